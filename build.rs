@@ -1,0 +1,53 @@
+//! Links libcfr.so and generates its header.
+
+use std::env;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libcfr.so.0");
+    link_unwinder();
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
+    header(
+        "cbindgen.toml",
+        &["src/doors/copy_file_range.rs", "src/capi.rs"],
+        &out.join("cfr.h"),
+    )?;
+    header(
+        "cbindgen-linux-copy.toml",
+        &["core/src/flags.rs"],
+        &out.join("linux-copy.h"),
+    )
+}
+
+/// The unwinder from the static libgcc_eh: loading libgcc_s into every process costs more than
+/// all of libcfr.so. Where the C compiler has none, libgcc_s it is.
+fn link_unwinder() {
+    println!("cargo:rerun-if-env-changed=CC");
+    let cc = env::var("CC").unwrap_or_else(|_| "cc".into());
+    let Ok(found) = Command::new(cc)
+        .arg("-print-file-name=libgcc_eh.a")
+        .output()
+    else {
+        return;
+    };
+    let path = String::from_utf8_lossy(&found.stdout);
+    let path = Path::new(path.trim());
+    if let Some(directory) = path.parent().filter(|_| path.is_absolute()) {
+        println!("cargo:rustc-link-search=native={}", directory.display());
+        println!("cargo:rustc-link-lib=static:-bundle=gcc_eh");
+    }
+}
+
+/// Generates a header. It is committed below include/; a test holds that copy against this one.
+fn header(config: &str, sources: &[&str], path: &Path) -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed={config}");
+    let mut builder = cbindgen::Builder::new().with_config(cbindgen::Config::from_file(config)?);
+    for source in sources {
+        println!("cargo:rerun-if-changed={source}");
+        builder = builder.with_src(source);
+    }
+    builder.generate()?.write_to_file(path);
+    Ok(())
+}

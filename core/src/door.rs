@@ -1,0 +1,50 @@
+//! The doors: C library functions through which a program can ask for a copy.
+
+/// One C library function that the library stands in for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Door {
+    /// copy_file_range(2), the C library's wrapper.
+    CopyFileRange,
+    /// syscall(2) with `SYS_copy_file_range`.
+    Syscall,
+}
+
+impl Door {
+    /// Every door, in the order of the log's documentation.
+    pub const ALL: [Door; 2] = [Door::CopyFileRange, Door::Syscall];
+
+    /// The function's name, as `CFR_DOORS` and the log spell it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Door::CopyFileRange => "copy_file_range",
+            Door::Syscall => "syscall",
+        }
+    }
+}
+
+/// A set of doors.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Doors(u8);
+
+impl Doors {
+    /// No door.
+    pub const NONE: Doors = Doors(0);
+    /// Every door: what is watched when preloaded.
+    pub const ALL: Doors = Doors::NONE.with(Door::CopyFileRange).with(Door::Syscall);
+    /// What is watched when linked with `-lcfr`.
+    pub const LINKED: Doors = Doors::NONE.with(Door::CopyFileRange);
+
+    /// This set and `door`.
+    #[must_use]
+    pub const fn with(self, door: Door) -> Doors {
+        Doors(self.0 | 1 << door as u8)
+    }
+
+    /// Whether `door` is in this set.
+    #[must_use]
+    pub const fn contains(self, door: Door) -> bool {
+        self.0 & 1 << door as u8 != 0
+    }
+}

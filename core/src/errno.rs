@@ -1,0 +1,255 @@
+//! System call errors as values: a number, its name and its message.
+//!
+//! Not an enum: a kernel may answer with a number that this table has never heard of, and that
+//! number must reach the host unchanged.
+
+use core::fmt;
+
+/// An error number as the kernel returns it, 1 to 4095. Source: errno(3).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Errno(pub i32);
+
+impl Errno {
+    /// Bad file descriptor.
+    pub const EBADF: Errno = Errno(libc::EBADF);
+    /// Resource temporarily unavailable: a pipe without room, a reader that does not read.
+    pub const EAGAIN: Errno = Errno(libc::EAGAIN);
+    /// Interrupted by a signal before anything was done.
+    pub const EINTR: Errno = Errno(libc::EINTR);
+    /// Bad address: a pointer that the process may not read or write.
+    pub const EFAULT: Errno = Errno(libc::EFAULT);
+    /// Invalid argument.
+    pub const EINVAL: Errno = Errno(libc::EINVAL);
+    /// A file past its limit; also a line that was written in part.
+    pub const EFBIG: Errno = Errno(libc::EFBIG);
+    /// A path longer than PATH_MAX.
+    pub const ENAMETOOLONG: Errno = Errno(libc::ENAMETOOLONG);
+    /// The file cannot do this, e.g. `RWF_NOWAIT` on a terminal.
+    pub const EOPNOTSUPP: Errno = Errno(libc::EOPNOTSUPP);
+    /// The kernel does not have this system call.
+    pub const ENOSYS: Errno = Errno(libc::ENOSYS);
+
+    fn row(self) -> Option<&'static (u8, &'static str, &'static str)> {
+        let number = u8::try_from(self.0).ok()?;
+        let at = TABLE.binary_search_by_key(&number, |row| row.0).ok()?;
+        TABLE.get(at)
+    }
+
+    /// The name, e.g. `"EXDEV"`; `None` where the C library has none for this number.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        self.row().map(|row| row.1)
+    }
+
+    /// The message of strerror(3) in the C locale.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        self.row().map_or("Unknown error", |row| row.2)
+    }
+}
+
+/// The message, then the name or number in parentheses.
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => write!(f, "{} ({name})", self.message()),
+            None => write!(f, "{} ({})", self.message(), self.0),
+        }
+    }
+}
+
+impl fmt::Debug for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Sorted by number. Numbers and names: asm-generic/errno-base.h and asm-generic/errno.h, which
+/// x86-64 and aarch64 share; messages: strerror(3).
+const TABLE: &[(u8, &str, &str)] = &[
+    (1, "EPERM", "Operation not permitted"),
+    (2, "ENOENT", "No such file or directory"),
+    (3, "ESRCH", "No such process"),
+    (4, "EINTR", "Interrupted system call"),
+    (5, "EIO", "Input/output error"),
+    (6, "ENXIO", "No such device or address"),
+    (7, "E2BIG", "Argument list too long"),
+    (8, "ENOEXEC", "Exec format error"),
+    (9, "EBADF", "Bad file descriptor"),
+    (10, "ECHILD", "No child processes"),
+    (11, "EAGAIN", "Resource temporarily unavailable"),
+    (12, "ENOMEM", "Cannot allocate memory"),
+    (13, "EACCES", "Permission denied"),
+    (14, "EFAULT", "Bad address"),
+    (15, "ENOTBLK", "Block device required"),
+    (16, "EBUSY", "Device or resource busy"),
+    (17, "EEXIST", "File exists"),
+    (18, "EXDEV", "Invalid cross-device link"),
+    (19, "ENODEV", "No such device"),
+    (20, "ENOTDIR", "Not a directory"),
+    (21, "EISDIR", "Is a directory"),
+    (22, "EINVAL", "Invalid argument"),
+    (23, "ENFILE", "Too many open files in system"),
+    (24, "EMFILE", "Too many open files"),
+    (25, "ENOTTY", "Inappropriate ioctl for device"),
+    (26, "ETXTBSY", "Text file busy"),
+    (27, "EFBIG", "File too large"),
+    (28, "ENOSPC", "No space left on device"),
+    (29, "ESPIPE", "Illegal seek"),
+    (30, "EROFS", "Read-only file system"),
+    (31, "EMLINK", "Too many links"),
+    (32, "EPIPE", "Broken pipe"),
+    (33, "EDOM", "Numerical argument out of domain"),
+    (34, "ERANGE", "Numerical result out of range"),
+    (35, "EDEADLK", "Resource deadlock avoided"),
+    (36, "ENAMETOOLONG", "File name too long"),
+    (37, "ENOLCK", "No locks available"),
+    (38, "ENOSYS", "Function not implemented"),
+    (39, "ENOTEMPTY", "Directory not empty"),
+    (40, "ELOOP", "Too many levels of symbolic links"),
+    (42, "ENOMSG", "No message of desired type"),
+    (43, "EIDRM", "Identifier removed"),
+    (44, "ECHRNG", "Channel number out of range"),
+    (45, "EL2NSYNC", "Level 2 not synchronized"),
+    (46, "EL3HLT", "Level 3 halted"),
+    (47, "EL3RST", "Level 3 reset"),
+    (48, "ELNRNG", "Link number out of range"),
+    (49, "EUNATCH", "Protocol driver not attached"),
+    (50, "ENOCSI", "No CSI structure available"),
+    (51, "EL2HLT", "Level 2 halted"),
+    (52, "EBADE", "Invalid exchange"),
+    (53, "EBADR", "Invalid request descriptor"),
+    (54, "EXFULL", "Exchange full"),
+    (55, "ENOANO", "No anode"),
+    (56, "EBADRQC", "Invalid request code"),
+    (57, "EBADSLT", "Invalid slot"),
+    (59, "EBFONT", "Bad font file format"),
+    (60, "ENOSTR", "Device not a stream"),
+    (61, "ENODATA", "No data available"),
+    (62, "ETIME", "Timer expired"),
+    (63, "ENOSR", "Out of streams resources"),
+    (64, "ENONET", "Machine is not on the network"),
+    (65, "ENOPKG", "Package not installed"),
+    (66, "EREMOTE", "Object is remote"),
+    (67, "ENOLINK", "Link has been severed"),
+    (68, "EADV", "Advertise error"),
+    (69, "ESRMNT", "Srmount error"),
+    (70, "ECOMM", "Communication error on send"),
+    (71, "EPROTO", "Protocol error"),
+    (72, "EMULTIHOP", "Multihop attempted"),
+    (73, "EDOTDOT", "RFS specific error"),
+    (74, "EBADMSG", "Bad message"),
+    (75, "EOVERFLOW", "Value too large for defined data type"),
+    (76, "ENOTUNIQ", "Name not unique on network"),
+    (77, "EBADFD", "File descriptor in bad state"),
+    (78, "EREMCHG", "Remote address changed"),
+    (79, "ELIBACC", "Can not access a needed shared library"),
+    (80, "ELIBBAD", "Accessing a corrupted shared library"),
+    (81, "ELIBSCN", ".lib section in a.out corrupted"),
+    (
+        82,
+        "ELIBMAX",
+        "Attempting to link in too many shared libraries",
+    ),
+    (83, "ELIBEXEC", "Cannot exec a shared library directly"),
+    (
+        84,
+        "EILSEQ",
+        "Invalid or incomplete multibyte or wide character",
+    ),
+    (
+        85,
+        "ERESTART",
+        "Interrupted system call should be restarted",
+    ),
+    (86, "ESTRPIPE", "Streams pipe error"),
+    (87, "EUSERS", "Too many users"),
+    (88, "ENOTSOCK", "Socket operation on non-socket"),
+    (89, "EDESTADDRREQ", "Destination address required"),
+    (90, "EMSGSIZE", "Message too long"),
+    (91, "EPROTOTYPE", "Protocol wrong type for socket"),
+    (92, "ENOPROTOOPT", "Protocol not available"),
+    (93, "EPROTONOSUPPORT", "Protocol not supported"),
+    (94, "ESOCKTNOSUPPORT", "Socket type not supported"),
+    (95, "EOPNOTSUPP", "Operation not supported"),
+    (96, "EPFNOSUPPORT", "Protocol family not supported"),
+    (
+        97,
+        "EAFNOSUPPORT",
+        "Address family not supported by protocol",
+    ),
+    (98, "EADDRINUSE", "Address already in use"),
+    (99, "EADDRNOTAVAIL", "Cannot assign requested address"),
+    (100, "ENETDOWN", "Network is down"),
+    (101, "ENETUNREACH", "Network is unreachable"),
+    (102, "ENETRESET", "Network dropped connection on reset"),
+    (103, "ECONNABORTED", "Software caused connection abort"),
+    (104, "ECONNRESET", "Connection reset by peer"),
+    (105, "ENOBUFS", "No buffer space available"),
+    (106, "EISCONN", "Transport endpoint is already connected"),
+    (107, "ENOTCONN", "Transport endpoint is not connected"),
+    (
+        108,
+        "ESHUTDOWN",
+        "Cannot send after transport endpoint shutdown",
+    ),
+    (109, "ETOOMANYREFS", "Too many references: cannot splice"),
+    (110, "ETIMEDOUT", "Connection timed out"),
+    (111, "ECONNREFUSED", "Connection refused"),
+    (112, "EHOSTDOWN", "Host is down"),
+    (113, "EHOSTUNREACH", "No route to host"),
+    (114, "EALREADY", "Operation already in progress"),
+    (115, "EINPROGRESS", "Operation now in progress"),
+    (116, "ESTALE", "Stale file handle"),
+    (117, "EUCLEAN", "Structure needs cleaning"),
+    (118, "ENOTNAM", "Not a XENIX named type file"),
+    (119, "ENAVAIL", "No XENIX semaphores available"),
+    (120, "EISNAM", "Is a named type file"),
+    (121, "EREMOTEIO", "Remote I/O error"),
+    (122, "EDQUOT", "Disk quota exceeded"),
+    (123, "ENOMEDIUM", "No medium found"),
+    (124, "EMEDIUMTYPE", "Wrong medium type"),
+    (125, "ECANCELED", "Operation canceled"),
+    (126, "ENOKEY", "Required key not available"),
+    (127, "EKEYEXPIRED", "Key has expired"),
+    (128, "EKEYREVOKED", "Key has been revoked"),
+    (129, "EKEYREJECTED", "Key was rejected by service"),
+    (130, "EOWNERDEAD", "Owner died"),
+    (131, "ENOTRECOVERABLE", "State not recoverable"),
+    (132, "ERFKILL", "Operation not possible due to RF-kill"),
+    (133, "EHWPOISON", "Memory page has hardware error"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::CStr;
+    use std::string::String;
+
+    #[test]
+    fn every_message_is_the_c_librarys() {
+        let mut named = 0;
+        for number in 1..=133 {
+            let errno = Errno(number);
+            if errno.name().is_none() {
+                continue;
+            }
+            named += 1;
+            // SAFETY: strerror takes any number.
+            #[expect(unsafe_code, reason = "the C library is the oracle of this table")]
+            let message = unsafe { libc::strerror(number) };
+            // SAFETY: it returned a string that stands until its next call.
+            #[expect(unsafe_code, reason = "the C library is the oracle of this table")]
+            let message = unsafe { CStr::from_ptr(message) };
+            assert_eq!(String::from_utf8_lossy(message.to_bytes()), errno.message());
+        }
+        assert_eq!(named, TABLE.len(), "a number stands twice or out of order");
+    }
+
+    #[test]
+    fn unheard_of_numbers_have_no_name() {
+        for number in [0, -1, 41, 134, 524, 4095, i32::MIN, i32::MAX] {
+            assert_eq!(Errno(number).name(), None);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The `flags` argument and the names that were ever given to its bits.
+
+/// Copy all data of the range. The 2015 proposal; the value is this project's.
+pub const COPY_FR_COPY: u32 = 1;
+/// Share the data, or fail. The 2015 proposal; the value is this project's.
+pub const COPY_FR_REFLINK: u32 = 2;
+/// Share the data if both ranges are identical. The 2015 proposal; the value is this project's.
+pub const COPY_FR_DEDUP: u32 = 4;
+/// The name that a review of the proposal gave to COPY_FR_DEDUP.
+pub const COPY_FR_DEDUPE: u32 = 4;
+/// Share the data, or fail. FreeBSD 15, `<sys/unistd.h>`.
+pub const COPY_FILE_RANGE_CLONE: u32 = 0x0080_0000;
+
+/// The `flags` of a call, as they came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Flags(pub u32);
+
+impl Flags {
+    /// Every named bit, lowest first.
+    pub const NAMED: [(u32, &'static str); 4] = [
+        (COPY_FR_COPY, "COPY_FR_COPY"),
+        (COPY_FR_REFLINK, "COPY_FR_REFLINK"),
+        (COPY_FR_DEDUP, "COPY_FR_DEDUP"),
+        (COPY_FILE_RANGE_CLONE, "COPY_FILE_RANGE_CLONE"),
+    ];
+
+    /// The names of the named bits that are set, lowest first.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMED
+            .into_iter()
+            .filter(move |(flag, _)| self.0 & flag != 0)
+            .map(|(_, name)| name)
+    }
+
+    /// The bits that have no name.
+    #[must_use]
+    pub fn unnamed(self) -> u32 {
+        Self::NAMED
+            .iter()
+            .fold(self.0, |rest, (flag, _)| rest & !flag)
+    }
+}

@@ -1,0 +1,217 @@
+//! Names made harmless: no file name can forge a line, end a string or command a terminal.
+
+use super::piece::{Piece, hex_digit};
+use crate::line::ROOM_FOR_PATH;
+use core::fmt;
+
+/// After a name that was cut because the line is full.
+const CUT: &[u8; 3] = b"...";
+
+/// As strace(1) prints paths: `"` and `\` behind a backslash, the usual letters for control
+/// characters, every other byte that is not printable ASCII in octal, and `<` and `>` too, which
+/// enclose the name. At most `room` bytes.
+pub(super) fn text(out: &mut Piece, name: &[u8], room: usize) {
+    const WIDEST: usize = 4;
+    let mut left = room;
+    for (at, &byte) in name.iter().enumerate() {
+        if left < WIDEST {
+            out.literal(CUT);
+            return;
+        }
+        if matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'<' | b'>') {
+            out.byte(byte);
+            left -= 1;
+            continue;
+        }
+        left -= match byte {
+            b'"' | b'\\' => pair(out, byte),
+            b'\t' => pair(out, b't'),
+            b'\n' => pair(out, b'n'),
+            0x0b => pair(out, b'v'),
+            0x0c => pair(out, b'f'),
+            b'\r' => pair(out, b'r'),
+            _ => octal(out, byte, matches!(name.get(at + 1), Some(b'0'..=b'7'))),
+        };
+    }
+}
+
+fn pair(out: &mut Piece, letter: u8) -> usize {
+    out.literal(&[b'\\', letter]);
+    2
+}
+
+/// The shortest octal escape that the next character cannot lengthen: its length.
+fn octal(out: &mut Piece, byte: u8, full: bool) -> usize {
+    let [high, middle, low] = [byte >> 6, byte >> 3 & 7, byte & 7].map(|digit| b'0' + digit);
+    if full || byte >= 0o100 {
+        out.literal(&[b'\\', high, middle, low]);
+        4
+    } else if byte >= 0o10 {
+        out.literal(&[b'\\', middle, low]);
+        3
+    } else {
+        out.literal(&[b'\\', low]);
+        2
+    }
+}
+
+/// As the inside of a JSON string (RFC 8259). Control characters, the C1 set among them, line
+/// separators and the marks that turn the direction of writing are escaped. A byte that is not
+/// UTF-8 becomes U+0000 and its two hexadecimal digits: no path holds a zero byte, so the bytes
+/// can be recovered. At most `room` bytes.
+pub(super) fn json(out: &mut Piece, name: &[u8], room: usize) {
+    const WIDEST: usize = 8;
+    let mut left = room;
+    let mut rest = name;
+    while let Some((&byte, tail)) = rest.split_first() {
+        if left < WIDEST {
+            out.literal(CUT);
+            return;
+        }
+        if matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\') {
+            out.byte(byte);
+            left -= 1;
+            rest = tail;
+            continue;
+        }
+        let Some(character) = first_character(rest) else {
+            out.literal(b"\\u0000");
+            out.literal(&[hex_digit(u64::from(byte >> 4)), hex_digit(u64::from(byte))]);
+            left -= WIDEST;
+            rest = tail;
+            continue;
+        };
+        left -= match character {
+            '"' => pair(out, b'"'),
+            '\\' => pair(out, b'\\'),
+            '\n' => pair(out, b'n'),
+            '\r' => pair(out, b'r'),
+            '\t' => pair(out, b't'),
+            _ if is_unsafe(character) => unicode(out, character),
+            _ => {
+                out.text(character.encode_utf8(&mut [0; 4]));
+                character.len_utf8()
+            }
+        };
+        rest = rest.get(character.len_utf8()..).unwrap_or_default();
+    }
+}
+
+/// The character at the front of `bytes`; `None` where they are not UTF-8.
+#[cold]
+fn first_character(bytes: &[u8]) -> Option<char> {
+    let window = bytes.get(..bytes.len().min(4))?;
+    window.utf8_chunks().next()?.valid().chars().next()
+}
+
+/// Characters that a terminal or a reader of lines may obey. All of them are below U+10000.
+fn is_unsafe(character: char) -> bool {
+    matches!(character,
+        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}' | '\u{feff}')
+}
+
+fn unicode(out: &mut Piece, character: char) -> usize {
+    let code = u64::from(u32::from(character));
+    let [a, b, c, d] = [12, 8, 4, 0].map(|shift| hex_digit(code >> shift));
+    out.literal(&[b'\\', b'u', a, b, c, d]);
+    6
+}
+
+/// Writes into a JSON string whatever is formatted through it.
+pub(super) struct JsonString<'a, 'b>(pub(super) &'a mut Piece<'b>);
+
+impl fmt::Write for JsonString<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        json(self.0, text.as_bytes(), ROOM_FOR_PATH);
+        Ok(())
+    }
+}
+
+/// Bytes from outside, as a message may show them: escaped as in the text log, and cut after
+/// 200 bytes.
+#[must_use]
+pub fn printable(bytes: &[u8]) -> impl fmt::Display + '_ {
+    Printable(bytes)
+}
+
+struct Printable<'a>(&'a [u8]);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        text(&mut Piece::new(f), self.0, 200);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::{String, ToString};
+    use std::vec::Vec;
+
+    fn escaped(escape: fn(&mut Piece, &[u8], usize), name: &[u8], room: usize) -> String {
+        let mut text = String::new();
+        escape(&mut Piece::new(&mut text), name, room);
+        text
+    }
+
+    #[test]
+    fn text_is_straces() {
+        let shown = |name: &[u8]| escaped(text, name, 1000);
+        assert_eq!(shown(b"/a b/c"), "/a b/c");
+        assert_eq!(shown(b"a\nb\tc\rd\x0be\x0cf"), "a\\nb\\tc\\rd\\ve\\ff");
+        assert_eq!(shown(b"a\"b\\c"), "a\\\"b\\\\c");
+        assert_eq!(shown(b"a<b>c"), "a\\74b\\76c");
+        assert_eq!(shown(b"\x01\x1b[31m\x1b7"), "\\1\\33[31m\\0337");
+        assert_eq!(shown("é".as_bytes()), "\\303\\251");
+    }
+
+    #[test]
+    fn json_keeps_utf8_and_every_byte() {
+        let shown = |name: &[u8]| escaped(json, name, 1000);
+        assert_eq!(shown("/é/日本".as_bytes()), "/é/日本");
+        assert_eq!(shown(b"a\nb\"c\\d\x1b"), "a\\nb\\\"c\\\\d\\u001b");
+        assert_eq!(
+            shown("\u{9b}\u{2028}\u{202e}".as_bytes()),
+            "\\u009b\\u2028\\u202e"
+        );
+        assert_eq!(shown(b"caf\xe9.txt"), "caf\\u0000e9.txt");
+    }
+
+    /// Every byte string comes back from its JSON form.
+    #[test]
+    fn json_can_be_recovered() {
+        let mut seed = 1u64;
+        for _ in 0..2000 {
+            let name: Vec<u8> = (0..20)
+                .map(|_| {
+                    seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    u8::try_from(seed >> 56).unwrap().max(1)
+                })
+                .collect();
+            let quoted = std::format!("\"{}\"", escaped(json, &name, 1000));
+            let decoded: String = serde_json::from_str(&quoted).unwrap();
+            let mut bytes = Vec::new();
+            let mut characters = decoded.chars();
+            while let Some(character) = characters.next() {
+                if character == '\0' {
+                    let digits: String = characters.by_ref().take(2).collect();
+                    bytes.push(u8::from_str_radix(&digits, 16).unwrap());
+                } else {
+                    bytes.extend(character.to_string().as_bytes());
+                }
+            }
+            assert_eq!(bytes, name);
+        }
+    }
+
+    #[test]
+    fn long_names_are_cut() {
+        let long = [b'\n'; 5000];
+        for (escape, most) in [(text as fn(&mut Piece, &[u8], usize), 103), (json, 103)] {
+            let shown = escaped(escape, &long, 100);
+            assert!(shown.len() <= most && shown.ends_with("..."), "{shown}");
+        }
+    }
+}

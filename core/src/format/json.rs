@@ -1,0 +1,220 @@
+//! JSON: one object a line, every key always present.
+
+use super::Said;
+use super::escape;
+use super::piece::Piece;
+use crate::call::Offset;
+use crate::errno::Errno;
+use crate::flags::Flags;
+use crate::line::{Line, ROOM_FOR_PATH};
+use crate::record::Record;
+use core::fmt::{self, Write};
+
+pub(super) fn record(out: &mut Piece, record: &Record) {
+    let call = &record.call;
+    let (off_in_after, off_out_after) = record.offsets_after;
+    out.literal(b"{\"time\":");
+    rfc3339(out, record.time_ns);
+    out.literal(b",\"pid\":");
+    out.signed(i64::from(record.pid));
+    out.literal(b",\"tid\":");
+    number(out, record.tid.map(i64::from));
+    out.literal(b",\"comm\":");
+    string_or_null(out, record.comm);
+    out.literal(b",\"call\":\"copy_file_range\",\"door\":\"");
+    out.text(record.door.name());
+    out.literal(b"\",\"fd_in\":");
+    out.signed(i64::from(call.fd_in));
+    out.literal(b",\"path_in\":");
+    string_or_null(out, record.path_in);
+    out.literal(b",\"off_in\":");
+    offset(out, call.off_in);
+    out.literal(b",\"off_in_after\":");
+    number(out, off_in_after);
+    out.literal(b",\"fd_out\":");
+    out.signed(i64::from(call.fd_out));
+    out.literal(b",\"path_out\":");
+    string_or_null(out, record.path_out);
+    out.literal(b",\"off_out\":");
+    offset(out, call.off_out);
+    out.literal(b",\"off_out_after\":");
+    number(out, off_out_after);
+    out.literal(b",\"len\":");
+    out.unsigned(call.len as u64);
+    out.literal(b",\"flags\":");
+    out.unsigned(u64::from(call.flags.0));
+    flag_names(out, call.flags);
+    match record.answer {
+        Ok(count) => {
+            out.literal(b",\"ret\":");
+            out.unsigned(count as u64);
+            out.literal(b",\"errno\":0,\"error\":null");
+        }
+        Err(errno) => error(out, errno),
+    }
+    out.literal(b",\"method\":\"");
+    out.text(record.method.name());
+    out.byte(b'"');
+    out.literal(NOTHING_MORE);
+    out.literal(b",\"duration_ns\":");
+    out.unsigned(record.duration_ns);
+    out.byte(b'}');
+}
+
+#[cold]
+fn error(out: &mut Piece, errno: Errno) {
+    out.literal(b",\"ret\":-1,\"errno\":");
+    out.signed(i64::from(errno.0));
+    out.literal(b",\"error\":");
+    string_or_null(out, errno.name().map(str::as_bytes));
+}
+
+/// Keys of the contract for which a call has no value: nothing was proven shared, no dialect was
+/// enforced, no rule broke, nothing was injected.
+const NOTHING_MORE: &[u8; 58] =
+    b",\"shared\":null,\"dialect\":null,\"rule\":null,\"injected\":false";
+
+fn number(out: &mut Piece, number: Option<i64>) {
+    match number {
+        Some(number) => out.signed(number),
+        None => out.literal(b"null"),
+    }
+}
+
+/// The address of a bad pointer is a string: it is no offset.
+fn offset(out: &mut Piece, offset: Offset) {
+    match offset {
+        Offset::File => out.literal(b"null"),
+        Offset::At(bytes) => out.signed(bytes),
+        Offset::Bad(address) => {
+            out.literal(b"\"");
+            out.hex(address);
+            out.byte(b'"');
+        }
+    }
+}
+
+fn string_or_null(out: &mut Piece, text: Option<&[u8]>) {
+    match text {
+        Some(text) => string(out, text),
+        None => out.literal(b"null"),
+    }
+}
+
+fn string(out: &mut Piece, bytes: &[u8]) {
+    out.byte(b'"');
+    escape::json(out, bytes, ROOM_FOR_PATH);
+    out.byte(b'"');
+}
+
+fn flag_names(out: &mut Piece, flags: Flags) {
+    out.literal(b",\"flag_names\":[");
+    let mut first = true;
+    let mut separate = |out: &mut Piece| {
+        if !core::mem::take(&mut first) {
+            out.byte(b',');
+        }
+        out.byte(b'"');
+    };
+    for name in flags.names() {
+        separate(out);
+        out.text(name);
+        out.byte(b'"');
+    }
+    if flags.unnamed() != 0 {
+        separate(out);
+        out.hex(u64::from(flags.unnamed()));
+        out.byte(b'"');
+    }
+    out.byte(b']');
+}
+
+/// A message has every key of a call, without values, and two of its own behind them.
+pub(super) fn message(line: &mut Line, said: &Said, message: &dyn fmt::Debug) {
+    let out = &mut Piece::new(line);
+    out.literal(b"{\"time\":");
+    rfc3339(out, said.time_ns);
+    out.literal(b",\"pid\":");
+    out.signed(i64::from(said.pid));
+    out.literal(b",\"tid\":");
+    out.signed(i64::from(said.tid));
+    out.literal(
+        b",\"comm\":null,\"call\":null,\"door\":null,\"fd_in\":null,\"path_in\":null,\"off_in\":null,\
+        \"off_in_after\":null,\"fd_out\":null,\"path_out\":null,\"off_out\":null,\
+        \"off_out_after\":null,\"len\":null,\"flags\":null,\"flag_names\":null,\"ret\":null,\
+        \"errno\":null,\"error\":null,\"method\":null",
+    );
+    out.literal(NOTHING_MORE);
+    out.literal(b",\"duration_ns\":null,\"level\":");
+    string(out, said.level.as_bytes());
+    out.literal(b",\"message\":\"");
+    let _ = write!(escape::JsonString(out), "{message:?}");
+    out.literal(b"\"}");
+}
+
+/// RFC 3339 in UTC with microseconds, quoted.
+fn rfc3339(out: &mut Piece, ns: u64) {
+    let seconds = ns / 1_000_000_000;
+    let (year, month, day) = civil(seconds / 86_400);
+    out.byte(b'"');
+    out.unsigned(year);
+    out.byte(b'-');
+    out.two_digits(month);
+    out.byte(b'-');
+    out.two_digits(day);
+    out.byte(b'T');
+    out.two_digits(seconds / 3_600 % 24);
+    out.byte(b':');
+    out.two_digits(seconds / 60 % 60);
+    out.byte(b':');
+    out.two_digits(seconds % 60);
+    out.fraction(ns % 1_000_000_000 / 1_000);
+    out.literal(b"Z\"");
+}
+
+/// The Gregorian date of a day counted from 1970-01-01. Years are taken to begin in March, so
+/// that the leap day is the last of a year; 146,097 days are 400 years.
+fn civil(days_since_1970: u64) -> (u64, u64, u64) {
+    let days = days_since_1970 + 719_468; // since 0000-03-01
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_agree_with_the_c_library() {
+        for day in (0..60_000u64)
+            .step_by(13)
+            .chain([0, 58, 59, 60, 11_016, 11_017, 47_540])
+        {
+            let time = i64::try_from(day * 86_400).unwrap();
+            // SAFETY: a struct tm may be all zero.
+            #[expect(unsafe_code, reason = "the C library is the oracle of the calendar")]
+            let mut tm: libc::tm = unsafe { core::mem::zeroed() };
+            // SAFETY: gmtime_r reads one time_t and fills one struct tm.
+            #[expect(unsafe_code, reason = "the C library is the oracle of the calendar")]
+            unsafe {
+                libc::gmtime_r(&raw const time, &raw mut tm)
+            };
+            let expected = (tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
+            let (year, month, day) = civil(day);
+            let got = [year, month, day].map(|part| i32::try_from(part).unwrap());
+            assert_eq!((got[0], got[1], got[2]), expected);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! How an event is written: one file a format.
+//!
+//! [`EventWriter`] is for a subscriber that turns each event into a line.
+
+mod escape;
+mod json;
+mod piece;
+mod text;
+
+pub use escape::printable;
+
+use crate::line::Line;
+use crate::record::Record;
+use core::fmt::{self, Write};
+use piece::Piece;
+use tracing::field::{Field, Visit};
+
+/// The formats of the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Format {
+    /// strace's grammar.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Format {
+    /// Every format, by its name in `CFR_LOG_FORMAT`.
+    pub const ALL: [(&'static str, Format); 2] = [("text", Format::Text), ("json", Format::Json)];
+}
+
+/// Writes a record: as text, or with the alternate flag as JSON.
+pub(crate) fn record(record: &Record<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let as_json = f.alternate();
+    let out = &mut Piece::new(f);
+    if as_json {
+        json::record(out, record);
+    } else {
+        text::record(out, record);
+    }
+    Ok(())
+}
+
+/// Who says a message, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Said {
+    /// Nanoseconds since 1970.
+    pub time_ns: u64,
+    /// Process.
+    pub pid: i32,
+    /// Thread.
+    pub tid: i32,
+    /// Level, in lower case.
+    pub level: &'static str,
+}
+
+/// Writes one event into a line: a `tracing` visitor, to be given to `Event::record`.
+pub struct EventWriter<'a, 'b> {
+    line: &'a mut Line<'b>,
+    format: Format,
+    said: Option<Said>,
+}
+
+impl<'a, 'b> EventWriter<'a, 'b> {
+    /// For the event of a call.
+    pub fn of_call(line: &'a mut Line<'b>, format: Format) -> Self {
+        EventWriter {
+            line,
+            format,
+            said: None,
+        }
+    }
+
+    /// For a message: what the library says of itself, not of one call.
+    pub fn of_message(line: &'a mut Line<'b>, format: Format, said: Said) -> Self {
+        EventWriter {
+            line,
+            format,
+            said: Some(said),
+        }
+    }
+}
+
+impl Visit for EventWriter<'_, '_> {
+    fn record_debug(&mut self, _field: &Field, message: &dyn fmt::Debug) {
+        match (self.format, &self.said) {
+            (Format::Text, None) => drop(write!(self.line, "{message:?}")),
+            (Format::Json, None) => drop(write!(self.line, "{message:#?}")),
+            (Format::Text, Some(said)) => text::message(self.line, said, message),
+            (Format::Json, Some(said)) => json::message(self.line, said, message),
+        }
+    }
+
+    // An event has its message and nothing else; what is not there is not compiled in: the
+    // formatting of floating-point numbers alone would be 15 KiB of the library.
+    fn record_f64(&mut self, _field: &Field, _value: f64) {}
+    fn record_i64(&mut self, _field: &Field, _value: i64) {}
+    fn record_u64(&mut self, _field: &Field, _value: u64) {}
+    fn record_i128(&mut self, _field: &Field, _value: i128) {}
+    fn record_u128(&mut self, _field: &Field, _value: u128) {}
+    fn record_bool(&mut self, _field: &Field, _value: bool) {}
+    fn record_str(&mut self, _field: &Field, _value: &str) {}
+    fn record_bytes(&mut self, _field: &Field, _value: &[u8]) {}
+}

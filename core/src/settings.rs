@@ -1,0 +1,521 @@
+//! The one table of settings, and its parser.
+//!
+//! Every setting is an environment variable and a launcher option. The table feeds the parser,
+//! `cfr --help`, the manual pages, the README and their tests. The parser allocates nothing: it
+//! runs in a stranger's constructor, maybe in a signal handler.
+
+use crate::door::{Door, Doors};
+use crate::format::{Format, printable};
+use core::ffi::CStr;
+use core::fmt;
+
+/// How much is logged; each level includes those before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Level {
+    /// Nothing.
+    #[default]
+    Off,
+    /// Trouble of the library's own.
+    Error,
+    /// A setting that cannot be used, lines that were lost.
+    Warn,
+    /// Every call.
+    Info,
+    /// Every method tried, and why it declined.
+    Debug,
+    /// Every system call made on a call's behalf.
+    Trace,
+}
+
+impl Level {
+    /// Every level, by its name in `CFR_LOG`.
+    pub const ALL: [(&'static str, Level); 6] = [
+        ("off", Level::Off),
+        ("error", Level::Error),
+        ("warn", Level::Warn),
+        ("info", Level::Info),
+        ("debug", Level::Debug),
+        ("trace", Level::Trace),
+    ];
+}
+
+/// Where a call goes on to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Forward {
+    /// Straight to the kernel.
+    #[default]
+    Syscall,
+    /// To the next library's copy_file_range, for stacking with other preloads.
+    Next,
+}
+
+const FORWARDS: [(&str, Forward); 2] = [("syscall", Forward::Syscall), ("next", Forward::Next)];
+const SWITCH: [(&str, bool); 2] = [("yes", true), ("no", false)];
+
+/// A path that was copied out of the environment, because hosts overwrite theirs.
+#[derive(Clone, Copy)]
+pub struct Path {
+    bytes: [u8; Path::LONGEST],
+    len: usize,
+}
+
+impl Path {
+    /// PATH_MAX of limits.h: path_resolution(7).
+    pub const LONGEST: usize = 4096;
+
+    /// A copy of `bytes`; `None` where they are too many or hold a zero byte.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Option<Path> {
+        let mut path = Path::empty();
+        (!bytes.contains(&0) && path.push(bytes)).then_some(path)
+    }
+
+    /// A path of no bytes, to push to.
+    #[must_use]
+    pub const fn empty() -> Path {
+        Path {
+            bytes: [0; Path::LONGEST],
+            len: 0,
+        }
+    }
+
+    /// Appends `part`; `false` where it does not fit with the zero byte behind it.
+    pub fn push(&mut self, part: &[u8]) -> bool {
+        let end = self.len + part.len();
+        match self.bytes.get_mut(self.len..end) {
+            Some(place) if end < Path::LONGEST => {
+                place.copy_from_slice(part);
+                self.len = end;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The bytes, without the zero byte.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    /// As a C string.
+    #[must_use]
+    pub fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&printable(self.as_bytes()), f)
+    }
+}
+
+/// What `CFR_LOG_FILE` may hold besides literal text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Placeholder {
+    /// `%p`: the process that writes.
+    Pid,
+    /// `%e`: the program's name.
+    Program,
+    /// `%%`: a percent sign.
+    Percent,
+}
+
+/// Splits a `CFR_LOG_FILE` template into literal parts and placeholders; an error is the byte
+/// behind a `%` that means nothing.
+pub fn template(bytes: &[u8]) -> impl Iterator<Item = Result<Part<'_>, u8>> {
+    let mut rest = bytes;
+    core::iter::from_fn(move || {
+        let (&first, tail) = rest.split_first()?;
+        if first != b'%' {
+            let end = rest
+                .iter()
+                .position(|&byte| byte == b'%')
+                .unwrap_or(rest.len());
+            let (literal, tail) = rest.split_at(end);
+            rest = tail;
+            return Some(Ok(Part::Literal(literal)));
+        }
+        let (letter, tail) = tail
+            .split_first()
+            .map_or((b' ', tail), |(&letter, tail)| (letter, tail));
+        rest = tail;
+        Some(match letter {
+            b'p' => Ok(Part::Placeholder(Placeholder::Pid)),
+            b'e' => Ok(Part::Placeholder(Placeholder::Program)),
+            b'%' => Ok(Part::Placeholder(Placeholder::Percent)),
+            other => Err(other),
+        })
+    })
+}
+
+/// One part of a template.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part<'a> {
+    /// To be taken as it is.
+    Literal(&'a [u8]),
+    /// To be replaced.
+    Placeholder(Placeholder),
+}
+
+/// Every setting's value.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// `CFR_LOG`
+    pub log: Level,
+    /// `CFR_LOG_FILE`; `None` for standard error.
+    pub log_file: Option<Path>,
+    /// `CFR_LOG_FORMAT`
+    pub log_format: Format,
+    /// `CFR_PATHS`
+    pub paths: bool,
+    /// `CFR_DOORS`
+    pub doors: Doors,
+    /// `CFR_FORWARD`
+    pub forward: Forward,
+    /// `CFR_STRICT`
+    pub strict: bool,
+    /// `CFR_WITNESS`
+    pub witness: Option<Path>,
+}
+
+impl Settings {
+    /// The defaults, which depend on how the library came into the process.
+    #[must_use]
+    pub fn new(preloaded: bool) -> Settings {
+        Settings {
+            log: if preloaded { Level::Info } else { Level::Off },
+            log_file: None,
+            log_format: Format::Text,
+            paths: true,
+            doors: if preloaded { Doors::ALL } else { Doors::LINKED },
+            forward: Forward::Syscall,
+            strict: false,
+            witness: None,
+        }
+    }
+
+    /// Gives `setting` the value that `value` spells; an empty value leaves the default.
+    ///
+    /// # Errors
+    ///
+    /// The value cannot be used; nothing has changed.
+    pub fn set<'a>(
+        &mut self,
+        setting: &'static Setting,
+        value: &'a [u8],
+    ) -> Result<(), Unusable<'a>> {
+        if value.is_empty() {
+            return Ok(());
+        }
+        let done = match setting.name {
+            Name::Log => choose(&Level::ALL, value).map(|level| self.log = level),
+            Name::LogFile => log_file(value).map(|path| self.log_file = Some(path)),
+            Name::LogFormat => choose(&Format::ALL, value).map(|format| self.log_format = format),
+            Name::Paths => choose(&SWITCH, value).map(|yes| self.paths = yes),
+            Name::Doors => doors(value).map(|doors| self.doors = doors),
+            Name::Forward => choose(&FORWARDS, value).map(|forward| self.forward = forward),
+            Name::Strict => choose(&SWITCH, value).map(|yes| self.strict = yes),
+            Name::Witness => Path::new(value).map(|path| self.witness = Some(path)),
+        };
+        done.ok_or(Unusable { setting, value })
+    }
+}
+
+fn choose<T: Copy>(words: &[(&str, T)], value: &[u8]) -> Option<T> {
+    words
+        .iter()
+        .find(|(word, _)| word.as_bytes() == value)
+        .map(|&(_, meaning)| meaning)
+}
+
+fn log_file(value: &[u8]) -> Option<Path> {
+    template(value)
+        .all(|part| part.is_ok())
+        .then(|| Path::new(value))?
+}
+
+fn doors(value: &[u8]) -> Option<Doors> {
+    value
+        .split(|&byte| byte == b',')
+        .try_fold(Doors::NONE, |doors, word| {
+            let door = Door::ALL
+                .into_iter()
+                .find(|door| door.name().as_bytes() == word)?;
+            Some(doors.with(door))
+        })
+}
+
+/// The settings by name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Name {
+    /// `CFR_LOG`
+    Log,
+    /// `CFR_LOG_FILE`
+    LogFile,
+    /// `CFR_LOG_FORMAT`
+    LogFormat,
+    /// `CFR_PATHS`
+    Paths,
+    /// `CFR_DOORS`
+    Doors,
+    /// `CFR_FORWARD`
+    Forward,
+    /// `CFR_STRICT`
+    Strict,
+    /// `CFR_WITNESS`
+    Witness,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Setting {
+    /// Which one.
+    pub name: Name,
+    /// The environment variable.
+    pub variable: &'static str,
+    /// The launcher's long option without its dashes; `None` where only the launcher sets it.
+    pub option: Option<&'static str>,
+    /// The launcher's short option.
+    pub short: Option<char>,
+    /// The legal values.
+    pub legal: Legal,
+    /// The default, in words.
+    pub default: &'static str,
+    /// What it does, in one line.
+    pub help: &'static str,
+}
+
+/// The legal values of a setting.
+#[derive(Debug)]
+pub enum Legal {
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// One or more of these words, comma-separated.
+    SomeOf(&'static [&'static str]),
+    /// A path with placeholders.
+    Template,
+    /// A path.
+    Path,
+}
+
+impl fmt::Display for Legal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (words, end) = match self {
+            Legal::OneOf(words) => (words, ""),
+            Legal::SomeOf(words) => (words, "; several with commas between"),
+            Legal::Template => {
+                return f.write_str("a path; %p pid, %e program name, %% a percent sign");
+            }
+            Legal::Path => return f.write_str("a path"),
+        };
+        for (index, word) in words.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{word}")?;
+        }
+        f.write_str(end)
+    }
+}
+
+/// Every setting, in the order of the documentation.
+pub static TABLE: [Setting; 8] = [
+    Setting {
+        name: Name::Log,
+        variable: "CFR_LOG",
+        option: Some("log"),
+        short: None,
+        legal: Legal::OneOf(&["off", "error", "warn", "info", "debug", "trace"]),
+        default: "info when loaded by LD_PRELOAD, else off",
+        help: "How much to log: info is every call, debug every method tried, trace every system call",
+    },
+    Setting {
+        name: Name::LogFile,
+        variable: "CFR_LOG_FILE",
+        option: Some("output"),
+        short: Some('o'),
+        legal: Legal::Template,
+        default: "standard error",
+        help: "Append the log to this file",
+    },
+    Setting {
+        name: Name::LogFormat,
+        variable: "CFR_LOG_FORMAT",
+        option: Some("format"),
+        short: None,
+        legal: Legal::OneOf(&["text", "json"]),
+        default: "text",
+        help: "Log as strace does, or one JSON object a line",
+    },
+    Setting {
+        name: Name::Paths,
+        variable: "CFR_PATHS",
+        option: Some("paths"),
+        short: None,
+        legal: Legal::OneOf(&["yes", "no"]),
+        default: "yes",
+        help: "Show the path behind each descriptor",
+    },
+    Setting {
+        name: Name::Doors,
+        variable: "CFR_DOORS",
+        option: Some("doors"),
+        short: None,
+        legal: Legal::SomeOf(&["copy_file_range", "syscall"]),
+        default: "all when loaded by LD_PRELOAD, else copy_file_range",
+        help: "Which functions of the C library to watch",
+    },
+    Setting {
+        name: Name::Forward,
+        variable: "CFR_FORWARD",
+        option: Some("forward"),
+        short: None,
+        legal: Legal::OneOf(&["syscall", "next"]),
+        default: "syscall",
+        help: "Pass calls straight to the kernel, or to the next preloaded library",
+    },
+    Setting {
+        name: Name::Strict,
+        variable: "CFR_STRICT",
+        option: None,
+        short: None,
+        legal: Legal::OneOf(&["yes", "no"]),
+        default: "no; the launcher sets yes",
+        help: "End the process with status 125 before main where a setting cannot be used",
+    },
+    Setting {
+        name: Name::Witness,
+        variable: "CFR_WITNESS",
+        option: None,
+        short: None,
+        legal: Legal::Path,
+        default: "none; the launcher sets it",
+        help: "Count processes and calls in this file, for the launcher's last line",
+    },
+];
+
+impl Setting {
+    /// The setting of that environment variable.
+    #[must_use]
+    pub fn by_variable(variable: &[u8]) -> Option<&'static Setting> {
+        TABLE
+            .iter()
+            .find(|setting| setting.variable.as_bytes() == variable)
+    }
+}
+
+/// A value that cannot be used. Shown as a sentence without its subject: the variable's or the
+/// option's name goes before it.
+#[derive(Clone, Copy, Debug)]
+pub struct Unusable<'a> {
+    /// Whose value.
+    pub setting: &'static Setting,
+    /// The value.
+    pub value: &'a [u8],
+}
+
+impl fmt::Display for Unusable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "'{}' is not usable; legal: {}",
+            printable(self.value),
+            self.setting.legal
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+    use std::vec::Vec;
+
+    fn set(variable: &str, value: &str) -> Result<Settings, std::string::String> {
+        let mut settings = Settings::new(true);
+        let setting = Setting::by_variable(variable.as_bytes()).unwrap();
+        settings
+            .set(setting, value.as_bytes())
+            .map(|()| settings)
+            .map_err(|unusable| unusable.to_string())
+    }
+
+    #[test]
+    fn every_legal_word_is_taken_and_no_other() {
+        for setting in &TABLE {
+            if let Legal::OneOf(words) | Legal::SomeOf(words) = setting.legal {
+                for word in words {
+                    assert!(
+                        set(setting.variable, word).is_ok(),
+                        "{} {word}",
+                        setting.variable
+                    );
+                }
+                for word in ["loud", "YES", " yes", "0"] {
+                    let said = set(setting.variable, word).unwrap_err();
+                    assert!(said.contains(word) && said.contains(words[0]), "{said}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn words_of_the_table_and_the_parser_are_the_same() {
+        let words = |name| match TABLE
+            .iter()
+            .find(|setting| setting.name == name)
+            .unwrap()
+            .legal
+        {
+            Legal::OneOf(words) | Legal::SomeOf(words) => words,
+            _ => &[],
+        };
+        assert_eq!(words(Name::Log), Level::ALL.map(|(word, _)| word));
+        assert_eq!(words(Name::LogFormat), Format::ALL.map(|(word, _)| word));
+        assert_eq!(words(Name::Forward), FORWARDS.map(|(word, _)| word));
+        assert_eq!(words(Name::Paths), SWITCH.map(|(word, _)| word));
+        assert_eq!(words(Name::Doors), Door::ALL.map(Door::name));
+    }
+
+    #[test]
+    fn empty_leaves_the_default() {
+        assert_eq!(set("CFR_LOG", "").unwrap().log, Level::Info);
+        assert_eq!(Settings::new(false).log, Level::Off);
+    }
+
+    #[test]
+    fn doors_are_a_set() {
+        let both = set("CFR_DOORS", "syscall,copy_file_range").unwrap().doors;
+        assert_eq!(both, Doors::ALL);
+        let one = set("CFR_DOORS", "syscall").unwrap().doors;
+        assert!(one.contains(Door::Syscall) && !one.contains(Door::CopyFileRange));
+        assert!(set("CFR_DOORS", "syscall,").is_err());
+    }
+
+    #[test]
+    fn templates() {
+        let parts = |text: &'static str| template(text.as_bytes()).collect::<Result<Vec<_>, _>>();
+        assert_eq!(
+            parts("/l/%e.%p%%x").unwrap(),
+            [
+                Part::Literal(b"/l/"),
+                Part::Placeholder(Placeholder::Program),
+                Part::Literal(b"."),
+                Part::Placeholder(Placeholder::Pid),
+                Part::Placeholder(Placeholder::Percent),
+                Part::Literal(b"x"),
+            ]
+        );
+        assert_eq!(parts("a%q"), Err(b'q'));
+        assert_eq!(parts("a%"), Err(b' '));
+        assert!(set("CFR_LOG_FILE", "a%q").unwrap_err().contains("%p pid"));
+    }
+
+    #[test]
+    fn a_path_must_fit_with_its_zero_byte() {
+        let long = [b'a'; Path::LONGEST];
+        assert!(Path::new(&long).is_none());
+        let path = Path::new(&long[1..]).unwrap();
+        assert_eq!(path.as_c_str().to_bytes(), &long[1..]);
+    }
+}

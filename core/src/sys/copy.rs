@@ -1,0 +1,141 @@
+//! copy_file_range(2) itself, and reading the offsets that its caller points to.
+
+use super::raw::{answer, reg, syscall};
+use crate::errno::Errno;
+use core::ffi::{c_int, c_uint};
+
+/// The address of a caller's offset, in bytes from the file's start; maybe NULL, maybe wild.
+///
+/// Nobody but the kernel writes through it, and nobody reads it but [`read_offset`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct OffsetPointer(*mut i64);
+
+impl OffsetPointer {
+    /// Wraps what the caller gave.
+    #[must_use]
+    pub fn new(pointer: *mut i64) -> Self {
+        Self(pointer)
+    }
+
+    /// Whether the caller asked for the descriptor's own offset.
+    #[must_use]
+    pub fn is_null(self) -> bool {
+        self.0.is_null()
+    }
+
+    /// The address as a number, for the log.
+    #[must_use]
+    pub fn address(self) -> u64 {
+        self.0.addr() as u64
+    }
+}
+
+/// The system call's number on this architecture.
+pub const COPY_FILE_RANGE: core::ffi::c_long = libc::SYS_copy_file_range;
+
+/// The arguments of copy_file_range(2) as they arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct Args {
+    /// Source descriptor.
+    pub fd_in: i32,
+    /// Where to read, in bytes; NULL for the descriptor's own offset.
+    pub off_in: OffsetPointer,
+    /// Target descriptor.
+    pub fd_out: i32,
+    /// Where to write, in bytes; NULL for the descriptor's own offset.
+    pub off_out: OffsetPointer,
+    /// Bytes asked for.
+    pub len: usize,
+    /// Mode flags.
+    pub flags: u32,
+}
+
+impl Args {
+    /// The same arguments, read from the stack. Kept in registers across a function call they
+    /// cost twice the instructions: six registers to save, and six moves there and back.
+    #[must_use]
+    #[inline(always)]
+    pub fn from_memory(&self) -> Args {
+        macro_rules! load {
+            ($($field:ident),*) => { Args {
+                // SAFETY: a reference can be read from.
+                $($field: unsafe { (&raw const self.$field).read_volatile() }),*
+            } };
+        }
+        load!(fd_in, off_in, fd_out, off_out, len, flags)
+    }
+}
+
+/// The kernel's copy_file_range(2): bytes copied, or the kernel's error.
+#[inline(always)]
+pub fn copy_file_range(args: &Args) -> Result<usize, Errno> {
+    let registers = [
+        reg(args.fd_in),
+        args.off_in.0 as usize,
+        reg(args.fd_out),
+        args.off_out.0 as usize,
+        args.len,
+        args.flags as usize,
+    ];
+    // SAFETY: the kernel checks both pointers and answers EFAULT; what it writes through them is
+    // what the host asked it to write.
+    answer(unsafe { syscall(libc::SYS_copy_file_range, registers) })
+}
+
+/// Another library's `copy_file_range`: the next one after us in the dynamic linker's order.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct NextCopy(
+    unsafe extern "C-unwind" fn(c_int, *mut i64, c_int, *mut i64, usize, c_uint) -> isize,
+);
+
+impl NextCopy {
+    /// From what dlsym(3) found under the name `copy_file_range`; `None` for NULL.
+    pub(super) fn from_symbol(symbol: *mut core::ffi::c_void) -> Option<Self> {
+        if symbol.is_null() {
+            return None;
+        }
+        // SAFETY: a symbol of this name in a C library is a function of this type (copy_file_range(2)).
+        Some(unsafe { core::mem::transmute::<*mut core::ffi::c_void, NextCopy>(symbol) })
+    }
+
+    /// Calls it as the host would have: −1 and errno, or the bytes copied. It may be a
+    /// cancellation point: no frame with a destructor may stand around this call unless
+    /// cancellation is off.
+    #[inline(always)]
+    pub fn call(self, args: &Args) -> isize {
+        // SAFETY: the same arguments that the host gave to a function of the same contract.
+        unsafe {
+            (self.0)(
+                args.fd_in,
+                args.off_in.0,
+                args.fd_out,
+                args.off_out.0,
+                args.len,
+                args.flags,
+            )
+        }
+    }
+}
+
+/// Reads a caller's offset. EFAULT where the memory cannot be read.
+///
+/// The kernel is asked first, by a call that reads eight bytes and then refuses to do anything:
+/// rt_sigprocmask(2) with a `how` that does not exist is EINVAL after its set was read, EFAULT
+/// before. process_vm_readv(2) would read and check at once, but it costs four times as much and
+/// is what seccomp filters kill for.
+pub fn read_offset(pointer: OffsetPointer) -> Result<i64, Errno> {
+    const NO_SUCH_HOW: usize = 0x7fff_ffff;
+    let registers = [NO_SUCH_HOW, pointer.0 as usize, 0, size_of::<u64>(), 0, 0];
+    // SAFETY: with this `how` the call changes nothing; the kernel checks the pointer.
+    match answer(unsafe { syscall(libc::SYS_rt_sigprocmask, registers) }) {
+        Err(Errno::EINVAL) => {
+            // SAFETY: the kernel has just read these eight bytes. Unaligned offsets are legal to
+            // the kernel; volatile, because the host's other threads may write them.
+            let bytes = unsafe { pointer.0.cast::<[u8; 8]>().read_volatile() };
+            Ok(i64::from_ne_bytes(bytes))
+        }
+        _ => Err(Errno::EFAULT),
+    }
+}

@@ -1,0 +1,241 @@
+//! Descriptors of the log: opening, writing, and proving that they are still ours.
+
+use super::raw::{answer, reg, syscall};
+use crate::errno::Errno;
+use core::ffi::CStr;
+use core::mem::MaybeUninit;
+
+/// Lowest number for a descriptor of ours: above what shells hand out to scripts, and still in
+/// the table of 64 that a process has without growing it.
+const OUR_LOWEST: usize = 32;
+/// Where the limit on descriptors leaves no room above [`OUR_LOWEST`].
+const OUR_LOWEST_UNDER_LIMIT: usize = 10;
+
+/// What a descriptor refers to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// Device, inode, special device and type in one number: equal for two descriptors of one
+    /// file, and unequal for two files but once in 2^42 pairs.
+    pub print: u64,
+    /// Whether it is a regular file.
+    pub regular: bool,
+}
+
+/// fstat(2), reduced to who the file is. EBADF where the descriptor is closed.
+pub fn identify(fd: i32) -> Result<Identity, Errno> {
+    let mut stat = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the kernel writes one struct stat, which on x86-64 and aarch64 is the C library's.
+    answer(unsafe {
+        syscall(
+            libc::SYS_fstat,
+            [reg(fd), stat.as_mut_ptr() as usize, 0, 0, 0, 0],
+        )
+    })?;
+    // SAFETY: fstat succeeded, so the kernel has filled it.
+    let stat = unsafe { stat.assume_init() };
+    let kind = stat.st_mode & libc::S_IFMT;
+    Ok(Identity {
+        print: fingerprint([stat.st_dev, stat.st_ino, stat.st_rdev, u64::from(kind)]),
+        regular: kind == libc::S_IFREG,
+    })
+}
+
+/// Mixes words into 42 bits: FNV-1a over words, folded.
+fn fingerprint(words: [u64; 4]) -> u64 {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for word in words {
+        hash = (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3);
+        hash ^= hash >> 29;
+    }
+    (hash ^ hash >> 42) & ((1 << 42) - 1)
+}
+
+/// A descriptor that we opened, and what it refers to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Opened {
+    /// At 10 or above, close-on-exec.
+    pub fd: i32,
+    /// Who the file is.
+    pub identity: Identity,
+}
+
+/// Opens `path` for appending, creates it where it does not exist (mode 0666 less the umask), and
+/// moves the descriptor to 10 or above. Never blocks: a FIFO without a reader is ENXIO.
+pub fn open_append(path: &CStr) -> Result<Opened, Errno> {
+    let flags = libc::O_WRONLY
+        | libc::O_APPEND
+        | libc::O_CREAT
+        | libc::O_CLOEXEC
+        | libc::O_NOCTTY
+        | libc::O_NONBLOCK;
+    let registers = [
+        reg(libc::AT_FDCWD),
+        path.as_ptr() as usize,
+        reg(flags),
+        0o666,
+        0,
+        0,
+    ];
+    // SAFETY: path is a C string.
+    let low = descriptor(answer(unsafe { syscall(libc::SYS_openat, registers) })?);
+    let high = duplicate(low, OUR_LOWEST).or_else(|_| duplicate(low, OUR_LOWEST_UNDER_LIMIT));
+    close(low);
+    let fd = high?;
+    match identify(fd) {
+        Ok(identity) => Ok(Opened { fd, identity }),
+        Err(errno) => {
+            close(fd);
+            Err(errno)
+        }
+    }
+}
+
+fn duplicate(fd: i32, lowest: usize) -> Result<i32, Errno> {
+    let registers = [reg(fd), reg(libc::F_DUPFD_CLOEXEC), lowest, 0, 0, 0];
+    // SAFETY: no pointers.
+    answer(unsafe { syscall(libc::SYS_fcntl, registers) }).map(descriptor)
+}
+
+/// A descriptor from a result register; the kernel returns at most INT_MAX.
+fn descriptor(result: usize) -> i32 {
+    i32::try_from(result).unwrap_or(-1)
+}
+
+/// Closes a descriptor of ours. Errors are of no use: the number is free in any case (close(2)).
+pub fn close(fd: i32) {
+    // SAFETY: no pointers; the caller owns the descriptor.
+    let _ = unsafe { syscall(libc::SYS_close, [reg(fd), 0, 0, 0, 0, 0]) };
+}
+
+/// The file offset of `fd` in bytes. ESPIPE for a pipe or terminal.
+pub fn position(fd: i32) -> Result<u64, Errno> {
+    seek(fd, 0, libc::SEEK_CUR)
+}
+
+/// Moves the file offset of `fd` to `bytes` from the start. EINVAL where the filesystem has no
+/// files of that size.
+pub fn set_position(fd: i32, bytes: u64) -> Result<u64, Errno> {
+    seek(fd, bytes, libc::SEEK_SET)
+}
+
+fn seek(fd: i32, offset: u64, whence: i32) -> Result<u64, Errno> {
+    let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+    // SAFETY: no pointers.
+    answer(unsafe { syscall(libc::SYS_lseek, [reg(fd), offset, reg(whence), 0, 0, 0]) })
+        .map(|bytes| bytes as u64)
+}
+
+/// write(2): bytes written.
+pub fn write(fd: i32, bytes: &[u8]) -> Result<usize, Errno> {
+    // SAFETY: the kernel reads `bytes`.
+    answer(unsafe {
+        syscall(
+            libc::SYS_write,
+            [reg(fd), bytes.as_ptr() as usize, bytes.len(), 0, 0, 0],
+        )
+    })
+}
+
+/// pwrite(2) on a descriptor opened with `O_APPEND`: appends, and leaves the file offset alone
+/// (pwrite(2), "BUGS"). `unless_append` is where the bytes would go if somebody had cleared
+/// `O_APPEND`: a place past the end of any log, so that nothing is overwritten even then.
+pub fn write_at_end(fd: i32, bytes: &[u8], unless_append: u64) -> Result<usize, Errno> {
+    let at = usize::try_from(unless_append).unwrap_or(usize::MAX);
+    // SAFETY: the kernel reads `bytes`.
+    answer(unsafe {
+        syscall(
+            libc::SYS_pwrite64,
+            [reg(fd), bytes.as_ptr() as usize, bytes.len(), at, 0, 0],
+        )
+    })
+}
+
+/// One write that never blocks, whatever the descriptor's flags: EAGAIN where there is no room,
+/// EOPNOTSUPP where the file (a terminal) or the kernel does not know `RWF_NOWAIT` (pwritev2(2)).
+pub fn write_no_wait(fd: i32, bytes: &[u8]) -> Result<usize, Errno> {
+    const CURRENT_POSITION: usize = usize::MAX;
+    let part = libc::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
+    };
+    let registers = [
+        reg(fd),
+        &raw const part as usize,
+        1,
+        CURRENT_POSITION,
+        CURRENT_POSITION,
+        reg(libc::RWF_NOWAIT),
+    ];
+    // SAFETY: the kernel reads the one iovec and the bytes that it names.
+    answer(unsafe { syscall(libc::SYS_pwritev2, registers) })
+}
+
+/// What waiting for room brought.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Readiness {
+    /// A write will find room, or learn that nobody reads.
+    Ready,
+    /// No room within the time.
+    TimedOut,
+}
+
+/// Waits at most `milliseconds` until `fd` can be written. A signal's handler runs, and the wait
+/// goes on for what is left of the time.
+pub fn wait_writable(fd: i32, milliseconds: u32) -> Readiness {
+    let mut poll = libc::pollfd {
+        fd,
+        events: libc::POLLOUT,
+        revents: 0,
+    };
+    let mut left = libc::timespec {
+        tv_sec: i64::from(milliseconds / 1000),
+        tv_nsec: i64::from(milliseconds % 1000) * 1_000_000,
+    };
+    loop {
+        let registers = [&raw mut poll as usize, 1, &raw mut left as usize, 0, 0, 0];
+        // SAFETY: one pollfd and one timespec, both ours; the kernel leaves the time that is left
+        // in the timespec (ppoll(2), "C library/kernel differences").
+        match answer(unsafe { syscall(libc::SYS_ppoll, registers) }) {
+            Ok(1..) => return Readiness::Ready,
+            Err(Errno::EINTR) => {}
+            _ => return Readiness::TimedOut,
+        }
+    }
+}
+
+/// The path behind descriptor `fd` of this process, by readlink(2) of `/proc/self/fd`: bytes
+/// written into `buffer`, cut where it is too small. EBADF or ENOENT where there is none.
+pub fn readlink_fd(fd: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
+    const PREFIX: &[u8] = b"/proc/self/fd/";
+    let Ok(mut rest) = u32::try_from(fd) else {
+        return Err(Errno::EBADF);
+    };
+    let mut path = [0u8; PREFIX.len() + 11];
+    let (prefix, digits) = path.split_at_mut(PREFIX.len());
+    prefix.copy_from_slice(PREFIX);
+    let count = rest.checked_ilog10().map_or(1, |log| log as usize + 1);
+    for digit in digits.iter_mut().take(count).rev() {
+        let value = (rest % 10) as u8;
+        *digit = b'0' + value;
+        rest /= 10;
+    }
+    let registers = [
+        reg(libc::AT_FDCWD),
+        path.as_ptr() as usize,
+        buffer.as_mut_ptr() as usize,
+        buffer.len(),
+        0,
+        0,
+    ];
+    // SAFETY: path ends in a zero byte; the kernel writes at most buffer.len() bytes.
+    answer(unsafe { syscall(libc::SYS_readlinkat, registers) })
+}
+
+/// The working directory, without the final zero byte: its length in `buffer`. ERANGE where it
+/// does not fit.
+pub fn getcwd(buffer: &mut [u8]) -> Result<usize, Errno> {
+    let registers = [buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0, 0];
+    // SAFETY: the kernel writes at most buffer.len() bytes.
+    let with_zero = answer(unsafe { syscall(libc::SYS_getcwd, registers) })?;
+    Ok(with_zero.saturating_sub(1))
+}

@@ -1,0 +1,139 @@
+//! The process that we are a guest in: environment, privileges, clocks, other libraries.
+
+use super::copy::NextCopy;
+use super::file;
+use super::raw::{answer, reg, syscall};
+use crate::errno::Errno;
+use core::ffi::{CStr, c_char, c_void};
+use core::sync::atomic::AtomicU64;
+
+unsafe extern "C" {
+    static environ: *const *const c_char;
+}
+
+/// Every `NAME=value` of the environment. To be called while nothing else writes to it: by the
+/// constructor, or by the first call if that comes before.
+pub fn environment() -> impl Iterator<Item = &'static CStr> {
+    // SAFETY: the C library sets environ before any constructor runs.
+    let mut entry = unsafe { environ };
+    core::iter::from_fn(move || {
+        if entry.is_null() {
+            return None;
+        }
+        // SAFETY: environ(7) is an array of pointers that ends in NULL, and we stop there.
+        let string = unsafe { *entry };
+        if string.is_null() {
+            return None;
+        }
+        // SAFETY: the array goes on at least to its NULL.
+        entry = unsafe { entry.add(1) };
+        // SAFETY: each entry is a C string; the values are copied before the host can move them.
+        Some(unsafe { CStr::from_ptr(string) })
+    })
+}
+
+/// Whether the process runs with more rights than its caller: set-user-ID, capabilities
+/// (getauxval(3), `AT_SECURE`).
+#[must_use]
+pub fn is_secure() -> bool {
+    // SAFETY: getauxval takes any number.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+/// The path by which the program was executed (getauxval(3), `AT_EXECFN`).
+#[must_use]
+pub fn executed_as() -> Option<&'static CStr> {
+    // SAFETY: getauxval takes any number.
+    let address = unsafe { libc::getauxval(libc::AT_EXECFN) } as *const c_char;
+    if address.is_null() {
+        return None;
+    }
+    // SAFETY: the kernel leaves a C string there for the life of the process.
+    Some(unsafe { CStr::from_ptr(address) })
+}
+
+/// Nanoseconds since 1970, for the time of a line.
+#[must_use]
+pub fn realtime_ns() -> u64 {
+    clock(libc::CLOCK_REALTIME)
+}
+
+/// Nanoseconds since some start, for durations.
+#[must_use]
+pub fn monotonic_ns() -> u64 {
+    clock(libc::CLOCK_MONOTONIC)
+}
+
+fn clock(id: libc::clockid_t) -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: one timespec to write. Through the C library, which reads the clock in the vDSO
+    // without a system call; clock_gettime is async-signal-safe (signal-safety(7)).
+    unsafe { libc::clock_gettime(id, &raw mut time) };
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);
+    seconds
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(nanoseconds)
+}
+
+/// The next library's `copy_file_range` after ours; `None` where no other has one.
+#[must_use]
+pub fn next_copy_file_range() -> Option<NextCopy> {
+    NextCopy::from_symbol(next(c"copy_file_range"))
+}
+
+/// The address of the next library's `syscall` after ours; NULL where no other has one.
+#[must_use]
+pub fn next_syscall() -> *mut c_void {
+    next(c"syscall")
+}
+
+fn next(name: &CStr) -> *mut c_void {
+    // SAFETY: a C string; RTLD_NEXT looks behind the library that this code is linked into.
+    unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) }
+}
+
+/// Ends the process at once with `status`, without running anything of the host's.
+pub fn exit(status: i32) -> ! {
+    loop {
+        // SAFETY: no pointers; the call does not return.
+        let _ = unsafe { syscall(libc::SYS_exit_group, [reg(status), 0, 0, 0, 0, 0]) };
+    }
+}
+
+/// Maps the first two words of the file at `path`, shared with whoever else maps it: the
+/// launcher's witness. The descriptor is closed again; the mapping stays as long as the process.
+pub fn map_shared(path: &CStr) -> Result<&'static [AtomicU64; 2], Errno> {
+    let registers = [
+        reg(libc::AT_FDCWD),
+        path.as_ptr() as usize,
+        reg(libc::O_RDWR | libc::O_CLOEXEC),
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: path is a C string.
+    let fd = answer(unsafe { syscall(libc::SYS_openat, registers) })?;
+    let protection = reg(libc::PROT_READ | libc::PROT_WRITE);
+    let registers = [
+        0,
+        size_of::<[u64; 2]>(),
+        protection,
+        reg(libc::MAP_SHARED),
+        fd,
+        0,
+    ];
+    // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
+    let mapped = answer(unsafe { syscall(libc::SYS_mmap, registers) });
+    file::close(i32::try_from(fd).unwrap_or(-1));
+    let address = mapped? as *const [AtomicU64; 2];
+    // SAFETY: page-aligned, mapped for ever; the launcher has sealed the file against shrinking,
+    // and whoever else writes there does so atomically.
+    Ok(unsafe { &*address })
+}
+
+// Registers and kernel structures are spelled for 64-bit machines.
+const _: () = assert!(size_of::<usize>() == 8);

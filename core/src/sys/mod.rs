@@ -1,0 +1,32 @@
+//! Every system call, every touch of errno and every foreign pointer: the unsafe floor of the house.
+//!
+//! System calls are made by instruction, not through the C library: its `syscall` is one of our
+//! own doors, its wrappers are cancellation points, set errno and may be another preload's. Each
+//! function here says in its type what it may be given; none of them allocates, locks or sets
+//! errno, so each may be called in a signal handler.
+#![expect(
+    unsafe_code,
+    reason = "this is the system-call file; every block says on what it relies"
+)]
+
+mod copy;
+mod file;
+mod host;
+mod raw;
+mod thread;
+
+pub use libc::ssize_t;
+
+pub use copy::{Args, COPY_FILE_RANGE, NextCopy, OffsetPointer, copy_file_range, read_offset};
+pub use file::{
+    Identity, Opened, Readiness, close, getcwd, identify, open_append, position, readlink_fd,
+    set_position, wait_writable, write, write_at_end, write_no_wait,
+};
+pub use host::{
+    environment, executed_as, exit, is_secure, map_shared, monotonic_ns, next_copy_file_range,
+    next_syscall, realtime_ns,
+};
+pub use thread::{
+    Cancellation, SignalGuard, comm, errno, file_size_limited, getpid, gettid, set_errno,
+    test_cancel,
+};

@@ -1,0 +1,208 @@
+//! The calling thread: errno, cancellation, signals, names and numbers.
+
+use super::raw::{answer, reg, syscall};
+use crate::errno::Errno;
+use core::ffi::c_int;
+use core::mem::MaybeUninit;
+
+// The libc crate has neither on linux-gnu.
+unsafe extern "C-unwind" {
+    fn pthread_testcancel();
+    fn pthread_setcancelstate(state: c_int, oldstate: *mut c_int) -> c_int;
+}
+
+const PTHREAD_CANCEL_DISABLE: c_int = 1;
+
+/// The thread's errno.
+#[must_use]
+#[inline]
+pub fn errno() -> Errno {
+    // SAFETY: the C library returns the address of the calling thread's errno.
+    let place = unsafe { libc::__errno_location() };
+    // SAFETY: that address stands as long as the thread.
+    Errno(unsafe { place.read() })
+}
+
+/// Sets the thread's errno.
+#[inline]
+pub fn set_errno(errno: Errno) {
+    // SAFETY: the C library returns the address of the calling thread's errno.
+    let place = unsafe { libc::__errno_location() };
+    // SAFETY: that address stands as long as the thread.
+    unsafe { place.write(errno.0) };
+}
+
+/// pthread_testcancel(3): a pending cancellation takes effect here, and unwinds. No frame with a
+/// destructor may stand around this call.
+#[inline(always)]
+pub fn test_cancel() {
+    // SAFETY: any thread may call it; the promise about frames is the caller's.
+    unsafe { pthread_testcancel() }
+}
+
+/// Cancellation held off; [`Cancellation::restore`] gives it back. Not a `Drop`: restoring may
+/// unwind (a thread with asynchronous cancelability), which must not begin in a destructor.
+#[must_use]
+pub struct Cancellation(c_int);
+
+impl Cancellation {
+    /// Holds cancellation off for the calling thread.
+    #[inline]
+    pub fn hold_off() -> Self {
+        let mut before = 0;
+        // SAFETY: both functions are async-cancel-safe; the old state goes into `before`.
+        unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut before) };
+        Self(before)
+    }
+
+    /// Gives back the state from before. May unwind.
+    #[inline]
+    pub fn restore(self) {
+        let mut disabled = 0;
+        // SAFETY: the state is one that the C library gave us.
+        unsafe { pthread_setcancelstate(self.0, &raw mut disabled) };
+    }
+}
+
+/// getpid(2). Not cached: a child of vfork shares our memory but not our number.
+#[must_use]
+pub fn getpid() -> i32 {
+    number(libc::SYS_getpid)
+}
+
+/// gettid(2).
+#[must_use]
+pub fn gettid() -> i32 {
+    number(libc::SYS_gettid)
+}
+
+fn number(call: libc::c_long) -> i32 {
+    // SAFETY: no arguments.
+    i32::try_from(unsafe { syscall(call, [0; 6]) }).unwrap_or(-1)
+}
+
+/// The thread's name, at most 15 bytes (PR_GET_NAME(2const)).
+#[must_use]
+pub fn comm(buffer: &mut [u8; 16]) -> &[u8] {
+    let registers = [
+        reg(libc::PR_GET_NAME),
+        buffer.as_mut_ptr() as usize,
+        0,
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: the kernel writes at most 16 bytes, zero-terminated.
+    let _ = unsafe { syscall(libc::SYS_prctl, registers) };
+    buffer.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
+/// Whether the process has a limit on file sizes (getrlimit(2), `RLIMIT_FSIZE`), so that a write
+/// may raise SIGXFSZ. `true` where the kernel does not say.
+#[must_use]
+pub fn file_size_limited() -> bool {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    let resource = libc::RLIMIT_FSIZE as usize;
+    let registers = [resource, &raw mut limit as usize, 0, 0, 0, 0];
+    // SAFETY: the kernel writes one struct rlimit.
+    answer(unsafe { syscall(libc::SYS_getrlimit, registers) }).is_err()
+        || limit.rlim_cur != libc::RLIM_INFINITY
+}
+
+/// The signals that a write of ours could raise in the host, held back; a signal that our write
+/// did raise is taken back when this is dropped.
+///
+/// SIGPIPE: nobody reads; SIGXFSZ: the file size limit; SIGTTOU: a background job's terminal
+/// (blocked, the write goes through: termios(3) on TOSTOP).
+pub struct SignalGuard {
+    mask: u64,
+    pending: u64,
+}
+
+const RAISED_BY_WRITE: u64 = bit(libc::SIGPIPE) | bit(libc::SIGXFSZ) | bit(libc::SIGTTOU);
+
+const fn bit(signal: c_int) -> u64 {
+    1 << (signal - 1)
+}
+
+impl SignalGuard {
+    /// Holds the three signals back in the calling thread.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut guard = SignalGuard {
+            mask: 0,
+            pending: 0,
+        };
+        let block = RAISED_BY_WRITE;
+        let registers = [
+            reg(libc::SIG_BLOCK),
+            &raw const block as usize,
+            &raw mut guard.mask as usize,
+            size_of::<u64>(),
+            0,
+            0,
+        ];
+        // SAFETY: the kernel reads one 64-bit set and writes one.
+        let _ = unsafe { syscall(libc::SYS_rt_sigprocmask, registers) };
+        let registers = [
+            &raw mut guard.pending as usize,
+            size_of::<u64>(),
+            0,
+            0,
+            0,
+            0,
+        ];
+        // SAFETY: the kernel writes one 64-bit set.
+        let _ = unsafe { syscall(libc::SYS_rt_sigpending, registers) };
+        guard
+    }
+}
+
+impl Default for SignalGuard {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for SignalGuard {
+    fn drop(&mut self) {
+        // One that was pending before is the host's: it stays. The others can only be ours:
+        // these three are raised at the thread that writes.
+        let ours = RAISED_BY_WRITE & !self.pending & !bit(libc::SIGTTOU);
+        let mut pending = MaybeUninit::<u64>::zeroed();
+        let registers = [pending.as_mut_ptr() as usize, size_of::<u64>(), 0, 0, 0, 0];
+        // SAFETY: the kernel writes one 64-bit set.
+        let _ = unsafe { syscall(libc::SYS_rt_sigpending, registers) };
+        // SAFETY: zeroed at first, so it is a number whatever the kernel did.
+        let raised = unsafe { pending.assume_init() } & ours;
+        if raised != 0 {
+            let at_once = libc::timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            };
+            let registers = [
+                &raw const raised as usize,
+                0,
+                &raw const at_once as usize,
+                size_of::<u64>(),
+                0,
+                0,
+            ];
+            // SAFETY: the kernel reads one 64-bit set and one timespec.
+            let _ = unsafe { syscall(libc::SYS_rt_sigtimedwait, registers) };
+        }
+        let registers = [
+            reg(libc::SIG_SETMASK),
+            &raw const self.mask as usize,
+            0,
+            size_of::<u64>(),
+            0,
+            0,
+        ];
+        // SAFETY: the kernel reads one 64-bit set, the one it gave us.
+        let _ = unsafe { syscall(libc::SYS_rt_sigprocmask, registers) };
+    }
+}

@@ -1,0 +1,56 @@
+//! The door `copy_file_range`: the C library's wrapper of copy_file_range(2).
+#![expect(unsafe_code, reason = "exports a C symbol")]
+#![expect(
+    unreachable_pub,
+    reason = "cbindgen and the linker look for what is public"
+)]
+
+use super::{encode, enter, is_open};
+use cfr_core::door::Door;
+use cfr_core::errno::Errno;
+use cfr_core::sys::{self, Args, OffsetPointer, ssize_t};
+use core::ffi::{c_int, c_uint};
+
+/// Copies `len` bytes from `fd_in` to `fd_out` within the kernel, as copy_file_range(2) tells.
+///
+/// `off_in` and `off_out` point to offsets in bytes, which move by the bytes copied, or are NULL
+/// for the descriptors' own offsets. Returns the bytes copied, maybe fewer than `len` and 0 at
+/// the end of the source; or -1 with errno set, EFAULT for a pointer that cannot be used. A
+/// cancellation point.
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn copy_file_range(
+    fd_in: c_int,
+    off_in: *mut i64,
+    fd_out: c_int,
+    off_out: *mut i64,
+    len: usize,
+    flags: c_uint,
+) -> ssize_t {
+    let kept = Args {
+        fd_in,
+        off_in: OffsetPointer::new(off_in),
+        fd_out,
+        off_out: OffsetPointer::new(off_out),
+        len,
+        flags,
+    };
+    sys::test_cancel();
+    if !is_open(Door::CopyFileRange) {
+        return enter(Door::CopyFileRange, &kept);
+    }
+    let args = kept.from_memory();
+    match sys::copy_file_range(&args) {
+        Ok(count) => encode(Ok(count)),
+        Err(errno) => refused(errno),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn refused(errno: Errno) -> isize {
+    if errno == Errno::EINTR {
+        // Nothing was copied, so nothing is lost if it was a cancellation that interrupted.
+        sys::test_cancel();
+    }
+    encode(Err(errno))
+}

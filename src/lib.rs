@@ -1,0 +1,17 @@
+//! libcfr.so: how a stranger's process meets `copy_file_range`.
+//!
+//! The host process outranks this library. What stands here never aborts, exits, blocks on a
+//! lock, allocates on the path of a call, changes errno on success, or writes to a descriptor
+//! that is not proven to be its own. What a call *means* is in the crate `cfr-core`.
+//!
+//! A file uses only what stands above it in this list. ARCHITECTURE.md tells one call's way.
+
+mod log;
+
+mod intercept;
+
+mod doors;
+
+mod init;
+
+mod capi;

@@ -1,0 +1,296 @@
+//! The log: a `tracing` subscriber that writes one event as one line with one write(2).
+//!
+//! The usual subscriber stack is not safe in a stranger's process: its lock, its allocations and
+//! its thread-locals with destructors deadlock in signal handlers and forked children, and abort
+//! at thread exit. This one has none of them.
+
+mod pool;
+mod sink;
+
+pub(crate) use pool::with_page;
+
+use cfr_core::errno::Errno;
+use cfr_core::format::{EventWriter, Said, printable};
+use cfr_core::line::Line;
+use cfr_core::record;
+use cfr_core::settings::{Level, Settings, TABLE, Unusable};
+use cfr_core::sys;
+use core::fmt::Write;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use sink::Sink;
+use std::sync::OnceLock;
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::Interest;
+use tracing::{Event, Metadata, Subscriber, span};
+
+/// The target of messages: what the library says of itself.
+pub(crate) const MESSAGES: &str = "cfr";
+
+static LOG: OnceLock<Log> = OnceLock::new();
+
+/// The log, once it is installed.
+pub(crate) fn get() -> Option<&'static Log> {
+    LOG.get()
+}
+
+/// Installs the log. Without a level to log at, nothing is opened, asked or registered.
+pub(crate) fn install(settings: Settings, complaints: Complaints) {
+    if settings.log == Level::Off {
+        return;
+    }
+    LOG.get_or_init(|| Log::new(settings, complaints));
+    // Fails only where there is one already, and the `tracing` in this library is its own.
+    let _ = tracing::subscriber::set_global_default(ToLog);
+}
+
+/// The log of a process.
+pub(crate) struct Log {
+    settings: Settings,
+    /// Standard error as it was when the library came in.
+    console: Sink,
+    /// The log file, where one is set.
+    file: Option<Sink>,
+    /// Lines that no sink took and nobody was told of yet.
+    lost: AtomicU64,
+    /// Whether the user was told that lines are being lost.
+    told: AtomicBool,
+    complaints: Complaints,
+}
+
+impl Log {
+    fn new(settings: Settings, complaints: Complaints) -> Self {
+        Log {
+            console: Sink::standard_error(),
+            file: settings.log_file.as_ref().map(Sink::file),
+            settings,
+            lost: AtomicU64::new(0),
+            told: AtomicBool::new(false),
+            complaints,
+        }
+    }
+
+    /// What was set.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Warns of the settings that could not be used, once in a process, and not before it copies:
+    /// a preload library is loaded into many processes that have nothing to do with it.
+    pub(crate) fn complain_once(&self) {
+        if self.complaints.pending.load(Ordering::Relaxed)
+            && self.complaints.pending.swap(false, Ordering::Relaxed)
+        {
+            for complaint in self.complaints.list.iter().flatten() {
+                let unusable = complaint.unusable();
+                tracing::warn!(
+                    target: MESSAGES,
+                    "{}: {unusable}; the default holds: {}",
+                    unusable.setting.variable,
+                    unusable.setting.default
+                );
+            }
+        }
+    }
+
+    /// Writes one event.
+    fn write(&self, event: &Event<'_>) {
+        if with_page(|page| self.write_in(event, page)).is_none() {
+            self.write_in_small(event);
+        }
+        self.report_lost();
+    }
+
+    /// Where every page is taken: a line on the stack, with shorter paths.
+    #[cold]
+    #[inline(never)]
+    fn write_in_small(&self, event: &Event<'_>) {
+        self.write_in(event, &mut [0; 1536]);
+    }
+
+    fn write_in(&self, event: &Event<'_>, buffer: &mut [u8]) {
+        let sink = self.file.as_ref().unwrap_or(&self.console);
+        let mut line = Line::new(buffer);
+        if self.file.is_none() && self.settings.log_format == Default::default() {
+            line.bytes(b"cfr: ");
+        }
+        if event.metadata().target() == record::TARGET {
+            event.record(&mut EventWriter::of_call(
+                &mut line,
+                self.settings.log_format,
+            ));
+        } else {
+            let level = event.metadata().level().as_str();
+            let said = Said {
+                time_ns: sys::realtime_ns(),
+                pid: sys::getpid(),
+                tid: sys::gettid(),
+                level: LEVELS
+                    .iter()
+                    .find(|name| name.eq_ignore_ascii_case(level))
+                    .unwrap_or(&""),
+            };
+            event.record(&mut EventWriter::of_message(
+                &mut line,
+                self.settings.log_format,
+                said,
+            ));
+        }
+        if let Err(errno) = sink.put(&mut line) {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.tell_of_trouble(errno);
+        }
+    }
+
+    /// Says once, on standard error, that the log file cannot be written and why.
+    fn tell_of_trouble(&self, errno: Errno) {
+        let Some(path) = &self.settings.log_file else {
+            return;
+        };
+        if self.told.load(Ordering::Relaxed) || self.told.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let mut buffer = [0; 512];
+        let mut line = Line::new(&mut buffer);
+        let path = printable(path.as_bytes());
+        let _ = write!(
+            line,
+            "cfr: cannot write the log to {path}: {errno}; its lines are dropped and counted"
+        );
+        let _ = self.console.put(&mut line);
+    }
+
+    /// As soon as a line goes through again: how many did not.
+    fn report_lost(&self) {
+        if self.lost.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let sink = self.file.as_ref().unwrap_or(&self.console);
+        if sink.is_stuck() {
+            return;
+        }
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            // Comes back here through the subscriber; a line that is lost then is counted anew.
+            tracing::warn!(target: MESSAGES, "{lost} lines lost");
+            if sink.is_stuck() {
+                self.lost.fetch_add(lost - 1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+
+/// The subscriber: hands every event to the log.
+struct ToLog;
+
+impl Subscriber for ToLog {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.max_level_hint()
+            .is_some_and(|most| *metadata.level() <= most)
+    }
+
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if self.enabled(metadata) {
+            Interest::always()
+        } else {
+            Interest::never()
+        }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        LOG.get().map(|log| filter(log.settings.log))
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        if let Some(log) = LOG.get() {
+            log.write(event);
+        }
+    }
+
+    // This library opens no spans.
+    fn new_span(&self, _span: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _span: &span::Id, _values: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _span: &span::Id, _follows: &span::Id) {}
+
+    fn enter(&self, _span: &span::Id) {}
+
+    fn exit(&self, _span: &span::Id) {}
+}
+
+fn filter(level: Level) -> LevelFilter {
+    match level {
+        Level::Off => LevelFilter::OFF,
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+        Level::Trace => LevelFilter::TRACE,
+    }
+}
+
+/// Settings that could not be used, kept until somebody may be told.
+pub(crate) struct Complaints {
+    list: [Option<Complaint>; TABLE.len()],
+    pending: AtomicBool,
+}
+
+impl Complaints {
+    /// No complaint.
+    pub(crate) fn none() -> Self {
+        Complaints {
+            list: [None; TABLE.len()],
+            pending: AtomicBool::new(false),
+        }
+    }
+
+    /// Keeps one.
+    pub(crate) fn add(&mut self, unusable: &Unusable<'_>) {
+        if let Some(place) = self.list.iter_mut().find(|place| place.is_none()) {
+            *place = Some(Complaint::new(unusable));
+            *self.pending.get_mut() = true;
+        }
+    }
+
+    /// The first one.
+    pub(crate) fn first(&self) -> Option<Unusable<'_>> {
+        self.list.iter().flatten().map(Complaint::unusable).next()
+    }
+}
+
+/// The environment may be overwritten before the complaint is made, so it keeps a piece of it.
+#[derive(Clone, Copy)]
+struct Complaint {
+    setting: &'static cfr_core::settings::Setting,
+    value: [u8; Complaint::KEPT],
+    len: usize,
+}
+
+impl Complaint {
+    const KEPT: usize = 64;
+
+    fn new(unusable: &Unusable<'_>) -> Self {
+        let mut value = [0; Complaint::KEPT];
+        let mut len = 0;
+        for (place, &byte) in value.iter_mut().zip(unusable.value) {
+            *place = byte;
+            len += 1;
+        }
+        Complaint {
+            setting: unusable.setting,
+            value,
+            len,
+        }
+    }
+
+    fn unusable(&self) -> Unusable<'_> {
+        Unusable {
+            setting: self.setting,
+            value: self.value.get(..self.len).unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! Where lines go: standard error or a file, never anything else.
+//!
+//! Programs close descriptors that they do not know, and the next file they open gets the number.
+//! So the descriptor's identity is proven before every write; one that is no longer ours is given
+//! up, never written and never closed.
+
+use crate::log::with_page;
+use cfr_core::errno::Errno;
+use cfr_core::line::Line;
+use cfr_core::settings::{Part, Path, Placeholder, template};
+use cfr_core::sys::{self, Readiness, SignalGuard};
+use core::ffi::CStr;
+use core::fmt::Write;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+
+/// How long a line may wait for a slow reader, in milliseconds.
+const PATIENCE_MS: u32 = 1000;
+
+const STANDARD_ERROR: i32 = 2;
+
+/// A descriptor and the proof that it is ours, in one word that threads can exchange atomically.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Handle {
+    fd: i32,
+    proof: Proof,
+}
+
+/// What must hold for a descriptor to be ours.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// A regular file that we opened: its file offset is this number, drawn by lot. Lines are
+    /// appended by pwrite(2), which leaves it alone. One lseek(2) costs a third of an fstat(2).
+    Position(u64),
+    /// A regular file: its device, inode and type.
+    Regular(u64),
+    /// A pipe, socket, terminal or device: likewise.
+    Stream(u64),
+}
+
+impl Handle {
+    const NUMBER_BITS: u32 = 42;
+    const FD_BITS: u32 = 20;
+
+    /// 0 stands for no handle.
+    fn pack(self) -> u64 {
+        let (kind, number) = match self.proof {
+            Proof::Position(number) => (1, number),
+            Proof::Regular(number) => (2, number),
+            Proof::Stream(number) => (3, number),
+        };
+        let fd = u64::try_from(self.fd).unwrap_or(0) & ((1 << Self::FD_BITS) - 1);
+        kind << 62 | fd << Self::NUMBER_BITS | number & ((1 << Self::NUMBER_BITS) - 1)
+    }
+
+    fn unpack(word: u64) -> Option<Handle> {
+        let number = word & ((1 << Self::NUMBER_BITS) - 1);
+        let fd = word >> Self::NUMBER_BITS & ((1 << Self::FD_BITS) - 1);
+        let proof = match word >> 62 {
+            1 => Proof::Position(number),
+            2 => Proof::Regular(number),
+            3 => Proof::Stream(number),
+            _ => return None,
+        };
+        Some(Handle {
+            fd: i32::try_from(fd).unwrap_or(-1),
+            proof,
+        })
+    }
+
+    /// By device and inode.
+    fn identified(fd: i32, identity: sys::Identity) -> Handle {
+        let proof = if identity.regular {
+            Proof::Regular(identity.print)
+        } else {
+            Proof::Stream(identity.print)
+        };
+        Handle { fd, proof }
+    }
+
+    /// A file of our own: by position where it has one.
+    fn opened(opened: sys::Opened) -> Handle {
+        let handle = Handle::identified(opened.fd, opened.identity);
+        if !opened.identity.regular {
+            return handle;
+        }
+        // Between 1 and 2 TiB: past what a host is likely to stand at by chance.
+        let lot = (1 << 40) | (sys::monotonic_ns() ^ opened.identity.print) & ((1 << 40) - 1);
+        match sys::set_position(opened.fd, lot) {
+            Ok(at) if at == lot => Handle {
+                fd: opened.fd,
+                proof: Proof::Position(lot),
+            },
+            _ => handle,
+        }
+    }
+
+    fn is_ours(self) -> bool {
+        match self.proof {
+            Proof::Position(lot) => sys::position(self.fd) == Ok(lot),
+            Proof::Regular(_) | Proof::Stream(_) => {
+                sys::identify(self.fd).is_ok_and(|now| Handle::identified(self.fd, now) == self)
+            }
+        }
+    }
+}
+
+/// What a sink opens when its descriptor is gone.
+enum Source {
+    /// Nothing: the host's own descriptor 2 as it was at the start, or none.
+    StandardError,
+    /// The file of this template, for which `%p` may mean another file after fork.
+    File { template: Path, per_process: bool },
+}
+
+/// One place for lines.
+pub(super) struct Sink {
+    source: Source,
+    handle: AtomicU64,
+    /// The process for which a file with `%p` in its name was opened.
+    opened_by: AtomicI32,
+    /// The last line found no taker in time: the next one does not wait.
+    stuck: AtomicBool,
+    /// The last line was written in part: the next one begins with a newline.
+    torn: AtomicBool,
+}
+
+impl Sink {
+    fn new(source: Source, handle: u64) -> Self {
+        Sink {
+            source,
+            handle: AtomicU64::new(handle),
+            opened_by: AtomicI32::new(0),
+            stuck: AtomicBool::new(false),
+            torn: AtomicBool::new(false),
+        }
+    }
+
+    /// Descriptor 2 as it is now. It is not duplicated: a daemon that closes its standard error
+    /// lets go of it, and whoever reads there must see the end.
+    pub(super) fn standard_error() -> Self {
+        let handle = sys::identify(STANDARD_ERROR).map_or(0, |identity| {
+            Handle::identified(STANDARD_ERROR, identity).pack()
+        });
+        Sink::new(Source::StandardError, handle)
+    }
+
+    /// A file, opened when the first line comes: most processes never copy.
+    pub(super) fn file(path: &Path) -> Self {
+        let per_process =
+            template(path.as_bytes()).any(|part| part == Ok(Part::Placeholder(Placeholder::Pid)));
+        Sink::new(
+            Source::File {
+                template: *path,
+                per_process,
+            },
+            0,
+        )
+    }
+
+    /// Whether the last line was not taken.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::Relaxed)
+    }
+
+    /// Writes the line.
+    ///
+    /// # Errors
+    ///
+    /// The line is lost, for this reason.
+    pub(super) fn put(&self, line: &mut Line<'_>) -> Result<(), Errno> {
+        let done = self
+            .proven_handle()
+            .and_then(|handle| self.write(handle, line));
+        self.stuck.store(done.is_err(), Ordering::Relaxed);
+        done
+    }
+
+    fn proven_handle(&self) -> Result<Handle, Errno> {
+        let word = self.handle.load(Ordering::Relaxed);
+        let handle = Handle::unpack(word).filter(|handle| handle.is_ours());
+        match (&self.source, handle) {
+            (
+                Source::File {
+                    per_process: true, ..
+                },
+                Some(handle),
+            ) => {
+                let pid = sys::getpid();
+                if self.opened_by.load(Ordering::Relaxed) == pid {
+                    return Ok(handle);
+                }
+                // Inherited over fork, and proven ours.
+                let opened = self.open(word)?;
+                sys::close(handle.fd);
+                Ok(opened)
+            }
+            (_, Some(handle)) => Ok(handle),
+            (Source::File { .. }, None) => self.open(word),
+            (Source::StandardError, None) => Err(Errno::EBADF),
+        }
+    }
+
+    /// Opens the file anew, in place of the handle `before`.
+    #[cold]
+    fn open(&self, before: u64) -> Result<Handle, Errno> {
+        let Source::File { template, .. } = &self.source else {
+            return Err(Errno::EBADF);
+        };
+        let opened = with_page(|page| expand(template, page).and_then(sys::open_append));
+        // No page is free: the next line tries again.
+        let handle = Handle::opened(opened.ok_or(Errno::EAGAIN)??);
+        self.opened_by.store(sys::getpid(), Ordering::Relaxed);
+        match self.handle.compare_exchange(
+            before,
+            handle.pack(),
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        ) {
+            Ok(_) => Ok(handle),
+            Err(theirs) => {
+                sys::close(handle.fd);
+                Handle::unpack(theirs).ok_or(Errno::EBADF)
+            }
+        }
+    }
+
+    fn write(&self, handle: Handle, line: &mut Line<'_>) -> Result<(), Errno> {
+        let torn = self.torn.load(Ordering::Relaxed);
+        let bytes = line.finish(torn);
+        let written = match handle.proof {
+            Proof::Position(lot) => {
+                let _guard = sys::file_size_limited().then(SignalGuard::new);
+                sys::write_at_end(handle.fd, bytes, lot)
+            }
+            Proof::Regular(_) => {
+                let _guard = sys::file_size_limited().then(SignalGuard::new);
+                sys::write(handle.fd, bytes)
+            }
+            Proof::Stream(_) => {
+                let _guard = SignalGuard::new();
+                self.write_stream(handle.fd, bytes)
+            }
+        }?;
+        let whole = written == bytes.len();
+        if torn || !whole {
+            self.torn.store(!whole, Ordering::Relaxed);
+        }
+        if whole { Ok(()) } else { Err(Errno::EFBIG) }
+    }
+
+    /// Writes without ever blocking for longer than a second in a row.
+    fn write_stream(&self, fd: i32, bytes: &[u8]) -> Result<usize, Errno> {
+        let mut written = 0;
+        while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+            match sys::write_no_wait(fd, rest) {
+                Ok(count) => written += count,
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) if self.waited(fd) == Readiness::Ready => {}
+                // No RWF_NOWAIT on this file: it must say that it has room.
+                Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => {
+                    if self.waited(fd) == Readiness::TimedOut {
+                        return partial(written, Errno::EAGAIN);
+                    }
+                    match sys::write(fd, rest) {
+                        Ok(count) => written += count,
+                        Err(Errno::EINTR) => {}
+                        Err(errno) => return partial(written, errno),
+                    }
+                }
+                Err(errno) => return partial(written, errno),
+            }
+        }
+        Ok(written)
+    }
+
+    fn waited(&self, fd: i32) -> Readiness {
+        sys::wait_writable(fd, if self.is_stuck() { 0 } else { PATIENCE_MS })
+    }
+}
+
+fn partial(written: usize, errno: Errno) -> Result<usize, Errno> {
+    if written > 0 { Ok(written) } else { Err(errno) }
+}
+
+/// The path that the template means in this process.
+fn expand<'a>(pattern: &Path, page: &'a mut [u8]) -> Result<&'a CStr, Errno> {
+    let mut end = 0;
+    for part in template(pattern.as_bytes()).flatten() {
+        let mut number = [0; 16];
+        let mut number = Line::new(&mut number);
+        let bytes = match part {
+            Part::Literal(bytes) => bytes,
+            Part::Placeholder(Placeholder::Percent) => b"%",
+            Part::Placeholder(Placeholder::Program) => program(),
+            Part::Placeholder(Placeholder::Pid) => {
+                let _ = write!(number, "{}", sys::getpid());
+                number.as_bytes()
+            }
+        };
+        page.get_mut(end..end + bytes.len())
+            .ok_or(Errno::ENAMETOOLONG)?
+            .copy_from_slice(bytes);
+        end += bytes.len();
+    }
+    *page.get_mut(end).ok_or(Errno::ENAMETOOLONG)? = 0;
+    CStr::from_bytes_until_nul(page).map_err(|_| Errno::ENAMETOOLONG)
+}
+
+/// The name by which the program was run, without its directories.
+fn program() -> &'static [u8] {
+    let path = sys::executed_as().map_or(&b"unknown"[..], CStr::to_bytes);
+    path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
+}

@@ -1,0 +1,94 @@
+//! The product as it is shipped, and C programs against it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{LazyLock, Mutex};
+
+/// The project's directory.
+pub fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| project().join("target"), PathBuf::from)
+}
+
+/// `cargo build` with these words; does next to nothing where all is fresh.
+fn cargo_build(words: &[&str]) {
+    let done = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--locked"])
+        .args(words)
+        .current_dir(project())
+        .output()
+        .expect("cargo runs");
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+}
+
+/// The directory with `libcfr.so` and `cfr`, both built for release.
+fn release() -> &'static Path {
+    static RELEASE: LazyLock<PathBuf> = LazyLock::new(|| {
+        cargo_build(&["--release", "--workspace"]);
+        target().join("release")
+    });
+    &RELEASE
+}
+
+/// The library.
+pub fn library() -> PathBuf {
+    release().join("libcfr.so")
+}
+
+/// The launcher.
+pub fn launcher() -> PathBuf {
+    release().join("cfr")
+}
+
+/// A library whose flow panics at each of its steps in turn.
+pub fn library_with_panics() -> &'static Path {
+    static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
+        let target = target().join("panics");
+        let target = target.to_str().expect("a path in UTF-8");
+        cargo_build(&[
+            "--package",
+            "cfr",
+            "--features",
+            "hazard-panic",
+            "--target-dir",
+            target,
+        ]);
+        Path::new(target).join("debug/libcfr.so")
+    });
+    &LIBRARY
+}
+
+/// Compiles `c-tests/SOURCE` with these further words for the compiler and returns the program
+/// (or whatever the words make of it) under `name`.
+pub fn compile(source: &str, name: &str, words: &[&str]) -> PathBuf {
+    // Two tests may want the same program.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let directory = target().join("c-tests");
+    fs::create_dir_all(&directory).expect("target/ can be written");
+    let program = directory.join(name);
+    let compiler = if source.ends_with(".cc") { "c++" } else { "cc" };
+    let done = Command::new(compiler)
+        .args(["-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"])
+        .arg(&program)
+        .arg(project().join("c-tests").join(source))
+        .args(words)
+        .output()
+        .expect("a C compiler is installed");
+    assert!(
+        done.status.success(),
+        "{source}: {}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    program
+}

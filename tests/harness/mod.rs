@@ -1,0 +1,13 @@
+//! What the tests stand on: the built product, programs to run under it, places to run them in.
+
+mod build;
+mod filesystem;
+mod run;
+mod scratch;
+mod skip;
+
+pub use build::{compile, launcher, library, library_with_panics, project};
+pub use filesystem::Filesystems;
+pub use run::{Output, Run, find_program};
+pub use scratch::Scratch;
+pub use skip::skip;

@@ -1,0 +1,19 @@
+//! The log's lines, as a user sees them.
+
+use crate::harness::{Run, Scratch};
+use std::fs;
+
+#[test]
+fn a_traced_cp() {
+    let scratch = Scratch::new();
+    let source = scratch.random("a", 100_000);
+    let target = scratch.file("b");
+    let output = Run::preloaded("cp").args([&source, &target]).ok();
+    assert_eq!(fs::read(&source).unwrap(), fs::read(&target).unwrap());
+    let expected = format!(
+        "copy_file_range(3<{}>, NULL, 4<{}>, NULL, 9223372035781033984, 0) = 100000 (kernel)",
+        source.display(),
+        target.display()
+    );
+    assert_eq!(output.calls().first(), Some(&expected));
+}

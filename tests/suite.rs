@@ -1,0 +1,17 @@
+//! The black-box tests: real programs under the library and the launcher as they are shipped.
+//!
+//! One module a part of the product, in one program: it links once and its tests run side by side.
+#![allow(unreachable_pub, unsafe_code, reason = "nobody links a test program")]
+#![allow(clippy::print_stderr, reason = "a skip is said aloud")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod harness;
+
+mod log;
