@@ -9,16 +9,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libcfr.so.0");
     link_unwinder();
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
-    header(
-        "cbindgen.toml",
-        &["src/doors/copy_file_range.rs", "src/capi.rs"],
-        &out.join("cfr.h"),
-    )?;
-    header(
-        "cbindgen-linux-copy.toml",
-        &["core/src/flags.rs"],
-        &out.join("linux-copy.h"),
-    )
+    header("cbindgen.toml", &["src/doors/copy_file_range.rs", "src/capi.rs"], &out.join("cfr.h"))?;
+    header("cbindgen-linux-copy.toml", &["core/src/flags.rs"], &out.join("linux-copy.h"))
 }
 
 /// The unwinder from the static libgcc_eh: loading libgcc_s into every process costs more than
@@ -26,10 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn link_unwinder() {
     println!("cargo:rerun-if-env-changed=CC");
     let cc = env::var("CC").unwrap_or_else(|_| "cc".into());
-    let Ok(found) = Command::new(cc)
-        .arg("-print-file-name=libgcc_eh.a")
-        .output()
-    else {
+    let Ok(found) = Command::new(cc).arg("-print-file-name=libgcc_eh.a").output() else {
         return;
     };
     let path = String::from_utf8_lossy(&found.stdout);

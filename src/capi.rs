@@ -1,9 +1,6 @@
 //! The C API besides the doors: the `cfr_*` functions of `include/cfr.h`.
 #![expect(unsafe_code, reason = "exports C symbols")]
-#![expect(
-    unreachable_pub,
-    reason = "cbindgen and the linker look for what is public"
-)]
+#![expect(unreachable_pub, reason = "cbindgen and the linker look for what is public")]
 
 use core::ffi::c_char;
 

@@ -66,11 +66,7 @@ fn begin() {
     // to whatever descriptor 2 is by then.
     std::panic::set_hook(Box::new(|_| {}));
     log::install(settings, complaints);
-    let unwatched = if NEXT.get().is_some() {
-        Gate::Next
-    } else {
-        Gate::Forward
-    };
+    let unwatched = if NEXT.get().is_some() { Gate::Next } else { Gate::Forward };
     open_doors(|door| {
         if settings.log > Level::Off && settings.doors.contains(door) {
             Gate::Watch
@@ -94,10 +90,7 @@ fn read_environment() -> (Settings, Complaints) {
         if !entry.starts_with(b"CFR_") {
             continue;
         }
-        let equals = entry
-            .iter()
-            .position(|&byte| byte == b'=')
-            .unwrap_or(entry.len());
+        let equals = entry.iter().position(|&byte| byte == b'=').unwrap_or(entry.len());
         let (variable, value) = entry.split_at(equals);
         let value = value.strip_prefix(b"=").unwrap_or_default();
         if let Some(setting) = Setting::by_variable(variable)
@@ -130,18 +123,10 @@ fn absolute(file: Path) -> Path {
         return file;
     };
     let mut path = Path::empty();
-    let fits = directory
-        .get(..len)
-        .unwrap_or_default()
-        .iter()
-        .all(|&byte| {
-            path.push(if byte == b'%' {
-                b"%%"
-            } else {
-                core::slice::from_ref(&byte)
-            })
-        })
-        && path.push(b"/")
-        && path.push(file.as_bytes());
+    let fits =
+        directory.get(..len).unwrap_or_default().iter().all(|&byte| {
+            path.push(if byte == b'%' { b"%%" } else { core::slice::from_ref(&byte) })
+        }) && path.push(b"/")
+            && path.push(file.as_bytes());
     if fits { path } else { file }
 }

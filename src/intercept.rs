@@ -69,11 +69,7 @@ fn observe(door: Door, args: &Args, answered: &Cell<Option<Answer>>) {
         call,
         path_in: None,
         path_out: None,
-        offsets_after: if for_json {
-            call.offsets_after(args)
-        } else {
-            (None, None)
-        },
+        offsets_after: if for_json { call.offsets_after(args) } else { (None, None) },
         answer,
         method,
         duration_ns,
@@ -81,9 +77,7 @@ fn observe(door: Door, args: &Args, answered: &Cell<Option<Answer>>) {
     if settings.log > Level::Info {
         explain(&record);
     }
-    let emitted = settings
-        .paths
-        .then(|| with_page(|page| with_paths(record, page).emit()));
+    let emitted = settings.paths.then(|| with_page(|page| with_paths(record, page).emit()));
     if emitted.flatten().is_none() {
         record.emit();
     }
@@ -120,10 +114,7 @@ fn path(fd: i32, buffer: &mut [u8]) -> Option<&[u8]> {
 /// What the levels below `info` say of a call.
 #[cold]
 fn explain(record: &Record<'_>) {
-    for (name, offset) in [
-        ("off_in", record.call.off_in),
-        ("off_out", record.call.off_out),
-    ] {
+    for (name, offset) in [("off_in", record.call.off_in), ("off_out", record.call.off_out)] {
         match offset {
             Offset::File => {}
             Offset::At(_) => trace!(target: MESSAGES, "rt_sigprocmask: {name} can be read"),

@@ -55,10 +55,7 @@ impl Call {
             Offset::At(_) => sys::read_offset(pointer).ok(),
             Offset::File | Offset::Bad(_) => None,
         };
-        (
-            after(self.off_in, args.off_in),
-            after(self.off_out, args.off_out),
-        )
+        (after(self.off_in, args.off_in), after(self.off_out, args.off_out))
     }
 }
 

@@ -26,17 +26,12 @@ impl Flags {
 
     /// The names of the named bits that are set, lowest first.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        Self::NAMED
-            .into_iter()
-            .filter(move |(flag, _)| self.0 & flag != 0)
-            .map(|(_, name)| name)
+        Self::NAMED.into_iter().filter(move |(flag, _)| self.0 & flag != 0).map(|(_, name)| name)
     }
 
     /// The bits that have no name.
     #[must_use]
     pub fn unnamed(self) -> u32 {
-        Self::NAMED
-            .iter()
-            .fold(self.0, |rest, (flag, _)| rest & !flag)
+        Self::NAMED.iter().fold(self.0, |rest, (flag, _)| rest & !flag)
     }
 }

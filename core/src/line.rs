@@ -57,9 +57,7 @@ impl<'a> Line<'a> {
         if let Some(place) = self.buffer.get_mut(self.end) {
             *place = b'\n';
         }
-        self.buffer
-            .get(usize::from(!after_torn)..=self.end)
-            .unwrap_or_default()
+        self.buffer.get(usize::from(!after_torn)..=self.end).unwrap_or_default()
     }
 }
 

@@ -73,10 +73,7 @@ impl Path {
     /// A path of no bytes, to push to.
     #[must_use]
     pub const fn empty() -> Path {
-        Path {
-            bytes: [0; Path::LONGEST],
-            len: 0,
-        }
+        Path { bytes: [0; Path::LONGEST], len: 0 }
     }
 
     /// Appends `part`; `false` where it does not fit with the zero byte behind it.
@@ -129,17 +126,13 @@ pub fn template(bytes: &[u8]) -> impl Iterator<Item = Result<Part<'_>, u8>> {
     core::iter::from_fn(move || {
         let (&first, tail) = rest.split_first()?;
         if first != b'%' {
-            let end = rest
-                .iter()
-                .position(|&byte| byte == b'%')
-                .unwrap_or(rest.len());
+            let end = rest.iter().position(|&byte| byte == b'%').unwrap_or(rest.len());
             let (literal, tail) = rest.split_at(end);
             rest = tail;
             return Some(Ok(Part::Literal(literal)));
         }
-        let (letter, tail) = tail
-            .split_first()
-            .map_or((b' ', tail), |(&letter, tail)| (letter, tail));
+        let (letter, tail) =
+            tail.split_first().map_or((b' ', tail), |(&letter, tail)| (letter, tail));
         rest = tail;
         Some(match letter {
             b'p' => Ok(Part::Placeholder(Placeholder::Pid)),
@@ -224,27 +217,18 @@ impl Settings {
 }
 
 fn choose<T: Copy>(words: &[(&str, T)], value: &[u8]) -> Option<T> {
-    words
-        .iter()
-        .find(|(word, _)| word.as_bytes() == value)
-        .map(|&(_, meaning)| meaning)
+    words.iter().find(|(word, _)| word.as_bytes() == value).map(|&(_, meaning)| meaning)
 }
 
 fn log_file(value: &[u8]) -> Option<Path> {
-    template(value)
-        .all(|part| part.is_ok())
-        .then(|| Path::new(value))?
+    template(value).all(|part| part.is_ok()).then(|| Path::new(value))?
 }
 
 fn doors(value: &[u8]) -> Option<Doors> {
-    value
-        .split(|&byte| byte == b',')
-        .try_fold(Doors::NONE, |doors, word| {
-            let door = Door::ALL
-                .into_iter()
-                .find(|door| door.name().as_bytes() == word)?;
-            Some(doors.with(door))
-        })
+    value.split(|&byte| byte == b',').try_fold(Doors::NONE, |doors, word| {
+        let door = Door::ALL.into_iter().find(|door| door.name().as_bytes() == word)?;
+        Some(doors.with(door))
+    })
 }
 
 /// The settings by name.
@@ -398,9 +382,7 @@ impl Setting {
     /// The setting of that environment variable.
     #[must_use]
     pub fn by_variable(variable: &[u8]) -> Option<&'static Setting> {
-        TABLE
-            .iter()
-            .find(|setting| setting.variable.as_bytes() == variable)
+        TABLE.iter().find(|setting| setting.variable.as_bytes() == variable)
     }
 }
 
@@ -416,12 +398,7 @@ pub struct Unusable<'a> {
 
 impl fmt::Display for Unusable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "'{}' is not usable; legal: {}",
-            printable(self.value),
-            self.setting.legal
-        )
+        write!(f, "'{}' is not usable; legal: {}", printable(self.value), self.setting.legal)
     }
 }
 
@@ -445,11 +422,7 @@ mod tests {
         for setting in &TABLE {
             if let Legal::OneOf(words) | Legal::SomeOf(words) = setting.legal {
                 for word in words {
-                    assert!(
-                        set(setting.variable, word).is_ok(),
-                        "{} {word}",
-                        setting.variable
-                    );
+                    assert!(set(setting.variable, word).is_ok(), "{} {word}", setting.variable);
                 }
                 for word in ["loud", "YES", " yes", "0"] {
                     let said = set(setting.variable, word).unwrap_err();
@@ -461,12 +434,7 @@ mod tests {
 
     #[test]
     fn words_of_the_table_and_the_parser_are_the_same() {
-        let words = |name| match TABLE
-            .iter()
-            .find(|setting| setting.name == name)
-            .unwrap()
-            .legal
-        {
+        let words = |name| match TABLE.iter().find(|setting| setting.name == name).unwrap().legal {
             Legal::OneOf(words) | Legal::SomeOf(words) => words,
             _ => &[],
         };

@@ -1,9 +1,6 @@
 //! The door `copy_file_range`: the C library's wrapper of copy_file_range(2).
 #![expect(unsafe_code, reason = "exports a C symbol")]
-#![expect(
-    unreachable_pub,
-    reason = "cbindgen and the linker look for what is public"
-)]
+#![expect(unreachable_pub, reason = "cbindgen and the linker look for what is public")]
 
 use super::{encode, enter, is_open};
 use cfr_core::door::Door;

@@ -46,9 +46,7 @@ fn is_open(door: Door) -> bool {
 
 #[inline(always)]
 fn gate(door: Door) -> u8 {
-    GATES
-        .get(door as usize)
-        .map_or(0, |gate| gate.load(Ordering::Relaxed))
+    GATES.get(door as usize).map_or(0, |gate| gate.load(Ordering::Relaxed))
 }
 
 /// A call through a door that is not simply open. No frame with a destructor stands here:

@@ -4,10 +4,7 @@
 //! next library's `syscall`, so that other preloads keep seeing what they saw, or to the kernel
 //! where there is none yet. Hence the function is written in instructions: it must have no frame
 //! when, say, clone(2) returns on another stack.
-#![expect(
-    unsafe_code,
-    reason = "exports a C symbol and makes system calls by instruction"
-)]
+#![expect(unsafe_code, reason = "exports a C symbol and makes system calls by instruction")]
 #![expect(unreachable_pub, reason = "the linker exports what is public")]
 
 use super::{encode, enter, is_open};

@@ -114,26 +114,16 @@ impl Log {
             line.bytes(b"cfr: ");
         }
         if event.metadata().target() == record::TARGET {
-            event.record(&mut EventWriter::of_call(
-                &mut line,
-                self.settings.log_format,
-            ));
+            event.record(&mut EventWriter::of_call(&mut line, self.settings.log_format));
         } else {
             let level = event.metadata().level().as_str();
             let said = Said {
                 time_ns: sys::realtime_ns(),
                 pid: sys::getpid(),
                 tid: sys::gettid(),
-                level: LEVELS
-                    .iter()
-                    .find(|name| name.eq_ignore_ascii_case(level))
-                    .unwrap_or(&""),
+                level: LEVELS.iter().find(|name| name.eq_ignore_ascii_case(level)).unwrap_or(&""),
             };
-            event.record(&mut EventWriter::of_message(
-                &mut line,
-                self.settings.log_format,
-                said,
-            ));
+            event.record(&mut EventWriter::of_message(&mut line, self.settings.log_format, said));
         }
         if let Err(errno) = sink.put(&mut line) {
             self.lost.fetch_add(1, Ordering::Relaxed);
@@ -186,16 +176,11 @@ struct ToLog;
 
 impl Subscriber for ToLog {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.max_level_hint()
-            .is_some_and(|most| *metadata.level() <= most)
+        self.max_level_hint().is_some_and(|most| *metadata.level() <= most)
     }
 
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if self.enabled(metadata) {
-            Interest::always()
-        } else {
-            Interest::never()
-        }
+        if self.enabled(metadata) { Interest::always() } else { Interest::never() }
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -242,10 +227,7 @@ pub(crate) struct Complaints {
 impl Complaints {
     /// No complaint.
     pub(crate) fn none() -> Self {
-        Complaints {
-            list: [None; TABLE.len()],
-            pending: AtomicBool::new(false),
-        }
+        Complaints { list: [None; TABLE.len()], pending: AtomicBool::new(false) }
     }
 
     /// Keeps one.
@@ -280,17 +262,10 @@ impl Complaint {
             *place = byte;
             len += 1;
         }
-        Complaint {
-            setting: unusable.setting,
-            value,
-            len,
-        }
+        Complaint { setting: unusable.setting, value, len }
     }
 
     fn unusable(&self) -> Unusable<'_> {
-        Unusable {
-            setting: self.setting,
-            value: self.value.get(..self.len).unwrap_or_default(),
-        }
+        Unusable { setting: self.setting, value: self.value.get(..self.len).unwrap_or_default() }
     }
 }

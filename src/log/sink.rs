@@ -61,10 +61,7 @@ impl Handle {
             3 => Proof::Stream(number),
             _ => return None,
         };
-        Some(Handle {
-            fd: i32::try_from(fd).unwrap_or(-1),
-            proof,
-        })
+        Some(Handle { fd: i32::try_from(fd).unwrap_or(-1), proof })
     }
 
     /// By device and inode.
@@ -86,10 +83,7 @@ impl Handle {
         // Between 1 and 2 TiB: past what a host is likely to stand at by chance.
         let lot = (1 << 40) | (sys::monotonic_ns() ^ opened.identity.print) & ((1 << 40) - 1);
         match sys::set_position(opened.fd, lot) {
-            Ok(at) if at == lot => Handle {
-                fd: opened.fd,
-                proof: Proof::Position(lot),
-            },
+            Ok(at) if at == lot => Handle { fd: opened.fd, proof: Proof::Position(lot) },
             _ => handle,
         }
     }
@@ -104,17 +98,17 @@ impl Handle {
     }
 }
 
-/// What a sink opens when its descriptor is gone.
-enum Source {
-    /// Nothing: the host's own descriptor 2 as it was at the start, or none.
-    StandardError,
-    /// The file of this template, for which `%p` may mean another file after fork.
-    File { template: Path, per_process: bool },
+/// A file that is opened when the first line comes, and again when its descriptor is gone.
+struct File {
+    template: Path,
+    /// `%p` stands in its name: a child made by fork has another.
+    per_process: bool,
 }
 
 /// One place for lines.
 pub(super) struct Sink {
-    source: Source,
+    /// `None` for the host's own descriptor 2 as it was at the start; that is never reopened.
+    file: Option<File>,
     handle: AtomicU64,
     /// The process for which a file with `%p` in its name was opened.
     opened_by: AtomicI32,
@@ -125,9 +119,9 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    fn new(source: Source, handle: u64) -> Self {
+    fn new(file: Option<File>, handle: u64) -> Self {
         Sink {
-            source,
+            file,
             handle: AtomicU64::new(handle),
             opened_by: AtomicI32::new(0),
             stuck: AtomicBool::new(false),
@@ -138,23 +132,16 @@ impl Sink {
     /// Descriptor 2 as it is now. It is not duplicated: a daemon that closes its standard error
     /// lets go of it, and whoever reads there must see the end.
     pub(super) fn standard_error() -> Self {
-        let handle = sys::identify(STANDARD_ERROR).map_or(0, |identity| {
-            Handle::identified(STANDARD_ERROR, identity).pack()
-        });
-        Sink::new(Source::StandardError, handle)
+        let handle = sys::identify(STANDARD_ERROR)
+            .map_or(0, |identity| Handle::identified(STANDARD_ERROR, identity).pack());
+        Sink::new(None, handle)
     }
 
     /// A file, opened when the first line comes: most processes never copy.
     pub(super) fn file(path: &Path) -> Self {
         let per_process =
             template(path.as_bytes()).any(|part| part == Ok(Part::Placeholder(Placeholder::Pid)));
-        Sink::new(
-            Source::File {
-                template: *path,
-                per_process,
-            },
-            0,
-        )
+        Sink::new(Some(File { template: *path, per_process }), 0)
     }
 
     /// Whether the last line was not taken.
@@ -168,9 +155,7 @@ impl Sink {
     ///
     /// The line is lost, for this reason.
     pub(super) fn put(&self, line: &mut Line<'_>) -> Result<(), Errno> {
-        let done = self
-            .proven_handle()
-            .and_then(|handle| self.write(handle, line));
+        let done = self.proven_handle().and_then(|handle| self.write(handle, line));
         self.stuck.store(done.is_err(), Ordering::Relaxed);
         done
     }
@@ -178,35 +163,26 @@ impl Sink {
     fn proven_handle(&self) -> Result<Handle, Errno> {
         let word = self.handle.load(Ordering::Relaxed);
         let handle = Handle::unpack(word).filter(|handle| handle.is_ours());
-        match (&self.source, handle) {
-            (
-                Source::File {
-                    per_process: true, ..
-                },
-                Some(handle),
-            ) => {
-                let pid = sys::getpid();
-                if self.opened_by.load(Ordering::Relaxed) == pid {
+        match (&self.file, handle) {
+            (Some(file), Some(handle)) if file.per_process => {
+                if self.opened_by.load(Ordering::Relaxed) == sys::getpid() {
                     return Ok(handle);
                 }
                 // Inherited over fork, and proven ours.
-                let opened = self.open(word)?;
+                let opened = self.open(file, word)?;
                 sys::close(handle.fd);
                 Ok(opened)
             }
             (_, Some(handle)) => Ok(handle),
-            (Source::File { .. }, None) => self.open(word),
-            (Source::StandardError, None) => Err(Errno::EBADF),
+            (Some(file), None) => self.open(file, word),
+            (None, None) => Err(Errno::EBADF),
         }
     }
 
     /// Opens the file anew, in place of the handle `before`.
     #[cold]
-    fn open(&self, before: u64) -> Result<Handle, Errno> {
-        let Source::File { template, .. } = &self.source else {
-            return Err(Errno::EBADF);
-        };
-        let opened = with_page(|page| expand(template, page).and_then(sys::open_append));
+    fn open(&self, file: &File, before: u64) -> Result<Handle, Errno> {
+        let opened = with_page(|page| expand(&file.template, page).and_then(sys::open_append));
         // No page is free: the next line tries again.
         let handle = Handle::opened(opened.ok_or(Errno::EAGAIN)??);
         self.opened_by.store(sys::getpid(), Ordering::Relaxed);
@@ -297,9 +273,7 @@ fn expand<'a>(pattern: &Path, page: &'a mut [u8]) -> Result<&'a CStr, Errno> {
                 number.as_bytes()
             }
         };
-        page.get_mut(end..end + bytes.len())
-            .ok_or(Errno::ENAMETOOLONG)?
-            .copy_from_slice(bytes);
+        page.get_mut(end..end + bytes.len()).ok_or(Errno::ENAMETOOLONG)?.copy_from_slice(bytes);
         end += bytes.len();
     }
     *page.get_mut(end).ok_or(Errno::ENAMETOOLONG)? = 0;

@@ -22,11 +22,7 @@ fn cargo_build(words: &[&str]) {
         .current_dir(project())
         .output()
         .expect("cargo runs");
-    assert!(
-        done.status.success(),
-        "{}",
-        String::from_utf8_lossy(&done.stderr)
-    );
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
 /// The directory with `libcfr.so` and `cfr`, both built for release.
@@ -53,14 +49,7 @@ pub fn library_with_panics() -> &'static Path {
     static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
         let target = target().join("panics");
         let target = target.to_str().expect("a path in UTF-8");
-        cargo_build(&[
-            "--package",
-            "cfr",
-            "--features",
-            "hazard-panic",
-            "--target-dir",
-            target,
-        ]);
+        cargo_build(&["--package", "cfr", "--features", "hazard-panic", "--target-dir", target]);
         Path::new(target).join("debug/libcfr.so")
     });
     &LIBRARY
@@ -71,9 +60,7 @@ pub fn library_with_panics() -> &'static Path {
 pub fn compile(source: &str, name: &str, words: &[&str]) -> PathBuf {
     // Two tests may want the same program.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let directory = target().join("c-tests");
     fs::create_dir_all(&directory).expect("target/ can be written");
     let program = directory.join(name);
@@ -85,10 +72,6 @@ pub fn compile(source: &str, name: &str, words: &[&str]) -> PathBuf {
         .args(words)
         .output()
         .expect("a C compiler is installed");
-    assert!(
-        done.status.success(),
-        "{source}: {}",
-        String::from_utf8_lossy(&done.stderr)
-    );
+    assert!(done.status.success(), "{source}: {}", String::from_utf8_lossy(&done.stderr));
     program
 }

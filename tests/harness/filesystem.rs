@@ -27,10 +27,7 @@ impl Filesystems {
         let mut mounted = Vec::new();
         if let Err(reason) = enter_mount_namespace() {
             skip(test, &reason);
-            return Filesystems {
-                mounted,
-                _scratch: scratch,
-            };
+            return Filesystems { mounted, _scratch: scratch };
         }
         for name in ["ext4", "xfs", "btrfs", "tmpfs", "overlay"] {
             let point = scratch.file(name);
@@ -40,34 +37,24 @@ impl Filesystems {
                 Err(reason) => skip(test, &format!("{name}: {reason}")),
             }
         }
-        Filesystems {
-            mounted,
-            _scratch: scratch,
-        }
+        Filesystems { mounted, _scratch: scratch }
     }
 
     /// Name and mount point of each.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Path)> {
-        self.mounted
-            .iter()
-            .map(|(name, point)| (*name, point.as_path()))
+        self.mounted.iter().map(|(name, point)| (*name, point.as_path()))
     }
 
     /// The mount point of one of them.
     pub fn get(&self, name: &str) -> Option<&Path> {
-        self.iter()
-            .find(|(mounted, _)| *mounted == name)
-            .map(|(_, point)| point)
+        self.iter().find(|(mounted, _)| *mounted == name).map(|(_, point)| point)
     }
 }
 
 impl Drop for Filesystems {
     fn drop(&mut self) {
         for (_, point) in self.mounted.drain(..).rev() {
-            let _ = Command::new("umount")
-                .args(["--lazy", "--recursive"])
-                .arg(point)
-                .output();
+            let _ = Command::new("umount").args(["--lazy", "--recursive"]).arg(point).output();
         }
     }
 }
@@ -75,26 +62,19 @@ impl Drop for Filesystems {
 fn enter_mount_namespace() -> Result<(), String> {
     // SAFETY: no pointers; the namespace is the calling thread's alone.
     if unsafe { libc::unshare(libc::CLONE_NEWNS) } != 0 {
-        return Err(format!(
-            "no mount namespace: {}",
-            std::io::Error::last_os_error()
-        ));
+        return Err(format!("no mount namespace: {}", std::io::Error::last_os_error()));
     }
     run(Command::new("mount").args(["--make-rprivate", "/"]))
 }
 
 fn mount(name: &str, point: &Path, scratch: &Scratch) -> Result<(), String> {
     match name {
-        "tmpfs" => run(Command::new("mount")
-            .args(["-t", "tmpfs", "tmpfs"])
-            .arg(point)),
+        "tmpfs" => run(Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(point)),
         "overlay" => {
             // Its upper layer must be a filesystem that overlay accepts, so it brings its own.
             let base = scratch.file("overlay-base");
             fs::create_dir(&base).expect("a new directory");
-            run(Command::new("mount")
-                .args(["-t", "tmpfs", "tmpfs"])
-                .arg(&base))?;
+            run(Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(&base))?;
             let [lower, upper, work] = ["lower", "upper", "work"].map(|part| base.join(part));
             for part in [&lower, &upper, &work] {
                 fs::create_dir(part).expect("a new directory");
@@ -105,22 +85,15 @@ fn mount(name: &str, point: &Path, scratch: &Scratch) -> Result<(), String> {
                 upper.display(),
                 work.display()
             );
-            run(Command::new("mount")
-                .args(["-t", "overlay", "overlay", "-o", &options])
-                .arg(point))
+            run(Command::new("mount").args(["-t", "overlay", "overlay", "-o", &options]).arg(point))
         }
         _ => {
             let tool = format!("mkfs.{name}");
             let tool = find_program(&tool).ok_or(format!("{tool} is not installed"))?;
             let image = scratch.file(&format!("{name}.img"));
-            File::create(&image)
-                .and_then(|file| file.set_len(IMAGE_BYTES))
-                .expect("an image");
+            File::create(&image).and_then(|file| file.set_len(IMAGE_BYTES)).expect("an image");
             run(Command::new(tool).args(["-q"]).arg(&image))?;
-            let mounted = run(Command::new("mount")
-                .args(["-o", "loop"])
-                .arg(&image)
-                .arg(point));
+            let mounted = run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(point));
             let _ = fs::remove_file(&image);
             mounted
         }
@@ -128,9 +101,7 @@ fn mount(name: &str, point: &Path, scratch: &Scratch) -> Result<(), String> {
 }
 
 fn run(command: &mut Command) -> Result<(), String> {
-    let output = command
-        .output()
-        .map_err(|error| format!("{command:?}: {error}"))?;
+    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
     if output.status.success() {
         return Ok(());
     }

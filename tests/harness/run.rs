@@ -42,10 +42,7 @@ impl Run {
         }
         command.env_remove("LD_PRELOAD");
         command.env("LC_ALL", "C");
-        Run {
-            command,
-            input: Vec::new(),
-        }
+        Run { command, input: Vec::new() }
     }
 
     /// The program with the library preloaded.
@@ -84,15 +81,9 @@ impl Run {
 
     /// Runs it to its end. A program that takes too long is killed, and the test fails.
     pub fn output(mut self) -> Output {
-        self.command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let shown = format!("{:?}", self.command);
-        let mut child = self
-            .command
-            .spawn()
-            .unwrap_or_else(|error| panic!("{shown}: {error}"));
+        let mut child = self.command.spawn().unwrap_or_else(|error| panic!("{shown}: {error}"));
         let mut stdin = child.stdin.take().expect("piped");
         let stdout = read_all(child.stdout.take().expect("piped"));
         let stderr = read_all(child.stderr.take().expect("piped"));
@@ -122,11 +113,7 @@ impl Output {
     /// The lines of the text log on standard error, without what each line begins with: `cfr: `,
     /// the process and the time. Other lines are left out.
     pub fn calls(&self) -> Vec<String> {
-        self.stderr
-            .lines()
-            .filter_map(|line| line.strip_prefix("cfr: "))
-            .filter_map(call)
-            .collect()
+        self.stderr.lines().filter_map(|line| line.strip_prefix("cfr: ")).filter_map(call).collect()
     }
 }
 
@@ -167,7 +154,5 @@ fn wait(child: &mut Child, shown: &str) -> std::process::ExitStatus {
 /// Where a program stands on the PATH.
 pub fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|place| place.join(name))
-        .find(|place| place.is_file())
+    std::env::split_paths(&path).map(|place| place.join(name)).find(|place| place.is_file())
 }

@@ -9,12 +9,7 @@ use std::io::Write;
 pub fn skip(test: &str, reason: &str) {
     eprintln!("SKIPPED {test}: {reason}");
     if let Some(path) = std::env::var_os("CFR_TEST_SKIPS") {
-        let mut file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path)
-            .expect("opens");
-        file.write_all(format!("{test}: {reason}\n").as_bytes())
-            .expect("can be written");
+        let mut file = OpenOptions::new().append(true).create(true).open(path).expect("opens");
+        file.write_all(format!("{test}: {reason}\n").as_bytes()).expect("can be written");
     }
 }

@@ -172,10 +172,7 @@ mod tests {
         let shown = |name: &[u8]| escaped(json, name, 1000);
         assert_eq!(shown("/é/日本".as_bytes()), "/é/日本");
         assert_eq!(shown(b"a\nb\"c\\d\x1b"), "a\\nb\\\"c\\\\d\\u001b");
-        assert_eq!(
-            shown("\u{9b}\u{2028}\u{202e}".as_bytes()),
-            "\\u009b\\u2028\\u202e"
-        );
+        assert_eq!(shown("\u{9b}\u{2028}\u{202e}".as_bytes()), "\\u009b\\u2028\\u202e");
         assert_eq!(shown(b"caf\xe9.txt"), "caf\\u0000e9.txt");
     }
 

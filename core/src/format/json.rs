@@ -183,11 +183,7 @@ fn civil(days_since_1970: u64) -> (u64, u64, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     (year, month, day)
 }
@@ -198,10 +194,7 @@ mod tests {
 
     #[test]
     fn dates_agree_with_the_c_library() {
-        for day in (0..60_000u64)
-            .step_by(13)
-            .chain([0, 58, 59, 60, 11_016, 11_017, 47_540])
-        {
+        for day in (0..60_000u64).step_by(13).chain([0, 58, 59, 60, 11_016, 11_017, 47_540]) {
             let time = i64::try_from(day * 86_400).unwrap();
             // SAFETY: a struct tm may be all zero.
             #[expect(unsafe_code, reason = "the C library is the oracle of the calendar")]

@@ -65,20 +65,12 @@ pub struct EventWriter<'a, 'b> {
 impl<'a, 'b> EventWriter<'a, 'b> {
     /// For the event of a call.
     pub fn of_call(line: &'a mut Line<'b>, format: Format) -> Self {
-        EventWriter {
-            line,
-            format,
-            said: None,
-        }
+        EventWriter { line, format, said: None }
     }
 
     /// For a message: what the library says of itself, not of one call.
     pub fn of_message(line: &'a mut Line<'b>, format: Format, said: Said) -> Self {
-        EventWriter {
-            line,
-            format,
-            said: Some(said),
-        }
+        EventWriter { line, format, said: Some(said) }
     }
 }
 

@@ -23,20 +23,14 @@ struct Aligned([u8; SIZE]);
 impl<'a> Piece<'a> {
     #[inline(always)]
     pub(super) fn new(out: &'a mut dyn fmt::Write) -> Self {
-        Piece {
-            buffer: Aligned([0; SIZE]),
-            end: 0,
-            out,
-        }
+        Piece { buffer: Aligned([0; SIZE]), end: 0, out }
     }
 
     /// Hands on what stands here.
     fn flush(&mut self) {
         let piece = self.buffer.0.get(..self.end).unwrap_or_default();
         // The writers here never fail: they drop what does not fit.
-        let _ = self
-            .out
-            .write_str(core::str::from_utf8(piece).unwrap_or_default());
+        let _ = self.out.write_str(core::str::from_utf8(piece).unwrap_or_default());
         self.end = 0;
     }
 
@@ -183,10 +177,7 @@ static PAIRS: [[u8; 2]; 100] = {
     while value < 100 {
         #[expect(clippy::cast_possible_truncation, reason = "below a hundred")]
         let small = value as u8;
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "checked by the compiler's evaluation"
-        )]
+        #[expect(clippy::indexing_slicing, reason = "checked by the compiler's evaluation")]
         {
             pairs[value] = [b'0' + small / 10, b'0' + small % 10];
         }
@@ -198,9 +189,7 @@ static PAIRS: [[u8; 2]; 100] = {
 /// The digit for the low four bits of `value`.
 #[must_use]
 pub(super) fn hex_digit(value: u64) -> u8 {
-    *b"0123456789abcdef"
-        .get((value & 0xf) as usize)
-        .unwrap_or(&b'?')
+    *b"0123456789abcdef".get((value & 0xf) as usize).unwrap_or(&b'?')
 }
 
 #[cfg(test)]
@@ -217,10 +206,7 @@ mod tests {
     #[test]
     fn numbers() {
         assert_eq!(written(|out| out.unsigned(0)), "0");
-        assert_eq!(
-            written(|out| out.unsigned(u64::MAX)),
-            "18446744073709551615"
-        );
+        assert_eq!(written(|out| out.unsigned(u64::MAX)), "18446744073709551615");
         for power in 0..20 {
             for value in [10u64.pow(power) - 1, 10u64.pow(power), 10u64.pow(power) + 1] {
                 assert_eq!(written(|out| out.unsigned(value)), std::format!("{value}"));

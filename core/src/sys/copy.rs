@@ -107,14 +107,7 @@ impl NextCopy {
     pub fn call(self, args: &Args) -> isize {
         // SAFETY: the same arguments that the host gave to a function of the same contract.
         unsafe {
-            (self.0)(
-                args.fd_in,
-                args.off_in.0,
-                args.fd_out,
-                args.off_out.0,
-                args.len,
-                args.flags,
-            )
+            (self.0)(args.fd_in, args.off_in.0, args.fd_out, args.off_out.0, args.len, args.flags)
         }
     }
 }

@@ -25,12 +25,7 @@ pub struct Identity {
 pub fn identify(fd: i32) -> Result<Identity, Errno> {
     let mut stat = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: the kernel writes one struct stat, which on x86-64 and aarch64 is the C library's.
-    answer(unsafe {
-        syscall(
-            libc::SYS_fstat,
-            [reg(fd), stat.as_mut_ptr() as usize, 0, 0, 0, 0],
-        )
-    })?;
+    answer(unsafe { syscall(libc::SYS_fstat, [reg(fd), stat.as_mut_ptr() as usize, 0, 0, 0, 0]) })?;
     // SAFETY: fstat succeeded, so the kernel has filled it.
     let stat = unsafe { stat.assume_init() };
     let kind = stat.st_mode & libc::S_IFMT;
@@ -68,14 +63,7 @@ pub fn open_append(path: &CStr) -> Result<Opened, Errno> {
         | libc::O_CLOEXEC
         | libc::O_NOCTTY
         | libc::O_NONBLOCK;
-    let registers = [
-        reg(libc::AT_FDCWD),
-        path.as_ptr() as usize,
-        reg(flags),
-        0o666,
-        0,
-        0,
-    ];
+    let registers = [reg(libc::AT_FDCWD), path.as_ptr() as usize, reg(flags), 0o666, 0, 0];
     // SAFETY: path is a C string.
     let low = descriptor(answer(unsafe { syscall(libc::SYS_openat, registers) })?);
     let high = duplicate(low, OUR_LOWEST).or_else(|_| duplicate(low, OUR_LOWEST_UNDER_LIMIT));
@@ -129,10 +117,7 @@ fn seek(fd: i32, offset: u64, whence: i32) -> Result<u64, Errno> {
 pub fn write(fd: i32, bytes: &[u8]) -> Result<usize, Errno> {
     // SAFETY: the kernel reads `bytes`.
     answer(unsafe {
-        syscall(
-            libc::SYS_write,
-            [reg(fd), bytes.as_ptr() as usize, bytes.len(), 0, 0, 0],
-        )
+        syscall(libc::SYS_write, [reg(fd), bytes.as_ptr() as usize, bytes.len(), 0, 0, 0])
     })
 }
 
@@ -143,10 +128,7 @@ pub fn write_at_end(fd: i32, bytes: &[u8], unless_append: u64) -> Result<usize, 
     let at = usize::try_from(unless_append).unwrap_or(usize::MAX);
     // SAFETY: the kernel reads `bytes`.
     answer(unsafe {
-        syscall(
-            libc::SYS_pwrite64,
-            [reg(fd), bytes.as_ptr() as usize, bytes.len(), at, 0, 0],
-        )
+        syscall(libc::SYS_pwrite64, [reg(fd), bytes.as_ptr() as usize, bytes.len(), at, 0, 0])
     })
 }
 
@@ -154,10 +136,7 @@ pub fn write_at_end(fd: i32, bytes: &[u8], unless_append: u64) -> Result<usize, 
 /// EOPNOTSUPP where the file (a terminal) or the kernel does not know `RWF_NOWAIT` (pwritev2(2)).
 pub fn write_no_wait(fd: i32, bytes: &[u8]) -> Result<usize, Errno> {
     const CURRENT_POSITION: usize = usize::MAX;
-    let part = libc::iovec {
-        iov_base: bytes.as_ptr().cast_mut().cast(),
-        iov_len: bytes.len(),
-    };
+    let part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
     let registers = [
         reg(fd),
         &raw const part as usize,
@@ -182,11 +161,7 @@ pub enum Readiness {
 /// Waits at most `milliseconds` until `fd` can be written. A signal's handler runs, and the wait
 /// goes on for what is left of the time.
 pub fn wait_writable(fd: i32, milliseconds: u32) -> Readiness {
-    let mut poll = libc::pollfd {
-        fd,
-        events: libc::POLLOUT,
-        revents: 0,
-    };
+    let mut poll = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
     let mut left = libc::timespec {
         tv_sec: i64::from(milliseconds / 1000),
         tv_nsec: i64::from(milliseconds % 1000) * 1_000_000,

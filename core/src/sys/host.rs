@@ -65,18 +65,13 @@ pub fn monotonic_ns() -> u64 {
 }
 
 fn clock(id: libc::clockid_t) -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: one timespec to write. Through the C library, which reads the clock in the vDSO
     // without a system call; clock_gettime is async-signal-safe (signal-safety(7)).
     unsafe { libc::clock_gettime(id, &raw mut time) };
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);
-    seconds
-        .wrapping_mul(1_000_000_000)
-        .wrapping_add(nanoseconds)
+    seconds.wrapping_mul(1_000_000_000).wrapping_add(nanoseconds)
 }
 
 /// The next library's `copy_file_range` after ours; `None` where no other has one.
@@ -107,25 +102,12 @@ pub fn exit(status: i32) -> ! {
 /// Maps the first two words of the file at `path`, shared with whoever else maps it: the
 /// launcher's witness. The descriptor is closed again; the mapping stays as long as the process.
 pub fn map_shared(path: &CStr) -> Result<&'static [AtomicU64; 2], Errno> {
-    let registers = [
-        reg(libc::AT_FDCWD),
-        path.as_ptr() as usize,
-        reg(libc::O_RDWR | libc::O_CLOEXEC),
-        0,
-        0,
-        0,
-    ];
+    let registers =
+        [reg(libc::AT_FDCWD), path.as_ptr() as usize, reg(libc::O_RDWR | libc::O_CLOEXEC), 0, 0, 0];
     // SAFETY: path is a C string.
     let fd = answer(unsafe { syscall(libc::SYS_openat, registers) })?;
     let protection = reg(libc::PROT_READ | libc::PROT_WRITE);
-    let registers = [
-        0,
-        size_of::<[u64; 2]>(),
-        protection,
-        reg(libc::MAP_SHARED),
-        fd,
-        0,
-    ];
+    let registers = [0, size_of::<[u64; 2]>(), protection, reg(libc::MAP_SHARED), fd, 0];
     // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
     let mapped = answer(unsafe { syscall(libc::SYS_mmap, registers) });
     file::close(i32::try_from(fd).unwrap_or(-1));

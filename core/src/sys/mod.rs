@@ -4,10 +4,7 @@
 //! own doors, its wrappers are cancellation points, set errno and may be another preload's. Each
 //! function here says in its type what it may be given; none of them allocates, locks or sets
 //! errno, so each may be called in a signal handler.
-#![expect(
-    unsafe_code,
-    reason = "this is the system-call file; every block says on what it relies"
-)]
+#![expect(unsafe_code, reason = "this is the system-call file; every block says on what it relies")]
 
 mod copy;
 mod file;

@@ -84,14 +84,7 @@ fn number(call: libc::c_long) -> i32 {
 /// The thread's name, at most 15 bytes (PR_GET_NAME(2const)).
 #[must_use]
 pub fn comm(buffer: &mut [u8; 16]) -> &[u8] {
-    let registers = [
-        reg(libc::PR_GET_NAME),
-        buffer.as_mut_ptr() as usize,
-        0,
-        0,
-        0,
-        0,
-    ];
+    let registers = [reg(libc::PR_GET_NAME), buffer.as_mut_ptr() as usize, 0, 0, 0, 0];
     // SAFETY: the kernel writes at most 16 bytes, zero-terminated.
     let _ = unsafe { syscall(libc::SYS_prctl, registers) };
     buffer.split(|&byte| byte == 0).next().unwrap_or_default()
@@ -101,10 +94,7 @@ pub fn comm(buffer: &mut [u8; 16]) -> &[u8] {
 /// may raise SIGXFSZ. `true` where the kernel does not say.
 #[must_use]
 pub fn file_size_limited() -> bool {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     let resource = libc::RLIMIT_FSIZE as usize;
     let registers = [resource, &raw mut limit as usize, 0, 0, 0, 0];
     // SAFETY: the kernel writes one struct rlimit.
@@ -132,10 +122,7 @@ impl SignalGuard {
     /// Holds the three signals back in the calling thread.
     #[must_use]
     pub fn new() -> Self {
-        let mut guard = SignalGuard {
-            mask: 0,
-            pending: 0,
-        };
+        let mut guard = SignalGuard { mask: 0, pending: 0 };
         let block = RAISED_BY_WRITE;
         let registers = [
             reg(libc::SIG_BLOCK),
@@ -147,14 +134,7 @@ impl SignalGuard {
         ];
         // SAFETY: the kernel reads one 64-bit set and writes one.
         let _ = unsafe { syscall(libc::SYS_rt_sigprocmask, registers) };
-        let registers = [
-            &raw mut guard.pending as usize,
-            size_of::<u64>(),
-            0,
-            0,
-            0,
-            0,
-        ];
+        let registers = [&raw mut guard.pending as usize, size_of::<u64>(), 0, 0, 0, 0];
         // SAFETY: the kernel writes one 64-bit set.
         let _ = unsafe { syscall(libc::SYS_rt_sigpending, registers) };
         guard
@@ -179,10 +159,7 @@ impl Drop for SignalGuard {
         // SAFETY: zeroed at first, so it is a number whatever the kernel did.
         let raised = unsafe { pending.assume_init() } & ours;
         if raised != 0 {
-            let at_once = libc::timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            };
+            let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
             let registers = [
                 &raw const raised as usize,
                 0,
@@ -194,14 +171,8 @@ impl Drop for SignalGuard {
             // SAFETY: the kernel reads one 64-bit set and one timespec.
             let _ = unsafe { syscall(libc::SYS_rt_sigtimedwait, registers) };
         }
-        let registers = [
-            reg(libc::SIG_SETMASK),
-            &raw const self.mask as usize,
-            0,
-            size_of::<u64>(),
-            0,
-            0,
-        ];
+        let registers =
+            [reg(libc::SIG_SETMASK), &raw const self.mask as usize, 0, size_of::<u64>(), 0, 0];
         // SAFETY: the kernel reads one 64-bit set, the one it gave us.
         let _ = unsafe { syscall(libc::SYS_rt_sigprocmask, registers) };
     }

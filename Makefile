@@ -1,0 +1,75 @@
+# libcfr: build, try, test, install. `make help` lists the targets.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+BINDIR  ?= $(PREFIX)/bin
+LIBDIR  ?= $(PREFIX)/lib
+INCDIR  ?= $(PREFIX)/include/cfr
+MANDIR  ?= $(PREFIX)/share/man
+CARGO   ?= cargo
+INSTALL ?= install
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+TARGET  := $(or $(CARGO_TARGET_DIR),target)
+RELEASE := $(TARGET)/release
+SKIPS   := $(TARGET)/skips
+# What the launcher falls back to where it finds no library near itself.
+export LIBCFR_LIBDIR := $(LIBDIR)
+
+.PHONY: all run check test lint bench header install uninstall clean help tools
+
+all: ## build libcfr.so and cfr
+	$(CARGO) build --release --locked --workspace
+
+run: all ## trace a real cp on real files: text, then the same as JSON
+	@CFR="$(CURDIR)/$(RELEASE)/cfr" sh tests/demo.sh
+
+check: tools lint test ## everything that must pass: tools, lints, every test
+
+test: all
+	@rm -f $(SKIPS)
+	CFR_TEST_SKIPS="$(abspath $(SKIPS))" $(CARGO) test --locked --workspace
+	@sh tests/skips.sh $(SKIPS)
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+tools: # what the tests need: installed where that may be, said where not
+	@sh tests/tools.sh
+
+bench: all ## print the figures and their goals
+	$(CARGO) bench --locked --bench figures
+
+header: ## make include/ anew from the Rust sources
+	$(CARGO) build --release --locked -p cfr
+	@set -e; out=$$(dirname "$$(ls -t $(RELEASE)/build/cfr-*/out/cfr.h | head -n 1)"); \
+	cp "$$out/cfr.h" include/cfr.h; cp "$$out/linux-copy.h" include/linux/copy.h
+
+install: all ## install below $(DESTDIR)$(PREFIX)
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCDIR)/linux \
+	  $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
+	$(INSTALL) -m 755 $(RELEASE)/cfr $(DESTDIR)$(BINDIR)/cfr
+	$(INSTALL) -m 755 $(RELEASE)/libcfr.so $(DESTDIR)$(LIBDIR)/libcfr.so.$(VERSION)
+	-strip --strip-unneeded $(DESTDIR)$(LIBDIR)/libcfr.so.$(VERSION) $(DESTDIR)$(BINDIR)/cfr
+	ln -sf libcfr.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libcfr.so.0
+	ln -sf libcfr.so.0 $(DESTDIR)$(LIBDIR)/libcfr.so
+	$(INSTALL) -m 644 include/cfr.h $(DESTDIR)$(INCDIR)/cfr.h
+	$(INSTALL) -m 644 include/linux/copy.h $(DESTDIR)$(INCDIR)/linux/copy.h
+	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCDIR@|$(INCDIR)|; s|@VERSION@|$(VERSION)|' \
+	  cfr.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/cfr.pc
+	$(INSTALL) -m 644 man/cfr.1 $(DESTDIR)$(MANDIR)/man1/cfr.1
+	$(INSTALL) -m 644 man/libcfr.7 $(DESTDIR)$(MANDIR)/man7/libcfr.7
+
+uninstall: ## take away what install put there
+	rm -f $(DESTDIR)$(BINDIR)/cfr $(DESTDIR)$(LIBDIR)/pkgconfig/cfr.pc \
+	  $(DESTDIR)$(LIBDIR)/libcfr.so $(DESTDIR)$(LIBDIR)/libcfr.so.0 $(DESTDIR)$(LIBDIR)/libcfr.so.$(VERSION) \
+	  $(DESTDIR)$(INCDIR)/cfr.h $(DESTDIR)$(INCDIR)/linux/copy.h \
+	  $(DESTDIR)$(MANDIR)/man1/cfr.1 $(DESTDIR)$(MANDIR)/man7/libcfr.7
+	-rmdir $(DESTDIR)$(INCDIR)/linux $(DESTDIR)$(INCDIR)
+
+clean: ## remove what was built
+	$(CARGO) clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20

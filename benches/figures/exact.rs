@@ -1,0 +1,328 @@
+//! Figures that come out the same every time: instructions, system calls, bytes and names. The
+//! bench prints them, and tests/figures.rs holds them to their goals.
+
+use crate::harness::{Filesystems, Run, Scratch, compile, find_program, library};
+use std::collections::BTreeMap;
+use std::fs;
+use std::mem::MaybeUninit;
+use std::ops::RangeInclusive;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+/// Where a figure must stand.
+pub type Goal = RangeInclusive<f64>;
+
+/// An unlogged call's instructions more than the C library's wrapper takes.
+pub const FORWARD_INSTRUCTIONS: Goal = at_most(25.0);
+/// An unlogged call's system calls more.
+pub const FORWARD_SYSTEM_CALLS: Goal = exactly(0.0);
+/// Instructions that a text line adds to its call.
+pub const TEXT_INSTRUCTIONS: Goal = at_most(1500.0);
+/// System calls of a logged call that write.
+pub const TEXT_WRITES: Goal = exactly(1.0);
+/// System calls of our own while an unlogged process starts.
+pub const LOAD_SYSTEM_CALLS: Goal = exactly(0.0);
+/// The stripped library, in bytes.
+pub const SIZE: Goal = at_most(409_600.0);
+/// What the library exports; nothing else.
+pub const EXPORTS: [&str; 3] = ["cfr_version", "copy_file_range", "syscall"];
+/// What the library may need: all of it is in every process anyway. libgcc_s is not.
+pub const NEEDED: [&str; 3] = ["ld-linux-aarch64.so.1", "ld-linux-x86-64.so.2", "libc.so.6"];
+
+/// At most this.
+pub const fn at_most(most: f64) -> Goal {
+    f64::NEG_INFINITY..=most
+}
+
+/// This and nothing else.
+const fn exactly(goal: f64) -> Goal {
+    goal..=goal
+}
+
+/// What the library is told; `None` is without it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Way(pub Option<&'static [&'static str]>);
+
+impl Way {
+    /// Without the library.
+    pub const BARE: Way = Way(None);
+    /// Preloaded, and nothing is logged.
+    pub const OFF: Way = Way(Some(&["CFR_LOG=off"]));
+    /// Lines of text to a file, without paths.
+    pub const TEXT: Way = Way(Some(&["CFR_PATHS=no"]));
+}
+
+/// Which calls the driver makes.
+#[derive(Clone, Copy)]
+pub enum Calls {
+    /// Each copies a byte.
+    Copy,
+    /// Each is EBADF.
+    Fail,
+}
+
+/// The driver: a C program that makes many calls on a tmpfs, and logs them there.
+pub struct Driver {
+    program: PathBuf,
+    directory: Scratch,
+    /// Unmounted after the directory is gone.
+    _mounted: Option<Filesystems>,
+}
+
+impl Driver {
+    /// An error says why it cannot run here.
+    pub fn new() -> Result<Driver, String> {
+        let shared_memory = Path::new("/dev/shm");
+        let mounted = (!is_tmpfs(shared_memory)).then(|| Filesystems::mount("figures"));
+        let place = match &mounted {
+            None => shared_memory,
+            Some(mounted) => mounted.get("tmpfs").ok_or("there is no tmpfs")?,
+        };
+        // Once: to compile it anew takes it away from the tests that are running it.
+        static PROGRAM: LazyLock<PathBuf> =
+            LazyLock::new(|| compile("bench_calls.c", "bench_calls", &[]));
+        Ok(Driver { program: PROGRAM.clone(), directory: Scratch::below(place), _mounted: mounted })
+    }
+
+    /// A file beside those that the driver copies.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.file(name)
+    }
+
+    /// The driver's command line, for so many calls.
+    pub fn words(&self, calls: Calls, count: u32) -> [String; 4] {
+        let calls = match calls {
+            Calls::Copy => "copy",
+            Calls::Fail => "fail",
+        };
+        [
+            self.program.display().to_string(),
+            calls.to_owned(),
+            count.to_string(),
+            self.directory.path().display().to_string(),
+        ]
+    }
+
+    /// The environment that makes it run this way, as `NAME=value`, with an empty log.
+    pub fn environment(&self, way: Way) -> Vec<String> {
+        let log = self.file("log");
+        let _ = fs::remove_file(&log);
+        let log = format!("CFR_LOG_FILE={}", log.display());
+        let mut environment = preload(&library(), way);
+        environment.extend(way.0.map(|_| log));
+        environment
+    }
+
+    /// The instructions of one call, by callgrind.
+    fn instructions(&self, way: Way, calls: Calls) -> Result<f64, String> {
+        let valgrind = installed("valgrind")?;
+        let counts = self.file("callgrind");
+        let measure = |count| {
+            let mut run = Run::bare(&valgrind)
+                .args(["--tool=callgrind", "--quiet"])
+                .args([format!("--callgrind-out-file={}", counts.display())])
+                .args(self.words(calls, count));
+            for assignment in self.environment(way) {
+                let (name, value) = assignment.split_once('=').expect("an assignment");
+                run = run.env(name, value);
+            }
+            run.ok();
+            let counts = fs::read_to_string(&counts).expect("callgrind has written it");
+            let total = counts.lines().find_map(|line| line.strip_prefix("totals: "));
+            total.and_then(|total| total.parse().ok()).expect("a total")
+        };
+        Ok(per_call(measure))
+    }
+
+    /// The instructions that the library adds to one call.
+    pub fn more_instructions(&self, way: Way, calls: Calls) -> Result<f64, String> {
+        Ok(self.instructions(way, calls)? - self.instructions(Way::BARE, calls)?)
+    }
+
+    /// The system calls of one call, by name.
+    pub fn system_calls(&self, way: Way, calls: Calls) -> Result<Counts, String> {
+        let count = |count| self.count_system_calls(way, calls, count);
+        let [short, long] = [CALLS, 3 * CALLS].map(count);
+        let short = short?;
+        let names = long?.into_iter().map(|(name, many)| {
+            let few = short.get(&name).copied().unwrap_or(0.0);
+            (name, per_call(|count| if count == CALLS { few } else { many }))
+        });
+        Ok(names.filter(|(_, count)| *count != 0.0).collect())
+    }
+
+    /// By how many system calls one call differs from what it is without the library.
+    pub fn more_system_calls(&self, way: Way, calls: Calls) -> Result<f64, String> {
+        let [way, bare] = [way, Way::BARE].map(|way| self.system_calls(way, calls));
+        Ok(differing(&way?, &bare?))
+    }
+
+    fn count_system_calls(&self, way: Way, calls: Calls, count: u32) -> Result<Counts, String> {
+        let summary = self.file("strace");
+        let words = ["-f", "-c", "-U", "calls,name"];
+        strace(&self.environment(way), &words, &summary)?.args(self.words(calls, count)).ok();
+        let summary = fs::read_to_string(summary).expect("strace has written it");
+        let rows = summary.lines().filter_map(|row| {
+            let (calls, name) = row.trim().split_once(' ')?;
+            Some((name.trim().to_owned(), calls.parse().ok()?))
+        });
+        Ok(rows.filter(|(name, _)| name != "total").collect())
+    }
+}
+
+/// System calls by name, and how often each is made.
+pub type Counts = BTreeMap<String, f64>;
+
+/// How often the driver calls in its shorter run.
+const CALLS: u32 = 1000;
+
+/// By how much a measure grows with each call: what a program does at its start and its end is in
+/// the short run as in the long one.
+fn per_call(measure: impl Fn(u32) -> f64) -> f64 {
+    (measure(3 * CALLS) - measure(CALLS)) / f64::from(2 * CALLS)
+}
+
+/// The system calls in `counts` that write to a descriptor.
+pub fn writes(counts: &Counts) -> f64 {
+    let writing =
+        counts.iter().filter(|(name, _)| name.contains("write") || name.starts_with("send"));
+    writing.map(|(_, count)| count).sum()
+}
+
+/// The system calls in `counts` that are not in `bare`, or the other way round.
+fn differing(counts: &Counts, bare: &Counts) -> f64 {
+    let all: BTreeMap<_, _> = counts.iter().chain(bare).collect();
+    let count = |counts: &Counts, name| counts.get(name).copied().unwrap_or(0.0);
+    all.into_keys().map(|name| (count(counts, name) - count(bare, name)).abs()).sum()
+}
+
+/// The system calls that the library makes while /bin/true starts: those that are not there
+/// without it, but for the loader's own, which map it.
+pub fn system_calls_at_load(library: &Path, way: Way) -> Result<f64, String> {
+    let scratch = Scratch::new();
+    let [bare, loaded] = [Way::BARE, way].map(|way| {
+        let output = scratch.file("strace");
+        strace(&preload(library, way), &[], &output)?.args(["/bin/true"]).ok();
+        let trace = fs::read_to_string(output).expect("strace has written it");
+        Ok::<_, String>(without_mapping(&trace, library))
+    });
+    Ok(differing(&loaded?, &bare?))
+}
+
+/// The calls of a trace by name, without those by which the loader maps `library`: from its
+/// openat to the close, and mprotect within.
+fn without_mapping(trace: &str, library: &Path) -> Counts {
+    let library = library.display().to_string();
+    let mut mapping = false;
+    let mut mapped = 0..0;
+    let mut counts = BTreeMap::new();
+    for line in trace.lines() {
+        let Some((name, rest)) = line.split_once('(') else {
+            continue;
+        };
+        if name == "openat" && rest.contains(&library) {
+            mapping = true;
+        }
+        let seals = name == "mprotect" && mapped.contains(&number(rest));
+        if !mapping && !seals {
+            *counts.entry(name.to_owned()).or_default() += 1.0;
+        }
+        if mapping && let Some(length) = rest.strip_prefix("NULL, ") {
+            let start = rest.rsplit("= ").next().map_or(0, number);
+            mapped = start..start + number(length);
+        }
+        mapping &= name != "close";
+    }
+    counts
+}
+
+/// The number that the text begins with.
+fn number(text: &str) -> u64 {
+    let word = text.split([',', ' ']).next().unwrap_or_default();
+    word.strip_prefix("0x")
+        .map_or_else(|| word.parse(), |hex| u64::from_str_radix(hex, 16))
+        .unwrap_or(0)
+}
+
+/// strace with these words, of a program in this environment; strace itself runs without it.
+fn strace(environment: &[String], words: &[&str], output: &Path) -> Result<Run, String> {
+    let mut run = Run::bare(installed("strace")?).args(words);
+    for assignment in environment {
+        run = run.args(["-E", assignment]);
+    }
+    Ok(run.args([Path::new("-o"), output]))
+}
+
+/// The assignments that preload `library` this way.
+pub fn preload(library: &Path, way: Way) -> Vec<String> {
+    let Some(settings) = way.0 else {
+        return Vec::new();
+    };
+    let mut environment = vec![format!("LD_PRELOAD={}", library.display())];
+    environment.extend(settings.iter().map(|&setting| setting.to_owned()));
+    environment
+}
+
+/// The library as it is installed, without debugging information.
+pub struct Shipped {
+    _scratch: Scratch,
+    /// Where it stands.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: f64,
+    /// What it exports, sorted.
+    pub exports: Vec<String>,
+    /// What it needs, sorted.
+    pub needed: Vec<String>,
+}
+
+impl Shipped {
+    /// An error says why this cannot be known here.
+    pub fn new() -> Result<Shipped, String> {
+        let scratch = Scratch::new();
+        let path = scratch.file("libcfr.so");
+        let strip = Run::bare(installed("strip")?).args([Path::new("-o"), &path, &library()]);
+        strip.ok();
+        let symbols = Run::bare(installed("nm")?)
+            .args(["-D", "--defined-only", "--format=posix"])
+            .args([&path])
+            .ok();
+        let dynamic = Run::bare(installed("readelf")?).args(["-d", "-W"]).args([&path]).ok();
+        let needed = dynamic.stdout.lines().filter(|line| line.contains("(NEEDED)"));
+        Ok(Shipped {
+            bytes: fs::metadata(&path).expect("is there").len() as f64,
+            exports: sorted(symbols.stdout.lines().filter_map(|line| line.split(' ').next())),
+            needed: sorted(needed.filter_map(|line| line.split(['[', ']']).nth(1))),
+            path,
+            _scratch: scratch,
+        })
+    }
+
+    /// Whether it needs nothing but what is in every process.
+    pub fn needs_nothing_else(&self) -> bool {
+        self.needed.iter().all(|name| NEEDED.contains(&&**name))
+    }
+}
+
+fn sorted<'a>(words: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut words: Vec<_> = words.map(str::to_owned).collect();
+    words.sort();
+    words
+}
+
+fn installed(program: &str) -> Result<PathBuf, String> {
+    find_program(program).ok_or(format!("{program} is not installed"))
+}
+
+fn is_tmpfs(path: &Path) -> bool {
+    let Ok(path) = std::ffi::CString::new(path.as_os_str().as_bytes()) else {
+        return false;
+    };
+    let mut answer = MaybeUninit::<libc::statfs>::zeroed();
+    // SAFETY: a C string, and one struct statfs to write.
+    let failed = unsafe { libc::statfs(path.as_ptr(), answer.as_mut_ptr()) };
+    // SAFETY: zeroed at first, so it holds numbers whatever the kernel did.
+    let answer = unsafe { answer.assume_init() };
+    failed == 0 && answer.f_type == libc::TMPFS_MAGIC
+}

@@ -1,0 +1,163 @@
+//! Figures that differ from run to run: times. What is compared runs in turns, and only
+//! differences and ratios within one run mean anything.
+
+use crate::exact::{Calls, Driver, Goal, Way, at_most, preload};
+use crate::harness::{Run, find_program};
+use std::collections::BTreeMap;
+use std::mem::MaybeUninit;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+/// The CPU time that a text line adds to its call, in microseconds.
+pub const TEXT_CPU: Goal = at_most(1.4);
+/// How many times as much time strace adds.
+pub const STRACE_RATIO: Goal = 25.0..=f64::INFINITY;
+/// The CPU time that loading adds to a process, in microseconds.
+pub const LOAD_CPU: Goal = at_most(150.0);
+
+const CALL_ROUNDS: usize = 31;
+const LOAD_ROUNDS: usize = 400;
+/// Calls of the driver in each round.
+const CALLS: u32 = 20_000;
+
+/// Measurements of one kind, in microseconds.
+#[derive(Default)]
+pub struct Samples(Vec<f64>);
+
+impl Samples {
+    /// What this share of the measurements does not exceed.
+    fn quantile(&mut self, share: f64) -> f64 {
+        self.0.sort_by(f64::total_cmp);
+        let last = self.0.len().saturating_sub(1) as f64;
+        self.0[(last * share).round() as usize]
+    }
+
+    /// By how much the median is above that of `bare`.
+    pub fn more_in_median(&mut self, bare: &mut Samples) -> f64 {
+        self.quantile(0.5) - bare.quantile(0.5)
+    }
+
+    /// By how much the 10th percentile is above that of `bare`.
+    pub fn more_in_p10(&mut self, bare: &mut Samples) -> f64 {
+        self.quantile(0.1) - bare.quantile(0.1)
+    }
+
+    /// By how much the minimum is above that of `bare`.
+    pub fn more_in_minimum(&mut self, bare: &mut Samples) -> f64 {
+        self.quantile(0.0) - bare.quantile(0.0)
+    }
+}
+
+/// How the driver runs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Under {
+    /// The library, or nothing.
+    Library(Way),
+    /// `strace -f --seccomp-bpf -e trace=copy_file_range -o FILE`.
+    Strace,
+}
+
+/// The time of one call.
+#[derive(Default)]
+pub struct Time {
+    /// Of the driver's process.
+    pub cpu: Samples,
+    /// On the clock.
+    pub wall: Samples,
+}
+
+/// The time of one call in each of these ways.
+pub fn calls(driver: &Driver, ways: &[Under]) -> BTreeMap<Under, Time> {
+    let mut times: BTreeMap<Under, Time> = BTreeMap::new();
+    for _ in 0..CALL_ROUNDS {
+        for &way in ways {
+            let [cpu, wall] = call(driver, way);
+            let time = times.entry(way).or_default();
+            time.cpu.0.push(cpu);
+            time.wall.0.push(wall);
+        }
+    }
+    times
+}
+
+fn call(driver: &Driver, way: Under) -> [f64; 2] {
+    let words = driver.words(Calls::Copy, CALLS);
+    let mut run = match way {
+        Under::Library(way) => Run::bare("env").args(driver.environment(way)),
+        Under::Strace => Run::bare("strace")
+            .args(["-f", "--seccomp-bpf", "-e", "trace=copy_file_range", "-o"])
+            .args([driver.file("strace")]),
+    }
+    .args(words);
+    // Waits for it asleep: the other core is strace's.
+    let output = run.command().output().expect("runs");
+    assert!(output.status.success(), "{output:?}");
+    let output = String::from_utf8_lossy(&output.stdout);
+    let mut times = output
+        .split_whitespace()
+        .filter_map(|nanoseconds| nanoseconds.parse::<f64>().ok())
+        .map(|nanoseconds| nanoseconds / f64::from(CALLS) / 1000.0);
+    [times.next(), times.next()].map(|time| time.expect("two times"))
+}
+
+/// What is loaded into a program.
+pub struct Load {
+    /// In words.
+    pub name: &'static str,
+    environment: Vec<String>,
+    /// CPU time of the program's life.
+    pub cpu: Samples,
+}
+
+impl Load {
+    /// This library in this way.
+    pub fn new(name: &'static str, library: &Path, way: Way) -> Load {
+        Load { name, environment: preload(library, way), cpu: Samples::default() }
+    }
+}
+
+/// Runs /bin/true with each of these loaded.
+pub fn loads(loads: &mut [Load]) {
+    for _ in 0..LOAD_ROUNDS {
+        for load in &mut *loads {
+            load.cpu.0.push(cpu_of_true(&load.environment));
+        }
+    }
+}
+
+/// The CPU time of /bin/true, user and system, from its start to its end.
+#[expect(clippy::zombie_processes, reason = "waits by wait4")]
+fn cpu_of_true(environment: &[String]) -> f64 {
+    let mut run = Run::bare("/bin/true");
+    for assignment in environment {
+        let (name, value) = assignment.split_once('=').expect("an assignment");
+        run = run.env(name, value);
+    }
+    let command = run.command();
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    // std starts it by posix_spawn(3).
+    let child = command.stderr(Stdio::null()).spawn().expect("starts");
+    let pid = libc::pid_t::try_from(child.id()).expect("a process number");
+    let mut status = 0;
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: one int and one struct rusage to write; nobody else waits for this child.
+    let ended = unsafe { libc::wait4(pid, &raw mut status, 0, usage.as_mut_ptr()) };
+    assert!(ended == pid && status == 0, "/bin/true: {status:#x}");
+    // SAFETY: zeroed at first, and wait4 has filled it.
+    let usage = unsafe { usage.assume_init() };
+    let time = |time: libc::timeval| time.tv_sec as f64 * 1e6 + time.tv_usec as f64;
+    time(usage.ru_utime) + time(usage.ru_stime)
+}
+
+/// Where the package libeatmydata1 has its library, where it is installed.
+pub fn eatmydata() -> Option<PathBuf> {
+    let places = std::fs::read_dir("/usr/lib").ok()?;
+    places
+        .filter_map(|place| Some(place.ok()?.path().join("libeatmydata.so")))
+        .find(|library| library.is_file())
+}
+
+/// Whether strace is there to be compared with.
+pub fn has_strace() -> bool {
+    find_program("strace").is_some()
+}

@@ -1,0 +1,47 @@
+//! What the launcher says, and the statuses of its own.
+
+use cfr_core::errno::Errno;
+use std::fmt::Display;
+use std::io::{self, Write};
+
+/// The launcher failed: env(1)'s and timeout(1)'s status.
+pub(crate) const FAILED: u8 = 125;
+/// The program was found and cannot be executed.
+pub(crate) const CANNOT_EXECUTE: u8 = 126;
+/// The program was not found.
+pub(crate) const NOT_FOUND: u8 = 127;
+
+/// Why no program ran, and the status that says so.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// To exit with.
+    pub(crate) status: u8,
+    message: String,
+}
+
+impl Failure {
+    /// The launcher failed.
+    pub(crate) fn new(message: impl Into<String>) -> Failure {
+        Failure::with_status(FAILED, message)
+    }
+
+    /// With a status of its own.
+    pub(crate) fn with_status(status: u8, message: impl Into<String>) -> Failure {
+        Failure { status, message: message.into() }
+    }
+
+    /// Says it.
+    pub(crate) fn say(&self) {
+        say(&self.message);
+    }
+}
+
+/// One line on standard error; where that is closed, nobody wants to hear it.
+pub(crate) fn say(message: impl Display) {
+    let _ = writeln!(io::stderr(), "cfr: {message}");
+}
+
+/// An error of the system in our words: message and name.
+pub(crate) fn told(error: &io::Error) -> String {
+    error.raw_os_error().map_or_else(|| error.to_string(), |number| Errno(number).to_string())
+}

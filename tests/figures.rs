@@ -1,0 +1,82 @@
+//! The goals that can be held exactly: instructions, system calls, bytes and names. The bench
+//! `figures` prints them, and the times.
+
+use crate::harness::skip;
+use exact::{
+    Calls, Driver, EXPORTS, FORWARD_INSTRUCTIONS, FORWARD_SYSTEM_CALLS, Goal, LOAD_SYSTEM_CALLS,
+    SIZE, Shipped, TEXT_INSTRUCTIONS, TEXT_WRITES, Way,
+};
+
+#[path = "../benches/figures/exact.rs"]
+mod exact;
+
+/// Holds a figure to its goal; where it cannot be measured, `test` is skipped.
+#[track_caller]
+fn hold(test: &str, goal: Goal, measure: impl FnOnce() -> Result<f64, String>) {
+    match measure() {
+        Ok(measured) => assert!(goal.contains(&measured), "{measured} is not in {goal:?}"),
+        Err(reason) => skip(test, &reason),
+    }
+}
+
+#[test]
+fn an_unlogged_call_takes_few_instructions() {
+    hold(
+        "an_unlogged_call_takes_few_instructions",
+        FORWARD_INSTRUCTIONS,
+        || Driver::new()?.more_instructions(Way::OFF, Calls::Copy),
+    );
+}
+
+#[test]
+fn an_unlogged_call_makes_no_other_system_call() {
+    hold(
+        "an_unlogged_call_makes_no_other_system_call",
+        FORWARD_SYSTEM_CALLS,
+        || {
+            let driver = Driver::new()?;
+            let [copy, fail] =
+                [Calls::Copy, Calls::Fail].map(|calls| driver.more_system_calls(Way::OFF, calls));
+            Ok(copy? + fail?)
+        },
+    );
+}
+
+#[test]
+fn a_text_line_takes_few_instructions() {
+    hold(
+        "a_text_line_takes_few_instructions",
+        TEXT_INSTRUCTIONS,
+        || Driver::new()?.more_instructions(Way::TEXT, Calls::Copy),
+    );
+}
+
+#[test]
+fn a_text_line_is_one_write() {
+    hold("a_text_line_is_one_write", TEXT_WRITES, || {
+        Ok(exact::writes(
+            &Driver::new()?.system_calls(Way::TEXT, Calls::Copy)?,
+        ))
+    });
+}
+
+#[test]
+fn loading_makes_no_system_call() {
+    hold("loading_makes_no_system_call", LOAD_SYSTEM_CALLS, || {
+        exact::system_calls_at_load(&Shipped::new()?.path, Way::OFF)
+    });
+}
+
+#[test]
+fn the_file_is_small_and_exports_only_what_it_must() {
+    let shipped = match Shipped::new() {
+        Ok(shipped) => shipped,
+        Err(reason) => {
+            skip("the_file_is_small_and_exports_only_what_it_must", &reason);
+            return;
+        }
+    };
+    assert!(SIZE.contains(&shipped.bytes), "{} bytes", shipped.bytes);
+    assert_eq!(shipped.exports, EXPORTS);
+    assert!(shipped.needs_nothing_else(), "{:?}", shipped.needed);
+}

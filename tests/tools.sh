@@ -1,0 +1,40 @@
+#!/bin/sh
+# Installs what the tests use, where it may: as root on Debian. Elsewhere says what is missing; the
+# tests that need it are skipped, aloud.
+set -eu
+# command and its Debian package
+tools='strace strace
+valgrind valgrind
+mkfs.ext4 e2fsprogs
+mkfs.xfs xfsprogs
+mkfs.btrfs btrfs-progs
+python3 python3
+node nodejs
+pkg-config pkg-config
+c++ g++
+man man-db
+mandoc mandoc
+setpriv util-linux'
+missing=
+packages=
+PATH=$PATH:/usr/sbin:/sbin
+while read -r command package; do
+    command -v "$command" > /dev/null || { missing="$missing $command"; packages="$packages $package"; }
+done <<LIST
+$tools
+LIST
+eatmydata=/usr/lib/$(uname -m)-linux-gnu/libeatmydata.so
+[ -e "$eatmydata" ] || { missing="$missing libeatmydata"; packages="$packages libeatmydata1"; }
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
+    echo "installing for the tests:$packages"
+    export DEBIAN_FRONTEND=noninteractive
+    # An old package list is as good as a new one, where the packages are still there.
+    # shellcheck disable=SC2086
+    apt-get install -y -q --no-install-recommends $packages > /dev/null 2>&1 || {
+        apt-get update -q > /dev/null
+        apt-get install -y -q --no-install-recommends $packages > /dev/null
+    }
+else
+    echo "not installed, so that some tests will be skipped:$missing (Debian:$packages)"
+fi
