@@ -4,7 +4,7 @@
 //! Nothing is opened here and, unless a setting asks for a log, no system call is made. The host
 //! may be anything: the environment is read once, copied, and never looked at again.
 
-use crate::doors::{self, Gate};
+use crate::gate::{self, Gate, NEXT_SYSCALL};
 use crate::intercept::{NEXT, WITNESS};
 use crate::log::{self, Complaints};
 use cfr_core::door::Door;
@@ -36,7 +36,7 @@ pub(crate) fn run() {
 }
 
 fn begin() {
-    doors::set_next_syscall(sys::next_syscall());
+    NEXT_SYSCALL.store(sys::next_syscall(), Ordering::Relaxed);
     if sys::is_secure() {
         open_doors(|_| Gate::Forward);
         return;
@@ -76,9 +76,9 @@ fn begin() {
     });
 }
 
-fn open_doors(gate: impl Fn(Door) -> Gate) {
+fn open_doors(behind: impl Fn(Door) -> Gate) {
     for door in Door::ALL {
-        doors::set(door, gate(door));
+        gate::set(door, behind(door));
     }
 }
 

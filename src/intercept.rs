@@ -1,6 +1,6 @@
 //! The flow of one call, on one screen.
 
-use crate::log::{self, MESSAGES, with_page};
+use crate::log::{self, MESSAGES, PATHS};
 use cfr_core::call::{Answer, Call, Method, Offset};
 use cfr_core::door::Door;
 use cfr_core::format::Format;
@@ -77,13 +77,14 @@ fn observe(door: Door, args: &Args, answered: &Cell<Option<Answer>>) {
     if settings.log > Level::Info {
         explain(&record);
     }
-    let emitted = settings.paths.then(|| with_page(|page| with_paths(record, page).emit()));
+    let emitted = settings.paths.then(|| PATHS.with_page(|page| with_paths(record, page).emit()));
     if emitted.flatten().is_none() {
         record.emit();
     }
 }
 
 /// To the kernel, or to the next library.
+#[inline(always)]
 pub(crate) fn forward(args: &Args) -> (Answer, Method) {
     match NEXT.get() {
         None => (sys::copy_file_range(args), Method::Kernel),

@@ -8,10 +8,12 @@
 
 mod log;
 
+mod gate;
+
 mod intercept;
 
-mod doors;
-
 mod init;
+
+mod doors;
 
 mod capi;

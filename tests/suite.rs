@@ -14,4 +14,9 @@
 
 mod harness;
 
+mod architecture;
+mod docs;
+mod hazards;
+mod kernel;
 mod log;
+mod programs;

@@ -1,12 +1,11 @@
 //! What was asked and what happened, as one `tracing` event.
 //!
 //! The event's message is the record itself, unformatted: whatever subscriber is installed, the
-//! library's own or one of a Rust program that links this crate, formats it into its own buffer.
+//! library's own or one of a Rust program that links this crate, has it formatted into its own
+//! buffer. How a record looks is in [`crate::format`].
 
 use crate::call::{Answer, Call, Method};
 use crate::door::Door;
-use crate::format;
-use core::fmt;
 use tracing::info;
 
 /// The target of the one event per call.
@@ -46,12 +45,5 @@ impl Record<'_> {
     #[inline]
     pub fn emit(&self) {
         info!(target: TARGET, message = ?self);
-    }
-}
-
-/// `{:?}` is the line of the text log, `{:#?}` the object of the JSON log.
-impl fmt::Debug for Record<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        format::record(self, f)
     }
 }

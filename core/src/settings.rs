@@ -15,9 +15,9 @@ pub enum Level {
     /// Nothing.
     #[default]
     Off,
-    /// Trouble of the library's own.
+    /// Trouble of the library's own, lost lines among it.
     Error,
-    /// A setting that cannot be used, lines that were lost.
+    /// A setting that cannot be used.
     Warn,
     /// Every call.
     Info,

@@ -5,48 +5,17 @@
 mod copy_file_range;
 mod syscall;
 
-pub(crate) use syscall::set_next as set_next_syscall;
-
+use crate::gate::{self, Gate};
 use crate::init;
 use crate::intercept::{NEXT, intercept};
 use cfr_core::call::Answer;
 use cfr_core::door::Door;
 use cfr_core::sys::{self, Args, Cancellation};
-use core::sync::atomic::{AtomicU8, Ordering};
 
-/// What happens to the calls that come through a door.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Gate {
-    /// The settings were not read yet.
-    Unready = 0,
-    /// Straight to the kernel. Nothing else is looked at.
-    Forward = 1,
-    /// Straight to the next library.
-    Next = 2,
-    /// Through [`crate::intercept`].
-    Watch = 3,
-}
-
-static GATES: [AtomicU8; Door::ALL.len()] =
-    [const { AtomicU8::new(Gate::Unready as u8) }; Door::ALL.len()];
-
-/// Sets what happens at `door`.
-pub(crate) fn set(door: Door, gate: Gate) {
-    if let Some(place) = GATES.get(door as usize) {
-        place.store(gate as u8, Ordering::Relaxed);
-    }
-}
-
-/// Whether nothing but the kernel is behind `door`: the one load of the unwatched path.
+/// Whether nothing but the kernel is behind `door`.
 #[inline(always)]
 fn is_open(door: Door) -> bool {
-    gate(door) == Gate::Forward as u8
-}
-
-#[inline(always)]
-fn gate(door: Door) -> u8 {
-    GATES.get(door as usize).map_or(0, |gate| gate.load(Ordering::Relaxed))
+    gate::is(door, Gate::Forward)
 }
 
 /// A call through a door that is not simply open. No frame with a destructor stands here:
@@ -54,16 +23,22 @@ fn gate(door: Door) -> u8 {
 #[cold]
 #[inline(never)]
 fn enter(door: Door, args: &Args) -> isize {
-    if gate(door) == Gate::Unready as u8 {
+    if gate::is(door, Gate::Unready) {
         init::run();
     }
-    let gate = gate(door);
-    if gate == Gate::Next as u8
+    if gate::is(door, Gate::Next)
         && let Some(next) = NEXT.get()
     {
-        return next.call(args);
+        if door == Door::CopyFileRange {
+            return next.call(args);
+        }
+        // syscall(2) is no cancellation point, the next library's function is.
+        let cancellation = Cancellation::hold_off();
+        let result = next.call(args);
+        cancellation.restore();
+        return result;
     }
-    if gate != Gate::Watch as u8 {
+    if !gate::is(door, Gate::Watch) {
         return encode(sys::copy_file_range(args));
     }
     let errno = sys::errno();

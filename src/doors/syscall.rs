@@ -8,20 +8,12 @@
 #![expect(unreachable_pub, reason = "the linker exports what is public")]
 
 use super::{encode, enter, is_open};
+use crate::gate::NEXT_SYSCALL;
 use cfr_core::door::Door;
 use cfr_core::errno::Errno;
 use cfr_core::sys::{self, Args, COPY_FILE_RANGE, OffsetPointer};
 use core::arch::naked_asm;
-use core::ffi::{c_int, c_long, c_uint, c_void};
-use core::sync::atomic::{AtomicPtr, Ordering};
-
-/// The next library's `syscall`; NULL until the constructor has looked for it.
-static NEXT_SYSCALL: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
-
-/// Keeps where other numbers go on to.
-pub(crate) fn set_next(symbol: *mut c_void) {
-    NEXT_SYSCALL.store(symbol, Ordering::Relaxed);
-}
+use core::ffi::{c_int, c_long, c_uint};
 
 /// syscall(2). Seven words: on both architectures a variadic function of integers gets them
 /// where one with seven parameters would.

@@ -7,7 +7,7 @@
 mod pool;
 mod sink;
 
-pub(crate) use pool::with_page;
+pub(crate) use pool::PATHS;
 
 use cfr_core::errno::Errno;
 use cfr_core::format::{EventWriter, Said, printable};
@@ -17,6 +17,7 @@ use cfr_core::settings::{Level, Settings, TABLE, Unusable};
 use cfr_core::sys;
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use pool::LINES;
 use sink::Sink;
 use std::sync::OnceLock;
 use tracing::level_filters::LevelFilter;
@@ -94,17 +95,10 @@ impl Log {
 
     /// Writes one event.
     fn write(&self, event: &Event<'_>) {
-        if with_page(|page| self.write_in(event, page)).is_none() {
-            self.write_in_small(event);
+        if LINES.with_page(|page| self.write_in(event, page)).is_none() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
         }
         self.report_lost();
-    }
-
-    /// Where every page is taken: a line on the stack, with shorter paths.
-    #[cold]
-    #[inline(never)]
-    fn write_in_small(&self, event: &Event<'_>) {
-        self.write_in(event, &mut [0; 1536]);
     }
 
     fn write_in(&self, event: &Event<'_>, buffer: &mut [u8]) {
@@ -161,7 +155,7 @@ impl Log {
         let lost = self.lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
             // Comes back here through the subscriber; a line that is lost then is counted anew.
-            tracing::warn!(target: MESSAGES, "{lost} lines lost");
+            tracing::error!(target: MESSAGES, "{lost} lines lost");
             if sink.is_stuck() {
                 self.lost.fetch_add(lost - 1, Ordering::Relaxed);
             }

@@ -4,7 +4,7 @@
 //! So the descriptor's identity is proven before every write; one that is no longer ours is given
 //! up, never written and never closed.
 
-use crate::log::with_page;
+use crate::log::PATHS;
 use cfr_core::errno::Errno;
 use cfr_core::line::Line;
 use cfr_core::settings::{Part, Path, Placeholder, template};
@@ -182,7 +182,8 @@ impl Sink {
     /// Opens the file anew, in place of the handle `before`.
     #[cold]
     fn open(&self, file: &File, before: u64) -> Result<Handle, Errno> {
-        let opened = with_page(|page| expand(&file.template, page).and_then(sys::open_append));
+        let opened =
+            PATHS.with_page(|page| expand(&file.template, page).and_then(sys::open_append));
         // No page is free: the next line tries again.
         let handle = Handle::opened(opened.ok_or(Errno::EAGAIN)??);
         self.opened_by.store(sys::getpid(), Ordering::Relaxed);

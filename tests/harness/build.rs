@@ -1,5 +1,6 @@
 //! The product as it is shipped, and C programs against it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -58,20 +59,45 @@ pub fn library_with_panics() -> &'static Path {
 /// Compiles `c-tests/SOURCE` with these further words for the compiler and returns the program
 /// (or whatever the words make of it) under `name`.
 pub fn compile(source: &str, name: &str, words: &[&str]) -> PathBuf {
-    // Two tests may want the same program.
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    once(name, |program| {
+        let compiler = if source.ends_with(".cc") { "c++" } else { "cc" };
+        let mut command = Command::new(compiler);
+        command
+            .args(["-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"])
+            .arg(program)
+            .arg(project().join("c-tests").join(source))
+            .args(words);
+        command
+    })
+}
+
+/// Compiles `tests/programs/NAME.rs`, a program that links nothing of ours.
+pub fn compile_rust(name: &str) -> PathBuf {
+    once(name, |program| {
+        let mut command = Command::new("rustc");
+        command
+            .args(["--edition", "2024", "-O", "-o"])
+            .arg(program)
+            .arg(project().join("tests/programs").join(name).with_extension("rs"));
+        command
+    })
+}
+
+/// Runs a compiler once for each name, however many tests want what it makes.
+fn once(name: &str, compiler: impl FnOnce(&Path) -> Command) -> PathBuf {
+    static DONE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut done = DONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let directory = target().join("c-tests");
-    fs::create_dir_all(&directory).expect("target/ can be written");
     let program = directory.join(name);
-    let compiler = if source.ends_with(".cc") { "c++" } else { "cc" };
-    let done = Command::new(compiler)
-        .args(["-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"])
-        .arg(&program)
-        .arg(project().join("c-tests").join(source))
-        .args(words)
-        .output()
-        .expect("a C compiler is installed");
-    assert!(done.status.success(), "{source}: {}", String::from_utf8_lossy(&done.stderr));
+    if done.contains(name) {
+        return program;
+    }
+    fs::create_dir_all(&directory).expect("target/ can be written");
+    // Another run of the tests may be executing the one that stands there.
+    let new = directory.join(format!("{name}.{}", std::process::id()));
+    let output = compiler(&new).output().expect("a compiler is installed");
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    fs::rename(&new, &program).expect("the same directory");
+    done.insert(name.to_owned());
     program
 }

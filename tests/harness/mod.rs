@@ -6,8 +6,8 @@ mod run;
 mod scratch;
 mod skip;
 
-pub use build::{compile, launcher, library, library_with_panics, project};
+pub use build::{compile, compile_rust, launcher, library, library_with_panics, project};
 pub use filesystem::Filesystems;
-pub use run::{Output, Run, find_program};
+pub use run::{Output, Run, call, find_program};
 pub use scratch::Scratch;
 pub use skip::skip;

@@ -2,6 +2,7 @@
 
 use super::library;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(120);
 pub struct Run {
     command: Command,
     input: Vec<u8>,
+    target: Option<File>,
 }
 
 /// What came of it.
@@ -42,7 +44,7 @@ impl Run {
         }
         command.env_remove("LD_PRELOAD");
         command.env("LC_ALL", "C");
-        Run { command, input: Vec::new() }
+        Run { command, input: Vec::new(), target: None }
     }
 
     /// The program with the library preloaded.
@@ -74,6 +76,12 @@ impl Run {
         self
     }
 
+    /// Sends its standard output to a new file of this name.
+    pub fn stdout(mut self, path: impl AsRef<Path>) -> Run {
+        self.target = Some(File::create(path).expect("can be created"));
+        self
+    }
+
     /// For what the other methods do not offer.
     pub fn command(&mut self) -> &mut Command {
         &mut self.command
@@ -81,11 +89,12 @@ impl Run {
 
     /// Runs it to its end. A program that takes too long is killed, and the test fails.
     pub fn output(mut self) -> Output {
-        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let stdout = self.target.take().map_or_else(Stdio::piped, Stdio::from);
+        self.command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
         let shown = format!("{:?}", self.command);
         let mut child = self.command.spawn().unwrap_or_else(|error| panic!("{shown}: {error}"));
         let mut stdin = child.stdin.take().expect("piped");
-        let stdout = read_all(child.stdout.take().expect("piped"));
+        let stdout = child.stdout.take().map(read_all);
         let stderr = read_all(child.stderr.take().expect("piped"));
         // A program that does not read is no error of ours.
         let _ = stdin.write_all(&self.input);
@@ -94,7 +103,7 @@ impl Run {
         Output {
             status: status.code(),
             signal: status.signal(),
-            stdout: stdout.join().expect("reads"),
+            stdout: stdout.map_or_else(String::new, |reader| reader.join().expect("reads")),
             stderr: stderr.join().expect("reads"),
         }
     }

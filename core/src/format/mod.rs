@@ -30,16 +30,18 @@ impl Format {
     pub const ALL: [(&'static str, Format); 2] = [("text", Format::Text), ("json", Format::Json)];
 }
 
-/// Writes a record: as text, or with the alternate flag as JSON.
-pub(crate) fn record(record: &Record<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let as_json = f.alternate();
-    let out = &mut Piece::new(f);
-    if as_json {
-        json::record(out, record);
-    } else {
-        text::record(out, record);
+/// `{:?}` is the line of the text log, `{:#?}` the object of the JSON log.
+impl fmt::Debug for Record<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let as_json = f.alternate();
+        let out = &mut Piece::new(f);
+        if as_json {
+            json::record(out, self);
+        } else {
+            text::record(out, self);
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Who says a message, and when.

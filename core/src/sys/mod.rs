@@ -25,5 +25,5 @@ pub use host::{
 };
 pub use thread::{
     Cancellation, SignalGuard, comm, errno, file_size_limited, getpid, gettid, set_errno,
-    test_cancel,
+    test_cancel, yield_now,
 };

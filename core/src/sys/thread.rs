@@ -76,9 +76,18 @@ pub fn gettid() -> i32 {
     number(libc::SYS_gettid)
 }
 
+#[inline]
 fn number(call: libc::c_long) -> i32 {
     // SAFETY: no arguments.
-    i32::try_from(unsafe { syscall(call, [0; 6]) }).unwrap_or(-1)
+    let number = unsafe { syscall(call, [0; 6]) };
+    #[expect(clippy::cast_possible_truncation, reason = "at most PID_MAX_LIMIT, 2^22")]
+    let number = number as i32;
+    number
+}
+
+/// Lets another thread run (sched_yield(2)).
+pub fn yield_now() {
+    number(libc::SYS_sched_yield);
 }
 
 /// The thread's name, at most 15 bytes (PR_GET_NAME(2const)).

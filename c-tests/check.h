@@ -1,0 +1,113 @@
+/* What the hazard programs share: checks that say where they failed, files with known bytes, and
+ * the count of calls that a log must hold. A program runs in an empty directory; its first
+ * argument is the path of the log, whether there is one or not. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CHECK(what) ((what) ? (void)0 : failed(__FILE__, __LINE__, #what))
+
+static inline void failed(const char *file, int line, const char *what)
+{
+	dprintf(1, "%s:%d: %s (errno %d)\n", file, line, what, errno);
+	_exit(99);
+}
+
+/* Kills the process if it still runs then, whatever it did to its signals. Not inherited. */
+static inline void watchdog(int seconds)
+{
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL };
+	struct itimerspec time = { .it_value.tv_sec = seconds };
+	timer_t timer;
+	CHECK(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
+	CHECK(timer_settime(timer, 0, &time, NULL) == 0);
+}
+
+static inline double now(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec + time.tv_nsec / 1e9;
+}
+
+/* The byte at that place of every source. */
+static inline char pattern(size_t place)
+{
+	return "0123456789abcdefghijklmnopqrstuvwxyz"[place % 36];
+}
+
+/* A new file of so many bytes, open for reading and writing. */
+static inline int source(const char *name, size_t len)
+{
+	int fd = open(name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	CHECK(fd >= 0);
+	char bytes[4096];
+	for (size_t done = 0; done < len;) {
+		size_t part = len - done < sizeof bytes ? len - done : sizeof bytes;
+		for (size_t i = 0; i < part; i++)
+			bytes[i] = pattern(done + i);
+		CHECK(write(fd, bytes, part) == (ssize_t)part);
+		done += part;
+	}
+	CHECK(lseek(fd, 0, SEEK_SET) == 0);
+	return fd;
+}
+
+/* A new empty file, open for reading and writing. */
+static inline int target(const char *name)
+{
+	return source(name, 0);
+}
+
+/* Calls made and not yet reported. */
+static atomic_long calls;
+
+/* copy_file_range(2), counted. */
+static inline ssize_t copy(int in, loff_t *off_in, int out, loff_t *off_out, size_t len)
+{
+	atomic_fetch_add(&calls, 1);
+	return copy_file_range(in, off_in, out, off_out, len, 0);
+}
+
+/* Copies so many bytes from the start of one file to the start of another. */
+static inline void copy_start(int in, int out, size_t len)
+{
+	loff_t from = 0, to = 0;
+	CHECK(copy(in, &from, out, &to, len) == (ssize_t)len);
+	CHECK(from == (loff_t)len && to == (loff_t)len);
+}
+
+/* Adds the calls so far to the file that the test reads. */
+static inline void report(void)
+{
+	char line[24];
+	int fd = open("calls", O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+	CHECK(fd >= 0);
+	int len = snprintf(line, sizeof line, "%ld\n", atomic_exchange(&calls, 0));
+	CHECK(write(fd, line, len) == len);
+	close(fd);
+}
+
+/* How a child ended: 0, or what wait(2) says. */
+static inline int ending(pid_t child)
+{
+	int status;
+	CHECK(waitpid(child, &status, 0) == child);
+	return status;
+}
+
+#endif

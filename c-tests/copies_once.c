@@ -1,0 +1,11 @@
+/* Copies once. What it does to us depends on how it is built and started. */
+#include "check.h"
+
+int main(void)
+{
+	watchdog(20);
+	int in = source("source", 1000), out = target("out");
+	copy_start(in, out, 1000);
+	report();
+	puts("ok");
+}

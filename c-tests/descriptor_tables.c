@@ -1,0 +1,52 @@
+/* Threads with descriptors of their own (CLONE_FILES undone): our log's number means something else
+ * in each. None may run out of descriptors, and no data gets a line. */
+#include "check.h"
+#include <dirent.h>
+#include <sched.h>
+
+static pthread_barrier_t barrier;
+
+static int descriptors(void)
+{
+	DIR *open_ones = opendir("/proc/thread-self/fd");
+	int count = 0;
+	CHECK(open_ones);
+	while (readdir(open_ones))
+		count++;
+	closedir(open_ones);
+	return count;
+}
+
+static void *copier(void *number)
+{
+	char name[16];
+	CHECK(unshare(CLONE_FILES) == 0);
+	snprintf(name, sizeof name, "out-%d", (int)(long)number);
+	int in = open("source", O_RDONLY), out = target(name), before = descriptors();
+	for (int i = 0; i < 50; i++) {
+		pthread_barrier_wait(&barrier);
+		for (int turn = 0; turn < 3; turn++) {
+			if (turn == (long)number)
+				copy_start(in, out, 1000);
+			pthread_barrier_wait(&barrier);
+		}
+	}
+	/* One each for the log, and some for a race lost. */
+	return (void *)(long)(descriptors() > before + 5);
+}
+
+int main(void)
+{
+	pthread_t threads[3];
+	watchdog(20);
+	source("source", 1000);
+	CHECK(pthread_barrier_init(&barrier, NULL, 3) == 0);
+	for (long i = 0; i < 3; i++)
+		CHECK(pthread_create(&threads[i], NULL, copier, (void *)i) == 0);
+	for (int i = 0; i < 3; i++) {
+		void *leaks;
+		CHECK(pthread_join(threads[i], &leaks) == 0);
+		printf("leaks: %s\n", leaks ? "yes" : "no");
+	}
+	report();
+}

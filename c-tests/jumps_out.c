@@ -1,0 +1,48 @@
+/* Leaves copies half-way by siglongjmp(3) from a handler, as timeouts are written; then expects to
+ * be as it was: cancelable, with its signals, with errno its own. */
+#include "check.h"
+#include <setjmp.h>
+#include <sys/time.h>
+
+static sigjmp_buf back;
+static volatile sig_atomic_t armed;
+
+static void handler(int number)
+{
+	(void)number;
+	if (armed) {
+		armed = 0;
+		siglongjmp(back, 1);
+	}
+}
+
+int main(void)
+{
+	watchdog(20);
+	int in = source("source", 1000), out = target("out");
+	struct sigaction action = { .sa_handler = handler };
+	CHECK(sigaction(SIGALRM, &action, NULL) == 0);
+	struct itimerval often = { { 0, 300 }, { 0, 300 } }, never = { 0 };
+	CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
+	for (volatile int jumps = 0; jumps < 600;) {
+		loff_t from = 0, to = 0;
+		if (sigsetjmp(back, 1) == 0) {
+			armed = 1;
+			for (;;) {
+				copy_file_range(in, &from, out, &to, 1000, 0);
+				from = to = 0;
+			}
+		}
+		jumps++;
+	}
+	CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
+	sigset_t set;
+	CHECK(pthread_sigmask(SIG_SETMASK, NULL, &set) == 0);
+	printf("pipe %d size %d\n", sigismember(&set, SIGPIPE), sigismember(&set, SIGXFSZ));
+	int state;
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state);
+	printf("cancelable %s\n", state == PTHREAD_CANCEL_ENABLE ? "yes" : "no");
+	errno = 77;
+	copy_start(in, out, 1000);
+	CHECK(errno == 77);
+}

@@ -1,0 +1,28 @@
+/* Ends its main thread and goes on: /proc/self is the corpse of that thread, with no descriptors. */
+#include "check.h"
+
+static int in, out;
+static pthread_t leader;
+
+static void *copier(void *unused)
+{
+	CHECK(pthread_join(leader, NULL) == 0);
+	usleep(20000);
+	for (int i = 0; i < 5; i++)
+		copy_start(in, out, 1000);
+	report();
+	puts("ok");
+	exit(0);
+	return unused;
+}
+
+int main(void)
+{
+	pthread_t id;
+	watchdog(20);
+	in = source("source", 1000);
+	out = target("out");
+	leader = pthread_self();
+	CHECK(pthread_create(&id, NULL, copier, NULL) == 0);
+	pthread_exit(NULL);
+}

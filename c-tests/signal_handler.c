@@ -1,0 +1,49 @@
+/* Copies in a handler of SIGALRM, some thousand times a second, on whatever it interrupts: malloc,
+ * a copy, the log itself. With "altstack": on a stack of 8 KiB with nothing below it. */
+#include "check.h"
+#include <sys/mman.h>
+#include <sys/time.h>
+
+static int in, handler_out;
+static atomic_int handled;
+
+static void handler(int number)
+{
+	int saved = errno;
+	loff_t from = 0, to = 0;
+	(void)number;
+	errno = 77;
+	if (copy(in, &from, handler_out, &to, 1000) != 1000 || errno != 77)
+		_exit(97);
+	atomic_fetch_add(&handled, 1);
+	errno = saved;
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction action = { .sa_handler = handler, .sa_flags = SA_RESTART };
+	watchdog(20);
+	(void)argv;
+	in = source("source", 1000);
+	int out = target("main");
+	handler_out = target("handler");
+	if (argc > 2) {
+		char *pages = mmap(NULL, 3 * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		CHECK(pages != MAP_FAILED && mprotect(pages + 4096, 8192, PROT_READ | PROT_WRITE) == 0);
+		stack_t stack = { .ss_sp = pages + 4096, .ss_size = 8192 };
+		CHECK(sigaltstack(&stack, NULL) == 0);
+		action.sa_flags |= SA_ONSTACK;
+	}
+	CHECK(sigaction(SIGALRM, &action, NULL) == 0);
+	struct itimerval often = { { 0, 400 }, { 0, 400 } }, never = { 0 };
+	CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
+	double end = now() + 0.6;
+	for (unsigned round = 0; now() < end || handled < 300; round++) {
+		void *memory = malloc(16 + round % 5000);
+		copy_start(in, out, 1000);
+		free(memory);
+	}
+	CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
+	report();
+	puts("ok");
+}

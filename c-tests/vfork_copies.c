@@ -1,0 +1,37 @@
+/* Copies in a child of vfork(2), which has its parent's memory and its own descriptors. */
+#include "check.h"
+#include <dirent.h>
+
+static int descriptors(void)
+{
+	DIR *open_ones = opendir("/proc/self/fd");
+	int count = 0;
+	CHECK(open_ones);
+	while (readdir(open_ones))
+		count++;
+	closedir(open_ones);
+	return count;
+}
+
+int main(void)
+{
+	watchdog(20);
+	int in = source("source", 1000), out = target("out");
+	copy_start(in, out, 1000);
+	int before = descriptors();
+	for (int i = 0; i < 50; i++) {
+		pid_t child = vfork();
+		if (child == 0) {
+			/* The child's number 3 to 63 are gone, the parent's are not. */
+			for (int fd = 10; fd < 64; fd++)
+				if (fd != in && fd != out)
+					close(fd);
+			copy_start(in, out, 1000);
+			_exit(0);
+		}
+		CHECK(ending(child) == 0);
+		copy_start(in, out, 1000);
+	}
+	printf("leaks: %s\n", descriptors() > before + 3 ? "yes" : "no");
+	report();
+}

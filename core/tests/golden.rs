@@ -1,0 +1,211 @@
+//! Golden lines: every shape that a record can take, as text and as JSON.
+//!
+//! `UPDATE=1 cargo test -p cfr-core` writes the files anew; the difference is for a reader's eyes.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use cfr_core::call::{Call, Method, Offset};
+use cfr_core::door::Door;
+use cfr_core::errno::Errno;
+use cfr_core::flags::Flags;
+use cfr_core::line::{LONGEST, Line};
+use cfr_core::record::Record;
+use std::fmt::Write;
+use std::path::Path;
+
+/// A plain successful call, from which the others differ.
+fn plain() -> Record<'static> {
+    Record {
+        time_ns: 1_795_341_701_246_407_999,
+        pid: 4923,
+        tid: Some(4924),
+        comm: Some(b"cp"),
+        door: Door::CopyFileRange,
+        call: Call {
+            fd_in: 3,
+            off_in: Offset::File,
+            fd_out: 4,
+            off_out: Offset::At(4096),
+            len: 1_048_576,
+            flags: Flags(0),
+        },
+        path_in: Some(b"/src/a"),
+        path_out: Some(b"/dst/b"),
+        offsets_after: (None, Some(1_052_672)),
+        answer: Ok(1_048_576),
+        method: Method::Kernel,
+        duration_ns: 21_999,
+    }
+}
+
+fn records() -> Vec<(&'static str, Record<'static>)> {
+    let plain = plain();
+    let call = plain.call;
+    let nothing = (None, None);
+    vec![
+        ("a copy", plain),
+        (
+            "refused",
+            Record {
+                call: Call {
+                    off_in: Offset::At(0),
+                    off_out: Offset::At(0),
+                    flags: Flags(2),
+                    ..call
+                },
+                offsets_after: (Some(0), Some(0)),
+                answer: Err(Errno(95)),
+                ..plain
+            },
+        ),
+        ("an error without a name", Record { answer: Err(Errno(524)), ..plain }),
+        ("through syscall()", Record { door: Door::Syscall, ..plain }),
+        ("to the next library", Record { method: Method::Next, ..plain }),
+        (
+            "bad pointers",
+            Record {
+                call: Call {
+                    off_in: Offset::Bad(1),
+                    off_out: Offset::Bad(0xffff_8000_0000_0000),
+                    ..call
+                },
+                offsets_after: nothing,
+                answer: Err(Errno::EFAULT),
+                ..plain
+            },
+        ),
+        (
+            "closed descriptors",
+            Record {
+                call: Call { fd_in: -1, fd_out: i32::MIN, off_out: Offset::File, ..call },
+                path_in: None,
+                path_out: None,
+                offsets_after: nothing,
+                answer: Err(Errno::EBADF),
+                ..plain
+            },
+        ),
+        (
+            "extreme numbers",
+            Record {
+                time_ns: 0,
+                call: Call {
+                    fd_in: i32::MAX,
+                    off_in: Offset::At(i64::MIN),
+                    off_out: Offset::At(i64::MAX),
+                    len: usize::MAX,
+                    flags: Flags(u32::MAX),
+                    ..call
+                },
+                offsets_after: (Some(i64::MIN), Some(i64::MAX)),
+                answer: Ok(0x7fff_f000),
+                duration_ns: u64::MAX,
+                ..plain
+            },
+        ),
+        (
+            "names that would forge",
+            Record {
+                comm: Some(b"x\"\n\x1b]0;"),
+                path_in: Some(b"/a\n1 1.000000 copy_file_range(3, NULL, 4, NULL, 1, 0) = 1"),
+                path_out: Some(b"/b> = 0 \"}\x1b[2J\xc2\x9b\xe2\x80\xae"),
+                ..plain
+            },
+        ),
+        (
+            "names that are not UTF-8",
+            Record {
+                path_in: Some(b"/caf\xe9"), path_out: Some("/café/日本".as_bytes()), ..plain
+            },
+        ),
+        ("nothing known", Record { tid: None, comm: None, path_in: None, path_out: None, ..plain }),
+    ]
+}
+
+#[track_caller]
+fn compare(name: &str, lines: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, lines).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), lines, "{name}");
+}
+
+#[test]
+fn text() {
+    let mut lines = String::new();
+    for (what, record) in records() {
+        writeln!(lines, "# {what}\n{record:?}").unwrap();
+    }
+    compare("golden.text", &lines);
+}
+
+#[test]
+fn json() {
+    let mut lines = String::new();
+    for (_, record) in records() {
+        writeln!(lines, "{record:#?}").unwrap();
+    }
+    compare("golden.json", &lines);
+}
+
+/// The contract's keys, in its order, in every object.
+#[test]
+fn json_has_every_key() {
+    const KEYS: [&str; 26] = [
+        "time",
+        "pid",
+        "tid",
+        "comm",
+        "call",
+        "door",
+        "fd_in",
+        "path_in",
+        "off_in",
+        "off_in_after",
+        "fd_out",
+        "path_out",
+        "off_out",
+        "off_out_after",
+        "len",
+        "flags",
+        "flag_names",
+        "ret",
+        "errno",
+        "error",
+        "method",
+        "shared",
+        "dialect",
+        "rule",
+        "injected",
+        "duration_ns",
+    ];
+    for (what, record) in records() {
+        let line = format!("{record:#?}");
+        assert!(!line.contains('\n'), "{what}");
+        let object: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(object.as_object().unwrap().len(), KEYS.len(), "{what}");
+        let mut from = 0;
+        for key in KEYS {
+            let key = format!("\"{key}\":");
+            from += line.get(from..).unwrap().find(&key).unwrap_or_else(|| panic!("{what}: {key}"));
+        }
+    }
+}
+
+/// Whatever the names, a line fits into one atomic write to a pipe and stays whole.
+#[test]
+fn the_longest_line_fits() {
+    for byte in [b'a', b'\n', b'<', b'\\', 0xff] {
+        let name = vec![byte; 4095];
+        let record = Record { path_in: Some(&name), path_out: Some(&name), ..plain() };
+        for text in [format!("{record:?}"), format!("{record:#?}")] {
+            let mut buffer = [0; LONGEST];
+            let mut line = Line::new(&mut buffer);
+            line.bytes(b"cfr: ");
+            line.bytes(text.as_bytes());
+            assert!(line.as_bytes().ends_with(text.as_bytes()), "{byte:#x}: {} bytes", text.len());
+        }
+        let json = format!("{record:#?}");
+        assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok(), "{json}");
+    }
+}
