@@ -17,7 +17,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// all of libcfr.so. Where the C compiler has none, libgcc_s it is.
 fn link_unwinder() {
     println!("cargo:rerun-if-env-changed=CC");
-    let cc = env::var("CC").unwrap_or_else(|_| "cc".into());
+    // A cross build has its linker set, which is a compiler of the target.
+    let cc = env::var_os("RUSTC_LINKER").or_else(|| env::var_os("CC")).unwrap_or("cc".into());
     let Ok(found) = Command::new(cc).arg("-print-file-name=libgcc_eh.a").output() else {
         return;
     };

@@ -57,7 +57,7 @@ int main(void)
 	for (int fd = dup(in); fd >= 0 && fd < 31; fd = dup(in))
 		;
 	copy_start(in, out, 1000);
-	for (int i = 0; i < 150; i++) {
+	for (int i = 0; i < 80; i++) {
 		pid_t id = fork();
 		CHECK(id >= 0);
 		if (id == 0)

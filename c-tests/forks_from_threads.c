@@ -24,7 +24,7 @@ int main(void)
 	child_out = target("child");
 	for (int i = 0; i < 3; i++)
 		CHECK(pthread_create(&threads[i], NULL, copier, names[i]) == 0);
-	for (int i = 0; i < 250; i++) {
+	for (int i = 0; i < 200; i++) {
 		pid_t child = fork();
 		CHECK(child >= 0);
 		if (child == 0) {

@@ -37,7 +37,7 @@ int main(int argc, char **argv)
 	CHECK(sigaction(SIGALRM, &action, NULL) == 0);
 	struct itimerval often = { { 0, 400 }, { 0, 400 } }, never = { 0 };
 	CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
-	double end = now() + 0.6;
+	double end = now() + 0.4;
 	for (unsigned round = 0; now() < end || handled < 300; round++) {
 		void *memory = malloc(16 + round % 5000);
 		copy_start(in, out, 1000);

@@ -9,8 +9,8 @@ use crate::intercept::{NEXT, WITNESS};
 use crate::log::{self, Complaints};
 use cfr_core::door::Door;
 use cfr_core::line::Line;
-use cfr_core::settings::{Forward, Level, Path, Setting, Settings};
-use cfr_core::sys;
+use cfr_core::settings::{Forward, LONGEST_PATH, Level, Setting, Settings, Unusable};
+use cfr_core::sys::{self, Arena, Kept};
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,6 +18,9 @@ use core::sync::atomic::{AtomicBool, Ordering};
 const STATUS_OWN_FAILURE: i32 = 125;
 
 static BEGUN: AtomicBool = AtomicBool::new(false);
+
+#[global_allocator]
+static ARENA: Arena = Arena::new();
 
 #[ctor::ctor(unsafe)]
 fn constructor() {
@@ -56,16 +59,18 @@ fn begin() {
     {
         let _ = NEXT.set(next);
     }
-    if let Some(path) = &settings.witness
-        && let Ok(witness) = sys::map_shared(path.as_c_str())
+    if let Some(path) = settings.witness
+        && let Ok(witness) = sys::map_shared(path)
     {
         let [processes, _] = WITNESS.get_or_init(|| witness);
         processes.fetch_add(1, Ordering::Relaxed);
     }
-    // A panic of ours is reported by the flow that it happened in; the standard hook would write
-    // to whatever descriptor 2 is by then.
-    std::panic::set_hook(Box::new(|_| {}));
-    log::install(settings, complaints);
+    if settings.log > Level::Off {
+        // A panic of ours is reported by the flow that it happened in; the standard hook would
+        // write to whatever descriptor 2 is by then.
+        std::panic::set_hook(Box::new(|_| {}));
+        log::install(settings, complaints);
+    }
     let unwatched = if NEXT.get().is_some() { Gate::Next } else { Gate::Forward };
     open_doors(|door| {
         if settings.log > Level::Off && settings.doors.contains(door) {
@@ -82,7 +87,7 @@ fn open_doors(behind: impl Fn(Door) -> Gate) {
     }
 }
 
-fn read_environment() -> (Settings, Complaints) {
+fn read_environment() -> (Settings<'static>, Complaints) {
     let mut settings = Settings::new(is_preloaded());
     let mut complaints = Complaints::none();
     for entry in sys::environment() {
@@ -99,7 +104,16 @@ fn read_environment() -> (Settings, Complaints) {
             complaints.add(&unusable);
         }
     }
-    settings.log_file = settings.log_file.map(absolute);
+    if settings.log > Level::Off
+        && let Some(template) = settings.log_file
+    {
+        settings.log_file = kept(template);
+        if settings.log_file.is_none()
+            && let Some(setting) = Setting::by_variable(b"CFR_LOG_FILE")
+        {
+            complaints.add(&Unusable { setting, value: template });
+        }
+    }
     (settings, complaints)
 }
 
@@ -112,21 +126,34 @@ fn is_preloaded() -> bool {
         .any(|name| name.starts_with(b"libcfr.so"))
 }
 
-/// A log file is found from where the process started, whatever chdir(2) it makes before it
-/// copies. Percent signs in the working directory are not placeholders.
-fn absolute(file: Path) -> Path {
-    if file.as_bytes().starts_with(b"/") {
-        return file;
+/// A copy of the log file's template, because hosts overwrite their environment; from the root,
+/// because they change their directory before they copy. Percent signs in the working directory
+/// are not placeholders. `None` where it does not fit: no file of such a path can be opened.
+fn kept(template: &[u8]) -> Option<&'static [u8]> {
+    static TEMPLATE: Kept<LONGEST_PATH> = Kept::new();
+    TEMPLATE.keep(|room| {
+        let mut end = 0;
+        if !template.starts_with(b"/") {
+            let len = sys::getcwd(room).ok()?;
+            end = double_percent_signs(room, len)?;
+            *room.get_mut(end)? = b'/';
+            end += 1;
+        }
+        room.get_mut(end..end + template.len())?.copy_from_slice(template);
+        Some(end + template.len())
+    })
+}
+
+/// Doubles each percent sign among the first `len` bytes, from the last: their number then.
+fn double_percent_signs(bytes: &mut [u8], len: usize) -> Option<usize> {
+    let signs = bytes.get(..len)?.iter().filter(|&&byte| byte == b'%').count();
+    let mut to = len + signs;
+    for from in (0..len).rev() {
+        let byte = *bytes.get(from)?;
+        for _ in 0..if byte == b'%' { 2 } else { 1 } {
+            to -= 1;
+            *bytes.get_mut(to)? = byte;
+        }
     }
-    let mut directory = [0; Path::LONGEST];
-    let Ok(len) = sys::getcwd(&mut directory) else {
-        return file;
-    };
-    let mut path = Path::empty();
-    let fits =
-        directory.get(..len).unwrap_or_default().iter().all(|&byte| {
-            path.push(if byte == b'%' { b"%%" } else { core::slice::from_ref(&byte) })
-        }) && path.push(b"/")
-            && path.push(file.as_bytes());
-    if fits { path } else { file }
+    Some(len + signs)
 }

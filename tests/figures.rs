@@ -21,42 +21,32 @@ fn hold(test: &str, goal: Goal, measure: impl FnOnce() -> Result<f64, String>) {
 
 #[test]
 fn an_unlogged_call_takes_few_instructions() {
-    hold(
-        "an_unlogged_call_takes_few_instructions",
-        FORWARD_INSTRUCTIONS,
-        || Driver::new()?.more_instructions(Way::OFF, Calls::Copy),
-    );
+    hold("an_unlogged_call_takes_few_instructions", FORWARD_INSTRUCTIONS, || {
+        Driver::new()?.more_instructions(Way::OFF, Calls::Copy)
+    });
 }
 
 #[test]
 fn an_unlogged_call_makes_no_other_system_call() {
-    hold(
-        "an_unlogged_call_makes_no_other_system_call",
-        FORWARD_SYSTEM_CALLS,
-        || {
-            let driver = Driver::new()?;
-            let [copy, fail] =
-                [Calls::Copy, Calls::Fail].map(|calls| driver.more_system_calls(Way::OFF, calls));
-            Ok(copy? + fail?)
-        },
-    );
+    hold("an_unlogged_call_makes_no_other_system_call", FORWARD_SYSTEM_CALLS, || {
+        let driver = Driver::new()?;
+        let [copy, fail] =
+            [Calls::Copy, Calls::Fail].map(|calls| driver.more_system_calls(Way::OFF, calls));
+        Ok(copy? + fail?)
+    });
 }
 
 #[test]
 fn a_text_line_takes_few_instructions() {
-    hold(
-        "a_text_line_takes_few_instructions",
-        TEXT_INSTRUCTIONS,
-        || Driver::new()?.more_instructions(Way::TEXT, Calls::Copy),
-    );
+    hold("a_text_line_takes_few_instructions", TEXT_INSTRUCTIONS, || {
+        Driver::new()?.more_instructions(Way::TEXT, Calls::Copy)
+    });
 }
 
 #[test]
 fn a_text_line_is_one_write() {
     hold("a_text_line_is_one_write", TEXT_WRITES, || {
-        Ok(exact::writes(
-            &Driver::new()?.system_calls(Way::TEXT, Calls::Copy)?,
-        ))
+        Ok(exact::writes(&Driver::new()?.system_calls(Way::TEXT, Calls::Copy)?))
     });
 }
 

@@ -10,10 +10,10 @@ fn a_traced_cp() {
     let target = scratch.file("b");
     let output = Run::preloaded("cp").args([&source, &target]).ok();
     assert_eq!(fs::read(&source).unwrap(), fs::read(&target).unwrap());
-    let expected = format!(
-        "copy_file_range(3<{}>, NULL, 4<{}>, NULL, 9223372035781033984, 0) = 100000 (kernel)",
-        source.display(),
-        target.display()
-    );
-    assert_eq!(output.calls().first(), Some(&expected));
+    let calls = output.calls();
+    // How much cp asks for depends on its version.
+    let before =
+        format!("copy_file_range(3<{}>, NULL, 4<{}>, NULL, ", source.display(), target.display());
+    assert!(calls[0].starts_with(&before), "{calls:?}");
+    assert!(calls[0].ends_with(", 0) = 100000 (kernel)"), "{calls:?}");
 }

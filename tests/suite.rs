@@ -16,7 +16,12 @@ mod harness;
 
 mod architecture;
 mod docs;
+mod figures;
 mod hazards;
+mod header;
+mod install;
 mod kernel;
+mod launcher;
 mod log;
 mod programs;
+mod settings;

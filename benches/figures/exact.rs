@@ -8,7 +8,6 @@ use std::mem::MaybeUninit;
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 /// Where a figure must stand.
 pub type Goal = RangeInclusive<f64>;
@@ -79,10 +78,11 @@ impl Driver {
             None => shared_memory,
             Some(mounted) => mounted.get("tmpfs").ok_or("there is no tmpfs")?,
         };
-        // Once: to compile it anew takes it away from the tests that are running it.
-        static PROGRAM: LazyLock<PathBuf> =
-            LazyLock::new(|| compile("bench_calls.c", "bench_calls", &[]));
-        Ok(Driver { program: PROGRAM.clone(), directory: Scratch::below(place), _mounted: mounted })
+        Ok(Driver {
+            program: compile("bench_calls.c", "bench_calls", &[]),
+            directory: Scratch::below(place),
+            _mounted: mounted,
+        })
     }
 
     /// A file beside those that the driver copies.

@@ -22,6 +22,8 @@ impl Errno {
     pub const EINVAL: Errno = Errno(libc::EINVAL);
     /// A file past its limit; also a line that was written in part.
     pub const EFBIG: Errno = Errno(libc::EFBIG);
+    /// Too many open descriptors.
+    pub const EMFILE: Errno = Errno(libc::EMFILE);
     /// A path longer than PATH_MAX.
     pub const ENAMETOOLONG: Errno = Errno(libc::ENAMETOOLONG);
     /// The file cannot do this, e.g. `RWF_NOWAIT` on a terminal.

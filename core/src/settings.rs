@@ -6,7 +6,6 @@
 
 use crate::door::{Door, Doors};
 use crate::format::{Format, printable};
-use core::ffi::CStr;
 use core::fmt;
 
 /// How much is logged; each level includes those before it.
@@ -52,61 +51,8 @@ pub enum Forward {
 const FORWARDS: [(&str, Forward); 2] = [("syscall", Forward::Syscall), ("next", Forward::Next)];
 const SWITCH: [(&str, bool); 2] = [("yes", true), ("no", false)];
 
-/// A path that was copied out of the environment, because hosts overwrite theirs.
-#[derive(Clone, Copy)]
-pub struct Path {
-    bytes: [u8; Path::LONGEST],
-    len: usize,
-}
-
-impl Path {
-    /// PATH_MAX of limits.h: path_resolution(7).
-    pub const LONGEST: usize = 4096;
-
-    /// A copy of `bytes`; `None` where they are too many or hold a zero byte.
-    #[must_use]
-    pub fn new(bytes: &[u8]) -> Option<Path> {
-        let mut path = Path::empty();
-        (!bytes.contains(&0) && path.push(bytes)).then_some(path)
-    }
-
-    /// A path of no bytes, to push to.
-    #[must_use]
-    pub const fn empty() -> Path {
-        Path { bytes: [0; Path::LONGEST], len: 0 }
-    }
-
-    /// Appends `part`; `false` where it does not fit with the zero byte behind it.
-    pub fn push(&mut self, part: &[u8]) -> bool {
-        let end = self.len + part.len();
-        match self.bytes.get_mut(self.len..end) {
-            Some(place) if end < Path::LONGEST => {
-                place.copy_from_slice(part);
-                self.len = end;
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// The bytes, without the zero byte.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
-    }
-
-    /// As a C string.
-    #[must_use]
-    pub fn as_c_str(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
-    }
-}
-
-impl fmt::Debug for Path {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&printable(self.as_bytes()), f)
-    }
-}
+/// The longest path in bytes, with its zero byte: PATH_MAX of limits.h.
+pub const LONGEST_PATH: usize = 4096;
 
 /// What `CFR_LOG_FILE` may hold besides literal text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -152,13 +98,14 @@ pub enum Part<'a> {
     Placeholder(Placeholder),
 }
 
-/// Every setting's value.
+/// Every setting's value. Paths stand where they were found: in the environment, or where they
+/// were copied to.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
+pub struct Settings<'a> {
     /// `CFR_LOG`
     pub log: Level,
     /// `CFR_LOG_FILE`; `None` for standard error.
-    pub log_file: Option<Path>,
+    pub log_file: Option<&'a [u8]>,
     /// `CFR_LOG_FORMAT`
     pub log_format: Format,
     /// `CFR_PATHS`
@@ -170,13 +117,13 @@ pub struct Settings {
     /// `CFR_STRICT`
     pub strict: bool,
     /// `CFR_WITNESS`
-    pub witness: Option<Path>,
+    pub witness: Option<&'a [u8]>,
 }
 
-impl Settings {
+impl<'a> Settings<'a> {
     /// The defaults, which depend on how the library came into the process.
     #[must_use]
-    pub fn new(preloaded: bool) -> Settings {
+    pub fn new(preloaded: bool) -> Self {
         Settings {
             log: if preloaded { Level::Info } else { Level::Off },
             log_file: None,
@@ -194,11 +141,7 @@ impl Settings {
     /// # Errors
     ///
     /// The value cannot be used; nothing has changed.
-    pub fn set<'a>(
-        &mut self,
-        setting: &'static Setting,
-        value: &'a [u8],
-    ) -> Result<(), Unusable<'a>> {
+    pub fn set(&mut self, setting: &'static Setting, value: &'a [u8]) -> Result<(), Unusable<'a>> {
         if value.is_empty() {
             return Ok(());
         }
@@ -210,7 +153,7 @@ impl Settings {
             Name::Doors => doors(value).map(|doors| self.doors = doors),
             Name::Forward => choose(&FORWARDS, value).map(|forward| self.forward = forward),
             Name::Strict => choose(&SWITCH, value).map(|yes| self.strict = yes),
-            Name::Witness => Path::new(value).map(|path| self.witness = Some(path)),
+            Name::Witness => path(value).map(|path| self.witness = Some(path)),
         };
         done.ok_or(Unusable { setting, value })
     }
@@ -220,8 +163,12 @@ fn choose<T: Copy>(words: &[(&str, T)], value: &[u8]) -> Option<T> {
     words.iter().find(|(word, _)| word.as_bytes() == value).map(|&(_, meaning)| meaning)
 }
 
-fn log_file(value: &[u8]) -> Option<Path> {
-    template(value).all(|part| part.is_ok()).then(|| Path::new(value))?
+fn path(value: &[u8]) -> Option<&[u8]> {
+    (value.len() < LONGEST_PATH && !value.contains(&0)).then_some(value)
+}
+
+fn log_file(value: &[u8]) -> Option<&[u8]> {
+    template(value).all(|part| part.is_ok()).then(|| path(value))?
 }
 
 fn doors(value: &[u8]) -> Option<Doors> {
@@ -408,7 +355,7 @@ mod tests {
     use std::string::ToString;
     use std::vec::Vec;
 
-    fn set(variable: &str, value: &str) -> Result<Settings, std::string::String> {
+    fn set<'a>(variable: &str, value: &'a str) -> Result<Settings<'a>, std::string::String> {
         let mut settings = Settings::new(true);
         let setting = Setting::by_variable(variable.as_bytes()).unwrap();
         settings
@@ -481,9 +428,9 @@ mod tests {
 
     #[test]
     fn a_path_must_fit_with_its_zero_byte() {
-        let long = [b'a'; Path::LONGEST];
-        assert!(Path::new(&long).is_none());
-        let path = Path::new(&long[1..]).unwrap();
-        assert_eq!(path.as_c_str().to_bytes(), &long[1..]);
+        let long = [b'a'; LONGEST_PATH];
+        assert!(path(&long).is_none());
+        assert!(path(&long[1..]).is_some());
+        assert!(path(b"a\0b").is_none());
     }
 }

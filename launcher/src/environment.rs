@@ -15,24 +15,17 @@ pub(crate) type Variables = Vec<(&'static str, OsString)>;
 /// Checks every setting and returns the variables to set: those of `options`, and the log file's
 /// with its full path wherever it came from.
 pub(crate) fn variables(options: Variables) -> Result<Variables, Failure> {
+    let given: Vec<_> = TABLE.iter().filter_map(|setting| given(setting, &options)).collect();
     let mut settings = Settings::new(true);
-    for setting in &TABLE {
-        let given = options.iter().find(|(variable, _)| *variable == setting.variable);
-        let (shown, value) = match given {
-            Some((_, value)) => (option_name(setting), value.clone()),
-            None => match std::env::var_os(setting.variable) {
-                Some(value) => (setting.variable.to_owned(), value),
-                None => continue,
-            },
-        };
+    for (setting, shown, value) in &given {
         settings
             .set(setting, value.as_bytes())
             .map_err(|unusable| Failure::new(format!("{shown}: {unusable}")))?;
     }
     warn_of_strangers();
+    let file = settings.log_file.map(absolute).transpose()?;
     let mut variables = options;
-    if let Some(file) = &settings.log_file {
-        let path = absolute(file.as_bytes())?;
+    if let Some(path) = file {
         can_be_written(&path)?;
         variables.retain(|(variable, _)| *variable != LOG_FILE);
         variables.push((LOG_FILE, path));
@@ -42,9 +35,18 @@ pub(crate) fn variables(options: Variables) -> Result<Variables, Failure> {
 
 const LOG_FILE: &str = "CFR_LOG_FILE";
 
-/// How the command line spells a setting.
-fn option_name(setting: &Setting) -> String {
-    setting.option.map_or(setting.variable.to_owned(), |option| format!("--{option}"))
+/// A setting's value and how the user spelled its name: as an option, else as a variable.
+fn given(
+    setting: &'static Setting,
+    options: &Variables,
+) -> Option<(&'static Setting, String, OsString)> {
+    match options.iter().find(|(variable, _)| *variable == setting.variable) {
+        Some((_, value)) => Some((setting, format!("--{}", setting.option?), value.clone())),
+        None => {
+            let value = std::env::var_os(setting.variable)?;
+            Some((setting, setting.variable.to_owned(), value))
+        }
+    }
 }
 
 /// A variable that looks like a setting and is none is probably a slip.

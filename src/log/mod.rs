@@ -10,7 +10,7 @@ mod sink;
 pub(crate) use pool::PATHS;
 
 use cfr_core::errno::Errno;
-use cfr_core::format::{EventWriter, Said, printable};
+use cfr_core::format::{EventWriter, Format, Said, printable};
 use cfr_core::line::Line;
 use cfr_core::record;
 use cfr_core::settings::{Level, Settings, TABLE, Unusable};
@@ -34,11 +34,8 @@ pub(crate) fn get() -> Option<&'static Log> {
     LOG.get()
 }
 
-/// Installs the log. Without a level to log at, nothing is opened, asked or registered.
-pub(crate) fn install(settings: Settings, complaints: Complaints) {
-    if settings.log == Level::Off {
-        return;
-    }
+/// Installs the log.
+pub(crate) fn install(settings: Settings<'static>, complaints: Complaints) {
     LOG.get_or_init(|| Log::new(settings, complaints));
     // Fails only where there is one already, and the `tracing` in this library is its own.
     let _ = tracing::subscriber::set_global_default(ToLog);
@@ -46,7 +43,7 @@ pub(crate) fn install(settings: Settings, complaints: Complaints) {
 
 /// The log of a process.
 pub(crate) struct Log {
-    settings: Settings,
+    settings: Settings<'static>,
     /// Standard error as it was when the library came in.
     console: Sink,
     /// The log file, where one is set.
@@ -59,10 +56,10 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    fn new(settings: Settings, complaints: Complaints) -> Self {
+    fn new(settings: Settings<'static>, complaints: Complaints) -> Self {
         Log {
             console: Sink::standard_error(),
-            file: settings.log_file.as_ref().map(Sink::file),
+            file: settings.log_file.map(Sink::file),
             settings,
             lost: AtomicU64::new(0),
             told: AtomicBool::new(false),
@@ -71,7 +68,7 @@ impl Log {
     }
 
     /// What was set.
-    pub(crate) fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &Settings<'static> {
         &self.settings
     }
 
@@ -104,7 +101,7 @@ impl Log {
     fn write_in(&self, event: &Event<'_>, buffer: &mut [u8]) {
         let sink = self.file.as_ref().unwrap_or(&self.console);
         let mut line = Line::new(buffer);
-        if self.file.is_none() && self.settings.log_format == Default::default() {
+        if self.file.is_none() && self.settings.log_format == Format::Text {
             line.bytes(b"cfr: ");
         }
         if event.metadata().target() == record::TARGET {
@@ -127,15 +124,13 @@ impl Log {
 
     /// Says once, on standard error, that the log file cannot be written and why.
     fn tell_of_trouble(&self, errno: Errno) {
-        let Some(path) = &self.settings.log_file else {
-            return;
-        };
+        let Some(path) = self.settings.log_file else { return };
         if self.told.load(Ordering::Relaxed) || self.told.swap(true, Ordering::Relaxed) {
             return;
         }
         let mut buffer = [0; 512];
         let mut line = Line::new(&mut buffer);
-        let path = printable(path.as_bytes());
+        let path = printable(path);
         let _ = write!(
             line,
             "cfr: cannot write the log to {path}: {errno}; its lines are dropped and counted"

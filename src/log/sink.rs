@@ -7,11 +7,11 @@
 use crate::log::PATHS;
 use cfr_core::errno::Errno;
 use cfr_core::line::Line;
-use cfr_core::settings::{Part, Path, Placeholder, template};
+use cfr_core::settings::{Part, Placeholder, template as parts};
 use cfr_core::sys::{self, Readiness, SignalGuard};
 use core::ffi::CStr;
 use core::fmt::Write;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 /// How long a line may wait for a slow reader, in milliseconds.
 const PATIENCE_MS: u32 = 1000;
@@ -100,10 +100,14 @@ impl Handle {
 
 /// A file that is opened when the first line comes, and again when its descriptor is gone.
 struct File {
-    template: Path,
+    template: &'static [u8],
     /// `%p` stands in its name: a child made by fork has another.
     per_process: bool,
 }
+
+/// How often a process may find its log file's descriptor gone and open it anew. A descriptor
+/// that is lost is not closed, so this bounds what a host could be made to leak.
+const MOST_OPENINGS: u32 = 256;
 
 /// One place for lines.
 pub(super) struct Sink {
@@ -112,6 +116,7 @@ pub(super) struct Sink {
     handle: AtomicU64,
     /// The process for which a file with `%p` in its name was opened.
     opened_by: AtomicI32,
+    openings: AtomicU32,
     /// The last line found no taker in time: the next one does not wait.
     stuck: AtomicBool,
     /// The last line was written in part: the next one begins with a newline.
@@ -124,6 +129,7 @@ impl Sink {
             file,
             handle: AtomicU64::new(handle),
             opened_by: AtomicI32::new(0),
+            openings: AtomicU32::new(0),
             stuck: AtomicBool::new(false),
             torn: AtomicBool::new(false),
         }
@@ -138,10 +144,10 @@ impl Sink {
     }
 
     /// A file, opened when the first line comes: most processes never copy.
-    pub(super) fn file(path: &Path) -> Self {
+    pub(super) fn file(template: &'static [u8]) -> Self {
         let per_process =
-            template(path.as_bytes()).any(|part| part == Ok(Part::Placeholder(Placeholder::Pid)));
-        Sink::new(Some(File { template: *path, per_process }), 0)
+            parts(template).any(|part| part == Ok(Part::Placeholder(Placeholder::Pid)));
+        Sink::new(Some(File { template, per_process }), 0)
     }
 
     /// Whether the last line was not taken.
@@ -156,7 +162,10 @@ impl Sink {
     /// The line is lost, for this reason.
     pub(super) fn put(&self, line: &mut Line<'_>) -> Result<(), Errno> {
         let done = self.proven_handle().and_then(|handle| self.write(handle, line));
-        self.stuck.store(done.is_err(), Ordering::Relaxed);
+        // Stored only when it changes: the threads of a host share this cache line.
+        if self.is_stuck() != done.is_err() {
+            self.stuck.store(done.is_err(), Ordering::Relaxed);
+        }
         done
     }
 
@@ -182,10 +191,18 @@ impl Sink {
     /// Opens the file anew, in place of the handle `before`.
     #[cold]
     fn open(&self, file: &File, before: u64) -> Result<Handle, Errno> {
-        let opened =
-            PATHS.with_page(|page| expand(&file.template, page).and_then(sys::open_append));
+        if self.openings.load(Ordering::Relaxed) >= MOST_OPENINGS {
+            return Err(Errno::EMFILE);
+        }
+        let opened = PATHS.with_page(|page| expand(file.template, page).and_then(sys::open_append));
         // No page is free: the next line tries again.
-        let handle = Handle::opened(opened.ok_or(Errno::EAGAIN)??);
+        let opened = opened.ok_or(Errno::EAGAIN)??;
+        if opened.fd >= 1 << Handle::FD_BITS {
+            sys::close(opened.fd);
+            return Err(Errno::EMFILE);
+        }
+        let handle = Handle::opened(opened);
+        self.openings.fetch_add(1, Ordering::Relaxed);
         self.opened_by.store(sys::getpid(), Ordering::Relaxed);
         match self.handle.compare_exchange(
             before,
@@ -260,9 +277,9 @@ fn partial(written: usize, errno: Errno) -> Result<usize, Errno> {
 }
 
 /// The path that the template means in this process.
-fn expand<'a>(pattern: &Path, page: &'a mut [u8]) -> Result<&'a CStr, Errno> {
+fn expand<'a>(pattern: &[u8], page: &'a mut [u8]) -> Result<&'a CStr, Errno> {
     let mut end = 0;
-    for part in template(pattern.as_bytes()).flatten() {
+    for part in parts(pattern).flatten() {
         let mut number = [0; 16];
         let mut number = Line::new(&mut number);
         let bytes = match part {

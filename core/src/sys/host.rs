@@ -100,10 +100,17 @@ pub fn exit(status: i32) -> ! {
 
 /// Maps the first two words of the file at `path`, shared with whoever else maps it: the
 /// launcher's witness. The descriptor is closed again; the mapping stays as long as the process.
-pub fn map_shared(path: &CStr) -> Result<&'static [AtomicU64; 2], Errno> {
+/// ENAMETOOLONG for a path that is not of the form `/proc/PID/fd/FD`.
+pub fn map_shared(path: &[u8]) -> Result<&'static [AtomicU64; 2], Errno> {
+    let mut name = [0; 64];
+    let end = name.len() - 1;
+    name.get_mut(..end)
+        .and_then(|room| room.get_mut(..path.len()))
+        .ok_or(Errno::ENAMETOOLONG)?
+        .copy_from_slice(path);
     let registers =
-        [reg(libc::AT_FDCWD), path.as_ptr() as usize, reg(libc::O_RDWR | libc::O_CLOEXEC), 0, 0, 0];
-    // SAFETY: path is a C string.
+        [reg(libc::AT_FDCWD), name.as_ptr() as usize, reg(libc::O_RDWR | libc::O_CLOEXEC), 0, 0, 0];
+    // SAFETY: the name ends in a zero byte.
     let fd = answer(unsafe { syscall(libc::SYS_openat, registers) })?;
     let protection = reg(libc::PROT_READ | libc::PROT_WRITE);
     let registers = [0, size_of::<[u64; 2]>(), protection, reg(libc::MAP_SHARED), fd, 0];

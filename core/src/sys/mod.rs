@@ -9,6 +9,7 @@
 mod copy;
 mod file;
 mod host;
+mod memory;
 mod raw;
 mod thread;
 
@@ -23,6 +24,7 @@ pub use host::{
     environment, executed_as, exit, is_secure, map_shared, monotonic_ns, next_copy_file_range,
     next_syscall, realtime_ns,
 };
+pub use memory::{Arena, Kept};
 pub use thread::{
     Cancellation, SignalGuard, comm, errno, file_size_limited, getpid, gettid, set_errno,
     test_cancel, yield_now,

@@ -1,0 +1,17 @@
+/* Another library to preload: its copy_file_range copies nothing and answers 7, and whoever it is
+ * loaded into has SHIM=loaded in its environment. */
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <unistd.h>
+
+__attribute__((constructor)) static void mark(void)
+{
+    setenv("SHIM", "loaded", 1);
+}
+
+ssize_t copy_file_range(int in, off64_t *off_in, int out, off64_t *off_out, size_t len,
+                        unsigned int flags)
+{
+    (void)in, (void)off_in, (void)out, (void)off_out, (void)len, (void)flags;
+    return 7;
+}

@@ -1,0 +1,151 @@
+//! Memory that does not come from the host's heap.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Bytes that are written once, by whoever comes first, and then only read.
+pub struct Kept<const SIZE: usize> {
+    taken: AtomicBool,
+    bytes: UnsafeCell<[u8; SIZE]>,
+}
+
+// SAFETY: whoever finds `taken` clear is the only one ever to write, and gives out what he wrote
+// only when he is done.
+unsafe impl<const SIZE: usize> Sync for Kept<SIZE> {}
+
+impl<const SIZE: usize> Kept<SIZE> {
+    /// Nothing written yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Kept { taken: AtomicBool::new(false), bytes: UnsafeCell::new([0; SIZE]) }
+    }
+
+    /// Has `write` fill the bytes and say how many it filled; `None` where somebody was before,
+    /// or where `write` says `None`.
+    pub fn keep(
+        &'static self,
+        write: impl FnOnce(&mut [u8; SIZE]) -> Option<usize>,
+    ) -> Option<&'static [u8]> {
+        if self.taken.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        // SAFETY: `taken` was clear, so nobody else holds or will ever hold a reference.
+        let bytes = unsafe { &mut *self.bytes.get() };
+        let count = write(&mut *bytes)?;
+        bytes.get(..count)
+    }
+}
+
+impl<const SIZE: usize> Default for Kept<SIZE> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The library's allocator: a few pages of its own, never given back.
+///
+/// The standard library allocates when the subscriber is installed and when a panic is caught.
+/// The first would make the host's heap come to life at load, the second could meet it locked by
+/// the very thread that panics. When the pages are used up, the host's heap it is.
+pub struct Arena {
+    bytes: UnsafeCell<[u8; Arena::SIZE]>,
+    used: AtomicUsize,
+}
+
+// SAFETY: each allocation gets bytes of its own, by an atomic step of `used`.
+unsafe impl Sync for Arena {}
+
+impl Arena {
+    const SIZE: usize = 16 << 10;
+
+    /// Nothing used yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Arena { bytes: UnsafeCell::new([0; Arena::SIZE]), used: AtomicUsize::new(0) }
+    }
+
+    /// The first of `layout.size()` free bytes, now used; `None` where there are not as many.
+    fn take(&self, layout: Layout) -> Option<*mut u8> {
+        let start = self.bytes.get() as usize;
+        let mut used = self.used.load(Ordering::Relaxed);
+        loop {
+            let at = (start + used).checked_next_multiple_of(layout.align())? - start;
+            let end = at.checked_add(layout.size()).filter(|&end| end <= Arena::SIZE)?;
+            match self.used.compare_exchange_weak(used, end, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Some(self.bytes.get().cast::<u8>().wrapping_add(at)),
+                Err(now) => used = now,
+            }
+        }
+    }
+
+    fn holds(&self, pointer: *mut u8) -> bool {
+        let start = self.bytes.get() as usize;
+        (start..start + Arena::SIZE).contains(&(pointer as usize))
+    }
+}
+
+impl Default for Arena {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+// SAFETY: what `take` gives is aligned, inside the arena and given to nobody else; the rest is the
+// C library's aligned_alloc(3) and free(3).
+unsafe impl GlobalAlloc for Arena {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        self.take(layout).unwrap_or_else(|| {
+            let size = layout.size().next_multiple_of(layout.align());
+            // SAFETY: the alignment is a power of two and divides the size.
+            unsafe { libc::aligned_alloc(layout.align(), size) }.cast()
+        })
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, _layout: Layout) {
+        if !self.holds(pointer) {
+            // SAFETY: not ours, so it came from aligned_alloc.
+            unsafe { libc::free(pointer.cast()) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kept_bytes_are_written_once() {
+        static KEPT: Kept<8> = Kept::new();
+        let write = |bytes: &mut [u8; 8]| {
+            bytes[..3].copy_from_slice(b"abc");
+            Some(3)
+        };
+        assert_eq!(KEPT.keep(write), Some(&b"abc"[..]));
+        assert_eq!(KEPT.keep(write), None);
+    }
+
+    #[test]
+    fn an_arena_gives_each_its_own_and_then_the_heaps() {
+        static ARENA: Arena = Arena::new();
+        let layout = Layout::from_size_align(1000, 64).unwrap();
+        let mut last = 0;
+        for round in 0..40 {
+            // SAFETY: the layout has a size.
+            let pointer = unsafe { ARENA.alloc(layout) };
+            let address = pointer as usize;
+            assert_eq!(address % 64, 0);
+            // One fewer fits where the arena itself does not begin at a multiple of 64.
+            assert!(ARENA.holds(pointer) || round >= Arena::SIZE / 1024 - 1, "{round}");
+            assert!(!ARENA.holds(pointer) || round < Arena::SIZE / 1024, "{round}");
+            if ARENA.holds(pointer) {
+                assert!(address >= last + 1000 || last == 0);
+                last = address;
+            }
+            // SAFETY: allocated so, written within, and given back once.
+            unsafe { pointer.write_bytes(1, 1000) };
+            // SAFETY: as above.
+            unsafe { ARENA.dealloc(pointer, layout) };
+        }
+    }
+}
