@@ -7,6 +7,8 @@ use std::process::Command;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libcfr.so.0");
+    // What the log has open stays open until the process ends, and so does the code that knows it.
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
     link_unwinder();
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     header("cbindgen.toml", &["src/doors/copy_file_range.rs", "src/capi.rs"], &out.join("cfr.h"))?;

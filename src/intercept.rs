@@ -89,7 +89,7 @@ pub(crate) fn forward(args: &Args) -> (Answer, Method) {
     match NEXT.get() {
         None => (sys::copy_file_range(args), Method::Kernel),
         Some(next) => {
-            let answer = usize::try_from(next.call(args)).map_err(|_| sys::errno());
+            let answer = usize::try_from(next.call_uncancelled(args)).map_err(|_| sys::errno());
             (answer, Method::Next)
         }
     }
@@ -108,7 +108,7 @@ fn with_paths<'a>(record: Record<'a>, page: &'a mut [u8]) -> Record<'a> {
 
 fn path(fd: i32, buffer: &mut [u8]) -> Option<&[u8]> {
     let found = sys::readlink_fd(fd, buffer);
-    trace!(target: MESSAGES, "readlinkat /proc/self/fd/{fd}: {}", Told(found));
+    trace!(target: MESSAGES, "readlinkat /proc/thread-self/fd/{fd}: {}", Told(found));
     buffer.get(..found.ok()?)
 }
 

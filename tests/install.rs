@@ -178,6 +178,7 @@ fn a_launcher_knows_a_library_directory_elsewhere() {
         .args(["build", "--quiet", "--locked", "--package", "cfr-launcher", "--target-dir"])
         .args([&target])
         .env("LIBCFR_LIBDIR", &libdir)
+        .env("CARGO_PROFILE_DEV_DEBUG", "none")
         .within(project())
         .ok();
     // Renamed into its place: another run of the tests may have it loaded.

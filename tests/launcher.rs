@@ -113,21 +113,6 @@ fn the_programs_status_is_the_launchers() {
     }
 }
 
-#[test]
-fn a_death_by_signal_is_128_and_its_number() {
-    for (signal, number) in [("KILL", 9), ("TERM", 15), ("SEGV", 11), ("HUP", 1)] {
-        let script = format!("ulimit -c 0; kill -{signal} $$");
-        let output = cfr().args(["run", "sh", "-c", &script]).output();
-        let expected = Output {
-            status: Some(128 + number),
-            signal: None,
-            stdout: String::new(),
-            stderr: String::new(),
-        };
-        assert_eq!(output, expected, "SIG{signal}");
-    }
-}
-
 /// A value that no setting takes.
 fn unusable(legal: &Legal) -> Option<&'static str> {
     match legal {
@@ -168,6 +153,17 @@ fn hostile_values_are_escaped_and_cut() {
     assert!(output.stderr.contains("xxx...' is not usable; legal: off, error"), "{output:#?}");
     assert!(output.stderr.len() < 500, "{output:#?}");
     assert_eq!(output.stderr.lines().count(), 1);
+}
+
+/// What the program itself sets is checked as strictly.
+#[test]
+fn unusable_values_of_the_programs_own_are_125() {
+    let files = Files::new();
+    let script = "CFR_PATHS=sideways cp \"$0\" \"$1\"; echo $?";
+    let output = trace(["sh", "-c", script]).args([&files.from, &files.to]).ok();
+    assert_eq!(output.stdout, "125\n");
+    assert!(output.stderr.starts_with("cfr: CFR_PATHS: 'sideways' is not usable"), "{output:#?}");
+    assert!(!files.to.exists());
 }
 
 #[test]
@@ -448,6 +444,21 @@ fn signals_sent_to_the_launcher_reach_the_program() {
     }
 }
 
+#[test]
+fn a_death_by_signal_is_128_and_its_number() {
+    for (signal, number) in [("KILL", 9), ("TERM", 15), ("SEGV", 11), ("HUP", 1)] {
+        let script = format!("ulimit -c 0; kill -{signal} $$");
+        let output = signalled(&script);
+        let expected = Output {
+            status: Some(128 + number),
+            signal: None,
+            stdout: String::new(),
+            stderr: String::new(),
+        };
+        assert_eq!(output, expected, "SIG{signal}");
+    }
+}
+
 /// A terminal has sent these to the program as well.
 #[test]
 fn the_launcher_outlives_an_interrupt() {
@@ -556,6 +567,12 @@ fn a_static_program_runs_unseen() {
     files.assert_copied();
     assert_unseen(&output, "statically linked");
 
+    // It may read scripts, too.
+    let script = format!("#!{} exit\n", program.display());
+    let output = trace([executable(&files.scratch, "script", script.as_bytes())]).output();
+    assert_eq!(output.status, Some(0), "{output:#?}");
+    assert_unseen(&output, "statically linked");
+
     // Quietly, but not without the warning.
     let output = cfr().args(["run"]).args(words).ok();
     assert_eq!(output.stderr.lines().count(), 1, "{output:#?}");
@@ -592,6 +609,18 @@ fn a_set_user_id_program_runs_unseen() {
     // For its owner it is a program as any other.
     let output = trace([&cp, &files.from, &files.to]).ok();
     assert_eq!((logged(&output), silences(&output)), (1, 0), "{output:#?}");
+
+    // And where no program gets more rights, as in many containers.
+    fs::remove_file(&files.to).unwrap();
+    let target = Scratch::below(files.scratch.path());
+    fs::set_permissions(target.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let output = Run::bare(NOBODY[0])
+        .args(&NOBODY[1..])
+        .args(["--no-new-privs".as_ref(), launcher.as_os_str(), "trace".as_ref()])
+        .args([&cp, &files.from, &target.file("b")])
+        .ok();
+    assert_eq!((logged(&output), silences(&output)), (1, 0), "{output:#?}");
+    assert!(!output.stderr.contains("set-user-ID: the"), "{output:#?}");
 }
 
 /// One that does `exit(3)`, by instruction.

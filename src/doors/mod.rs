@@ -34,7 +34,7 @@ fn enter(door: Door, args: &Args) -> isize {
         }
         // syscall(2) is no cancellation point, the next library's function is.
         let cancellation = Cancellation::hold_off();
-        let result = next.call(args);
+        let result = next.call_uncancelled(args);
         cancellation.restore();
         return result;
     }

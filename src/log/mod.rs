@@ -57,8 +57,9 @@ pub(crate) struct Log {
 
 impl Log {
     fn new(settings: Settings<'static>, complaints: Complaints) -> Self {
+        let console = Sink::standard_error();
         Log {
-            console: Sink::standard_error(),
+            console: if settings.log_file.is_some() { console.impatient() } else { console },
             file: settings.log_file.map(Sink::file),
             settings,
             lost: AtomicU64::new(0),

@@ -25,7 +25,7 @@ impl Pool {
     const PAGES: usize = 256;
 
     /// How often a thread lets others run when all pages are taken.
-    const YIELDS: u32 = 1000;
+    const YIELDS: u32 = 100;
 
     const fn new() -> Self {
         Pool([const { Mutex::new([0; LONGEST]) }; Pool::PAGES])

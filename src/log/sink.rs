@@ -75,16 +75,12 @@ impl Handle {
     }
 
     /// A file of our own: by position where it has one.
-    fn opened(opened: sys::Opened) -> Handle {
-        let handle = Handle::identified(opened.fd, opened.identity);
-        if !opened.identity.regular {
-            return handle;
-        }
-        // Between 1 and 2 TiB: past what a host is likely to stand at by chance.
-        let lot = (1 << 40) | (sys::monotonic_ns() ^ opened.identity.print) & ((1 << 40) - 1);
-        match sys::set_position(opened.fd, lot) {
-            Ok(at) if at == lot => Handle { fd: opened.fd, proof: Proof::Position(lot) },
-            _ => handle,
+    fn opened(opened: sys::Opened, lot: u64) -> Handle {
+        let by_position = Handle { fd: opened.fd, proof: Proof::Position(lot) };
+        if opened.identity.regular && sys::set_position(opened.fd, lot) == Ok(lot) {
+            by_position
+        } else {
+            Handle::identified(opened.fd, opened.identity)
         }
     }
 
@@ -103,6 +99,24 @@ struct File {
     template: &'static [u8],
     /// `%p` stands in its name: a child made by fork has another.
     per_process: bool,
+    /// The file offset that proves a descriptor ours. One for all openings: threads that have
+    /// descriptor tables of their own agree on it.
+    lot: u64,
+}
+
+/// A number between 2^40 and 2^41: a file offset at which no host's file stands by chance.
+fn draw_lot() -> u64 {
+    let somewhere = &raw const SOMEWHERE as u64;
+    (1 << 40) | (sys::monotonic_ns() ^ somewhere << 20) & ((1 << 40) - 1)
+}
+
+/// Where the dynamic linker has put this is known to nobody else.
+static SOMEWHERE: u8 = 0;
+
+/// A handle that was opened, or that another thread opened at the same time.
+struct Replaced {
+    handle: Handle,
+    by_us: bool,
 }
 
 /// How often a process may find its log file's descriptor gone and open it anew. A descriptor
@@ -147,7 +161,13 @@ impl Sink {
     pub(super) fn file(template: &'static [u8]) -> Self {
         let per_process =
             parts(template).any(|part| part == Ok(Part::Placeholder(Placeholder::Pid)));
-        Sink::new(Some(File { template, per_process }), 0)
+        Sink::new(Some(File { template, per_process, lot: draw_lot() }), 0)
+    }
+
+    /// For a place that is only told of trouble: it is never waited for.
+    pub(super) fn impatient(self) -> Self {
+        self.stuck.store(true, Ordering::Relaxed);
+        self
     }
 
     /// Whether the last line was not taken.
@@ -179,18 +199,22 @@ impl Sink {
                 }
                 // Inherited over fork, and proven ours.
                 let opened = self.open(file, word)?;
-                sys::close(handle.fd);
-                Ok(opened)
+                // Who did not put the new one in its place leaves the old one alone: another
+                // thread has closed it, and the number may be the host's by now.
+                if opened.by_us {
+                    sys::close(handle.fd);
+                }
+                Ok(opened.handle)
             }
             (_, Some(handle)) => Ok(handle),
-            (Some(file), None) => self.open(file, word),
+            (Some(file), None) => self.open(file, word).map(|opened| opened.handle),
             (None, None) => Err(Errno::EBADF),
         }
     }
 
     /// Opens the file anew, in place of the handle `before`.
     #[cold]
-    fn open(&self, file: &File, before: u64) -> Result<Handle, Errno> {
+    fn open(&self, file: &File, before: u64) -> Result<Replaced, Errno> {
         if self.openings.load(Ordering::Relaxed) >= MOST_OPENINGS {
             return Err(Errno::EMFILE);
         }
@@ -201,7 +225,7 @@ impl Sink {
             sys::close(opened.fd);
             return Err(Errno::EMFILE);
         }
-        let handle = Handle::opened(opened);
+        let handle = Handle::opened(opened, file.lot);
         self.openings.fetch_add(1, Ordering::Relaxed);
         self.opened_by.store(sys::getpid(), Ordering::Relaxed);
         match self.handle.compare_exchange(
@@ -210,10 +234,11 @@ impl Sink {
             Ordering::Relaxed,
             Ordering::Relaxed,
         ) {
-            Ok(_) => Ok(handle),
+            Ok(_) => Ok(Replaced { handle, by_us: true }),
             Err(theirs) => {
                 sys::close(handle.fd);
-                Handle::unpack(theirs).ok_or(Errno::EBADF)
+                let theirs = Handle::unpack(theirs).filter(|theirs| theirs.is_ours());
+                theirs.map(|handle| Replaced { handle, by_us: false }).ok_or(Errno::EBADF)
             }
         }
     }

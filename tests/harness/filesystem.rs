@@ -12,11 +12,14 @@ use std::process::Command;
 /// Large enough for the smallest xfs and btrfs that their tools will make.
 const IMAGE_BYTES: u64 = 320 << 20;
 
+/// Where the layers of the overlay are.
+const OVERLAY_BASE: &str = "overlay-base";
+
 /// The filesystems that could be mounted, each an empty directory.
 pub struct Filesystems {
     mounted: Vec<(&'static str, PathBuf)>,
     /// Dropped last: the mount points stand in it.
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl Filesystems {
@@ -27,7 +30,7 @@ impl Filesystems {
         let mut mounted = Vec::new();
         if let Err(reason) = enter_mount_namespace() {
             skip(test, &reason);
-            return Filesystems { mounted, _scratch: scratch };
+            return Filesystems { mounted, scratch };
         }
         for name in ["ext4", "xfs", "btrfs", "tmpfs", "overlay"] {
             let point = scratch.file(name);
@@ -37,7 +40,7 @@ impl Filesystems {
                 Err(reason) => skip(test, &format!("{name}: {reason}")),
             }
         }
-        Filesystems { mounted, _scratch: scratch }
+        Filesystems { mounted, scratch }
     }
 
     /// Name and mount point of each.
@@ -53,7 +56,8 @@ impl Filesystems {
 
 impl Drop for Filesystems {
     fn drop(&mut self) {
-        for (_, point) in self.mounted.drain(..).rev() {
+        let base = self.scratch.file(OVERLAY_BASE);
+        for point in self.mounted.drain(..).rev().map(|(_, point)| point).chain([base]) {
             let _ = Command::new("umount").args(["--lazy", "--recursive"]).arg(point).output();
         }
     }
@@ -72,7 +76,7 @@ fn mount(name: &str, point: &Path, scratch: &Scratch) -> Result<(), String> {
         "tmpfs" => run(Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(point)),
         "overlay" => {
             // Its upper layer must be a filesystem that overlay accepts, so it brings its own.
-            let base = scratch.file("overlay-base");
+            let base = scratch.file(OVERLAY_BASE);
             fs::create_dir(&base).expect("a new directory");
             run(Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(&base))?;
             let [lower, upper, work] = ["lower", "upper", "work"].map(|part| base.join(part));

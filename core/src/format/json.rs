@@ -138,12 +138,30 @@ pub(super) fn message(line: &mut Line, said: &Said, message: &dyn fmt::Debug) {
     out.signed(i64::from(said.pid));
     out.literal(b",\"tid\":");
     out.signed(i64::from(said.tid));
-    out.literal(
-        b",\"comm\":null,\"call\":null,\"door\":null,\"fd_in\":null,\"path_in\":null,\"off_in\":null,\
-        \"off_in_after\":null,\"fd_out\":null,\"path_out\":null,\"off_out\":null,\
-        \"off_out_after\":null,\"len\":null,\"flags\":null,\"flag_names\":null,\"ret\":null,\
-        \"errno\":null,\"error\":null,\"method\":null",
-    );
+    for key in [
+        "comm",
+        "call",
+        "door",
+        "fd_in",
+        "path_in",
+        "off_in",
+        "off_in_after",
+        "fd_out",
+        "path_out",
+        "off_out",
+        "off_out_after",
+        "len",
+        "flags",
+        "flag_names",
+        "ret",
+        "errno",
+        "error",
+        "method",
+    ] {
+        out.literal(b",\"");
+        out.text(key);
+        out.literal(b"\":null");
+    }
     out.literal(NOTHING_MORE);
     out.literal(b",\"duration_ns\":null,\"level\":");
     string(out, said.level.as_bytes());

@@ -43,6 +43,7 @@ impl<'a> Piece<'a> {
     /// Appends a few bytes whose number the compiler knows: a store or two.
     #[inline(always)]
     pub(super) fn literal<const COUNT: usize>(&mut self, bytes: &[u8; COUNT]) {
+        const { assert!(COUNT <= SIZE, "more than a piece") };
         if self.end <= SIZE - COUNT
             && let Some(place) = self.buffer.0.get_mut(self.end..self.end + COUNT)
         {

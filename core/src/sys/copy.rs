@@ -1,6 +1,7 @@
 //! copy_file_range(2) itself, and reading the offsets that its caller points to.
 
 use super::raw::{answer, reg, syscall};
+use super::thread::without_cancellation;
 use crate::errno::Errno;
 use core::ffi::{c_int, c_uint};
 
@@ -98,6 +99,11 @@ impl NextCopy {
         }
         // SAFETY: a symbol of this name in a C library is a function of this type (copy_file_range(2)).
         Some(unsafe { core::mem::transmute::<*mut core::ffi::c_void, NextCopy>(symbol) })
+    }
+
+    /// Calls it where cancellation is held off: as [`NextCopy::call`], and no cancellation point.
+    pub fn call_uncancelled(self, args: &Args) -> isize {
+        without_cancellation(|| self.call(args))
     }
 
     /// Calls it as the host would have: −1 and errno, or the bytes copied. It may be a

@@ -14,7 +14,7 @@ const OUR_LOWEST_UNDER_LIMIT: usize = 10;
 /// What a descriptor refers to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Identity {
-    /// Device, inode, special device and type in one number: equal for two descriptors of one
+    /// Device, inode, special device, type and birth in one number: equal for two descriptors of one
     /// file, and unequal for two files but once in 2^42 pairs.
     pub print: u64,
     /// Whether it is a regular file.
@@ -29,14 +29,38 @@ pub fn identify(fd: i32) -> Result<Identity, Errno> {
     // SAFETY: fstat succeeded, so the kernel has filled it.
     let stat = unsafe { stat.assume_init() };
     let kind = stat.st_mode & libc::S_IFMT;
+    let regular = kind == libc::S_IFREG;
+    let born = if regular { born(fd) } else { 0 };
     Ok(Identity {
-        print: fingerprint([stat.st_dev, stat.st_ino, stat.st_rdev, u64::from(kind)]),
-        regular: kind == libc::S_IFREG,
+        print: fingerprint([stat.st_dev, stat.st_ino, stat.st_rdev, u64::from(kind), born]),
+        regular,
     })
 }
 
+/// When a file was made, in some unit; 0 where nobody knows. The inode number of a deleted file
+/// goes to the next one.
+fn born(fd: i32) -> u64 {
+    let mut statx = MaybeUninit::<libc::statx>::zeroed();
+    let registers = [
+        reg(fd),
+        c"".as_ptr() as usize,
+        reg(libc::AT_EMPTY_PATH),
+        libc::STATX_BTIME as usize,
+        statx.as_mut_ptr() as usize,
+        0,
+    ];
+    // SAFETY: an empty C string, and the kernel writes one struct statx.
+    let done = answer(unsafe { syscall(libc::SYS_statx, registers) });
+    // SAFETY: zeroed at first, so it is valid whatever the kernel did.
+    let statx = unsafe { statx.assume_init() };
+    if done.is_err() || statx.stx_mask & libc::STATX_BTIME == 0 {
+        return 0;
+    }
+    statx.stx_btime.tv_sec.cast_unsigned() << 30 ^ u64::from(statx.stx_btime.tv_nsec)
+}
+
 /// Mixes words into 42 bits: FNV-1a over words, folded.
-fn fingerprint(words: [u64; 4]) -> u64 {
+fn fingerprint(words: [u64; 5]) -> u64 {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for word in words {
         hash = (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3);
@@ -178,10 +202,11 @@ pub fn wait_writable(fd: i32, milliseconds: u32) -> Readiness {
     }
 }
 
-/// The path behind descriptor `fd` of this process, by readlink(2) of `/proc/self/fd`: bytes
+/// The path behind descriptor `fd`, by readlink(2) of `/proc/thread-self/fd` (threads may have
+/// descriptor tables of their own, and the first thread may be gone): bytes
 /// written into `buffer`, cut where it is too small. EBADF or ENOENT where there is none.
 pub fn readlink_fd(fd: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
-    const PREFIX: &[u8] = b"/proc/self/fd/";
+    const PREFIX: &[u8] = b"/proc/thread-self/fd/";
     let Ok(mut rest) = u32::try_from(fd) else {
         return Err(Errno::EBADF);
     };

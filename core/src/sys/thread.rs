@@ -5,12 +5,14 @@ use crate::errno::Errno;
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 
-// The libc crate has neither on linux-gnu.
+// The libc crate has none of them on linux-gnu.
 unsafe extern "C-unwind" {
     fn pthread_testcancel();
+    fn pthread_setcanceltype(kind: c_int, oldtype: *mut c_int) -> c_int;
     fn pthread_setcancelstate(state: c_int, oldstate: *mut c_int) -> c_int;
 }
 
+const PTHREAD_CANCEL_DEFERRED: c_int = 0;
 const PTHREAD_CANCEL_DISABLE: c_int = 1;
 
 /// The thread's errno.
@@ -40,8 +42,14 @@ pub fn test_cancel() {
     unsafe { pthread_testcancel() }
 }
 
-/// Cancellation held off; [`Cancellation::restore`] gives it back. Not a `Drop`: restoring may
-/// unwind (a thread with asynchronous cancelability), which must not begin in a destructor.
+/// Cancellation held off: deferred to the next cancellation point, of which our code has none.
+///
+/// The cancelability *type* is changed, not the state: a host that leaves our frames by siglongjmp
+/// from a signal handler keeps a thread that can be cancelled; and glibc 2.36 forgets the thread's
+/// result when a pending cancellation takes effect as the state is given back.
+///
+/// Not a `Drop`: giving back may unwind (a thread with asynchronous cancelability), which must not
+/// begin in a destructor.
 #[must_use]
 pub struct Cancellation(c_int);
 
@@ -50,18 +58,31 @@ impl Cancellation {
     #[inline]
     pub fn hold_off() -> Self {
         let mut before = 0;
-        // SAFETY: both functions are async-cancel-safe; the old state goes into `before`.
-        unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut before) };
+        // SAFETY: async-signal-safe (pthread_setcanceltype(3)); the old type goes into `before`.
+        unsafe { pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &raw mut before) };
         Self(before)
     }
 
-    /// Gives back the state from before. May unwind.
+    /// Gives back the type from before. May unwind.
     #[inline]
     pub fn restore(self) {
-        let mut disabled = 0;
-        // SAFETY: the state is one that the C library gave us.
-        unsafe { pthread_setcancelstate(self.0, &raw mut disabled) };
+        let mut deferred = 0;
+        // SAFETY: the type is one that the C library gave us.
+        unsafe { pthread_setcanceltype(self.0, &raw mut deferred) };
     }
+}
+
+/// Runs `work`, which may be a cancellation point, without its being one. To be called where
+/// cancellation is held off, so that nothing unwinds at the end.
+pub(super) fn without_cancellation<R>(work: impl FnOnce() -> R) -> R {
+    let mut before = 0;
+    // SAFETY: async-signal-safe (pthread_setcancelstate(3)); the old state goes into `before`.
+    unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut before) };
+    let result = work();
+    let mut disabled = 0;
+    // SAFETY: the state is one that the C library gave us.
+    unsafe { pthread_setcancelstate(before, &raw mut disabled) };
+    result
 }
 
 /// getpid(2). Not cached: a child of vfork shares our memory but not our number.
