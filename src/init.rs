@@ -9,7 +9,7 @@ use crate::intercept::{NEXT, WITNESS};
 use crate::log::{self, Complaints};
 use cfr_core::door::Door;
 use cfr_core::line::Line;
-use cfr_core::settings::{Forward, LONGEST_PATH, Level, Setting, Settings, Unusable};
+use cfr_core::settings::{Forward, LONGEST_PATH, Level, Setting, Settings, Unusable, WITNESS_NAME};
 use cfr_core::sys::{self, Arena, Kept};
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -60,7 +60,7 @@ fn begin() {
         let _ = NEXT.set(next);
     }
     if let Some(path) = settings.witness
-        && let Ok(witness) = sys::map_shared(path)
+        && let Ok(witness) = sys::map_shared(path, WITNESS_NAME)
     {
         let [processes, _] = WITNESS.get_or_init(|| witness);
         processes.fetch_add(1, Ordering::Relaxed);

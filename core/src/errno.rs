@@ -10,6 +10,8 @@ use core::fmt;
 pub struct Errno(pub i32);
 
 impl Errno {
+    /// Exec format error: neither a program nor a script with an interpreter.
+    pub const ENOEXEC: Errno = Errno(libc::ENOEXEC);
     /// Bad file descriptor.
     pub const EBADF: Errno = Errno(libc::EBADF);
     /// Resource temporarily unavailable: a pipe without room, a reader that does not read.

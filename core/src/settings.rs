@@ -54,6 +54,9 @@ const SWITCH: [(&str, bool); 2] = [("yes", true), ("no", false)];
 /// The longest path in bytes, with its zero byte: PATH_MAX of limits.h.
 pub const LONGEST_PATH: usize = 4096;
 
+/// What /proc calls the launcher's witness, a memory file.
+pub const WITNESS_NAME: &[u8] = b"/memfd:cfr-witness (deleted)";
+
 /// What `CFR_LOG_FILE` may hold besides literal text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Placeholder {

@@ -1,11 +1,17 @@
 //! The program as a child: started, sent the signals that are meant for it, waited for.
 
 use crate::failure::{CANNOT_EXECUTE, Failure, NOT_FOUND, told};
+use crate::inherited::{closed, is_ignored};
+use cfr_core::errno::Errno;
+use cfr_core::sys;
 use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::consts::signal::{
+    SIGCHLD, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2,
+};
 use signal_hook::iterator::Signals;
-use std::io;
-use std::os::unix::process::ExitStatusExt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus};
 use std::thread;
 
@@ -15,17 +21,20 @@ const FROM_TERMINAL: [i32; 2] = [SIGINT, SIGQUIT];
 /// Who sends these to the launcher means the program.
 const PASSED_ON: [i32; 4] = [SIGHUP, SIGTERM, SIGUSR1, SIGUSR2];
 
+/// Not left alone in the launcher, which has to wait, nor by the standard library: where they were
+/// ignored, the program gets them so again.
+const GIVEN_BACK: [i32; 2] = [SIGPIPE, SIGCHLD];
+
 /// Runs the command to its end and returns its status as the launcher's own: a death by signal N
 /// is 128+N.
 pub(crate) fn run(mut command: Command) -> Result<u8, Failure> {
-    // From before the start: a signal that comes between must not end the launcher alone.
-    let ignored = ignored_signals();
-    let watched = FROM_TERMINAL.into_iter().chain(PASSED_ON).filter(|signal| {
-        // What is ignored (nohup(1)) stays so, here and in the program.
-        ignored & 1 << (signal - 1) == 0
-    });
+    // From before the start: a signal that comes between must not end the launcher alone. What is
+    // ignored stays so, here and in the program; but for SIGCHLD, with which no child is waited for.
+    let watched = FROM_TERMINAL.into_iter().chain(PASSED_ON).filter(|&signal| !is_ignored(signal));
+    let watched = watched.chain(is_ignored(SIGCHLD).then_some(SIGCHLD));
     let signals = Signals::new(watched)
         .map_err(|error| Failure::new(format!("cannot watch for signals: {}", told(&error))))?;
+    give_back(&mut command);
     let mut child = start(&mut command)?;
     pass_on(signals, &child);
     let status = child
@@ -34,8 +43,33 @@ pub(crate) fn run(mut command: Command) -> Result<u8, Failure> {
     Ok(as_own(status))
 }
 
+/// Has the program begin as the launcher did.
+fn give_back(command: &mut Command) {
+    let ignored = GIVEN_BACK.map(|signal| is_ignored(signal).then_some(signal));
+    if ignored.iter().all(Option::is_none) && closed().is_empty() {
+        return;
+    }
+    let begin = move || {
+        ignored.into_iter().flatten().for_each(sys::ignore);
+        closed().iter().copied().for_each(sys::close);
+        Ok(())
+    };
+    // SAFETY: between fork and exec only async-signal-safe functions may run: signal(2), close(2).
+    #[expect(unsafe_code, reason = "the standard library offers no other way")]
+    unsafe {
+        command.pre_exec(begin);
+    }
+}
+
 fn start(command: &mut Command) -> Result<Child, Failure> {
-    command.spawn().map_err(|error| {
+    match command.spawn() {
+        // As execvp(3): what the kernel does not know is for the shell.
+        Err(error) if error.raw_os_error() == Some(Errno::ENOEXEC.0) && is_text(command) => {
+            through_shell(command).spawn()
+        }
+        started => started,
+    }
+    .map_err(|error| {
         let program = command.get_program().display();
         match error.kind() {
             io::ErrorKind::NotFound => Failure::with_status(
@@ -45,6 +79,29 @@ fn start(command: &mut Command) -> Result<Child, Failure> {
             _ => Failure::with_status(CANNOT_EXECUTE, format!("{program}: {}", told(&error))),
         }
     })
+}
+
+/// Whether the program's first line can be a script's: shells refuse what holds a zero byte.
+fn is_text(command: &Command) -> bool {
+    let mut start = Vec::new();
+    let read =
+        File::open(command.get_program()).and_then(|file| file.take(256).read_to_end(&mut start));
+    let line = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    read.is_ok() && !line.contains(&0)
+}
+
+/// The same command as a script of sh(1).
+fn through_shell(command: &Command) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    give_back(&mut shell);
+    shell
 }
 
 fn pass_on(mut signals: Signals, child: &Child) {
@@ -62,13 +119,6 @@ fn pass_on(mut signals: Signals, child: &Child) {
             }
         }
     });
-}
-
-/// The signals that the launcher was started with ignored: a bit each, proc_pid_status(5).
-fn ignored_signals() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 fn as_own(status: ExitStatus) -> u8 {

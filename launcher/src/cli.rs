@@ -7,6 +7,7 @@ use clap::builder::OsStringValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Command};
 use std::ffi::OsString;
+use std::fmt::Write;
 use std::process;
 
 /// What the user asks for.
@@ -61,23 +62,34 @@ fn command() -> Command {
     Command::new("cfr")
         .version(env!("CARGO_PKG_VERSION"))
         .about("See, check and repair the file copies of programs as they are")
-        .after_help(AFTER_HELP)
+        .after_help(after_help())
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(running("trace", "Log every copy of PROGRAM and of the processes it starts"))
         .subcommand(running("run", "The same settings, quietly: as trace --log error"))
 }
 
-const AFTER_HELP: &str = "\
+fn after_help() -> String {
+    let mut settings = String::new();
+    for (setting, option) in TABLE.iter().filter_map(|row| row.option.map(|option| (row, option))) {
+        let short = setting.short.map_or("    ".into(), |short| format!("-{short}, "));
+        let _ =
+            writeln!(settings, "  {short}--{option:<9} {:<15} {}", setting.variable, setting.legal);
+    }
+    format!(
+        "\
+Settings, as options of trace and run and as environment variables:
+{settings}
 Examples:
   cfr trace cp a b                         was that a reflink or a copy, and of how much?
   cfr trace -o log.json --format json -- make
   LD_PRELOAD=libcfr.so cp a b              the same without the launcher
 
-Every option is an environment variable too; cfr trace --help lists both.
 The exit status is PROGRAM's; 128+N where signal N ended it; 125 where cfr failed,
 126 where PROGRAM cannot be executed, 127 where it is not found.
-See cfr(1) and libcfr(7).";
+See cfr(1) and libcfr(7)."
+    )
+}
 
 fn running(name: &'static str, about: &'static str) -> Command {
     let options = TABLE.iter().filter_map(option);
@@ -89,7 +101,6 @@ fn running(name: &'static str, about: &'static str) -> Command {
             .required(true)
             .num_args(1..)
             .trailing_var_arg(true)
-            .allow_hyphen_values(true)
             .value_parser(OsStringValueParser::new()),
     )
 }

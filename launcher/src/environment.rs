@@ -2,9 +2,12 @@
 //! checked before anything runs.
 
 use crate::failure::{Failure, say, told};
-use cfr_core::settings::{Name, Part, Setting, Settings, TABLE, template};
+use cfr_core::door::Doors;
+use cfr_core::settings::{Level, Part, Placeholder, Setting, Settings, TABLE, template};
+use rustix::fs::Access;
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
@@ -12,9 +15,27 @@ use std::path::Path;
 /// Variables for the program, each with its value.
 pub(crate) type Variables = Vec<(&'static str, OsString)>;
 
-/// Checks every setting and returns the variables to set: those of `options`, and the log file's
-/// with its full path wherever it came from.
-pub(crate) fn variables(options: Variables) -> Result<Variables, Failure> {
+/// Settings that were checked.
+pub(crate) struct Checked {
+    /// What to set for the program.
+    pub(crate) variables: Variables,
+    /// How much is logged.
+    pub(crate) log: Level,
+    /// What is watched.
+    pub(crate) doors: Doors,
+}
+
+const LOG: &str = "CFR_LOG";
+const LOG_FILE: &str = "CFR_LOG_FILE";
+
+/// Checks every setting. The program gets those of `options`, the log file's full path wherever
+/// it came from, and `level` where the user sets none.
+pub(crate) fn check(mut options: Variables, level: &str) -> Result<Checked, Failure> {
+    let is_set = options.iter().any(|(variable, _)| *variable == LOG)
+        || std::env::var_os(LOG).is_some_and(|value| !value.is_empty());
+    if !is_set {
+        options.push((LOG, level.into()));
+    }
     let given: Vec<_> = TABLE.iter().filter_map(|setting| given(setting, &options)).collect();
     let mut settings = Settings::new(true);
     for (setting, shown, value) in &given {
@@ -23,6 +44,7 @@ pub(crate) fn variables(options: Variables) -> Result<Variables, Failure> {
             .map_err(|unusable| Failure::new(format!("{shown}: {unusable}")))?;
     }
     warn_of_strangers();
+    let (log, doors) = (settings.log, settings.doors);
     let file = settings.log_file.map(absolute).transpose()?;
     let mut variables = options;
     if let Some(path) = file {
@@ -30,10 +52,8 @@ pub(crate) fn variables(options: Variables) -> Result<Variables, Failure> {
         variables.retain(|(variable, _)| *variable != LOG_FILE);
         variables.push((LOG_FILE, path));
     }
-    Ok(variables)
+    Ok(Checked { variables, log, doors })
 }
-
-const LOG_FILE: &str = "CFR_LOG_FILE";
 
 /// A setting's value and how the user spelled its name: as an option, else as a variable.
 fn given(
@@ -81,42 +101,33 @@ fn absolute(path: &[u8]) -> Result<OsString, Failure> {
     Ok(OsString::from_vec(full))
 }
 
-/// Opens the log file for appending, as the library will, and closes it again. A path with
-/// placeholders is another file in each process: only its directory is looked at. A FIFO is left
-/// alone: opening it is an event for whoever reads it.
+/// Opens the log file for appending, as the library will, and closes it again. A name with
+/// placeholders is another file in each process: only its directory is looked at, and not even
+/// that where the directory has placeholders too. A FIFO is left alone: opening it is an event for
+/// whoever reads it.
 fn can_be_written(path: &OsStr) -> Result<(), Failure> {
     let mut literal = Vec::new();
-    let mut placeholders = false;
+    // Where the first placeholder stands.
+    let mut varies_from = None;
     for part in template(path.as_bytes()).flatten() {
         match part {
             Part::Literal(bytes) => literal.extend_from_slice(bytes),
+            Part::Placeholder(Placeholder::Percent) => literal.push(b'%'),
             Part::Placeholder(_) => {
-                placeholders = true;
+                varies_from.get_or_insert(literal.len());
                 literal.push(b'0');
             }
         }
     }
     let path = Path::new(OsStr::from_bytes(&literal));
-    let tried = if placeholders {
-        let directory = path.parent().unwrap_or(Path::new("/"));
-        rustix::fs::access(directory, rustix::fs::Access::WRITE_OK).map_err(std::io::Error::from)
-    } else if path.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo()) {
-        Ok(())
-    } else {
-        OpenOptions::new().append(true).create(true).open(path).map(drop)
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let tried = match varies_from {
+        Some(from) if from < directory.as_os_str().len() => Ok(()),
+        Some(_) => rustix::fs::access(directory, Access::WRITE_OK).map_err(io::Error::from),
+        None if path.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo()) => Ok(()),
+        None => OpenOptions::new().append(true).create(true).open(path).map(drop),
     };
     tried.map_err(|error| {
         Failure::new(format!("cannot write the log to {}: {}", path.display(), told(&error)))
     })
-}
-
-/// What `trace` or `run` sets where the user did not.
-pub(crate) fn default_level(variables: &mut Variables, level: &str) {
-    let variable = TABLE.iter().find(|setting| setting.name == Name::Log).map(|row| row.variable);
-    if let Some(variable) = variable
-        && !variables.iter().any(|(name, _)| *name == variable)
-        && std::env::var_os(variable).is_none_or(|value| value.is_empty())
-    {
-        variables.push((variable, level.into()));
-    }
 }

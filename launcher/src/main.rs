@@ -5,6 +5,8 @@
 
 mod failure;
 
+mod inherited;
+
 mod elf;
 
 mod program;

@@ -15,6 +15,9 @@ const INTERPRETERS: u32 = 4;
 
 /// Finds `name` as execvp(3) does.
 pub(crate) fn find(name: &OsStr) -> Result<PathBuf, Failure> {
+    if name.is_empty() {
+        return Err(Failure::with_status(NOT_FOUND, "'': not found: a program has a name"));
+    }
     if name.as_bytes().contains(&b'/') {
         let path = PathBuf::from(name);
         return executable(&path).map(|()| path);
@@ -120,6 +123,10 @@ fn interpreter(path: &Path) -> Option<PathBuf> {
 fn privileged(path: &Path) -> Option<String> {
     const SET_USER_ID: u32 = 0o4000;
     const SET_GROUP_ID: u32 = 0o2000;
+    // As in containers: then nobody gains anything.
+    if rustix::thread::no_new_privs().unwrap_or(false) {
+        return None;
+    }
     let metadata = fs::metadata(path).ok()?;
     let (user, group) = (rustix::process::getuid(), rustix::process::getgid());
     if metadata.mode() & SET_USER_ID != 0 && metadata.uid() != user.as_raw() {

@@ -2,11 +2,13 @@
 
 use crate::child;
 use crate::cli::Request;
-use crate::environment::{self, Variables};
+use crate::environment::{self, Checked, Variables};
 use crate::failure::{Failure, say};
 use crate::library;
 use crate::program::{self, Visibility};
-use crate::witness::{Seen, Witness};
+use crate::witness::{self, Seen, Witness};
+use cfr_core::door::Door;
+use cfr_core::settings::Level;
 use std::path::Path;
 use std::process::Command;
 
@@ -15,8 +17,7 @@ pub(crate) fn run(request: Request) -> Result<u8, Failure> {
     let Request { trace, settings, program: words } = request;
     let (name, arguments) =
         words.split_first().ok_or_else(|| Failure::new("no program; see cfr --help"))?;
-    let mut variables = environment::variables(settings)?;
-    environment::default_level(&mut variables, if trace { "info" } else { "error" });
+    let checked = environment::check(settings, if trace { "info" } else { "error" })?;
     let library = library::find()?;
     let path = program::find(name)?;
     let visibility = program::visibility(&path);
@@ -28,10 +29,10 @@ pub(crate) fn run(request: Request) -> Result<u8, Failure> {
     let mut command = Command::new(&path);
     std::os::unix::process::CommandExt::arg0(&mut command, name);
     command.args(arguments);
-    prepare(&mut command, &library, &visibility, variables, witness.as_ref());
+    prepare(&mut command, &library, &visibility, &checked.variables, witness.as_ref());
     let status = child::run(command)?;
     if let Some(witness) = witness {
-        explain_silence(witness.seen(), &visibility, &path);
+        explain_silence(witness.seen(), &visibility, &checked, &path);
     }
     Ok(status)
 }
@@ -40,7 +41,7 @@ fn prepare(
     command: &mut Command,
     library: &Path,
     visibility: &Visibility,
-    variables: Variables,
+    variables: &Variables,
     witness: Option<&Witness>,
 ) {
     let first = match visibility {
@@ -48,37 +49,43 @@ fn prepare(
         _ => Vec::new(),
     };
     let list = library::preload_list(std::env::var_os("LD_PRELOAD"), library, &first);
-    command.env("LD_PRELOAD", list).envs(variables).env("CFR_STRICT", "yes");
-    match witness {
-        Some(witness) => command.env("CFR_WITNESS", witness.path()),
-        None => command.env_remove("CFR_WITNESS"),
-    };
+    command
+        .env("LD_PRELOAD", list)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .env("CFR_STRICT", "yes");
+    if let Some(witness) = witness {
+        command.env(witness::VARIABLE, witness.path());
+    }
 }
 
 /// A trace without a line wants a reason.
-fn explain_silence(seen: Seen, visibility: &Visibility, path: &Path) {
+fn explain_silence(seen: Seen, visibility: &Visibility, checked: &Checked, path: &Path) {
     let shown = path.display();
+    let who = match seen.processes {
+        1 => shown.to_string(),
+        processes => format!("none of the {processes} programs"),
+    };
+    let never = if seen.processes == 1 { " never" } else { "" };
     let why = match (seen, visibility) {
         (Seen { calls: 1.., .. }, _) => return,
         (_, Visibility::Unseen(why) | Visibility::Bypassed(why)) => why.clone(),
+        _ if checked.log == Level::Off => "nothing is watched where the log is off".into(),
         (Seen { processes: 0, .. }, _) => {
             format!("libcfr.so was not loaded: {shown} or what it started dropped LD_PRELOAD")
         }
-        (Seen { processes: 1, .. }, _) => format!(
-            "{shown} never called copy_file_range; \
-             reflinks by ioctl, sendfile, read and write are not watched"
-        ),
-        (Seen { processes, .. }, _) => format!(
-            "none of the {processes} programs called copy_file_range; \
+        _ if !checked.doors.contains(Door::CopyFileRange) => {
+            format!("{who}{never} came through a watched door (--doors)")
+        }
+        _ => format!(
+            "{who}{never} called copy_file_range; \
              reflinks by ioctl, sendfile, read and write are not watched"
         ),
     };
     // Who changes his user may not open the witness, and only root may change it.
-    let but = match seen {
-        Seen { processes: 1.., .. } if rustix::process::getuid().is_root() => {
-            " (processes that changed their user are not counted)"
-        }
-        _ => "",
+    let but = if seen.processes > 0 && rustix::process::getuid().is_root() {
+        " (processes that changed their user are not counted)"
+    } else {
+        ""
     };
     say(format!("no copy was seen: {why}{but}"));
 }

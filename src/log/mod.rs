@@ -238,7 +238,7 @@ impl Complaints {
 #[derive(Clone, Copy)]
 struct Complaint {
     setting: &'static cfr_core::settings::Setting,
-    value: [u8; Complaint::KEPT],
+    value: [u8; Complaint::KEPT + 3],
     len: usize,
 }
 
@@ -246,9 +246,14 @@ impl Complaint {
     const KEPT: usize = 64;
 
     fn new(unusable: &Unusable<'_>) -> Self {
-        let mut value = [0; Complaint::KEPT];
+        let given = unusable.value;
+        let (kept, cut) = match given.get(..Complaint::KEPT) {
+            Some(kept) if given.len() > Complaint::KEPT => (kept, &b"..."[..]),
+            _ => (given, &[][..]),
+        };
+        let mut value = [0; Complaint::KEPT + 3];
         let mut len = 0;
-        for (place, &byte) in value.iter_mut().zip(unusable.value) {
+        for (place, &byte) in value.iter_mut().zip(kept.iter().chain(cut)) {
             *place = byte;
             len += 1;
         }

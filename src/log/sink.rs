@@ -11,7 +11,7 @@ use cfr_core::settings::{Part, Placeholder, template as parts};
 use cfr_core::sys::{self, Readiness, SignalGuard};
 use core::ffi::CStr;
 use core::fmt::Write;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// How long a line may wait for a slow reader, in milliseconds.
 const PATIENCE_MS: u32 = 1000;
@@ -64,33 +64,39 @@ impl Handle {
         Some(Handle { fd: i32::try_from(fd).unwrap_or(-1), proof })
     }
 
-    /// By device and inode.
-    fn identified(fd: i32, identity: sys::Identity) -> Handle {
-        let proof = if identity.regular {
-            Proof::Regular(identity.print)
-        } else {
-            Proof::Stream(identity.print)
-        };
+    /// By device and inode. `salt` tells the processes apart where each has a file of its own.
+    fn identified(fd: i32, identity: sys::Identity, salt: u64) -> Handle {
+        let number = identity.print ^ salt;
+        let proof = if identity.regular { Proof::Regular(number) } else { Proof::Stream(number) };
         Handle { fd, proof }
     }
 
     /// A file of our own: by position where it has one.
-    fn opened(opened: sys::Opened, lot: u64) -> Handle {
+    fn opened(opened: sys::Opened, lot: u64, salt: u64) -> Handle {
         let by_position = Handle { fd: opened.fd, proof: Proof::Position(lot) };
         if opened.identity.regular && sys::set_position(opened.fd, lot) == Ok(lot) {
             by_position
         } else {
-            Handle::identified(opened.fd, opened.identity)
+            Handle::identified(opened.fd, opened.identity, salt)
         }
     }
 
-    fn is_ours(self) -> bool {
+    /// Whether the descriptor is ours, and this process's.
+    fn is_ours(self, lot: u64, salt: u64) -> bool {
         match self.proof {
-            Proof::Position(lot) => sys::position(self.fd) == Ok(lot),
-            Proof::Regular(_) | Proof::Stream(_) => {
-                sys::identify(self.fd).is_ok_and(|now| Handle::identified(self.fd, now) == self)
-            }
+            Proof::Position(number) => number == lot && self.is_at(number),
+            Proof::Regular(_) | Proof::Stream(_) => sys::identify(self.fd)
+                .is_ok_and(|now| Handle::identified(self.fd, now, salt) == self),
         }
+    }
+
+    fn is_at(self, position: u64) -> bool {
+        sys::position(self.fd) == Ok(position)
+    }
+
+    /// Whether the descriptor is the one that the parent process opened for itself.
+    fn is_parents(self, lot: u64) -> bool {
+        matches!(self.proof, Proof::Position(number) if number != lot && self.is_at(number))
     }
 }
 
@@ -104,10 +110,25 @@ struct File {
     lot: u64,
 }
 
-/// A number between 2^40 and 2^41: a file offset at which no host's file stands by chance.
-fn draw_lot() -> u64 {
-    let somewhere = &raw const SOMEWHERE as u64;
-    (1 << 40) | (sys::monotonic_ns() ^ somewhere << 20) & ((1 << 40) - 1)
+/// File offsets at which no host's file stands by chance: between 2^40 and 2^41.
+const LOTS: u64 = 1 << 40;
+
+impl File {
+    fn new(template: &'static [u8]) -> File {
+        let per_process =
+            parts(template).any(|part| part == Ok(Part::Placeholder(Placeholder::Pid)));
+        let somewhere = &raw const SOMEWHERE as u64;
+        let lot = LOTS | (sys::monotonic_ns() ^ somewhere << 20) & (LOTS - 1);
+        File { template, per_process, lot }
+    }
+
+    /// What makes the proofs of this process others than its parent's.
+    fn salt(&self) -> u64 {
+        if !self.per_process {
+            return 0;
+        }
+        u64::from(sys::getpid().unsigned_abs()).wrapping_mul(0x9e37_79b9) & (LOTS - 1)
+    }
 }
 
 /// Where the dynamic linker has put this is known to nobody else.
@@ -128,8 +149,6 @@ pub(super) struct Sink {
     /// `None` for the host's own descriptor 2 as it was at the start; that is never reopened.
     file: Option<File>,
     handle: AtomicU64,
-    /// The process for which a file with `%p` in its name was opened.
-    opened_by: AtomicI32,
     openings: AtomicU32,
     /// The last line found no taker in time: the next one does not wait.
     stuck: AtomicBool,
@@ -142,7 +161,6 @@ impl Sink {
         Sink {
             file,
             handle: AtomicU64::new(handle),
-            opened_by: AtomicI32::new(0),
             openings: AtomicU32::new(0),
             stuck: AtomicBool::new(false),
             torn: AtomicBool::new(false),
@@ -153,15 +171,13 @@ impl Sink {
     /// lets go of it, and whoever reads there must see the end.
     pub(super) fn standard_error() -> Self {
         let handle = sys::identify(STANDARD_ERROR)
-            .map_or(0, |identity| Handle::identified(STANDARD_ERROR, identity).pack());
+            .map_or(0, |identity| Handle::identified(STANDARD_ERROR, identity, 0).pack());
         Sink::new(None, handle)
     }
 
     /// A file, opened when the first line comes: most processes never copy.
     pub(super) fn file(template: &'static [u8]) -> Self {
-        let per_process =
-            parts(template).any(|part| part == Ok(Part::Placeholder(Placeholder::Pid)));
-        Sink::new(Some(File { template, per_process, lot: draw_lot() }), 0)
+        Sink::new(Some(File::new(template)), 0)
     }
 
     /// For a place that is only told of trouble: it is never waited for.
@@ -191,14 +207,16 @@ impl Sink {
 
     fn proven_handle(&self) -> Result<Handle, Errno> {
         let word = self.handle.load(Ordering::Relaxed);
-        let handle = Handle::unpack(word).filter(|handle| handle.is_ours());
-        match (&self.file, handle) {
-            (Some(file), Some(handle)) if file.per_process => {
-                if self.opened_by.load(Ordering::Relaxed) == sys::getpid() {
-                    return Ok(handle);
-                }
-                // Inherited over fork, and proven ours.
-                let opened = self.open(file, word)?;
+        let handle = Handle::unpack(word);
+        let Some(file) = &self.file else {
+            return handle.filter(|handle| handle.is_ours(0, 0)).ok_or(Errno::EBADF);
+        };
+        let salt = file.salt();
+        let lot = file.lot ^ salt;
+        match handle {
+            Some(handle) if handle.is_ours(lot, salt) => Ok(handle),
+            Some(handle) if handle.is_parents(lot) => {
+                let opened = self.open(file, lot, salt, word)?;
                 // Who did not put the new one in its place leaves the old one alone: another
                 // thread has closed it, and the number may be the host's by now.
                 if opened.by_us {
@@ -206,15 +224,13 @@ impl Sink {
                 }
                 Ok(opened.handle)
             }
-            (_, Some(handle)) => Ok(handle),
-            (Some(file), None) => self.open(file, word).map(|opened| opened.handle),
-            (None, None) => Err(Errno::EBADF),
+            _ => self.open(file, lot, salt, word).map(|opened| opened.handle),
         }
     }
 
     /// Opens the file anew, in place of the handle `before`.
     #[cold]
-    fn open(&self, file: &File, before: u64) -> Result<Replaced, Errno> {
+    fn open(&self, file: &File, lot: u64, salt: u64, before: u64) -> Result<Replaced, Errno> {
         if self.openings.load(Ordering::Relaxed) >= MOST_OPENINGS {
             return Err(Errno::EMFILE);
         }
@@ -225,9 +241,8 @@ impl Sink {
             sys::close(opened.fd);
             return Err(Errno::EMFILE);
         }
-        let handle = Handle::opened(opened, file.lot);
         self.openings.fetch_add(1, Ordering::Relaxed);
-        self.opened_by.store(sys::getpid(), Ordering::Relaxed);
+        let handle = Handle::opened(opened, lot, salt);
         match self.handle.compare_exchange(
             before,
             handle.pack(),
@@ -237,7 +252,7 @@ impl Sink {
             Ok(_) => Ok(Replaced { handle, by_us: true }),
             Err(theirs) => {
                 sys::close(handle.fd);
-                let theirs = Handle::unpack(theirs).filter(|theirs| theirs.is_ours());
+                let theirs = Handle::unpack(theirs).filter(|theirs| theirs.is_ours(lot, salt));
                 theirs.map(|handle| Replaced { handle, by_us: false }).ok_or(Errno::EBADF)
             }
         }

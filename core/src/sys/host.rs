@@ -98,29 +98,52 @@ pub fn exit(status: i32) -> ! {
     }
 }
 
-/// Maps the first two words of the file at `path`, shared with whoever else maps it: the
+/// Maps the first two words of the memory file at `path`, shared with whoever else maps it: the
 /// launcher's witness. The descriptor is closed again; the mapping stays as long as the process.
-/// ENAMETOOLONG for a path that is not of the form `/proc/PID/fd/FD`.
-pub fn map_shared(path: &[u8]) -> Result<&'static [AtomicU64; 2], Errno> {
+///
+/// ENAMETOOLONG for a path that is not of the form `/proc/PID/fd/FD`; EINVAL for a file that was
+/// not made under the name `called` (the launcher may be gone, and its number another's), that is
+/// not sealed against shrinking, or too small: touching what is not there would be SIGBUS.
+pub fn map_shared(path: &[u8], called: &[u8]) -> Result<&'static [AtomicU64; 2], Errno> {
     let mut name = [0; 64];
     let end = name.len() - 1;
     name.get_mut(..end)
         .and_then(|room| room.get_mut(..path.len()))
         .ok_or(Errno::ENAMETOOLONG)?
         .copy_from_slice(path);
-    let registers =
-        [reg(libc::AT_FDCWD), name.as_ptr() as usize, reg(libc::O_RDWR | libc::O_CLOEXEC), 0, 0, 0];
+    let flags = reg(libc::O_RDWR | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY);
+    let registers = [reg(libc::AT_FDCWD), name.as_ptr() as usize, flags, 0, 0, 0];
     // SAFETY: the name ends in a zero byte.
     let fd = answer(unsafe { syscall(libc::SYS_openat, registers) })?;
-    let protection = reg(libc::PROT_READ | libc::PROT_WRITE);
-    let registers = [0, size_of::<[u64; 2]>(), protection, reg(libc::MAP_SHARED), fd, 0];
-    // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
-    let mapped = answer(unsafe { syscall(libc::SYS_mmap, registers) });
+    let mapped = is_memory_file(fd, called).and_then(|()| {
+        let protection = reg(libc::PROT_READ | libc::PROT_WRITE);
+        let registers = [0, size_of::<[u64; 2]>(), protection, reg(libc::MAP_SHARED), fd, 0];
+        // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
+        answer(unsafe { syscall(libc::SYS_mmap, registers) })
+    });
     file::close(i32::try_from(fd).unwrap_or(-1));
     let address = mapped? as *const [AtomicU64; 2];
-    // SAFETY: page-aligned, mapped for ever; the launcher has sealed the file against shrinking,
-    // and whoever else writes there does so atomically.
+    // SAFETY: page-aligned, mapped for ever, of a file that cannot shrink below what is mapped;
+    // whoever else writes there does so atomically.
     Ok(unsafe { &*address })
+}
+
+/// Whether this is the memory file of that name, as /proc shows it, with room for two words that
+/// it can never lose (memfd_create(2), "File sealing").
+fn is_memory_file(fd: usize, called: &[u8]) -> Result<(), Errno> {
+    let mut found = [0; 64];
+    let len = file::readlink_fd(i32::try_from(fd).unwrap_or(-1), &mut found)?;
+    if found.get(..len) != Some(called) {
+        return Err(Errno::EINVAL);
+    }
+    let registers = [fd, reg(libc::F_GET_SEALS), 0, 0, 0, 0];
+    // SAFETY: no pointers.
+    let seals = answer(unsafe { syscall(libc::SYS_fcntl, registers) })?;
+    let registers = [fd, 0, reg(libc::SEEK_END), 0, 0, 0];
+    // SAFETY: no pointers.
+    let size = answer(unsafe { syscall(libc::SYS_lseek, registers) })?;
+    let kept = seals & reg(libc::F_SEAL_SHRINK) != 0 && size >= size_of::<[u64; 2]>();
+    kept.then_some(()).ok_or(Errno::EINVAL)
 }
 
 // Registers and kernel structures are spelled for 64-bit machines.

@@ -26,6 +26,6 @@ pub use host::{
 };
 pub use memory::{Arena, Kept};
 pub use thread::{
-    Cancellation, SignalGuard, comm, errno, file_size_limited, getpid, gettid, set_errno,
+    Cancellation, SignalGuard, comm, errno, file_size_limited, getpid, gettid, ignore, set_errno,
     test_cancel, yield_now,
 };

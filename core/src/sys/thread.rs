@@ -106,6 +106,12 @@ fn number(call: libc::c_long) -> i32 {
     number
 }
 
+/// Has the process ignore `signal` (signal(2)).
+pub fn ignore(signal: c_int) {
+    // SAFETY: no handler of ours is involved; async-signal-safe (signal-safety(7)).
+    unsafe { libc::signal(signal, libc::SIG_IGN) };
+}
+
 /// Lets another thread run (sched_yield(2)).
 pub fn yield_now() {
     number(libc::SYS_sched_yield);
