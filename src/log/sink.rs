@@ -52,6 +52,7 @@ impl Handle {
         kind << 62 | fd << Self::NUMBER_BITS | number & ((1 << Self::NUMBER_BITS) - 1)
     }
 
+    #[inline]
     fn unpack(word: u64) -> Option<Handle> {
         let number = word & ((1 << Self::NUMBER_BITS) - 1);
         let fd = word >> Self::NUMBER_BITS & ((1 << Self::FD_BITS) - 1);
@@ -82,6 +83,7 @@ impl Handle {
     }
 
     /// Whether the descriptor is ours, and this process's.
+    #[inline]
     fn is_ours(self, lot: u64, salt: u64) -> bool {
         match self.proof {
             Proof::Position(number) => number == lot && self.is_at(number),
@@ -90,6 +92,7 @@ impl Handle {
         }
     }
 
+    #[inline]
     fn is_at(self, position: u64) -> bool {
         sys::position(self.fd) == Ok(position)
     }
@@ -123,6 +126,7 @@ impl File {
     }
 
     /// What makes the proofs of this process others than its parent's.
+    #[inline]
     fn salt(&self) -> u64 {
         if !self.per_process {
             return 0;
@@ -205,6 +209,7 @@ impl Sink {
         done
     }
 
+    #[inline]
     fn proven_handle(&self) -> Result<Handle, Errno> {
         let word = self.handle.load(Ordering::Relaxed);
         let handle = Handle::unpack(word);
