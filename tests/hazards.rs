@@ -3,6 +3,7 @@
 
 use crate::harness::{Output, Run, Scratch, call, compile, library, library_with_panics, skip};
 use Log::{Any, AtLeast, AtMost, Exact, Whole};
+use cfr_core::format::JSON_KEYS;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -266,36 +267,6 @@ fn is_call(call: &str) -> bool {
         && call.matches("SYS_").count() <= 1
 }
 
-/// Every key that a line has: interface.md.
-const KEYS: [&str; 26] = [
-    "time",
-    "pid",
-    "tid",
-    "comm",
-    "call",
-    "door",
-    "fd_in",
-    "path_in",
-    "off_in",
-    "off_in_after",
-    "fd_out",
-    "path_out",
-    "off_out",
-    "off_out_after",
-    "len",
-    "flags",
-    "flag_names",
-    "ret",
-    "errno",
-    "error",
-    "method",
-    "shared",
-    "dialect",
-    "rule",
-    "injected",
-    "duration_ns",
-];
-
 fn parse_json(log: &[u8]) -> Result<Lines, String> {
     let mut lines = Lines { calls: 0, messages: Vec::new() };
     for line in log.split_inclusive(|&byte| byte == b'\n') {
@@ -304,7 +275,7 @@ fn parse_json(log: &[u8]) -> Result<Lines, String> {
             return Err(shown());
         }
         let object: Value = serde_json::from_slice(line).map_err(|_| shown())?;
-        if KEYS.iter().any(|key| object.get(key).is_none()) {
+        if JSON_KEYS.iter().any(|key| object.get(key).is_none()) {
             return Err(shown());
         }
         match object.get("message") {

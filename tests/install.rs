@@ -19,16 +19,8 @@ fn make(words: &[String]) -> Output {
         .within(project());
     // An outer make, and a packager's environment.
     for name in [
-        "MAKEFLAGS",
-        "MFLAGS",
-        "MAKELEVEL",
-        "DESTDIR",
-        "PREFIX",
-        "BINDIR",
-        "LIBDIR",
-        "INCDIR",
-        "MANDIR",
-        "INSTALL",
+        "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR", "PREFIX", "BINDIR", "LIBDIR", "INCDIR",
+        "MANDIR", "INSTALL",
     ] {
         run.command().env_remove(name);
     }

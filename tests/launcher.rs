@@ -1,6 +1,7 @@
 //! `cfr trace` and `cfr run`, as a shell and a user meet them.
 
 use crate::harness::{Output, Run, Scratch, compile, find_program, launcher, library, skip};
+use cfr_core::format::JSON_KEYS;
 use cfr_core::settings::{Legal, TABLE};
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
@@ -809,35 +810,6 @@ fn a_log_file_is_appended_to() {
     }
 }
 
-/// The contract's, in order.
-const KEYS: [&str; 25] = [
-    "time",
-    "pid",
-    "tid",
-    "comm",
-    "call",
-    "door",
-    "fd_in",
-    "path_in",
-    "off_in",
-    "off_in_after",
-    "fd_out",
-    "path_out",
-    "off_out",
-    "off_out_after",
-    "len",
-    "flags",
-    "flag_names",
-    "ret",
-    "errno",
-    "error",
-    "method",
-    "shared",
-    "dialect",
-    "rule",
-    "injected",
-];
-
 #[test]
 fn json_lines_have_every_key_in_order() {
     let files = Files::new();
@@ -856,14 +828,14 @@ fn json_lines_have_every_key_in_order() {
         });
         let object = value.as_object().unwrap();
         let mut rest = line;
-        for key in KEYS.iter().chain(&["duration_ns"]) {
+        for key in &JSON_KEYS {
             assert!(object.contains_key(*key), "no {key} in {line}");
             let at = rest.find(&format!("\"{key}\":"));
             rest = &rest[at.unwrap_or_else(|| panic!("{key} is out of order in {line}"))..];
         }
         // A message has two more.
         let more = if value["call"].is_null() { 2 } else { 0 };
-        assert_eq!(object.len(), KEYS.len() + 1 + more, "{line}");
+        assert_eq!(object.len(), JSON_KEYS.len() + more, "{line}");
         if more == 0 {
             calls.push(value);
         }

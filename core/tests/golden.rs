@@ -152,33 +152,11 @@ fn json() {
 #[test]
 fn json_has_every_key() {
     const KEYS: [&str; 26] = [
-        "time",
-        "pid",
-        "tid",
-        "comm",
-        "call",
-        "door",
-        "fd_in",
-        "path_in",
-        "off_in",
-        "off_in_after",
-        "fd_out",
-        "path_out",
-        "off_out",
-        "off_out_after",
-        "len",
-        "flags",
-        "flag_names",
-        "ret",
-        "errno",
-        "error",
-        "method",
-        "shared",
-        "dialect",
-        "rule",
-        "injected",
-        "duration_ns",
+        "time", "pid", "tid", "comm", "call", "door", "fd_in", "path_in", "off_in", "off_in_after",
+        "fd_out", "path_out", "off_out", "off_out_after", "len", "flags", "flag_names", "ret",
+        "errno", "error", "method", "shared", "dialect", "rule", "injected", "duration_ns",
     ];
+    assert_eq!(KEYS, cfr_core::format::JSON_KEYS);
     for (what, record) in records() {
         let line = format!("{record:#?}");
         assert!(!line.contains('\n'), "{what}");

@@ -4,16 +4,19 @@
 //! its thread-locals with destructors deadlock in signal handlers and forked children, and abort
 //! at thread exit. This one has none of them.
 
+mod complaints;
+mod handle;
 mod pool;
 mod sink;
 
+pub(crate) use complaints::Complaints;
 pub(crate) use pool::PATHS;
 
 use cfr_core::errno::Errno;
 use cfr_core::format::{EventWriter, Format, Said, printable};
 use cfr_core::line::Line;
 use cfr_core::record;
-use cfr_core::settings::{Level, Settings, TABLE, Unusable};
+use cfr_core::settings::{Level, Settings};
 use cfr_core::sys;
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -75,20 +78,9 @@ impl Log {
 
     /// Warns of the settings that could not be used, once in a process, and not before it copies:
     /// a preload library is loaded into many processes that have nothing to do with it.
+    #[inline]
     pub(crate) fn complain_once(&self) {
-        if self.complaints.pending.load(Ordering::Relaxed)
-            && self.complaints.pending.swap(false, Ordering::Relaxed)
-        {
-            for complaint in self.complaints.list.iter().flatten() {
-                let unusable = complaint.unusable();
-                tracing::warn!(
-                    target: MESSAGES,
-                    "{}: {unusable}; the default holds: {}",
-                    unusable.setting.variable,
-                    unusable.setting.default
-                );
-            }
-        }
+        self.complaints.say_once();
     }
 
     /// Writes one event.
@@ -205,62 +197,5 @@ fn filter(level: Level) -> LevelFilter {
         Level::Info => LevelFilter::INFO,
         Level::Debug => LevelFilter::DEBUG,
         Level::Trace => LevelFilter::TRACE,
-    }
-}
-
-/// Settings that could not be used, kept until somebody may be told.
-pub(crate) struct Complaints {
-    list: [Option<Complaint>; TABLE.len()],
-    pending: AtomicBool,
-}
-
-impl Complaints {
-    /// No complaint.
-    pub(crate) fn none() -> Self {
-        Complaints { list: [None; TABLE.len()], pending: AtomicBool::new(false) }
-    }
-
-    /// Keeps one.
-    pub(crate) fn add(&mut self, unusable: &Unusable<'_>) {
-        if let Some(place) = self.list.iter_mut().find(|place| place.is_none()) {
-            *place = Some(Complaint::new(unusable));
-            *self.pending.get_mut() = true;
-        }
-    }
-
-    /// The first one.
-    pub(crate) fn first(&self) -> Option<Unusable<'_>> {
-        self.list.iter().flatten().map(Complaint::unusable).next()
-    }
-}
-
-/// The environment may be overwritten before the complaint is made, so it keeps a piece of it.
-#[derive(Clone, Copy)]
-struct Complaint {
-    setting: &'static cfr_core::settings::Setting,
-    value: [u8; Complaint::KEPT + 3],
-    len: usize,
-}
-
-impl Complaint {
-    const KEPT: usize = 64;
-
-    fn new(unusable: &Unusable<'_>) -> Self {
-        let given = unusable.value;
-        let (kept, cut) = match given.get(..Complaint::KEPT) {
-            Some(kept) if given.len() > Complaint::KEPT => (kept, &b"..."[..]),
-            _ => (given, &[][..]),
-        };
-        let mut value = [0; Complaint::KEPT + 3];
-        let mut len = 0;
-        for (place, &byte) in value.iter_mut().zip(kept.iter().chain(cut)) {
-            *place = byte;
-            len += 1;
-        }
-        Complaint { setting: unusable.setting, value, len }
-    }
-
-    fn unusable(&self) -> Unusable<'_> {
-        Unusable { setting: self.setting, value: self.value.get(..self.len).unwrap_or_default() }
     }
 }

@@ -1,10 +1,10 @@
 //! Where lines go: standard error or a file, never anything else.
 //!
-//! Programs close descriptors that they do not know, and the next file they open gets the number.
-//! So the descriptor's identity is proven before every write; one that is no longer ours is given
-//! up, never written and never closed.
+//! A descriptor is proven ours before every write; one that is no longer ours is given up, never
+//! written and never closed.
 
 use crate::log::PATHS;
+use crate::log::handle::{Handle, Proof};
 use cfr_core::errno::Errno;
 use cfr_core::line::Line;
 use cfr_core::settings::{Part, Placeholder, template as parts};
@@ -17,91 +17,6 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 const PATIENCE_MS: u32 = 1000;
 
 const STANDARD_ERROR: i32 = 2;
-
-/// A descriptor and the proof that it is ours, in one word that threads can exchange atomically.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Handle {
-    fd: i32,
-    proof: Proof,
-}
-
-/// What must hold for a descriptor to be ours.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Proof {
-    /// A regular file that we opened: its file offset is this number, drawn by lot. Lines are
-    /// appended by pwrite(2), which leaves it alone. One lseek(2) costs a third of an fstat(2).
-    Position(u64),
-    /// A regular file: its device, inode and type.
-    Regular(u64),
-    /// A pipe, socket, terminal or device: likewise.
-    Stream(u64),
-}
-
-impl Handle {
-    const NUMBER_BITS: u32 = 42;
-    const FD_BITS: u32 = 20;
-
-    /// 0 stands for no handle.
-    fn pack(self) -> u64 {
-        let (kind, number) = match self.proof {
-            Proof::Position(number) => (1, number),
-            Proof::Regular(number) => (2, number),
-            Proof::Stream(number) => (3, number),
-        };
-        let fd = u64::try_from(self.fd).unwrap_or(0) & ((1 << Self::FD_BITS) - 1);
-        kind << 62 | fd << Self::NUMBER_BITS | number & ((1 << Self::NUMBER_BITS) - 1)
-    }
-
-    #[inline]
-    fn unpack(word: u64) -> Option<Handle> {
-        let number = word & ((1 << Self::NUMBER_BITS) - 1);
-        let fd = word >> Self::NUMBER_BITS & ((1 << Self::FD_BITS) - 1);
-        let proof = match word >> 62 {
-            1 => Proof::Position(number),
-            2 => Proof::Regular(number),
-            3 => Proof::Stream(number),
-            _ => return None,
-        };
-        Some(Handle { fd: i32::try_from(fd).unwrap_or(-1), proof })
-    }
-
-    /// By device and inode. `salt` tells the processes apart where each has a file of its own.
-    fn identified(fd: i32, identity: sys::Identity, salt: u64) -> Handle {
-        let number = identity.print ^ salt;
-        let proof = if identity.regular { Proof::Regular(number) } else { Proof::Stream(number) };
-        Handle { fd, proof }
-    }
-
-    /// A file of our own: by position where it has one.
-    fn opened(opened: sys::Opened, lot: u64, salt: u64) -> Handle {
-        let by_position = Handle { fd: opened.fd, proof: Proof::Position(lot) };
-        if opened.identity.regular && sys::set_position(opened.fd, lot) == Ok(lot) {
-            by_position
-        } else {
-            Handle::identified(opened.fd, opened.identity, salt)
-        }
-    }
-
-    /// Whether the descriptor is ours, and this process's.
-    #[inline]
-    fn is_ours(self, lot: u64, salt: u64) -> bool {
-        match self.proof {
-            Proof::Position(number) => number == lot && self.is_at(number),
-            Proof::Regular(_) | Proof::Stream(_) => sys::identify(self.fd)
-                .is_ok_and(|now| Handle::identified(self.fd, now, salt) == self),
-        }
-    }
-
-    #[inline]
-    fn is_at(self, position: u64) -> bool {
-        sys::position(self.fd) == Ok(position)
-    }
-
-    /// Whether the descriptor is the one that the parent process opened for itself.
-    fn is_parents(self, lot: u64) -> bool {
-        matches!(self.proof, Proof::Position(number) if number != lot && self.is_at(number))
-    }
-}
 
 /// A file that is opened when the first line comes, and again when its descriptor is gone.
 struct File {
@@ -242,7 +157,7 @@ impl Sink {
         let opened = PATHS.with_page(|page| expand(file.template, page).and_then(sys::open_append));
         // No page is free: the next line tries again.
         let opened = opened.ok_or(Errno::EAGAIN)??;
-        if opened.fd >= 1 << Handle::FD_BITS {
+        if opened.fd >= Handle::FD_LIMIT {
             sys::close(opened.fd);
             return Err(Errno::EMFILE);
         }
@@ -266,59 +181,84 @@ impl Sink {
     fn write(&self, handle: Handle, line: &mut Line<'_>) -> Result<(), Errno> {
         let torn = self.torn.load(Ordering::Relaxed);
         let bytes = line.finish(torn);
-        let written = match handle.proof {
+        let (written, trouble) = match handle.proof {
             Proof::Position(lot) => {
                 let _guard = sys::file_size_limited().then(SignalGuard::new);
-                sys::write_at_end(handle.fd, bytes, lot)
+                all(bytes, |rest| sys::write_at_end(handle.fd, rest, lot))
             }
             Proof::Regular(_) => {
                 let _guard = sys::file_size_limited().then(SignalGuard::new);
-                sys::write(handle.fd, bytes)
+                all(bytes, |rest| sys::write(handle.fd, rest))
             }
             Proof::Stream(_) => {
                 let _guard = SignalGuard::new();
-                self.write_stream(handle.fd, bytes)
+                let mut patience = Patience::new(if self.is_stuck() { 0 } else { PATIENCE_MS });
+                all(bytes, |rest| write_stream(handle.fd, rest, &mut patience))
             }
-        }?;
-        let whole = written == bytes.len();
-        if torn || !whole {
-            self.torn.store(!whole, Ordering::Relaxed);
-        }
-        if whole { Ok(()) } else { Err(Errno::EFBIG) }
-    }
-
-    /// Writes without ever blocking for longer than a second in a row.
-    fn write_stream(&self, fd: i32, bytes: &[u8]) -> Result<usize, Errno> {
-        let mut written = 0;
-        while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
-            match sys::write_no_wait(fd, rest) {
-                Ok(count) => written += count,
-                Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) if self.waited(fd) == Readiness::Ready => {}
-                // No RWF_NOWAIT on this file: it must say that it has room.
-                Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => {
-                    if self.waited(fd) == Readiness::TimedOut {
-                        return partial(written, Errno::EAGAIN);
-                    }
-                    match sys::write(fd, rest) {
-                        Ok(count) => written += count,
-                        Err(Errno::EINTR) => {}
-                        Err(errno) => return partial(written, errno),
-                    }
-                }
-                Err(errno) => return partial(written, errno),
+        };
+        let Some(errno) = trouble else {
+            if torn {
+                self.torn.store(false, Ordering::Relaxed);
             }
+            return Ok(());
+        };
+        if written > 0 {
+            self.torn.store(true, Ordering::Relaxed);
         }
-        Ok(written)
-    }
-
-    fn waited(&self, fd: i32) -> Readiness {
-        sys::wait_writable(fd, if self.is_stuck() { 0 } else { PATIENCE_MS })
+        Err(errno)
     }
 }
 
-fn partial(written: usize, errno: Errno) -> Result<usize, Errno> {
-    if written > 0 { Ok(written) } else { Err(errno) }
+/// What is left of the time that a line may wait.
+struct Patience {
+    ms: u32,
+}
+
+impl Patience {
+    fn new(ms: u32) -> Self {
+        Patience { ms }
+    }
+
+    fn wait(&mut self, fd: i32) -> Readiness {
+        let begun_ns = sys::monotonic_ns();
+        let readiness = sys::wait_writable(fd, self.ms);
+        let waited_ms = (sys::monotonic_ns().saturating_sub(begun_ns)).div_ceil(1_000_000);
+        self.ms = self.ms.saturating_sub(u32::try_from(waited_ms).unwrap_or(u32::MAX));
+        readiness
+    }
+}
+
+/// One write that waits no longer than there is patience. EINTR where it may be tried again.
+fn write_stream(fd: i32, bytes: &[u8], patience: &mut Patience) -> Result<usize, Errno> {
+    match sys::write_no_wait(fd, bytes) {
+        Err(Errno::EAGAIN) if patience.ms > 0 && patience.wait(fd) == Readiness::Ready => {
+            Err(Errno::EINTR)
+        }
+        // No RWF_NOWAIT on this file: it must say that it has room.
+        Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => match patience.wait(fd) {
+            Readiness::Ready => sys::write(fd, bytes),
+            Readiness::TimedOut => Err(Errno::EAGAIN),
+        },
+        done => done,
+    }
+}
+
+/// Writes until all is written or an error comes: how much was written, and the error. Nearly
+/// always this is one write; what remains after a short one is written for the error's sake.
+#[inline]
+fn all(
+    bytes: &[u8],
+    mut write: impl FnMut(&[u8]) -> Result<usize, Errno>,
+) -> (usize, Option<Errno>) {
+    let mut written = 0;
+    while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+        match write(rest) {
+            Ok(count) => written += count,
+            Err(Errno::EINTR) => {}
+            Err(errno) => return (written, Some(errno)),
+        }
+    }
+    (written, None)
 }
 
 /// The path that the template means in this process.

@@ -10,6 +10,13 @@ use crate::line::{Line, ROOM_FOR_PATH};
 use crate::record::Record;
 use core::fmt::{self, Write};
 
+/// The keys of an object, in order.
+pub const KEYS: [&str; 26] = [
+    "time", "pid", "tid", "comm", "call", "door", "fd_in", "path_in", "off_in", "off_in_after",
+    "fd_out", "path_out", "off_out", "off_out_after", "len", "flags", "flag_names", "ret", "errno",
+    "error", "method", "shared", "dialect", "rule", "injected", "duration_ns",
+];
+
 pub(super) fn record(out: &mut Piece, record: &Record) {
     let call = &record.call;
     let (off_in_after, off_out_after) = record.offsets_after;
@@ -138,32 +145,13 @@ pub(super) fn message(line: &mut Line, said: &Said, message: &dyn fmt::Debug) {
     out.signed(i64::from(said.pid));
     out.literal(b",\"tid\":");
     out.signed(i64::from(said.tid));
-    for key in [
-        "comm",
-        "call",
-        "door",
-        "fd_in",
-        "path_in",
-        "off_in",
-        "off_in_after",
-        "fd_out",
-        "path_out",
-        "off_out",
-        "off_out_after",
-        "len",
-        "flags",
-        "flag_names",
-        "ret",
-        "errno",
-        "error",
-        "method",
-    ] {
+    for key in KEYS.into_iter().skip_while(|&key| key != "comm") {
         out.literal(b",\"");
         out.text(key);
-        out.literal(b"\":null");
+        out.literal(b"\":");
+        out.text(if key == "injected" { "false" } else { "null" });
     }
-    out.literal(NOTHING_MORE);
-    out.literal(b",\"duration_ns\":null,\"level\":");
+    out.literal(b",\"level\":");
     string(out, said.level.as_bytes());
     out.literal(b",\"message\":\"");
     let _ = write!(escape::JsonString(out), "{message:?}");

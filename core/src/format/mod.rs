@@ -8,6 +8,7 @@ mod piece;
 mod text;
 
 pub use escape::printable;
+pub use json::KEYS as JSON_KEYS;
 
 use crate::line::Line;
 use crate::record::Record;
