@@ -12,7 +12,6 @@ python3 python3
 node nodejs
 pkg-config pkg-config
 c++ g++
-man man-db
 mandoc mandoc
 setpriv util-linux'
 missing=
