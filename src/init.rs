@@ -9,9 +9,12 @@ use crate::intercept::{NEXT, WITNESS};
 use crate::log::{self, Complaints};
 use cfr_core::door::Door;
 use cfr_core::line::Line;
-use cfr_core::settings::{Forward, LONGEST_PATH, Level, Setting, Settings, Unusable, WITNESS_NAME};
+use cfr_core::settings::{
+    Forward, LONGEST_PATH, Level, Setting, Settings, TABLE, Unusable, WITNESS_NAME,
+};
 use cfr_core::sys::{self, Arena, Kept};
 use core::fmt::Write;
+use core::mem;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// env(1)'s and timeout(1)'s status for trouble of their own; the launcher's too.
@@ -45,7 +48,9 @@ fn begin() {
         return;
     }
     let (settings, complaints) = read_environment();
+    // Not where the library came by dlopen(3): then the program is long running.
     if settings.strict
+        && is_preloaded()
         && let Some(unusable) = complaints.first()
     {
         let mut buffer = [0; 512];
@@ -90,6 +95,7 @@ fn open_doors(behind: impl Fn(Door) -> Gate) {
 fn read_environment() -> (Settings<'static>, Complaints) {
     let mut settings = Settings::new(is_preloaded());
     let mut complaints = Complaints::none();
+    let mut seen = [false; TABLE.len()];
     for entry in sys::environment() {
         let entry = entry.to_bytes();
         if !entry.starts_with(b"CFR_") {
@@ -98,9 +104,11 @@ fn read_environment() -> (Settings<'static>, Complaints) {
         let equals = entry.iter().position(|&byte| byte == b'=').unwrap_or(entry.len());
         let (variable, value) = entry.split_at(equals);
         let value = value.strip_prefix(b"=").unwrap_or_default();
-        if let Some(setting) = Setting::by_variable(variable)
-            && let Err(unusable) = settings.set(setting, value)
-        {
+        let Some(setting) = Setting::by_variable(variable) else { continue };
+        // Of two variables of one name the first counts: getenv(3).
+        let again =
+            seen.get_mut(setting.name as usize).is_some_and(|seen| mem::replace(seen, true));
+        if !again && let Err(unusable) = settings.set(setting, value) {
             complaints.add(&unusable);
         }
     }
@@ -134,7 +142,8 @@ fn kept(template: &[u8]) -> Option<&'static [u8]> {
     TEMPLATE.keep(|room| {
         let mut end = 0;
         if !template.starts_with(b"/") {
-            let len = sys::getcwd(room).ok()?;
+            // Without a slash where it is out of reach: getcwd(2), "(unreachable)".
+            let len = sys::getcwd(room).ok().filter(|_| room.starts_with(b"/"))?;
             end = double_percent_signs(room, len)?;
             *room.get_mut(end)? = b'/';
             end += 1;

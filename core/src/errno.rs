@@ -24,6 +24,10 @@ impl Errno {
     pub const EINVAL: Errno = Errno(libc::EINVAL);
     /// A file past its limit; also a line that was written in part.
     pub const EFBIG: Errno = Errno(libc::EFBIG);
+    /// A pipe or socket without a reader.
+    pub const EPIPE: Errno = Errno(libc::EPIPE);
+    /// Not permitted; also what seccomp filters answer.
+    pub const EPERM: Errno = Errno(libc::EPERM);
     /// Too many open descriptors.
     pub const EMFILE: Errno = Errno(libc::EMFILE);
     /// A path longer than PATH_MAX.

@@ -13,7 +13,7 @@ pub(crate) use complaints::Complaints;
 pub(crate) use pool::PATHS;
 
 use cfr_core::errno::Errno;
-use cfr_core::format::{EventWriter, Format, Said, printable};
+use cfr_core::format::{self, EventWriter, Format, Said, printable};
 use cfr_core::line::Line;
 use cfr_core::record;
 use cfr_core::settings::{Level, Settings};
@@ -83,35 +83,41 @@ impl Log {
         self.complaints.say_once();
     }
 
-    /// Writes one event.
+    /// Writes one event, and what was lost before it.
     fn write(&self, event: &Event<'_>) {
-        if LINES.with_page(|page| self.write_in(event, page)).is_none() {
+        let written = self.write_line(|line| self.format(event, line));
+        if !written {
             self.lost.fetch_add(1, Ordering::Relaxed);
+        } else if self.lost.load(Ordering::Relaxed) > 0 {
+            self.report_lost();
         }
-        self.report_lost();
     }
 
-    fn write_in(&self, event: &Event<'_>, buffer: &mut [u8]) {
+    /// Writes the line that `format` makes; whether it was taken.
+    #[inline]
+    fn write_line(&self, format: impl FnOnce(&mut Line<'_>)) -> bool {
         let sink = self.file.as_ref().unwrap_or(&self.console);
-        let mut line = Line::new(buffer);
-        if self.file.is_none() && self.settings.log_format == Format::Text {
-            line.bytes(b"cfr: ");
-        }
+        let taken = LINES.with_page(|page| {
+            let mut line = Line::new(page);
+            if self.file.is_none() && self.settings.log_format == Format::Text {
+                line.bytes(b"cfr: ");
+            }
+            format(&mut line);
+            sink.put(&mut line).map_err(|errno| self.tell_of_trouble(errno)).is_ok()
+        });
+        taken.unwrap_or(false)
+    }
+
+    #[inline]
+    fn format(&self, event: &Event<'_>, line: &mut Line<'_>) {
+        let format = self.settings.log_format;
         if event.metadata().target() == record::TARGET {
-            event.record(&mut EventWriter::of_call(&mut line, self.settings.log_format));
+            event.record(&mut EventWriter::of_call(line, format));
         } else {
             let level = event.metadata().level().as_str();
-            let said = Said {
-                time_ns: sys::realtime_ns(),
-                pid: sys::getpid(),
-                tid: sys::gettid(),
-                level: LEVELS.iter().find(|name| name.eq_ignore_ascii_case(level)).unwrap_or(&""),
-            };
-            event.record(&mut EventWriter::of_message(&mut line, self.settings.log_format, said));
-        }
-        if let Err(errno) = sink.put(&mut line) {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-            self.tell_of_trouble(errno);
+            let level = LEVELS.iter().find(|name| name.eq_ignore_ascii_case(level));
+            let said = said(level.unwrap_or(&""));
+            event.record(&mut EventWriter::of_message(line, format, said));
         }
     }
 
@@ -123,32 +129,33 @@ impl Log {
         }
         let mut buffer = [0; 512];
         let mut line = Line::new(&mut buffer);
-        let path = printable(path);
-        let _ = write!(
-            line,
-            "cfr: cannot write the log to {path}: {errno}; its lines are dropped and counted"
-        );
+        let _ = write!(line, "cfr: cannot write the log to {}: ", printable(path));
+        let _ = match self.file.as_ref().is_some_and(Sink::has_given_up) {
+            true => line.write_str("the program put its own files under its number too often"),
+            false => write!(line, "{errno}"),
+        };
+        line.bytes(b"; its lines are dropped and counted");
         let _ = self.console.put(&mut line);
     }
 
-    /// As soon as a line goes through again: how many did not.
+    /// As soon as a line goes through again: how many did not. Not an event: one that is lost
+    /// would report itself.
+    #[cold]
     fn report_lost(&self) {
-        if self.lost.load(Ordering::Relaxed) == 0 {
-            return;
-        }
-        let sink = self.file.as_ref().unwrap_or(&self.console);
-        if sink.is_stuck() {
-            return;
-        }
         let lost = self.lost.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            // Comes back here through the subscriber; a line that is lost then is counted anew.
-            tracing::error!(target: MESSAGES, "{lost} lines lost");
-            if sink.is_stuck() {
-                self.lost.fetch_add(lost - 1, Ordering::Relaxed);
-            }
+        let written = lost == 0
+            || self.write_line(|line| {
+                let message = format_args!("{lost} lines lost");
+                format::message(line, self.settings.log_format, &said("error"), &message);
+            });
+        if !written {
+            self.lost.fetch_add(lost, Ordering::Relaxed);
         }
     }
+}
+
+fn said(level: &'static str) -> Said {
+    Said { time_ns: sys::realtime_ns(), pid: sys::getpid(), tid: sys::gettid(), level }
 }
 
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];

@@ -59,16 +59,20 @@ struct Replaced {
     by_us: bool,
 }
 
-/// How often a process may find its log file's descriptor gone and open it anew. A descriptor
-/// that is lost is not closed, so this bounds what a host could be made to leak.
-const MOST_OPENINGS: u32 = 256;
+/// How often a process may find something else under its log's number and open the log anew. A
+/// descriptor that is not proven ours is not closed, so this bounds what a host could be made to
+/// leak.
+const MOST_LOSSES: u32 = 256;
 
 /// One place for lines.
 pub(super) struct Sink {
     /// `None` for the host's own descriptor 2 as it was at the start; that is never reopened.
     file: Option<File>,
     handle: AtomicU64,
-    openings: AtomicU32,
+    /// The handle before that: a child of vfork shares this memory, but not the descriptors, and
+    /// leaves its own handle to the parent.
+    previous: AtomicU64,
+    losses: AtomicU32,
     /// The last line found no taker in time: the next one does not wait.
     stuck: AtomicBool,
     /// The last line was written in part: the next one begins with a newline.
@@ -80,7 +84,8 @@ impl Sink {
         Sink {
             file,
             handle: AtomicU64::new(handle),
-            openings: AtomicU32::new(0),
+            previous: AtomicU64::new(0),
+            losses: AtomicU32::new(0),
             stuck: AtomicBool::new(false),
             torn: AtomicBool::new(false),
         }
@@ -144,16 +149,39 @@ impl Sink {
                 }
                 Ok(opened.handle)
             }
-            _ => self.open(file, lot, salt, word).map(|opened| opened.handle),
+            lost => {
+                if let Some(handle) = self.come_back(word, lot, salt) {
+                    return Ok(handle);
+                }
+                if lost.is_some_and(|lost| sys::identify(lost.fd).is_ok()) {
+                    self.losses.fetch_add(1, Ordering::Relaxed);
+                }
+                if self.has_given_up() {
+                    return Err(Errno::EBADF);
+                }
+                self.open(file, lot, salt, word).map(|opened| opened.handle)
+            }
         }
+    }
+
+    /// The handle before `word`, back in its place, if that is ours.
+    #[cold]
+    fn come_back(&self, word: u64, lot: u64, salt: u64) -> Option<Handle> {
+        let previous = self.previous.load(Ordering::Relaxed);
+        let handle = Handle::unpack(previous).filter(|handle| handle.is_ours(lot, salt))?;
+        // Where another thread was first, that is as good.
+        let _ = self.handle.compare_exchange(word, previous, Ordering::Relaxed, Ordering::Relaxed);
+        Some(handle)
+    }
+
+    /// Whether the log's descriptor was taken away too often.
+    pub(super) fn has_given_up(&self) -> bool {
+        self.losses.load(Ordering::Relaxed) > MOST_LOSSES
     }
 
     /// Opens the file anew, in place of the handle `before`.
     #[cold]
     fn open(&self, file: &File, lot: u64, salt: u64, before: u64) -> Result<Replaced, Errno> {
-        if self.openings.load(Ordering::Relaxed) >= MOST_OPENINGS {
-            return Err(Errno::EMFILE);
-        }
         let opened = PATHS.with_page(|page| expand(file.template, page).and_then(sys::open_append));
         // No page is free: the next line tries again.
         let opened = opened.ok_or(Errno::EAGAIN)??;
@@ -161,7 +189,6 @@ impl Sink {
             sys::close(opened.fd);
             return Err(Errno::EMFILE);
         }
-        self.openings.fetch_add(1, Ordering::Relaxed);
         let handle = Handle::opened(opened, lot, salt);
         match self.handle.compare_exchange(
             before,
@@ -169,7 +196,10 @@ impl Sink {
             Ordering::Relaxed,
             Ordering::Relaxed,
         ) {
-            Ok(_) => Ok(Replaced { handle, by_us: true }),
+            Ok(_) => {
+                self.previous.store(before, Ordering::Relaxed);
+                Ok(Replaced { handle, by_us: true })
+            }
             Err(theirs) => {
                 sys::close(handle.fd);
                 let theirs = Handle::unpack(theirs).filter(|theirs| theirs.is_ours(lot, salt));
@@ -183,17 +213,17 @@ impl Sink {
         let bytes = line.finish(torn);
         let (written, trouble) = match handle.proof {
             Proof::Position(lot) => {
-                let _guard = sys::file_size_limited().then(SignalGuard::new);
-                all(bytes, |rest| sys::write_at_end(handle.fd, rest, lot))
+                let guard = sys::file_size_limited().then(SignalGuard::new);
+                all(bytes, guard.as_ref(), |rest| sys::write_at_end(handle.fd, rest, lot))
             }
             Proof::Regular(_) => {
-                let _guard = sys::file_size_limited().then(SignalGuard::new);
-                all(bytes, |rest| sys::write(handle.fd, rest))
+                let guard = sys::file_size_limited().then(SignalGuard::new);
+                all(bytes, guard.as_ref(), |rest| sys::write(handle.fd, rest))
             }
             Proof::Stream(_) => {
-                let _guard = SignalGuard::new();
+                let guard = SignalGuard::new();
                 let mut patience = Patience::new(if self.is_stuck() { 0 } else { PATIENCE_MS });
-                all(bytes, |rest| write_stream(handle.fd, rest, &mut patience))
+                all(bytes, Some(&guard), |rest| write_stream(handle.fd, rest, &mut patience))
             }
         };
         let Some(errno) = trouble else {
@@ -234,8 +264,9 @@ fn write_stream(fd: i32, bytes: &[u8], patience: &mut Patience) -> Result<usize,
         Err(Errno::EAGAIN) if patience.ms > 0 && patience.wait(fd) == Readiness::Ready => {
             Err(Errno::EINTR)
         }
-        // No RWF_NOWAIT on this file: it must say that it has room.
-        Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => match patience.wait(fd) {
+        // No RWF_NOWAIT on this file, or no pwritev2 behind a seccomp filter: the file must say that
+        // it has room.
+        Err(Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EPERM) => match patience.wait(fd) {
             Readiness::Ready => sys::write(fd, bytes),
             Readiness::TimedOut => Err(Errno::EAGAIN),
         },
@@ -248,11 +279,16 @@ fn write_stream(fd: i32, bytes: &[u8], patience: &mut Patience) -> Result<usize,
 #[inline]
 fn all(
     bytes: &[u8],
+    guard: Option<&SignalGuard>,
     mut write: impl FnMut(&[u8]) -> Result<usize, Errno>,
 ) -> (usize, Option<Errno>) {
     let mut written = 0;
     while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
-        match write(rest) {
+        let done = write(rest);
+        if let Some(guard) = guard {
+            guard.note(done, rest.len());
+        }
+        match done {
             Ok(count) => written += count,
             Err(Errno::EINTR) => {}
             Err(errno) => return (written, Some(errno)),

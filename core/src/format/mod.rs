@@ -58,6 +58,14 @@ pub struct Said {
     pub level: &'static str,
 }
 
+/// Writes a message into a line.
+pub fn message(line: &mut Line<'_>, format: Format, said: &Said, message: &dyn fmt::Debug) {
+    match format {
+        Format::Text => text::message(line, said, message),
+        Format::Json => json::message(line, said, message),
+    }
+}
+
 /// Writes one event into a line: a `tracing` visitor, to be given to `Event::record`.
 pub struct EventWriter<'a, 'b> {
     line: &'a mut Line<'b>,
@@ -82,8 +90,7 @@ impl Visit for EventWriter<'_, '_> {
         match (self.format, &self.said) {
             (Format::Text, None) => drop(write!(self.line, "{message:?}")),
             (Format::Json, None) => drop(write!(self.line, "{message:#?}")),
-            (Format::Text, Some(said)) => text::message(self.line, said, message),
-            (Format::Json, Some(said)) => json::message(self.line, said, message),
+            (format, Some(said)) => self::message(self.line, format, said, message),
         }
     }
 

@@ -92,7 +92,8 @@ pub fn open_append(path: &CStr) -> Result<Opened, Errno> {
     let low = descriptor(answer(unsafe { syscall(libc::SYS_openat, registers) })?);
     let high = duplicate(low, OUR_LOWEST).or_else(|_| duplicate(low, OUR_LOWEST_UNDER_LIMIT));
     close(low);
-    let fd = high?;
+    // EINVAL where the limit lies below.
+    let fd = high.map_err(|errno| if errno == Errno::EINVAL { Errno::EMFILE } else { errno })?;
     match identify(fd) {
         Ok(identity) => Ok(Opened { fd, identity }),
         Err(errno) => {

@@ -70,7 +70,9 @@ fn clock(id: libc::clockid_t) -> u64 {
     // SAFETY: one timespec to write. Through the C library, which reads the clock in the vDSO
     // without a system call; clock_gettime is async-signal-safe (signal-safety(7)).
     unsafe { libc::clock_gettime(id, &raw mut time) };
-    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
+    // Wrapping, because another preload's clock may say anything.
+    let seconds = time.tv_sec.cast_unsigned();
+    seconds.wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec.cast_unsigned())
 }
 
 /// The next library's `copy_file_range` after ours; `None` where no other has one.
@@ -101,10 +103,13 @@ pub fn exit(status: i32) -> ! {
 /// Maps the first two words of the memory file at `path`, shared with whoever else maps it: the
 /// launcher's witness. The descriptor is closed again; the mapping stays as long as the process.
 ///
-/// ENAMETOOLONG for a path that is not of the form `/proc/PID/fd/FD`; EINVAL for a file that was
-/// not made under the name `called` (the launcher may be gone, and its number another's), that is
-/// not sealed against shrinking, or too small: touching what is not there would be SIGBUS.
+/// ENAMETOOLONG and EINVAL for a path that is not of the form `/proc/PID/fd/FD`; EINVAL for a file
+/// that was not made under the name `called` (the launcher may be gone, and its number another's),
+/// that is not sealed against shrinking, or too small: touching what is not there would be SIGBUS.
 pub fn map_shared(path: &[u8], called: &[u8]) -> Result<&'static [AtomicU64; 2], Errno> {
+    if !path.starts_with(b"/proc/") {
+        return Err(Errno::EINVAL);
+    }
     let mut name = [0; 64];
     let end = name.len() - 1;
     name.get_mut(..end)

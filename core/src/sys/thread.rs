@@ -2,6 +2,7 @@
 
 use super::raw::{answer, reg, syscall};
 use crate::errno::Errno;
+use core::cell::Cell;
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 
@@ -139,13 +140,14 @@ pub fn file_size_limited() -> bool {
 }
 
 /// The signals that a write of ours could raise in the host, held back; a signal that our write
-/// did raise is taken back when this is dropped.
+/// did raise is taken back when this is dropped, one that somebody sent meanwhile is not.
 ///
 /// SIGPIPE: nobody reads; SIGXFSZ: the file size limit; SIGTTOU: a background job's terminal
 /// (blocked, the write goes through: termios(3) on TOSTOP).
 pub struct SignalGuard {
     mask: u64,
     pending: u64,
+    raised: Cell<bool>,
 }
 
 const RAISED_BY_WRITE: u64 = bit(libc::SIGPIPE) | bit(libc::SIGXFSZ) | bit(libc::SIGTTOU);
@@ -158,7 +160,7 @@ impl SignalGuard {
     /// Holds the three signals back in the calling thread.
     #[must_use]
     pub fn new() -> Self {
-        let mut guard = SignalGuard { mask: 0, pending: 0 };
+        let mut guard = SignalGuard { mask: 0, pending: 0, raised: Cell::new(false) };
         let block = RAISED_BY_WRITE;
         let registers = [
             reg(libc::SIG_BLOCK),
@@ -175,6 +177,15 @@ impl SignalGuard {
         let _ = unsafe { syscall(libc::SYS_rt_sigpending, registers) };
         guard
     }
+
+    /// To be told what each write of `len` bytes returned: only one that found no reader or hit a
+    /// limit, maybe after a part, has raised a signal.
+    #[inline]
+    pub fn note(&self, done: Result<usize, Errno>, len: usize) {
+        if matches!(done, Err(Errno::EPIPE | Errno::EFBIG)) || done.is_ok_and(|count| count < len) {
+            self.raised.set(true);
+        }
+    }
 }
 
 impl Default for SignalGuard {
@@ -185,9 +196,9 @@ impl Default for SignalGuard {
 
 impl Drop for SignalGuard {
     fn drop(&mut self) {
-        // One that was pending before is the host's: it stays. The others can only be ours:
-        // these three are raised at the thread that writes.
+        // One that was pending before is the host's: it stays.
         let ours = RAISED_BY_WRITE & !self.pending & !bit(libc::SIGTTOU);
+        let ours = if self.raised.get() { ours } else { 0 };
         let mut pending = MaybeUninit::<u64>::zeroed();
         let registers = [pending.as_mut_ptr() as usize, size_of::<u64>(), 0, 0, 0, 0];
         // SAFETY: the kernel writes one 64-bit set.
