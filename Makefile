@@ -16,7 +16,7 @@ SKIPS   := $(TARGET)/skips
 # What the launcher falls back to where it finds no library near itself.
 export LIBCFR_LIBDIR := $(LIBDIR)
 
-.PHONY: all run check test lint bench header install uninstall clean help tools
+.PHONY: usable-prefix all run check test lint bench header install uninstall clean help tools
 
 all: ## build libcfr.so and cfr
 	$(CARGO) build --release --locked --workspace
@@ -46,7 +46,13 @@ header: ## make include/ anew from the Rust sources
 	@set -e; out=$$(dirname "$$(ls -t $(RELEASE)/build/cfr-*/out/cfr.h | head -n 1)"); \
 	cp "$$out/cfr.h" include/cfr.h; cp "$$out/linux-copy.h" include/linux/copy.h
 
-install: all ## install below $(DESTDIR)$(PREFIX)
+# Recipes and pkg-config know no way to quote a space.
+usable-prefix:
+	@case '$(PREFIX) $(LIBDIR)' in \
+	  '/'*' /'*' '*|[!/]*|*' '[!/]*) echo 'PREFIX and LIBDIR must be absolute paths without spaces' >&2; exit 2;; \
+	esac
+
+install: usable-prefix all ## install below $(DESTDIR)$(PREFIX)
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCDIR)/linux \
 	  $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
 	$(INSTALL) -m 755 $(RELEASE)/cfr $(DESTDIR)$(BINDIR)/cfr
@@ -60,13 +66,15 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	  cfr.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/cfr.pc
 	$(INSTALL) -m 644 man/cfr.1 $(DESTDIR)$(MANDIR)/man1/cfr.1
 	$(INSTALL) -m 644 man/libcfr.7 $(DESTDIR)$(MANDIR)/man7/libcfr.7
+	@# The dynamic linker finds libraries of standard directories in its cache.
+	@[ -n "$(DESTDIR)" ] || ldconfig 2> /dev/null || true
 
 uninstall: ## take away what install put there
 	rm -f $(DESTDIR)$(BINDIR)/cfr $(DESTDIR)$(LIBDIR)/pkgconfig/cfr.pc \
 	  $(DESTDIR)$(LIBDIR)/libcfr.so $(DESTDIR)$(LIBDIR)/libcfr.so.0 $(DESTDIR)$(LIBDIR)/libcfr.so.$(VERSION) \
 	  $(DESTDIR)$(INCDIR)/cfr.h $(DESTDIR)$(INCDIR)/linux/copy.h \
 	  $(DESTDIR)$(MANDIR)/man1/cfr.1 $(DESTDIR)$(MANDIR)/man7/libcfr.7
-	-rmdir $(DESTDIR)$(INCDIR)/linux $(DESTDIR)$(INCDIR)
+	-@rmdir $(DESTDIR)$(INCDIR)/linux $(DESTDIR)$(INCDIR) 2> /dev/null || true
 
 clean: ## remove what was built
 	$(CARGO) clean

@@ -8,7 +8,11 @@ int main(int argc, char **argv)
 	int in = source("source", 1000), out = target("out");
 	CHECK(copy(-1, NULL, -1, NULL, 1) == -1 && errno == EBADF); /* opens the log */
 	(void)argv;
-	CHECK(chroot(".") == 0 && chdir("/") == 0);
+	if (chroot(".") != 0 && errno == EPERM) {
+		puts("only root may chroot");
+		return 77;
+	}
+	CHECK(chdir("/") == 0);
 	for (int i = 0; i < 5; i++)
 		copy_start(in, out, 1000);
 	report();

@@ -874,6 +874,31 @@ fn help_names_every_option_and_variable() {
     }
 }
 
+/// Names are data: they command no terminal and forge no line.
+#[test]
+fn names_are_shown_harmless() {
+    let evil = "no\u{1b}[31m\nsuch";
+    for output in [
+        trace([evil]).output(),
+        trace(["-o", &format!("/{evil}/log"), "true"]).output(),
+        trace(["true"]).env("CFR_\u{1b}[31m\nX", "1").output(),
+    ] {
+        let said = &output.stderr;
+        assert!(
+            !said.contains('\u{1b}') && !said.contains("\nsuch") && !said.contains("\nX"),
+            "{said}"
+        );
+        assert!(said.contains("[31m\\n"), "{said}");
+    }
+}
+
+#[test]
+fn an_empty_option_is_refused() {
+    for option in ["--log", "-o", "--format"] {
+        assert_fails(trace([option, "", "true"]), 125, &["''", "legal"]);
+    }
+}
+
 #[test]
 fn the_version_is_the_packages() {
     let expected = format!("cfr {}\n", env!("CARGO_PKG_VERSION"));

@@ -29,11 +29,9 @@ if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
     echo "installing for the tests:$packages"
     export DEBIAN_FRONTEND=noninteractive
     # An old package list is as good as a new one, where the packages are still there.
-    # shellcheck disable=SC2086
-    apt-get install -y -q --no-install-recommends $packages > /dev/null 2>&1 || {
-        apt-get update -q > /dev/null
-        apt-get install -y -q --no-install-recommends $packages > /dev/null
-    }
+    install() { apt-get install -y -q --no-install-recommends $packages > /dev/null 2>&1; }
+    install || { apt-get update -q > /dev/null 2>&1 && install; } ||
+        echo "could not install$packages: some tests will be skipped"
 else
     echo "not installed, so that some tests will be skipped:$missing (Debian:$packages)"
 fi

@@ -20,7 +20,7 @@ pub enum Level {
     Warn,
     /// Every call.
     Info,
-    /// Every method tried, and why it declined.
+    /// How each call was answered.
     Debug,
     /// Every system call made on a call's behalf.
     Trace,
@@ -261,7 +261,7 @@ pub static TABLE: [Setting; 8] = [
         short: None,
         legal: Legal::OneOf(&["off", "error", "warn", "info", "debug", "trace"]),
         default: "info when loaded by LD_PRELOAD, else off",
-        help: "How much to log: info is every call, debug every method tried, trace every system call",
+        help: "How much to log: info is every call, debug how each was answered, trace every system call",
     },
     Setting {
         name: Name::LogFile,

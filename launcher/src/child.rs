@@ -1,6 +1,6 @@
 //! The program as a child: started, sent the signals that are meant for it, waited for.
 
-use crate::failure::{CANNOT_EXECUTE, Failure, NOT_FOUND, told};
+use crate::failure::{CANNOT_EXECUTE, Failure, NOT_FOUND, plain, told};
 use crate::inherited::{closed, is_ignored};
 use cfr_core::errno::Errno;
 use cfr_core::sys;
@@ -9,6 +9,7 @@ use signal_hook::consts::signal::{
     SIGCHLD, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2,
 };
 use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -40,6 +41,10 @@ pub(crate) fn run(mut command: Command) -> Result<u8, Failure> {
     let status = child
         .wait()
         .map_err(|error| Failure::new(format!("cannot wait for the program: {}", told(&error))))?;
+    if status.signal() == Some(SIGINT) && !is_ignored(SIGINT) {
+        // A shell ends its loop only where it sees that: the status in $? is 130 in any case.
+        let _ = emulate_default_handler(SIGINT);
+    }
     Ok(as_own(status))
 }
 
@@ -70,7 +75,7 @@ fn start(command: &mut Command) -> Result<Child, Failure> {
         started => started,
     }
     .map_err(|error| {
-        let program = command.get_program().display();
+        let program = plain(command.get_program());
         match error.kind() {
             io::ErrorKind::NotFound => Failure::with_status(
                 NOT_FOUND,

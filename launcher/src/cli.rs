@@ -61,7 +61,7 @@ fn settings(matches: &ArgMatches) -> Variables {
 fn command() -> Command {
     Command::new("cfr")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("See, check and repair the file copies of programs as they are")
+        .about("See every copy_file_range that a program makes")
         .after_help(after_help())
         .subcommand_required(true)
         .arg_required_else_help(true)
@@ -81,7 +81,7 @@ fn after_help() -> String {
 Settings, as options of trace and run and as environment variables:
 {settings}
 Examples:
-  cfr trace cp a b                         was that a reflink or a copy, and of how much?
+  cfr trace cp a b                         what does cp ask for, and what does it get?
   cfr trace -o log.json --format json -- make
   LD_PRELOAD=libcfr.so cp a b              the same without the launcher
 

@@ -1,16 +1,16 @@
 //! The settings that the program gets: from the command line, else from the environment, both
 //! checked before anything runs.
 
-use crate::failure::{Failure, say, told};
+use crate::failure::{Failure, plain, say, told};
 use cfr_core::door::Doors;
-use cfr_core::settings::{Level, Part, Placeholder, Setting, Settings, TABLE, template};
+use cfr_core::settings::{Level, Part, Placeholder, Setting, Settings, TABLE, Unusable, template};
 use rustix::fs::Access;
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Variables for the program, each with its value.
 pub(crate) type Variables = Vec<(&'static str, OsString)>;
@@ -23,6 +23,19 @@ pub(crate) struct Checked {
     pub(crate) log: Level,
     /// What is watched.
     pub(crate) doors: Doors,
+    /// The log file, where it is one for all processes, and its size in bytes before.
+    log_file: Option<(PathBuf, u64)>,
+}
+
+impl Checked {
+    /// Whether something was logged to the log file.
+    pub(crate) fn log_has_grown(&self) -> bool {
+        self.log_file.as_ref().is_some_and(|(path, before)| size(path) > *before)
+    }
+}
+
+fn size(path: &Path) -> u64 {
+    path.metadata().map_or(0, |metadata| metadata.len())
 }
 
 const LOG: &str = "CFR_LOG";
@@ -38,21 +51,26 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<Checked, Fail
     }
     let given: Vec<_> = TABLE.iter().filter_map(|setting| given(setting, &options)).collect();
     let mut settings = Settings::new(true);
-    for (setting, shown, value) in &given {
-        settings
-            .set(setting, value.as_bytes())
-            .map_err(|unusable| Failure::new(format!("{shown}: {unusable}")))?;
+    for (setting, name, value) in &given {
+        let value = value.as_bytes();
+        // An empty variable is none; an empty option is a slip.
+        let set = match value.is_empty() && name.starts_with("--") {
+            true => Err(Unusable { setting, value }),
+            false => settings.set(setting, value),
+        };
+        set.map_err(|unusable| Failure::new(format!("{name}: {unusable}")))?;
     }
     warn_of_strangers();
     let (log, doors) = (settings.log, settings.doors);
     let file = settings.log_file.map(absolute).transpose()?;
     let mut variables = options;
+    let mut log_file = None;
     if let Some(path) = file {
-        can_be_written(&path)?;
+        log_file = can_be_written(&path)?.map(|path| (path.clone(), size(&path)));
         variables.retain(|(variable, _)| *variable != LOG_FILE);
         variables.push((LOG_FILE, path));
     }
-    Ok(Checked { variables, log, doors })
+    Ok(Checked { variables, log, doors, log_file })
 }
 
 /// A setting's value and how the user spelled its name: as an option, else as a variable.
@@ -72,8 +90,8 @@ fn given(
 /// A variable that looks like a setting and is none is probably a slip.
 fn warn_of_strangers() {
     for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy();
-        if name.starts_with("CFR_") && Setting::by_variable(name.as_bytes()).is_none() {
+        if name.as_bytes().starts_with(b"CFR_") && Setting::by_variable(name.as_bytes()).is_none() {
+            let name = plain(name);
             let known: Vec<_> = TABLE.iter().map(|setting| setting.variable).collect();
             say(format!("{name} is no setting and does nothing; settings: {}", known.join(", ")));
         }
@@ -104,8 +122,8 @@ fn absolute(path: &[u8]) -> Result<OsString, Failure> {
 /// Opens the log file for appending, as the library will, and closes it again. A name with
 /// placeholders is another file in each process: only its directory is looked at, and not even
 /// that where the directory has placeholders too. A FIFO is left alone: opening it is an event for
-/// whoever reads it.
-fn can_be_written(path: &OsStr) -> Result<(), Failure> {
+/// whoever reads it. Returns the path of a file that is one for all processes.
+fn can_be_written(path: &OsStr) -> Result<Option<PathBuf>, Failure> {
     let mut literal = Vec::new();
     // Where the first placeholder stands.
     let mut varies_from = None;
@@ -127,7 +145,7 @@ fn can_be_written(path: &OsStr) -> Result<(), Failure> {
         None if path.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo()) => Ok(()),
         None => OpenOptions::new().append(true).create(true).open(path).map(drop),
     };
-    tried.map_err(|error| {
-        Failure::new(format!("cannot write the log to {}: {}", path.display(), told(&error)))
+    tried.map(|()| varies_from.is_none().then(|| path.to_owned())).map_err(|error| {
+        Failure::new(format!("cannot write the log to {}: {}", plain(path), told(&error)))
     })
 }

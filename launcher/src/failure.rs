@@ -1,6 +1,7 @@
 //! What the launcher says, and the statuses of its own.
 
 use cfr_core::errno::Errno;
+use std::ffi::OsStr;
 use std::fmt::Display;
 use std::io::{self, Write};
 
@@ -39,6 +40,21 @@ impl Failure {
 /// One line on standard error; where that is closed, nobody wants to hear it.
 pub(crate) fn say(message: impl Display) {
     let _ = writeln!(io::stderr(), "cfr: {message}");
+}
+
+/// A name or path as a message may show it: nothing in it can forge a line or command a terminal.
+pub(crate) fn plain(name: impl AsRef<OsStr>) -> String {
+    let mut shown = String::new();
+    for character in name.as_ref().to_string_lossy().chars() {
+        if character.is_control()
+            || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 /// An error of the system in our words: message and name.

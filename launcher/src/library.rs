@@ -1,6 +1,6 @@
 //! Where libcfr.so is, and how the dynamic linker is told of it.
 
-use crate::failure::{Failure, told};
+use crate::failure::{Failure, plain, told};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -20,13 +20,13 @@ pub(crate) fn find() -> Result<PathBuf, Failure> {
     places.extend(["lib", multiarch, "lib64"].map(|place| prefix.join(place).join("libcfr.so.0")));
     places.extend(INSTALLED.map(|place| Path::new(place).join("libcfr.so.0")));
     let found = places.iter().find(|place| place.is_file()).ok_or_else(|| {
-        let looked: Vec<_> = places.iter().map(|place| place.display().to_string()).collect();
+        let looked: Vec<_> = places.iter().map(plain).collect();
         Failure::new(format!("cannot find libcfr.so; looked for {}", looked.join(", ")))
     })?;
     // The dynamic linker looks from the program's working directory, not from ours.
     let found = found
         .canonicalize()
-        .map_err(|error| Failure::new(format!("{}: {}", found.display(), told(&error))))?;
+        .map_err(|error| Failure::new(format!("{}: {}", plain(found), told(&error))))?;
     loadable(&found).map(|()| found)
 }
 
@@ -40,7 +40,7 @@ fn loadable(path: &Path) -> Result<(), Failure> {
     Err(Failure::new(format!(
         "libcfr.so stands at '{}', and the dynamic linker takes no {} in LD_PRELOAD; \
          install or move it to a path without one",
-        path.display(),
+        plain(path),
         match culprit {
             b' ' => "space",
             b':' => "colon",

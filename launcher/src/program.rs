@@ -1,7 +1,7 @@
 //! The program to be run: where it is, and whether a preload can see it.
 
 use crate::elf::{self, Elf, Native};
-use crate::failure::{CANNOT_EXECUTE, Failure, NOT_FOUND, told};
+use crate::failure::{CANNOT_EXECUTE, Failure, NOT_FOUND, plain, told};
 use rustix::fs::Access;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -32,14 +32,14 @@ pub(crate) fn find(name: &OsStr) -> Result<PathBuf, Failure> {
             Err(_) => {}
         }
     }
-    let shown = name.display();
+    let shown = plain(name);
     Err(refused.unwrap_or_else(|| {
         Failure::with_status(NOT_FOUND, format!("{shown}: not found on the PATH"))
     }))
 }
 
 fn executable(path: &Path) -> Result<(), Failure> {
-    let shown = path.display();
+    let shown = plain(path);
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
             Failure::with_status(NOT_FOUND, format!("{shown}: there is no such program"))
@@ -69,14 +69,14 @@ pub(crate) enum Visibility {
 
 /// Says whether a preload will see what the program at `path` does.
 pub(crate) fn visibility(path: &Path) -> Visibility {
-    let shown = path.display();
+    let shown = plain(path);
     if let Some(why) = privileged(path) {
         return Visibility::Unseen(format!(
             "{shown} is {why}: the dynamic linker drops LD_PRELOAD"
         ));
     }
     let (path, elf) = interpreted(path);
-    let shown = path.display();
+    let shown = plain(path);
     match elf {
         Elf::Other => Visibility::Seen,
         Elf::Foreign(machine) => Visibility::Unseen(format!(

@@ -1,0 +1,46 @@
+/* More threads than there are pages for lines, on the smallest stacks, and standard error is full:
+ * none may get a page, and none may need more stack for that. */
+#include "check.h"
+#include <limits.h>
+
+enum { THREADS = 400, COPIES = 20 };
+
+static int in, out;
+static pthread_barrier_t start;
+
+static void *copier(void *unused)
+{
+	pthread_barrier_wait(&start);
+	for (int i = 0; i < COPIES; i++) {
+		loff_t from = 0, to = 0;
+		CHECK(copy(in, &from, out, &to, 10) == 10);
+	}
+	return unused;
+}
+
+int main(int argc, char **argv)
+{
+	pthread_t threads[THREADS];
+	pthread_attr_t small;
+	watchdog(60);
+	if (argc == 2) {
+		int pair[2];
+		CHECK(pipe(pair) == 0 && fcntl(pair[1], F_SETFL, O_NONBLOCK) == 0);
+		while (write(pair[1], "xxxx", 4) > 0)
+			;
+		CHECK(fcntl(pair[1], F_SETFL, 0) == 0 && dup2(pair[1], 2) == 2);
+		execl("/proc/self/exe", argv[0], argv[1], "inner", NULL);
+		_exit(98);
+	}
+	in = source("source", 1000);
+	out = target("out");
+	CHECK(pthread_barrier_init(&start, NULL, THREADS) == 0);
+	CHECK(pthread_attr_init(&small) == 0);
+	CHECK(pthread_attr_setstacksize(&small, PTHREAD_STACK_MIN) == 0);
+	for (int i = 0; i < THREADS; i++)
+		CHECK(pthread_create(&threads[i], &small, copier, NULL) == 0);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	puts("ok");
+	report();
+}

@@ -1,0 +1,36 @@
+/* A child of vfork copies, and then its parent, over and over: they share memory, but not
+ * descriptors. None may be left behind. */
+#include "check.h"
+#include <dirent.h>
+
+static int open_descriptors(void)
+{
+	int count = 0;
+	DIR *all = opendir("/proc/self/fd");
+	CHECK(all != NULL);
+	while (readdir(all) != NULL)
+		count++;
+	closedir(all);
+	return count;
+}
+
+int main(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	watchdog(30);
+	int in = source("source", 100), out = target("out"), before = 0;
+	for (int i = 0; i < 300; i++) {
+		pid_t child = vfork();
+		if (child == 0) {
+			loff_t from = 0, to = 0;
+			_exit(copy(in, &from, out, &to, 100) != 100);
+		}
+		CHECK(ending(child) == 0);
+		copy_start(in, out, 100);
+		if (i == 0)
+			before = open_descriptors();
+	}
+	CHECK(open_descriptors() <= before + 1);
+	puts("ok");
+	report();
+}
