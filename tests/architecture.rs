@@ -99,7 +99,7 @@ fn the_library_uses_little_of_std() {
         "std::panic::{AssertUnwindSafe, catch_unwind}",
         "std::panic::set_hook",
         "std::sync::OnceLock",
-        "std::sync::{Mutex, TryLockError}",
+        "std::sync::{Mutex, MutexGuard, TryLockError}",
     ];
     for path in sources("src") {
         let code = code(&path);

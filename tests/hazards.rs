@@ -52,7 +52,7 @@ hazards! {
     vfork_often: "vfork_often", Exact, Exact;
     closes_often: "closes_often", Exact, Exact;
     signal_while_waiting: "signal_while_waiting", Any, Exact;
-    stuck_threads: "stuck_threads", Any, Exact;
+    stuck_threads: "stuck_threads", Any, AtMost;
     leader_gone: "leader_gone", Exact, Exact;
     late_copies: "late_copies", Exact, Exact;
     cancel_pending: "cancel_pending", Exact, Exact;

@@ -6,12 +6,17 @@
 
 use cfr_core::line::LONGEST;
 use cfr_core::sys;
-use std::sync::{Mutex, TryLockError};
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 /// A set of pages. Memory that was never used costs nothing.
 ///
 /// Two sets, because a call holds one page of each: who has a page for its line can always go on.
-pub(crate) struct Pool([Mutex<[u8; LONGEST]>; Pool::PAGES]);
+pub(crate) struct Pool {
+    pages: [Mutex<[u8; LONGEST]>; Pool::PAGES],
+    /// Whether the last thread that waited waited in vain: then the next one does not.
+    exhausted: AtomicBool,
+}
 
 /// For the paths of a call, two halves.
 pub(crate) static PATHS: Pool = Pool::new();
@@ -25,26 +30,42 @@ impl Pool {
     const PAGES: usize = 256;
 
     /// How often a thread lets others run when all pages are taken.
-    const YIELDS: u32 = 100;
+    const YIELDS: u32 = 1000;
 
     const fn new() -> Self {
-        Pool([const { Mutex::new([0; LONGEST]) }; Pool::PAGES])
+        Pool {
+            pages: [const { Mutex::new([0; LONGEST]) }; Pool::PAGES],
+            exhausted: AtomicBool::new(false),
+        }
     }
 
     /// Lends a page for as long as `work` runs; `None` where none comes free. A page's lock is
     /// only ever tried: this may be a signal handler that interrupted the one who holds it.
     pub(crate) fn with_page<R>(&self, work: impl FnOnce(&mut [u8; LONGEST]) -> R) -> Option<R> {
-        for _ in 0..Self::YIELDS {
-            for page in &self.0 {
-                match page.try_lock() {
-                    Ok(mut page) => return Some(work(&mut page)),
-                    // Left by a panic; what stands in it does not matter.
-                    Err(TryLockError::Poisoned(page)) => return Some(work(&mut page.into_inner())),
-                    Err(TryLockError::WouldBlock) => {}
-                }
-            }
-            sys::yield_now();
+        match self.free_page() {
+            Some(mut page) => Some(work(&mut page)),
+            None => self.wait().map(|mut page| work(&mut page)),
         }
-        None
+    }
+
+    #[inline]
+    fn free_page(&self) -> Option<MutexGuard<'_, [u8; LONGEST]>> {
+        self.pages.iter().find_map(|page| match page.try_lock() {
+            Ok(page) => Some(page),
+            // Left by a panic; what stands in it does not matter.
+            Err(TryLockError::Poisoned(page)) => Some(page.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        })
+    }
+
+    #[cold]
+    fn wait(&self) -> Option<MutexGuard<'_, [u8; LONGEST]>> {
+        let yields = if self.exhausted.load(Ordering::Relaxed) { 1 } else { Self::YIELDS };
+        let page = (0..yields).find_map(|_| {
+            sys::yield_now();
+            self.free_page()
+        });
+        self.exhausted.store(page.is_none(), Ordering::Relaxed);
+        page
     }
 }
