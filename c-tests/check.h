@@ -5,6 +5,7 @@
 #define CHECK_H
 
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -100,6 +101,31 @@ static inline void report(void)
 	int len = snprintf(line, sizeof line, "%ld\n", atomic_exchange(&calls, 0));
 	CHECK(write(fd, line, len) == len);
 	close(fd);
+}
+
+/* How many descriptors the calling thread has open, and a few more. */
+static inline int descriptors(void)
+{
+	DIR *open_ones = opendir("/proc/thread-self/fd");
+	int count = 0;
+	CHECK(open_ones != NULL);
+	while (readdir(open_ones) != NULL)
+		count++;
+	closedir(open_ones);
+	return count;
+}
+
+/* Runs the program anew, with one more argument, its standard error a pipe that is full
+ * and that nobody reads. */
+static inline void fill_standard_error(char **argv)
+{
+	int pair[2];
+	CHECK(pipe(pair) == 0 && fcntl(pair[1], F_SETFL, O_NONBLOCK) == 0);
+	while (write(pair[1], "xxxx", 4) > 0)
+		;
+	CHECK(fcntl(pair[1], F_SETFL, 0) == 0 && dup2(pair[1], 2) == 2);
+	execl("/proc/self/exe", argv[0], argv[1], "inner", NULL);
+	_exit(98);
 }
 
 /* How a child ended: 0, or what wait(2) says. */

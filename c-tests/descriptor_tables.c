@@ -1,21 +1,9 @@
 /* Threads with descriptors of their own (CLONE_FILES undone): our log's number means something else
  * in each. None may run out of descriptors, and no data gets a line. */
 #include "check.h"
-#include <dirent.h>
 #include <sched.h>
 
 static pthread_barrier_t barrier;
-
-static int descriptors(void)
-{
-	DIR *open_ones = opendir("/proc/thread-self/fd");
-	int count = 0;
-	CHECK(open_ones);
-	while (readdir(open_ones))
-		count++;
-	closedir(open_ones);
-	return count;
-}
 
 static void *copier(void *number)
 {

@@ -1,7 +1,6 @@
 /* Opens libcfr.so while it runs instead of having it preloaded, and lets go of it again, many
  * times; a thread that has copied through it ends after it is gone. */
 #include "check.h"
-#include <dirent.h>
 #include <dlfcn.h>
 
 typedef ssize_t function(int, loff_t *, int, loff_t *, size_t, unsigned);
@@ -9,17 +8,6 @@ typedef ssize_t function(int, loff_t *, int, loff_t *, size_t, unsigned);
 static int in, out;
 static void *library;
 static atomic_int copied, closed;
-
-static int descriptors(void)
-{
-	DIR *open_ones = opendir("/proc/self/fd");
-	int count = 0;
-	CHECK(open_ones);
-	while (readdir(open_ones))
-		count++;
-	closedir(open_ones);
-	return count;
-}
 
 static void copy_through(void)
 {

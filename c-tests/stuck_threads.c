@@ -22,15 +22,8 @@ int main(int argc, char **argv)
 	pthread_t threads[THREADS];
 	pthread_attr_t small;
 	watchdog(60);
-	if (argc == 2) {
-		int pair[2];
-		CHECK(pipe(pair) == 0 && fcntl(pair[1], F_SETFL, O_NONBLOCK) == 0);
-		while (write(pair[1], "xxxx", 4) > 0)
-			;
-		CHECK(fcntl(pair[1], F_SETFL, 0) == 0 && dup2(pair[1], 2) == 2);
-		execl("/proc/self/exe", argv[0], argv[1], "inner", NULL);
-		_exit(98);
-	}
+	if (argc == 2)
+		fill_standard_error(argv);
 	in = source("source", 1000);
 	out = target("out");
 	CHECK(pthread_barrier_init(&start, NULL, THREADS) == 0);

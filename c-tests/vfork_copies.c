@@ -1,17 +1,5 @@
 /* Copies in a child of vfork(2), which has its parent's memory and its own descriptors. */
 #include "check.h"
-#include <dirent.h>
-
-static int descriptors(void)
-{
-	DIR *open_ones = opendir("/proc/self/fd");
-	int count = 0;
-	CHECK(open_ones);
-	while (readdir(open_ones))
-		count++;
-	closedir(open_ones);
-	return count;
-}
 
 int main(void)
 {
