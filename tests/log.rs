@@ -1,7 +1,8 @@
 //! The log's lines, as a user sees them.
 
-use crate::harness::{Run, Scratch};
+use crate::harness::{Filesystems, Run, Scratch, skip};
 use std::fs;
+use std::process::Command;
 
 #[test]
 fn a_traced_cp() {
@@ -16,4 +17,34 @@ fn a_traced_cp() {
         format!("copy_file_range(3<{}>, NULL, 4<{}>, NULL, ", source.display(), target.display());
     assert!(calls[0].starts_with(&before), "{calls:?}");
     assert!(calls[0].ends_with(", 0) = 100000 (kernel)"), "{calls:?}");
+}
+
+/// A full disk under the log costs one sentence, never the copy; with room again it goes on.
+#[test]
+fn a_full_disk() {
+    let filesystems = Filesystems::mount("log::a_full_disk");
+    let Some(disk) = filesystems.get("tmpfs") else {
+        return skip("log::a_full_disk", "no tmpfs to fill");
+    };
+    let remount = ["-o", "remount,size=64k"];
+    assert!(Command::new("mount").args(remount).arg(disk).status().unwrap().success());
+    let (filler, log) = (disk.join("filler"), disk.join("log"));
+    assert!(fs::write(&filler, vec![b'x'; 1 << 20]).is_err(), "the disk is not full");
+    let scratch = Scratch::new();
+    let source = scratch.random("a", 10_000);
+    let target = scratch.file("b");
+    let copy = || Run::preloaded("cp").args([&source, &target]).env("CFR_LOG_FILE", &log).ok();
+
+    let output = copy();
+    assert_eq!(fs::read(&source).unwrap(), fs::read(&target).unwrap());
+    let said = format!(
+        "cfr: cannot write the log to {}: No space left on device (ENOSPC); \
+         its lines are dropped and counted\n",
+        log.display()
+    );
+    assert_eq!(output.stderr, said);
+
+    fs::remove_file(&filler).unwrap();
+    assert_eq!(copy().stderr, "");
+    assert!(fs::read_to_string(&log).unwrap().contains(" = 10000 (kernel)"));
 }
