@@ -1,8 +1,9 @@
 //! Coming into a process: by the constructor, or by the first call where another library's
 //! constructor copies before ours has run.
 //!
-//! Nothing is opened here and, unless a setting asks for a log, no system call is made. The host
-//! may be anything: the environment is read once, copied, and never looked at again.
+//! No log is opened here and, unless a setting asks for a log or the launcher for its counts, no
+//! system call is made. The host may be anything: the environment is read once, what is needed of
+//! it is copied, and it is never looked at again.
 
 use crate::gate::{self, Gate, NEXT_SYSCALL};
 use crate::intercept::{NEXT, WITNESS};

@@ -27,7 +27,7 @@ pub(crate) static WITNESS: OnceLock<&'static [AtomicU64; 2]> = OnceLock::new();
 pub(crate) fn intercept(door: Door, args: &Args) -> Answer {
     let answered = Cell::new(None);
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| observe(door, args, &answered))) {
-        // Freeing it would take the heap's lock, which this thread may hold.
+        // Freeing it may take the heap's lock, once the arena is used up; this thread may hold it.
         mem::forget(payload);
         if let Err(payload) = catch_unwind(confess) {
             mem::forget(payload);

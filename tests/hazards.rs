@@ -74,6 +74,7 @@ hazards! {
     small_stack: "small_stack", Exact, Exact;
     inode_reused: "inode_reused", Any, Whole;
     reader_gone: "reader_gone", Any, Exact;
+    writes_nothing: "writes_nothing", AtMost, AtMost;
     full_pipe: "full_stderr" + "pipe", Any, Whole;
     full_fifo_on_stderr: "full_stderr" + "fifo", Any, Whole;
     full_socket: "full_stderr" + "socket", Any, Whole;

@@ -892,6 +892,15 @@ fn names_are_shown_harmless() {
     }
 }
 
+/// A shell's loop ends with Ctrl-C only where the shell sees the death by SIGINT itself.
+#[test]
+fn a_death_by_interrupt_is_passed_on() {
+    for command in ["trace", "run"] {
+        let output = cfr().args([command, "sh", "-c", "kill -INT $$"]).output();
+        assert_eq!((output.status, output.signal), (None, Some(2)), "{output:#?}");
+    }
+}
+
 #[test]
 fn an_empty_option_is_refused() {
     for option in ["--log", "-o", "--format"] {

@@ -22,8 +22,10 @@ impl Errno {
     pub const EFAULT: Errno = Errno(libc::EFAULT);
     /// Invalid argument.
     pub const EINVAL: Errno = Errno(libc::EINVAL);
-    /// A file past its limit; also a line that was written in part.
+    /// A file past its limit.
     pub const EFBIG: Errno = Errno(libc::EFBIG);
+    /// Input or output failed, for a reason that nobody gave.
+    pub const EIO: Errno = Errno(libc::EIO);
     /// A pipe or socket without a reader.
     pub const EPIPE: Errno = Errno(libc::EPIPE);
     /// Not permitted; also what seccomp filters answer.

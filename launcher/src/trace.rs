@@ -9,6 +9,7 @@ use crate::program::{self, Visibility};
 use crate::witness::{self, Seen, Witness};
 use cfr_core::door::Door;
 use cfr_core::settings::Level;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -27,8 +28,7 @@ pub(crate) fn run(request: Request) -> Result<u8, Failure> {
 
     let witness = trace.then(Witness::new).transpose()?;
     let mut command = Command::new(&path);
-    std::os::unix::process::CommandExt::arg0(&mut command, name);
-    command.args(arguments);
+    command.arg0(name).args(arguments);
     prepare(&mut command, &library, &visibility, &checked.variables, witness.as_ref());
     let status = child::run(command)?;
     if let Some(witness) = witness {

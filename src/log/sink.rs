@@ -289,6 +289,8 @@ fn all(
             guard.note(done, rest.len());
         }
         match done {
+            // Neither progress nor a reason: trying again might never end.
+            Ok(0) => return (written, Some(Errno::EIO)),
             Ok(count) => written += count,
             Err(Errno::EINTR) => {}
             Err(errno) => return (written, Some(errno)),
