@@ -16,7 +16,7 @@ SKIPS   := $(TARGET)/skips
 # What the launcher falls back to where it finds no library near itself.
 export LIBCFR_LIBDIR := $(LIBDIR)
 
-.PHONY: usable-prefix all run check test lint bench header install uninstall clean help tools
+.PHONY: usable-prefix all run check test lint conformance bench header install uninstall clean help tools
 
 all: ## build libcfr.so and cfr
 	$(CARGO) build --release --locked --workspace
@@ -40,6 +40,9 @@ lint: # rustfmt and clippy are parts of Rust that may be left out
 
 tools: # what the tests need: installed where that may be, said where not
 	@sh tests/tools.sh
+
+conformance: all ## print the conformance matrix: dialect by clause and by rule
+	$(CARGO) test --release --locked --test conformance -- --matrix
 
 bench: all ## print the figures and their goals
 	$(CARGO) bench --locked --bench figures

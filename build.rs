@@ -10,6 +10,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // What the log has open stays open until the process ends, and so does the code that knows it.
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
     link_unwinder();
+    pack_relocations();
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     header("cbindgen.toml", &["src/doors/copy_file_range.rs", "src/capi.rs"], &out.join("cfr.h"))?;
     header("cbindgen-linux-copy.toml", &["core/src/flags.rs"], &out.join("linux-copy.h"))
@@ -29,6 +30,18 @@ fn link_unwinder() {
     if let Some(directory) = path.parent().filter(|_| path.is_absolute()) {
         println!("cargo:rustc-link-search=native={}", directory.display());
         println!("cargo:rustc-link-lib=static:-bundle=gcc_eh");
+    }
+}
+
+/// Relocations as bits instead of 24 bytes each, where the dynamic linker knows them: glibc 2.36 and
+/// later. The library then asks for such a glibc, as libgcc_eh asks for the one it was built with.
+fn pack_relocations() {
+    let is_native = env::var_os("HOST") == env::var_os("TARGET");
+    let Ok(version) = Command::new("getconf").arg("GNU_LIBC_VERSION").output() else { return };
+    let version = String::from_utf8_lossy(&version.stdout);
+    let minor = version.trim().strip_prefix("glibc 2.").and_then(|minor| minor.parse().ok());
+    if is_native && minor.is_some_and(|minor: u32| minor >= 36) {
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-z,pack-relative-relocs");
     }
 }
 

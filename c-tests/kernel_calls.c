@@ -87,7 +87,7 @@ static void all(void)
     b = 50;
     show("same file overlapping", in, &a, in, &b, 100, 0);
     show("same descriptor", in, NULL, in, NULL, 100, 0);
-    show("flags 1", in, &a, out, &b, 100, 1);
+    show("flags 8", in, &a, out, &b, 100, 8);
     show("flags", in, &a, out, &b, 100, 0x800000);
     show("closed in", -1, &a, out, &b, 100, 0);
     show("closed out", in, &a, 999, &b, 100, 0);

@@ -47,7 +47,7 @@ int main(void)
 	show("copy, number", syscall(SYS_copy_file_range | garbage, in, &from, out, &to, 1000L, 0L));
 	show("copy, descriptors", syscall(SYS_copy_file_range, in | garbage, &from, out | garbage, &to, 1000L, 0L));
 	show("copy, flags", syscall(SYS_copy_file_range, in, &from, out, &to, 1000L, garbage));
-	show("copy, bad flags", syscall(SYS_copy_file_range, in, &from, out, &to, 1000L, garbage | 1));
+	show("copy, bad flags", syscall(SYS_copy_file_range, in, &from, out, &to, 1000L, garbage | 8));
 	printf("%ld %ld\n", (long)from, (long)to);
 	show("getpid, number", syscall(SYS_getpid | garbage) - getpid());
 

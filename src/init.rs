@@ -6,7 +6,7 @@
 //! it is copied, and it is never looked at again.
 
 use crate::gate::{self, Gate, NEXT_SYSCALL};
-use crate::intercept::{NEXT, WITNESS};
+use crate::intercept::{NEXT, POLICY, WITNESS};
 use crate::log::{self, Complaints};
 use cfr_core::door::Door;
 use cfr_core::line::Line;
@@ -71,20 +71,23 @@ fn begin() {
         let [processes, _] = WITNESS.get_or_init(|| witness);
         processes.fetch_add(1, Ordering::Relaxed);
     }
+    // A panic of ours is reported by the flow that it happened in; the standard hook would write
+    // to whatever descriptor 2 is by then.
+    std::panic::set_hook(Box::new(|_| {}));
     if settings.log > Level::Off {
-        // A panic of ours is reported by the flow that it happened in; the standard hook would
-        // write to whatever descriptor 2 is by then.
-        std::panic::set_hook(Box::new(|_| {}));
         log::install(settings, complaints);
     }
-    let unwatched = if NEXT.get().is_some() { Gate::Next } else { Gate::Forward };
-    open_doors(|door| {
-        if settings.log > Level::Off && settings.doors.contains(door) {
-            Gate::Watch
-        } else {
-            unwatched
-        }
-    });
+    let policy = POLICY.get_or_init(|| settings.policy);
+    let has_next = NEXT.get().is_some();
+    let unwatched = if has_next { Gate::Next } else { Gate::Forward };
+    let watched = match policy.first_flags_of_ours() {
+        _ if settings.log > Level::Off => Gate::Watch,
+        None => unwatched,
+        Some(1) if has_next => Gate::NextPlain,
+        Some(1) => Gate::ForwardPlain,
+        Some(_) => Gate::Watch,
+    };
+    open_doors(|door| if settings.doors.contains(door) { watched } else { unwatched });
 }
 
 fn open_doors(behind: impl Fn(Door) -> Gate) {

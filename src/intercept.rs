@@ -1,15 +1,18 @@
 //! The flow of one call, on one screen.
 
-use crate::log::{self, MESSAGES, PATHS};
+use crate::log::{self, PATHS};
 use cfr_core::call::{Answer, Call, Method, Offset};
 use cfr_core::door::Door;
+use cfr_core::engine::{self, Outcome, Policy};
+use cfr_core::flags::Flags;
 use cfr_core::format::Format;
 use cfr_core::record::Record;
 use cfr_core::settings::Level;
 use cfr_core::sys::{self, Args, NextCopy};
+use cfr_core::trail::{MESSAGES, Told};
 use core::cell::Cell;
+use core::mem;
 use core::sync::atomic::{AtomicU64, Ordering};
-use core::{fmt, mem};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use tracing::{debug, error, trace};
@@ -20,32 +23,51 @@ pub(crate) static NEXT: OnceLock<NextCopy> = OnceLock::new();
 /// The launcher's counts of processes and calls.
 pub(crate) static WITNESS: OnceLock<&'static [AtomicU64; 2]> = OnceLock::new();
 
+/// What holds for every call.
+pub(crate) static POLICY: OnceLock<Policy> = OnceLock::new();
+
+/// What the host gets, known as soon as the call is carried out.
+#[derive(Default)]
+struct Reply {
+    answer: Cell<Option<Answer>>,
+    /// A signal that it is owed.
+    signal: Cell<Option<i32>>,
+}
+
 /// Carries one call out and records it. The caller holds cancellation off.
 ///
-/// Whatever goes wrong in here, the host gets what the kernel said: a panic before the kernel was
-/// asked only means that it is asked without a record.
-pub(crate) fn intercept(door: Door, args: &Args) -> Answer {
-    let answered = Cell::new(None);
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| observe(door, args, &answered))) {
+/// Whatever goes wrong in here, the host gets its answer: a panic before the call was carried out
+/// only means that the kernel is asked without a record.
+///
+/// Returns the answer, and a signal that the thread is owed.
+pub(crate) fn intercept(door: Door, args: &Args) -> (Answer, Option<i32>) {
+    let reply = Reply::default();
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| observe(door, args, &reply))) {
         // Freeing it may take the heap's lock, once the arena is used up; this thread may hold it.
         mem::forget(payload);
         if let Err(payload) = catch_unwind(confess) {
             mem::forget(payload);
         }
     }
-    answered.get().unwrap_or_else(|| forward(args).0)
+    (reply.answer.get().unwrap_or_else(|| forward(args).0), reply.signal.get())
 }
 
-fn observe(door: Door, args: &Args, answered: &Cell<Option<Answer>>) {
-    let Some(log) = log::get() else { return };
-    let settings = log.settings();
+fn observe(door: Door, args: &Args, reply: &Reply) {
     hazard(0);
     if let Some([_, calls]) = WITNESS.get() {
         calls.fetch_add(1, Ordering::Relaxed);
     }
+    let Some(log) = log::get() else {
+        if let Some(policy) = POLICY.get() {
+            carry_out(args, policy, reply);
+        }
+        return;
+    };
+    let settings = log.settings();
+    let policy = &settings.policy;
     log.complain_once();
-    if settings.log < Level::Info {
-        answered.set(Some(forward(args).0));
+    if settings.log < Level::Warn {
+        carry_out(args, policy, reply);
         return;
     }
 
@@ -53,9 +75,15 @@ fn observe(door: Door, args: &Args, answered: &Cell<Option<Answer>>) {
     hazard(1);
     let time_ns = sys::realtime_ns();
     let begun_ns = sys::monotonic_ns();
-    let (answer, method) = forward(args);
+    let outcome = carry_out(args, policy, reply);
     let duration_ns = sys::monotonic_ns().saturating_sub(begun_ns);
-    answered.set(Some(answer));
+    if settings.log < Level::Info && !outcome.judged {
+        return;
+    }
+    let rule = match outcome.answer {
+        Ok(_) => outcome.rule,
+        Err(_) => engine::explanation(&outcome, args, policy),
+    };
 
     hazard(2);
     let for_json = settings.log_format == Format::Json;
@@ -66,21 +94,39 @@ fn observe(door: Door, args: &Args, answered: &Cell<Option<Answer>>) {
         tid: for_json.then(sys::gettid),
         comm: for_json.then(|| sys::comm(&mut comm)),
         door,
-        call,
+        call: &call,
         path_in: None,
         path_out: None,
         offsets_after: if for_json { call.offsets_after(args) } else { (None, None) },
-        answer,
-        method,
+        answer: outcome.answer,
+        method: outcome.method,
+        dialect: policy.dialect,
+        rule,
+        judged: outcome.judged,
         duration_ns,
     };
     if settings.log > Level::Info {
-        explain(&record);
+        details(&record, policy.flags(args));
     }
     let emitted = settings.paths.then(|| PATHS.with_page(|page| with_paths(record, page).emit()));
     if emitted.flatten().is_none() {
         record.emit();
     }
+    // An object of the JSON log has the sentence in it.
+    if let (Some(rule), false) = (rule, for_json) {
+        record.explain(rule);
+    }
+}
+
+/// Carries the call out; from then on it has its reply, whatever happens.
+#[inline(always)]
+fn carry_out(args: &Args, policy: &Policy, reply: &Reply) -> Outcome {
+    let outcome = engine::carry_out(args, policy, forward);
+    reply.answer.set(Some(outcome.answer));
+    if outcome.signal.is_some() {
+        reply.signal.set(outcome.signal);
+    }
+    outcome
 }
 
 /// To the kernel, or to the next library.
@@ -114,7 +160,7 @@ fn path(fd: i32, buffer: &mut [u8]) -> Option<&[u8]> {
 
 /// What the levels below `info` say of a call.
 #[cold]
-fn explain(record: &Record<'_>) {
+fn details(record: &Record<'_>, flags: Flags) {
     for (name, offset) in [("off_in", record.call.off_in), ("off_out", record.call.off_out)] {
         match offset {
             Offset::File => {}
@@ -122,20 +168,13 @@ fn explain(record: &Record<'_>) {
             Offset::Bad(_) => trace!(target: MESSAGES, "rt_sigprocmask: {name} cannot be read"),
         }
     }
-    trace!(target: MESSAGES, "copy_file_range: {}", Told(record.answer));
-    debug!(target: MESSAGES, "{}: {}", record.method.name(), Told(record.answer));
-}
-
-/// A result in words.
-struct Told(Answer);
-
-impl fmt::Display for Told {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Ok(bytes) => write!(f, "{bytes} bytes"),
-            Err(errno) => errno.fmt(f),
-        }
+    if flags != record.call.flags {
+        debug!(target: MESSAGES, "flags 0 are {:#x} here (CFR_DEFAULT_FLAGS)", flags.0);
     }
+    if record.method == Method::Kernel && flags.0 == 0 {
+        trace!(target: MESSAGES, "copy_file_range: {}", Told(record.answer));
+    }
+    debug!(target: MESSAGES, "{}: {}", record.method.name(), Told(record.answer));
 }
 
 /// One line on a panic of ours.

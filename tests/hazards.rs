@@ -267,6 +267,8 @@ fn parse_text(log: &[u8], prefix: &str) -> Result<Lines, String> {
                     return Err(line.to_owned());
                 }
                 lines.calls += 1;
+            } else if is_sentence(line) {
+                // It says which rule the call before it broke.
             } else if line.ends_with(" lines lost") {
                 lines.messages.push(line.replacen("cfr: ", "", 1));
             } else {
@@ -278,10 +280,23 @@ fn parse_text(log: &[u8], prefix: &str) -> Result<Lines, String> {
     Err(log.lines().last().unwrap_or_default().to_owned())
 }
 
+/// `PID TIME --- LEVEL: rule ID: why (dialect; source) ---` and nothing before or behind it.
+fn is_sentence(line: &str) -> bool {
+    let mut words = line.splitn(3, ' ');
+    let origin = [words.next(), words.next()];
+    let numbers = origin.iter().flatten().all(|word| word.parse::<f64>().is_ok());
+    let sentence = words.next().unwrap_or_default();
+    numbers
+        && ["--- info: rule ", "--- warn: rule "].iter().any(|start| sentence.starts_with(start))
+        && sentence.ends_with(") ---")
+        && sentence.matches("---").count() == 2
+}
+
 /// One call and nothing behind it.
 fn is_call(call: &str) -> bool {
+    let Some((call, notes)) = call.rsplit_once(" (") else { return false };
     (call.starts_with("copy_file_range(") || call.starts_with("syscall(SYS_copy_file_range, "))
-        && call.ends_with(" (kernel)")
+        && (notes == "kernel)" || notes.starts_with("kernel, rule ") && notes.ends_with(')'))
         && call.matches(" = ").count() == 1
         && call.matches("SYS_").count() <= 1
 }

@@ -59,7 +59,7 @@ fn straces_call(line: &str) -> Option<String> {
 
 /// Our line as strace, which sees only what reaches the kernel, prints it.
 fn as_strace(call: String) -> String {
-    let call = call.strip_suffix(" (kernel)").unwrap_or(&call);
+    let call = call.rsplit_once(" (kernel").map_or(&*call, |(call, _)| call);
     call.replacen("syscall(SYS_copy_file_range, ", "copy_file_range(", 1)
 }
 

@@ -385,7 +385,8 @@ fn an_error_of_the_next_library_keeps_its_errno() {
         .ok();
     assert_eq!(output.stdout, bare.stdout);
     assert!(output.stdout.starts_with("-1 EINVAL"), "{output:#?}");
-    assert!(output.calls()[0].ends_with(" = -1 EINVAL (Invalid argument) (next)"), "{output:#?}");
+    let expected = " = -1 EINVAL (Invalid argument) (next, rule not-regular)";
+    assert!(output.calls()[0].ends_with(expected), "{output:#?}");
 }
 
 // The log file.

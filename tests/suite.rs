@@ -16,6 +16,7 @@ mod harness;
 
 mod architecture;
 mod docs;
+mod examples;
 mod figures;
 mod hazards;
 mod header;

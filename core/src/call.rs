@@ -79,6 +79,14 @@ pub enum Method {
     Kernel,
     /// The next library's copy_file_range answered (`CFR_FORWARD=next`); how, it did not say.
     Next,
+    /// Blocks were shared, by FICLONERANGE.
+    Reflink,
+    /// Blocks of identical ranges were shared, by FIDEDUPERANGE.
+    Dedup,
+    /// The library read and wrote, all of it or some.
+    Emulated,
+    /// They did not: nobody was asked to move any.
+    None,
 }
 
 impl Method {
@@ -88,6 +96,10 @@ impl Method {
         match self {
             Method::Kernel => "kernel",
             Method::Next => "next",
+            Method::Reflink => "reflink",
+            Method::Dedup => "dedup",
+            Method::Emulated => "emulated",
+            Method::None => "none",
         }
     }
 }

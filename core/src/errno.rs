@@ -12,6 +12,8 @@ pub struct Errno(pub i32);
 impl Errno {
     /// Exec format error: neither a program nor a script with an interpreter.
     pub const ENOEXEC: Errno = Errno(libc::ENOEXEC);
+    /// No such device or address; of lseek(2): no data from here on.
+    pub const ENXIO: Errno = Errno(libc::ENXIO);
     /// Bad file descriptor.
     pub const EBADF: Errno = Errno(libc::EBADF);
     /// Resource temporarily unavailable: a pipe without room, a reader that does not read.
@@ -20,8 +22,16 @@ impl Errno {
     pub const EINTR: Errno = Errno(libc::EINTR);
     /// Bad address: a pointer that the process may not read or write.
     pub const EFAULT: Errno = Errno(libc::EFAULT);
+    /// Two files of different filesystems.
+    pub const EXDEV: Errno = Errno(libc::EXDEV);
+    /// A directory.
+    pub const EISDIR: Errno = Errno(libc::EISDIR);
     /// Invalid argument.
     pub const EINVAL: Errno = Errno(libc::EINVAL);
+    /// Not a terminal; also what kernels without FICLONERANGE answer.
+    pub const ENOTTY: Errno = Errno(libc::ENOTTY);
+    /// In use as a program or as swap space.
+    pub const ETXTBSY: Errno = Errno(libc::ETXTBSY);
     /// A file past its limit.
     pub const EFBIG: Errno = Errno(libc::EFBIG);
     /// Input or output failed, for a reason that nobody gave.
@@ -36,6 +46,14 @@ impl Errno {
     pub const ENAMETOOLONG: Errno = Errno(libc::ENAMETOOLONG);
     /// The file cannot do this, e.g. `RWF_NOWAIT` on a terminal.
     pub const EOPNOTSUPP: Errno = Errno(libc::EOPNOTSUPP);
+    /// A number past what its type holds.
+    pub const EOVERFLOW: Errno = Errno(libc::EOVERFLOW);
+    /// Contents that are not what they should be.
+    pub const EILSEQ: Errno = Errno(libc::EILSEQ);
+    /// Damaged data or metadata, e.g. a checksum that does not match.
+    pub const EBADMSG: Errno = Errno(libc::EBADMSG);
+    /// A filesystem that needs repair.
+    pub const EUCLEAN: Errno = Errno(libc::EUCLEAN);
     /// The kernel does not have this system call.
     pub const ENOSYS: Errno = Errno(libc::ENOSYS);
 

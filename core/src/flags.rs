@@ -35,3 +35,33 @@ impl Flags {
         Self::NAMED.iter().fold(self.0, |rest, (flag, _)| rest & !flag)
     }
 }
+
+/// How a call wants its bytes moved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// `flags` is 0: shared where that can be had at no cost, else copied.
+    Any,
+    /// `COPY_FR_COPY`: copied, no block is shared.
+    Copy,
+    /// `COPY_FR_REFLINK`: shared, or not at all.
+    Reflink,
+    /// `COPY_FR_DEDUP`: shared if the ranges are identical, or not at all.
+    Dedup,
+    /// `COPY_FILE_RANGE_CLONE`: shared, or not at all, in FreeBSD's words.
+    Clone,
+}
+
+impl Flags {
+    /// What these flags ask for; `None` where they are not 0 and not one flag that has a meaning.
+    #[must_use]
+    pub fn mode(self) -> Option<Mode> {
+        Some(match self.0 {
+            0 => Mode::Any,
+            COPY_FR_COPY => Mode::Copy,
+            COPY_FR_REFLINK => Mode::Reflink,
+            COPY_FR_DEDUP => Mode::Dedup,
+            COPY_FILE_RANGE_CLONE => Mode::Clone,
+            _ => return None,
+        })
+    }
+}

@@ -20,6 +20,18 @@ pub mod sys;
 
 pub mod call;
 
+pub mod trail;
+
+pub mod facts;
+
+pub mod dialect;
+
+mod backend;
+
+mod plan;
+
+pub mod engine;
+
 pub mod line;
 
 pub mod record;

@@ -5,11 +5,15 @@
 //! buffer. How a record looks is in [`crate::format`].
 
 use crate::call::{Answer, Call, Method};
+use crate::dialect::{Dialect, Rule};
 use crate::door::Door;
-use tracing::info;
+use tracing::{info, warn};
 
 /// The target of the one event per call.
 pub const TARGET: &str = "cfr::call";
+
+/// The target of the sentence that follows a call which broke a rule.
+pub const RULE: &str = "cfr::rule";
 
 /// One call, answered.
 #[derive(Clone, Copy)]
@@ -25,7 +29,7 @@ pub struct Record<'a> {
     /// Through which function it came.
     pub door: Door,
     /// What was asked.
-    pub call: Call,
+    pub call: &'a Call,
     /// The source's path, or what /proc calls it; `None` where unknown or not asked for.
     pub path_in: Option<&'a [u8]>,
     /// The target's path.
@@ -36,6 +40,13 @@ pub struct Record<'a> {
     pub answer: Answer,
     /// How the bytes moved.
     pub method: Method,
+    /// Whose rules held.
+    pub dialect: &'static Dialect,
+    /// The rule that decided, or that the call broke.
+    pub rule: Option<&'static Rule>,
+    /// Whether the call broke it by the library's own judgement: else the rule is the meaning of
+    /// what the kernel said.
+    pub judged: bool,
     /// From asking until the answer, in nanoseconds.
     pub duration_ns: u64,
 }
@@ -44,6 +55,25 @@ impl Record<'_> {
     /// Sends the record to the subscriber.
     #[inline]
     pub fn emit(&self) {
-        info!(target: TARGET, message = ?self);
+        match self.judged {
+            false => info!(target: TARGET, message = ?self),
+            true => self.emit_warning(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn emit_warning(&self) {
+        warn!(target: TARGET, message = ?self);
+    }
+
+    /// Says in a sentence which rule the call broke, at the level of the call's own line.
+    #[cold]
+    pub fn explain(&self, rule: &Rule) {
+        let (why, dialect, source) = (rule.why, self.dialect.name, rule.source.text());
+        match self.judged {
+            false => info!(target: RULE, "rule {}: {why} ({dialect}; {source})", rule.id),
+            true => warn!(target: RULE, "rule {}: {why} ({dialect}; {source})", rule.id),
+        }
     }
 }

@@ -4,7 +4,10 @@
 //! `cfr --help`, the manual pages, the README and their tests. The parser allocates nothing: it
 //! runs in a stranger's constructor, maybe in a signal handler.
 
+use crate::dialect::{self, Dialect};
 use crate::door::{Door, Doors};
+use crate::engine::{Checks, Policy};
+use crate::flags::Flags;
 use crate::format::{Format, printable};
 use core::fmt;
 
@@ -16,11 +19,11 @@ pub enum Level {
     Off,
     /// Trouble of the library's own, lost lines among it.
     Error,
-    /// A setting that cannot be used.
+    /// A call that broke a rule; a setting that cannot be used.
     Warn,
     /// Every call.
     Info,
-    /// How each call was answered.
+    /// How each call was answered, and what declined before that.
     Debug,
     /// Every system call made on a call's behalf.
     Trace,
@@ -113,6 +116,8 @@ pub struct Settings<'a> {
     pub log_format: Format,
     /// `CFR_PATHS`
     pub paths: bool,
+    /// `CFR_DIALECT`, `CFR_CHECKS` and `CFR_DEFAULT_FLAGS`
+    pub policy: Policy,
     /// `CFR_DOORS`
     pub doors: Doors,
     /// `CFR_FORWARD`
@@ -132,6 +137,11 @@ impl<'a> Settings<'a> {
             log_file: None,
             log_format: Format::Text,
             paths: true,
+            policy: Policy {
+                dialect: dialect::DEFAULT,
+                checks: Checks::Enforce,
+                default_flags: Flags::default(),
+            },
             doors: if preloaded { Doors::ALL } else { Doors::LINKED },
             forward: Forward::Syscall,
             strict: false,
@@ -153,6 +163,9 @@ impl<'a> Settings<'a> {
             Name::LogFile => log_file(value).map(|path| self.log_file = Some(path)),
             Name::LogFormat => choose(&Format::ALL, value).map(|format| self.log_format = format),
             Name::Paths => choose(&SWITCH, value).map(|yes| self.paths = yes),
+            Name::Dialect => Dialect::by_name(value).map(|dialect| self.policy.dialect = dialect),
+            Name::Checks => choose(&Checks::ALL, value).map(|checks| self.policy.checks = checks),
+            Name::DefaultFlags => flags(value).map(|flags| self.policy.default_flags = flags),
             Name::Doors => doors(value).map(|doors| self.doors = doors),
             Name::Forward => choose(&FORWARDS, value).map(|forward| self.forward = forward),
             Name::Strict => choose(&SWITCH, value).map(|yes| self.strict = yes),
@@ -174,6 +187,17 @@ fn log_file(value: &[u8]) -> Option<&[u8]> {
     template(value).all(|part| part.is_ok()).then(|| path(value))?
 }
 
+/// 0, or one flag by its name.
+fn flags(value: &[u8]) -> Option<Flags> {
+    match value {
+        b"0" => Some(Flags::default()),
+        name => {
+            let mut named = Flags::NAMED.into_iter();
+            named.find(|(_, word)| word.as_bytes() == name).map(|(flag, _)| Flags(flag))
+        }
+    }
+}
+
 fn doors(value: &[u8]) -> Option<Doors> {
     value.split(|&byte| byte == b',').try_fold(Doors::NONE, |doors, word| {
         let door = Door::ALL.into_iter().find(|door| door.name().as_bytes() == word)?;
@@ -192,6 +216,12 @@ pub enum Name {
     LogFormat,
     /// `CFR_PATHS`
     Paths,
+    /// `CFR_DIALECT`
+    Dialect,
+    /// `CFR_CHECKS`
+    Checks,
+    /// `CFR_DEFAULT_FLAGS`
+    DefaultFlags,
     /// `CFR_DOORS`
     Doors,
     /// `CFR_FORWARD`
@@ -253,7 +283,7 @@ impl fmt::Display for Legal {
 }
 
 /// Every setting, in the order of the documentation.
-pub static TABLE: [Setting; 8] = [
+pub static TABLE: [Setting; 11] = [
     Setting {
         name: Name::Log,
         variable: "CFR_LOG",
@@ -289,6 +319,42 @@ pub static TABLE: [Setting; 8] = [
         legal: Legal::OneOf(&["yes", "no"]),
         default: "yes",
         help: "Show the path behind each descriptor",
+    },
+    Setting {
+        name: Name::Dialect,
+        variable: "CFR_DIALECT",
+        option: Some("dialect"),
+        short: None,
+        legal: Legal::OneOf(&[
+            "extended", "proposal-2015", "linux-4.15", "linux-5.3", "linux-5.19", "linux",
+            "freebsd-14", "freebsd", "freebsd-15", "glibc-2.27",
+        ]),
+        default: "extended",
+        help: "Whose rules hold, and whose flags: see cfr dialects",
+    },
+    Setting {
+        name: Name::Checks,
+        variable: "CFR_CHECKS",
+        option: Some("checks"),
+        short: None,
+        legal: Legal::OneOf(&["enforce", "warn", "off"]),
+        default: "enforce",
+        help: "What becomes of a call that breaks a rule: answered so, logged and let through, or not looked at",
+    },
+    Setting {
+        name: Name::DefaultFlags,
+        variable: "CFR_DEFAULT_FLAGS",
+        option: Some("default-flags"),
+        short: None,
+        legal: Legal::OneOf(&[
+            "0",
+            "COPY_FR_COPY",
+            "COPY_FR_REFLINK",
+            "COPY_FR_DEDUP",
+            "COPY_FILE_RANGE_CLONE",
+        ]),
+        default: "0",
+        help: "The flags of calls that have none, e.g. COPY_FR_REFLINK: share or fail",
     },
     Setting {
         name: Name::Doors,
@@ -374,7 +440,7 @@ mod tests {
                 for word in words {
                     assert!(set(setting.variable, word).is_ok(), "{} {word}", setting.variable);
                 }
-                for word in ["loud", "YES", " yes", "0"] {
+                for word in ["loud", "YES", " yes", "1"] {
                     let said = set(setting.variable, word).unwrap_err();
                     assert!(said.contains(word) && said.contains(words[0]), "{said}");
                 }
@@ -390,6 +456,11 @@ mod tests {
         };
         assert_eq!(words(Name::Log), Level::ALL.map(|(word, _)| word));
         assert_eq!(words(Name::LogFormat), Format::ALL.map(|(word, _)| word));
+        let dialects = dialect::ALL.iter().flat_map(|row| [Some(row.name), row.alias]).flatten();
+        assert_eq!(words(Name::Dialect), dialects.collect::<Vec<_>>());
+        assert_eq!(words(Name::Checks), Checks::ALL.map(|(word, _)| word));
+        let flags = Flags::NAMED.map(|(_, word)| word);
+        assert_eq!(words(Name::DefaultFlags).split_first(), Some((&"0", &flags[..])));
         assert_eq!(words(Name::Forward), FORWARDS.map(|(word, _)| word));
         assert_eq!(words(Name::Paths), SWITCH.map(|(word, _)| word));
         assert_eq!(words(Name::Doors), Door::ALL.map(Door::name));

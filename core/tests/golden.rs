@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use cfr_core::call::{Call, Method, Offset};
+use cfr_core::dialect::{self, Dialect, Rule};
 use cfr_core::door::Door;
 use cfr_core::errno::Errno;
 use cfr_core::flags::Flags;
@@ -20,7 +21,7 @@ fn plain() -> Record<'static> {
         tid: Some(4924),
         comm: Some(b"cp"),
         door: Door::CopyFileRange,
-        call: Call {
+        call: &Call {
             fd_in: 3,
             off_in: Offset::File,
             fd_out: 4,
@@ -33,41 +34,70 @@ fn plain() -> Record<'static> {
         offsets_after: (None, Some(1_052_672)),
         answer: Ok(1_048_576),
         method: Method::Kernel,
+        dialect: dialect::DEFAULT,
+        rule: None,
+        judged: false,
         duration_ns: 21_999,
     }
 }
 
+/// A call that stands as long as its record.
+fn kept(call: Call) -> &'static Call {
+    Box::leak(Box::new(call))
+}
+
+/// A rule of a dialect.
+fn rule(dialect: &str, id: &str) -> (&'static Dialect, Option<&'static Rule>) {
+    let dialect = Dialect::by_name(dialect.as_bytes()).unwrap();
+    (dialect, Some(dialect.rules.iter().find(|rule| rule.id == id).unwrap()))
+}
+
 fn records() -> Vec<(&'static str, Record<'static>)> {
     let plain = plain();
-    let call = plain.call;
+    let call = *plain.call;
     let nothing = (None, None);
     vec![
         ("a copy", plain),
         (
             "refused",
             Record {
-                call: Call {
+                call: kept(Call {
                     off_in: Offset::At(0),
                     off_out: Offset::At(0),
                     flags: Flags(2),
                     ..call
-                },
+                }),
                 offsets_after: (Some(0), Some(0)),
                 answer: Err(Errno(95)),
+                rule: rule("extended", "cannot-reflink").1,
                 ..plain
             },
         ),
+        (
+            "answered by a rule",
+            Record {
+                answer: Err(Errno(22)),
+                method: Method::None,
+                dialect: rule("freebsd", "overlap").0,
+                rule: rule("freebsd", "overlap").1,
+                judged: true,
+                ..plain
+            },
+        ),
+        ("shared", Record { method: Method::Reflink, ..plain }),
+        ("deduplicated", Record { method: Method::Dedup, ..plain }),
+        ("emulated", Record { method: Method::Emulated, ..plain }),
         ("an error without a name", Record { answer: Err(Errno(524)), ..plain }),
         ("through syscall()", Record { door: Door::Syscall, ..plain }),
         ("to the next library", Record { method: Method::Next, ..plain }),
         (
             "bad pointers",
             Record {
-                call: Call {
+                call: kept(Call {
                     off_in: Offset::Bad(1),
                     off_out: Offset::Bad(0xffff_8000_0000_0000),
                     ..call
-                },
+                }),
                 offsets_after: nothing,
                 answer: Err(Errno::EFAULT),
                 ..plain
@@ -76,7 +106,7 @@ fn records() -> Vec<(&'static str, Record<'static>)> {
         (
             "closed descriptors",
             Record {
-                call: Call { fd_in: -1, fd_out: i32::MIN, off_out: Offset::File, ..call },
+                call: kept(Call { fd_in: -1, fd_out: i32::MIN, off_out: Offset::File, ..call }),
                 path_in: None,
                 path_out: None,
                 offsets_after: nothing,
@@ -88,14 +118,14 @@ fn records() -> Vec<(&'static str, Record<'static>)> {
             "extreme numbers",
             Record {
                 time_ns: 0,
-                call: Call {
+                call: kept(Call {
                     fd_in: i32::MAX,
                     off_in: Offset::At(i64::MIN),
                     off_out: Offset::At(i64::MAX),
                     len: usize::MAX,
                     flags: Flags(u32::MAX),
                     ..call
-                },
+                }),
                 offsets_after: (Some(i64::MIN), Some(i64::MAX)),
                 answer: Ok(0x7fff_f000),
                 duration_ns: u64::MAX,
@@ -151,10 +181,10 @@ fn json() {
 /// The contract's keys, in its order, in every object.
 #[test]
 fn json_has_every_key() {
-    const KEYS: [&str; 26] = [
+    const KEYS: [&str; 27] = [
         "time", "pid", "tid", "comm", "call", "door", "fd_in", "path_in", "off_in", "off_in_after",
         "fd_out", "path_out", "off_out", "off_out_after", "len", "flags", "flag_names", "ret",
-        "errno", "error", "method", "shared", "dialect", "rule", "injected", "duration_ns",
+        "errno", "error", "method", "shared", "dialect", "rule", "why", "injected", "duration_ns",
     ];
     assert_eq!(KEYS, cfr_core::format::JSON_KEYS);
     for (what, record) in records() {
@@ -173,9 +203,17 @@ fn json_has_every_key() {
 /// Whatever the names, a line fits into one atomic write to a pipe and stays whole.
 #[test]
 fn the_longest_line_fits() {
+    let rules = dialect::ALL.into_iter().flat_map(|dialect| dialect.rules);
+    let rule = rules.max_by_key(|rule| rule.id.len() + rule.why.len());
+    let dialect = dialect::ALL.into_iter().max_by_key(|dialect| dialect.name.len()).unwrap();
     for byte in [b'a', b'\n', b'<', b'\\', 0xff] {
         let name = vec![byte; 4095];
-        let record = Record { path_in: Some(&name), path_out: Some(&name), ..plain() };
+        let (path_in, path_out) = (Some(&*name), Some(&*name));
+        let answer = Err(Errno(84));
+        let flags = Flags(u32::MAX);
+        let off_in = Offset::At(i64::MIN);
+        let call = kept(Call { off_in, len: usize::MAX, flags, ..*plain().call });
+        let record = Record { path_in, path_out, rule, dialect, answer, call, ..plain() };
         for text in [format!("{record:?}"), format!("{record:#?}")] {
             let mut buffer = [0; LONGEST];
             let mut line = Line::new(&mut buffer);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use cfr_core::call::{Call, Method, Offset};
+use cfr_core::dialect;
 use cfr_core::door::Door;
 use cfr_core::flags::Flags;
 use cfr_core::record::Record;
@@ -38,12 +39,15 @@ fn a_record_reaches_tracing_subscriber() {
         tid: None,
         comm: None,
         door: Door::CopyFileRange,
-        call,
+        call: &call,
         path_in: None,
         path_out: None,
         offsets_after: (None, None),
         answer: Ok(7),
         method: Method::Kernel,
+        dialect: dialect::DEFAULT,
+        rule: None,
+        judged: false,
         duration_ns: 0,
     };
     tracing::subscriber::with_default(subscriber, || record.emit());

@@ -2,7 +2,8 @@
 #![expect(unsafe_code, reason = "exports a C symbol")]
 #![expect(unreachable_pub, reason = "cbindgen and the linker look for what is public")]
 
-use super::{encode, enter, is_open};
+use super::{encode, enter};
+use crate::gate;
 use cfr_core::door::Door;
 use cfr_core::errno::Errno;
 use cfr_core::sys::{self, Args, OffsetPointer, ssize_t};
@@ -32,10 +33,10 @@ pub extern "C-unwind" fn copy_file_range(
         flags,
     };
     sys::test_cancel();
-    if !is_open(Door::CopyFileRange) {
+    let args = kept.from_memory();
+    if !gate::is_open(Door::CopyFileRange, args.flags) {
         return enter(Door::CopyFileRange, &kept);
     }
-    let args = kept.from_memory();
     match sys::copy_file_range(&args) {
         Ok(count) => encode(Ok(count)),
         Err(errno) => refused(errno),

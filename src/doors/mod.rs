@@ -10,42 +10,60 @@ use crate::init;
 use crate::intercept::{NEXT, intercept};
 use cfr_core::call::Answer;
 use cfr_core::door::Door;
-use cfr_core::sys::{self, Args, Cancellation};
-
-/// Whether nothing but the kernel is behind `door`.
-#[inline(always)]
-fn is_open(door: Door) -> bool {
-    gate::is(door, Gate::Forward)
-}
+use cfr_core::sys::{self, Args, Cancellation, KeptErrno, NextCopy};
 
 /// A call through a door that is not simply open. No frame with a destructor stands here:
 /// giving cancellation back may unwind.
 #[cold]
 #[inline(never)]
 fn enter(door: Door, args: &Args) -> isize {
-    if gate::is(door, Gate::Unready) {
+    match gate::is_watched(door) {
+        true => watched(door, args),
+        false => enter_unwatched(door, args),
+    }
+}
+
+#[inline(never)]
+fn enter_unwatched(door: Door, args: &Args) -> isize {
+    if gate::at(door) == Gate::Unready {
         init::run();
     }
-    if gate::is(door, Gate::Next)
-        && let Some(next) = NEXT.get()
-    {
-        if door == Door::CopyFileRange {
-            return next.call(args);
+    let next = match gate::at(door) {
+        Gate::Watch => None,
+        Gate::ForwardPlain | Gate::NextPlain if args.flags != 0 => None,
+        Gate::Next | Gate::NextPlain => NEXT.get(),
+        // Unready still: another thread, or this one behind a signal, is reading the settings.
+        Gate::Forward | Gate::ForwardPlain | Gate::Unready => {
+            return encode(sys::copy_file_range(args));
         }
-        // syscall(2) is no cancellation point, the next library's function is.
-        let cancellation = Cancellation::hold_off();
-        let result = next.call_uncancelled(args);
-        cancellation.restore();
-        return result;
+    };
+    match next {
+        Some(next) => to_next(door, *next, args),
+        None => watched(door, args),
     }
-    if !gate::is(door, Gate::Watch) {
-        return encode(sys::copy_file_range(args));
+}
+
+/// syscall(2) is no cancellation point, the next library's function may be one.
+fn to_next(door: Door, next: NextCopy, args: &Args) -> isize {
+    if door == Door::CopyFileRange {
+        return next.call(args);
     }
-    let errno = sys::errno();
     let cancellation = Cancellation::hold_off();
-    let answer = intercept(door, args);
+    let result = next.call_uncancelled(args);
     cancellation.restore();
-    sys::set_errno(errno);
+    result
+}
+
+fn watched(door: Door, args: &Args) -> isize {
+    let errno = KeptErrno::note();
+    let cancellation = Cancellation::hold_off();
+    let (answer, signal) = intercept(door, args);
+    cancellation.restore();
+    errno.restore();
+    if let Some(signal) = signal {
+        // Last of all: its handler may leave by siglongjmp(3), or the process end here.
+        sys::raise(signal);
+    }
     encode(answer)
 }
 

@@ -7,8 +7,8 @@
 #![expect(unsafe_code, reason = "exports a C symbol and makes system calls by instruction")]
 #![expect(unreachable_pub, reason = "the linker exports what is public")]
 
-use super::{encode, enter, is_open};
-use crate::gate::NEXT_SYSCALL;
+use super::{encode, enter};
+use crate::gate::{self, NEXT_SYSCALL};
 use cfr_core::door::Door;
 use cfr_core::errno::Errno;
 use cfr_core::sys::{self, Args, COPY_FILE_RANGE, OffsetPointer};
@@ -133,7 +133,7 @@ extern "C-unwind" fn door(
         len,
         flags: flags as c_uint,
     };
-    if !is_open(Door::Syscall) {
+    if !gate::is_open(Door::Syscall, args.flags) {
         return enter(Door::Syscall, &args);
     }
     encode(sys::copy_file_range(&args))

@@ -1,7 +1,7 @@
 //! Settings that could not be used, kept until somebody may be told.
 
-use crate::log::MESSAGES;
 use cfr_core::settings::{Setting, TABLE, Unusable};
+use cfr_core::trail::MESSAGES;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Settings that could not be used, kept until somebody may be told.

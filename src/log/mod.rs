@@ -18,6 +18,7 @@ use cfr_core::line::Line;
 use cfr_core::record;
 use cfr_core::settings::{Level, Settings};
 use cfr_core::sys;
+use cfr_core::trail::MESSAGES;
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use pool::LINES;
@@ -26,9 +27,6 @@ use std::sync::OnceLock;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber, span};
-
-/// The target of messages: what the library says of itself.
-pub(crate) const MESSAGES: &str = "cfr";
 
 static LOG: OnceLock<Log> = OnceLock::new();
 
@@ -116,7 +114,11 @@ impl Log {
         } else {
             let level = event.metadata().level().as_str();
             let level = LEVELS.iter().find(|name| name.eq_ignore_ascii_case(level));
-            let said = said(level.unwrap_or(&""));
+            let level = level.copied().unwrap_or_default();
+            // Warnings and errors of the library's own are about itself.
+            let of_itself =
+                event.metadata().target() == MESSAGES && matches!(level, "warn" | "error");
+            let said = Said { of_call: !of_itself, ..said(level) };
             event.record(&mut EventWriter::of_message(line, format, said));
         }
     }
@@ -155,7 +157,8 @@ impl Log {
 }
 
 fn said(level: &'static str) -> Said {
-    Said { time_ns: sys::realtime_ns(), pid: sys::getpid(), tid: sys::gettid(), level }
+    let (pid, tid) = (sys::getpid(), sys::gettid());
+    Said { time_ns: sys::realtime_ns(), pid, tid, level, of_call: false }
 }
 
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];

@@ -71,6 +71,17 @@ pub fn compile(source: &str, name: &str, words: &[&str]) -> PathBuf {
     })
 }
 
+/// Compiles a program of somebody else's words, in C, with the compiler's own taste in warnings.
+pub fn compile_text(text: &str, name: &str, words: &[&str]) -> PathBuf {
+    once(name, |program| {
+        let source = program.with_extension("c");
+        fs::write(&source, text).expect("target/ can be written");
+        let mut command = Command::new("cc");
+        command.args(["-O1", "-w", "-o"]).arg(program).args(words).arg(source);
+        command
+    })
+}
+
 /// Compiles `tests/programs/NAME.rs`, a program that links nothing of ours.
 pub fn compile_rust(name: &str) -> PathBuf {
     once(name, |program| {

@@ -12,6 +12,9 @@ use std::process::Command;
 /// Large enough for the smallest xfs and btrfs that their tools will make.
 const IMAGE_BYTES: u64 = 320 << 20;
 
+/// Small enough to be filled at once.
+const SMALL_IMAGE_BYTES: u64 = 16 << 20;
+
 /// Where the layers of the overlay are.
 const OVERLAY_BASE: &str = "overlay-base";
 
@@ -26,13 +29,18 @@ impl Filesystems {
     /// Mounts ext4, xfs, btrfs, tmpfs and overlay, for the calling thread and the programs that
     /// it starts. What cannot be mounted here is a skip of `test`.
     pub fn mount(test: &str) -> Filesystems {
+        Filesystems::mount_also(test, &[])
+    }
+
+    /// The same, and some of `small-ext4` and `small-tmpfs`, which are soon full.
+    pub fn mount_also(test: &str, more: &[&'static str]) -> Filesystems {
         let scratch = Scratch::new();
         let mut mounted = Vec::new();
         if let Err(reason) = enter_mount_namespace() {
             skip(test, &reason);
             return Filesystems { mounted, scratch };
         }
-        for name in ["ext4", "xfs", "btrfs", "tmpfs", "overlay"] {
+        for name in ["ext4", "xfs", "btrfs", "tmpfs", "overlay"].iter().chain(more).copied() {
             let point = scratch.file(name);
             fs::create_dir(&point).expect("a new directory");
             match mount(name, &point, &scratch) {
@@ -73,6 +81,10 @@ fn enter_mount_namespace() -> Result<(), String> {
 
 fn mount(name: &str, point: &Path, scratch: &Scratch) -> Result<(), String> {
     match name {
+        "small-tmpfs" => {
+            let options = ["-t", "tmpfs", "-o", "size=4M", "tmpfs"];
+            run(Command::new("mount").args(options).arg(point))
+        }
         "tmpfs" => run(Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(point)),
         "overlay" => {
             // Its upper layer must be a filesystem that overlay accepts, so it brings its own.
@@ -92,11 +104,20 @@ fn mount(name: &str, point: &Path, scratch: &Scratch) -> Result<(), String> {
             run(Command::new("mount").args(["-t", "overlay", "overlay", "-o", &options]).arg(point))
         }
         _ => {
-            let tool = format!("mkfs.{name}");
+            let (kind, bytes) = match name.strip_prefix("small-") {
+                Some(kind) => (kind, SMALL_IMAGE_BYTES),
+                None => (name, IMAGE_BYTES),
+            };
+            let tool = format!("mkfs.{kind}");
             let tool = find_program(&tool).ok_or(format!("{tool} is not installed"))?;
             let image = scratch.file(&format!("{name}.img"));
-            File::create(&image).and_then(|file| file.set_len(IMAGE_BYTES)).expect("an image");
-            run(Command::new(tool).args(["-q"]).arg(&image))?;
+            File::create(&image).and_then(|file| file.set_len(bytes)).expect("an image");
+            let mut make = Command::new(tool);
+            if name == "small-ext4" {
+                // Nothing is reserved for root, and so for the tests.
+                make.args(["-m", "0"]);
+            }
+            run(make.args(["-q"]).arg(&image))?;
             let mounted = run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(point));
             let _ = fs::remove_file(&image);
             mounted

@@ -6,7 +6,9 @@ mod run;
 mod scratch;
 mod skip;
 
-pub use build::{compile, compile_rust, launcher, library, library_with_panics, project};
+pub use build::{
+    compile, compile_rust, compile_text, launcher, library, library_with_panics, project,
+};
 pub use filesystem::Filesystems;
 pub use run::{Output, Run, call, find_program};
 pub use scratch::Scratch;

@@ -4,6 +4,7 @@ use super::Said;
 use super::escape;
 use super::piece::Piece;
 use crate::call::Offset;
+use crate::dialect::Rule;
 use crate::errno::Errno;
 use crate::flags::Flags;
 use crate::line::{Line, ROOM_FOR_PATH};
@@ -11,14 +12,14 @@ use crate::record::Record;
 use core::fmt::{self, Write};
 
 /// The keys of an object, in order.
-pub const KEYS: [&str; 26] = [
+pub const KEYS: [&str; 27] = [
     "time", "pid", "tid", "comm", "call", "door", "fd_in", "path_in", "off_in", "off_in_after",
     "fd_out", "path_out", "off_out", "off_out_after", "len", "flags", "flag_names", "ret", "errno",
-    "error", "method", "shared", "dialect", "rule", "injected", "duration_ns",
+    "error", "method", "shared", "dialect", "rule", "why", "injected", "duration_ns",
 ];
 
 pub(super) fn record(out: &mut Piece, record: &Record) {
-    let call = &record.call;
+    let call = record.call;
     let (off_in_after, off_out_after) = record.offsets_after;
     out.literal(b"{\"time\":");
     rfc3339(out, record.time_ns);
@@ -61,9 +62,13 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
     }
     out.literal(b",\"method\":\"");
     out.text(record.method.name());
-    out.byte(b'"');
-    out.literal(NOTHING_MORE);
-    out.literal(b",\"duration_ns\":");
+    out.literal(b"\",\"shared\":null,\"dialect\":\"");
+    out.text(record.dialect.name);
+    match record.rule {
+        None => out.literal(b"\",\"rule\":null,\"why\":null"),
+        Some(rule) => broken(out, rule),
+    }
+    out.literal(b",\"injected\":false,\"duration_ns\":");
     out.unsigned(record.duration_ns);
     out.byte(b'}');
 }
@@ -76,10 +81,13 @@ fn error(out: &mut Piece, errno: Errno) {
     string_or_null(out, errno.name().map(str::as_bytes));
 }
 
-/// Keys of the contract for which a call has no value: nothing was proven shared, no dialect was
-/// enforced, no rule broke, nothing was injected.
-const NOTHING_MORE: &[u8; 58] =
-    b",\"shared\":null,\"dialect\":null,\"rule\":null,\"injected\":false";
+#[cold]
+fn broken(out: &mut Piece, rule: &Rule) {
+    out.literal(b"\",\"rule\":\"");
+    out.text(rule.id);
+    out.literal(b"\",\"why\":");
+    string(out, rule.why.as_bytes());
+}
 
 fn number(out: &mut Piece, number: Option<i64>) {
     match number {

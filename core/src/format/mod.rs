@@ -56,6 +56,8 @@ pub struct Said {
     pub tid: i32,
     /// Level, in lower case.
     pub level: &'static str,
+    /// Whether it is about a call, and not about the library itself.
+    pub of_call: bool,
 }
 
 /// Writes a message into a line.

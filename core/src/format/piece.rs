@@ -151,6 +151,7 @@ impl<'a> Piece<'a> {
 }
 
 impl Drop for Piece<'_> {
+    #[inline(always)]
     fn drop(&mut self) {
         self.flush();
     }

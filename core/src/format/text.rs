@@ -4,6 +4,7 @@ use super::Said;
 use super::escape;
 use super::piece::Piece;
 use crate::call::{Method, Offset};
+use crate::dialect::Rule;
 use crate::door::Door;
 use crate::errno::Errno;
 use crate::flags::Flags;
@@ -14,8 +15,9 @@ use core::fmt::{self, Write};
 const SECOND_NS: u64 = 1_000_000_000;
 const MICROSECOND_NS: u64 = 1_000;
 
+#[inline(always)]
 pub(super) fn record(out: &mut Piece, record: &Record) {
-    let call = &record.call;
+    let call = record.call;
     origin(out, record.pid, record.time_ns);
     match record.door {
         Door::CopyFileRange => out.literal(b" copy_file_range("),
@@ -25,7 +27,10 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
     file(out, call.fd_out, record.path_out, call.off_out);
     out.unsigned(call.len as u64);
     out.literal(b", ");
-    flags(out, call.flags);
+    match call.flags.0 {
+        0 => out.byte(b'0'),
+        _ => flags(out, call.flags),
+    }
     match record.answer {
         Ok(count) => {
             out.literal(b") = ");
@@ -33,12 +38,24 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
         }
         Err(errno) => error(out, errno),
     }
-    match record.method {
-        Method::Kernel => out.literal(b" (kernel) <"),
-        Method::Next => out.literal(b" (next) <"),
+    match (record.method, record.rule) {
+        (Method::Kernel, None) => out.literal(b" (kernel) <"),
+        (method, rule) => notes(out, method, rule),
     }
     seconds(out, record.duration_ns);
     out.byte(b'>');
+}
+
+#[cold]
+#[inline(never)]
+fn notes(out: &mut Piece, method: Method, rule: Option<&Rule>) {
+    out.literal(b" (");
+    out.text(method.name());
+    if let Some(rule) = rule {
+        out.literal(b", rule ");
+        out.text(rule.id);
+    }
+    out.literal(b") <");
 }
 
 /// A descriptor, its path and the offset: `3</path>, [0], `.
@@ -65,10 +82,10 @@ fn file(out: &mut Piece, fd: i32, path: Option<&[u8]>, offset: Offset) {
     }
 }
 
-/// Warnings and errors are one plain sentence. What happened within a call carries its process
-/// and time, between the marks that strace puts around what is not a call.
+/// What the library says of itself is one plain sentence. What happened within a call carries its
+/// process and time, between the marks that strace puts around what is not a call.
 pub(super) fn message(line: &mut Line, said: &Said, message: &dyn fmt::Debug) {
-    if said.level == "warn" || said.level == "error" {
+    if !said.of_call {
         if line.is_empty() {
             line.bytes(b"cfr: ");
         }
@@ -97,11 +114,9 @@ fn seconds(out: &mut Piece, ns: u64) {
     out.fraction(ns % SECOND_NS / MICROSECOND_NS);
 }
 
+#[cold]
+#[inline(never)]
 fn flags(out: &mut Piece, flags: Flags) {
-    if flags == Flags::default() {
-        out.byte(b'0');
-        return;
-    }
     let mut first = true;
     let mut separate = |out: &mut Piece| {
         if !core::mem::take(&mut first) {

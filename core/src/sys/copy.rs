@@ -7,7 +7,7 @@ use core::ffi::{c_int, c_uint};
 
 /// The address of a caller's offset, in bytes from the file's start; maybe NULL, maybe wild.
 ///
-/// Nobody but the kernel writes through it, and nobody reads it but [`read_offset`].
+/// Only the kernel, [`read_offset`] and [`write_offset`] look behind it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
 pub struct OffsetPointer(*mut i64);
@@ -137,4 +137,19 @@ pub fn read_offset(pointer: OffsetPointer) -> Result<i64, Errno> {
         }
         _ => Err(Errno::EFAULT),
     }
+}
+
+/// Writes a caller's offset. EFAULT where the memory cannot be written.
+///
+/// The kernel is asked first, by a call that does nothing but write eight bytes there: the
+/// thread's signal mask.
+pub fn write_offset(pointer: OffsetPointer, value: i64) -> Result<(), Errno> {
+    let registers = [reg(libc::SIG_BLOCK), 0, pointer.0 as usize, size_of::<u64>(), 0, 0];
+    // SAFETY: without a new set the call changes nothing; the kernel checks the pointer, and what
+    // it writes there stands for an instant.
+    answer(unsafe { syscall(libc::SYS_rt_sigprocmask, registers) }).map_err(|_| Errno::EFAULT)?;
+    // SAFETY: the kernel has just written these eight bytes, which the host gave us to write.
+    // Unaligned offsets are legal to the kernel.
+    unsafe { pointer.0.cast::<[u8; 8]>().write_volatile(value.to_ne_bytes()) };
+    Ok(())
 }

@@ -131,7 +131,8 @@ pub fn set_position(fd: i32, bytes: u64) -> Result<u64, Errno> {
     seek(fd, bytes, libc::SEEK_SET)
 }
 
-fn seek(fd: i32, offset: u64, whence: i32) -> Result<u64, Errno> {
+/// lseek(2) with any of its `whence`: where that is, in bytes.
+pub(super) fn seek(fd: i32, offset: u64, whence: i32) -> Result<u64, Errno> {
     let offset = usize::try_from(offset).unwrap_or(usize::MAX);
     // SAFETY: no pointers.
     answer(unsafe { syscall(libc::SYS_lseek, [reg(fd), offset, reg(whence), 0, 0, 0]) })
@@ -207,29 +208,60 @@ pub fn wait_writable(fd: i32, milliseconds: u32) -> Readiness {
 /// descriptor tables of their own, and the first thread may be gone): bytes
 /// written into `buffer`, cut where it is too small. EBADF or ENOENT where there is none.
 pub fn readlink_fd(fd: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
-    const PREFIX: &[u8] = b"/proc/thread-self/fd/";
+    let link = link_to(fd)?;
+    let registers = [
+        reg(libc::AT_FDCWD),
+        link.as_ptr() as usize,
+        buffer.as_mut_ptr() as usize,
+        buffer.len(),
+        0,
+        0,
+    ];
+    // SAFETY: the path ends in a zero byte; the kernel writes at most buffer.len() bytes.
+    answer(unsafe { syscall(libc::SYS_readlinkat, registers) })
+}
+
+/// Opens the file behind `fd` a second time, for reading. ENOENT without /proc, EACCES where the
+/// process may not open it (any more).
+pub(super) fn reopen(fd: i32) -> Result<i32, Errno> {
+    open_to_read(link_to(fd)?.as_ptr())
+}
+
+fn open_to_read(path: *const u8) -> Result<i32, Errno> {
+    let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOCTTY | libc::O_NONBLOCK;
+    let registers = [reg(libc::AT_FDCWD), path as usize, reg(flags), 0, 0, 0];
+    // SAFETY: both callers give a path that ends in a zero byte.
+    answer(unsafe { syscall(libc::SYS_openat, registers) }).map(descriptor)
+}
+
+/// The start of the file at `path`: bytes read into `buffer`.
+pub(super) fn read_path(path: &CStr, buffer: &mut [u8]) -> Result<usize, Errno> {
+    let fd = open_to_read(path.as_ptr().cast())?;
+    let registers = [reg(fd), buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0];
+    // SAFETY: the kernel writes at most buffer.len() bytes.
+    let read = answer(unsafe { syscall(libc::SYS_read, registers) });
+    close(fd);
+    read
+}
+
+const LINK_PREFIX: &[u8] = b"/proc/thread-self/fd/";
+
+/// The path of the symbolic link to what `fd` refers to, with its zero byte. EBADF where `fd` is
+/// no number of a descriptor.
+fn link_to(fd: i32) -> Result<[u8; LINK_PREFIX.len() + 11], Errno> {
     let Ok(mut rest) = u32::try_from(fd) else {
         return Err(Errno::EBADF);
     };
-    let mut path = [0u8; PREFIX.len() + 11];
-    let (prefix, digits) = path.split_at_mut(PREFIX.len());
-    prefix.copy_from_slice(PREFIX);
+    let mut path = [0u8; LINK_PREFIX.len() + 11];
+    let (prefix, digits) = path.split_at_mut(LINK_PREFIX.len());
+    prefix.copy_from_slice(LINK_PREFIX);
     let count = rest.checked_ilog10().map_or(1, |log| log as usize + 1);
     for digit in digits.iter_mut().take(count).rev() {
         let value = (rest % 10) as u8;
         *digit = b'0' + value;
         rest /= 10;
     }
-    let registers = [
-        reg(libc::AT_FDCWD),
-        path.as_ptr() as usize,
-        buffer.as_mut_ptr() as usize,
-        buffer.len(),
-        0,
-        0,
-    ];
-    // SAFETY: path ends in a zero byte; the kernel writes at most buffer.len() bytes.
-    answer(unsafe { syscall(libc::SYS_readlinkat, registers) })
+    Ok(path)
 }
 
 /// The working directory, without the final zero byte: its length in `buffer`. ERANGE where it

@@ -43,6 +43,67 @@ impl<const SIZE: usize> Default for Kept<SIZE> {
     }
 }
 
+/// Bytes at the start of a page, as `O_DIRECT` wants them (open(2)).
+#[repr(C, align(4096))]
+struct Aligned([u8; Buffers::SIZE]);
+
+/// Buffers for copies that go through user space. One that was never used costs nothing.
+pub struct Buffers {
+    taken: [AtomicBool; Buffers::COUNT],
+    bytes: [UnsafeCell<Aligned>; Buffers::COUNT],
+}
+
+// SAFETY: a buffer is given only to whoever sets its `taken`, until he clears it.
+unsafe impl Sync for Buffers {}
+
+impl Buffers {
+    /// Bytes of one buffer: from here on a larger one is not faster.
+    pub const SIZE: usize = 128 << 10;
+
+    /// How many threads can copy at once. One that another thread held while the process forked
+    /// stays taken in the child.
+    const COUNT: usize = 16;
+
+    /// None taken.
+    #[must_use]
+    pub const fn new() -> Self {
+        Buffers {
+            taken: [const { AtomicBool::new(false) }; Buffers::COUNT],
+            bytes: [const { UnsafeCell::new(Aligned([0; Buffers::SIZE])) }; Buffers::COUNT],
+        }
+    }
+
+    /// Lends a buffer for as long as `work` runs: a small one where all are taken. Nothing is
+    /// waited for: this may be a signal handler that interrupted the one who holds it.
+    pub fn with_buffer<R>(&self, work: impl FnOnce(&mut [u8]) -> R) -> R {
+        for (taken, bytes) in self.taken.iter().zip(&self.bytes) {
+            if taken.load(Ordering::Relaxed) || taken.swap(true, Ordering::Acquire) {
+                continue;
+            }
+            let _given_back = GivenBack(taken);
+            // SAFETY: `taken` was clear and is ours until it is cleared again.
+            let bytes = unsafe { &mut *bytes.get() };
+            return work(&mut bytes.0);
+        }
+        work(&mut [0; 2048])
+    }
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Clears the mark, also where the work panics.
+struct GivenBack<'a>(&'a AtomicBool);
+
+impl Drop for GivenBack<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 /// The library's allocator: a few pages of its own, never given back.
 ///
 /// The standard library allocates when the subscriber is installed and when a panic is caught.

@@ -9,13 +9,17 @@
 mod copy;
 mod file;
 mod host;
+mod inquire;
 mod memory;
 mod raw;
 mod thread;
+mod transfer;
 
 pub use libc::ssize_t;
 
-pub use copy::{Args, COPY_FILE_RANGE, NextCopy, OffsetPointer, copy_file_range, read_offset};
+pub use copy::{
+    Args, COPY_FILE_RANGE, NextCopy, OffsetPointer, copy_file_range, read_offset, write_offset,
+};
 pub use file::{
     Identity, Opened, Readiness, close, getcwd, identify, open_append, position, readlink_fd,
     set_position, wait_writable, write, write_at_end, write_no_wait,
@@ -24,8 +28,16 @@ pub use host::{
     environment, executed_as, exit, is_secure, map_shared, monotonic_ns, next_copy_file_range,
     next_syscall, realtime_ns,
 };
-pub use memory::{Arena, Kept};
+pub use inquire::{
+    Filesystem, Kind, Opening, Stat, filesystem, is_beyond_filesystem, is_immutable,
+    is_same_description, is_swap_file, opening, seals, stat, zero_length_copy,
+};
+pub use memory::{Arena, Buffers, Kept};
 pub use thread::{
-    Cancellation, SignalGuard, comm, errno, file_size_limited, getpid, gettid, ignore, set_errno,
-    test_cancel, yield_now,
+    Cancellation, HeldSignals, KeptErrno, SignalGuard, comm, errno, file_size_limit,
+    file_size_limited, getpid, gettid, ignore, raise, set_errno, test_cancel, yield_now,
+};
+pub use transfer::{
+    Deduped, Prober, Range, clone_range, copy_range, dedupe_range, extend, punch_hole, read_at,
+    write_at,
 };

@@ -35,6 +35,32 @@ pub fn set_errno(errno: Errno) {
     unsafe { place.write(errno.0) };
 }
 
+/// The thread's errno as it was, to be given back.
+#[must_use]
+pub struct KeptErrno {
+    place: *mut c_int,
+    value: c_int,
+}
+
+impl KeptErrno {
+    /// Notes it.
+    #[inline]
+    pub fn note() -> Self {
+        // SAFETY: the C library returns the address of the calling thread's errno.
+        let place = unsafe { libc::__errno_location() };
+        // SAFETY: that address stands as long as the thread.
+        KeptErrno { place, value: unsafe { place.read() } }
+    }
+
+    /// Gives it back. To be called by the thread that noted it, which is held by the type: a
+    /// pointer is not sent to another.
+    #[inline]
+    pub fn restore(self) {
+        // SAFETY: the address stands as long as the thread, which is this one.
+        unsafe { self.place.write(self.value) };
+    }
+}
+
 /// pthread_testcancel(3): a pending cancellation takes effect here, and unwinds. No frame with a
 /// destructor may stand around this call.
 #[inline(always)]
@@ -127,16 +153,30 @@ pub fn comm(buffer: &mut [u8; 16]) -> &[u8] {
     buffer.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
-/// Whether the process has a limit on file sizes (getrlimit(2), `RLIMIT_FSIZE`), so that a write
-/// may raise SIGXFSZ. `true` where the kernel does not say.
+/// Whether the process has a limit on file sizes, so that a write may raise SIGXFSZ. `true` where
+/// the kernel does not say.
 #[must_use]
 pub fn file_size_limited() -> bool {
+    file_size_limit() != Ok(libc::RLIM_INFINITY)
+}
+
+/// The most bytes that a file may have for this process to write them (getrlimit(2),
+/// `RLIMIT_FSIZE`); `u64::MAX` is no limit.
+pub fn file_size_limit() -> Result<u64, Errno> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     let resource = libc::RLIMIT_FSIZE as usize;
     let registers = [resource, &raw mut limit as usize, 0, 0, 0, 0];
     // SAFETY: the kernel writes one struct rlimit.
-    answer(unsafe { syscall(libc::SYS_getrlimit, registers) }).is_err()
-        || limit.rlim_cur != libc::RLIM_INFINITY
+    answer(unsafe { syscall(libc::SYS_getrlimit, registers) })?;
+    Ok(limit.rlim_cur)
+}
+
+/// Sends `signal` to the calling thread, as the kernel does where a call of the thread's is at
+/// fault (tgkill(2)).
+pub fn raise(signal: c_int) {
+    let registers = [reg(getpid()), reg(gettid()), reg(signal), 0, 0, 0];
+    // SAFETY: no pointers.
+    let _ = unsafe { syscall(libc::SYS_tgkill, registers) };
 }
 
 /// The signals that a write of ours could raise in the host, held back; a signal that our write
@@ -223,4 +263,82 @@ impl Drop for SignalGuard {
         // SAFETY: the kernel reads one 64-bit set, the one it gave us.
         let _ = unsafe { syscall(libc::SYS_rt_sigprocmask, registers) };
     }
+}
+
+/// Signals held back while bytes are moved in pieces: their handlers must not find the call half
+/// done, and one that is waiting ends it early, as it ends the kernel's copy (signal(7)).
+pub struct HeldSignals {
+    mask: u64,
+}
+
+/// Those that a fault of the thread itself raises: held back, they would be deadly.
+const FAULTS: u64 = bit(libc::SIGSEGV)
+    | bit(libc::SIGBUS)
+    | bit(libc::SIGILL)
+    | bit(libc::SIGFPE)
+    | bit(libc::SIGTRAP)
+    | bit(libc::SIGSYS);
+/// The C library's own, for cancellation and for changing users in all threads at once: they never
+/// run anything of the host's, and who sends the second waits.
+const OF_THE_C_LIBRARY: u64 = bit(32) | bit(33);
+
+impl HeldSignals {
+    /// Holds them back in the calling thread.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut held = HeldSignals { mask: 0 };
+        let all = !(FAULTS | OF_THE_C_LIBRARY);
+        let registers = [
+            reg(libc::SIG_BLOCK),
+            &raw const all as usize,
+            &raw mut held.mask as usize,
+            size_of::<u64>(),
+            0,
+            0,
+        ];
+        // SAFETY: the kernel reads one 64-bit set and writes one.
+        let _ = unsafe { syscall(libc::SYS_rt_sigprocmask, registers) };
+        held
+    }
+
+    /// Whether a signal is waiting that the host would take now: not one that it holds back itself
+    /// or ignores.
+    #[must_use]
+    pub fn is_one_waiting(&self) -> bool {
+        let mut pending = 0u64;
+        let registers = [&raw mut pending as usize, size_of::<u64>(), 0, 0, 0, 0];
+        // SAFETY: the kernel writes one 64-bit set.
+        let _ = unsafe { syscall(libc::SYS_rt_sigpending, registers) };
+        let waiting = pending & !self.mask;
+        waiting != 0 && (1..=64).any(|signal| waiting & bit(signal) != 0 && !is_ignored(signal))
+    }
+}
+
+impl Default for HeldSignals {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for HeldSignals {
+    fn drop(&mut self) {
+        let registers =
+            [reg(libc::SIG_SETMASK), &raw const self.mask as usize, 0, size_of::<u64>(), 0, 0];
+        // SAFETY: the kernel reads one 64-bit set, the one it gave us.
+        let _ = unsafe { syscall(libc::SYS_rt_sigprocmask, registers) };
+    }
+}
+
+/// Whether the process takes no notice of `signal`: ignored, or left to a default action that is
+/// none (signal(7)).
+fn is_ignored(signal: c_int) -> bool {
+    const NO_ACTION: u64 =
+        bit(libc::SIGCHLD) | bit(libc::SIGCONT) | bit(libc::SIGURG) | bit(libc::SIGWINCH);
+    // struct sigaction of the kernel: handler, flags, restorer where there is one, mask.
+    let mut action = [0usize; 4];
+    let registers = [reg(signal), 0, action.as_mut_ptr() as usize, size_of::<u64>(), 0, 0];
+    // SAFETY: the kernel writes one struct sigaction, four words or three.
+    let known = answer(unsafe { syscall(libc::SYS_rt_sigaction, registers) }).is_ok();
+    let [handler, ..] = action;
+    known && (handler == libc::SIG_IGN || handler == libc::SIG_DFL && NO_ACTION & bit(signal) != 0)
 }

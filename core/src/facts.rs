@@ -1,0 +1,238 @@
+//! What a rule or a plan may want to know of a call: each fact is gathered when it is first asked
+//! for, and never twice. What nobody asks for costs no system call.
+
+use crate::errno::Errno;
+use crate::flags::Flags;
+use crate::sys::{self, Args, Filesystem, Kind, OffsetPointer, Opening, Stat};
+use crate::trail::system_call;
+use core::cell::OnceCell;
+
+/// The largest offset in bytes, and the most that a call can report.
+pub const MOST: u64 = i64::MAX as u64;
+
+/// One side of a call: the source or the target.
+pub struct End {
+    /// The descriptor.
+    pub fd: i32,
+    /// Where its caller keeps the offset.
+    pub pointer: OffsetPointer,
+    opening: OnceCell<Result<Opening, Errno>>,
+    stat: OnceCell<Result<Stat, Errno>>,
+    start: OnceCell<Result<i64, Errno>>,
+}
+
+impl End {
+    fn new(fd: i32, pointer: OffsetPointer) -> Self {
+        let (opening, stat, start) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        End { fd, pointer, opening, stat, start }
+    }
+
+    /// How it is open. EBADF where it is closed, or open with `O_PATH` only.
+    pub fn opening(&self) -> Result<Opening, Errno> {
+        *self.opening.get_or_init(|| {
+            let opening = sys::opening(self.fd);
+            system_call("fcntl F_GETFL", self.fd, &opening);
+            opening
+        })
+    }
+
+    /// What it is. EBADF where it is closed; `O_PATH` will do.
+    pub fn stat(&self) -> Result<Stat, Errno> {
+        *self.stat.get_or_init(|| {
+            let stat = sys::stat(self.fd);
+            system_call("fstat", self.fd, &stat);
+            stat
+        })
+    }
+
+    /// Where the range begins, in bytes: the caller's offset, maybe negative, or the descriptor's.
+    /// EFAULT for a pointer that cannot be read, ESPIPE for a pipe.
+    pub fn start(&self) -> Result<i64, Errno> {
+        *self.start.get_or_init(|| {
+            if self.pointer.is_null() {
+                let position = sys::position(self.fd);
+                system_call("lseek SEEK_CUR", self.fd, &position);
+                return position.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+            }
+            let offset = sys::read_offset(self.pointer);
+            system_call("rt_sigprocmask, to read the offset for", self.fd, &offset);
+            offset
+        })
+    }
+
+    /// Whether it is of this kind.
+    #[must_use]
+    pub fn is(&self, kind: Kind) -> bool {
+        self.stat().is_ok_and(|stat| stat.kind == kind)
+    }
+}
+
+/// The facts of one call.
+pub struct Facts<'a> {
+    /// The arguments as they came.
+    pub args: &'a Args,
+    /// The flags that count: those of the call, or `CFR_DEFAULT_FLAGS`.
+    pub flags: Flags,
+    /// Where the bytes come from.
+    pub source: End,
+    /// Where they go.
+    pub target: End,
+    limit: OnceCell<u64>,
+    kernel: OnceCell<Result<usize, Errno>>,
+}
+
+impl<'a> Facts<'a> {
+    /// Nothing gathered yet.
+    #[must_use]
+    pub fn new(args: &'a Args, flags: Flags) -> Self {
+        Facts {
+            args,
+            flags,
+            source: End::new(args.fd_in, args.off_in),
+            target: End::new(args.fd_out, args.off_out),
+            limit: OnceCell::new(),
+            kernel: OnceCell::new(),
+        }
+    }
+
+    /// Both ends.
+    pub fn ends(&self) -> [&End; 2] {
+        [&self.source, &self.target]
+    }
+
+    /// Bytes asked for.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.args.len as u64
+    }
+
+    /// Where both ranges begin; `None` where that cannot be told.
+    #[must_use]
+    pub fn starts(&self) -> Option<(i64, i64)> {
+        Some((self.source.start().ok()?, self.target.start().ok()?))
+    }
+
+    /// The process's limit on file sizes, in bytes; `u64::MAX` where there is none.
+    #[must_use]
+    pub fn file_size_limit(&self) -> u64 {
+        *self.limit.get_or_init(|| {
+            let limit = sys::file_size_limit();
+            system_call("getrlimit RLIMIT_FSIZE for", self.args.fd_out, &limit);
+            limit.unwrap_or(u64::MAX)
+        })
+    }
+
+    /// Whether both descriptors refer to one file.
+    #[must_use]
+    pub fn is_one_file(&self) -> bool {
+        match (self.source.stat(), self.target.stat()) {
+            (Ok(source), Ok(target)) => source.is_same_file(&target),
+            _ => false,
+        }
+    }
+
+    /// Notes what the kernel has said of the call itself, where it was asked.
+    pub fn heard(&self, answer: Result<usize, Errno>) {
+        // Where it was asked before, the first answer stays.
+        let _ = self.kernel.set(answer);
+    }
+
+    /// What the kernel says of the call, or else of copying no bytes between these descriptors: its opinion of
+    /// everything but the range.
+    pub fn kernel_opinion(&self) -> Result<usize, Errno> {
+        *self.kernel.get_or_init(|| {
+            let opinion = sys::zero_length_copy(self.args.fd_in, self.args.fd_out);
+            system_call("copy_file_range of no bytes to", self.args.fd_out, &opinion);
+            opinion
+        })
+    }
+
+    /// Whether the device numbers differ: always so for two filesystems, and for two subvolumes of
+    /// one btrfs.
+    #[must_use]
+    pub fn are_devices_different(&self) -> bool {
+        match (self.source.stat(), self.target.stat()) {
+            (Ok(source), Ok(target)) => source.dev != target.dev,
+            _ => false,
+        }
+    }
+
+    /// Whether the files are on two filesystems between which the kernel copies nothing. Nothing
+    /// but the kernel tells one superblock from another. Without its opinion the devices decide.
+    #[must_use]
+    pub fn are_filesystems_different(&self) -> bool {
+        self.are_devices_different()
+            && matches!(self.kernel_opinion(), Err(Errno::EXDEV | Errno::ENOSYS))
+    }
+
+    /// Whether the target may not be changed by anybody. The kernel's refusal alone does not tell:
+    /// seccomp filters say EPERM too.
+    #[must_use]
+    pub fn is_target_immutable(&self) -> bool {
+        self.kernel_opinion().is_err() && {
+            let immutable = sys::is_immutable(self.args.fd_out);
+            system_call("statx", self.args.fd_out, &Ok(()));
+            immutable
+        }
+    }
+
+    /// Whether either file is in use as swap space.
+    #[must_use]
+    pub fn is_swap_file(&self) -> bool {
+        match self.kernel_opinion() {
+            Err(Errno::ETXTBSY) => true,
+            Err(_) => self.ends().iter().any(|end| {
+                system_call("read /proc/swaps for", end.fd, &Ok(()));
+                end.stat().is_ok_and(|stat| sys::is_swap_file(&stat))
+            }),
+            Ok(_) => false,
+        }
+    }
+
+    /// The target's filesystem: blocks of one byte, and maybe shared, where it cannot be told.
+    #[must_use]
+    pub fn filesystem(&self) -> Filesystem {
+        let filesystem = sys::filesystem(self.args.fd_out);
+        system_call("fstatfs", self.args.fd_out, &filesystem);
+        filesystem.unwrap_or(Filesystem { block: 1, never_shares: false })
+    }
+
+    /// Whether the range begins and ends at blocks of the filesystem, or ends with both files. A
+    /// reflink may also end with the source alone, where the target ends before that.
+    #[must_use]
+    pub fn goes_by_blocks(&self) -> bool {
+        let Some((off_in, off_out)) = self.starts() else { return false };
+        let block = self.filesystem().block;
+        let [in_rest, out_rest] = [off_in, off_out].map(|start| start.cast_unsigned() % block);
+        let len = self.cropped();
+        let left_in_target = self.target.stat().map_or(0, |stat| stat.size);
+        let left_in_target = left_in_target.saturating_sub(off_out.cast_unsigned());
+        let ends = len == self.left_in_source() && len >= left_in_target;
+        in_rest == 0 && out_rest == 0 && (len.is_multiple_of(block) || ends)
+    }
+
+    /// Bytes from the start of the source's range to its file's end; 0 where it begins behind that.
+    #[must_use]
+    pub fn left_in_source(&self) -> u64 {
+        let size = self.source.stat().map_or(0, |stat| stat.size);
+        let start = self.source.start().ok().and_then(|start| u64::try_from(start).ok());
+        size.saturating_sub(start.unwrap_or(u64::MAX))
+    }
+
+    /// The bytes that Linux goes by: those asked for, less what lies behind the source's end, less
+    /// what lies behind the limit on the target's size (generic_copy_file_checks() in
+    /// fs/read_write.c since Linux 5.3).
+    #[must_use]
+    pub fn cropped(&self) -> u64 {
+        let to_end = self.asked().min(self.left_in_source());
+        let start = self.target.start().ok().and_then(|start| u64::try_from(start).ok());
+        to_end.min(self.file_size_limit().min(MOST).saturating_sub(start.unwrap_or(0)))
+    }
+
+    /// Whether `len` bytes from both starts are in one file and have a byte in common.
+    #[must_use]
+    pub fn do_ranges_overlap(&self, len: u64) -> bool {
+        let Some((off_in, off_out)) = self.starts() else { return false };
+        len > 0 && off_in.abs_diff(off_out) < len && self.is_one_file()
+    }
+}

@@ -1,0 +1,133 @@
+//! The choice of how a call's bytes are moved: pure, but for the facts that it asks for.
+
+use crate::backend::Through;
+use crate::dialect::{Copying, Dialect};
+use crate::errno::Errno;
+use crate::facts::{Facts, MOST};
+use crate::flags::Mode;
+use crate::sys::{Buffers, Stat};
+
+/// The most that Linux moves in one call, in bytes: `MAX_RW_COUNT` of include/linux/fs.h.
+const MOST_OF_LINUX: u64 = 0x7fff_f000;
+
+/// What glibc read and wrote at a time.
+const GLIBC_PIECE: usize = 8 << 10;
+
+/// One way, with what it needs. Lengths in bytes.
+#[derive(Clone, Copy)]
+pub(crate) enum Step {
+    /// The call itself goes on, to the kernel or to the next library.
+    Ask { len: usize, flags: u32 },
+    /// The library copies; where `sparse` is the source's state, holes stay holes.
+    Copy { len: u64, through: Through, sparse: Option<Stat> },
+    /// FICLONERANGE.
+    Reflink { len: u64 },
+    /// FICLONERANGE, with FreeBSD's errors.
+    Clone { len: u64 },
+    /// FIDEDUPERANGE, of a target of this size.
+    Dedup { len: u64, target_size: u64 },
+    /// Nothing moves.
+    Refuse(Errno),
+}
+
+/// The way of a call of this mode that passed the dialect's rules.
+pub(crate) fn first(facts: &Facts<'_>, dialect: &Dialect, mode: Mode) -> Step {
+    match (mode, dialect.copying) {
+        (Mode::Any, Copying::InEightKiB) => match facts.target.opening() {
+            // Writing would append, wherever the offset is.
+            Ok(opening) if opening.appends => Step::Refuse(Errno::EBADF),
+            _ => {
+                let len = facts.asked().min(MOST);
+                Step::Copy { len, through: Through::Buffer(GLIBC_PIECE), sparse: None }
+            }
+        },
+        (Mode::Any, Copying::KeepingHoles) if sparse(facts).is_some() => {
+            carefully(facts, len_in_freebsd(facts), Through::Kernel)
+        }
+        (Mode::Any, Copying::KeepingHoles) => Step::Ask {
+            len: usize::try_from(len_in_offsets(facts)).unwrap_or(usize::MAX),
+            flags: 0,
+        },
+        (Mode::Any, Copying::Plainly) => Step::Ask { len: facts.args.len, flags: 0 },
+        (Mode::Copy, _) => match facts.filesystem().never_shares {
+            true => Step::Ask { len: facts.args.len, flags: 0 },
+            false => {
+                let len = facts.cropped().min(MOST_OF_LINUX);
+                carefully(facts, len, Through::Buffer(Buffers::SIZE))
+            }
+        },
+        (Mode::Reflink, _) => Step::Reflink { len: facts.cropped() },
+        (Mode::Clone, _) => Step::Clone { len: facts.cropped() },
+        (Mode::Dedup, _) => dedup(facts),
+    }
+}
+
+/// The kernel shares whole blocks, and the last bytes of both files together. Of a shorter tail it
+/// says that it was shared, and has not even compared it (seen on Linux 6.18): so it gets none.
+fn dedup(facts: &Facts<'_>) -> Step {
+    let (_, off_out) = facts.starts().unwrap_or_default();
+    let off_out = u64::try_from(off_out).unwrap_or(0);
+    let target_size = facts.target.stat().map_or(0, |stat| stat.size);
+    let len = facts.cropped();
+    let ends_both = len == facts.left_in_source() && off_out.saturating_add(len) == target_size;
+    let whole = len - len % facts.filesystem().block;
+    match whole {
+        _ if ends_both => Step::Dedup { len, target_size },
+        0 if len > 0 => Step::Refuse(Errno::EINVAL),
+        _ => Step::Dedup { len: whole, target_size },
+    }
+}
+
+/// The way of a call at flags 0 that the kernel has declined.
+pub(crate) fn instead_of_kernel(facts: &Facts<'_>, dialect: &Dialect) -> Step {
+    let len = match dialect.copying {
+        Copying::KeepingHoles => len_in_freebsd(facts),
+        Copying::Plainly | Copying::InEightKiB => facts.cropped().min(MOST_OF_LINUX),
+    };
+    carefully(facts, len, Through::Buffer(Buffers::SIZE))
+}
+
+/// A copy of the library's own, with the checks that the kernel makes of each of its copies: they
+/// keep the host's data from harm, whatever the dialect says of them.
+fn carefully(facts: &Facts<'_>, len: u64, through: Through) -> Step {
+    if facts.target.opening().is_ok_and(|opening| opening.appends) {
+        return Step::Refuse(Errno::EBADF);
+    }
+    if facts.is_target_immutable() {
+        return Step::Refuse(Errno::EPERM);
+    }
+    if facts.kernel_opinion() == Err(Errno::ETXTBSY) {
+        return Step::Refuse(Errno::ETXTBSY);
+    }
+    let is_negative = facts.starts().is_none_or(|(off_in, off_out)| off_in < 0 || off_out < 0);
+    if is_negative || facts.do_ranges_overlap(len) {
+        return Step::Refuse(Errno::EINVAL);
+    }
+    Step::Copy { len, through, sparse: sparse(facts) }
+}
+
+/// The source's state, where fewer bytes are allocated to it than it has.
+fn sparse(facts: &Facts<'_>) -> Option<Stat> {
+    facts.source.stat().ok().filter(|stat| stat.allocated < stat.size)
+}
+
+/// What FreeBSD makes of len: neither range reaches beyond the largest offset.
+fn len_in_offsets(facts: &Facts<'_>) -> u64 {
+    let (off_in, off_out) = facts.starts().unwrap_or_default();
+    let last = u64::try_from(off_in.max(off_out)).unwrap_or(0);
+    facts.asked().min(MOST - last)
+}
+
+/// The same, less what lies behind the source's end and the limit on the target's size. A file
+/// that tells no size, as those of /proc, is read until it ends.
+fn len_in_freebsd(facts: &Facts<'_>) -> u64 {
+    let tells_size = facts.source.stat().is_ok_and(|stat| stat.size > 0) || facts.is_one_file();
+    let len = len_in_offsets(facts);
+    let len = if tells_size { len.min(facts.left_in_source()) } else { len };
+    let start = facts.target.start().ok().and_then(|start| u64::try_from(start).ok()).unwrap_or(0);
+    match facts.file_size_limit() {
+        // Whoever writes there raises the signal.
+        limit if limit <= start => len,
+        limit => len.min(limit - start),
+    }
+}

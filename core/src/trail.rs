@@ -1,0 +1,61 @@
+//! What the levels `debug` and `trace` hear of: every system call made on a call's behalf, and what
+//! declined.
+
+use crate::errno::Errno;
+use core::fmt;
+use tracing::level_filters::LevelFilter;
+use tracing::{debug, trace};
+
+/// The target of messages: what the library says of itself, and of what it did for a call.
+pub const MESSAGES: &str = "cfr";
+
+/// A system call about descriptor `fd` and what it returned. One place for all of them: each event
+/// of its own would be half a kilobyte of every process.
+#[inline(always)]
+pub(crate) fn system_call<T>(name: &'static str, fd: i32, result: &Result<T, Errno>) {
+    if LevelFilter::current() >= LevelFilter::TRACE {
+        say(name, fd, result.as_ref().err().copied());
+    }
+}
+
+/// The same, with the number that it returned.
+#[inline(always)]
+pub(crate) fn counted(name: &'static str, fd: i32, result: Result<usize, Errno>) {
+    if LevelFilter::current() >= LevelFilter::TRACE {
+        say_number(name, fd, result);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn say(name: &str, fd: i32, errno: Option<Errno>) {
+    match errno {
+        None => trace!(target: MESSAGES, "{name} {fd}: done"),
+        Some(errno) => trace!(target: MESSAGES, "{name} {fd}: {errno}"),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn say_number(name: &str, fd: i32, result: Result<usize, Errno>) {
+    trace!(target: MESSAGES, "{name} {fd}: {}", Told(result));
+}
+
+/// The kernel has declined, and another way is taken.
+#[cold]
+#[inline(never)]
+pub(crate) fn declined(errno: Errno, instead: &str) {
+    debug!(target: MESSAGES, "kernel declines: {errno}; {instead}");
+}
+
+/// A count or an error in words.
+pub struct Told(pub Result<usize, Errno>);
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Ok(bytes) => write!(f, "{bytes} bytes"),
+            Err(errno) => errno.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! One case: a row in one dialect on one filesystem, run and compared.
+
+use crate::harness::{Run, Scratch, library};
+use crate::table::{Row, Words};
+use serde_json::Value;
+use std::path::Path;
+
+/// Which library carries the call out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Under {
+    /// Ours, in this dialect.
+    Library(&'static str),
+    /// None: the kernel alone.
+    Kernel,
+}
+
+/// How a case ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// As the row says.
+    Passed,
+    /// Otherwise; how.
+    Failed(String),
+    /// It cannot be tried there; why.
+    NotApplicable(String),
+}
+
+/// A place to run in.
+pub struct Place<'a> {
+    /// The filesystem's name.
+    pub name: &'static str,
+    /// Its mount point.
+    pub point: &'a Path,
+    /// The mount point of another filesystem.
+    pub other: &'a Path,
+}
+
+/// Words that are the library's settings, not the driver's.
+const SETTINGS: [(&str, &str); 2] =
+    [("checks", "CFR_CHECKS"), ("default_flags", "CFR_DEFAULT_FLAGS")];
+/// Words that say where a row can be tried.
+const PLACES: [&str; 2] = ["only", "small"];
+
+/// Whether the place has the size that the row asks for.
+pub fn has_size(row: &Row, place: &Place<'_>) -> bool {
+    row.words.contains_key("small") == place.name.starts_with("small-")
+}
+
+/// Runs `row` there with `driver`.
+pub fn run(driver: &Path, row: &Row, under: Under, place: &Place<'_>) -> Ending {
+    if let Some(reason) = not_here(row, under, place) {
+        return Ending::NotApplicable(reason);
+    }
+    let (here, other) = (Scratch::below(place.point), Scratch::below(place.other));
+    let mut run = match under {
+        Under::Kernel => Run::bare(driver),
+        Under::Library(dialect) => Run::bare(driver)
+            .env("LD_PRELOAD", library())
+            .env("CFR_DIALECT", dialect)
+            .env("CFR_LOG_FORMAT", "json"),
+    };
+    for (word, variable) in SETTINGS {
+        if let Some(value) = row.words.get(word) {
+            run = run.env(variable, value);
+        }
+    }
+    // Both doors come to their turn.
+    let door = if matches!(place.name, "xfs" | "tmpfs") { "syscall" } else { "copy_file_range" };
+    let words = row
+        .words
+        .iter()
+        .filter(|(key, _)| SETTINGS.iter().all(|(word, _)| word != key))
+        .filter(|(key, _)| !PLACES.contains(&key.as_str()))
+        .chain(row.after.iter().filter(|(key, _)| matches!(key.as_str(), "moved" | "bytes")))
+        .map(|(key, value)| format!("{key}={value}"));
+    let output =
+        run.args([here.path(), other.path()]).args(words).args([format!("door={door}")]).output();
+    match output.status {
+        Some(77) => return Ending::NotApplicable(output.stdout.trim().to_owned()),
+        Some(0) => {}
+        _ => return Ending::Failed(format!("the driver failed: {output:?}")),
+    }
+    let seen = words_of(&output.stdout);
+    let mut differences = compare(row, &seen);
+    if under != Under::Kernel {
+        differences.extend(compare_log(row, under, &output.stderr));
+    }
+    match differences.is_empty() {
+        true => Ending::Passed,
+        false => {
+            Ending::Failed(format!("{}\n    saw {}", differences.join("; "), output.stdout.trim()))
+        }
+    }
+}
+
+fn not_here(row: &Row, under: Under, place: &Place<'_>) -> Option<String> {
+    if let Some(only) = row.words.get("only")
+        && !only.split(',').any(|name| name == place.name)
+    {
+        return Some(format!("only on {only}"));
+    }
+    let has_settings = SETTINGS.iter().any(|(word, _)| row.words.contains_key(*word));
+    (under == Under::Kernel && has_settings).then(|| "no settings without the library".to_owned())
+}
+
+fn words_of(line: &str) -> Words {
+    let pair =
+        |word: &str| word.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
+    line.split_whitespace().filter_map(pair).collect()
+}
+
+/// What the driver saw that the row does not say.
+fn compare(row: &Row, seen: &Words) -> Vec<String> {
+    let mut differences = Vec::new();
+    let get = |words: &Words, key: &str| words.get(key).cloned().unwrap_or_default();
+    let ret: i64 = get(seen, "ret").parse().unwrap_or(-2);
+    let (result, errno) = (&row.result, get(seen, "errno"));
+    let fits = match result.parse::<i64>() {
+        Ok(number) => ret == number && errno == "kept",
+        Err(_) if result == "short" => {
+            let len = get(&row.words, "len").parse().unwrap_or(i64::MAX);
+            ret > 0 && ret < len && errno == "kept"
+        }
+        Err(_) => ret == -1 && errno == *result,
+    };
+    if !fits {
+        differences.push(format!("result: {result} expected, {ret} {errno}"));
+    }
+    // Each offset has moved by the result, and the other of pointer and position has not.
+    for (pointer, position) in [("off_in", "pos_in"), ("off_out", "pos_out")] {
+        let given = get(&row.words, pointer);
+        let start = get(&row.words, position).parse().unwrap_or(0);
+        let moved = ret.max(0);
+        let position_then = if given == "NULL" { start + moved } else { start };
+        let kept = get(seen, position);
+        // A pipe has none.
+        if kept != "-1" {
+            differences.extend(differs(row, seen, position, &position_then.to_string()));
+        }
+        if let Ok(offset) = given.parse::<i64>() {
+            differences.extend(differs(row, seen, pointer, &(offset + moved).to_string()));
+        } else if row.after.contains_key(pointer) {
+            differences.extend(differs(row, seen, pointer, ""));
+        }
+    }
+    for key in ["bytes", "source"] {
+        if get(seen, key) != "ok" {
+            differences.push(format!("{key}: {}", get(seen, key)));
+        }
+    }
+    let untouched = if ret > 0 { None } else { Some("no".to_owned()) };
+    if let Some(expected) = untouched
+        && !row.after.contains_key("moved")
+    {
+        differences.extend(differs(row, seen, "touched", &expected));
+    }
+    differences.extend(differs(row, seen, "signal", "0"));
+    for key in ["shared", "holes", "size", "slow"] {
+        if row.after.contains_key(key) {
+            differences.extend(differs(row, seen, key, ""));
+        }
+    }
+    differences
+}
+
+/// `key` as the row names it, else as `expected`, must be what was seen.
+fn differs(row: &Row, seen: &Words, key: &str, expected: &str) -> Option<String> {
+    let expected = row.after.get(key).map_or(expected, String::as_str);
+    let seen = seen.get(key).map_or("", String::as_str);
+    // Where a filesystem does not tell of sharing, nothing is shared.
+    let fits = seen == expected || key == "shared" && expected == "none" && seen == "-";
+    (!fits).then(|| format!("{key}: {expected} expected, {seen}"))
+}
+
+/// One line for the call, with its dialect, rule, reason and method.
+fn compare_log(row: &Row, under: Under, log: &str) -> Vec<String> {
+    let calls: Vec<Value> = log
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|line| line.get("message").is_none())
+        .collect();
+    let [call] = &calls[..] else { return vec![format!("log: {log:?}")] };
+    let mut differences = Vec::new();
+    let mut must_be = |key: &str, expected: Value| {
+        if call[key] != expected {
+            differences.push(format!("log: {key}: {expected} expected, {}", call[key]));
+        }
+    };
+    let Under::Library(dialect) = under else { return Vec::new() };
+    must_be("dialect", dialect.into());
+    must_be("rule", row.rule.clone().map_or(Value::Null, Value::from));
+    if let Some(method) = row.after.get("method") {
+        must_be("method", method.as_str().into());
+    }
+    if row.rule.is_some() && call["why"].as_str().is_none_or(|why| why.len() < 10) {
+        differences.push(format!("log: no reason: {call}"));
+    }
+    differences
+}

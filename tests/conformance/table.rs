@@ -1,0 +1,199 @@
+//! The tables of tests/data: what stands in a row, and the cases that it means.
+
+use crate::harness::project;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+/// Words of the form `key=value`.
+pub type Words = BTreeMap<String, String>;
+
+/// One row: a call, and what must come of it in some dialects.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// `file:line`.
+    pub place: String,
+    /// By name.
+    pub dialects: Vec<&'static str>,
+    /// Files, descriptors and call, for the driver; and settings, for the library.
+    pub words: Words,
+    /// A number, an errno's name, or `short`: more than nothing and less than len.
+    pub result: String,
+    /// What must be seen afterwards; what is not named follows from the result.
+    pub after: Words,
+    /// The rule that the log must name; `None` where it must name none.
+    pub rule: Option<String>,
+    /// The clauses that it is an example of.
+    pub clauses: Vec<String>,
+}
+
+/// Every row of the tables of cases.
+pub fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for name in ["descriptors", "flags", "overlap", "offsets", "ends", "moving", "trouble"] {
+        for (place, columns) in lines(name) {
+            let [dialects, files, call, result, after, rule, clauses] = &columns[..] else {
+                panic!("{place}: 7 columns, not {}", columns.len());
+            };
+            let mut words = words(files);
+            let call: Vec<_> = call.split_whitespace().collect();
+            let [off_in, off_out, len, flags] = call[..] else {
+                panic!("{place}: off_in off_out len flags");
+            };
+            for (key, value) in
+                [("off_in", off_in), ("off_out", off_out), ("len", len), ("flags", flags)]
+            {
+                words.insert(key.into(), value.into());
+            }
+            rows.push(Row {
+                dialects: named(dialects, &place),
+                words,
+                result: result.clone(),
+                after: self::words(after),
+                rule: (rule != "-").then(|| rule.clone()),
+                clauses: list(clauses),
+                place,
+            });
+        }
+    }
+    rows.extend(pairs());
+    rows
+}
+
+/// What is broken two ways at once, in each dialect: the rule that its order names first decides.
+///
+/// The orders are written from the documents, not from the library's tables.
+fn pairs() -> Vec<Row> {
+    let mut conditions: BTreeMap<String, Words> = BTreeMap::new();
+    let mut rows = Vec::new();
+    for (place, columns) in lines("precedence") {
+        match &columns[..] {
+            [kind, id, breaks] if kind == "condition" => {
+                conditions.insert(id.clone(), words(breaks));
+            }
+            [kind, dialects, order] if kind == "order" => {
+                let order: Vec<_> = order
+                    .split('>')
+                    .map(|step| step.trim().split_once(':').expect("rule:result"))
+                    .collect();
+                for (at, (first, result)) in order.iter().enumerate() {
+                    for (second, _) in &order[at + 1..] {
+                        let both = [first, second].map(|id| {
+                            conditions.get(*id).unwrap_or_else(|| panic!("{place}: {id}"))
+                        });
+                        let Some(words) = merged(both[0], both[1]) else { continue };
+                        let mut after = Words::new();
+                        if *first == "file-size-limit" {
+                            after.insert("signal".into(), "25".into());
+                        }
+                        rows.push(Row {
+                            place: format!("{place} {first} {second}"),
+                            dialects: named(dialects, &place),
+                            words,
+                            result: (*result).to_owned(),
+                            after,
+                            rule: Some((*first).to_owned()),
+                            clauses: Vec::new(),
+                        });
+                    }
+                }
+            }
+            _ => panic!("{place}: neither a condition nor an order"),
+        }
+    }
+    rows
+}
+
+/// Both, where neither asks for what the other forbids.
+fn merged(one: &Words, other: &Words) -> Option<Words> {
+    let agree = one.iter().all(|(key, value)| other.get(key).is_none_or(|theirs| theirs == value));
+    agree
+        .then(|| one.iter().chain(other).map(|(key, value)| (key.clone(), value.clone())).collect())
+}
+
+/// A clause of the documents.
+pub struct Clause {
+    /// Its id.
+    pub id: String,
+    /// The dialect that it is of.
+    pub dialect: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// The normative list.
+pub fn clauses() -> Vec<Clause> {
+    let text = fs::read_to_string(project().join("tests/data/clauses.tsv")).expect("the clauses");
+    let clause = |line: &str| {
+        let mut columns = line.split('\t').map(str::to_owned);
+        let mut next = || columns.next().expect("id, dialect, clause");
+        Clause { id: next(), dialect: next(), text: next() }
+    };
+    text.lines().skip(1).map(clause).collect()
+}
+
+/// Clauses that no single call shows: where they are held, or why nowhere.
+pub fn elsewhere() -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for (place, columns) in lines("elsewhere") {
+        let [clauses, test] = &columns[..] else { panic!("{place}: clauses and test") };
+        for clause in list(clauses) {
+            found.insert(clause, test.clone());
+        }
+    }
+    found
+}
+
+/// The rows of a table: where each stands, and its columns.
+fn lines(name: &str) -> Vec<(String, Vec<String>)> {
+    let path: PathBuf = project().join("tests/data").join(name).with_extension("tbl");
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    text.lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'))
+        .map(|(number, line)| {
+            // A bar without spaces around it joins flags.
+            let columns = line.split(" | ").map(|column| column.trim().to_owned());
+            (format!("{name}:{}", number + 1), columns.collect())
+        })
+        .collect()
+}
+
+fn list(text: &str) -> Vec<String> {
+    text.split_whitespace().filter(|word| *word != "-").map(str::to_owned).collect()
+}
+
+/// `key=value` words; a word alone is `word=yes`, a dash is none.
+fn words(text: &str) -> Words {
+    let pair = |word: &str| match word.split_once('=') {
+        Some((key, value)) => (key.to_owned(), value.to_owned()),
+        None => (word.to_owned(), "yes".to_owned()),
+    };
+    text.split_whitespace().filter(|word| *word != "-").map(pair).collect()
+}
+
+/// Dialects by name: `all`, names, beginnings with a `*`; `-name` takes away.
+fn named(text: &str, place: &str) -> Vec<&'static str> {
+    let mut chosen = Vec::new();
+    for word in text.split_whitespace() {
+        let (takes_away, pattern) = match word.strip_prefix('-') {
+            Some(pattern) => (true, pattern),
+            None => (false, word),
+        };
+        let fits = |name: &str| match pattern.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning),
+            None => pattern == "all" || pattern == name,
+        };
+        let fitting: Vec<_> = cfr_core::dialect::ALL
+            .iter()
+            .map(|dialect| dialect.name)
+            .filter(|name| fits(name))
+            .collect();
+        assert!(!fitting.is_empty(), "{place}: no dialect is {word}");
+        match takes_away {
+            true => chosen.retain(|name| !fitting.contains(name)),
+            false => chosen.extend(fitting),
+        }
+    }
+    chosen
+}
