@@ -1,0 +1,110 @@
+//! Whether files share blocks, as the filesystem itself maps them.
+
+use super::raw::{answer, reg, syscall};
+use crate::errno::Errno;
+
+const FS_IOC_FIEMAP: usize = 0xc020_660b;
+/// Written out first: what is still in memory has no place on the disk that it could share.
+const FIEMAP_FLAG_SYNC: u32 = 1;
+/// The last extent of the file.
+const FIEMAP_EXTENT_LAST: u32 = 1;
+/// The blocks belong to other files as well.
+const FIEMAP_EXTENT_SHARED: u32 = 0x2000;
+
+/// How much of a range shares its blocks with something else: another file, another place of the
+/// same file, a snapshot. Holes count for nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sharing {
+    /// Every block.
+    All,
+    /// Some blocks do and some do not.
+    Part,
+    /// No block, or there is none.
+    Nothing,
+}
+
+/// How many extents the kernel is asked for at a time.
+const EXTENTS: u32 = 32;
+
+/// struct `fiemap_extent` of linux/fiemap.h.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Extent {
+    logical: u64,
+    physical: u64,
+    length: u64,
+    reserved64: [u64; 2],
+    flags: u32,
+    reserved: [u32; 3],
+}
+
+/// struct `fiemap` of linux/fiemap.h, with room for extents behind it.
+#[repr(C)]
+struct Map {
+    start: u64,
+    length: u64,
+    flags: u32,
+    mapped_extents: u32,
+    extent_count: u32,
+    reserved: u32,
+    extents: [Extent; EXTENTS as usize],
+}
+
+/// Whether `len` bytes at `offset` share their blocks (ioctl_fiemap(2)). What was written lately
+/// is brought to the disk for that. EOPNOTSUPP or ENOTTY where the filesystem does not tell.
+pub fn shares_blocks(fd: i32, offset: u64, len: u64) -> Result<Sharing, Errno> {
+    let end = offset.saturating_add(len);
+    let mut start = offset;
+    let (mut shared, mut own) = (false, false);
+    while start < end {
+        let map = map(fd, start, end - start)?;
+        let count = map.mapped_extents.min(EXTENTS);
+        let mut next = start;
+        for extent in map.extents.iter().take(count as usize) {
+            if extent.flags & FIEMAP_EXTENT_SHARED == 0 {
+                own = true;
+            } else {
+                shared = true;
+            }
+            let is_last = extent.flags & FIEMAP_EXTENT_LAST != 0;
+            next = if is_last { end } else { extent.logical.saturating_add(extent.length) };
+        }
+        // Nothing more in the range, or a filesystem that repeats itself.
+        if count < EXTENTS || next <= start {
+            break;
+        }
+        start = next;
+    }
+    Ok(match (shared, own) {
+        (true, false) => Sharing::All,
+        (true, true) => Sharing::Part,
+        (false, _) => Sharing::Nothing,
+    })
+}
+
+/// The first extents of a range.
+fn map(fd: i32, start: u64, length: u64) -> Result<Map, Errno> {
+    const NONE: Extent = Extent {
+        logical: 0,
+        physical: 0,
+        length: 0,
+        reserved64: [0; 2],
+        flags: 0,
+        reserved: [0; 3],
+    };
+    let mut map = Map {
+        start,
+        length,
+        flags: FIEMAP_FLAG_SYNC,
+        mapped_extents: 0,
+        extent_count: EXTENTS,
+        reserved: 0,
+        extents: [NONE; EXTENTS as usize],
+    };
+    let registers = [reg(fd), FS_IOC_FIEMAP, &raw mut map as usize, 0, 0, 0];
+    // SAFETY: the kernel reads and writes a struct fiemap and as many extents behind it as it says
+    // there is room for.
+    answer(unsafe { syscall(libc::SYS_ioctl, registers) })?;
+    // SAFETY: a struct of ours; volatile, because the compiler cannot know that the kernel wrote.
+    Ok(unsafe { (&raw const map).read_volatile() })
+}
