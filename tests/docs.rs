@@ -42,6 +42,25 @@ fn the_readme_has_the_table_of_settings() {
 }
 
 #[test]
+fn the_dialects_have_their_page() {
+    let path = project().join("docs/dialects.md");
+    let page = crate::dialects::page();
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, page).unwrap();
+    } else {
+        assert!(fs::read_to_string(&path).unwrap() == page, "UPDATE=1 cargo test docs");
+    }
+}
+
+#[test]
+fn the_manual_pages_name_every_dialect() {
+    let text = fs::read_to_string(project().join("man/libcfr.7")).unwrap();
+    for dialect in cfr_core::dialect::ALL {
+        assert!(text.contains(&format!(".It Cm {}", dialect.name)), "{}", dialect.name);
+    }
+}
+
+#[test]
 fn the_manual_pages_name_every_setting() {
     for page in ["man/cfr.1", "man/libcfr.7"] {
         let text = fs::read_to_string(project().join(page)).unwrap();

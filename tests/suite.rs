@@ -15,6 +15,7 @@
 mod harness;
 
 mod architecture;
+mod dialects;
 mod docs;
 mod examples;
 mod figures;
@@ -24,5 +25,6 @@ mod install;
 mod kernel;
 mod launcher;
 mod log;
+mod probe;
 mod programs;
 mod settings;

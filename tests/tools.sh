@@ -13,7 +13,9 @@ node nodejs
 pkg-config pkg-config
 c++ g++
 mandoc mandoc
-setpriv util-linux'
+setpriv util-linux
+script bsdutils
+jq jq'
 missing=
 packages=
 PATH=$PATH:/usr/sbin:/sbin

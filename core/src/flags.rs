@@ -65,3 +65,12 @@ impl Flags {
         })
     }
 }
+
+impl Mode {
+    /// The name of its flag; `None` where it has none.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        let mut named = Flags::NAMED.into_iter();
+        named.find(|(flag, _)| Flags(*flag).mode() == Some(self)).map(|(_, name)| name)
+    }
+}

@@ -3,16 +3,28 @@
 use crate::environment::Variables;
 use crate::failure::Failure;
 use cfr_core::settings::{Setting, TABLE};
-use clap::builder::OsStringValueParser;
+use clap::builder::{OsStringValueParser, PathBufValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Command};
 use std::ffi::OsString;
 use std::fmt::Write;
+use std::path::PathBuf;
 use std::process;
 
-/// What the user asks for.
+/// What the user asks for: one arm a subcommand, or two where they differ in a word.
 #[derive(Debug)]
-pub(crate) struct Request {
+pub(crate) enum Request {
+    /// `cfr trace` and `cfr run`.
+    Run(Run),
+    /// `cfr probe`.
+    Probe(Probe),
+    /// `cfr dialects`.
+    Dialects(Dialects),
+}
+
+/// A program with the library in it.
+#[derive(Debug)]
+pub(crate) struct Run {
     /// Whether every copy is to be logged.
     pub(crate) trace: bool,
     /// The settings given on the command line.
@@ -21,7 +33,38 @@ pub(crate) struct Request {
     pub(crate) program: Vec<OsString>,
 }
 
+/// What can be done here?
+#[derive(Debug)]
+pub(crate) struct Probe {
+    /// How to say it.
+    pub(crate) format: Format,
+    /// Where; one at least.
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+/// What are the rules?
+#[derive(Debug)]
+pub(crate) struct Dialects {
+    /// How to say it.
+    pub(crate) format: Format,
+    /// Of which; `None` of all.
+    pub(crate) name: Option<OsString>,
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// For human eyes.
+    Text,
+    /// For programs.
+    Json,
+}
+
 const PROGRAM: &str = "PROGRAM";
+const PATH: &str = "PATH";
+const NAME: &str = "NAME";
+const FORMAT: &str = "format";
+const JSON: &str = "json";
 
 /// Reads the command line. Help and version are printed here, and end the launcher.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failure> {
@@ -40,11 +83,28 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request
     })?;
     let (name, matches) =
         matches.subcommand().ok_or_else(|| Failure::new("no command; see cfr --help"))?;
-    Ok(Request {
-        trace: name == "trace",
-        settings: settings(matches),
-        program: matches.get_many(PROGRAM).into_iter().flatten().cloned().collect(),
+    Ok(match name {
+        "probe" => Request::Probe(Probe {
+            format: format(matches),
+            paths: matches.get_many(PATH).into_iter().flatten().cloned().collect(),
+        }),
+        "dialects" => Request::Dialects(Dialects {
+            format: format(matches),
+            name: matches.get_one(NAME).cloned(),
+        }),
+        _ => Request::Run(Run {
+            trace: name == "trace",
+            settings: settings(matches),
+            program: matches.get_many(PROGRAM).into_iter().flatten().cloned().collect(),
+        }),
     })
+}
+
+fn format(matches: &ArgMatches) -> Format {
+    match matches.get_one::<String>(FORMAT) {
+        Some(name) if name == JSON => Format::Json,
+        _ => Format::Text,
+    }
 }
 
 fn settings(matches: &ArgMatches) -> Variables {
@@ -67,14 +127,19 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(running("trace", "Log every copy of PROGRAM and of the processes it starts"))
         .subcommand(running("run", "The same settings, quietly: as trace --log error"))
+        .subcommand(probe())
+        .subcommand(dialects())
 }
 
 fn after_help() -> String {
     let mut settings = String::new();
     for (setting, option) in TABLE.iter().filter_map(|row| row.option.map(|option| (row, option))) {
         let short = setting.short.map_or("    ".into(), |short| format!("-{short}, "));
-        let _ =
-            writeln!(settings, "  {short}--{option:<9} {:<15} {}", setting.variable, setting.legal);
+        let _ = writeln!(
+            settings,
+            "  {short}--{option:<13} {:<17} {}",
+            setting.variable, setting.legal
+        );
     }
     format!(
         "\
@@ -84,9 +149,14 @@ Examples:
   cfr trace cp a b                         what does cp ask for, and what does it get?
   cfr trace -o log.json --format json -- make
   LD_PRELOAD=libcfr.so cp a b              the same without the launcher
+  cfr trace --default-flags COPY_FR_REFLINK cp a b      share the blocks, or fail
+  cfr trace --dialect freebsd make         what would FreeBSD say to these calls?
+  cfr dialects linux                       by which rules, and from where?
+  cfr probe /home /mnt/usb                 what can the kernel and these filesystems do?
 
 The exit status is PROGRAM's; 128+N where signal N ended it; 125 where cfr failed,
-126 where PROGRAM cannot be executed, 127 where it is not found.
+126 where PROGRAM cannot be executed, 127 where it is not found; of probe 1 where a
+PATH could not be probed.
 See cfr(1) and libcfr(7)."
     )
 }
@@ -103,6 +173,52 @@ fn running(name: &'static str, about: &'static str) -> Command {
             .trailing_var_arg(true)
             .value_parser(OsStringValueParser::new()),
     )
+}
+
+fn probe() -> Command {
+    Command::new("probe")
+        .about("Try what the kernel and the filesystems of these paths can do")
+        .after_help(
+            "\
+It works on files without a name, leaves nothing behind and touches no file that is there.
+The exit status is 1 where a PATH could not be probed.",
+        )
+        .arg(report_format())
+        .arg(
+            Arg::new(PATH)
+                .help("A directory, or a file in it")
+                .value_name("PATH")
+                .num_args(0..)
+                .default_value(".")
+                .value_parser(PathBufValueParser::new()),
+        )
+}
+
+fn dialects() -> Command {
+    Command::new("dialects")
+        .about("Print the rules of the dialects, in order, with their sources")
+        .after_help(
+            "\
+Where a call breaks several rules, the first decides what it is answered. A program is held to
+a dialect with cfr trace --dialect NAME, and CFR_DIALECT=NAME.",
+        )
+        .arg(report_format())
+        .arg(
+            Arg::new(NAME)
+                .help("Of this dialect only")
+                .value_name("NAME")
+                .value_parser(OsStringValueParser::new()),
+        )
+}
+
+fn report_format() -> Arg {
+    Arg::new(FORMAT)
+        .long("format")
+        .value_name("VALUE")
+        .value_parser(["text", JSON])
+        .default_value("text")
+        .hide_possible_values(true)
+        .help("For eyes, or as JSON [text, json]")
 }
 
 fn option(setting: &'static Setting) -> Option<Arg> {

@@ -1,7 +1,7 @@
 //! What an ELF file says of how it is started. Reads only its headers and its dynamic section.
 
 use object::elf;
-use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader};
+use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader, Sym};
 use object::{Endianness, ReadCache, ReadRef};
 use std::fs::File;
 use std::path::Path;
@@ -49,6 +49,20 @@ pub(crate) fn read(path: &Path) -> Elf {
         Ok(_) => Elf::Foreign("32-bit".into()),
         Err(_) => Elf::Other,
     }
+}
+
+/// Whether the library at `path` offers `symbol`. `None` where it is no library for this machine.
+pub(crate) fn defines(path: &Path, symbol: &str) -> Option<bool> {
+    let cache = ReadCache::new(File::open(path).ok()?);
+    let data = &cache;
+    let header = elf::FileHeader64::<Endianness>::parse(data).ok()?;
+    let endian = header.endian().ok()?;
+    let sections = header.sections(endian, data).ok()?;
+    let symbols = sections.symbols(endian, data, elf::SHT_DYNSYM).ok()?;
+    Some(symbols.iter().any(|entry| {
+        !entry.is_undefined(endian)
+            && entry.name(endian, symbols.strings()).is_ok_and(|name| name == symbol.as_bytes())
+    }))
 }
 
 fn read_64<'data, R: ReadRef<'data>>(

@@ -2,7 +2,9 @@
 //! checked before anything runs.
 
 use crate::failure::{Failure, plain, say, told};
+use cfr_core::dialect::ALL;
 use cfr_core::door::Doors;
+use cfr_core::engine::Policy;
 use cfr_core::settings::{Level, Part, Placeholder, Setting, Settings, TABLE, Unusable, template};
 use rustix::fs::Access;
 use std::ffi::{OsStr, OsString};
@@ -60,6 +62,7 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<Checked, Fail
         };
         set.map_err(|unusable| Failure::new(format!("{name}: {unusable}")))?;
     }
+    can_be_had(&settings)?;
     warn_of_strangers();
     let (log, doors) = (settings.log, settings.doors);
     let file = settings.log_file.map(absolute).transpose()?;
@@ -71,6 +74,27 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<Checked, Fail
         variables.push((LOG_FILE, path));
     }
     Ok(Checked { variables, log, doors, log_file })
+}
+
+/// Refuses default flags that the dialect does not know: every copy would fail.
+fn can_be_had(settings: &Settings<'_>) -> Result<(), Failure> {
+    let Policy { dialect, default_flags, .. } = settings.policy;
+    let known = |mode| dialect.knows(mode);
+    if default_flags.mode().is_some_and(known) {
+        return Ok(());
+    }
+    let who: Vec<_> = ALL
+        .iter()
+        .filter(|other| default_flags.mode().is_some_and(|mode| other.knows(mode)))
+        .map(|other| other.name)
+        .collect();
+    let flags: Vec<_> = default_flags.names().collect();
+    Err(Failure::new(format!(
+        "--default-flags: the dialect {} does not know {}; it is known to: {}",
+        dialect.name,
+        flags.join("|"),
+        who.join(", ")
+    )))
 }
 
 /// A setting's value and how the user spelled its name: as an option, else as a variable.

@@ -1,9 +1,11 @@
-//! `cfr`: runs programs with libcfr.so preloaded.
+//! `cfr`: runs programs with libcfr.so preloaded, and tells what copies can do here.
 //!
 //! It never names the library's crate: linking it would put the doors into the launcher itself.
 //! A file uses only what stands above it in this list.
 
 mod failure;
+
+mod output;
 
 mod inherited;
 
@@ -23,11 +25,18 @@ mod cli;
 
 mod trace;
 
+mod dialects;
+
+mod probe;
+
+use cli::Request;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let code = match cli::parse(std::env::args_os()) {
-        Ok(request) => trace::run(request),
+        Ok(Request::Run(request)) => trace::run(request),
+        Ok(Request::Probe(request)) => probe::run(request),
+        Ok(Request::Dialects(request)) => dialects::run(&request),
         Err(failure) => Err(failure),
     };
     match code {

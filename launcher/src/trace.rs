@@ -1,7 +1,7 @@
 //! `cfr trace` and `cfr run`: the program with the library in it.
 
 use crate::child;
-use crate::cli::Request;
+use crate::cli::Run;
 use crate::environment::{self, Checked, Variables};
 use crate::failure::{Failure, plain, say};
 use crate::library;
@@ -14,8 +14,8 @@ use std::path::Path;
 use std::process::Command;
 
 /// Runs the program to its end: its status.
-pub(crate) fn run(request: Request) -> Result<u8, Failure> {
-    let Request { trace, settings, program: words } = request;
+pub(crate) fn run(request: Run) -> Result<u8, Failure> {
+    let Run { trace, settings, program: words } = request;
     let (name, arguments) =
         words.split_first().ok_or_else(|| Failure::new("no program; see cfr --help"))?;
     let checked = environment::check(settings, if trace { "info" } else { "error" })?;

@@ -35,5 +35,5 @@ const RULES: &[Rule] = &[
     rule::SEALED.moving(Source::Carrier),
     rule::INTEGRITY_CHECKSUM.moving(Source::PageFreebsd14),
     rule::INTEGRITY_STRUCTURE.moving(Source::PageFreebsd14),
-    rule::OFFSET_UNWRITABLE.moving(Source::Linux612Entry),
+    rule::OFFSET_UNWRITABLE.moving(Source::Carrier),
 ];

@@ -45,7 +45,7 @@ const RULES: &[Rule] = &[
     rule::SEALED.moving(Source::Carrier),
     rule::INTEGRITY_CHECKSUM.moving(Source::PageFreebsd15),
     rule::INTEGRITY_STRUCTURE.moving(Source::PageFreebsd15),
-    rule::OFFSET_UNWRITABLE.moving(Source::Linux612Entry),
+    rule::OFFSET_UNWRITABLE.moving(Source::Carrier),
 ];
 
 static FLAGS: Condition = Condition::new(

@@ -35,7 +35,7 @@ const RULES: &[Rule] = &[
     rule::SWAP_FILE.moving(Source::ReadAndWrite),
     rule::IMMUTABLE.moving(Source::ReadAndWrite),
     rule::SEALED.moving(Source::ReadAndWrite),
-    rule::OFFSET_UNWRITABLE.moving(Source::Linux612Entry),
+    rule::OFFSET_UNWRITABLE.moving(Source::Carrier),
 ];
 
 /// fstat(2) takes an `O_PATH` descriptor, and that is all that is asked here.

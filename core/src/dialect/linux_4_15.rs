@@ -40,7 +40,7 @@ const RULES: &[Rule] = &[
     rule::IMMUTABLE.moving(Source::Merged),
     rule::SWAP_FILE.moving(Source::Merged),
     rule::SEALED.moving(Source::Merged),
-    rule::OFFSET_UNWRITABLE.moving(Source::Linux612Entry),
+    rule::OFFSET_UNWRITABLE.moving(Source::Carrier),
 ];
 
 static LEN_TOO_LARGE: Condition = Condition::new(

@@ -40,5 +40,5 @@ const RULES: &[Rule] = &[
     rule::CANNOT_DEDUP.moving(Source::ProposalErrors),
     rule::UNALIGNED.moving(Source::RangeIoctls),
     rule::DIFFERS.moving(Source::ProposalErrors),
-    rule::OFFSET_UNWRITABLE.moving(Source::Linux612Entry),
+    rule::OFFSET_UNWRITABLE.moving(Source::Carrier),
 ];

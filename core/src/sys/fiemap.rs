@@ -1,4 +1,4 @@
-//! Whether files share blocks, as the filesystem itself maps them.
+//! What the map of a file's blocks tells: whether they are shared, and where no block may be.
 
 use super::raw::{answer, reg, syscall};
 use crate::errno::Errno;
@@ -105,6 +105,20 @@ fn map(fd: i32, start: u64, length: u64) -> Result<Map, Errno> {
     // SAFETY: the kernel reads and writes a struct fiemap and as many extents behind it as it says
     // there is room for.
     answer(unsafe { syscall(libc::SYS_ioctl, registers) })?;
-    // SAFETY: a struct of ours; volatile, because the compiler cannot know that the kernel wrote.
-    Ok(unsafe { (&raw const map).read_volatile() })
+    Ok(map)
+}
+
+/// Whether no byte may stand at `offset` in a file of the filesystem of `fd`. Nobody tells the
+/// maximum itself, but FS_IOC_FIEMAP refuses to start at or behind it with EFBIG (ioctl_fiemap(2)).
+#[must_use]
+pub fn is_beyond_filesystem(fd: i32, offset: u64) -> bool {
+    if i64::try_from(offset).is_ok_and(|offset| offset == i64::MAX) {
+        return true;
+    }
+    // struct fiemap: start, length, flags and mapped extents, room for extents and padding. With
+    // no room the extents are only counted.
+    let mut fiemap = [offset, 1, 0, 0];
+    let registers = [reg(fd), FS_IOC_FIEMAP, fiemap.as_mut_ptr() as usize, 0, 0, 0];
+    // SAFETY: the kernel reads and writes the 32 bytes of a struct fiemap without extents.
+    answer(unsafe { syscall(libc::SYS_ioctl, registers) }) == Err(Errno::EFBIG)
 }

@@ -171,22 +171,6 @@ pub fn seals(fd: i32) -> (bool, bool) {
     (seals & (libc::F_SEAL_WRITE | libc::F_SEAL_FUTURE_WRITE) != 0, seals & libc::F_SEAL_GROW != 0)
 }
 
-/// Whether no byte may stand at `offset` in a file of the filesystem of `fd`. Nobody tells the
-/// maximum itself, but FS_IOC_FIEMAP refuses to start at or behind it with EFBIG (ioctl_fiemap(2)).
-#[must_use]
-pub fn is_beyond_filesystem(fd: i32, offset: u64) -> bool {
-    const FS_IOC_FIEMAP: usize = 0xc020_660b;
-    if i64::try_from(offset).is_ok_and(|offset| offset == i64::MAX) {
-        return true;
-    }
-    // struct fiemap: start, length, flags and mapped extents, room for extents and padding. With
-    // no room the extents are only counted.
-    let mut fiemap = [offset, 1, 0, 0];
-    let registers = [reg(fd), FS_IOC_FIEMAP, fiemap.as_mut_ptr() as usize, 0, 0, 0];
-    // SAFETY: the kernel reads and writes the 32 bytes of a struct fiemap without extents.
-    answer(unsafe { syscall(libc::SYS_ioctl, registers) }) == Err(Errno::EFBIG)
-}
-
 /// What the kernel says of copying no bytes from the start of one file to the start of the other:
 /// since Linux 5.19 it makes every check that does not depend on the range, and moves nothing.
 pub fn zero_length_copy(fd_in: i32, fd_out: i32) -> Result<usize, Errno> {

@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "this is the system-call file; every block says on what it relies")]
 
 mod copy;
+mod fiemap;
 mod file;
 mod host;
 mod inquire;
@@ -20,6 +21,7 @@ pub use libc::ssize_t;
 pub use copy::{
     Args, COPY_FILE_RANGE, NextCopy, OffsetPointer, copy_file_range, read_offset, write_offset,
 };
+pub use fiemap::{Sharing, is_beyond_filesystem, shares_blocks};
 pub use file::{
     Identity, Opened, Readiness, close, getcwd, identify, open_append, position, readlink_fd,
     set_position, wait_writable, write, write_at_end, write_no_wait,
@@ -29,8 +31,8 @@ pub use host::{
     next_syscall, realtime_ns,
 };
 pub use inquire::{
-    Filesystem, Kind, Opening, Stat, filesystem, is_beyond_filesystem, is_immutable,
-    is_same_description, is_swap_file, opening, seals, stat, zero_length_copy,
+    Filesystem, Kind, Opening, Stat, filesystem, is_immutable, is_same_description, is_swap_file,
+    opening, seals, stat, zero_length_copy,
 };
 pub use memory::{Arena, Buffers, Kept};
 pub use thread::{

@@ -1,0 +1,77 @@
+/* Runs a program under a seccomp(2) filter that answers one call with an error, as container
+ * runtimes do: filtered CALL ERRNO PROGRAM [ARG]...  Calls: copy_file_range; tmpfile, which is
+ * openat with O_TMPFILE; fallocate; fiemap, ficlonerange and fideduperange, which are ioctl(2).
+ * The error 0 is a lie: the call says that it has succeeded, and has done nothing. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/fs.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define FIEMAP 0xc020660b /* linux/fiemap.h has no ioctl number */
+
+static const struct {
+	const char *name;
+	int number;
+	int argument;
+	unsigned mask, value;
+} calls[] = {
+	{ "copy_file_range", SYS_copy_file_range, 0, 0, 0 },
+	{ "tmpfile", SYS_openat, 2, __O_TMPFILE, __O_TMPFILE },
+	{ "fallocate", SYS_fallocate, 0, 0, 0 },
+	{ "fiemap", SYS_ioctl, 1, ~0u, FIEMAP },
+	{ "ficlonerange", SYS_ioctl, 1, ~0u, FICLONERANGE },
+	{ "fideduperange", SYS_ioctl, 1, ~0u, FIDEDUPERANGE },
+};
+
+static const struct {
+	const char *name;
+	int number;
+} errors[] = {
+	{ "0", 0 },
+	{ "EPERM", EPERM },
+	{ "ENOSYS", ENOSYS },
+	{ "EOPNOTSUPP", EOPNOTSUPP },
+};
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+int main(int argc, char **argv)
+{
+	size_t call = 0, error = 0;
+	if (argc < 4)
+		return 99;
+	while (call < COUNT(calls) && strcmp(calls[call].name, argv[1]) != 0)
+		call++;
+	while (error < COUNT(errors) && strcmp(errors[error].name, argv[2]) != 0)
+		error++;
+	if (call == COUNT(calls) || error == COUNT(errors))
+		return 99;
+	/* The lower half of an argument: both machines are little-endian. */
+	unsigned argument = offsetof(struct seccomp_data, args) + 8 * calls[call].argument;
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[call].number, 0, 4),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, argument),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, calls[call].mask),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[call].value, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | errors[error].number),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { COUNT(filter), filter };
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
+	    || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+		perror("seccomp");
+		return 99;
+	}
+	execvp(argv[3], argv + 3);
+	return 98;
+}

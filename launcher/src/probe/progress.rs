@@ -1,0 +1,37 @@
+//! One line that says what is being tried, for whoever watches: on a terminal only, and gone when
+//! all is done.
+
+use crate::failure::plain;
+use rustix::termios::tcgetwinsize;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// To the line's begin, and the rest of it cleared.
+const CLEAR: &[u8] = b"\r\x1b[K";
+
+/// Whether a line stands there. Not in a value: the thread that ends the process erases it too.
+static SHOWN: AtomicBool = AtomicBool::new(false);
+
+/// Says that `what` is being tried at `path`.
+pub(super) fn show(path: &Path, what: &str) {
+    let mut stderr = io::stderr();
+    if !stderr.is_terminal() {
+        return;
+    }
+    // Some terminals do not know how wide they are, and say 0.
+    let columns = tcgetwinsize(&stderr).map_or(0, |size| usize::from(size.ws_col));
+    let columns = if columns == 0 { 80 } else { columns };
+    // A line that wraps could not be erased; the last column may wrap too.
+    let line: String =
+        format!("{what}: {}", plain(path)).chars().take(columns.saturating_sub(1)).collect();
+    let bytes = [CLEAR, line.as_bytes()].concat();
+    SHOWN.store(stderr.write_all(&bytes).is_ok(), Ordering::Relaxed);
+}
+
+/// Takes the line away.
+pub(super) fn erase() {
+    if SHOWN.swap(false, Ordering::Relaxed) {
+        let _ = io::stderr().write_all(CLEAR);
+    }
+}

@@ -1,0 +1,186 @@
+//! `cfr dialects`, and the launcher's word on settings that cannot go together. What the rules do is
+//! held by tests/conformance.
+
+use crate::harness::{Output, Run, Scratch, launcher, library};
+use cfr_core::dialect::{ALL, Dialect, When};
+use serde_json::Value;
+
+fn cfr<const COUNT: usize>(words: [&str; COUNT]) -> Output {
+    Run::bare(launcher()).args(words).output()
+}
+
+/// Every rule of every dialect, in order, with its answer, reason and source.
+#[test]
+fn all_of_them_are_printed_in_order() {
+    let text = cfr(["dialects"]).stdout;
+    let mut rest = text.as_str();
+    for dialect in ALL {
+        for rule in dialect.rules {
+            let errno = rule.ruling.errno().map_or("0", |errno| errno.name().unwrap());
+            for word in [rule.id, errno, rule.why, rule.source.text()] {
+                let at = rest.find(word);
+                rest = &rest[at.unwrap_or_else(|| panic!("{} {word}\n{text}", dialect.name))..];
+            }
+        }
+    }
+}
+
+#[test]
+fn one_of_them_by_either_name() {
+    let by_name = cfr(["dialects", "freebsd-14"]).stdout;
+    assert!(by_name.starts_with("freebsd-14 (or freebsd): ") && !by_name.contains("linux-5"));
+    assert_eq!(cfr(["dialects", "freebsd"]).stdout, by_name);
+}
+
+#[test]
+fn as_json() {
+    let output = Run::bare(launcher()).args(["dialects", "--format", "json"]).ok();
+    let dialects: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(dialects.as_array().unwrap().len(), ALL.len());
+    for (shown, dialect) in dialects.as_array().unwrap().iter().zip(ALL) {
+        assert_eq!(shown["name"], dialect.name);
+        assert_eq!(shown["rules"].as_array().unwrap().len(), dialect.rules.len());
+        for (shown, rule) in shown["rules"].as_array().unwrap().iter().zip(dialect.rules) {
+            assert_eq!(
+                (shown["id"].as_str(), shown["why"].as_str()),
+                (Some(rule.id), Some(rule.why))
+            );
+            let moving = rule.when == When::Moving;
+            assert_eq!(shown["when"] == "moving", moving, "{}", rule.id);
+        }
+    }
+    assert_eq!(
+        dialects[0]["flags"],
+        serde_json::json!(["COPY_FR_COPY", "COPY_FR_REFLINK", "COPY_FR_DEDUP"])
+    );
+}
+
+#[test]
+fn an_unknown_name_is_refused_with_the_known_ones() {
+    let output = cfr(["dialects", "freebsd-12"]);
+    assert_eq!((output.status, output.stdout.as_str()), (Some(125), ""));
+    for name in ["'freebsd-12'", "freebsd-14", "glibc-2.27", "extended"] {
+        assert!(output.stderr.contains(name), "{}", output.stderr);
+    }
+}
+
+/// Every copy would fail: that is said before the program runs.
+#[test]
+fn default_flags_that_the_dialect_does_not_know_are_refused() {
+    for (dialect, flag, known_to) in [
+        ("linux", "COPY_FR_REFLINK", "extended, proposal-2015"),
+        ("extended", "COPY_FILE_RANGE_CLONE", "freebsd-15"),
+        ("freebsd-15", "COPY_FR_COPY", "extended, proposal-2015"),
+    ] {
+        let output = cfr(["run", "--dialect", dialect, "--default-flags", flag, "echo", "ran"]);
+        assert_eq!((output.status, output.stdout.as_str()), (Some(125), ""), "{dialect} {flag}");
+        assert!(output.stderr.contains(flag) && output.stderr.contains(known_to), "{output:?}");
+    }
+    let output = cfr(["run", "--default-flags", "COPY_FR_REFLINK", "echo", "ran"]);
+    assert_eq!((output.status, output.stdout.as_str()), (Some(0), "ran\n"));
+}
+
+/// Flags work in a program that was never told of a log, and its other calls stay the kernel's.
+#[test]
+fn flags_need_no_log() {
+    let scratch = Scratch::new();
+    let source = scratch.random("source", 100_000);
+    let program = crate::harness::compile(
+        "own_wrapper.c",
+        "own_wrapper",
+        &[&format!("-I{}", crate::harness::project().join("include").display())],
+    );
+    let run = |settings: &[(&str, &str)]| {
+        let mut run = Run::bare(&program)
+            .args(["copy".as_ref(), source.as_path(), &scratch.file("target")])
+            .env("LD_PRELOAD", library());
+        for (name, value) in settings {
+            run = run.env(name, value);
+        }
+        run.output()
+    };
+    let output = run(&[("CFR_LOG", "off")]);
+    assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""));
+    let output = run(&[("CFR_LOG", "off"), ("CFR_FORWARD", "next")]);
+    assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""));
+    // At a door that is not watched the kernel gets them, and takes none.
+    let output = run(&[("CFR_LOG", "off"), ("CFR_DOORS", "copy_file_range")]);
+    assert_eq!(output.status, Some(1), "{output:?}");
+    for dialect in ["linux-5.19", "freebsd", "glibc-2.27"] {
+        let output = run(&[("CFR_LOG", "off"), ("CFR_DIALECT", dialect)]);
+        assert!(output.stderr.contains("Invalid argument"), "{dialect} {output:?}");
+    }
+}
+
+/// What each level of the log says of a call that broke a rule.
+#[test]
+fn levels() {
+    let scratch = Scratch::new();
+    let source = scratch.write("source", b"0123456789");
+    let script = "import os, sys\n\
+                  fd = os.open(sys.argv[1], os.O_RDWR)\n\
+                  try: os.copy_file_range(fd, fd, 5, 0, 1)\n\
+                  except OSError as error: assert error.errno == 22\n\
+                  os.copy_file_range(fd, fd, 5, 0, 5)\n";
+    let Some(python) = crate::harness::find_program("python3") else {
+        return crate::harness::skip("dialects::levels", "python3 is not installed");
+    };
+    let lines = |level: &str, dialect: &str| {
+        let output = Run::preloaded(&python)
+            .args(["-c".as_ref(), script.as_ref(), source.as_os_str()])
+            .env("CFR_LOG", level)
+            .env("CFR_DIALECT", dialect)
+            .ok();
+        let count = |word: &str| output.stderr.matches(word).count();
+        (
+            count(" copy_file_range(3"),
+            count("--- warn: rule overlap: "),
+            count("--- info: rule overlap: "),
+        )
+    };
+    // The kernel says so in the one, the library in the other.
+    for (level, by_kernel, by_library) in [
+        ("off", (0, 0, 0), (0, 0, 0)),
+        ("error", (0, 0, 0), (0, 0, 0)),
+        ("warn", (0, 0, 0), (1, 1, 0)),
+        ("info", (2, 0, 1), (2, 1, 0)),
+    ] {
+        assert_eq!(lines(level, "extended"), by_kernel, "{level}");
+        assert_eq!(lines(level, "freebsd-14"), by_library, "{level}");
+    }
+}
+
+/// The pages of docs/ are made of the same tables.
+pub fn page() -> String {
+    let mut page = String::from(
+        "# Dialects\n\nWhat each dialect says of a call, in order: where a call breaks several rules, the\n\
+         first decides. *Before* is looked at before anything moves, *moving* by whoever moves the\n\
+         bytes. Made from the library's own tables (`UPDATE=1 cargo test docs`); `cfr dialects`\n\
+         prints the same.\n",
+    );
+    for dialect in ALL {
+        page.push_str(&section(dialect));
+    }
+    page
+}
+
+fn section(dialect: &Dialect) -> String {
+    let alias = dialect.alias.map_or_else(String::new, |alias| format!(", `{alias}`"));
+    let flags: Vec<_> = dialect.modes.iter().filter_map(|mode| mode.name()).collect();
+    let flags = if flags.is_empty() { "none".to_owned() } else { flags.join(", ") };
+    let mut section = format!(
+        "\n## `{}`{alias}\n\n{}.\nFlags besides 0: {flags}.\n\n\
+         | | rule | answer | when | condition | source |\n|---|---|---|---|---|---|\n",
+        dialect.name, dialect.about
+    );
+    for (number, rule) in dialect.rules.iter().enumerate() {
+        let answer = rule.ruling.errno().map_or("0", |errno| errno.name().unwrap());
+        let when = if rule.when == When::Before { "before" } else { "moving" };
+        let (id, why, source) = (rule.id, rule.why, rule.source.text());
+        section.push_str(&format!(
+            "| {} | {id} | {answer} | {when} | {why} | {source} |\n",
+            number + 1
+        ));
+    }
+    section
+}
