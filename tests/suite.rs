@@ -15,6 +15,7 @@
 mod harness;
 
 mod architecture;
+mod careful;
 mod dialects;
 mod docs;
 mod examples;

@@ -8,7 +8,7 @@ use crate::errno::Errno;
 use crate::facts::{End, Facts};
 use crate::flags::{Flags, Mode};
 use crate::plan::{self, Step};
-use crate::sys::{self, Args, Range};
+use crate::sys::{self, Args, HeldSignals, Range};
 use crate::trail::{declined, system_call};
 
 /// What becomes of a call that breaks a rule.
@@ -216,31 +216,37 @@ fn run(step: Step, facts: &Facts<'_>, forward: &dyn Fn(&Args) -> (Answer, Method
             Outcome::answered(answer, method)
         }
         Step::Copy { len, through, sparse } => {
-            move_range(facts, len, |range| backend::copy(range, through, sparse))
+            move_range(facts, len, |range, held| backend::copy(range, through, sparse, held))
         }
-        Step::Reflink { len } => move_range(facts, len, backend::reflink),
+        Step::Reflink { len } => move_range(facts, len, |range, _| backend::reflink(range)),
         // FreeBSD has one word for all that cannot be shared.
-        Step::Clone { len } => move_range(facts, len, |range| {
+        Step::Clone { len } => move_range(facts, len, |range, _| {
             backend::reflink(range)
                 .unsupported_if(|errno| matches!(errno, Errno::EXDEV | Errno::EINVAL))
         }),
         // Overlay says EINVAL of a filesystem below it that cannot.
-        Step::Dedup { len, target_size } => move_range(facts, len, |range| {
-            backend::dedup(range, target_size)
+        Step::Dedup { len, target_size } => move_range(facts, len, |range, held| {
+            backend::dedup(range, target_size, held)
                 .unsupported_if(|errno| errno == Errno::EINVAL && facts.goes_by_blocks())
         }),
         Step::Refuse(errno) => Outcome::answered(Err(errno), Method::None),
     }
 }
 
-/// Has `mover` move the range of the call, and moves the offsets by what it moved.
-fn move_range(facts: &Facts<'_>, len: u64, mover: impl FnOnce(Range) -> Moved) -> Outcome {
+/// Has `mover` move the range of the call, and moves the offsets by what it moved. Signals are held
+/// back until both are done: a handler that leaves by siglongjmp(3) finds no call half done.
+fn move_range(
+    facts: &Facts<'_>,
+    len: u64,
+    mover: impl FnOnce(Range, &HeldSignals) -> Moved,
+) -> Outcome {
     let (off_in, off_out) = match (facts.source.start(), facts.target.start()) {
         (Ok(off_in), Ok(off_out)) => (off_in.cast_unsigned(), off_out.cast_unsigned()),
         (Err(errno), _) | (_, Err(errno)) => return Outcome::answered(Err(errno), Method::None),
     };
     let (fd_in, fd_out) = (facts.args.fd_in, facts.args.fd_out);
-    let moved = mover(Range { fd_in, off_in, fd_out, off_out, len });
+    let held = HeldSignals::new();
+    let moved = mover(Range { fd_in, off_in, fd_out, off_out, len }, &held);
     let answer = match (moved.bytes, moved.trouble) {
         (0, Some(errno)) => Err(errno),
         (0, None) => return Outcome::answered(Ok(0), Method::None),

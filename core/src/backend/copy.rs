@@ -1,8 +1,7 @@
 //! Copying a range piece by piece: data by the kernel's copy_file_range or through a buffer, holes
 //! as holes.
 //!
-//! Signals are held back meanwhile, so that no handler finds the call half done; one that is
-//! waiting ends the copy after the piece at hand.
+//! The caller holds signals back; one that is waiting ends the copy after the piece at hand.
 
 use super::Moved;
 use crate::call::Method;
@@ -28,9 +27,13 @@ pub(crate) enum Through {
 /// Copies the range. Where `sparse` is the source's state, its holes become the target's.
 ///
 /// After the first byte an error only ends the copy. No byte of the target outside of what is
-/// reported is changed, but those of a piece whose writing failed in the middle.
-pub(crate) fn copy(range: Range, through: Through, sparse: Option<Stat>) -> Moved {
-    let held = HeldSignals::new();
+/// reported is changed.
+pub(crate) fn copy(
+    range: Range,
+    through: Through,
+    sparse: Option<Stat>,
+    held: &HeldSignals,
+) -> Moved {
     let prober = sparse.and_then(|stat| {
         let prober = Prober::open(range.fd_in, stat);
         system_call("open again, to look for holes,", range.fd_in, &prober);
@@ -51,7 +54,7 @@ enum Part {
 }
 
 struct Copier<'a> {
-    held: HeldSignals,
+    held: &'a HeldSignals,
     prober: Option<Prober>,
     through: Through,
     buffer: &'a mut [u8],
@@ -161,19 +164,39 @@ impl Copier<'_> {
     /// Makes a range of the target read as zeros, as a hole where that can be had: bytes done.
     fn hole(&mut self, range: Range) -> u64 {
         self.by_us = true;
-        let end = range.off_out.saturating_add(range.len);
         let size = sys::stat(range.fd_out).map_or(0, |stat| stat.size);
-        let done = match end > size {
-            true => sys::extend(range.fd_out, end),
-            false => Ok(()),
-        };
-        // Extending has allocated the last block, which is taken away again.
-        let done = done.and_then(|()| sys::punch_hole(range.fd_out, range.off_out, range.len));
-        system_call("fallocate", range.fd_out, &done);
-        match done {
-            Ok(()) => range.len,
-            Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => self.zeros(range),
-            Err(errno) => {
+        let within = range.first(size.saturating_sub(range.off_out));
+        let mut done = 0;
+        if within.len > 0 {
+            match self.punch(within) {
+                Ok(()) => done = within.len,
+                Err(errno) => return self.zeros_after(errno, range),
+            }
+        }
+        let beyond = range.after(done);
+        if beyond.len > 0 {
+            let extended = sys::extend(range.fd_out, beyond.off_out.saturating_add(beyond.len));
+            system_call("fallocate to extend", range.fd_out, &extended);
+            match extended {
+                // That has allocated the last block, and it reads as zeros in any case.
+                Ok(()) => drop(self.punch(beyond)),
+                Err(errno) => return done + self.zeros_after(errno, beyond),
+            }
+        }
+        range.len
+    }
+
+    fn punch(&self, range: Range) -> Result<(), Errno> {
+        let punched = sys::punch_hole(range.fd_out, range.off_out, range.len);
+        system_call("fallocate to punch a hole in", range.fd_out, &punched);
+        punched
+    }
+
+    /// Writes zeros where the filesystem knows no holes; else the error is one.
+    fn zeros_after(&mut self, errno: Errno, range: Range) -> u64 {
+        match errno {
+            Errno::EOPNOTSUPP | Errno::ENOSYS => self.zeros(range),
+            errno => {
                 self.trouble = Some(errno);
                 0
             }

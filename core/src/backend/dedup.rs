@@ -11,8 +11,7 @@ use crate::trail::system_call;
 /// in one call. EILSEQ where the first bytes asked for already differ, or where the target, whose
 /// size in bytes is `target_size`, has no such range; EOPNOTSUPP where the filesystem cannot;
 /// EINVAL for a range that does not go by blocks.
-pub(crate) fn dedup(range: Range, target_size: u64) -> Moved {
-    let held = HeldSignals::new();
+pub(crate) fn dedup(range: Range, target_size: u64, held: &HeldSignals) -> Moved {
     let mut bytes = 0;
     while bytes < range.len && !(bytes > 0 && held.is_one_waiting()) {
         let rest = range.after(bytes);
