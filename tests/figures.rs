@@ -3,8 +3,9 @@
 
 use crate::harness::skip;
 use exact::{
-    Calls, Driver, EXPORTS, FORWARD_INSTRUCTIONS, FORWARD_SYSTEM_CALLS, Goal, LOAD_SYSTEM_CALLS,
-    SIZE, Shipped, TEXT_INSTRUCTIONS, TEXT_WRITES, Way,
+    Calls, DEFAULT_SYSTEM_CALLS, DIALECTS, Driver, EXPORTS, FORWARD_INSTRUCTIONS,
+    FORWARD_SYSTEM_CALLS, Goal, LOAD_SYSTEM_CALLS, SIZE, Shipped, TEXT_INSTRUCTIONS, TEXT_WRITES,
+    Way,
 };
 
 #[path = "../benches/figures/exact.rs"]
@@ -34,6 +35,21 @@ fn an_unlogged_call_makes_no_other_system_call() {
             [Calls::Copy, Calls::Fail].map(|calls| driver.more_system_calls(Way::OFF, calls));
         Ok(copy? + fail?)
     });
+}
+
+/// Where the kernel leads, nothing is gathered, judged or asked beside it.
+#[test]
+fn a_call_in_a_dialect_of_the_kernels_is_one_system_call() {
+    for (dialect, way) in DIALECTS {
+        if !matches!(dialect, "extended" | "linux-5.3" | "linux-5.19") {
+            continue;
+        }
+        hold("a_call_in_a_dialect_of_the_kernels_is_one_system_call", DEFAULT_SYSTEM_CALLS, || {
+            let counts = Driver::new()?.system_calls(way, Calls::Copy)?;
+            assert!(counts.contains_key("copy_file_range"), "{dialect}: {counts:?}");
+            Ok(counts.values().sum())
+        });
+    }
 }
 
 #[test]

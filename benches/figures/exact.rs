@@ -16,6 +16,8 @@ pub type Goal = RangeInclusive<f64>;
 pub const FORWARD_INSTRUCTIONS: Goal = at_most(25.0);
 /// An unlogged call's system calls more.
 pub const FORWARD_SYSTEM_CALLS: Goal = exactly(0.0);
+/// All system calls of an unlogged call without flags in the default dialect.
+pub const DEFAULT_SYSTEM_CALLS: Goal = exactly(1.0);
 /// Instructions that a text line adds to its call.
 pub const TEXT_INSTRUCTIONS: Goal = at_most(1500.0);
 /// System calls of a logged call that write.
@@ -51,6 +53,18 @@ impl Way {
     /// Lines of text to a file, without paths.
     pub const TEXT: Way = Way(Some(&["CFR_PATHS=no"]));
 }
+
+/// Every dialect, unlogged.
+pub const DIALECTS: [(&str, Way); 8] = [
+    ("extended", Way(Some(&["CFR_LOG=off", "CFR_DIALECT=extended"]))),
+    ("proposal-2015", Way(Some(&["CFR_LOG=off", "CFR_DIALECT=proposal-2015"]))),
+    ("linux-4.15", Way(Some(&["CFR_LOG=off", "CFR_DIALECT=linux-4.15"]))),
+    ("linux-5.3", Way(Some(&["CFR_LOG=off", "CFR_DIALECT=linux-5.3"]))),
+    ("linux-5.19", Way(Some(&["CFR_LOG=off", "CFR_DIALECT=linux-5.19"]))),
+    ("freebsd-14", Way(Some(&["CFR_LOG=off", "CFR_DIALECT=freebsd-14"]))),
+    ("freebsd-15", Way(Some(&["CFR_LOG=off", "CFR_DIALECT=freebsd-15"]))),
+    ("glibc-2.27", Way(Some(&["CFR_LOG=off", "CFR_DIALECT=glibc-2.27"]))),
+];
 
 /// Which calls the driver makes.
 #[derive(Clone, Copy)]

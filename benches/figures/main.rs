@@ -76,6 +76,14 @@ fn unlogged(figures: &mut Figures, driver: &Driver) {
         driver.more_system_calls(Way::OFF, Calls::Copy),
         Some(exact::FORWARD_SYSTEM_CALLS),
     );
+    for (dialect, way) in exact::DIALECTS {
+        let goal = (dialect == "extended").then_some(exact::DEFAULT_SYSTEM_CALLS);
+        figures.exact(
+            &format!("unlogged call, {dialect}: system calls"),
+            driver.system_calls(way, Calls::Copy).map(|counts| counts.values().sum()),
+            goal,
+        );
+    }
 }
 
 /// Calls that become lines of a file on a tmpfs.

@@ -1,6 +1,6 @@
 //! The `flags` argument and the names that were ever given to its bits.
 
-/// Copy all data of the range. The 2015 proposal; the value is this project's.
+/// Copy all data of the range, and share no block. The 2015 proposal; the value is this project's.
 pub const COPY_FR_COPY: u32 = 1;
 /// Share the data, or fail. The 2015 proposal; the value is this project's.
 pub const COPY_FR_REFLINK: u32 = 2;

@@ -4,7 +4,7 @@
 #ifndef CFR_LINUX_COPY_H
 #define CFR_LINUX_COPY_H
 
-// Copy all data of the range. The 2015 proposal; the value is this project's.
+// Copy all data of the range, and share no block. The 2015 proposal; the value is this project's.
 #define COPY_FR_COPY 1
 
 // Share the data, or fail. The 2015 proposal; the value is this project's.

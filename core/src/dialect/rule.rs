@@ -242,12 +242,12 @@ pub(super) static FILESYSTEM_LIMIT: Condition = Condition::new(
     },
 );
 
-/// Linux compares what will really be copied.
+/// Linux compares what will really be copied; most ranges are apart whatever that is.
 pub(super) static OVERLAP: Condition = Condition::new(
     "overlap",
     Errno::EINVAL,
     "source and target are one file, and what would be copied overlaps where it would go",
-    |facts| facts.do_ranges_overlap(facts.cropped()),
+    |facts| facts.do_ranges_overlap(facts.asked()) && facts.do_ranges_overlap(facts.cropped()),
 );
 
 /// FreeBSD compares what was asked for.
