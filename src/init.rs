@@ -123,8 +123,11 @@ fn read_environment() -> (Settings<'static>, Complaints) {
         if settings.log_file.is_none()
             && let Some(setting) = Setting::by_variable(b"CFR_LOG_FILE")
         {
-            complaints.add(&Unusable { setting, value: template });
+            complaints.add(&Unusable { setting, value: template, dialect: None });
         }
+    }
+    if let Err(unusable) = settings.settle() {
+        complaints.add(&unusable);
     }
     (settings, complaints)
 }

@@ -9,13 +9,14 @@ use cfr_core::format::Format;
 use cfr_core::record::Record;
 use cfr_core::settings::Level;
 use cfr_core::sys::{self, Args, NextCopy};
-use cfr_core::trail::{MESSAGES, Told};
+use cfr_core::trail::{MESSAGES, Told, at_debug, at_trace};
 use core::cell::Cell;
 use core::mem;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
-use tracing::{debug, error, trace};
+use tracing::error;
+use tracing::level_filters::LevelFilter;
 
 /// The next library's function, where `CFR_FORWARD=next` was set and there is one.
 pub(crate) static NEXT: OnceLock<NextCopy> = OnceLock::new();
@@ -154,7 +155,9 @@ fn with_paths<'a>(record: Record<'a>, page: &'a mut [u8]) -> Record<'a> {
 
 fn path(fd: i32, buffer: &mut [u8]) -> Option<&[u8]> {
     let found = sys::readlink_fd(fd, buffer);
-    trace!(target: MESSAGES, "readlinkat /proc/thread-self/fd/{fd}: {}", Told(found));
+    if LevelFilter::current() >= LevelFilter::TRACE {
+        at_trace(format_args!("readlinkat /proc/thread-self/fd/{fd}: {}", Told(found)));
+    }
     buffer.get(..found.ok()?)
 }
 
@@ -164,17 +167,18 @@ fn details(record: &Record<'_>, flags: Flags) {
     for (name, offset) in [("off_in", record.call.off_in), ("off_out", record.call.off_out)] {
         match offset {
             Offset::File => {}
-            Offset::At(_) => trace!(target: MESSAGES, "rt_sigprocmask: {name} can be read"),
-            Offset::Bad(_) => trace!(target: MESSAGES, "rt_sigprocmask: {name} cannot be read"),
+            Offset::At(_) => at_trace(format_args!("rt_sigprocmask: {name} can be read")),
+            Offset::Bad(_) => at_trace(format_args!("rt_sigprocmask: {name} cannot be read")),
         }
     }
     if flags != record.call.flags {
-        debug!(target: MESSAGES, "flags 0 are {:#x} here (CFR_DEFAULT_FLAGS)", flags.0);
+        let name = flags.names().next().unwrap_or_default();
+        at_debug(format_args!("flags 0 are {name} here (CFR_DEFAULT_FLAGS)"));
     }
     if record.method == Method::Kernel && flags.0 == 0 {
-        trace!(target: MESSAGES, "copy_file_range: {}", Told(record.answer));
+        at_trace(format_args!("copy_file_range: {}", Told(record.answer)));
     }
-    debug!(target: MESSAGES, "{}: {}", record.method.name(), Told(record.answer));
+    at_debug(format_args!("{}: {}", record.method.name(), Told(record.answer)));
 }
 
 /// One line on a panic of ours.

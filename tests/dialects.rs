@@ -1,7 +1,9 @@
 //! `cfr dialects`, and the launcher's word on settings that cannot go together. What the rules do is
 //! held by tests/conformance.
 
-use crate::harness::{Output, Run, Scratch, launcher, library};
+use crate::harness::{
+    Output, Run, Scratch, compile, find_program, launcher, library, project, skip,
+};
 use cfr_core::dialect::{ALL, Dialect, When};
 use serde_json::Value;
 
@@ -67,17 +69,41 @@ fn an_unknown_name_is_refused_with_the_known_ones() {
 /// Every copy would fail: that is said before the program runs.
 #[test]
 fn default_flags_that_the_dialect_does_not_know_are_refused() {
-    for (dialect, flag, known_to) in [
-        ("linux", "COPY_FR_REFLINK", "extended, proposal-2015"),
-        ("extended", "COPY_FILE_RANGE_CLONE", "freebsd-15"),
-        ("freebsd-15", "COPY_FR_COPY", "extended, proposal-2015"),
+    for (dialect, flag, legal) in [
+        ("linux", "COPY_FR_REFLINK", "linux-5.19; legal there: 0\n"),
+        ("extended", "COPY_FILE_RANGE_CLONE", "0, COPY_FR_COPY, COPY_FR_REFLINK, COPY_FR_DEDUP\n"),
+        ("freebsd-15", "COPY_FR_COPY", "legal there: 0, COPY_FILE_RANGE_CLONE\n"),
     ] {
         let output = cfr(["run", "--dialect", dialect, "--default-flags", flag, "echo", "ran"]);
         assert_eq!((output.status, output.stdout.as_str()), (Some(125), ""), "{dialect} {flag}");
-        assert!(output.stderr.contains(flag) && output.stderr.contains(known_to), "{output:?}");
+        assert!(output.stderr.starts_with(&format!("cfr: --default-flags: '{flag}'")));
+        assert!(output.stderr.ends_with(legal), "{output:?}");
     }
     let output = cfr(["run", "--default-flags", "COPY_FR_REFLINK", "echo", "ran"]);
     assert_eq!((output.status, output.stdout.as_str()), (Some(0), "ran\n"));
+}
+
+/// In a process that was merely preloaded it costs a warning, and calls without flags have none.
+#[test]
+fn default_flags_that_the_dialect_does_not_know_are_not_used() {
+    let scratch = Scratch::new();
+    let (source, target) = (scratch.random("source", 1000), scratch.file("target"));
+    let program = compile("syscall_copy.c", "syscall_copy", &[]);
+    let run = |name: &str, value: &str| {
+        Run::preloaded(&program)
+            .args([&source, &target])
+            .env("CFR_DIALECT", "freebsd")
+            .env("CFR_DEFAULT_FLAGS", "COPY_FR_REFLINK")
+            .env(name, value)
+            .output()
+    };
+    let output = run("CFR_LOG", "info");
+    assert_eq!(output.status, Some(0), "{output:?}");
+    let warning = "cfr: CFR_DEFAULT_FLAGS: 'COPY_FR_REFLINK' is no flag of the dialect freebsd-14";
+    assert_eq!(output.stderr.matches(warning).count(), 1, "{output:?}");
+    assert!(output.calls()[0].ends_with(" = 1000 (kernel)"), "{output:?}");
+    assert_eq!(run("CFR_LOG", "off").status, Some(0));
+    assert_eq!(run("CFR_STRICT", "yes").status, Some(125));
 }
 
 /// Flags work in a program that was never told of a log, and its other calls stay the kernel's.
@@ -85,11 +111,8 @@ fn default_flags_that_the_dialect_does_not_know_are_refused() {
 fn flags_need_no_log() {
     let scratch = Scratch::new();
     let source = scratch.random("source", 100_000);
-    let program = crate::harness::compile(
-        "own_wrapper.c",
-        "own_wrapper",
-        &[&format!("-I{}", crate::harness::project().join("include").display())],
-    );
+    let include = format!("-I{}", project().join("include").display());
+    let program = compile("own_wrapper.c", "own_wrapper", &[&include]);
     let run = |settings: &[(&str, &str)]| {
         let mut run = Run::bare(&program)
             .args(["copy".as_ref(), source.as_path(), &scratch.file("target")])
@@ -122,8 +145,8 @@ fn levels() {
                   try: os.copy_file_range(fd, fd, 5, 0, 1)\n\
                   except OSError as error: assert error.errno == 22\n\
                   os.copy_file_range(fd, fd, 5, 0, 5)\n";
-    let Some(python) = crate::harness::find_program("python3") else {
-        return crate::harness::skip("dialects::levels", "python3 is not installed");
+    let Some(python) = find_program("python3") else {
+        return skip("dialects::levels", "python3 is not installed");
     };
     let lines = |level: &str, dialect: &str| {
         let output = Run::preloaded(&python)

@@ -8,7 +8,7 @@ pub const COPY_FR_REFLINK: u32 = 2;
 pub const COPY_FR_DEDUP: u32 = 4;
 /// The name that a review of the proposal gave to COPY_FR_DEDUP.
 pub const COPY_FR_DEDUPE: u32 = 4;
-/// Share the data, or fail. FreeBSD 15, `<sys/unistd.h>`.
+/// Share the data, or fail, in the dialect freebsd-15 only. FreeBSD 15, `<sys/unistd.h>`.
 pub const COPY_FILE_RANGE_CLONE: u32 = 0x0080_0000;
 
 /// The `flags` of a call, as they came.

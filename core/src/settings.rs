@@ -7,7 +7,7 @@
 use crate::dialect::{self, Dialect};
 use crate::door::{Door, Doors};
 use crate::engine::{Checks, Policy};
-use crate::flags::Flags;
+use crate::flags::{COPY_FR_DEDUPE, Flags};
 use crate::format::{Format, printable};
 use core::fmt;
 
@@ -171,7 +171,27 @@ impl<'a> Settings<'a> {
             Name::Strict => choose(&SWITCH, value).map(|yes| self.strict = yes),
             Name::Witness => path(value).map(|path| self.witness = Some(path)),
         };
-        done.ok_or(Unusable { setting, value })
+        done.ok_or(Unusable { setting, value, dialect: None })
+    }
+
+    /// Takes back default flags that the dialect does not know, now that both are set: every call
+    /// would fail.
+    ///
+    /// # Errors
+    ///
+    /// They were taken back.
+    pub fn settle(&mut self) -> Result<(), Unusable<'static>> {
+        let Policy { dialect, default_flags, .. } = self.policy;
+        let is_known = default_flags.mode().is_some_and(|mode| dialect.knows(mode));
+        let setting = TABLE.iter().find(|setting| setting.name == Name::DefaultFlags);
+        match (is_known, setting) {
+            (false, Some(setting)) => {
+                self.policy.default_flags = Flags::default();
+                let value = default_flags.names().next().unwrap_or_default().as_bytes();
+                Err(Unusable { setting, value, dialect: Some(dialect) })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -191,6 +211,7 @@ fn log_file(value: &[u8]) -> Option<&[u8]> {
 fn flags(value: &[u8]) -> Option<Flags> {
     match value {
         b"0" => Some(Flags::default()),
+        b"COPY_FR_DEDUPE" => Some(Flags(COPY_FR_DEDUPE)),
         name => {
             let mut named = Flags::NAMED.into_iter();
             named.find(|(_, word)| word.as_bytes() == name).map(|(flag, _)| Flags(flag))
@@ -352,9 +373,10 @@ pub static TABLE: [Setting; 11] = [
             "COPY_FR_REFLINK",
             "COPY_FR_DEDUP",
             "COPY_FILE_RANGE_CLONE",
+            "COPY_FR_DEDUPE",
         ]),
         default: "0",
-        help: "The flags of calls that have none, e.g. COPY_FR_REFLINK: share or fail",
+        help: "The flag of calls that have none, e.g. COPY_FR_REFLINK: share or fail",
     },
     Setting {
         name: Name::Doors,
@@ -410,11 +432,19 @@ pub struct Unusable<'a> {
     pub setting: &'static Setting,
     /// The value.
     pub value: &'a [u8],
+    /// The dialect that does not know it, where others do.
+    pub dialect: Option<&'static Dialect>,
 }
 
 impl fmt::Display for Unusable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "'{}' is not usable; legal: {}", printable(self.value), self.setting.legal)
+        let value = printable(self.value);
+        let Some(dialect) = self.dialect else {
+            return write!(f, "'{value}' is not usable; legal: {}", self.setting.legal);
+        };
+        write!(f, "'{value}' is no flag of the dialect {}; legal there: 0", dialect.name)?;
+        let names = dialect.modes.iter().filter_map(|mode| mode.name());
+        names.into_iter().try_for_each(|name| write!(f, ", {name}"))
     }
 }
 
@@ -459,8 +489,9 @@ mod tests {
         let dialects = dialect::ALL.iter().flat_map(|row| [Some(row.name), row.alias]).flatten();
         assert_eq!(words(Name::Dialect), dialects.collect::<Vec<_>>());
         assert_eq!(words(Name::Checks), Checks::ALL.map(|(word, _)| word));
-        let flags = Flags::NAMED.map(|(_, word)| word);
-        assert_eq!(words(Name::DefaultFlags).split_first(), Some((&"0", &flags[..])));
+        let flags = Flags::NAMED.iter().map(|(_, word)| *word);
+        let flags: Vec<_> = ["0"].into_iter().chain(flags).chain(["COPY_FR_DEDUPE"]).collect();
+        assert_eq!(words(Name::DefaultFlags), flags);
         assert_eq!(words(Name::Forward), FORWARDS.map(|(word, _)| word));
         assert_eq!(words(Name::Paths), SWITCH.map(|(word, _)| word));
         assert_eq!(words(Name::Doors), Door::ALL.map(Door::name));

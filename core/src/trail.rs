@@ -9,11 +9,10 @@ use tracing::{debug, trace};
 /// The target of messages: what the library says of itself, and of what it did for a call.
 pub const MESSAGES: &str = "cfr";
 
-/// A system call about descriptor `fd` and what it returned. One place for all of them: each event
-/// of its own would be half a kilobyte of every process.
+/// A system call about descriptor `fd` and whether it succeeded.
 #[inline(always)]
 pub(crate) fn system_call<T>(name: &'static str, fd: i32, result: &Result<T, Errno>) {
-    if LevelFilter::current() >= LevelFilter::TRACE {
+    if is_traced() {
         say(name, fd, result.as_ref().err().copied());
     }
 }
@@ -21,7 +20,7 @@ pub(crate) fn system_call<T>(name: &'static str, fd: i32, result: &Result<T, Err
 /// The same, with the number that it returned.
 #[inline(always)]
 pub(crate) fn counted(name: &'static str, fd: i32, result: Result<usize, Errno>) {
-    if LevelFilter::current() >= LevelFilter::TRACE {
+    if is_traced() {
         say_number(name, fd, result);
     }
 }
@@ -30,22 +29,42 @@ pub(crate) fn counted(name: &'static str, fd: i32, result: Result<usize, Errno>)
 #[inline(never)]
 fn say(name: &str, fd: i32, errno: Option<Errno>) {
     match errno {
-        None => trace!(target: MESSAGES, "{name} {fd}: done"),
-        Some(errno) => trace!(target: MESSAGES, "{name} {fd}: {errno}"),
+        None => at_trace(format_args!("{name} {fd}: done")),
+        Some(errno) => at_trace(format_args!("{name} {fd}: {errno}")),
     }
 }
 
 #[cold]
 #[inline(never)]
 fn say_number(name: &str, fd: i32, result: Result<usize, Errno>) {
-    trace!(target: MESSAGES, "{name} {fd}: {}", Told(result));
+    at_trace(format_args!("{name} {fd}: {}", Told(result)));
 }
 
 /// The kernel has declined, and another way is taken.
 #[cold]
 #[inline(never)]
 pub(crate) fn declined(errno: Errno, instead: &str) {
-    debug!(target: MESSAGES, "kernel declines: {errno}; {instead}");
+    at_debug(format_args!("kernel declines: {errno}; {instead}"));
+}
+
+#[inline(always)]
+fn is_traced() -> bool {
+    LevelFilter::current() >= LevelFilter::TRACE
+}
+
+/// A message of level `trace`. One place for all of them: each event of its own would be half a
+/// kilobyte of every process.
+#[cold]
+#[inline(never)]
+pub fn at_trace(message: fmt::Arguments<'_>) {
+    trace!(target: MESSAGES, "{message}");
+}
+
+/// A message of level `debug`.
+#[cold]
+#[inline(never)]
+pub fn at_debug(message: fmt::Arguments<'_>) {
+    debug!(target: MESSAGES, "{message}");
 }
 
 /// A count or an error in words.

@@ -16,7 +16,7 @@
 // The name that a review of the proposal gave to COPY_FR_DEDUP.
 #define COPY_FR_DEDUPE 4
 
-// Share the data, or fail. FreeBSD 15, `<sys/unistd.h>`.
+// Share the data, or fail, in the dialect freebsd-15 only. FreeBSD 15, `<sys/unistd.h>`.
 #define COPY_FILE_RANGE_CLONE 8388608
 
 #endif  /* CFR_LINUX_COPY_H */

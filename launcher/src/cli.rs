@@ -2,7 +2,7 @@
 
 use crate::environment::Variables;
 use crate::failure::Failure;
-use cfr_core::settings::{Setting, TABLE};
+use cfr_core::settings::{Name, Setting, TABLE};
 use clap::builder::{OsStringValueParser, PathBufValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Command};
@@ -62,7 +62,7 @@ pub(crate) enum Format {
 
 const PROGRAM: &str = "PROGRAM";
 const PATH: &str = "PATH";
-const NAME: &str = "NAME";
+const DIALECT: &str = "NAME";
 const FORMAT: &str = "format";
 const JSON: &str = "json";
 
@@ -90,7 +90,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request
         }),
         "dialects" => Request::Dialects(Dialects {
             format: format(matches),
-            name: matches.get_one(NAME).cloned(),
+            name: matches.get_one(DIALECT).cloned(),
         }),
         _ => Request::Run(Run {
             trace: name == "trace",
@@ -149,7 +149,7 @@ Examples:
   cfr trace cp a b                         what does cp ask for, and what does it get?
   cfr trace -o log.json --format json -- make
   LD_PRELOAD=libcfr.so cp a b              the same without the launcher
-  cfr trace --default-flags COPY_FR_REFLINK cp a b      share the blocks, or fail
+  cfr run --default-flags COPY_FR_REFLINK node build.js    share blocks, or fail
   cfr trace --dialect freebsd make         what would FreeBSD say to these calls?
   cfr dialects linux                       by which rules, and from where?
   cfr probe /home /mnt/usb                 what can the kernel and these filesystems do?
@@ -162,7 +162,12 @@ See cfr(1) and libcfr(7)."
 }
 
 fn running(name: &'static str, about: &'static str) -> Command {
-    let options = TABLE.iter().filter_map(option);
+    let level = if name == "trace" { "info" } else { "error" };
+    let default = |setting: &'static Setting| match setting.name {
+        Name::Log => level,
+        _ => setting.default,
+    };
+    let options = TABLE.iter().filter_map(|setting| option(setting, default(setting)));
     let usage = format!("cfr {name} [OPTIONS] [--] PROGRAM [ARG]...");
     Command::new(name).about(about).override_usage(usage).args(options).arg(
         Arg::new(PROGRAM)
@@ -204,7 +209,7 @@ a dialect with cfr trace --dialect NAME, and CFR_DIALECT=NAME.",
         )
         .arg(report_format())
         .arg(
-            Arg::new(NAME)
+            Arg::new(DIALECT)
                 .help("Of this dialect only")
                 .value_name("NAME")
                 .value_parser(OsStringValueParser::new()),
@@ -221,11 +226,11 @@ fn report_format() -> Arg {
         .help("For eyes, or as JSON [text, json]")
 }
 
-fn option(setting: &'static Setting) -> Option<Arg> {
+fn option(setting: &'static Setting, default: &str) -> Option<Arg> {
     let long = setting.option?;
     let help = format!(
-        "{} [{}; default: {}] [env: {}]",
-        setting.help, setting.legal, setting.default, setting.variable
+        "{} [{}; default: {default}] [env: {}]",
+        setting.help, setting.legal, setting.variable
     );
     let option = Arg::new(setting.variable)
         .long(long)

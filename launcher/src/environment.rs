@@ -2,9 +2,7 @@
 //! checked before anything runs.
 
 use crate::failure::{Failure, plain, say, told};
-use cfr_core::dialect::ALL;
 use cfr_core::door::Doors;
-use cfr_core::engine::Policy;
 use cfr_core::settings::{Level, Part, Placeholder, Setting, Settings, TABLE, Unusable, template};
 use rustix::fs::Access;
 use std::ffi::{OsStr, OsString};
@@ -57,12 +55,15 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<Checked, Fail
         let value = value.as_bytes();
         // An empty variable is none; an empty option is a slip.
         let set = match value.is_empty() && name.starts_with("--") {
-            true => Err(Unusable { setting, value }),
+            true => Err(Unusable { setting, value, dialect: None }),
             false => settings.set(setting, value),
         };
         set.map_err(|unusable| Failure::new(format!("{name}: {unusable}")))?;
     }
-    can_be_had(&settings)?;
+    settings.settle().map_err(|unusable| {
+        let name = spelled(&given, unusable.setting);
+        Failure::new(format!("{name}: {unusable}"))
+    })?;
     warn_of_strangers();
     let (log, doors) = (settings.log, settings.doors);
     let file = settings.log_file.map(absolute).transpose()?;
@@ -76,25 +77,13 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<Checked, Fail
     Ok(Checked { variables, log, doors, log_file })
 }
 
-/// Refuses default flags that the dialect does not know: every copy would fail.
-fn can_be_had(settings: &Settings<'_>) -> Result<(), Failure> {
-    let Policy { dialect, default_flags, .. } = settings.policy;
-    let known = |mode| dialect.knows(mode);
-    if default_flags.mode().is_some_and(known) {
-        return Ok(());
-    }
-    let who: Vec<_> = ALL
-        .iter()
-        .filter(|other| default_flags.mode().is_some_and(|mode| other.knows(mode)))
-        .map(|other| other.name)
-        .collect();
-    let flags: Vec<_> = default_flags.names().collect();
-    Err(Failure::new(format!(
-        "--default-flags: the dialect {} does not know {}; it is known to: {}",
-        dialect.name,
-        flags.join("|"),
-        who.join(", ")
-    )))
+/// How the user spelled a setting's name.
+fn spelled<'a>(
+    given: &'a [(&'static Setting, String, OsString)],
+    setting: &'static Setting,
+) -> &'a str {
+    let spelled = given.iter().find(|(given, ..)| given.name == setting.name);
+    spelled.map_or(setting.variable, |(_, name, _)| name)
 }
 
 /// A setting's value and how the user spelled its name: as an option, else as a variable.

@@ -83,9 +83,9 @@ pub(crate) fn visibility(path: &Path) -> Visibility {
             "{shown} is a program for {machine}, libcfr.so is not: it cannot be loaded there"
         )),
         Elf::Native(Native { dynamic: false, go, .. }) => {
-            let language = if go { " Go program" } else { "" };
+            let language = if go { "Go program" } else { "program" };
             Visibility::Unseen(format!(
-                "{shown} is a statically linked{language}: no dynamic linker, nothing is preloaded"
+                "{shown} is a statically linked {language}: no dynamic linker, nothing is preloaded"
             ))
         }
         Elf::Native(Native { go: true, .. }) => Visibility::Bypassed(format!(

@@ -81,7 +81,7 @@ fn explain_silence(seen: Seen, visibility: &Visibility, checked: &Checked, path:
         }
         _ => format!(
             "{who}{never} called copy_file_range; \
-             reflinks by ioctl, sendfile, read and write are not watched"
+             reflinks by ioctl, sendfile, read and write are not watched, nor static programs"
         ),
     };
     say(format!("no copy was seen: {why}"));

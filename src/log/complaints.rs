@@ -1,5 +1,6 @@
 //! Settings that could not be used, kept until somebody may be told.
 
+use cfr_core::dialect::Dialect;
 use cfr_core::settings::{Setting, TABLE, Unusable};
 use cfr_core::trail::MESSAGES;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -56,6 +57,7 @@ struct Complaint {
     setting: &'static Setting,
     value: [u8; Complaint::KEPT + 3],
     len: usize,
+    dialect: Option<&'static Dialect>,
 }
 
 impl Complaint {
@@ -73,10 +75,11 @@ impl Complaint {
             *place = byte;
             len += 1;
         }
-        Complaint { setting: unusable.setting, value, len }
+        Complaint { setting: unusable.setting, value, len, dialect: unusable.dialect }
     }
 
     fn unusable(&self) -> Unusable<'_> {
-        Unusable { setting: self.setting, value: self.value.get(..self.len).unwrap_or_default() }
+        let value = self.value.get(..self.len).unwrap_or_default();
+        Unusable { setting: self.setting, value, dialect: self.dialect }
     }
 }

@@ -34,12 +34,12 @@ const RULES: &[Rule] = &[
     rule::CROSS_FILESYSTEM.before(Source::Page415),
     rule::NOTHING_ASKED.before(Source::Linux418Copy),
     rule::PAST_END.before(Source::Page415),
-    rule::OVERLAP.before(Source::Merged),
+    rule::OVERLAP.before(Source::Since53),
     rule::FILE_SIZE_LIMIT.moving(Source::Page415),
     rule::FILESYSTEM_LIMIT.moving(Source::Page415),
-    rule::IMMUTABLE.moving(Source::Merged),
-    rule::SWAP_FILE.moving(Source::Merged),
-    rule::SEALED.moving(Source::Merged),
+    rule::IMMUTABLE.moving(Source::Since53),
+    rule::SWAP_FILE.moving(Source::Since53),
+    rule::SEALED.moving(Source::Memfd),
     rule::OFFSET_UNWRITABLE.moving(Source::Carrier),
 ];
 

@@ -61,13 +61,17 @@ pub enum Source {
     ReadAndWrite,
     /// this project: the page is silent, and the kernel that was merged refuses it
     Merged,
+    /// this project: the page is silent, and Linux refuses it since 4.11
+    Since411,
+    /// this project: the page is silent, and Linux refuses it since 5.3
+    Since53,
     /// this project: Linux, which carries the call out, refuses it
     Carrier,
     /// this project: the original crashes there
     Crash,
 }
 
-static TEXTS: [&str; 30] = [
+static TEXTS: [&str; 32] = [
     "copy_file_range(2) of the proposal, v4 (2015-09-29), DESCRIPTION",
     "copy_file_range(2) of the proposal, v4 (2015-09-29), ERRORS",
     "copy_file_range(2) of man-pages 4.15, ERRORS",
@@ -96,6 +100,8 @@ static TEXTS: [&str; 30] = [
     "ioctl_ficlonerange(2), ioctl_fideduperange(2), ERRORS",
     "pread(2) and pwrite(2), of which this copy is made",
     "this project: the page is silent, and the kernel that was merged refuses it",
+    "this project: the page is silent, and Linux refuses it since 4.11",
+    "this project: the page is silent, and Linux refuses it since 5.3",
     "this project: Linux, which carries the call out, refuses it",
     "this project: the original crashes there",
 ];

@@ -93,6 +93,10 @@ impl Cancellation {
     /// Gives back the type from before. May unwind.
     #[inline]
     pub fn restore(self) {
+        // As nearly every thread has it.
+        if self.0 == PTHREAD_CANCEL_DEFERRED {
+            return;
+        }
         let mut deferred = 0;
         // SAFETY: the type is one that the C library gave us.
         unsafe { pthread_setcanceltype(self.0, &raw mut deferred) };
