@@ -1,7 +1,7 @@
 /* Copies that the library makes itself, where hosts are at their worst: from a memory file, which no
  * filesystem shares a superblock with, to a file. Run under a dialect whose copies cross filesystems.
  *
- *     careful_copies LOG handler | threads | forks | limit | signals */
+ *     careful_copies LOG handler | threads | forks | limit | signals | locks */
 #include "check.h"
 
 #include <setjmp.h>
@@ -229,6 +229,43 @@ static void under_signals(void)
     CHECK(descriptors() == before);
 }
 
+/* Whether another process would find a lock on the file. */
+static void must_be_locked(int fd)
+{
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        struct flock lock = { .l_type = F_WRLCK };
+        _exit(fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? 0 : 1);
+    }
+    CHECK(ending(child) == 0);
+}
+
+/* To look for holes costs the host nothing: its locks go with the first descriptor of a file that
+ * is closed, its lease with the first that is opened, and its file offset is its own. */
+static void holding_locks(void)
+{
+    struct flock lock = { .l_type = F_WRLCK };
+    int file = source("source", SIZE), memories[] = { memory(), memfd_create("out", MFD_CLOEXEC) };
+    CHECK(fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 100000, 100000) == 0);
+    int ins[] = { file, memories[0] }, outs[] = { memories[1], target("out") };
+    for (int i = 0; i < 2; i++) {
+        int before = descriptors();
+        CHECK(fcntl(ins[i], F_SETLK, &lock) == 0 && fcntl(outs[i], F_SETLK, &lock) == 0);
+        CHECK(lseek(ins[i], 1234, SEEK_SET) == 1234);
+        copy_and_check(ins[i], outs[i], 0, SIZE);
+        CHECK(lseek(ins[i], 0, SEEK_CUR) == 1234 && lseek(outs[i], 0, SEEK_CUR) == 0);
+        must_be_locked(ins[i]);
+        must_be_locked(outs[i]);
+        /* The log is opened with the first copy. */
+        CHECK(descriptors() <= before + 1);
+    }
+    /* Nobody else may have the file open for a lease to write. */
+    CHECK(fcntl(file, F_SETLEASE, F_WRLCK) == 0);
+    copy_and_check(file, memories[1], 0, SIZE);
+    CHECK(fcntl(file, F_GETLEASE) == F_WRLCK);
+}
+
 int main(int argc, char **argv)
 {
     watchdog(100);
@@ -241,6 +278,8 @@ int main(int argc, char **argv)
         in_forks();
     else if (strcmp(argv[2], "limit") == 0)
         at_limit();
+    else if (strcmp(argv[2], "locks") == 0)
+        holding_locks();
     else
         under_signals();
     report();

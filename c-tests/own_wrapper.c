@@ -12,10 +12,9 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-ssize_t copy_file_range(int fd_in, loff_t *off_in, int fd_out, loff_t *off_out, size_t len,
-                        unsigned int flags)
+ssize_t copy_file_range(int from, loff_t *at, int to, loff_t *where, size_t bytes, unsigned mode)
 {
-    return syscall(__NR_copy_file_range, fd_in, off_in, fd_out, off_out, len, flags);
+    return syscall(SYS_copy_file_range, from, at, to, where, bytes, mode);
 }
 
 int main(int argc, char **argv)

@@ -62,3 +62,8 @@ fn a_handler_that_never_returns() {
 fn signals_end_copies_and_are_not_lost() {
     run("signals");
 }
+
+#[test]
+fn a_host_that_holds_locks_and_a_lease() {
+    run("locks");
+}

@@ -3,7 +3,7 @@
 
 use crate::backend::{self, Moved};
 use crate::call::{Answer, Method};
-use crate::dialect::{Dialect, Lead, Rule, Ruling};
+use crate::dialect::{Dialect, FILE_SIZE_SIGNAL, Lead, Rule, Ruling};
 use crate::errno::Errno;
 use crate::facts::{End, Facts};
 use crate::flags::{Flags, Mode};
@@ -215,8 +215,8 @@ fn run(step: Step, facts: &Facts<'_>, forward: &dyn Fn(&Args) -> (Answer, Method
             let (answer, method) = forward(&Args { len, flags, ..*facts.args });
             Outcome::answered(answer, method)
         }
-        Step::Copy { len, through, sparse } => {
-            move_range(facts, len, |range, held| backend::copy(range, through, sparse, held))
+        Step::Copy { len, through, holes } => {
+            move_range(facts, len, |range, held| backend::copy(range, through, holes, held))
         }
         Step::Reflink { len } => move_range(facts, len, |range, _| backend::reflink(range)),
         // FreeBSD has one word for all that cannot be shared.
@@ -229,7 +229,14 @@ fn run(step: Step, facts: &Facts<'_>, forward: &dyn Fn(&Args) -> (Answer, Method
             backend::dedup(range, target_size, held)
                 .unsupported_if(|errno| errno == Errno::EINVAL && facts.goes_by_blocks())
         }),
+        Step::DedupNothing => {
+            move_range(facts, facts.asked(), |range, _| backend::dedup_nothing(range))
+        }
         Step::Refuse(errno) => Outcome::answered(Err(errno), Method::None),
+        Step::OverLimit => {
+            let refused = Outcome::answered(Err(Errno::EFBIG), Method::None);
+            Outcome { signal: Some(FILE_SIZE_SIGNAL), ..refused }
+        }
     }
 }
 

@@ -211,10 +211,11 @@ impl<'a> Facts<'a> {
         in_rest == 0 && out_rest == 0 && (len.is_multiple_of(block) || ends)
     }
 
-    /// Bytes from the start of the source's range to its file's end; 0 where it begins behind that.
+    /// Bytes from the start of the source's range to its file's end; 0 where it begins behind that,
+    /// and as many as may be where the size cannot be told.
     #[must_use]
     pub fn left_in_source(&self) -> u64 {
-        let size = self.source.stat().map_or(0, |stat| stat.size);
+        let size = self.source.stat().map_or(u64::MAX, |stat| stat.size);
         let start = self.source.start().ok().and_then(|start| u64::try_from(start).ok());
         size.saturating_sub(start.unwrap_or(u64::MAX))
     }
@@ -224,9 +225,16 @@ impl<'a> Facts<'a> {
     /// fs/read_write.c since Linux 5.3).
     #[must_use]
     pub fn cropped(&self) -> u64 {
-        let to_end = self.asked().min(self.left_in_source());
+        self.below_limit(self.asked().min(self.left_in_source()))
+    }
+
+    /// `len` less what lies behind the limit on the target's size. Where the range begins behind
+    /// it, nothing is taken away: whoever writes there raises the signal.
+    #[must_use]
+    pub fn below_limit(&self, len: u64) -> u64 {
         let start = self.target.start().ok().and_then(|start| u64::try_from(start).ok());
-        to_end.min(self.file_size_limit().min(MOST).saturating_sub(start.unwrap_or(0)))
+        let (start, limit) = (start.unwrap_or(0), self.file_size_limit().min(MOST));
+        if limit <= start { len } else { len.min(limit - start) }
     }
 
     /// Whether `len` bytes from both starts are in one file and have a byte in common.

@@ -1,11 +1,11 @@
 //! The choice of how a call's bytes are moved: pure, but for the facts that it asks for.
 
-use crate::backend::Through;
+use crate::backend::{Holes, Through};
 use crate::dialect::{Copying, Dialect};
 use crate::errno::Errno;
 use crate::facts::{Facts, MOST};
 use crate::flags::Mode;
-use crate::sys::{Buffers, Stat};
+use crate::sys::{self, Buffers};
 
 /// The most that Linux moves in one call, in bytes: `MAX_RW_COUNT` of include/linux/fs.h.
 const MOST_OF_LINUX: u64 = 0x7fff_f000;
@@ -18,16 +18,20 @@ const GLIBC_PIECE: usize = 8 << 10;
 pub(crate) enum Step {
     /// The call itself goes on, to the kernel or to the next library.
     Ask { len: usize, flags: u32 },
-    /// The library copies; where `sparse` is the source's state, holes stay holes.
-    Copy { len: u64, through: Through, sparse: Option<Stat> },
+    /// The library copies.
+    Copy { len: u64, through: Through, holes: Holes },
     /// FICLONERANGE.
     Reflink { len: u64 },
     /// FICLONERANGE, with FreeBSD's errors.
     Clone { len: u64 },
     /// FIDEDUPERANGE, of a target of this size.
     Dedup { len: u64, target_size: u64 },
+    /// The same where that has no whole block.
+    DedupNothing,
     /// Nothing moves.
     Refuse(Errno),
+    /// Nothing moves, because of the limit on file sizes, and the signal says so.
+    OverLimit,
 }
 
 /// The way of a call of this mode that passed the dialect's rules.
@@ -38,10 +42,15 @@ pub(crate) fn first(facts: &Facts<'_>, dialect: &Dialect, mode: Mode) -> Step {
             Ok(opening) if opening.appends => Step::Refuse(Errno::EBADF),
             _ => {
                 let len = facts.asked().min(MOST);
-                Step::Copy { len, through: Through::Buffer(GLIBC_PIECE), sparse: None }
+                Step::Copy { len, through: Through::Buffer(GLIBC_PIECE), holes: Holes::Filled }
             }
         },
-        (Mode::Any, Copying::KeepingHoles) if sparse(facts).is_some() => {
+        (Mode::Any | Mode::Clone, _) if is_clamped_away(facts, dialect) => {
+            Step::Copy { len: 0, through: Through::Kernel, holes: Holes::Filled }
+        }
+        (mode, _) if mode != Mode::Any && is_over_limit(facts) => Step::OverLimit,
+        (_, _) if begins_at_the_end(facts) => Step::Refuse(Errno::EFBIG),
+        (Mode::Any, Copying::KeepingHoles) if is_sparse(facts) => {
             carefully(facts, len_in_freebsd(facts), Through::Kernel)
         }
         (Mode::Any, Copying::KeepingHoles) => Step::Ask {
@@ -73,7 +82,7 @@ fn dedup(facts: &Facts<'_>) -> Step {
     let whole = len - len % facts.filesystem().block;
     match whole {
         _ if ends_both => Step::Dedup { len, target_size },
-        0 if len > 0 => Step::Refuse(Errno::EINVAL),
+        0 if len > 0 => Step::DedupNothing,
         _ => Step::Dedup { len: whole, target_size },
     }
 }
@@ -87,13 +96,35 @@ pub(crate) fn instead_of_kernel(facts: &Facts<'_>, dialect: &Dialect) -> Step {
     carefully(facts, len, Through::Buffer(Buffers::SIZE))
 }
 
+/// Whether FreeBSD's clamping of len leaves nothing of it.
+fn is_clamped_away(facts: &Facts<'_>, dialect: &Dialect) -> bool {
+    dialect.copying == Copying::KeepingHoles && len_in_offsets(facts) == 0
+}
+
+/// Whether the target's range begins at or behind the process's limit on file sizes. The kernel looks
+/// when it writes, and not when it punches holes or shares blocks.
+fn is_over_limit(facts: &Facts<'_>) -> bool {
+    let start = facts.target.start().ok().and_then(|start| u64::try_from(start).ok());
+    facts.asked() > 0 && start.is_some_and(|start| start >= facts.file_size_limit())
+}
+
+/// Whether the target's range begins where no offset is left for its first byte.
+fn begins_at_the_end(facts: &Facts<'_>) -> bool {
+    let start = facts.target.start().ok().and_then(|start| u64::try_from(start).ok());
+    facts.asked() > 0 && start.is_some_and(|start| start >= MOST)
+}
+
 /// A copy of the library's own, with the checks that the kernel makes of each of its copies: they
 /// keep the host's data from harm, whatever the dialect says of them.
 fn carefully(facts: &Facts<'_>, len: u64, through: Through) -> Step {
     if facts.target.opening().is_ok_and(|opening| opening.appends) {
         return Step::Refuse(Errno::EBADF);
     }
-    if facts.is_target_immutable() {
+    if is_over_limit(facts) {
+        return Step::OverLimit;
+    }
+    let (is_sealed, _) = sys::seals(facts.args.fd_out);
+    if facts.is_target_immutable() || is_sealed {
         return Step::Refuse(Errno::EPERM);
     }
     if facts.kernel_opinion() == Err(Errno::ETXTBSY) {
@@ -103,12 +134,13 @@ fn carefully(facts: &Facts<'_>, len: u64, through: Through) -> Step {
     if is_negative || facts.do_ranges_overlap(len) {
         return Step::Refuse(Errno::EINVAL);
     }
-    Step::Copy { len, through, sparse: sparse(facts) }
+    let holes = if is_sparse(facts) { Holes::Kept } else { Holes::Filled };
+    Step::Copy { len, through, holes }
 }
 
-/// The source's state, where fewer bytes are allocated to it than it has.
-fn sparse(facts: &Facts<'_>) -> Option<Stat> {
-    facts.source.stat().ok().filter(|stat| stat.allocated < stat.size)
+/// Whether fewer bytes are allocated to the source than it has.
+fn is_sparse(facts: &Facts<'_>) -> bool {
+    facts.source.stat().is_ok_and(|stat| stat.allocated < stat.size)
 }
 
 /// What FreeBSD makes of len: neither range reaches beyond the largest offset.
@@ -123,11 +155,5 @@ fn len_in_offsets(facts: &Facts<'_>) -> u64 {
 fn len_in_freebsd(facts: &Facts<'_>) -> u64 {
     let tells_size = facts.source.stat().is_ok_and(|stat| stat.size > 0) || facts.is_one_file();
     let len = len_in_offsets(facts);
-    let len = if tells_size { len.min(facts.left_in_source()) } else { len };
-    let start = facts.target.start().ok().and_then(|start| u64::try_from(start).ok()).unwrap_or(0);
-    match facts.file_size_limit() {
-        // Whoever writes there raises the signal.
-        limit if limit <= start => len,
-        limit => len.min(limit - start),
-    }
+    facts.below_limit(if tells_size { len.min(facts.left_in_source()) } else { len })
 }

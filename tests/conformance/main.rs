@@ -71,7 +71,8 @@ fn main() -> ExitCode {
         .iter()
         .filter_map(|&(name, other)| {
             let (point, other) = (filesystems.get(name)?, filesystems.get(other)?);
-            Some(Place { name, point, other })
+            let instance = filesystems.get(&format!("small-{name}"));
+            Some(Place { name, point, other, instance })
         })
         .collect();
     if places.is_empty() {
@@ -131,7 +132,7 @@ fn try_all<'a>(rows: &'a [Row], places: &[Place<'_>]) -> Vec<Tried<'a>> {
     let shows_progress = std::io::stderr().is_terminal();
     let next = AtomicUsize::new(0);
     let tried = Mutex::new(Vec::new());
-    // Who fills a filesystem, or turns swapping on, is alone there.
+    // Who fills a filesystem, turns swapping on or needs much room is alone in that.
     let alone = Mutex::new(());
     let workers = 2 * thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
@@ -140,7 +141,8 @@ fn try_all<'a>(rows: &'a [Row], places: &[Place<'_>]) -> Vec<Tried<'a>> {
                 while let Some(&(row, under, place)) =
                     jobs.get(next.fetch_add(1, Ordering::Relaxed))
                 {
-                    let needs = ["small", "swap"].iter().any(|word| row.words.contains_key(*word));
+                    let greedy = ["small", "swap", "signal"];
+                    let needs = greedy.iter().any(|word| row.words.contains_key(*word));
                     let guard = needs.then(|| alone.lock().unwrap());
                     let ending = case::run(&driver, row, under, place);
                     drop(guard);

@@ -56,45 +56,53 @@ pub fn rows() -> Vec<Row> {
             });
         }
     }
-    rows.extend(pairs());
+    rows.extend(broken_ways());
     rows
 }
 
-/// What is broken two ways at once, in each dialect: the rule that its order names first decides.
+/// What is broken in one way, and in two ways at once, in each dialect: the rule that its order
+/// names first decides.
 ///
 /// The orders are written from the documents, not from the library's tables.
-fn pairs() -> Vec<Row> {
-    let mut conditions: BTreeMap<String, Words> = BTreeMap::new();
+fn broken_ways() -> Vec<Row> {
+    let mut conditions: BTreeMap<String, Vec<Words>> = BTreeMap::new();
     let mut rows = Vec::new();
     for (place, columns) in lines("precedence") {
         match &columns[..] {
             [kind, id, breaks] if kind == "condition" => {
-                conditions.insert(id.clone(), words(breaks));
+                conditions.entry(id.clone()).or_default().push(words(breaks));
             }
-            [kind, dialects, order] if kind == "order" => {
+            [kind, dialects, besides, order] if kind == "order" => {
+                let (dialects, besides) = (named(dialects, &place), words(besides));
                 let order: Vec<_> = order
                     .split('>')
                     .map(|step| step.trim().split_once(':').expect("rule:result"))
                     .collect();
+                let spellings = |id: &str| {
+                    let all = conditions.get(id).unwrap_or_else(|| panic!("{place}: {id}"));
+                    all.iter().filter_map(|words| merged(words, &besides))
+                };
                 for (at, (first, result)) in order.iter().enumerate() {
-                    for (second, _) in &order[at + 1..] {
-                        let both = [first, second].map(|id| {
-                            conditions.get(*id).unwrap_or_else(|| panic!("{place}: {id}"))
-                        });
-                        let Some(words) = merged(both[0], both[1]) else { continue };
-                        let mut after = Words::new();
-                        if *first == "file-size-limit" {
-                            after.insert("signal".into(), "25".into());
-                        }
-                        rows.push(Row {
-                            place: format!("{place} {first} {second}"),
-                            dialects: named(dialects, &place),
+                    let row = |what: &str, words| {
+                        let signal = (*first == "file-size-limit").then_some("25");
+                        let signal = signal.map(|signal| ("signal".into(), signal.into()));
+                        Row {
+                            place: format!("{place} {first}{what}"),
+                            dialects: dialects.clone(),
                             words,
                             result: (*result).to_owned(),
-                            after,
+                            after: signal.into_iter().collect(),
                             rule: Some((*first).to_owned()),
                             clauses: Vec::new(),
+                        }
+                    };
+                    rows.extend(spellings(first).map(|words| row("", words)));
+                    for (second, _) in &order[at + 1..] {
+                        // The first spelling of both that can be had together.
+                        let both = spellings(first).find_map(|one| {
+                            spellings(second).find_map(|other| merged(&one, &other))
                         });
+                        rows.extend(both.map(|words| row(&format!(" {second}"), words)));
                     }
                 }
             }
@@ -157,6 +165,24 @@ fn lines(name: &str) -> Vec<(String, Vec<String>)> {
             (format!("{name}:{}", number + 1), columns.collect())
         })
         .collect()
+}
+
+/// A number with K, M, G or T behind it, or the name of a limit, with +N or -N behind that: as
+/// c-tests/conformance.c reads it. `None` for NULL and for pointers that are none.
+pub fn number(text: &str) -> Option<i64> {
+    const LIMITS: [(&str, i64); 2] = [("SSIZE_MAX", i64::MAX), ("LLONG_MAX", i64::MAX)];
+    let text = text.strip_prefix("fixed:").unwrap_or(text);
+    // A sign at the front is the number's own.
+    let split = text.get(1..).and_then(|rest| rest.find(['+', '-']));
+    let split = split.map_or(text.len(), |at| at + 1);
+    let (number, more) = text.split_at(split);
+    let more = if more.is_empty() { 0 } else { more.parse::<i64>().ok()? };
+    if let Some((_, limit)) = LIMITS.iter().find(|(name, _)| *name == number) {
+        return limit.checked_add(more);
+    }
+    let shift = "KMGT".find(|suffix| number.ends_with(suffix)).map_or(0, |at| 10 * (at + 1));
+    let digits = number.trim_end_matches(['K', 'M', 'G', 'T']);
+    digits.parse::<i64>().ok()?.checked_shl(u32::try_from(shift).ok()?)?.checked_add(more)
 }
 
 fn list(text: &str) -> Vec<String> {

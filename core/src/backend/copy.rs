@@ -6,7 +6,7 @@
 use super::Moved;
 use crate::call::Method;
 use crate::errno::Errno;
-use crate::sys::{self, Buffers, HeldSignals, Prober, Range, Stat};
+use crate::sys::{self, Buffers, HeldSignals, Range};
 use crate::trail::{counted, declined, system_call};
 
 static BUFFERS: Buffers = Buffers::new();
@@ -24,25 +24,40 @@ pub(crate) enum Through {
     Buffer(usize),
 }
 
-/// Copies the range. Where `sparse` is the source's state, its holes become the target's.
+/// What becomes of the source's holes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Holes {
+    /// They become zeros that take up space.
+    Filled,
+    /// They become holes.
+    Kept,
+}
+
+/// Copies the range.
 ///
 /// After the first byte an error only ends the copy. No byte of the target outside of what is
 /// reported is changed.
-pub(crate) fn copy(
-    range: Range,
-    through: Through,
-    sparse: Option<Stat>,
-    held: &HeldSignals,
-) -> Moved {
-    let prober = sparse.and_then(|stat| {
-        let prober = Prober::open(range.fd_in, stat);
-        system_call("open again, to look for holes,", range.fd_in, &prober);
-        prober.ok()
-    });
+pub(crate) fn copy(range: Range, through: Through, holes: Holes, held: &HeldSignals) -> Moved {
+    let look = if holes == Holes::Kept { Look::AtMap } else { Look::Nowhere };
     BUFFERS.with_buffer(|buffer| {
-        Copier { held, prober, through, buffer, by_us: false, trouble: None }.copy(range)
+        Copier { held, look, through, buffer, by_us: false, trouble: None }.copy(range)
     })
 }
+
+/// How holes are found. The host's file offset is not moved for it, nor the file opened again: to
+/// close any descriptor of a file would drop the host's locks on it (fcntl(2)).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Look {
+    /// The filesystem tells where data are.
+    AtMap,
+    /// It does not: blocks of zeros are taken for holes, as FreeBSD does there.
+    AtBytes,
+    /// They are not looked for.
+    Nowhere,
+}
+
+/// The unit in which zeros are taken for holes: no hole is smaller.
+const BLOCK: usize = 4096;
 
 /// What a part of a file holds.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +70,7 @@ enum Part {
 
 struct Copier<'a> {
     held: &'a HeldSignals,
-    prober: Option<Prober>,
+    look: Look,
     through: Through,
     buffer: &'a mut [u8],
     /// Whether any of it was moved by us and not by the kernel.
@@ -87,17 +102,19 @@ impl Copier<'_> {
     }
 
     /// What the range begins with.
-    fn part(&self, range: &Range) -> Part {
-        let Some(prober) = &self.prober else { return Part::Data(range.len) };
-        let until = |end: u64| end.saturating_sub(range.off_in).min(range.len);
-        match prober.data(range.off_in) {
-            Ok(data) if data > range.off_in => Part::Hole(until(data)),
-            Ok(_) => match prober.hole(range.off_in) {
-                Ok(hole) if hole > range.off_in => Part::Data(until(hole)),
-                _ => Part::Data(range.len),
-            },
-            Err(Errno::ENXIO) => Part::Hole(range.len),
-            Err(_) => Part::Data(range.len),
+    fn part(&mut self, range: &Range) -> Part {
+        if self.look != Look::AtMap {
+            return Part::Data(range.len);
+        }
+        let found = sys::next_data(range.fd_in, range.off_in, range.len);
+        system_call("ioctl FS_IOC_FIEMAP", range.fd_in, &found);
+        match found {
+            Ok((begin, end)) if begin == range.off_in => Part::Data(end - begin),
+            Ok((begin, _)) => Part::Hole(begin - range.off_in),
+            Err(_) => {
+                self.look = Look::AtBytes;
+                Part::Data(range.len)
+            }
         }
     }
 
@@ -108,6 +125,7 @@ impl Copier<'_> {
         while bytes < range.len && !(bytes > 0 && self.held.is_one_waiting()) {
             let rest = range.after(bytes);
             let moved = match self.through {
+                _ if self.look == Look::AtBytes => self.by_buffer(rest, Buffers::SIZE),
                 Through::Kernel => self.by_kernel(rest),
                 Through::Buffer(most) => self.by_buffer(rest, most),
             };
@@ -148,22 +166,35 @@ impl Copier<'_> {
         let room = self.buffer.get_mut(..size)?;
         let read = sys::read_at(range.fd_in, room, range.off_in);
         counted("pread64", range.fd_in, read);
-        match read {
-            Ok(count) => {
-                let (written, trouble) = write(&range, room.get(..count)?);
-                self.trouble = trouble;
-                Some(written)
-            }
+        let count = match read {
+            Ok(count) => count,
             Err(errno) => {
                 self.trouble = Some(errno);
-                Some(0)
+                return Some(0);
             }
+        };
+        let read = self.buffer.get(..count)?;
+        if self.look == Look::AtBytes && count > 0 {
+            let (len, is_hole) = beginning(read, range.off_out);
+            if is_hole {
+                return Some(self.hole(range.first(len as u64)));
+            }
+            let (written, trouble) = write(&range, read.get(..len)?);
+            self.trouble = trouble;
+            return Some(written);
         }
+        let (written, trouble) = write(&range, read);
+        self.trouble = trouble;
+        Some(written)
     }
 
     /// Makes a range of the target read as zeros, as a hole where that can be had: bytes done.
     fn hole(&mut self, range: Range) -> u64 {
         self.by_us = true;
+        // A source that was cut meanwhile has no hole behind its end, but an end.
+        let left =
+            sys::stat(range.fd_in).map_or(range.len, |stat| stat.size.saturating_sub(range.off_in));
+        let range = range.first(left);
         let size = sys::stat(range.fd_out).map_or(0, |stat| stat.size);
         let within = range.first(size.saturating_sub(range.off_out));
         let mut done = 0;
@@ -195,7 +226,8 @@ impl Copier<'_> {
     /// Writes zeros where the filesystem knows no holes; else the error is one.
     fn zeros_after(&mut self, errno: Errno, range: Range) -> u64 {
         match errno {
-            Errno::EOPNOTSUPP | Errno::ENOSYS => self.zeros(range),
+            // The last two from filters; a seal's EPERM comes back from writing.
+            Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EPERM | Errno::EINVAL => self.zeros(range),
             errno => {
                 self.trouble = Some(errno);
                 0
@@ -220,6 +252,21 @@ impl Copier<'_> {
         }
         bytes
     }
+}
+
+/// How many of these bytes, which go to `offset`, are either all in blocks of zeros or all not, and
+/// whether they are. Bytes of blocks that are not whole are data.
+fn beginning(bytes: &[u8], offset: u64) -> (usize, bool) {
+    let block = BLOCK as u64;
+    let first = usize::try_from((block - offset % block) % block).unwrap_or(0);
+    if first > 0 {
+        return (first.min(bytes.len()), false);
+    }
+    let is_hole = |block: &&[u8]| block.len() == BLOCK && block.iter().all(|&byte| byte == 0);
+    let mut blocks = bytes.chunks(BLOCK).map(|block| is_hole(&block));
+    let begins = blocks.next().unwrap_or(false);
+    let alike = 1 + blocks.take_while(|is_hole| *is_hole == begins).count();
+    ((alike * BLOCK).min(bytes.len()), begins)
 }
 
 /// Writes all of `bytes` to where the range begins in the target: how much was written, and the

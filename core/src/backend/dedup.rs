@@ -38,3 +38,11 @@ pub(crate) fn dedup(range: Range, target_size: u64, held: &HeldSignals) -> Moved
     }
     Moved::done(bytes, if bytes > 0 { Method::Dedup } else { Method::None })
 }
+
+/// Refuses a range in which there is no whole block: EINVAL, unless there is more to be said against
+/// it. The kernel makes its other checks for no bytes too.
+pub(crate) fn dedup_nothing(range: Range) -> Moved {
+    let opinion = sys::dedupe_range(&range.first(0));
+    system_call("ioctl FIDEDUPERANGE of no bytes", range.fd_in, &opinion);
+    Moved::refused(opinion.err().unwrap_or(Errno::EINVAL))
+}

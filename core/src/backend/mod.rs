@@ -6,8 +6,8 @@ mod copy;
 mod dedup;
 mod reflink;
 
-pub(crate) use copy::{Through, copy};
-pub(crate) use dedup::dedup;
+pub(crate) use copy::{Holes, Through, copy};
+pub(crate) use dedup::{dedup, dedup_nothing};
 pub(crate) use reflink::reflink;
 
 use crate::call::Method;

@@ -28,7 +28,7 @@ const RULES: &[Rule] = &[
     rule::DIRECTORY.before(Source::PageFreebsd14),
     rule::NEGATIVE_OFFSET.before(Source::FreebsdVnode),
     rule::NOT_REGULAR.before(Source::PageFreebsd14),
-    rule::FILE_SIZE_LIMIT.moving(Source::PageFreebsd14),
+    rule::FILE_SIZE_LIMIT.before(Source::PageFreebsd14),
     rule::FILESYSTEM_LIMIT.moving(Source::PageFreebsd14),
     rule::IMMUTABLE.moving(Source::Carrier),
     rule::SWAP_FILE.moving(Source::Carrier),

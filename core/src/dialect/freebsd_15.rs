@@ -38,7 +38,7 @@ const RULES: &[Rule] = &[
     rule::DIRECTORY.before(Source::PageFreebsd15),
     rule::NOT_REGULAR.before(Source::FreebsdVnode),
     CANNOT_CLONE.moving(Source::PageFreebsd15),
-    rule::FILE_SIZE_LIMIT.moving(Source::PageFreebsd15),
+    rule::FILE_SIZE_LIMIT.before(Source::PageFreebsd15),
     rule::FILESYSTEM_LIMIT.moving(Source::PageFreebsd15),
     rule::IMMUTABLE.moving(Source::Carrier),
     rule::SWAP_FILE.moving(Source::Carrier),

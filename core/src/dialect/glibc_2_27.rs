@@ -4,6 +4,7 @@
 use super::rule::{self, Condition, Rule};
 use super::{Copying, Dialect, Lead, Source};
 use crate::errno::Errno;
+use crate::facts::MOST;
 
 pub(super) static DIALECT: Dialect = Dialect {
     name: "glibc-2.27",
@@ -30,6 +31,7 @@ const RULES: &[Rule] = &[
     rule::NOT_READABLE.moving(Source::ReadAndWrite),
     rule::NOT_WRITABLE.moving(Source::ReadAndWrite),
     rule::NEGATIVE_OFFSET.moving(Source::ReadAndWrite),
+    MAXIMUM_OFFSET.moving(Source::ReadAndWrite),
     rule::FILE_SIZE_LIMIT.moving(Source::ReadAndWrite),
     rule::FILESYSTEM_LIMIT.moving(Source::ReadAndWrite),
     rule::SWAP_FILE.moving(Source::ReadAndWrite),
@@ -54,4 +56,14 @@ static CROSS_DEVICE: Condition = Condition::new(
     Errno::EXDEV,
     "the files have different device numbers",
     |facts| facts.are_devices_different(),
+);
+
+static MAXIMUM_OFFSET: Condition = Condition::new(
+    "maximum-offset",
+    Errno::EINVAL,
+    "an offset and what is read or written there are more than an offset holds",
+    |facts| {
+        let starts = facts.ends().map(|end| end.start().unwrap_or(0).max(0).cast_unsigned());
+        starts.iter().any(|start| facts.asked() > MOST - start)
+    },
 );

@@ -35,7 +35,7 @@ const RULES: &[Rule] = &[
     rule::NOTHING_ASKED.before(Source::Linux418Copy),
     rule::PAST_END.before(Source::Page415),
     rule::OVERLAP.before(Source::Since53),
-    rule::FILE_SIZE_LIMIT.moving(Source::Page415),
+    rule::FILE_SIZE_LIMIT.before(Source::Page415),
     rule::FILESYSTEM_LIMIT.moving(Source::Page415),
     rule::IMMUTABLE.moving(Source::Since53),
     rule::SWAP_FILE.moving(Source::Since53),

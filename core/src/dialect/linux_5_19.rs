@@ -19,7 +19,7 @@ const RULES: &[Rule] = &[
     rule::FD_OUT_CLOSED.before(Source::Linux612Entry),
     rule::OFF_IN_UNREADABLE.before(Source::Linux612Entry),
     rule::OFF_OUT_UNREADABLE.before(Source::Linux612Entry),
-    rule::FLAGS_NOT_ZERO.before(Source::Linux612Copy),
+    rule::FLAGS_NOT_ZERO.before(Source::Linux612Entry),
     rule::DIRECTORY.before(Source::Linux612Modes),
     rule::NOT_REGULAR.before(Source::Linux612Modes),
     rule::NOT_READABLE.before(Source::Linux612Modes),

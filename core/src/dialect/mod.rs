@@ -15,7 +15,7 @@ mod proposal_2015;
 mod rule;
 mod source;
 
-pub use rule::{Condition, Rule, Ruling, When};
+pub use rule::{Condition, FILE_SIZE_SIGNAL, Rule, Ruling, When};
 pub use source::Source;
 
 use crate::errno::Errno;

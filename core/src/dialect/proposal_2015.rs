@@ -31,7 +31,7 @@ const RULES: &[Rule] = &[
     rule::PAST_END.before(Source::ProposalErrors),
     rule::CROSS_FILESYSTEM.before(Source::ProposalErrors),
     rule::OVERLAP.before(Source::Since53),
-    rule::FILE_SIZE_LIMIT.moving(Source::Merged),
+    rule::FILE_SIZE_LIMIT.before(Source::Merged),
     rule::FILESYSTEM_LIMIT.moving(Source::Merged),
     rule::IMMUTABLE.moving(Source::Since53),
     rule::SWAP_FILE.moving(Source::Since53),

@@ -99,14 +99,14 @@ pub(super) static FD_IN_CLOSED: Condition = Condition::new(
     "fd-in-closed",
     Errno::EBADF,
     "fd_in is no open descriptor, or open with O_PATH only",
-    |facts| facts.source.opening().is_err(),
+    |facts| facts.source.opening() == Err(Errno::EBADF),
 );
 
 pub(super) static FD_OUT_CLOSED: Condition = Condition::new(
     "fd-out-closed",
     Errno::EBADF,
     "fd_out is no open descriptor, or open with O_PATH only",
-    |facts| facts.target.opening().is_err(),
+    |facts| facts.target.opening() == Err(Errno::EBADF),
 );
 
 pub(super) static OFF_IN_UNREADABLE: Condition = Condition::new(
@@ -142,26 +142,28 @@ pub(super) static FLAGS_OF_THE_PROPOSAL: Condition = Condition::new(
     |facts| matches!(facts.flags.mode(), None | Some(Mode::Clone)),
 );
 
-pub(super) static DIRECTORY: Condition =
-    Condition::new("directory", Errno::EISDIR, "fd_in or fd_out is a directory", |facts| {
-        facts.ends().iter().any(|end| end.is(Kind::Directory))
-    });
+pub(super) static DIRECTORY: Condition = Condition::new(
+    "directory",
+    Errno::EISDIR,
+    "one of the descriptors is of a directory",
+    |facts| facts.ends().iter().any(|end| end.is(Kind::Directory)),
+);
 
 pub(super) static NOT_REGULAR: Condition = Condition::new(
     "not-regular",
     Errno::EINVAL,
-    "fd_in or fd_out is not a regular file",
+    "one of the descriptors is of something other than a regular file",
     |facts| facts.ends().iter().any(|end| end.stat().is_ok_and(|stat| stat.kind != Kind::Regular)),
 );
 
 pub(super) static NOT_READABLE: Condition =
     Condition::new("not-readable", Errno::EBADF, "fd_in is not open for reading", |facts| {
-        !facts.source.opening().is_ok_and(|opening| opening.reads)
+        facts.source.opening().map_or_else(|errno| errno == Errno::EBADF, |opening| !opening.reads)
     });
 
 pub(super) static NOT_WRITABLE: Condition =
     Condition::new("not-writable", Errno::EBADF, "fd_out is not open for writing", |facts| {
-        !facts.target.opening().is_ok_and(|opening| opening.writes)
+        facts.target.opening().map_or_else(|errno| errno == Errno::EBADF, |opening| !opening.writes)
     });
 
 pub(super) static APPEND: Condition =
@@ -208,19 +210,18 @@ pub(super) static NEGATIVE_OFFSET: Condition =
     });
 
 /// The 2015 and 2018 pages' rule; kernels copy what there is.
-pub(super) static PAST_END: Condition = Condition::new(
-    "past-end",
-    Errno::EINVAL,
-    "the range reaches beyond the end of the source",
-    |facts| {
+pub(super) static PAST_END: Condition =
+    Condition::new("past-end", Errno::EINVAL, "the source ends before the range does", |facts| {
         let start = facts.source.start().unwrap_or(0).cast_unsigned();
         let size = facts.source.stat().map_or(u64::MAX, |stat| stat.size);
         start.checked_add(facts.asked()).is_none_or(|end| end > size)
-    },
-);
+    });
+
+/// What a thread gets that would write behind the limit (setrlimit(2), `RLIMIT_FSIZE`).
+pub const FILE_SIZE_SIGNAL: i32 = libc::SIGXFSZ;
 
 pub(super) static FILE_SIZE_LIMIT: Condition = Condition {
-    ruling: Ruling::RefuseAndRaise(Errno::EFBIG, libc::SIGXFSZ),
+    ruling: Ruling::RefuseAndRaise(Errno::EFBIG, FILE_SIZE_SIGNAL),
     ..Condition::new(
         "file-size-limit",
         Errno::EFBIG,

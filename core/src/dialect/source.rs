@@ -25,6 +25,8 @@ pub enum Source {
     Linux53Entry,
     /// Linux 5.3 fs/read_write.c, vfs_copy_file_range()
     Linux53Copy,
+    /// Linux 5.3 mm/filemap.c, generic_file_rw_checks()
+    Linux53Modes,
     /// Linux 5.3 mm/filemap.c, generic_copy_file_checks()
     Linux53Checks,
     /// Linux 5.3 mm/filemap.c, generic_write_check_limits()
@@ -33,8 +35,6 @@ pub enum Source {
     Linux53Area,
     /// Linux 6.12 fs/read_write.c, SYSCALL_DEFINE6(copy_file_range)
     Linux612Entry,
-    /// Linux 6.12 fs/read_write.c, vfs_copy_file_range()
-    Linux612Copy,
     /// Linux 6.12 fs/read_write.c, generic_file_rw_checks()
     Linux612Modes,
     /// Linux 6.12 fs/read_write.c, generic_copy_file_checks()
@@ -82,11 +82,11 @@ static TEXTS: [&str; 32] = [
     "Linux 4.18 fs/read_write.c, vfs_copy_file_range()",
     "Linux 5.3 fs/read_write.c, SYSCALL_DEFINE6(copy_file_range)",
     "Linux 5.3 fs/read_write.c, vfs_copy_file_range()",
+    "Linux 5.3 mm/filemap.c, generic_file_rw_checks()",
     "Linux 5.3 mm/filemap.c, generic_copy_file_checks()",
     "Linux 5.3 mm/filemap.c, generic_write_check_limits()",
     "Linux 5.3 fs/read_write.c, rw_verify_area()",
     "Linux 6.12 fs/read_write.c, SYSCALL_DEFINE6(copy_file_range)",
-    "Linux 6.12 fs/read_write.c, vfs_copy_file_range()",
     "Linux 6.12 fs/read_write.c, generic_file_rw_checks()",
     "Linux 6.12 fs/read_write.c, generic_copy_file_checks()",
     "Linux 6.12 fs/read_write.c, generic_write_check_limits()",

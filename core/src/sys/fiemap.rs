@@ -1,4 +1,5 @@
-//! What the map of a file's blocks tells: whether they are shared, and where no block may be.
+//! What the map of a file's blocks tells: where data are, whether they are shared, and where no
+//! block may be. Unlike lseek(2) with `SEEK_DATA`, asking for it moves no file offset.
 
 use super::raw::{answer, reg, syscall};
 use crate::errno::Errno;
@@ -8,6 +9,8 @@ const FS_IOC_FIEMAP: usize = 0xc020_660b;
 const FIEMAP_FLAG_SYNC: u32 = 1;
 /// The last extent of the file.
 const FIEMAP_EXTENT_LAST: u32 = 1;
+/// Allocated and never written: it reads as zeros.
+const FIEMAP_EXTENT_UNWRITTEN: u32 = 0x800;
 /// The blocks belong to other files as well.
 const FIEMAP_EXTENT_SHARED: u32 = 0x2000;
 
@@ -23,8 +26,8 @@ pub enum Sharing {
     Nothing,
 }
 
-/// How many extents the kernel is asked for at a time.
-const EXTENTS: u32 = 32;
+/// How many extents the kernel is asked for at a time: few, because they stand on the stack.
+const EXTENTS: u32 = 16;
 
 /// struct `fiemap_extent` of linux/fiemap.h.
 #[repr(C)]
@@ -80,6 +83,44 @@ pub fn shares_blocks(fd: i32, offset: u64, len: u64) -> Result<Sharing, Errno> {
         (true, true) => Sharing::Part,
         (false, _) => Sharing::Nothing,
     })
+}
+
+/// Where the first data at or behind `offset` begin, and where they end as far as one look tells;
+/// both are `offset + len` where there are none before that. What was written lately is brought to
+/// the disk for that, so that nothing that was written counts as a hole. EOPNOTSUPP or ENOTTY where
+/// the filesystem does not tell (tmpfs).
+pub fn next_data(fd: i32, offset: u64, len: u64) -> Result<(u64, u64), Errno> {
+    let end = offset.saturating_add(len);
+    let mut start = offset;
+    while start < end {
+        let map = map(fd, start, end - start)?;
+        let count = map.mapped_extents.min(EXTENTS);
+        let mut found: Option<(u64, u64)> = None;
+        let mut next = end;
+        for extent in map.extents.iter().take(count as usize) {
+            let extent_end = extent.logical.saturating_add(extent.length);
+            next = extent_end;
+            let is_hole = extent.flags & FIEMAP_EXTENT_UNWRITTEN != 0;
+            found = match found {
+                None if is_hole => None,
+                None => Some((extent.logical.max(offset), extent_end)),
+                Some((begin, data_end)) if !is_hole && extent.logical <= data_end => {
+                    Some((begin, extent_end))
+                }
+                complete => {
+                    next = end;
+                    complete
+                }
+            };
+        }
+        match found {
+            Some((begin, data_end)) => return Ok((begin.min(end), data_end.min(end))),
+            // Only holes so far, and maybe more extents behind them.
+            None if count == EXTENTS && next > start => start = next,
+            None => break,
+        }
+    }
+    Ok((end, end))
 }
 
 /// The first extents of a range.

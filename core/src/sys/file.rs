@@ -131,8 +131,7 @@ pub fn set_position(fd: i32, bytes: u64) -> Result<u64, Errno> {
     seek(fd, bytes, libc::SEEK_SET)
 }
 
-/// lseek(2) with any of its `whence`: where that is, in bytes.
-pub(super) fn seek(fd: i32, offset: u64, whence: i32) -> Result<u64, Errno> {
+fn seek(fd: i32, offset: u64, whence: i32) -> Result<u64, Errno> {
     let offset = usize::try_from(offset).unwrap_or(usize::MAX);
     // SAFETY: no pointers.
     answer(unsafe { syscall(libc::SYS_lseek, [reg(fd), offset, reg(whence), 0, 0, 0]) })
@@ -221,22 +220,12 @@ pub fn readlink_fd(fd: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
     answer(unsafe { syscall(libc::SYS_readlinkat, registers) })
 }
 
-/// Opens the file behind `fd` a second time, for reading. ENOENT without /proc, EACCES where the
-/// process may not open it (any more).
-pub(super) fn reopen(fd: i32) -> Result<i32, Errno> {
-    open_to_read(link_to(fd)?.as_ptr())
-}
-
-fn open_to_read(path: *const u8) -> Result<i32, Errno> {
-    let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOCTTY | libc::O_NONBLOCK;
-    let registers = [reg(libc::AT_FDCWD), path as usize, reg(flags), 0, 0, 0];
-    // SAFETY: both callers give a path that ends in a zero byte.
-    answer(unsafe { syscall(libc::SYS_openat, registers) }).map(descriptor)
-}
-
 /// The start of the file at `path`: bytes read into `buffer`.
 pub(super) fn read_path(path: &CStr, buffer: &mut [u8]) -> Result<usize, Errno> {
-    let fd = open_to_read(path.as_ptr().cast())?;
+    let flags = reg(libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOCTTY);
+    let registers = [reg(libc::AT_FDCWD), path.as_ptr() as usize, flags, 0, 0, 0];
+    // SAFETY: path is a C string.
+    let fd = answer(unsafe { syscall(libc::SYS_openat, registers) }).map(descriptor)?;
     let registers = [reg(fd), buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0];
     // SAFETY: the kernel writes at most buffer.len() bytes.
     let read = answer(unsafe { syscall(libc::SYS_read, registers) });

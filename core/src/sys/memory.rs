@@ -62,7 +62,7 @@ impl Buffers {
 
     /// How many threads can copy at once. One that another thread held while the process forked
     /// stays taken in the child.
-    const COUNT: usize = 16;
+    const COUNT: usize = 64;
 
     /// None taken.
     #[must_use]
@@ -85,8 +85,15 @@ impl Buffers {
             let bytes = unsafe { &mut *bytes.get() };
             return work(&mut bytes.0);
         }
-        work(&mut [0; 2048])
+        with_small_buffer(work)
     }
+}
+
+/// In a frame of its own: whoever has a buffer needs none of the stack for it.
+#[cold]
+#[inline(never)]
+fn with_small_buffer<R>(work: impl FnOnce(&mut [u8]) -> R) -> R {
+    work(&mut [0; 2048])
 }
 
 impl Default for Buffers {

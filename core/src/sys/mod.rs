@@ -21,7 +21,7 @@ pub use libc::ssize_t;
 pub use copy::{
     Args, COPY_FILE_RANGE, NextCopy, OffsetPointer, copy_file_range, read_offset, write_offset,
 };
-pub use fiemap::{Sharing, is_beyond_filesystem, shares_blocks};
+pub use fiemap::{Sharing, is_beyond_filesystem, next_data, shares_blocks};
 pub use file::{
     Identity, Opened, Readiness, close, getcwd, identify, open_append, position, readlink_fd,
     set_position, wait_writable, write, write_at_end, write_no_wait,
@@ -40,6 +40,5 @@ pub use thread::{
     file_size_limited, getpid, gettid, ignore, raise, set_errno, test_cancel, yield_now,
 };
 pub use transfer::{
-    Deduped, Prober, Range, clone_range, copy_range, dedupe_range, extend, punch_hole, read_at,
-    write_at,
+    Deduped, Range, clone_range, copy_range, dedupe_range, extend, punch_hole, read_at, write_at,
 };

@@ -1,8 +1,6 @@
 //! Moving bytes between the descriptors of a call, at offsets that are given: file positions are
 //! never touched, but by [`set_position`](super::set_position) when all is done.
 
-use super::file::{close, reopen, seek};
-use super::inquire::{Stat, stat};
 use super::raw::{answer, reg, syscall};
 use crate::errno::Errno;
 
@@ -153,39 +151,4 @@ fn fallocate(fd: i32, mode: i32, offset: u64, len: u64) -> Result<(), Errno> {
     let registers = [reg(fd), reg(mode), word(offset), word(len), 0, 0];
     // SAFETY: no pointers.
     answer(unsafe { syscall(libc::SYS_fallocate, registers) }).map(drop)
-}
-
-/// A second opening of a file, for lseek(2) with `SEEK_DATA` and `SEEK_HOLE`: they move the file
-/// offset, and the host's must stay where it is.
-pub struct Prober {
-    fd: i32,
-    file: Stat,
-}
-
-impl Prober {
-    /// Opens the regular file behind `fd` anew. ENOENT without /proc, EACCES where the process may
-    /// not open it (any more).
-    pub fn open(fd: i32, file: Stat) -> Result<Prober, Errno> {
-        reopen(fd).map(|fd| Prober { fd, file })
-    }
-
-    /// Where the next data begin at or behind `offset`. ENXIO where only a hole is left; EINVAL
-    /// where the filesystem does not tell.
-    pub fn data(&self, offset: u64) -> Result<u64, Errno> {
-        seek(self.fd, offset, libc::SEEK_DATA)
-    }
-
-    /// Where the next hole begins at or behind `offset`; the end of the file is one.
-    pub fn hole(&self, offset: u64) -> Result<u64, Errno> {
-        seek(self.fd, offset, libc::SEEK_HOLE)
-    }
-}
-
-impl Drop for Prober {
-    fn drop(&mut self) {
-        // Another thread of the host may have closed all descriptors and opened its own.
-        if stat(self.fd).is_ok_and(|now| now.is_same_file(&self.file)) {
-            close(self.fd);
-        }
-    }
 }
