@@ -55,10 +55,13 @@ static void copy_in_handler(int signal)
     errno = error;
 }
 
-static void alternate_stack(size_t size)
+/* A stack with room for a signal's frame and so much more, above a page that may not be touched. */
+static void alternate_stack(size_t more)
 {
-    stack_t stack = { .ss_size = size };
-    stack.ss_sp = malloc(size);
+    size_t size = ((size_t)sysconf(_SC_MINSIGSTKSZ) + more + 4095) / 4096 * 4096;
+    char *pages = mmap(NULL, 4096 + size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    stack_t stack = { .ss_sp = pages + 4096, .ss_size = size };
+    CHECK(pages != MAP_FAILED && mprotect(pages, 4096, PROT_NONE) == 0);
     CHECK(sigaltstack(&stack, NULL) == 0);
 }
 
@@ -73,7 +76,7 @@ static void in_handlers(void)
 {
     int in = memory(), out = target("out");
     handler_in = memory(), handler_out = target("handler");
-    alternate_stack(12 << 10);
+    alternate_stack(4 << 10);
     handle(SIGALRM, copy_in_handler);
     struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
     struct itimerspec often = { { 0, 300000 }, { 0, 300000 } };

@@ -27,7 +27,7 @@ pub enum Sharing {
 }
 
 /// How many extents the kernel is asked for at a time: few, because they stand on the stack.
-const EXTENTS: u32 = 16;
+const EXTENTS: u32 = 8;
 
 /// struct `fiemap_extent` of linux/fiemap.h.
 #[repr(C)]
