@@ -2,7 +2,7 @@
 //! held by tests/conformance.
 
 use crate::harness::{
-    Output, Run, Scratch, compile, find_program, launcher, library, project, skip,
+    Filesystems, Output, Run, Scratch, compile, find_program, launcher, library, project, skip,
 };
 use cfr_core::dialect::{ALL, Dialect, When};
 use serde_json::Value;
@@ -170,6 +170,50 @@ fn levels() {
     ] {
         assert_eq!(lines(level, "extended"), by_kernel, "{level}");
         assert_eq!(lines(level, "freebsd-14"), by_library, "{level}");
+    }
+}
+
+/// What two of the pages recommend for files with holes: a loop over the data, until each range is
+/// copied.
+#[test]
+fn a_loop_over_data_keeps_the_holes() {
+    const TEST: &str = "dialects::a_loop_over_data_keeps_the_holes";
+    let script = "import os, sys\n\
+                  def data(fd):\n    \
+                      at, size = 0, os.fstat(fd).st_size\n    \
+                      while at < size:\n        \
+                          try: begin = os.lseek(fd, at, os.SEEK_DATA)\n        \
+                          except OSError: return\n        \
+                          at = os.lseek(fd, begin, os.SEEK_HOLE)\n        \
+                          yield begin, at\n\
+                  source = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)\n\
+                  target = os.open(sys.argv[2], os.O_RDWR | os.O_CREAT)\n\
+                  for at in range(0, 8 << 20, 1 << 20): os.pwrite(source, b'x' * 70000, at)\n\
+                  os.ftruncate(source, 9 << 20)\n\
+                  for begin, end in list(data(source)):\n    \
+                      while begin < end:\n        \
+                          done = os.copy_file_range(source, target, end - begin, begin, begin)\n        \
+                          assert 0 < done <= end - begin\n        \
+                          begin += done\n\
+                  os.ftruncate(target, 9 << 20)\n\
+                  found = list(data(source))\n\
+                  assert found == list(data(target)) and len(found) == 8, found\n\
+                  assert os.pread(source, 9 << 20, 0) == os.pread(target, 9 << 20, 0)\n";
+    let Some(python) = find_program("python3") else {
+        return skip(TEST, "python3 is not installed");
+    };
+    let filesystems = Filesystems::mount(TEST);
+    for (name, place) in filesystems.iter().filter(|(name, _)| *name != "overlay") {
+        for dialect in ["freebsd-14", "freebsd-15", "linux-4.15"] {
+            let scratch = Scratch::below(place);
+            let files = [scratch.file("source"), scratch.file("target")];
+            let output = Run::preloaded(&python)
+                .args(["-c".as_ref(), script.as_ref(), files[0].as_os_str(), files[1].as_os_str()])
+                .env("CFR_DIALECT", dialect)
+                .output();
+            assert_eq!(output.status, Some(0), "{name} {dialect}: {output:?}");
+            assert!(output.calls().len() >= 8, "{name} {dialect}: {output:?}");
+        }
     }
 }
 

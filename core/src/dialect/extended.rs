@@ -35,6 +35,7 @@ const RULES: &[Rule] = &[
     rule::OVERLAP.before(Source::Linux612Checks),
     rule::NEGATIVE_OFFSET.before(Source::Linux612Area),
     rule::SEALED.moving(Source::Memfd),
+    rule::DIRECT.moving(Source::Direct),
     rule::CANNOT_REFLINK.moving(Source::ProposalErrors),
     rule::CANNOT_DEDUP.moving(Source::ProposalErrors),
     rule::UNALIGNED.moving(Source::RangeIoctls),

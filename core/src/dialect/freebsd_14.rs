@@ -33,6 +33,7 @@ const RULES: &[Rule] = &[
     rule::IMMUTABLE.moving(Source::Carrier),
     rule::SWAP_FILE.moving(Source::Carrier),
     rule::SEALED.moving(Source::Carrier),
+    rule::DIRECT.moving(Source::Direct),
     rule::INTEGRITY_CHECKSUM.moving(Source::PageFreebsd14),
     rule::INTEGRITY_STRUCTURE.moving(Source::PageFreebsd14),
     rule::OFFSET_UNWRITABLE.moving(Source::Carrier),

@@ -37,6 +37,7 @@ const RULES: &[Rule] = &[
     rule::SWAP_FILE.moving(Source::ReadAndWrite),
     rule::IMMUTABLE.moving(Source::ReadAndWrite),
     rule::SEALED.moving(Source::ReadAndWrite),
+    rule::DIRECT.moving(Source::Direct),
     rule::OFFSET_UNWRITABLE.moving(Source::Carrier),
 ];
 

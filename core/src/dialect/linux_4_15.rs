@@ -40,6 +40,7 @@ const RULES: &[Rule] = &[
     rule::IMMUTABLE.moving(Source::Since53),
     rule::SWAP_FILE.moving(Source::Since53),
     rule::SEALED.moving(Source::Memfd),
+    rule::DIRECT.moving(Source::Direct),
     rule::OFFSET_UNWRITABLE.moving(Source::Carrier),
 ];
 

@@ -34,5 +34,6 @@ const RULES: &[Rule] = &[
     rule::OVERLAP.before(Source::Linux53Checks),
     rule::NEGATIVE_OFFSET.before(Source::Linux53Area),
     rule::SEALED.moving(Source::Memfd),
+    rule::DIRECT.moving(Source::Direct),
     rule::OFFSET_UNWRITABLE.moving(Source::Linux53Entry),
 ];

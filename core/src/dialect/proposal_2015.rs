@@ -36,6 +36,7 @@ const RULES: &[Rule] = &[
     rule::IMMUTABLE.moving(Source::Since53),
     rule::SWAP_FILE.moving(Source::Since53),
     rule::SEALED.moving(Source::Memfd),
+    rule::DIRECT.moving(Source::Direct),
     rule::CANNOT_REFLINK.moving(Source::ProposalErrors),
     rule::CANNOT_DEDUP.moving(Source::ProposalErrors),
     rule::UNALIGNED.moving(Source::RangeIoctls),

@@ -5,7 +5,7 @@
 
 use super::Source;
 use crate::errno::Errno;
-use crate::facts::{Facts, MOST};
+use crate::facts::{End, Facts, MOST};
 use crate::flags::Mode;
 use crate::sys::{self, Kind};
 use core::ops::Deref;
@@ -268,6 +268,22 @@ pub(super) static SEALED: Condition = Condition::new(
         let size = facts.target.stat().map_or(0, |stat| stat.size);
         let end = facts.target.start().unwrap_or(0).cast_unsigned().saturating_add(facts.cropped());
         writing || growing && end > size
+    },
+);
+
+/// No sector is smaller than this (open(2), "O_DIRECT").
+const SECTOR: u64 = 512;
+
+pub(super) static DIRECT: Condition = Condition::new(
+    "direct",
+    Errno::EINVAL,
+    "a file is open with O_DIRECT, and the range does not go by the sectors of its device",
+    |facts| {
+        let goes_by_sectors = |start: i64| start.cast_unsigned().is_multiple_of(SECTOR);
+        let starts = facts.ends().map(|end| end.start().unwrap_or(0));
+        let is_direct = |end: &&End| end.opening().is_ok_and(|opening| opening.direct);
+        facts.ends().iter().any(is_direct)
+            && !(starts.into_iter().all(goes_by_sectors) && facts.cropped().is_multiple_of(SECTOR))
     },
 );
 

@@ -53,6 +53,8 @@ pub enum Source {
     FreebsdVnode,
     /// glibc 2.27 io/copy_file_range-compat.c
     Glibc227,
+    /// open(2), O_DIRECT
+    Direct,
     /// memfd_create(2), File sealing
     Memfd,
     /// ioctl_ficlonerange(2), ioctl_fideduperange(2), ERRORS
@@ -71,7 +73,7 @@ pub enum Source {
     Crash,
 }
 
-static TEXTS: [&str; 32] = [
+static TEXTS: [&str; 33] = [
     "copy_file_range(2) of the proposal, v4 (2015-09-29), DESCRIPTION",
     "copy_file_range(2) of the proposal, v4 (2015-09-29), ERRORS",
     "copy_file_range(2) of man-pages 4.15, ERRORS",
@@ -96,6 +98,7 @@ static TEXTS: [&str; 32] = [
     "FreeBSD 15 sys/kern/vfs_syscalls.c, kern_copy_file_range()",
     "FreeBSD sys/kern/vfs_vnops.c, vn_copy_file_range()",
     "glibc 2.27 io/copy_file_range-compat.c",
+    "open(2), O_DIRECT",
     "memfd_create(2), File sealing",
     "ioctl_ficlonerange(2), ioctl_fideduperange(2), ERRORS",
     "pread(2) and pwrite(2), of which this copy is made",

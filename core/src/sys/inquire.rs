@@ -90,6 +90,8 @@ pub struct Opening {
     pub writes: bool,
     /// With `O_APPEND`, now: it may have been set after opening.
     pub appends: bool,
+    /// With `O_DIRECT`: what is read and written goes by the device's sectors.
+    pub direct: bool,
 }
 
 /// How `fd` is open. EBADF where it is closed, or open with `O_PATH` only.
@@ -107,6 +109,7 @@ pub fn opening(fd: i32) -> Result<Opening, Errno> {
         reads: mode == libc::O_RDONLY || mode == libc::O_RDWR,
         writes: mode == libc::O_WRONLY || mode == libc::O_RDWR,
         appends: flags & libc::O_APPEND != 0,
+        direct: flags & libc::O_DIRECT != 0,
     })
 }
 
