@@ -3,7 +3,9 @@
 use crate::harness::{Run, Scratch, library};
 use crate::table::{Row, Words, number};
 use serde_json::Value;
-use std::path::Path;
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 /// Which library carries the call out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,6 +92,10 @@ pub fn run(driver: &Path, row: &Row, under: Under, place: &Place<'_>) -> Ending 
         });
     let output =
         run.args([here.path(), other.path()]).args(words).args([format!("door={door}")]).output();
+    if row.words.contains_key("swap") {
+        // The driver has done so, unless it died: a filesystem that is swapped to never goes away.
+        swap_off(&[here.file("in"), here.file("out"), other.file("out")]);
+    }
     match output.status {
         Some(77) => return Ending::NotApplicable(output.stdout.trim().to_owned()),
         Some(0) => {}
@@ -107,6 +113,14 @@ pub fn run(driver: &Path, row: &Row, under: Under, place: &Place<'_>) -> Ending 
         false => {
             Ending::Failed(format!("{}\n    saw {}", differences.join("; "), output.stdout.trim()))
         }
+    }
+}
+
+fn swap_off(files: &[PathBuf]) {
+    for file in files {
+        let path = CString::new(file.as_os_str().as_bytes()).expect("no zero byte in a path");
+        // SAFETY: a C string.
+        unsafe { libc::swapoff(path.as_ptr()) };
     }
 }
 
