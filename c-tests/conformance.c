@@ -592,7 +592,7 @@ int main(int argc, char **argv)
                                   && st_before.st_mtim.tv_sec == st_after.st_mtim.tv_sec
                               ? "no" : "yes");
     printf(" size=%lld signal=%d slow=%s\n", (long long)st_after.st_size,
-           is("signal", "often") ? 0 : (int)caught, took > 1 ? "yes" : "no");
+           is("signal", "often") ? 0 : (int)caught, took > 3 ? "yes" : "no");
     if (is("on", "bind"))
         must(system("umount -l bound") == 0, "umount");
     return 0;

@@ -216,21 +216,21 @@ fn run(step: Step, facts: &Facts<'_>, forward: &dyn Fn(&Args) -> (Answer, Method
             Outcome::answered(answer, method)
         }
         Step::Copy { len, through, holes } => {
-            move_range(facts, len, |range, held| backend::copy(range, through, holes, held))
+            move_range(facts, len, &|range, held| backend::copy(range, through, holes, held))
         }
-        Step::Reflink { len } => move_range(facts, len, |range, _| backend::reflink(range)),
+        Step::Reflink { len } => move_range(facts, len, &|range, _| backend::reflink(range)),
         // FreeBSD has one word for all that cannot be shared.
-        Step::Clone { len } => move_range(facts, len, |range, _| {
+        Step::Clone { len } => move_range(facts, len, &|range, _| {
             backend::reflink(range)
                 .unsupported_if(|errno| matches!(errno, Errno::EXDEV | Errno::EINVAL))
         }),
         // Overlay says EINVAL of a filesystem below it that cannot.
-        Step::Dedup { len, target_size } => move_range(facts, len, |range, held| {
+        Step::Dedup { len, target_size } => move_range(facts, len, &|range, held| {
             backend::dedup(range, target_size, held)
                 .unsupported_if(|errno| errno == Errno::EINVAL && facts.goes_by_blocks())
         }),
         Step::DedupNothing => {
-            move_range(facts, facts.asked(), |range, _| backend::dedup_nothing(range))
+            move_range(facts, facts.asked(), &|range, _| backend::dedup_nothing(range))
         }
         Step::Refuse(errno) => Outcome::answered(Err(errno), Method::None),
         Step::OverLimit => {
@@ -242,10 +242,11 @@ fn run(step: Step, facts: &Facts<'_>, forward: &dyn Fn(&Args) -> (Answer, Method
 
 /// Has `mover` move the range of the call, and moves the offsets by what it moved. Signals are held
 /// back until both are done: a handler that leaves by siglongjmp(3) finds no call half done.
+#[inline(never)]
 fn move_range(
     facts: &Facts<'_>,
     len: u64,
-    mover: impl FnOnce(Range, &HeldSignals) -> Moved,
+    mover: &dyn Fn(Range, &HeldSignals) -> Moved,
 ) -> Outcome {
     let (off_in, off_out) = match (facts.source.start(), facts.target.start()) {
         (Ok(off_in), Ok(off_out)) => (off_in.cast_unsigned(), off_out.cast_unsigned()),
