@@ -12,8 +12,6 @@ pub struct Errno(pub i32);
 impl Errno {
     /// Exec format error: neither a program nor a script with an interpreter.
     pub const ENOEXEC: Errno = Errno(libc::ENOEXEC);
-    /// No such device or address; of lseek(2): no data from here on.
-    pub const ENXIO: Errno = Errno(libc::ENXIO);
     /// Bad file descriptor.
     pub const EBADF: Errno = Errno(libc::EBADF);
     /// Resource temporarily unavailable: a pipe without room, a reader that does not read.

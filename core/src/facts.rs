@@ -137,8 +137,8 @@ impl<'a> Facts<'a> {
         let _ = self.kernel.set(answer);
     }
 
-    /// What the kernel says of the call, or else of copying no bytes between these descriptors: its opinion of
-    /// everything but the range.
+    /// What the kernel says of the call, or else of copying no bytes between these descriptors:
+    /// its opinion of everything but the range.
     pub fn kernel_opinion(&self) -> Result<usize, Errno> {
         *self.kernel.get_or_init(|| {
             let opinion = sys::zero_length_copy(self.args.fd_in, self.args.fd_out);
