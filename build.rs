@@ -11,6 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
     link_unwinder();
     pack_relocations();
+    fold_functions();
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     header("cbindgen.toml", &["src/doors/copy_file_range.rs", "src/capi.rs"], &out.join("cfr.h"))?;
     header("cbindgen-linux-copy.toml", &["core/src/flags.rs"], &out.join("linux-copy.h"))
@@ -42,6 +43,35 @@ fn pack_relocations() {
     let minor = version.trim().strip_prefix("glibc 2.").and_then(|minor| minor.parse().ok());
     if is_native && minor.is_some_and(|minor: u32| minor >= 36) {
         println!("cargo:rustc-cdylib-link-arg=-Wl,-z,pack-relative-relocs");
+    }
+}
+
+/// One copy of functions that are the same instructions, where the linker can do that, as LLVM's can:
+/// whether this one does is found out by linking an empty library. No address of a function means
+/// anything here.
+fn fold_functions() {
+    const FOLD: &str = "-Wl,--icf=all";
+    let variable = |name| env::var(name).unwrap_or_default();
+    let linker = variable("RUSTC_LINKER");
+    let out = PathBuf::from(variable("OUT_DIR"));
+    let empty = out.join("empty.rs");
+    let flags = variable("CARGO_ENCODED_RUSTFLAGS");
+    let mut rustc = Command::new(variable("RUSTC"));
+    rustc.args([
+        "--crate-type=cdylib",
+        "--target",
+        &variable("TARGET"),
+        &format!("-Clink-arg={FOLD}"),
+    ]);
+    rustc.args(flags.split('\u{1f}').filter(|flag| !flag.is_empty()));
+    if !linker.is_empty() {
+        rustc.arg(format!("-Clinker={linker}"));
+    }
+    let library = out.join("empty.so");
+    let linked = std::fs::write(&empty, "").is_ok()
+        && rustc.arg("-o").arg(library).arg(empty).output().is_ok_and(|ran| ran.status.success());
+    if linked {
+        println!("cargo:rustc-cdylib-link-arg={FOLD}");
     }
 }
 

@@ -63,13 +63,14 @@ fn begin() {
     if settings.forward == Forward::Next
         && let Some(next) = sys::next_copy_file_range()
     {
-        let _ = NEXT.set(next);
+        NEXT.set(next);
     }
     if let Some(path) = settings.witness
         && let Ok(witness) = sys::map_shared(path, WITNESS_NAME)
     {
-        let [processes, _] = WITNESS.get_or_init(|| witness);
+        let [processes, _] = witness;
         processes.fetch_add(1, Ordering::Relaxed);
+        WITNESS.set(witness);
     }
     // A panic of ours is reported by the flow that it happened in; the standard hook would write
     // to whatever descriptor 2 is by then.
@@ -77,15 +78,15 @@ fn begin() {
     if settings.log > Level::Off {
         log::install(settings, complaints);
     }
-    let policy = POLICY.get_or_init(|| settings.policy);
+    let policy = settings.policy;
+    POLICY.set(policy);
     let has_next = NEXT.get().is_some();
     let unwatched = if has_next { Gate::Next } else { Gate::Forward };
     let watched = match policy.first_flags_of_ours() {
         _ if settings.log > Level::Off => Gate::Watch,
-        None => unwatched,
-        Some(1) if has_next => Gate::NextPlain,
-        Some(1) => Gate::ForwardPlain,
-        Some(_) => Gate::Watch,
+        1 if has_next => Gate::NextPlain,
+        1 => Gate::ForwardPlain,
+        _ => Gate::Watch,
     };
     open_doors(|door| if settings.doors.contains(door) { watched } else { unwatched });
 }

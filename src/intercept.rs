@@ -8,24 +8,23 @@ use cfr_core::flags::Flags;
 use cfr_core::format::Format;
 use cfr_core::record::Record;
 use cfr_core::settings::Level;
-use cfr_core::sys::{self, Args, NextCopy};
+use cfr_core::sys::{self, Args, NextCopy, SetOnce};
 use cfr_core::trail::{MESSAGES, Told, at_debug, at_trace};
 use core::cell::Cell;
 use core::mem;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
 use tracing::error;
 use tracing::level_filters::LevelFilter;
 
 /// The next library's function, where `CFR_FORWARD=next` was set and there is one.
-pub(crate) static NEXT: OnceLock<NextCopy> = OnceLock::new();
+pub(crate) static NEXT: SetOnce<NextCopy> = SetOnce::new();
 
 /// The launcher's counts of processes and calls.
-pub(crate) static WITNESS: OnceLock<&'static [AtomicU64; 2]> = OnceLock::new();
+pub(crate) static WITNESS: SetOnce<&'static [AtomicU64; 2]> = SetOnce::new();
 
 /// What holds for every call.
-pub(crate) static POLICY: OnceLock<Policy> = OnceLock::new();
+pub(crate) static POLICY: SetOnce<Policy> = SetOnce::new();
 
 /// What the host gets, known as soon as the call is carried out.
 #[derive(Default)]
@@ -78,7 +77,7 @@ fn observe(door: Door, args: &Args, reply: &Reply) {
     let begun_ns = sys::monotonic_ns();
     let outcome = carry_out(args, policy, reply);
     let duration_ns = sys::monotonic_ns().saturating_sub(begun_ns);
-    if settings.log < Level::Info && !outcome.judged {
+    if settings.log < Level::Info && !outcome.judged && !outcome.fell_back {
         return;
     }
     let rule = match outcome.answer {
@@ -104,6 +103,7 @@ fn observe(door: Door, args: &Args, reply: &Reply) {
         dialect: policy.dialect,
         rule,
         judged: outcome.judged,
+        fell_back: outcome.fell_back,
         duration_ns,
     };
     if settings.log > Level::Info {

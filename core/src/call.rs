@@ -36,6 +36,7 @@ impl Call {
     /// Decodes `args`. A pointer that cannot be read becomes [`Offset::Bad`]: the kernel answers
     /// it with EFAULT, and so it must stay.
     #[must_use]
+    #[inline(always)]
     pub fn decode(args: &sys::Args) -> Call {
         Call {
             fd_in: args.fd_in,
@@ -59,6 +60,7 @@ impl Call {
     }
 }
 
+#[inline(always)]
 fn offset(pointer: sys::OffsetPointer) -> Offset {
     if pointer.is_null() {
         return Offset::File;

@@ -1,15 +1,17 @@
 //! Carrying a call out: the rules of the dialect in force, then the way that its flags ask for,
 //! then the offsets, moved once by the bytes that really moved.
 
-use crate::backend::{self, Moved};
+use crate::backend::{self, Moved, ONE_PIECE};
 use crate::call::{Answer, Method};
 use crate::dialect::{Dialect, FILE_SIZE_SIGNAL, Lead, Rule, Ruling};
-use crate::errno::Errno;
+use crate::errno::{Errno, ErrnoSet};
 use crate::facts::{End, Facts};
 use crate::flags::{Flags, Mode};
 use crate::plan::{self, Step};
-use crate::sys::{self, Args, HeldSignals, Range};
-use crate::trail::{declined, system_call};
+use crate::sys::{self, Args, HeldSignals, OffsetPointer, Range};
+use crate::trail::{at_error, declined, system_call};
+
+pub use crate::plan::Backend;
 
 /// What becomes of a call that breaks a rule.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -38,6 +40,12 @@ pub struct Policy {
     pub checks: Checks,
     /// The flags of a call that has none.
     pub default_flags: Flags,
+    /// Who copies.
+    pub backend: Backend,
+    /// Errors of the kernel's after which the library copies, where both may.
+    pub fallback: ErrnoSet,
+    /// Whether both ranges are read back and compared.
+    pub verify: bool,
 }
 
 impl Policy {
@@ -48,17 +56,47 @@ impl Policy {
     }
 
     /// The lowest flags that the kernel does not answer by itself as this policy wants it; those
-    /// below it may go straight to the kernel. `None` where all may.
+    /// below it may go straight to the kernel, if what it refuses is looked at again
+    /// ([`Policy::may_go_on_after`]).
     #[must_use]
-    pub fn first_flags_of_ours(&self) -> Option<u32> {
-        match self.dialect.lead {
-            Lead::Kernel if self.default_flags.0 == 0 && self.dialect.goes_on_after.is_empty() => {
-                (!self.dialect.modes.is_empty()).then_some(1)
-            }
-            _ => Some(0),
+    pub fn first_flags_of_ours(&self) -> u32 {
+        u32::from(self.asks_first() && self.default_flags.0 == 0)
+    }
+
+    /// Whether the kernel gets a call at flags 0 as it came.
+    #[inline(always)]
+    fn asks_first(&self) -> bool {
+        self.dialect.lead == Lead::Kernel && self.backend != Backend::Emulate && !self.verify
+    }
+
+    /// Whether the library may copy after this error of the kernel's. EPERM may come from a filter
+    /// that hides the call, and stand for ENOSYS.
+    #[must_use]
+    pub fn may_go_on_after(&self, errno: Errno) -> bool {
+        self.goes_on_after(errno) || errno == Errno::EPERM && self.goes_on_after(Errno::ENOSYS)
+    }
+
+    /// Whether the library copies after this error of the kernel's.
+    fn goes_on_after(&self, errno: Errno) -> bool {
+        self.backend == Backend::Auto
+            && (self.fallback.contains(errno) || self.dialect.goes_on_after.contains(&errno))
+    }
+
+    /// Whether copies of the library's own cross filesystems, whatever the dialect's rules say.
+    fn crosses_filesystems(&self) -> bool {
+        let wanted = self.fallback.contains(Errno::EXDEV)
+            || self.dialect.goes_on_after.contains(&Errno::EXDEV);
+        match self.backend {
+            Backend::Auto => wanted,
+            Backend::Kernel => false,
+            Backend::Emulate => wanted || self.dialect.emulation_crosses,
         }
     }
 }
+
+/// The most that the kernel is asked for where its copy is verified, in bytes: it does not notice
+/// signals that are held back.
+const LONGEST_VERIFIED: usize = 16 << 20;
 
 /// What a call is answered, and why.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +109,8 @@ pub struct Outcome {
     pub rule: Option<&'static Rule>,
     /// Whether the call broke it.
     pub judged: bool,
+    /// Whether the library copied because the kernel did not.
+    pub fell_back: bool,
     /// A signal that the calling thread is owed.
     pub signal: Option<i32>,
 }
@@ -78,7 +118,7 @@ pub struct Outcome {
 impl Outcome {
     #[inline(always)]
     fn answered(answer: Answer, method: Method) -> Outcome {
-        Outcome { answer, method, rule: None, judged: false, signal: None }
+        Outcome { answer, method, rule: None, judged: false, fell_back: false, signal: None }
     }
 }
 
@@ -89,7 +129,7 @@ pub fn carry_out(
     policy: &Policy,
     forward: impl Fn(&Args) -> (Answer, Method),
 ) -> Outcome {
-    if policy.flags(args).0 != 0 || policy.dialect.lead != Lead::Kernel {
+    if policy.flags(args).0 != 0 || !policy.asks_first() {
         return with_facts(args, policy, None, &forward);
     }
     let (answer, method) = forward(args);
@@ -109,16 +149,27 @@ fn with_facts(
     forward: &dyn Fn(&Args) -> (Answer, Method),
 ) -> Outcome {
     let facts = &Facts::new(args, policy.flags(args));
+    let call = Carried { facts, policy, forward };
     let mode = facts.flags.mode().filter(|mode| policy.dialect.knows(*mode));
-    let first = first.map(|(answer, method)| Outcome::answered(answer, method));
-    let first = first.or_else(|| {
-        let only_for_kernel = mode.is_none() && policy.dialect.lead == Lead::Kernel;
-        let as_it_came = Step::Ask { len: args.len, flags: facts.flags.0 };
-        only_for_kernel.then(|| run(as_it_came, facts, forward))
-    });
-    match first {
-        Some(outcome) if !declines(facts, policy.dialect, &outcome) => outcome,
-        first => judged(facts, policy, mode, first.is_some(), forward),
+    if let Some((answer, method)) = first {
+        return call.unless_declined(Outcome::answered(answer, method), mode);
+    }
+    match (mode, policy.dialect.lead, policy.backend) {
+        (Some(Mode::Any), Lead::Kernel, Backend::Emulate) => {
+            let goes_on = |errno| {
+                errno == Errno::ENOSYS || errno == Errno::EXDEV && policy.crosses_filesystems()
+            };
+            match plan::checked_by_kernel(facts, goes_on) {
+                Some(step) => call.run(step),
+                None => call.judged(mode, None),
+            }
+        }
+        (None, Lead::Kernel, Backend::Auto | Backend::Kernel)
+        | (Some(Mode::Any), Lead::Kernel, Backend::Auto | Backend::Kernel) => {
+            let as_it_came = Step::Ask { len: args.len, flags: facts.flags.0 };
+            call.unless_declined(call.run(as_it_came), mode)
+        }
+        _ => call.judged(mode, None),
     }
 }
 
@@ -130,35 +181,16 @@ pub fn explanation(outcome: &Outcome, args: &Args, policy: &Policy) -> Option<&'
     let errno = outcome.answer.err()?;
     let facts = Facts::new(args, policy.flags(args));
     if outcome.method == Method::Kernel {
-        facts.heard(outcome.answer);
+        facts.heard(errno);
     }
     outcome.rule.or_else(|| policy.dialect.explains(errno, &facts))
 }
 
-/// The rules, and then the way that the flags ask for.
-fn judged(
-    facts: &Facts<'_>,
-    policy: &Policy,
-    mode: Option<Mode>,
-    kernel_declined: bool,
-    forward: &dyn Fn(&Args) -> (Answer, Method),
-) -> Outcome {
-    let dialect = policy.dialect;
-    let broken = match judge(facts, policy) {
-        Verdict::Answered(outcome) => return outcome,
-        Verdict::Passed { broken } => broken,
-    };
-    let step = match mode {
-        _ if kernel_declined => plan::instead_of_kernel(facts, dialect),
-        Some(mode) => plan::first(facts, dialect, mode),
-        // It broke a rule, and somebody wants to see what comes of it.
-        None => Step::Ask { len: facts.args.len, flags: facts.flags.0 },
-    };
-    let mut outcome = run(step, facts, forward);
-    if matches!(step, Step::Ask { .. }) && declines(facts, dialect, &outcome) {
-        outcome = run(plan::instead_of_kernel(facts, dialect), facts, forward);
-    }
-    Outcome { rule: broken, judged: broken.is_some(), ..outcome }
+/// A call on its way, with what is known of it.
+struct Carried<'a> {
+    facts: &'a Facts<'a>,
+    policy: &'a Policy,
+    forward: &'a dyn Fn(&Args) -> (Answer, Method),
 }
 
 /// What the rules say of a call.
@@ -169,20 +201,55 @@ enum Verdict {
     Passed { broken: Option<&'static Rule> },
 }
 
-fn judge(facts: &Facts<'_>, policy: &Policy) -> Verdict {
-    let mut broken = None;
-    if policy.checks != Checks::Off {
-        for rule in policy.dialect.broken(facts) {
+impl Carried<'_> {
+    /// The kernel's outcome, or what comes after one after which the library copies.
+    fn unless_declined(&self, outcome: Outcome, mode: Option<Mode>) -> Outcome {
+        match self.declines(&outcome) {
+            Some(errno) => self.judged(mode, Some(errno)),
+            None => outcome,
+        }
+    }
+
+    /// The rules, and then the way that the flags ask for, or the library's copy where the kernel has
+    /// declined.
+    fn judged(&self, mode: Option<Mode>, declined: Option<Errno>) -> Outcome {
+        let (facts, dialect) = (self.facts, self.policy.dialect);
+        let broken = match self.judge() {
+            Verdict::Answered(outcome) => return outcome,
+            Verdict::Passed { broken } => broken,
+        };
+        let step = match mode {
+            _ if declined.is_some() => plan::instead_of_kernel(facts, dialect),
+            Some(mode) => plan::first(facts, dialect, self.policy.backend, mode),
+            // It broke a rule, and somebody wants to see what comes of it.
+            None => Step::Ask { len: facts.args.len, flags: facts.flags.0 },
+        };
+        let mut fell_back = declined.is_some();
+        let mut outcome = self.run(step);
+        if matches!(step, Step::Ask { .. }) && self.declines(&outcome).is_some() {
+            outcome = self.run(plan::instead_of_kernel(facts, dialect));
+            fell_back = true;
+        }
+        Outcome { rule: broken, judged: broken.is_some(), fell_back, ..outcome }
+    }
+
+    fn judge(&self) -> Verdict {
+        let mut broken = None;
+        if self.policy.checks == Checks::Off {
+            return Verdict::Passed { broken };
+        }
+        for rule in self.policy.dialect.broken(self.facts) {
             let nothing = Outcome::answered(Ok(0), Method::None);
             let (answer, signal) = match rule.ruling {
                 Ruling::Nothing => {
                     let (rule, judged) = (broken.or(Some(rule)), broken.is_some());
                     return Verdict::Answered(Outcome { rule, judged, ..nothing });
                 }
+                Ruling::Refuse(Errno::EXDEV) if self.policy.crosses_filesystems() => continue,
                 Ruling::Refuse(errno) => (Err(errno), None),
                 Ruling::RefuseAndRaise(errno, signal) => (Err(errno), Some(signal)),
             };
-            if policy.checks == Checks::Enforce {
+            if self.policy.checks == Checks::Enforce {
                 let rule = Some(rule);
                 return Verdict::Answered(Outcome {
                     answer,
@@ -194,93 +261,146 @@ fn judge(facts: &Facts<'_>, policy: &Policy) -> Verdict {
             }
             broken = broken.or(Some(rule));
         }
+        Verdict::Passed { broken }
     }
-    Verdict::Passed { broken }
-}
 
-/// Whether the kernel's answer is one after which this dialect copies all the same.
-fn declines(facts: &Facts<'_>, dialect: &Dialect, outcome: &Outcome) -> bool {
-    facts.heard(outcome.answer);
-    let Err(errno) = outcome.answer else { return false };
-    let declines = dialect.goes_on_after.contains(&errno);
-    if declines {
-        declined(errno, dialect.name);
+    /// The kernel's error, if it is one after which the library copies.
+    fn declines(&self, outcome: &Outcome) -> Option<Errno> {
+        let errno = self.facts.heard(outcome.answer.err()?);
+        let declines = self.policy.goes_on_after(errno);
+        declines.then(|| {
+            declined("kernel", errno, "the library copies");
+            errno
+        })
     }
-    declines
-}
 
-fn run(step: Step, facts: &Facts<'_>, forward: &dyn Fn(&Args) -> (Answer, Method)) -> Outcome {
-    match step {
-        Step::Ask { len, flags } => {
-            let (answer, method) = forward(&Args { len, flags, ..*facts.args });
-            Outcome::answered(answer, method)
-        }
-        Step::Copy { len, through, holes } => {
-            move_range(facts, len, &|range, held| backend::copy(range, through, holes, held))
-        }
-        Step::Reflink { len } => move_range(facts, len, &|range, _| backend::reflink(range)),
-        // FreeBSD has one word for all that cannot be shared.
-        Step::Clone { len } => move_range(facts, len, &|range, _| {
-            backend::reflink(range)
-                .unsupported_if(|errno| matches!(errno, Errno::EXDEV | Errno::EINVAL))
-        }),
-        // Overlay says EINVAL of a filesystem below it that cannot.
-        Step::Dedup { len, target_size } => move_range(facts, len, &|range, held| {
-            backend::dedup(range, target_size, held)
-                .unsupported_if(|errno| errno == Errno::EINVAL && facts.goes_by_blocks())
-        }),
-        Step::DedupNothing => {
-            move_range(facts, facts.asked(), &|range, _| backend::dedup_nothing(range))
-        }
-        Step::Refuse(errno) => Outcome::answered(Err(errno), Method::None),
-        Step::OverLimit => {
-            let refused = Outcome::answered(Err(Errno::EFBIG), Method::None);
-            Outcome { signal: Some(FILE_SIZE_SIGNAL), ..refused }
-        }
-    }
-}
-
-/// Has `mover` move the range of the call, and moves the offsets by what it moved. Signals are held
-/// back until both are done: a handler that leaves by siglongjmp(3) finds no call half done.
-#[inline(never)]
-fn move_range(
-    facts: &Facts<'_>,
-    len: u64,
-    mover: &dyn Fn(Range, &HeldSignals) -> Moved,
-) -> Outcome {
-    let (off_in, off_out) = match (facts.source.start(), facts.target.start()) {
-        (Ok(off_in), Ok(off_out)) => (off_in.cast_unsigned(), off_out.cast_unsigned()),
-        (Err(errno), _) | (_, Err(errno)) => return Outcome::answered(Err(errno), Method::None),
-    };
-    let (fd_in, fd_out) = (facts.args.fd_in, facts.args.fd_out);
-    let held = HeldSignals::new();
-    let moved = mover(Range { fd_in, off_in, fd_out, off_out, len }, &held);
-    let answer = match (moved.bytes, moved.trouble) {
-        (0, Some(errno)) => Err(errno),
-        (0, None) => return Outcome::answered(Ok(0), Method::None),
-        (bytes, trouble) => {
-            if let Some(errno) = trouble {
-                system_call("a piece to", fd_out, &Err::<(), _>(errno));
+    fn run(&self, step: Step) -> Outcome {
+        let facts = self.facts;
+        match step {
+            Step::Ask { len, flags } if self.policy.verify => self.ask_and_verify(len, flags),
+            Step::Ask { len, flags } => {
+                let (answer, method) = (self.forward)(&Args { len, flags, ..*facts.args });
+                Outcome::answered(answer, method)
             }
-            commit(facts, bytes).map(|()| usize::try_from(bytes).unwrap_or(usize::MAX))
+            Step::Copy { len, through, holes } => {
+                self.move_range(len, &|range, held| backend::copy(range, through, holes, held))
+            }
+            Step::Reflink { len } => self.move_range(len, &|range, _| backend::reflink(range)),
+            // FreeBSD has one word for all that cannot be shared.
+            Step::Clone { len } => self.move_range(len, &|range, _| {
+                backend::reflink(range)
+                    .unsupported_if(|errno| matches!(errno, Errno::EXDEV | Errno::EINVAL))
+            }),
+            // Overlay says EINVAL of a filesystem below it that cannot.
+            Step::Dedup { len, target_size } => self.move_range(len, &|range, held| {
+                backend::dedup(range, target_size, held)
+                    .unsupported_if(|errno| errno == Errno::EINVAL && facts.goes_by_blocks())
+            }),
+            Step::DedupNothing => {
+                self.move_range(facts.asked(), &|range, _| backend::dedup_nothing(range))
+            }
+            Step::Nothing => Outcome::answered(Ok(0), Method::None),
+            Step::Refuse(errno) => Outcome::answered(Err(errno), Method::None),
+            Step::Refused(errno) => Outcome::answered(Err(errno), Method::Kernel),
+            Step::OverLimit => {
+                let refused = Outcome::answered(Err(Errno::EFBIG), Method::None);
+                Outcome { signal: Some(FILE_SIZE_SIGNAL), ..refused }
+            }
         }
-    };
-    Outcome::answered(answer, moved.method)
+    }
+
+    /// Hands the call on with offsets of our own, so that none has moved when the copy turns out to
+    /// be wrong. A call that the kernel refuses for its descriptors or pointers goes as it came.
+    fn ask_and_verify(&self, len: usize, flags: u32) -> Outcome {
+        let args = Args { len: len.min(LONGEST_VERIFIED), flags, ..*self.facts.args };
+        let Some((off_in, off_out)) = self.facts.starts() else {
+            let (answer, method) = (self.forward)(&args);
+            return Outcome::answered(answer, method);
+        };
+        self.move_range(self.facts.asked(), &|_, _| {
+            let (mut off_in, mut off_out) = (off_in, off_out);
+            let (answer, method) = (self.forward)(&Args {
+                off_in: OffsetPointer::new(&raw mut off_in),
+                off_out: OffsetPointer::new(&raw mut off_out),
+                ..args
+            });
+            Moved { bytes: answer.map_or(0, |bytes| bytes as u64), trouble: answer.err(), method }
+        })
+    }
+
+    /// Has `mover` move the range of the call, and moves the offsets by what it moved. Signals are
+    /// held back until both are done: a handler that leaves by siglongjmp(3) finds no call half done.
+    /// One piece from and to offsets in memory is moved and noted at once, and needs no holding.
+    #[inline(never)]
+    fn move_range(&self, len: u64, mover: &dyn Fn(Range, &HeldSignals) -> Moved) -> Outcome {
+        let facts = self.facts;
+        let (off_in, off_out) = match (facts.source.start(), facts.target.start()) {
+            (Ok(off_in), Ok(off_out)) => (off_in.cast_unsigned(), off_out.cast_unsigned()),
+            (Err(errno), _) | (_, Err(errno)) => {
+                return Outcome::answered(Err(errno), Method::None);
+            }
+        };
+        let is_small = len <= ONE_PIECE && facts.ends().iter().all(|end| end.writable.get());
+        let held = if is_small { HeldSignals::none() } else { HeldSignals::new() };
+        let (fd_in, fd_out) = (facts.args.fd_in, facts.args.fd_out);
+        let range = Range { fd_in, off_in, fd_out, off_out, len };
+        let moved = mover(range, &held);
+        let moved = match moved.bytes {
+            1.. if self.policy.verify => verified(moved, &range, &held),
+            _ => moved,
+        };
+        let answer = match (moved.bytes, moved.trouble) {
+            (0, Some(errno)) => Err(errno),
+            (0, None) => return Outcome::answered(Ok(0), Method::None),
+            (bytes, trouble) => {
+                if let Some(errno) = trouble {
+                    system_call("a piece to", fd_out, &Err::<(), _>(errno));
+                }
+                self.commit(bytes, &held).map(|()| usize::try_from(bytes).unwrap_or(usize::MAX))
+            }
+        };
+        Outcome::answered(answer, moved.method)
+    }
+
+    /// Moves both offsets. As in the kernel, one that cannot be stored makes the call EFAULT, and the
+    /// other one is stored all the same.
+    fn commit(&self, bytes: u64, held: &HeldSignals) -> Result<(), Errno> {
+        let [source, target] = self.facts.ends().map(|end| store(end, bytes, held));
+        source.and(target)
+    }
 }
 
-/// Moves both offsets. As in the kernel, one that cannot be stored makes the call EFAULT, and the
-/// other one is stored all the same.
-fn commit(facts: &Facts<'_>, bytes: u64) -> Result<(), Errno> {
-    let [source, target] = facts.ends().map(|end| store(end, bytes));
-    source.and(target)
+/// What was moved, as far as it is found where it should be; EIO where it is not.
+fn verified(moved: Moved, range: &Range, held: &HeldSignals) -> Moved {
+    let range = range.first(moved.bytes);
+    let Range { fd_in, off_in, fd_out, off_out, len } = range;
+    match backend::verify(range, held) {
+        backend::Verdict::Same(bytes) => Moved { bytes, ..moved },
+        backend::Verdict::Differs(at) => {
+            at_error(format_args!(
+                "verify: of {len} bytes from {off_in} of {fd_in} to {off_out} of {fd_out}, byte {at} differs"
+            ));
+            Moved { bytes: 0, trouble: Some(Errno::EIO), ..moved }
+        }
+        backend::Verdict::Unreadable(fd, errno) => {
+            at_error(format_args!(
+                "verify: {fd} cannot be read, {len} bytes were not compared: {errno}"
+            ));
+            moved
+        }
+    }
 }
 
-fn store(end: &End, bytes: u64) -> Result<(), Errno> {
+fn store(end: &End<'_>, bytes: u64, held: &HeldSignals) -> Result<(), Errno> {
     let after = end.start()?.wrapping_add(i64::try_from(bytes).unwrap_or(i64::MAX));
     if end.pointer.is_null() {
         let moved = sys::set_position(end.fd, after.cast_unsigned());
         system_call("lseek SEEK_SET", end.fd, &moved);
         return moved.map(drop);
+    }
+    if !held.are_held() {
+        sys::put_offset(end.pointer, after);
+        return Ok(());
     }
     let stored = sys::write_offset(end.pointer, after);
     system_call("rt_sigprocmask, to write the offset for", end.fd, &stored);

@@ -32,6 +32,10 @@ impl Errno {
     pub const ETXTBSY: Errno = Errno(libc::ETXTBSY);
     /// A file past its limit.
     pub const EFBIG: Errno = Errno(libc::EFBIG);
+    /// No room on the filesystem.
+    pub const ENOSPC: Errno = Errno(libc::ENOSPC);
+    /// No room within the user's quota.
+    pub const EDQUOT: Errno = Errno(libc::EDQUOT);
     /// Input or output failed, for a reason that nobody gave.
     pub const EIO: Errno = Errno(libc::EIO);
     /// A pipe or socket without a reader.
@@ -44,6 +48,8 @@ impl Errno {
     pub const ENAMETOOLONG: Errno = Errno(libc::ENAMETOOLONG);
     /// The file cannot do this, e.g. `RWF_NOWAIT` on a terminal.
     pub const EOPNOTSUPP: Errno = Errno(libc::EOPNOTSUPP);
+    /// No lock can be had, or one stands in the way.
+    pub const ENOLCK: Errno = Errno(libc::ENOLCK);
     /// A number past what its type holds.
     pub const EOVERFLOW: Errno = Errno(libc::EOVERFLOW);
     /// Contents that are not what they should be.
@@ -54,6 +60,18 @@ impl Errno {
     pub const EUCLEAN: Errno = Errno(libc::EUCLEAN);
     /// The kernel does not have this system call.
     pub const ENOSYS: Errno = Errno(libc::ENOSYS);
+
+    /// The number of that name, as errno(3) spells it; two of its names mean another's number.
+    #[must_use]
+    pub fn by_name(name: &[u8]) -> Option<Errno> {
+        let name: &[u8] = match name {
+            b"ENOTSUP" => b"EOPNOTSUPP",
+            b"EWOULDBLOCK" => b"EAGAIN",
+            name => name,
+        };
+        let row = TABLE.iter().find(|row| row.1.as_bytes() == name)?;
+        Some(Errno(i32::from(row.0)))
+    }
 
     fn row(self) -> Option<&'static (u8, &'static str, &'static str)> {
         let number = u8::try_from(self.0).ok()?;
@@ -71,6 +89,34 @@ impl Errno {
     #[must_use]
     pub fn message(self) -> &'static str {
         self.row().map_or("Unknown error", |row| row.2)
+    }
+}
+
+/// Some of the numbers that have a name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ErrnoSet([u64; 3]);
+
+impl ErrnoSet {
+    /// None of them.
+    pub const NONE: ErrnoSet = ErrnoSet([0; 3]);
+
+    /// These and that one.
+    #[must_use]
+    pub const fn with(self, errno: Errno) -> ErrnoSet {
+        let ErrnoSet([low, middle, high]) = self;
+        let bit = 1u64 << (errno.0 & 63);
+        match errno.0 >> 6 {
+            0 => ErrnoSet([low | bit, middle, high]),
+            1 => ErrnoSet([low, middle | bit, high]),
+            2 => ErrnoSet([low, middle, high | bit]),
+            _ => self,
+        }
+    }
+
+    /// Whether that one is among them.
+    #[must_use]
+    pub fn contains(self, errno: Errno) -> bool {
+        self.with(errno) == self && (0..192).contains(&errno.0)
     }
 }
 
@@ -250,6 +296,26 @@ mod tests {
             assert_eq!(String::from_utf8_lossy(message.to_bytes()), errno.message());
         }
         assert_eq!(named, TABLE.len(), "a number stands twice or out of order");
+    }
+
+    #[test]
+    fn every_name_leads_back_to_its_number() {
+        for &(number, name, _) in TABLE {
+            assert_eq!(Errno::by_name(name.as_bytes()), Some(Errno(i32::from(number))));
+        }
+        assert_eq!(Errno::by_name(b"ENOTSUP"), Some(Errno::EOPNOTSUPP));
+        assert_eq!(Errno::by_name(b"EWOULDBLOCK"), Some(Errno::EAGAIN));
+        assert_eq!(Errno::by_name(b"enosys"), None);
+        assert_eq!(Errno::by_name(b""), None);
+    }
+
+    #[test]
+    fn a_set_has_what_was_put_in() {
+        let set = ErrnoSet::NONE.with(Errno::EXDEV).with(Errno(64)).with(Errno(133));
+        for number in [-1, 0, 1, 17, 18, 19, 63, 64, 65, 132, 133, 134, 191, 192, 210, i32::MAX] {
+            assert_eq!(set.contains(Errno(number)), [18, 64, 133].contains(&number), "{number}");
+        }
+        assert_eq!(ErrnoSet::NONE.with(Errno(300)), ErrnoSet::NONE);
     }
 
     #[test]

@@ -3,28 +3,31 @@
 
 use crate::errno::Errno;
 use crate::flags::Flags;
-use crate::sys::{self, Args, Filesystem, Kind, OffsetPointer, Opening, Stat};
+use crate::sys::{self, Args, Filesystem, FilesystemName, Kind, OffsetPointer, Opening, Stat};
 use crate::trail::system_call;
-use core::cell::OnceCell;
+use core::cell::{Cell, OnceCell};
 
 /// The largest offset in bytes, and the most that a call can report.
 pub const MOST: u64 = i64::MAX as u64;
 
 /// One side of a call: the source or the target.
-pub struct End {
+pub struct End<'a> {
+    args: &'a Args,
     /// The descriptor.
     pub fd: i32,
     /// Where its caller keeps the offset.
     pub pointer: OffsetPointer,
+    /// Whether the pointer was found to be writable when it was read.
+    pub writable: Cell<bool>,
     opening: OnceCell<Result<Opening, Errno>>,
     stat: OnceCell<Result<Stat, Errno>>,
     start: OnceCell<Result<i64, Errno>>,
 }
 
-impl End {
-    fn new(fd: i32, pointer: OffsetPointer) -> Self {
+impl<'a> End<'a> {
+    fn new(args: &'a Args, fd: i32, pointer: OffsetPointer) -> Self {
         let (opening, stat, start) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        End { fd, pointer, opening, stat, start }
+        End { args, fd, pointer, writable: Cell::new(false), opening, stat, start }
     }
 
     /// How it is open. EBADF where it is closed, or open with `O_PATH` only.
@@ -40,7 +43,7 @@ impl End {
     pub fn stat(&self) -> Result<Stat, Errno> {
         *self.stat.get_or_init(|| {
             let stat = sys::stat(self.fd);
-            system_call("fstat", self.fd, &stat);
+            system_call("statx", self.fd, &stat);
             stat
         })
     }
@@ -53,6 +56,12 @@ impl End {
                 let position = sys::position(self.fd);
                 system_call("lseek SEEK_CUR", self.fd, &position);
                 return position.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+            }
+            let offset = sys::touch_offset(self.pointer, self.args);
+            system_call("sendfile, to touch the offset for", self.fd, &offset);
+            if let Ok(offset) = offset {
+                self.writable.set(true);
+                return Ok(offset);
             }
             let offset = sys::read_offset(self.pointer);
             system_call("rt_sigprocmask, to read the offset for", self.fd, &offset);
@@ -74,9 +83,9 @@ pub struct Facts<'a> {
     /// The flags that count: those of the call, or `CFR_DEFAULT_FLAGS`.
     pub flags: Flags,
     /// Where the bytes come from.
-    pub source: End,
+    pub source: End<'a>,
     /// Where they go.
-    pub target: End,
+    pub target: End<'a>,
     limit: OnceCell<u64>,
     kernel: OnceCell<Result<usize, Errno>>,
 }
@@ -88,15 +97,15 @@ impl<'a> Facts<'a> {
         Facts {
             args,
             flags,
-            source: End::new(args.fd_in, args.off_in),
-            target: End::new(args.fd_out, args.off_out),
+            source: End::new(args, args.fd_in, args.off_in),
+            target: End::new(args, args.fd_out, args.off_out),
             limit: OnceCell::new(),
             kernel: OnceCell::new(),
         }
     }
 
     /// Both ends.
-    pub fn ends(&self) -> [&End; 2] {
+    pub fn ends(&self) -> [&End<'a>; 2] {
         [&self.source, &self.target]
     }
 
@@ -131,20 +140,48 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Notes what the kernel has said of the call itself, where it was asked.
-    pub fn heard(&self, answer: Result<usize, Errno>) {
+    /// Notes the error with which the kernel has refused the call, and tells what it means: ENOSYS
+    /// where a filter says EPERM of a call that it hides.
+    pub fn heard(&self, errno: Errno) -> Errno {
+        let meant = self.meant(errno);
         // Where it was asked before, the first answer stays.
-        let _ = self.kernel.set(answer);
+        let _ = self.kernel.set(Err(meant));
+        meant
+    }
+
+    fn meant(&self, errno: Errno) -> Errno {
+        if errno != Errno::EPERM {
+            return errno;
+        }
+        let missing = sys::is_copy_file_range_missing();
+        system_call("copy_file_range of no descriptors for", self.args.fd_out, &Ok(()));
+        if missing { Errno::ENOSYS } else { errno }
     }
 
     /// What the kernel says of the call, or else of copying no bytes between these descriptors:
-    /// its opinion of everything but the range.
+    /// its opinion of everything but the range. ENOSYS where it has no such call.
     pub fn kernel_opinion(&self) -> Result<usize, Errno> {
         *self.kernel.get_or_init(|| {
             let opinion = sys::zero_length_copy(self.args.fd_in, self.args.fd_out);
             system_call("copy_file_range of no bytes to", self.args.fd_out, &opinion);
-            opinion
+            opinion.map_err(|errno| self.meant(errno))
         })
+    }
+
+    /// What the kernel says of copying no bytes from and to where the ranges begin: its opinion of
+    /// everything but their length and whether they overlap. It raises the signal where the target's
+    /// begins behind the limit on file sizes.
+    pub fn kernel_opinion_here(&self, off_in: i64, off_out: i64) -> Result<usize, Errno> {
+        let (fd_in, fd_out) = (self.args.fd_in, self.args.fd_out);
+        let opinion = sys::zero_length_copy_at(fd_in, off_in, fd_out, off_out);
+        system_call("copy_file_range of no bytes to", fd_out, &opinion);
+        match opinion {
+            Ok(_) => {
+                let _ = self.kernel.set(opinion);
+                opinion
+            }
+            Err(errno) => Err(self.heard(errno)),
+        }
     }
 
     /// Whether the device numbers differ: always so for two filesystems, and for two subvolumes of
@@ -194,7 +231,7 @@ impl<'a> Facts<'a> {
     pub fn filesystem(&self) -> Filesystem {
         let filesystem = sys::filesystem(self.args.fd_out);
         system_call("fstatfs", self.args.fd_out, &filesystem);
-        filesystem.unwrap_or(Filesystem { block: 1, never_shares: false })
+        filesystem.unwrap_or(Filesystem { block: 1, free: 0, name: FilesystemName::Other })
     }
 
     /// Whether the range begins and ends at blocks of the filesystem, or ends with both files. A
@@ -226,6 +263,14 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub fn cropped(&self) -> u64 {
         self.below_limit(self.asked().min(self.left_in_source()))
+    }
+
+    /// `len` less what lies behind the source's end and the limit on the target's size. A file that
+    /// tells no size, as those of /proc, is read until it ends.
+    #[must_use]
+    pub fn readable(&self, len: u64) -> u64 {
+        let tells_size = self.source.stat().is_ok_and(|stat| stat.size > 0) || self.is_one_file();
+        self.below_limit(if tells_size { len.min(self.left_in_source()) } else { len })
     }
 
     /// `len` less what lies behind the limit on the target's size. Where the range begins behind

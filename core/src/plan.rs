@@ -1,11 +1,11 @@
 //! The choice of how a call's bytes are moved: pure, but for the facts that it asks for.
 
-use crate::backend::{Holes, Through};
+use crate::backend::{Holes, ONE_PIECE, Through};
 use crate::dialect::{Copying, Dialect};
 use crate::errno::Errno;
 use crate::facts::{Facts, MOST};
 use crate::flags::Mode;
-use crate::sys::{self, Buffers};
+use crate::sys::{self, FilesystemName};
 
 /// The most that Linux moves in one call, in bytes: `MAX_RW_COUNT` of include/linux/fs.h.
 const MOST_OF_LINUX: u64 = 0x7fff_f000;
@@ -28,16 +28,64 @@ pub(crate) enum Step {
     Dedup { len: u64, target_size: u64 },
     /// The same where that has no whole block.
     DedupNothing,
+    /// There is nothing to move.
+    Nothing,
     /// Nothing moves.
     Refuse(Errno),
+    /// Nothing moves: so the kernel has said.
+    Refused(Errno),
     /// Nothing moves, because of the limit on file sizes, and the signal says so.
     OverLimit,
 }
 
+/// Who copies (`CFR_BACKEND`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Backend {
+    /// The kernel; the library where the kernel cannot or may not.
+    #[default]
+    Auto,
+    /// Only the kernel.
+    Kernel,
+    /// Only the library: the kernel's copy_file_range moves no byte.
+    Emulate,
+}
+
+impl Backend {
+    /// Every one, by its name in `CFR_BACKEND`.
+    pub const ALL: [(&'static str, Backend); 3] =
+        [("auto", Backend::Auto), ("kernel", Backend::Kernel), ("emulate", Backend::Emulate)];
+}
+
+/// The way of a call at flags 0 that the kernel is not to copy, but whose checks it makes: a copy of
+/// no bytes from and to the same places is refused as the call would be. `None` where the rules must
+/// tell, because that copy does not: where the ranges overlap, maybe, where offset and len add up to
+/// more than 64 bits hold, and where the kernel refuses for a reason `goes_on_after`.
+pub(crate) fn checked_by_kernel(
+    facts: &Facts<'_>,
+    goes_on_after: impl Fn(Errno) -> bool,
+) -> Option<Step> {
+    let (off_in, off_out) = facts.starts()?;
+    let last = off_in.cast_unsigned().max(off_out.cast_unsigned());
+    last.checked_add(facts.asked())?;
+    match facts.kernel_opinion_here(off_in, off_out) {
+        Err(errno) if goes_on_after(errno) => return None,
+        Err(errno) => return Some(Step::Refused(errno)),
+        Ok(_) => {}
+    }
+    if facts.do_ranges_overlap(facts.asked()) {
+        return None;
+    }
+    let len = facts.asked().min(MOST_OF_LINUX).min(MOST.saturating_sub(last));
+    // One read finds the source's end and one write the limits; more than one would meet them twice.
+    let len = if len > ONE_PIECE { facts.readable(len) } else { len };
+    Some(Step::Copy { len, through: Through::Library, holes: Holes::Kept })
+}
+
 /// The way of a call of this mode that passed the dialect's rules.
-pub(crate) fn first(facts: &Facts<'_>, dialect: &Dialect, mode: Mode) -> Step {
+pub(crate) fn first(facts: &Facts<'_>, dialect: &Dialect, backend: Backend, mode: Mode) -> Step {
+    let library_may_copy = backend != Backend::Kernel;
     match (mode, dialect.copying) {
-        (Mode::Any, Copying::InEightKiB) => match facts.target.opening() {
+        (Mode::Any, Copying::InEightKiB) if library_may_copy => match facts.target.opening() {
             // Writing would append, wherever the offset is.
             Ok(opening) if opening.appends => Step::Refuse(Errno::EBADF),
             _ => {
@@ -45,25 +93,25 @@ pub(crate) fn first(facts: &Facts<'_>, dialect: &Dialect, mode: Mode) -> Step {
                 Step::Copy { len, through: Through::Buffer(GLIBC_PIECE), holes: Holes::Filled }
             }
         },
-        (Mode::Any | Mode::Clone, _) if is_clamped_away(facts, dialect) => {
-            Step::Copy { len: 0, through: Through::Kernel, holes: Holes::Filled }
-        }
+        (Mode::Any | Mode::Clone, _) if is_clamped_away(facts, dialect) => Step::Nothing,
         (mode, _) if mode != Mode::Any && is_over_limit(facts) => Step::OverLimit,
         (_, _) if begins_at_the_end(facts) => Step::Refuse(Errno::EFBIG),
-        (Mode::Any, Copying::KeepingHoles) if is_sparse(facts) => {
+        (Mode::Any, _) if backend == Backend::Emulate => instead_of_kernel(facts, dialect),
+        (Mode::Any, Copying::KeepingHoles) if library_may_copy && is_sparse(facts) => {
             carefully(facts, len_in_freebsd(facts), Through::Kernel)
         }
         (Mode::Any, Copying::KeepingHoles) => Step::Ask {
             len: usize::try_from(len_in_offsets(facts)).unwrap_or(usize::MAX),
             flags: 0,
         },
-        (Mode::Any, Copying::Plainly) => Step::Ask { len: facts.args.len, flags: 0 },
-        (Mode::Copy, _) => match facts.filesystem().never_shares {
-            true => Step::Ask { len: facts.args.len, flags: 0 },
-            false => {
-                let len = facts.cropped().min(MOST_OF_LINUX);
-                carefully(facts, len, Through::Buffer(Buffers::SIZE))
+        (Mode::Any, _) => Step::Ask { len: facts.args.len, flags: 0 },
+        (Mode::Copy, _) => match facts.filesystem().name {
+            // Neither lets two files share blocks.
+            FilesystemName::Ext4 | FilesystemName::Tmpfs if backend != Backend::Emulate => {
+                Step::Ask { len: facts.args.len, flags: 0 }
             }
+            _ if !library_may_copy => Step::Refuse(Errno::EOPNOTSUPP),
+            _ => instead_of_kernel(facts, dialect),
         },
         (Mode::Reflink, _) => Step::Reflink { len: facts.cropped() },
         (Mode::Clone, _) => Step::Clone { len: facts.cropped() },
@@ -87,13 +135,15 @@ fn dedup(facts: &Facts<'_>) -> Step {
     }
 }
 
-/// The way of a call at flags 0 that the kernel has declined.
+/// A copy of the library's own.
 pub(crate) fn instead_of_kernel(facts: &Facts<'_>, dialect: &Dialect) -> Step {
     let len = match dialect.copying {
         Copying::KeepingHoles => len_in_freebsd(facts),
+        _ if dialect.emulation_crosses => facts.readable(facts.asked().min(MOST_OF_LINUX)),
+        // To Linux a file of /proc ends where it says: at once.
         Copying::Plainly | Copying::InEightKiB => facts.cropped().min(MOST_OF_LINUX),
     };
-    carefully(facts, len, Through::Buffer(Buffers::SIZE))
+    carefully(facts, len, Through::Library)
 }
 
 /// Whether FreeBSD's clamping of len leaves nothing of it.
@@ -124,7 +174,7 @@ fn carefully(facts: &Facts<'_>, len: u64, through: Through) -> Step {
         return Step::OverLimit;
     }
     let (is_sealed, _) = sys::seals(facts.args.fd_out);
-    if facts.is_target_immutable() || is_sealed {
+    if facts.is_target_immutable() || is_sealed && facts.cropped() > 0 {
         return Step::Refuse(Errno::EPERM);
     }
     if facts.kernel_opinion() == Err(Errno::ETXTBSY) {
@@ -134,8 +184,7 @@ fn carefully(facts: &Facts<'_>, len: u64, through: Through) -> Step {
     if is_negative || facts.do_ranges_overlap(len) {
         return Step::Refuse(Errno::EINVAL);
     }
-    let holes = if is_sparse(facts) { Holes::Kept } else { Holes::Filled };
-    Step::Copy { len, through, holes }
+    Step::Copy { len, through, holes: Holes::Kept }
 }
 
 /// Whether fewer bytes are allocated to the source than it has.
@@ -150,10 +199,7 @@ fn len_in_offsets(facts: &Facts<'_>) -> u64 {
     facts.asked().min(MOST - last)
 }
 
-/// The same, less what lies behind the source's end and the limit on the target's size. A file
-/// that tells no size, as those of /proc, is read until it ends.
+/// The same, less what lies behind the source's end and the limit on the target's size.
 fn len_in_freebsd(facts: &Facts<'_>) -> u64 {
-    let tells_size = facts.source.stat().is_ok_and(|stat| stat.size > 0) || facts.is_one_file();
-    let len = len_in_offsets(facts);
-    facts.below_limit(if tells_size { len.min(facts.left_in_source()) } else { len })
+    facts.readable(len_in_offsets(facts))
 }

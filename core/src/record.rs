@@ -47,6 +47,8 @@ pub struct Record<'a> {
     /// Whether the call broke it by the library's own judgement: else the rule is the meaning of
     /// what the kernel said.
     pub judged: bool,
+    /// Whether the library copied because the kernel did not.
+    pub fell_back: bool,
     /// From asking until the answer, in nanoseconds.
     pub duration_ns: u64,
 }
@@ -55,7 +57,7 @@ impl Record<'_> {
     /// Sends the record to the subscriber.
     #[inline]
     pub fn emit(&self) {
-        match self.judged {
+        match self.judged || self.fell_back {
             false => info!(target: TARGET, message = ?self),
             true => self.emit_warning(),
         }

@@ -6,7 +6,8 @@
 
 use crate::dialect::{self, Dialect};
 use crate::door::{Door, Doors};
-use crate::engine::{Checks, Policy};
+use crate::engine::{Backend, Checks, Policy};
+use crate::errno::{Errno, ErrnoSet};
 use crate::flags::{COPY_FR_DEDUPE, Flags};
 use crate::format::{Format, printable};
 use core::fmt;
@@ -116,7 +117,8 @@ pub struct Settings<'a> {
     pub log_format: Format,
     /// `CFR_PATHS`
     pub paths: bool,
-    /// `CFR_DIALECT`, `CFR_CHECKS` and `CFR_DEFAULT_FLAGS`
+    /// `CFR_DIALECT`, `CFR_CHECKS`, `CFR_DEFAULT_FLAGS`, `CFR_BACKEND`, `CFR_FALLBACK` and
+    /// `CFR_VERIFY`
     pub policy: Policy,
     /// `CFR_DOORS`
     pub doors: Doors,
@@ -141,6 +143,9 @@ impl<'a> Settings<'a> {
                 dialect: dialect::DEFAULT,
                 checks: Checks::Enforce,
                 default_flags: Flags::default(),
+                backend: Backend::Auto,
+                fallback: ErrnoSet::NONE.with(Errno::ENOSYS),
+                verify: false,
             },
             doors: if preloaded { Doors::ALL } else { Doors::LINKED },
             forward: Forward::Syscall,
@@ -166,6 +171,11 @@ impl<'a> Settings<'a> {
             Name::Dialect => Dialect::by_name(value).map(|dialect| self.policy.dialect = dialect),
             Name::Checks => choose(&Checks::ALL, value).map(|checks| self.policy.checks = checks),
             Name::DefaultFlags => flags(value).map(|flags| self.policy.default_flags = flags),
+            Name::Backend => {
+                choose(&Backend::ALL, value).map(|backend| self.policy.backend = backend)
+            }
+            Name::Fallback => fallback(value).map(|set| self.policy.fallback = set),
+            Name::Verify => choose(&SWITCH, value).map(|yes| self.policy.verify = yes),
             Name::Doors => doors(value).map(|doors| self.doors = doors),
             Name::Forward => choose(&FORWARDS, value).map(|forward| self.forward = forward),
             Name::Strict => choose(&SWITCH, value).map(|yes| self.strict = yes),
@@ -219,6 +229,15 @@ fn flags(value: &[u8]) -> Option<Flags> {
     }
 }
 
+/// Names of errors, or `none`.
+fn fallback(value: &[u8]) -> Option<ErrnoSet> {
+    if value == b"none" {
+        return Some(ErrnoSet::NONE);
+    }
+    let mut names = value.split(|&byte| byte == b',');
+    names.try_fold(ErrnoSet::NONE, |set, name| Some(set.with(Errno::by_name(name)?)))
+}
+
 fn doors(value: &[u8]) -> Option<Doors> {
     value.split(|&byte| byte == b',').try_fold(Doors::NONE, |doors, word| {
         let door = Door::ALL.into_iter().find(|door| door.name().as_bytes() == word)?;
@@ -243,6 +262,12 @@ pub enum Name {
     Checks,
     /// `CFR_DEFAULT_FLAGS`
     DefaultFlags,
+    /// `CFR_BACKEND`
+    Backend,
+    /// `CFR_FALLBACK`
+    Fallback,
+    /// `CFR_VERIFY`
+    Verify,
     /// `CFR_DOORS`
     Doors,
     /// `CFR_FORWARD`
@@ -279,6 +304,8 @@ pub enum Legal {
     OneOf(&'static [&'static str]),
     /// One or more of these words, comma-separated.
     SomeOf(&'static [&'static str]),
+    /// Names of errors, comma-separated, or `none`.
+    Errors,
     /// A path with placeholders.
     Template,
     /// A path.
@@ -290,6 +317,10 @@ impl fmt::Display for Legal {
         let (words, end) = match self {
             Legal::OneOf(words) => (words, ""),
             Legal::SomeOf(words) => (words, "; several with commas between"),
+            Legal::Errors => {
+                return f
+                    .write_str("none, or names of errors with commas between: ENOSYS, EXDEV, ...");
+            }
             Legal::Template => {
                 return f.write_str("a path; %p pid, %e program name, %% a percent sign");
             }
@@ -304,7 +335,7 @@ impl fmt::Display for Legal {
 }
 
 /// Every setting, in the order of the documentation.
-pub static TABLE: [Setting; 11] = [
+pub static TABLE: [Setting; 14] = [
     Setting {
         name: Name::Log,
         variable: "CFR_LOG",
@@ -377,6 +408,33 @@ pub static TABLE: [Setting; 11] = [
         ]),
         default: "0",
         help: "The flag of calls that have none, e.g. COPY_FR_REFLINK: share or fail",
+    },
+    Setting {
+        name: Name::Backend,
+        variable: "CFR_BACKEND",
+        option: Some("backend"),
+        short: None,
+        legal: Legal::OneOf(&["auto", "kernel", "emulate"]),
+        default: "auto",
+        help: "Who copies: the kernel and after CFR_FALLBACK the library, only the kernel, only the library",
+    },
+    Setting {
+        name: Name::Fallback,
+        variable: "CFR_FALLBACK",
+        option: Some("fallback"),
+        short: None,
+        legal: Legal::Errors,
+        default: "ENOSYS, also where a filter says EPERM instead",
+        help: "Errors of the kernel's after which the library copies",
+    },
+    Setting {
+        name: Name::Verify,
+        variable: "CFR_VERIFY",
+        option: Some("verify"),
+        short: None,
+        legal: Legal::OneOf(&["yes", "no"]),
+        default: "no",
+        help: "Read both ranges back after each copy and compare; a difference is EIO",
     },
     Setting {
         name: Name::Doors,
@@ -492,6 +550,8 @@ mod tests {
         let flags = Flags::NAMED.iter().map(|(_, word)| *word);
         let flags: Vec<_> = ["0"].into_iter().chain(flags).chain(["COPY_FR_DEDUPE"]).collect();
         assert_eq!(words(Name::DefaultFlags), flags);
+        assert_eq!(words(Name::Backend), Backend::ALL.map(|(word, _)| word));
+        assert_eq!(words(Name::Verify), SWITCH.map(|(word, _)| word));
         assert_eq!(words(Name::Forward), FORWARDS.map(|(word, _)| word));
         assert_eq!(words(Name::Paths), SWITCH.map(|(word, _)| word));
         assert_eq!(words(Name::Doors), Door::ALL.map(Door::name));
@@ -501,6 +561,17 @@ mod tests {
     fn empty_leaves_the_default() {
         assert_eq!(set("CFR_LOG", "").unwrap().log, Level::Info);
         assert_eq!(Settings::new(false).log, Level::Off);
+    }
+
+    #[test]
+    fn fallback_is_a_list_of_errors() {
+        let set_to = |value| set("CFR_FALLBACK", value).unwrap().policy.fallback;
+        assert_eq!(set_to(""), ErrnoSet::NONE.with(Errno::ENOSYS));
+        assert_eq!(set_to("none"), ErrnoSet::NONE);
+        assert_eq!(set_to("EXDEV,EIO"), ErrnoSet::NONE.with(Errno::EXDEV).with(Errno::EIO));
+        for value in ["EXDEV,", "EXDEV EIO", "exdev", "18", "ENOSYS,none", "NONE"] {
+            assert!(set("CFR_FALLBACK", value).unwrap_err().contains("names of errors"), "{value}");
+        }
     }
 
     #[test]

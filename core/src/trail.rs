@@ -4,10 +4,13 @@
 use crate::errno::Errno;
 use core::fmt;
 use tracing::level_filters::LevelFilter;
-use tracing::{debug, trace};
+use tracing::{debug, error, trace};
 
 /// The target of messages: what the library says of itself, and of what it did for a call.
 pub const MESSAGES: &str = "cfr";
+
+/// The target of messages about the data of a call.
+pub const DATA: &str = "cfr::data";
 
 /// A system call about descriptor `fd` and whether it succeeded.
 #[inline(always)]
@@ -40,11 +43,11 @@ fn say_number(name: &str, fd: i32, result: Result<usize, Errno>) {
     at_trace(format_args!("{name} {fd}: {}", Told(result)));
 }
 
-/// The kernel has declined, and another way is taken.
+/// One way has declined, and another is taken.
 #[cold]
 #[inline(never)]
-pub(crate) fn declined(errno: Errno, instead: &str) {
-    at_debug(format_args!("kernel declines: {errno}; {instead}"));
+pub(crate) fn declined(way: &str, errno: Errno, instead: &str) {
+    at_debug(format_args!("{way} declines: {errno}; {instead}"));
 }
 
 #[inline(always)]
@@ -58,6 +61,13 @@ fn is_traced() -> bool {
 #[inline(never)]
 pub fn at_trace(message: fmt::Arguments<'_>) {
     trace!(target: MESSAGES, "{message}");
+}
+
+/// A message of level `error`: the host's data are not what they should be.
+#[cold]
+#[inline(never)]
+pub(crate) fn at_error(message: fmt::Arguments<'_>) {
+    error!(target: DATA, "{message}");
 }
 
 /// A message of level `debug`.

@@ -37,6 +37,7 @@ fn plain() -> Record<'static> {
         dialect: dialect::DEFAULT,
         rule: None,
         judged: false,
+        fell_back: false,
         duration_ns: 21_999,
     }
 }

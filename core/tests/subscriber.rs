@@ -48,6 +48,7 @@ fn a_record_reaches_tracing_subscriber() {
         dialect: dialect::DEFAULT,
         rule: None,
         judged: false,
+        fell_back: false,
         duration_ns: 0,
     };
     tracing::subscriber::with_default(subscriber, || record.emit());

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "exports a C symbol")]
 #![expect(unreachable_pub, reason = "cbindgen and the linker look for what is public")]
 
-use super::{encode, enter};
+use super::{encode, enter, refused};
 use crate::gate;
 use cfr_core::door::Door;
 use cfr_core::errno::Errno;
@@ -44,16 +44,16 @@ pub extern "C-unwind" fn copy_file_range(
     }
     match sys::copy_file_range(&args) {
         Ok(count) => encode(Ok(count)),
-        Err(errno) => refused(errno),
+        Err(errno) => interrupted_or_refused(&kept, errno),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn refused(errno: Errno) -> isize {
+fn interrupted_or_refused(args: &Args, errno: Errno) -> isize {
     if errno == Errno::EINTR {
         // Nothing was copied, so nothing is lost if it was a cancellation that interrupted.
         sys::test_cancel();
     }
-    encode(Err(errno))
+    refused(Door::CopyFileRange, args, errno)
 }

@@ -7,9 +7,10 @@ mod syscall;
 
 use crate::gate::{self, Gate};
 use crate::init;
-use crate::intercept::{NEXT, intercept};
+use crate::intercept::{NEXT, POLICY, intercept};
 use cfr_core::call::Answer;
 use cfr_core::door::Door;
+use cfr_core::errno::Errno;
 use cfr_core::sys::{self, Args, Cancellation, KeptErrno, NextCopy};
 
 /// A call through a door that is not simply open. No frame with a destructor stands here:
@@ -34,13 +35,24 @@ fn enter_unwatched(door: Door, args: &Args) -> isize {
         Gate::Next | Gate::NextPlain => NEXT.get(),
         // Unready still: another thread, or this one behind a signal, is reading the settings.
         Gate::Forward | Gate::ForwardPlain | Gate::Unready => {
-            return encode(sys::copy_file_range(args));
+            return match sys::copy_file_range(args) {
+                Ok(count) => encode(Ok(count)),
+                Err(errno) => refused(door, args, errno),
+            };
         }
     };
-    match next {
-        Some(next) => to_next(door, *next, args),
-        None => watched(door, args),
-    }
+    let Some(next) = next else { return watched(door, args) };
+    let result = to_next(door, *next, args);
+    if result >= 0 { result } else { refused(door, args, sys::errno()) }
+}
+
+/// An error that a call has met on the straight way: its answer, or the reason to try another way.
+#[cold]
+#[inline(never)]
+fn refused(door: Door, args: &Args, errno: Errno) -> isize {
+    let looks_again = matches!(gate::at(door), Gate::ForwardPlain | Gate::NextPlain)
+        && POLICY.get().is_some_and(|policy| policy.may_go_on_after(errno));
+    if looks_again { watched(door, args) } else { encode(Err(errno)) }
 }
 
 /// syscall(2) is no cancellation point, the next library's function may be one.

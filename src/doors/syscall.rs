@@ -7,7 +7,7 @@
 #![expect(unsafe_code, reason = "exports a C symbol and makes system calls by instruction")]
 #![expect(unreachable_pub, reason = "the linker exports what is public")]
 
-use super::{encode, enter};
+use super::{encode, enter, refused};
 use crate::gate::{self, NEXT_SYSCALL};
 use cfr_core::door::Door;
 use cfr_core::errno::Errno;
@@ -136,7 +136,10 @@ extern "C-unwind" fn door(
     if !gate::is_open(Door::Syscall, args.flags) {
         return enter(Door::Syscall, &args);
     }
-    encode(sys::copy_file_range(&args))
+    match sys::copy_file_range(&args) {
+        Ok(count) => encode(Ok(count)),
+        Err(errno) => refused(Door::Syscall, &args, errno),
+    }
 }
 
 /// Ends a failed system call as the C library does: `result` is −errno.

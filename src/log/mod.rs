@@ -17,18 +17,17 @@ use cfr_core::format::{self, EventWriter, Format, Said, printable};
 use cfr_core::line::Line;
 use cfr_core::record;
 use cfr_core::settings::{Level, Settings};
-use cfr_core::sys;
+use cfr_core::sys::{self, SetOnce};
 use cfr_core::trail::MESSAGES;
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use pool::LINES;
 use sink::Sink;
-use std::sync::OnceLock;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber, span};
 
-static LOG: OnceLock<Log> = OnceLock::new();
+static LOG: SetOnce<Log> = SetOnce::new();
 
 /// The log, once it is installed.
 pub(crate) fn get() -> Option<&'static Log> {
@@ -37,7 +36,7 @@ pub(crate) fn get() -> Option<&'static Log> {
 
 /// Installs the log.
 pub(crate) fn install(settings: Settings<'static>, complaints: Complaints) {
-    LOG.get_or_init(|| Log::new(settings, complaints));
+    LOG.set(Log::new(settings, complaints));
     // Fails only where there is one already, and the `tracing` in this library is its own.
     let _ = tracing::subscriber::set_global_default(ToLog);
 }

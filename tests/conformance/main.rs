@@ -122,7 +122,10 @@ fn try_all<'a>(rows: &'a [Row], places: &[Place<'_>]) -> Vec<Tried<'a>> {
     let mut jobs = Vec::new();
     for row in rows {
         for place in places.iter().filter(|place| case::has_size(row, place)) {
-            jobs.extend(row.dialects.iter().map(|dialect| (row, Under::Library(dialect), place)));
+            for dialect in &row.dialects {
+                jobs.push((row, Under::Library(dialect), place));
+                jobs.push((row, Under::Emulation(dialect), place));
+            }
             // Its rows are the kernel's own.
             if row.dialects.contains(&"linux-5.19") {
                 jobs.push((row, Under::Kernel, place));

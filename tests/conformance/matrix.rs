@@ -50,6 +50,8 @@ pub struct Matrix {
     clauses: BTreeMap<(&'static str, String), Tally>,
     /// By dialect and rule.
     rules: BTreeMap<(&'static str, String), Tally>,
+    /// All rows with the library's own copy.
+    emulation: Tally,
     /// The Linux rows without the library.
     kernel: Tally,
     elsewhere: BTreeMap<String, String>,
@@ -62,13 +64,21 @@ impl Matrix {
             dialects: BTreeMap::new(),
             clauses: BTreeMap::new(),
             rules: BTreeMap::new(),
+            emulation: Tally::default(),
             kernel: Tally::default(),
             elsewhere: elsewhere(),
         };
         for case in tried {
-            let Under::Library(dialect) = case.under else {
-                matrix.kernel.add(&case.ending);
-                continue;
+            let dialect = match case.under {
+                Under::Library(dialect) => dialect,
+                Under::Emulation(_) => {
+                    matrix.emulation.add(&case.ending);
+                    continue;
+                }
+                Under::Kernel => {
+                    matrix.kernel.add(&case.ending);
+                    continue;
+                }
             };
             matrix.dialects.entry(dialect).or_default().add(&case.ending);
             for clause in &case.row.clauses {
@@ -145,6 +155,7 @@ impl Matrix {
             }
             text.push('\n');
         }
+        let _ = writeln!(text, "all rows, CFR_BACKEND=emulate: {}\n", self.emulation.line());
         let _ = writeln!(text, "the kernel alone, in rows of linux-5.19: {}\n", self.kernel.line());
         text
     }
@@ -162,6 +173,7 @@ impl Matrix {
             let tally = self.dialects.get(dialect.name).cloned().unwrap_or_default();
             row(&mut text, dialect.name, &clauses, &dialect.rules.len().to_string(), &tally);
         }
+        row(&mut text, "all, CFR_BACKEND=emulate", "-", "-", &self.emulation);
         row(&mut text, "the kernel alone", "-", "-", &self.kernel);
         text
     }

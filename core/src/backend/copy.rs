@@ -1,9 +1,14 @@
-//! Copying a range piece by piece: data by the kernel's copy_file_range or through a buffer, holes
-//! as holes.
+//! Copying a range piece by piece: data by the kernel's copy_file_range, through a pipe or through
+//! a buffer, holes as holes.
 //!
-//! The caller holds signals back; one that is waiting ends the copy after the piece at hand.
+//! Where the range takes more than one piece the caller holds signals back; one that is waiting ends
+//! the copy after the piece at hand.
 
 use super::Moved;
+use super::layout::{Holes, Layout, Part};
+use super::pace::Pace;
+use super::pipe::Carrier;
+use super::zeros;
 use crate::call::Method;
 use crate::errno::Errno;
 use crate::sys::{self, Buffers, HeldSignals, Range};
@@ -11,26 +16,30 @@ use crate::trail::{counted, declined, system_call};
 
 static BUFFERS: Buffers = Buffers::new();
 
-/// The most that the kernel is asked for at once: it does not notice signals that are held back,
-/// and they should not wait for longer than a tenth of a second.
-const KERNEL_PIECE: u64 = 16 << 20;
+/// A range that is read and written at once, in bytes: what is in it is known before anything is
+/// written, and nothing can come between.
+pub(crate) const ONE_PIECE: u64 = Buffers::SIZE as u64;
+
+/// From here on a pipe of its own pays for a call: making one costs as much as copying 100 KiB.
+const WORTH_A_PIPE: u64 = 256 << 10;
+
+/// The same where the pipe is there.
+const WORTH_THE_PIPE: u64 = 128 << 10;
 
 /// Through what data pass.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Through {
-    /// The kernel's copy_file_range, which may share blocks; a buffer where it declines.
+    /// The kernel's copy_file_range, which may share blocks; the library where it declines.
     Kernel,
-    /// A buffer of at most so many bytes. No block is shared.
+    /// The library: a pipe or a buffer, whichever is faster. No block is shared.
+    Library,
+    /// A buffer of at most so many bytes.
     Buffer(usize),
 }
 
-/// What becomes of the source's holes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Holes {
-    /// They become zeros that take up space.
-    Filled,
-    /// They become holes.
-    Kept,
+/// Lends a buffer for as long as `work` runs.
+pub(super) fn with_buffer<R>(work: impl FnOnce(&mut [u8]) -> R) -> R {
+    BUFFERS.with_buffer(work)
 }
 
 /// Copies the range.
@@ -38,41 +47,35 @@ pub(crate) enum Holes {
 /// After the first byte an error only ends the copy. No byte of the target outside of what is
 /// reported is changed.
 pub(crate) fn copy(range: Range, through: Through, holes: Holes, held: &HeldSignals) -> Moved {
-    let look = if holes == Holes::Kept { Look::AtMap } else { Look::Nowhere };
-    BUFFERS.with_buffer(|buffer| {
-        Copier { held, look, through, buffer, by_us: false, trouble: None }.copy(range)
+    with_buffer(|buffer| {
+        let copier = Copier {
+            held,
+            through,
+            layout: Layout::new(holes),
+            pace: Pace::new(),
+            carrier: Carrier::new(range.fd_out),
+            buffer,
+            most: u64::MAX,
+            unmade: 0,
+            by_us: false,
+            trouble: None,
+        };
+        copier.copy(range)
     })
-}
-
-/// How holes are found. The host's file offset is not moved for it, nor the file opened again: to
-/// close any descriptor of a file would drop the host's locks on it (fcntl(2)).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Look {
-    /// The filesystem tells where data are.
-    AtMap,
-    /// It does not: blocks of zeros are taken for holes, as FreeBSD does there.
-    AtBytes,
-    /// They are not looked for.
-    Nowhere,
-}
-
-/// The unit in which zeros are taken for holes: no hole is smaller.
-const BLOCK: usize = 4096;
-
-/// What a part of a file holds.
-#[derive(Clone, Copy, Debug)]
-enum Part {
-    /// Bytes, this many.
-    Data(u64),
-    /// Nothing, for this many.
-    Hole(u64),
 }
 
 struct Copier<'a> {
     held: &'a HeldSignals,
-    look: Look,
     through: Through,
+    layout: Layout,
+    pace: Pace,
+    carrier: Carrier,
     buffer: &'a mut [u8],
+    /// The most that is moved at once: less where room is short.
+    most: u64,
+    /// Bytes at the end of what is done that are a hole behind the target's end: they come to be
+    /// when something is written behind them.
+    unmade: u64,
     /// Whether any of it was moved by us and not by the kernel.
     by_us: bool,
     /// The error that ended it.
@@ -81,19 +84,11 @@ struct Copier<'a> {
 
 impl Copier<'_> {
     fn copy(mut self, range: Range) -> Moved {
-        let mut bytes = 0;
-        while bytes < range.len {
-            let rest = range.after(bytes);
-            let part = self.part(&rest);
-            let (moved, wanted) = match part {
-                Part::Data(len) => (self.data(rest.first(len)), len),
-                Part::Hole(len) => (self.hole(rest.first(len)), len),
-            };
-            bytes += moved;
-            if moved < wanted || self.held.is_one_waiting() {
-                break;
-            }
-        }
+        let bytes = if range.len <= ONE_PIECE && self.through == Through::Library {
+            self.at_once(range)
+        } else {
+            self.in_parts(range)
+        };
         Moved {
             bytes,
             trouble: self.trouble,
@@ -101,55 +96,91 @@ impl Copier<'_> {
         }
     }
 
-    /// What the range begins with.
-    fn part(&mut self, range: &Range) -> Part {
-        if self.look != Look::AtMap {
-            return Part::Data(range.len);
+    /// One read, and one write unless there may be a hole: bytes moved.
+    fn at_once(&mut self, range: Range) -> u64 {
+        let Some(count) = self.read(&range, Buffers::SIZE) else { return 0 };
+        let read = Buffers::in_step(self.buffer, range.off_in).get(..count).unwrap_or_default();
+        if self.layout.looks() && zeros::has_block(read, range.off_out) {
+            return self.in_parts(range.first(count as u64));
         }
-        let found = sys::next_data(range.fd_in, range.off_in, range.len);
-        system_call("ioctl FS_IOC_FIEMAP", range.fd_in, &found);
-        match found {
-            Ok((begin, end)) if begin == range.off_in => Part::Data(end - begin),
-            Ok((begin, _)) => Part::Hole(begin - range.off_in),
-            Err(_) => {
-                self.look = Look::AtBytes;
-                Part::Data(range.len)
+        let bytes = self.write(&range, 0, count);
+        if self.must_fit(count as u64) { self.in_parts(range) } else { bytes }
+    }
+
+    fn in_parts(&mut self, range: Range) -> u64 {
+        let mut bytes = 0;
+        while bytes < range.len {
+            let rest = range.after(bytes);
+            let (moved, wanted) = match self.layout.part(&rest) {
+                Part::Data(len) => (self.data(rest.first(len), false), len),
+                Part::Mixed(len) => (self.data(rest.first(len), true), len),
+                Part::Hole(len) => (self.hole(rest.first(len)), len),
+            };
+            bytes += moved;
+            if moved < wanted || self.held.is_one_waiting() {
+                break;
             }
         }
+        bytes - self.make_last_hole(&range.first(bytes))
     }
 
     /// Copies a range of data: bytes moved. Fewer than asked for at the end of the source, after
     /// an error, and where a signal is waiting.
-    fn data(&mut self, range: Range) -> u64 {
+    fn data(&mut self, range: Range, is_mixed: bool) -> u64 {
         let mut bytes = 0;
         while bytes < range.len && !(bytes > 0 && self.held.is_one_waiting()) {
-            let rest = range.after(bytes);
+            let rest = range.after(bytes).first(self.pace.piece().min(self.most));
+            let begun_ns = sys::monotonic_ns();
             let moved = match self.through {
-                _ if self.look == Look::AtBytes => self.by_buffer(rest, Buffers::SIZE),
+                _ if is_mixed => Some(self.by_buffer(rest, Buffers::SIZE, true)),
                 Through::Kernel => self.by_kernel(rest),
-                Through::Buffer(most) => self.by_buffer(rest, most),
+                Through::Library if self.is_worth_a_pipe(range.len) => self.by_pipe(rest),
+                Through::Library => Some(self.by_buffer(rest, Buffers::SIZE, false)),
+                Through::Buffer(most) => Some(self.by_buffer(rest, most, false)),
             };
-            match moved {
-                Some(0) => break,
-                Some(more) => bytes += more,
-                None => self.through = Through::Buffer(Buffers::SIZE),
+            let Some(moved) = moved else { continue };
+            self.pace.took(moved, sys::monotonic_ns().saturating_sub(begun_ns));
+            bytes += moved;
+            if self.must_fit(rest.len) {
+                continue;
             }
-            if self.trouble.is_some() {
+            if moved == 0 || self.trouble.is_some() {
                 break;
             }
         }
         bytes
     }
 
+    /// Whether a piece of so many bytes found no room, and a smaller one may: a filesystem with large
+    /// folios has room for all of one or for nothing. The last block that is free is written to.
+    fn must_fit(&mut self, len: u64) -> bool {
+        let is_full = matches!(self.trouble, Some(Errno::ENOSPC | Errno::EDQUOT));
+        if !is_full || len <= zeros::BLOCK as u64 {
+            return false;
+        }
+        self.trouble = None;
+        self.most = len.min(ONE_PIECE) / 2;
+        true
+    }
+
+    fn is_worth_a_pipe(&self, len: u64) -> bool {
+        let least = if self.carrier.is_ready() { WORTH_THE_PIPE } else { WORTH_A_PIPE };
+        len >= least && self.carrier.is_usable()
+    }
+
     /// `None` where the kernel declines.
     fn by_kernel(&mut self, range: Range) -> Option<u64> {
-        let piece = range.first(KERNEL_PIECE);
-        let copied = sys::copy_range(&piece);
-        counted("copy_file_range", piece.fd_out, copied);
+        let copied = sys::copy_range(&range);
+        counted("copy_file_range", range.fd_out, copied);
         match copied {
-            Ok(bytes) => Some(bytes as u64),
+            Ok(0) => Some(0),
+            Ok(bytes) => {
+                self.unmade = 0;
+                Some(bytes as u64)
+            }
             Err(errno @ (Errno::EXDEV | Errno::ENOSYS | Errno::EOPNOTSUPP)) => {
-                declined(errno, "through a buffer");
+                declined("kernel", errno, "the library copies");
+                self.through = Through::Library;
                 None
             }
             Err(errno) => {
@@ -159,33 +190,65 @@ impl Copier<'_> {
         }
     }
 
-    fn by_buffer(&mut self, range: Range, most: usize) -> Option<u64> {
+    /// `None` where these files cannot be spliced, or there is no pipe to be had.
+    fn by_pipe(&mut self, range: Range) -> Option<u64> {
+        let (moved, trouble) = self.carrier.carry(&range)?;
         self.by_us = true;
-        let wanted = usize::try_from(range.len).unwrap_or(usize::MAX);
-        let size = self.buffer.len().min(most).min(wanted);
-        let room = self.buffer.get_mut(..size)?;
-        let read = sys::read_at(range.fd_in, room, range.off_in);
-        counted("pread64", range.fd_in, read);
-        let count = match read {
-            Ok(count) => count,
-            Err(errno) => {
-                self.trouble = Some(errno);
-                return Some(0);
-            }
-        };
-        let read = self.buffer.get(..count)?;
-        if self.look == Look::AtBytes && count > 0 {
-            let (len, is_hole) = beginning(read, range.off_out);
-            if is_hole {
-                return Some(self.hole(range.first(len as u64)));
-            }
-            let (written, trouble) = write(&range, read.get(..len)?);
-            self.trouble = trouble;
-            return Some(written);
-        }
-        let (written, trouble) = write(&range, read);
         self.trouble = trouble;
-        Some(written)
+        if moved > 0 {
+            self.unmade = 0;
+        }
+        Some(moved)
+    }
+
+    /// Copies what one buffer holds, and where `is_mixed` at most as far as blocks of zeros or of
+    /// data reach.
+    fn by_buffer(&mut self, range: Range, most: usize, is_mixed: bool) -> u64 {
+        let Some(count) = self.read(&range, most) else { return 0 };
+        let read = Buffers::in_step(self.buffer, range.off_in).get(..count).unwrap_or_default();
+        if !is_mixed || count == 0 {
+            return self.write(&range, 0, count);
+        }
+        match zeros::beginning(read, range.off_out) {
+            (len, true) => self.hole(range.first(len as u64)),
+            (len, false) => self.write(&range, 0, len),
+        }
+    }
+
+    /// Reads the range's first bytes into the buffer, at most `most`: how many. `None` after an
+    /// error.
+    fn read(&mut self, range: &Range, most: usize) -> Option<usize> {
+        self.by_us = true;
+        let room = Buffers::in_step(self.buffer, range.off_in);
+        let wanted = usize::try_from(range.len).unwrap_or(usize::MAX);
+        let size = match room.len().min(most) {
+            size if size >= wanted => wanted,
+            // The next read begins with a page.
+            size => size - unaligned(range.off_in, size),
+        };
+        let read = sys::read_at(range.fd_in, room.get_mut(..size)?, range.off_in);
+        counted("pread64", range.fd_in, read);
+        self.trouble = read.err();
+        read.ok()
+    }
+
+    /// Writes these bytes of the buffer to where the range begins: how many. A write that is cut
+    /// short is not tried again: at the limit on file sizes that would raise a signal, which the
+    /// kernel's own copy does not.
+    fn write(&mut self, range: &Range, from: usize, to: usize) -> u64 {
+        let bytes = Buffers::in_step(self.buffer, range.off_in).get(from..to).unwrap_or_default();
+        if bytes.is_empty() {
+            return 0;
+        }
+        let written = sys::write_at(range.fd_out, bytes, range.off_out);
+        counted("pwrite64", range.fd_out, written);
+        match written {
+            // Neither progress nor a reason.
+            Ok(0) => self.trouble = Some(Errno::EIO),
+            Ok(_) => self.unmade = 0,
+            Err(errno) => self.trouble = Some(errno),
+        }
+        written.map_or(0, |bytes| bytes as u64)
     }
 
     /// Makes a range of the target read as zeros, as a hole where that can be had: bytes done.
@@ -197,37 +260,51 @@ impl Copier<'_> {
         let range = range.first(left);
         let size = sys::stat(range.fd_out).map_or(0, |stat| stat.size);
         let within = range.first(size.saturating_sub(range.off_out));
-        let mut done = 0;
         if within.len > 0 {
-            match self.punch(within) {
-                Ok(()) => done = within.len,
-                Err(errno) => return self.zeros_after(errno, range),
+            self.unmade = 0;
+            if let Err(errno) = punch(&within) {
+                let written = self.zeros_after(errno, within);
+                if written < within.len {
+                    return written;
+                }
             }
         }
-        let beyond = range.after(done);
-        if beyond.len > 0 {
-            let extended = sys::extend(range.fd_out, beyond.off_out.saturating_add(beyond.len));
-            system_call("fallocate to extend", range.fd_out, &extended);
-            match extended {
-                // That has allocated the last block, and it reads as zeros in any case.
-                Ok(()) => drop(self.punch(beyond)),
-                Err(errno) => return done + self.zeros_after(errno, beyond),
-            }
-        }
+        self.unmade += range.len - within.len;
         range.len
     }
 
-    fn punch(&self, range: Range) -> Result<(), Errno> {
-        let punched = sys::punch_hole(range.fd_out, range.off_out, range.len);
-        system_call("fallocate to punch a hole in", range.fd_out, &punched);
-        punched
+    /// Brings a hole at the end of what is done into being: how many bytes of it could not be.
+    fn make_last_hole(&mut self, done: &Range) -> u64 {
+        let unmade = core::mem::take(&mut self.unmade);
+        if unmade == 0 {
+            return 0;
+        }
+        let hole = done.after(done.len - unmade);
+        let last = hole.after(unmade - 1);
+        let written = sys::write_at(last.fd_out, &[0], last.off_out);
+        counted("pwrite64", last.fd_out, written);
+        match written {
+            // The byte has a block now. If that cannot be taken away, it reads as zeros all the same.
+            Ok(1..) => {
+                let _ = punch(&hole);
+                0
+            }
+            Ok(0) => unmade,
+            Err(errno) => {
+                self.trouble = Some(errno);
+                unmade
+            }
+        }
     }
 
     /// Writes zeros where the filesystem knows no holes; else the error is one.
     fn zeros_after(&mut self, errno: Errno, range: Range) -> u64 {
         match errno {
             // The last two from filters; a seal's EPERM comes back from writing.
-            Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EPERM | Errno::EINVAL => self.zeros(range),
+            Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EPERM | Errno::EINVAL => {
+                declined("fallocate", errno, "zeros are written");
+                self.zeros(range)
+            }
             errno => {
                 self.trouble = Some(errno);
                 0
@@ -240,13 +317,13 @@ impl Copier<'_> {
         self.buffer.fill(0);
         let mut bytes = 0;
         while bytes < range.len && !(bytes > 0 && self.held.is_one_waiting()) {
-            let rest = range.after(bytes);
-            let wanted = usize::try_from(rest.len).unwrap_or(usize::MAX);
-            let piece = self.buffer.get(..wanted).unwrap_or(self.buffer);
-            let (written, trouble) = write(&rest, piece);
-            bytes += written;
-            if trouble.is_some() {
-                self.trouble = trouble;
+            let rest = range.after(bytes).first(ONE_PIECE);
+            let wanted = usize::try_from(rest.len).unwrap_or(usize::MAX).min(self.buffer.len());
+            match self.write(&Range { off_in: 0, ..rest }, 0, wanted) {
+                0 => break,
+                written => bytes += written,
+            }
+            if self.trouble.is_some() {
                 break;
             }
         }
@@ -254,35 +331,14 @@ impl Copier<'_> {
     }
 }
 
-/// How many of these bytes, which go to `offset`, are either all in blocks of zeros or all not, and
-/// whether they are. Bytes of blocks that are not whole are data.
-fn beginning(bytes: &[u8], offset: u64) -> (usize, bool) {
-    let block = BLOCK as u64;
-    let first = usize::try_from((block - offset % block) % block).unwrap_or(0);
-    if first > 0 {
-        return (first.min(bytes.len()), false);
-    }
-    let is_hole = |block: &&[u8]| block.len() == BLOCK && block.iter().all(|&byte| byte == 0);
-    let mut blocks = bytes.chunks(BLOCK).map(|block| is_hole(&block));
-    let begins = blocks.next().unwrap_or(false);
-    let alike = 1 + blocks.take_while(|is_hole| *is_hole == begins).count();
-    ((alike * BLOCK).min(bytes.len()), begins)
+/// How many of `size` bytes at `offset` stand behind the last boundary of pages among them.
+fn unaligned(offset: u64, size: usize) -> usize {
+    let rest = (offset.saturating_add(size as u64)) % 4096;
+    usize::try_from(rest).ok().filter(|rest| *rest < size).unwrap_or(0)
 }
 
-/// Writes all of `bytes` to where the range begins in the target: how much was written, and the
-/// error that ended it.
-fn write(range: &Range, bytes: &[u8]) -> (u64, Option<Errno>) {
-    let mut written = 0;
-    while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
-        let at = range.off_out.saturating_add(written as u64);
-        let done = sys::write_at(range.fd_out, rest, at);
-        counted("pwrite64", range.fd_out, done);
-        match done {
-            // Neither progress nor a reason: trying again might never end.
-            Ok(0) => return (written as u64, Some(Errno::EIO)),
-            Ok(count) => written += count,
-            Err(errno) => return (written as u64, Some(errno)),
-        }
-    }
-    (written as u64, None)
+fn punch(range: &Range) -> Result<(), Errno> {
+    let punched = sys::punch_hole(range.fd_out, range.off_out, range.len);
+    system_call("fallocate to punch a hole in", range.fd_out, &punched);
+    punched
 }

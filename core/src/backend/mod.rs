@@ -2,13 +2,21 @@
 //! [`Range`] that was checked, tries, and says what came of it. None of them touches a file offset
 //! or a caller's pointer.
 
+mod layout;
+mod pace;
+mod pipe;
+mod zeros;
+
 mod copy;
 mod dedup;
 mod reflink;
+mod verify;
 
-pub(crate) use copy::{Holes, Through, copy};
+pub(crate) use copy::{ONE_PIECE, Through, copy};
 pub(crate) use dedup::{dedup, dedup_nothing};
+pub(crate) use layout::Holes;
 pub(crate) use reflink::reflink;
+pub(crate) use verify::{Verdict, verify};
 
 use crate::call::Method;
 use crate::errno::Errno;

@@ -11,6 +11,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     lead: Lead::Rules,
     copying: Copying::KeepingHoles,
     goes_on_after: super::freebsd_15::GOES_ON_AFTER,
+    emulation_crosses: false,
     rules: RULES,
 };
 

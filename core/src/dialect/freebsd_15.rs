@@ -7,7 +7,7 @@ use crate::flags::Mode;
 use crate::sys::{self, Kind};
 
 /// FreeBSD's kernel has a copy of its own for whatever a filesystem cannot do.
-pub(super) const GOES_ON_AFTER: &[Errno] = &[Errno::EXDEV, Errno::ENOSYS, Errno::EOPNOTSUPP];
+pub(super) const GOES_ON_AFTER: &[Errno] = &[Errno::EXDEV, Errno::EOPNOTSUPP];
 
 pub(super) static DIALECT: Dialect = Dialect {
     name: "freebsd-15",
@@ -17,6 +17,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     lead: Lead::Rules,
     copying: Copying::KeepingHoles,
     goes_on_after: GOES_ON_AFTER,
+    emulation_crosses: false,
     rules: RULES,
 };
 

@@ -14,6 +14,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     lead: Lead::Rules,
     copying: Copying::InEightKiB,
     goes_on_after: &[],
+    emulation_crosses: false,
     rules: RULES,
 };
 

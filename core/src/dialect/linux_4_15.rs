@@ -13,7 +13,8 @@ pub(super) static DIALECT: Dialect = Dialect {
     modes: &[],
     lead: Lead::Rules,
     copying: Copying::Plainly,
-    goes_on_after: &[Errno::ENOSYS],
+    goes_on_after: &[],
+    emulation_crosses: false,
     rules: RULES,
 };
 

@@ -12,6 +12,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     lead: Lead::Kernel,
     copying: Copying::Plainly,
     goes_on_after: &[Errno::EXDEV],
+    emulation_crosses: false,
     rules: RULES,
 };
 

@@ -54,6 +54,8 @@ pub struct Dialect {
     pub copying: Copying,
     /// Errors of the kernel's copy_file_range at which the library copies in its place.
     pub goes_on_after: &'static [Errno],
+    /// Whether the library's own copies cross filesystems although the kernel's do not.
+    pub emulation_crosses: bool,
     /// Its rules, in order.
     pub rules: &'static [Rule],
 }

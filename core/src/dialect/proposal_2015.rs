@@ -13,6 +13,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     lead: Lead::Rules,
     copying: Copying::Plainly,
     goes_on_after: &[],
+    emulation_crosses: false,
     rules: RULES,
 };
 

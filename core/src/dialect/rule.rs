@@ -281,7 +281,7 @@ pub(super) static DIRECT: Condition = Condition::new(
     |facts| {
         let goes_by_sectors = |start: i64| start.cast_unsigned().is_multiple_of(SECTOR);
         let starts = facts.ends().map(|end| end.start().unwrap_or(0));
-        let is_direct = |end: &&End| end.opening().is_ok_and(|opening| opening.direct);
+        let is_direct = |end: &&End<'_>| end.opening().is_ok_and(|opening| opening.direct);
         facts.ends().iter().any(is_direct)
             && !(starts.into_iter().all(goes_by_sectors) && facts.cropped().is_multiple_of(SECTOR))
     },

@@ -59,7 +59,7 @@ fn notes(out: &mut Piece, method: Method, rule: Option<&Rule>) {
 }
 
 /// A descriptor, its path and the offset: `3</path>, [0], `.
-#[inline]
+#[inline(always)]
 fn file(out: &mut Piece, fd: i32, path: Option<&[u8]>, offset: Offset) {
     out.signed(i64::from(fd));
     if let Some(path) = path {
@@ -96,7 +96,7 @@ pub(super) fn message(line: &mut Line, said: &Said, message: &dyn fmt::Debug) {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn origin(out: &mut Piece, pid: i32, time_ns: u64) {
     out.signed(i64::from(pid));
     out.byte(b' ');

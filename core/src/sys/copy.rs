@@ -25,6 +25,13 @@ impl OffsetPointer {
         self.0.is_null()
     }
 
+    /// Whether the whole offset stands in the page in which `args` begin; no page is smaller than 4 KiB.
+    fn is_in_page_of(self, args: &Args) -> bool {
+        let page = (&raw const *args).addr() / 4096;
+        let first = self.0.addr();
+        first / 4096 == page && first.checked_add(7).is_some_and(|last| last / 4096 == page)
+    }
+
     /// The address as a number, for the log.
     #[must_use]
     pub fn address(self) -> u64 {
@@ -139,7 +146,36 @@ pub fn read_offset(pointer: OffsetPointer) -> Result<i64, Errno> {
     }
 }
 
-/// Writes a caller's offset. EFAULT where the memory cannot be written.
+/// Reads a caller's offset that can be written too. EFAULT where the memory can be neither or only
+/// the one.
+///
+/// Most offsets stand in the frame of the function that calls, in one page with the call's arguments
+/// as our door keeps them. Of any other the kernel is asked, by a call that reads the eight bytes and
+/// writes the same bytes back before it fails: sendfile(2) between no descriptors. Whoever else looks
+/// there, a signal's handler or a thread, sees what was there.
+pub fn touch_offset(pointer: OffsetPointer, args: &Args) -> Result<i64, Errno> {
+    if !pointer.is_in_page_of(args) {
+        let registers = [reg(-1), reg(-1), pointer.0 as usize, 0, 0, 0];
+        // SAFETY: there is nothing to send; the kernel checks the pointer, and leaves what it found.
+        match answer(unsafe { syscall(libc::SYS_sendfile, registers) }) {
+            Err(Errno::EBADF) => {}
+            _ => return Err(Errno::EFAULT),
+        }
+    }
+    // SAFETY: the kernel has just read and written these eight bytes, or they stand in a page of the
+    // stack that we have written to.
+    let bytes = unsafe { pointer.0.cast::<[u8; 8]>().read_volatile() };
+    Ok(i64::from_ne_bytes(bytes))
+}
+
+/// Writes a caller's offset that [`touch_offset`] has read a moment ago.
+pub fn put_offset(pointer: OffsetPointer, value: i64) {
+    // SAFETY: the kernel has written these eight bytes in this call, which the host gave us to write.
+    unsafe { pointer.0.cast::<[u8; 8]>().write_volatile(value.to_ne_bytes()) };
+}
+
+/// Writes a caller's offset. EFAULT where the memory cannot be written. To be called where signals
+/// are held back: a handler would see what the kernel leaves there for an instant.
 ///
 /// The kernel is asked first, by a call that does nothing but write eight bytes there: the
 /// thread's signal mask.
@@ -148,8 +184,6 @@ pub fn write_offset(pointer: OffsetPointer, value: i64) -> Result<(), Errno> {
     // SAFETY: without a new set the call changes nothing; the kernel checks the pointer, and what
     // it writes there stands for an instant.
     answer(unsafe { syscall(libc::SYS_rt_sigprocmask, registers) }).map_err(|_| Errno::EFAULT)?;
-    // SAFETY: the kernel has just written these eight bytes, which the host gave us to write.
-    // Unaligned offsets are legal to the kernel.
-    unsafe { pointer.0.cast::<[u8; 8]>().write_volatile(value.to_ne_bytes()) };
+    put_offset(pointer, value);
     Ok(())
 }

@@ -41,9 +41,10 @@ struct Extent {
     reserved: [u32; 3],
 }
 
-/// struct `fiemap` of linux/fiemap.h, with room for extents behind it.
+/// struct `fiemap` of linux/fiemap.h, with room for extents behind it. Half a kilobyte of stack, so
+/// there is one of them for a whole walk.
 #[repr(C)]
-struct Map {
+struct Request {
     start: u64,
     length: u64,
     flags: u32,
@@ -53,17 +54,51 @@ struct Map {
     extents: [Extent; EXTENTS as usize],
 }
 
+impl Request {
+    fn new(flags: u32) -> Request {
+        const NONE: Extent = Extent {
+            logical: 0,
+            physical: 0,
+            length: 0,
+            reserved64: [0; 2],
+            flags: 0,
+            reserved: [0; 3],
+        };
+        Request {
+            start: 0,
+            length: 0,
+            flags,
+            mapped_extents: 0,
+            extent_count: EXTENTS,
+            reserved: 0,
+            extents: [NONE; EXTENTS as usize],
+        }
+    }
+
+    /// The first extents from `start` to `end`.
+    #[inline(never)]
+    fn look(&mut self, fd: i32, start: u64, end: u64) -> Result<&[Extent], Errno> {
+        (self.start, self.length, self.mapped_extents) = (start, end - start, 0);
+        let registers = [reg(fd), FS_IOC_FIEMAP, &raw mut *self as usize, 0, 0, 0];
+        // SAFETY: the kernel reads and writes a struct fiemap and as many extents behind it as it
+        // says there is room for.
+        answer(unsafe { syscall(libc::SYS_ioctl, registers) })?;
+        let count = self.mapped_extents.min(EXTENTS) as usize;
+        Ok(self.extents.get(..count).unwrap_or_default())
+    }
+}
+
 /// Whether `len` bytes at `offset` share their blocks (ioctl_fiemap(2)). What was written lately
 /// is brought to the disk for that. EOPNOTSUPP or ENOTTY where the filesystem does not tell.
 pub fn shares_blocks(fd: i32, offset: u64, len: u64) -> Result<Sharing, Errno> {
     let end = offset.saturating_add(len);
     let mut start = offset;
     let (mut shared, mut own) = (false, false);
+    let mut request = Request::new(FIEMAP_FLAG_SYNC);
     while start < end {
-        let map = map(fd, start, end - start)?;
-        let count = map.mapped_extents.min(EXTENTS);
+        let extents = request.look(fd, start, end)?;
         let mut next = start;
-        for extent in map.extents.iter().take(count as usize) {
+        for extent in extents {
             if extent.flags & FIEMAP_EXTENT_SHARED == 0 {
                 own = true;
             } else {
@@ -73,7 +108,7 @@ pub fn shares_blocks(fd: i32, offset: u64, len: u64) -> Result<Sharing, Errno> {
             next = if is_last { end } else { extent.logical.saturating_add(extent.length) };
         }
         // Nothing more in the range, or a filesystem that repeats itself.
-        if count < EXTENTS || next <= start {
+        if extents.len() < EXTENTS as usize || next <= start {
             break;
         }
         start = next;
@@ -85,19 +120,28 @@ pub fn shares_blocks(fd: i32, offset: u64, len: u64) -> Result<Sharing, Errno> {
     })
 }
 
+/// Which map is looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Map {
+    /// The map as it is: where it has data there are some, but it may not have those yet that were
+    /// written lately.
+    AsItIs,
+    /// What was written lately is brought to the disk first: where this map has none, there are none.
+    Written,
+}
+
 /// Where the first data at or behind `offset` begin, and where they end as far as one look tells;
-/// both are `offset + len` where there are none before that. What was written lately is brought to
-/// the disk for that, so that nothing that was written counts as a hole. EOPNOTSUPP or ENOTTY where
-/// the filesystem does not tell (tmpfs).
-pub fn next_data(fd: i32, offset: u64, len: u64) -> Result<(u64, u64), Errno> {
+/// both are `offset + len` where there are none before that. Blocks that were allocated and not
+/// written count as none. EOPNOTSUPP or ENOTTY where the filesystem does not tell (tmpfs).
+pub fn next_data(fd: i32, offset: u64, len: u64, which: Map) -> Result<(u64, u64), Errno> {
     let end = offset.saturating_add(len);
     let mut start = offset;
+    let mut request = Request::new(if which == Map::Written { FIEMAP_FLAG_SYNC } else { 0 });
     while start < end {
-        let map = map(fd, start, end - start)?;
-        let count = map.mapped_extents.min(EXTENTS);
+        let extents = request.look(fd, start, end)?;
         let mut found: Option<(u64, u64)> = None;
         let mut next = end;
-        for extent in map.extents.iter().take(count as usize) {
+        for extent in extents {
             let extent_end = extent.logical.saturating_add(extent.length);
             next = extent_end;
             let is_hole = extent.flags & FIEMAP_EXTENT_UNWRITTEN != 0;
@@ -116,37 +160,11 @@ pub fn next_data(fd: i32, offset: u64, len: u64) -> Result<(u64, u64), Errno> {
         match found {
             Some((begin, data_end)) => return Ok((begin.min(end), data_end.min(end))),
             // Only holes so far, and maybe more extents behind them.
-            None if count == EXTENTS && next > start => start = next,
+            None if extents.len() == EXTENTS as usize && next > start => start = next,
             None => break,
         }
     }
     Ok((end, end))
-}
-
-/// The first extents of a range.
-fn map(fd: i32, start: u64, length: u64) -> Result<Map, Errno> {
-    const NONE: Extent = Extent {
-        logical: 0,
-        physical: 0,
-        length: 0,
-        reserved64: [0; 2],
-        flags: 0,
-        reserved: [0; 3],
-    };
-    let mut map = Map {
-        start,
-        length,
-        flags: FIEMAP_FLAG_SYNC,
-        mapped_extents: 0,
-        extent_count: EXTENTS,
-        reserved: 0,
-        extents: [NONE; EXTENTS as usize],
-    };
-    let registers = [reg(fd), FS_IOC_FIEMAP, &raw mut map as usize, 0, 0, 0];
-    // SAFETY: the kernel reads and writes a struct fiemap and as many extents behind it as it says
-    // there is room for.
-    answer(unsafe { syscall(libc::SYS_ioctl, registers) })?;
-    Ok(map)
 }
 
 /// Whether no byte may stand at `offset` in a file of the filesystem of `fd`. Nobody tells the

@@ -90,10 +90,7 @@ pub fn open_append(path: &CStr) -> Result<Opened, Errno> {
     let registers = [reg(libc::AT_FDCWD), path.as_ptr() as usize, reg(flags), 0o666, 0, 0];
     // SAFETY: path is a C string.
     let low = descriptor(answer(unsafe { syscall(libc::SYS_openat, registers) })?);
-    let high = duplicate(low, OUR_LOWEST).or_else(|_| duplicate(low, OUR_LOWEST_UNDER_LIMIT));
-    close(low);
-    // EINVAL where the limit lies below.
-    let fd = high.map_err(|errno| if errno == Errno::EINVAL { Errno::EMFILE } else { errno })?;
+    let fd = move_up(low)?;
     match identify(fd) {
         Ok(identity) => Ok(Opened { fd, identity }),
         Err(errno) => {
@@ -101,6 +98,14 @@ pub fn open_append(path: &CStr) -> Result<Opened, Errno> {
             Err(errno)
         }
     }
+}
+
+/// Moves a descriptor of ours to 10 or above. EMFILE where there is no room; it is closed then.
+pub(super) fn move_up(low: i32) -> Result<i32, Errno> {
+    let high = duplicate(low, OUR_LOWEST).or_else(|_| duplicate(low, OUR_LOWEST_UNDER_LIMIT));
+    close(low);
+    // EINVAL where the limit lies below.
+    high.map_err(|errno| if errno == Errno::EINVAL { Errno::EMFILE } else { errno })
 }
 
 fn duplicate(fd: i32, lowest: usize) -> Result<i32, Errno> {
@@ -220,24 +225,33 @@ pub fn readlink_fd(fd: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
     answer(unsafe { syscall(libc::SYS_readlinkat, registers) })
 }
 
+/// Opens an existing file (open(2)).
+pub(super) fn open(path: &CStr, flags: i32) -> Result<i32, Errno> {
+    let registers = [reg(libc::AT_FDCWD), path.as_ptr() as usize, reg(flags), 0, 0, 0];
+    // SAFETY: path is a C string.
+    answer(unsafe { syscall(libc::SYS_openat, registers) }).map(descriptor)
+}
+
 /// The start of the file at `path`: bytes read into `buffer`.
 pub(super) fn read_path(path: &CStr, buffer: &mut [u8]) -> Result<usize, Errno> {
-    let flags = reg(libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOCTTY);
-    let registers = [reg(libc::AT_FDCWD), path.as_ptr() as usize, flags, 0, 0, 0];
-    // SAFETY: path is a C string.
-    let fd = answer(unsafe { syscall(libc::SYS_openat, registers) }).map(descriptor)?;
+    let fd = open(path, libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOCTTY)?;
+    let done = read(fd, buffer);
+    close(fd);
+    done
+}
+
+/// read(2): bytes read, 0 at the end.
+pub(super) fn read(fd: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
     let registers = [reg(fd), buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0];
     // SAFETY: the kernel writes at most buffer.len() bytes.
-    let read = answer(unsafe { syscall(libc::SYS_read, registers) });
-    close(fd);
-    read
+    answer(unsafe { syscall(libc::SYS_read, registers) })
 }
 
 const LINK_PREFIX: &[u8] = b"/proc/thread-self/fd/";
 
 /// The path of the symbolic link to what `fd` refers to, with its zero byte. EBADF where `fd` is
 /// no number of a descriptor.
-fn link_to(fd: i32) -> Result<[u8; LINK_PREFIX.len() + 11], Errno> {
+pub(super) fn link_to(fd: i32) -> Result<[u8; LINK_PREFIX.len() + 11], Errno> {
     let Ok(mut rest) = u32::try_from(fd) else {
         return Err(Errno::EBADF);
     };

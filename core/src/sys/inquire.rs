@@ -45,8 +45,41 @@ impl Stat {
     }
 }
 
-/// fstat(2). EBADF where the descriptor is closed; `O_PATH` will do.
+/// What the file of `fd` is (statx(2)). EBADF where the descriptor is closed; `O_PATH` will do.
+///
+/// Not by fstat(2), which tells the times too: since Linux 6.13 who was told a file's time makes the
+/// next write to it note a finer one, at the cost of half a write of 4 KiB.
 pub fn stat(fd: i32) -> Result<Stat, Errno> {
+    const WANTED: u32 = libc::STATX_TYPE | libc::STATX_INO | libc::STATX_SIZE | libc::STATX_BLOCKS;
+    match statx(fd, WANTED) {
+        Ok(statx) => Ok(Stat {
+            kind: kind(statx.stx_mode.into()),
+            dev: libc::makedev(statx.stx_dev_major, statx.stx_dev_minor),
+            ino: statx.stx_ino,
+            size: statx.stx_size,
+            allocated: statx.stx_blocks.saturating_mul(BLOCK),
+        }),
+        // Linux before 4.11, or a filter.
+        Err(Errno::ENOSYS | Errno::EPERM) => fstat(fd),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// The unit of allocated blocks, whatever the filesystem's blocks are: inode(7).
+const BLOCK: u64 = 512;
+
+fn statx(fd: i32, wanted: u32) -> Result<libc::statx, Errno> {
+    let mut statx = MaybeUninit::<libc::statx>::uninit();
+    let empty = c"".as_ptr() as usize;
+    let registers =
+        [reg(fd), empty, reg(libc::AT_EMPTY_PATH), wanted as usize, statx.as_mut_ptr() as usize, 0];
+    // SAFETY: an empty C string, and the kernel writes one struct statx.
+    answer(unsafe { syscall(libc::SYS_statx, registers) })?;
+    // SAFETY: it succeeded, so the kernel has filled it.
+    Ok(unsafe { statx.assume_init() })
+}
+
+fn fstat(fd: i32) -> Result<Stat, Errno> {
     let mut stat = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: the kernel writes one struct stat, which on x86-64 and aarch64 is the C library's.
     answer(unsafe { syscall(libc::SYS_fstat, [reg(fd), stat.as_mut_ptr() as usize, 0, 0, 0, 0]) })?;
@@ -67,17 +100,20 @@ fn stat_path(path: &CStr) -> Result<Stat, Errno> {
 
 fn reduced(stat: &libc::stat) -> Stat {
     Stat {
-        kind: match stat.st_mode & libc::S_IFMT {
-            libc::S_IFREG => Kind::Regular,
-            libc::S_IFDIR => Kind::Directory,
-            libc::S_IFCHR | libc::S_IFBLK | libc::S_IFLNK => Kind::Special,
-            _ => Kind::Unnamed,
-        },
+        kind: kind(stat.st_mode),
         dev: stat.st_dev,
         ino: stat.st_ino,
         size: u64::try_from(stat.st_size).unwrap_or(0),
-        // In units of 512 bytes whatever the filesystem's blocks are: inode(7).
-        allocated: u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512),
+        allocated: u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(BLOCK),
+    }
+}
+
+fn kind(mode: libc::mode_t) -> Kind {
+    match mode & libc::S_IFMT {
+        libc::S_IFREG => Kind::Regular,
+        libc::S_IFDIR => Kind::Directory,
+        libc::S_IFCHR | libc::S_IFBLK | libc::S_IFLNK => Kind::Special,
+        _ => Kind::Unnamed,
     }
 }
 
@@ -132,8 +168,23 @@ pub fn is_same_description(one: i32, other: i32) -> bool {
 pub struct Filesystem {
     /// Bytes of a block, of which shared ranges are made.
     pub block: u64,
-    /// Whether it is one that never lets two files share blocks.
-    pub never_shares: bool,
+    /// Bytes that are free to who is not root.
+    pub free: u64,
+    /// Which one it is.
+    pub name: FilesystemName,
+}
+
+/// Filesystems on which a copy goes another way than elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FilesystemName {
+    /// ext2, ext3 and ext4, which have one number.
+    Ext4,
+    /// xfs.
+    Xfs,
+    /// tmpfs, and memory files.
+    Tmpfs,
+    /// Any other.
+    Other,
 }
 
 /// The filesystem of `fd`.
@@ -144,9 +195,16 @@ pub fn filesystem(fd: i32) -> Result<Filesystem, Errno> {
     answer(unsafe { syscall(libc::SYS_fstatfs, registers) })?;
     // SAFETY: it succeeded, so the kernel has filled it.
     let statfs = unsafe { statfs.assume_init_ref() };
+    let block = u64::try_from(statfs.f_bsize).unwrap_or(0).max(1);
     Ok(Filesystem {
-        block: u64::try_from(statfs.f_bsize).unwrap_or(0).max(1),
-        never_shares: matches!(statfs.f_type, libc::EXT4_SUPER_MAGIC | libc::TMPFS_MAGIC),
+        block,
+        free: statfs.f_bavail.saturating_mul(block),
+        name: match statfs.f_type {
+            libc::EXT4_SUPER_MAGIC => FilesystemName::Ext4,
+            libc::XFS_SUPER_MAGIC => FilesystemName::Xfs,
+            libc::TMPFS_MAGIC => FilesystemName::Tmpfs,
+            _ => FilesystemName::Other,
+        },
     })
 }
 
@@ -154,14 +212,7 @@ pub fn filesystem(fd: i32) -> Result<Filesystem, Errno> {
 #[must_use]
 pub fn is_immutable(fd: i32) -> bool {
     const IMMUTABLE: u64 = libc::STATX_ATTR_IMMUTABLE as u64;
-    let mut statx = MaybeUninit::<libc::statx>::zeroed();
-    let empty = c"".as_ptr() as usize;
-    let registers = [reg(fd), empty, reg(libc::AT_EMPTY_PATH), 0, statx.as_mut_ptr() as usize, 0];
-    // SAFETY: an empty C string, and the kernel writes one struct statx.
-    let done = answer(unsafe { syscall(libc::SYS_statx, registers) });
-    // SAFETY: zeroed at first, so it is valid whatever the kernel did.
-    let attributes = unsafe { statx.assume_init() }.stx_attributes;
-    done.is_ok() && attributes & IMMUTABLE != 0
+    statx(fd, 0).is_ok_and(|statx| statx.stx_attributes & IMMUTABLE != 0)
 }
 
 /// Whether a memory file is sealed against writing at all, and against growing (memfd_create(2)).
@@ -177,40 +228,75 @@ pub fn seals(fd: i32) -> (bool, bool) {
 /// What the kernel says of copying no bytes from the start of one file to the start of the other:
 /// since Linux 5.19 it makes every check that does not depend on the range, and moves nothing.
 pub fn zero_length_copy(fd_in: i32, fd_out: i32) -> Result<usize, Errno> {
-    let (mut off_in, mut off_out) = (0i64, 0i64);
-    let registers =
-        [reg(fd_in), &raw mut off_in as usize, reg(fd_out), &raw mut off_out as usize, 0, 0];
     // Even this call raises SIGXFSZ where the limit is 0.
     let guard = (file_size_limit() == Ok(0)).then(SignalGuard::new);
-    // SAFETY: two offsets of ours.
-    let done = answer(unsafe { syscall(libc::SYS_copy_file_range, registers) });
+    let done = zero_length_copy_at(fd_in, 0, fd_out, 0);
     if let Some(guard) = guard {
         guard.note(done, 0);
     }
     done
 }
 
+/// The same from and to these places, in bytes: the checks of where a range begins are made too, and
+/// SIGXFSZ is raised where it begins behind the limit on file sizes.
+pub fn zero_length_copy_at(
+    fd_in: i32,
+    mut off_in: i64,
+    fd_out: i32,
+    mut off_out: i64,
+) -> Result<usize, Errno> {
+    let registers =
+        [reg(fd_in), &raw mut off_in as usize, reg(fd_out), &raw mut off_out as usize, 0, 0];
+    // SAFETY: two offsets of ours.
+    answer(unsafe { syscall(libc::SYS_copy_file_range, registers) })
+}
+
+/// Whether this kernel has no copy_file_range(2), or a seccomp filter hides it: to descriptors that
+/// do not exist the call itself says EBADF.
+#[must_use]
+pub fn is_copy_file_range_missing() -> bool {
+    zero_length_copy_at(-1, 0, -1, 0) != Err(Errno::EBADF)
+}
+
 /// Whether the file is in use as swap space, as far as /proc/swaps tells: no call says it of a
 /// descriptor.
 #[must_use]
 pub fn is_swap_file(stat: &Stat) -> bool {
-    let mut text = [0; 2048];
-    let Ok(len) = file::read_path(c"/proc/swaps", &mut text) else { return false };
-    let mut lines = text.get(..len).unwrap_or_default().split(|&byte| byte == b'\n').skip(1);
-    lines.any(|line| {
-        let mut path = [0; 512];
-        let name = line.split(|&byte| byte == b' ' || byte == b'\t').next().unwrap_or_default();
-        unescape(name, &mut path)
-            .and_then(|path| stat_path(path).ok())
-            .is_some_and(|swap| swap.is_same_file(stat))
-    })
+    let Ok(fd) = file::open(c"/proc/swaps", libc::O_RDONLY | libc::O_CLOEXEC) else { return false };
+    // A path with its columns; this may stand on a signal handler's stack.
+    let mut text = [0; 768];
+    let mut len = 0;
+    let mut found = false;
+    while let Some(room) = text.get_mut(len..).filter(|room| !room.is_empty()) {
+        match file::read(fd, room) {
+            Ok(more @ 1..) => len += more,
+            _ => break,
+        }
+        // The first line names the columns, and no file.
+        while let Some(end) = text.iter().take(len).position(|&byte| byte == b'\n') {
+            found |= text.get_mut(..end).is_some_and(|line| names(line, stat));
+            text.copy_within(end + 1..len, 0);
+            len -= end + 1;
+        }
+    }
+    file::close(fd);
+    found
+}
+
+/// Whether a line of /proc/swaps begins with the path of that file.
+fn names(line: &mut [u8], stat: &Stat) -> bool {
+    let end = line.iter().position(|&byte| byte == b' ' || byte == b'\t').unwrap_or(line.len());
+    let Some(room) = line.get_mut(..=end) else { return false };
+    let path = unescape(room);
+    path.and_then(|path| stat_path(path).ok()).is_some_and(|swap| swap.is_same_file(stat))
 }
 
 /// A path of /proc, where white space and backslashes are three octal digits behind a backslash
-/// (proc_pid_mounts(5)).
-fn unescape<'a>(name: &[u8], room: &'a mut [u8]) -> Option<&'a CStr> {
+/// (proc_pid_mounts(5)), made a C string where it stands; its last byte is there for the zero.
+fn unescape(name: &mut [u8]) -> Option<&CStr> {
     let (mut from, mut to) = (0, 0);
-    while let Some(&byte) = name.get(from) {
+    while from + 1 < name.len() {
+        let byte = *name.get(from)?;
         let digits = name.get(from + 1..from + 4).filter(|_| byte == b'\\');
         let octal = digits.and_then(|digits| {
             digits.iter().try_fold(0u8, |value, digit| {
@@ -218,12 +304,12 @@ fn unescape<'a>(name: &[u8], room: &'a mut [u8]) -> Option<&'a CStr> {
                 value.checked_mul(8)?.checked_add(digit)
             })
         });
-        *room.get_mut(to)? = octal.unwrap_or(byte);
+        *name.get_mut(to)? = octal.unwrap_or(byte);
         from += if octal.is_some() { 4 } else { 1 };
         to += 1;
     }
-    *room.get_mut(to)? = 0;
-    CStr::from_bytes_until_nul(room).ok().filter(|path| !path.is_empty())
+    *name.get_mut(to)? = 0;
+    CStr::from_bytes_until_nul(name).ok().filter(|path| !path.is_empty())
 }
 
 #[cfg(test)]
@@ -232,10 +318,17 @@ mod tests {
 
     #[test]
     fn paths_of_proc_are_unescaped() {
-        let mut room = [0; 32];
-        assert_eq!(unescape(b"/a\\040b\\134", &mut room), Some(c"/a b\\"));
-        assert_eq!(unescape(b"/a\\9b", &mut room), Some(c"/a\\9b"));
-        assert_eq!(unescape(b"", &mut room), None);
-        assert_eq!(unescape(&[b'a'; 32], &mut room), None);
+        let unescaped = |text: &[u8]| {
+            let mut room: Vec<u8> = text.to_vec();
+            room.push(b' ');
+            unescape(&mut room).map(CStr::to_owned)
+        };
+        assert_eq!(unescaped(b"/a\\040b\\134").as_deref(), Some(c"/a b\\"));
+        assert_eq!(unescaped(b"/a\\9b").as_deref(), Some(c"/a\\9b"));
+        assert_eq!(unescaped(b"/a").as_deref(), Some(c"/a"));
+        assert_eq!(unescaped(b""), None);
     }
+
+    use std::borrow::ToOwned;
+    use std::vec::Vec;
 }

@@ -2,6 +2,7 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Bytes that are written once, by whoever comes first, and then only read.
@@ -43,9 +44,64 @@ impl<const SIZE: usize> Default for Kept<SIZE> {
     }
 }
 
-/// Bytes at the start of a page, as `O_DIRECT` wants them (open(2)).
+/// A value that is set once, by whoever comes first, and then only read. Nobody waits for it: a
+/// signal's handler may have interrupted the one who sets it.
+pub struct SetOnce<T> {
+    taken: AtomicBool,
+    set: AtomicBool,
+    value: UnsafeCell<MaybeUninit<T>>,
+}
+
+// SAFETY: whoever finds `taken` clear is the only one ever to write, and `set` gives out what was
+// written only then; after that all threads share it and none owns it.
+unsafe impl<T: Send + Sync> Sync for SetOnce<T> {}
+
+impl<T> SetOnce<T> {
+    /// Not set.
+    #[must_use]
+    pub const fn new() -> Self {
+        SetOnce {
+            taken: AtomicBool::new(false),
+            set: AtomicBool::new(false),
+            value: UnsafeCell::new(MaybeUninit::uninit()),
+        }
+    }
+
+    /// Sets it, unless somebody was before.
+    pub fn set(&'static self, value: T) {
+        if self.taken.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        // SAFETY: `taken` was clear, so nobody else writes, and nobody reads before `set`.
+        unsafe { (*self.value.get()).write(value) };
+        self.set.store(true, Ordering::Release);
+    }
+
+    /// The value, once it is set.
+    #[inline]
+    pub fn get(&'static self) -> Option<&'static T> {
+        if !self.set.load(Ordering::Acquire) {
+            return None;
+        }
+        // SAFETY: nobody writes any more.
+        let value = unsafe { &*self.value.get() };
+        // SAFETY: it was written before `set`.
+        Some(unsafe { value.assume_init_ref() })
+    }
+}
+
+impl<T> Default for SetOnce<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Bytes at the start of a page.
 #[repr(C, align(4096))]
-struct Aligned([u8; Buffers::SIZE]);
+struct Aligned([u8; Buffers::SIZE + PAGE]);
+
+/// Where pages begin, for files and for memory; some machines have larger ones.
+const PAGE: usize = 4096;
 
 /// Buffers for copies that go through user space. One that was never used costs nothing.
 pub struct Buffers {
@@ -69,8 +125,19 @@ impl Buffers {
     pub const fn new() -> Self {
         Buffers {
             taken: [const { AtomicBool::new(false) }; Buffers::COUNT],
-            bytes: [const { UnsafeCell::new(Aligned([0; Buffers::SIZE])) }; Buffers::COUNT],
+            bytes: [const { UnsafeCell::new(Aligned([0; Buffers::SIZE + PAGE])) }; Buffers::COUNT],
         }
+    }
+
+    /// The part of a buffer that begins at the same place of a page as byte `offset` of a file. The
+    /// kernel copies half as fast from one place of a page to another, and `O_DIRECT` wants what is
+    /// aligned in the file to be so in memory (open(2)). All of a buffer that is none of the large.
+    #[must_use]
+    pub fn in_step(buffer: &mut [u8], offset: u64) -> &mut [u8] {
+        let place = usize::try_from(offset % PAGE as u64).unwrap_or(0);
+        let place = if buffer.len() > Buffers::SIZE { place } else { 0 };
+        let end = buffer.len().min(place + Buffers::SIZE);
+        buffer.get_mut(place..end).unwrap_or_default()
     }
 
     /// Lends a buffer for as long as `work` runs: a small one where all are taken. Nothing is

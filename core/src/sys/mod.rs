@@ -12,16 +12,20 @@ mod file;
 mod host;
 mod inquire;
 mod memory;
+mod pages;
+mod pipe;
 mod raw;
+mod reader;
 mod thread;
 mod transfer;
 
 pub use libc::ssize_t;
 
 pub use copy::{
-    Args, COPY_FILE_RANGE, NextCopy, OffsetPointer, copy_file_range, read_offset, write_offset,
+    Args, COPY_FILE_RANGE, NextCopy, OffsetPointer, copy_file_range, put_offset, read_offset,
+    touch_offset, write_offset,
 };
-pub use fiemap::{Sharing, is_beyond_filesystem, next_data, shares_blocks};
+pub use fiemap::{Map, Sharing, is_beyond_filesystem, next_data, shares_blocks};
 pub use file::{
     Identity, Opened, Readiness, close, getcwd, identify, open_append, position, readlink_fd,
     set_position, wait_writable, write, write_at_end, write_no_wait,
@@ -31,14 +35,19 @@ pub use host::{
     next_syscall, realtime_ns,
 };
 pub use inquire::{
-    Filesystem, Kind, Opening, Stat, filesystem, is_immutable, is_same_description, is_swap_file,
-    opening, seals, stat, zero_length_copy,
+    Filesystem, FilesystemName, Kind, Opening, Stat, filesystem, is_copy_file_range_missing,
+    is_immutable, is_same_description, is_swap_file, opening, seals, stat, zero_length_copy,
+    zero_length_copy_at,
 };
-pub use memory::{Arena, Buffers, Kept};
+pub use memory::{Arena, Buffers, Kept, SetOnce};
+pub use pages::{pages_of, pages_present};
+pub use pipe::Pipe;
+pub use reader::Reader;
 pub use thread::{
     Cancellation, HeldSignals, KeptErrno, SignalGuard, comm, errno, file_size_limit,
     file_size_limited, getpid, gettid, ignore, raise, set_errno, test_cancel, yield_now,
 };
 pub use transfer::{
-    Deduped, Range, clone_range, copy_range, dedupe_range, extend, punch_hole, read_at, write_at,
+    Deduped, Range, clone_range, copy_range, dedupe_range, preallocate, punch_hole, read_at,
+    write_at,
 };

@@ -272,7 +272,8 @@ impl Drop for SignalGuard {
 /// Signals held back while bytes are moved in pieces: their handlers must not find the call half
 /// done, and one that is waiting ends it early, as it ends the kernel's copy (signal(7)).
 pub struct HeldSignals {
-    mask: u64,
+    /// The thread's mask before that; `None` where none are held.
+    mask: Option<u64>,
 }
 
 /// Those that a fault of the thread itself raises: held back, they would be deadly.
@@ -290,30 +291,43 @@ impl HeldSignals {
     /// Holds them back in the calling thread.
     #[must_use]
     pub fn new() -> Self {
-        let mut held = HeldSignals { mask: 0 };
+        let mut mask = 0u64;
         let all = !(FAULTS | OF_THE_C_LIBRARY);
         let registers = [
             reg(libc::SIG_BLOCK),
             &raw const all as usize,
-            &raw mut held.mask as usize,
+            &raw mut mask as usize,
             size_of::<u64>(),
             0,
             0,
         ];
         // SAFETY: the kernel reads one 64-bit set and writes one.
-        let _ = unsafe { syscall(libc::SYS_rt_sigprocmask, registers) };
-        held
+        let held = answer(unsafe { syscall(libc::SYS_rt_sigprocmask, registers) });
+        HeldSignals { mask: held.is_ok().then_some(mask) }
+    }
+
+    /// Holds none back: nothing is seen to be waiting.
+    #[must_use]
+    pub fn none() -> Self {
+        HeldSignals { mask: None }
+    }
+
+    /// Whether they are held back.
+    #[must_use]
+    pub fn are_held(&self) -> bool {
+        self.mask.is_some()
     }
 
     /// Whether a signal is waiting that the host would take now: not one that it holds back itself
     /// or ignores.
     #[must_use]
     pub fn is_one_waiting(&self) -> bool {
+        let Some(mask) = self.mask else { return false };
         let mut pending = 0u64;
         let registers = [&raw mut pending as usize, size_of::<u64>(), 0, 0, 0, 0];
         // SAFETY: the kernel writes one 64-bit set.
         let _ = unsafe { syscall(libc::SYS_rt_sigpending, registers) };
-        let waiting = pending & !self.mask;
+        let waiting = pending & !mask;
         waiting != 0 && (1..=64).any(|signal| waiting & bit(signal) != 0 && !is_ignored(signal))
     }
 }
@@ -326,8 +340,9 @@ impl Default for HeldSignals {
 
 impl Drop for HeldSignals {
     fn drop(&mut self) {
+        let Some(mask) = self.mask else { return };
         let registers =
-            [reg(libc::SIG_SETMASK), &raw const self.mask as usize, 0, size_of::<u64>(), 0, 0];
+            [reg(libc::SIG_SETMASK), &raw const mask as usize, 0, size_of::<u64>(), 0, 0];
         // SAFETY: the kernel reads one 64-bit set, the one it gave us.
         let _ = unsafe { syscall(libc::SYS_rt_sigprocmask, registers) };
     }

@@ -1,0 +1,69 @@
+//! Blocks of zeros among bytes that were read.
+
+/// The unit in which zeros are taken for holes: no hole is smaller.
+pub(super) const BLOCK: usize = 4096;
+
+/// How many of these bytes, which go to `offset`, stand before its first block.
+fn before_first_block(offset: u64) -> usize {
+    let block = BLOCK as u64;
+    usize::try_from((block - offset % block) % block).unwrap_or(0)
+}
+
+/// Whether a whole block of these bytes, which go to `offset`, is zeros.
+pub(super) fn has_block(bytes: &[u8], offset: u64) -> bool {
+    let blocks = bytes.get(before_first_block(offset)..).unwrap_or_default();
+    blocks.chunks_exact(BLOCK).any(are_zeros)
+}
+
+/// How many of these bytes, which go to `offset`, are either all in blocks of zeros or all not, and
+/// whether they are. Bytes of blocks that are not whole are data.
+pub(super) fn beginning(bytes: &[u8], offset: u64) -> (usize, bool) {
+    let first = before_first_block(offset);
+    if first > 0 {
+        return (first.min(bytes.len()), false);
+    }
+    let mut blocks = bytes.chunks(BLOCK).map(|block| block.len() == BLOCK && are_zeros(block));
+    let begins = blocks.next().unwrap_or(false);
+    let alike = 1 + blocks.take_while(|is_hole| *is_hole == begins).count();
+    ((alike * BLOCK).min(bytes.len()), begins)
+}
+
+/// Bytes that are equal to those beside them are equal to the first.
+fn are_zeros(bytes: &[u8]) -> bool {
+    match bytes {
+        [first, rest @ ..] => *first == 0 && bytes.get(..rest.len()) == Some(rest),
+        [] => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_of_zeros_is_found_where_it_stands() {
+        let mut bytes = [0u8; 3 * BLOCK];
+        assert!(has_block(&bytes, 0) && has_block(&bytes, 1));
+        for block in 0..3 {
+            bytes[block * BLOCK + 4095] = 1;
+        }
+        assert!(!has_block(&bytes, 0));
+        // 4095 zeros and a one before each boundary: no window of zeros is a block long.
+        assert!((0..4096).all(|offset| !has_block(&bytes, offset)));
+        bytes[BLOCK + 4095] = 0;
+        assert!(has_block(&bytes, 0) && !has_block(&bytes[..BLOCK], 0));
+        assert!(has_block(&bytes[10..], 10) && !has_block(&bytes[BLOCK + 1..2 * BLOCK], 1));
+    }
+
+    #[test]
+    fn what_it_begins_with_ends_where_it_changes() {
+        let mut bytes = [0u8; 3 * BLOCK];
+        assert_eq!(beginning(&bytes, 0), (3 * BLOCK, true));
+        assert_eq!(beginning(&bytes, 1), (4095, false));
+        bytes[BLOCK] = 1;
+        assert_eq!(beginning(&bytes, 0), (BLOCK, true));
+        assert_eq!(beginning(&bytes[BLOCK..], 0), (BLOCK, false));
+        assert_eq!(beginning(&bytes[..100], 0), (100, false));
+        assert_eq!(beginning(&[], 0), (0, false));
+    }
+}
