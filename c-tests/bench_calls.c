@@ -1,8 +1,9 @@
 /* Makes many calls and says what they cost.
  *
- *     bench_calls copy|fail CALLS DIRECTORY
+ *     bench_calls copy|apart|fail CALLS DIRECTORY
  *
- * Every call copies one byte between two files in DIRECTORY ("copy"), or is EBADF ("fail").
+ * Every call copies one byte between two files in DIRECTORY ("copy": from position to position;
+ * "apart": by pointers, to another place than from), or is EBADF ("fail").
  * Prints the nanoseconds that the calls took: CPU time of this process, and time.
  */
 #define _GNU_SOURCE
@@ -35,20 +36,21 @@ static int file(const char *directory, const char *name, off_t size)
 
 int main(int argc, char **argv)
 {
-    if (argc != 4 || (strcmp(argv[1], "copy") != 0 && strcmp(argv[1], "fail") != 0)) {
-        fprintf(stderr, "usage: bench_calls copy|fail CALLS DIRECTORY\n");
+    if (argc != 4 || strstr("copy apart fail", argv[1]) == NULL) {
+        fprintf(stderr, "usage: bench_calls copy|apart|fail CALLS DIRECTORY\n");
         return 2;
     }
-    int copy = strcmp(argv[1], "copy") == 0;
+    int copy = strcmp(argv[1], "fail") != 0, apart = strcmp(argv[1], "apart") == 0;
     long calls = atol(argv[2]);
     int in = copy ? file(argv[3], "source", calls) : -1;
     int out = copy ? file(argv[3], "target", 0) : -1;
     ssize_t expected = copy ? 1 : -1;
+    loff_t from = 0, to = 1 << 30;
 
     long long cpu = now(CLOCK_PROCESS_CPUTIME_ID);
     long long wall = now(CLOCK_MONOTONIC);
     for (long i = 0; i < calls; i++) {
-        if (copy_file_range(in, NULL, out, NULL, 1, 0) != expected) {
+        if (copy_file_range(in, apart ? &from : NULL, out, apart ? &to : NULL, 1, 0) != expected) {
             perror("copy_file_range");
             return 1;
         }

@@ -40,6 +40,7 @@ static const struct {
 	{ "EPERM", EPERM },
 	{ "ENOSYS", ENOSYS },
 	{ "EOPNOTSUPP", EOPNOTSUPP },
+	{ "EXDEV", EXDEV },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))

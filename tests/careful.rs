@@ -7,7 +7,9 @@ use std::fs;
 #[track_caller]
 fn run(how: &str) {
     let program = compile("careful_copies.c", "careful_copies", &[]);
-    for dialect in ["linux-5.3", "freebsd-14"] {
+    for (dialect, backend) in
+        [("linux-5.3", "auto"), ("freebsd-14", "auto"), ("extended", "emulate")]
+    {
         for log in ["off", "info"] {
             let (data, logs) = (Scratch::new(), Scratch::new());
             let file = logs.file("log");
@@ -16,6 +18,7 @@ fn run(how: &str) {
                 .within(data.path())
                 .env("LD_PRELOAD", library())
                 .env("CFR_DIALECT", dialect)
+                .env("CFR_BACKEND", backend)
                 .env("CFR_LOG", log);
             // A limit on file sizes is one on the log's too; on a pipe there is none.
             if how != "limit" {

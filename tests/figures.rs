@@ -3,9 +3,9 @@
 
 use crate::harness::skip;
 use exact::{
-    Calls, DEFAULT_SYSTEM_CALLS, DIALECTS, Driver, EXPORTS, FORWARD_INSTRUCTIONS,
-    FORWARD_SYSTEM_CALLS, Goal, LOAD_SYSTEM_CALLS, SIZE, Shipped, TEXT_INSTRUCTIONS, TEXT_WRITES,
-    Way,
+    Calls, DEFAULT_SYSTEM_CALLS, DIALECTS, Driver, EMULATED_SYSTEM_CALLS, EXPORTS,
+    FORWARD_INSTRUCTIONS, FORWARD_SYSTEM_CALLS, Goal, LOAD_SYSTEM_CALLS, SIZE, Shipped,
+    TEXT_INSTRUCTIONS, TEXT_WRITES, Way,
 };
 
 #[path = "../benches/figures/exact.rs"]
@@ -50,6 +50,15 @@ fn a_call_in_a_dialect_of_the_kernels_is_one_system_call() {
             Ok(counts.values().sum())
         });
     }
+}
+
+#[test]
+fn a_byte_that_the_library_copies_takes_few_system_calls() {
+    hold("a_byte_that_the_library_copies_takes_few_system_calls", EMULATED_SYSTEM_CALLS, || {
+        let counts = Driver::new()?.system_calls(Way::EMULATED, Calls::Apart)?;
+        assert!(counts.contains_key("pread64") && counts.contains_key("pwrite64"), "{counts:?}");
+        Ok(counts.values().sum())
+    });
 }
 
 #[test]

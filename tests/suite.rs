@@ -15,6 +15,7 @@
 mod harness;
 
 mod architecture;
+mod backend;
 mod careful;
 mod dialects;
 mod docs;

@@ -18,6 +18,9 @@ pub const FORWARD_INSTRUCTIONS: Goal = at_most(25.0);
 pub const FORWARD_SYSTEM_CALLS: Goal = exactly(0.0);
 /// All system calls of an unlogged call without flags in the default dialect.
 pub const DEFAULT_SYSTEM_CALLS: Goal = exactly(1.0);
+/// All system calls of a byte that the library copies itself: a look, a read, a write, and a question
+/// for each pointer that does not happen to stand beside our own frame.
+pub const EMULATED_SYSTEM_CALLS: Goal = at_most(5.0);
 /// Instructions that a text line adds to its call.
 pub const TEXT_INSTRUCTIONS: Goal = at_most(1500.0);
 /// System calls of a logged call that write.
@@ -50,6 +53,8 @@ impl Way {
     pub const BARE: Way = Way(None);
     /// Preloaded, and nothing is logged.
     pub const OFF: Way = Way(Some(&["CFR_LOG=off"]));
+    /// Not logged, and copied by the library itself.
+    pub const EMULATED: Way = Way(Some(&["CFR_LOG=off", "CFR_BACKEND=emulate"]));
     /// Lines of text to a file, without paths.
     pub const TEXT: Way = Way(Some(&["CFR_PATHS=no"]));
 }
@@ -69,8 +74,10 @@ pub const DIALECTS: [(&str, Way); 8] = [
 /// Which calls the driver makes.
 #[derive(Clone, Copy)]
 pub enum Calls {
-    /// Each copies a byte.
+    /// Each copies a byte, from position to position.
     Copy,
+    /// Each copies a byte by pointers, to another place than from.
+    Apart,
     /// Each is EBADF.
     Fail,
 }
@@ -108,6 +115,7 @@ impl Driver {
     pub fn words(&self, calls: Calls, count: u32) -> [String; 4] {
         let calls = match calls {
             Calls::Copy => "copy",
+            Calls::Apart => "apart",
             Calls::Fail => "fail",
         };
         [

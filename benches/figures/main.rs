@@ -19,8 +19,11 @@ mod exact;
 
 mod timed;
 
+mod copies;
+
 use exact::{Calls, Driver, Goal, Shipped, Way};
 use serde_json::{Value, json};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use timed::{Load, Under};
 
@@ -45,8 +48,10 @@ fn main() -> ExitCode {
     match (Driver::new(), Shipped::new()) {
         (Ok(driver), Ok(shipped)) => {
             unlogged(&mut figures, &driver);
+            emulated(&mut figures, &driver);
             logged(&mut figures, &driver);
             load(&mut figures, &shipped);
+            own_copies(&mut figures);
             file(&mut figures, &shipped);
         }
         (Err(reason), _) | (_, Err(reason)) => {
@@ -84,6 +89,24 @@ fn unlogged(figures: &mut Figures, driver: &Driver) {
             goal,
         );
     }
+}
+
+/// Bytes that the library copies itself.
+fn emulated(figures: &mut Figures, driver: &Driver) {
+    let count = |calls| {
+        let counts = driver.system_calls(Way::EMULATED, calls);
+        counts.map(|counts| counts.values().sum())
+    };
+    figures.exact(
+        "a byte copied by the library: system calls",
+        count(Calls::Apart),
+        Some(exact::EMULATED_SYSTEM_CALLS),
+    );
+    figures.exact(
+        "the same, from position to position in step: system calls",
+        count(Calls::Copy),
+        None,
+    );
 }
 
 /// Calls that become lines of a file on a tmpfs.
@@ -146,6 +169,23 @@ fn logged(figures: &mut Figures, driver: &Driver) {
         &format!("by minima {:.1}", least / least_text),
         Some(timed::STRACE_RATIO),
     );
+}
+
+/// Copies of the library's own.
+fn own_copies(figures: &mut Figures) {
+    copies::Places::new().measure(|(name, measured, detail, goal)| {
+        // The rest of `make bench` is over by now, and this takes minutes.
+        if std::io::stderr().is_terminal() {
+            eprint!("\r\x1b[K{name}");
+        }
+        match measured {
+            Ok(measured) => figures.time(&name, measured, &detail, goal),
+            Err(reason) => figures.missing(&name, reason.trim()),
+        }
+    });
+    if std::io::stderr().is_terminal() {
+        eprint!("\r\x1b[K");
+    }
 }
 
 /// What it costs a process to have the library.

@@ -125,14 +125,19 @@ pub fn loads(loads: &mut [Load]) {
     }
 }
 
-/// The CPU time of /bin/true, user and system, from its start to its end.
-#[expect(clippy::zombie_processes, reason = "waits by wait4")]
+/// The CPU time of /bin/true.
 fn cpu_of_true(environment: &[String]) -> f64 {
     let mut run = Run::bare("/bin/true");
     for assignment in environment {
         let (name, value) = assignment.split_once('=').expect("an assignment");
         run = run.env(name, value);
     }
+    cpu_of(run)
+}
+
+/// The CPU time of a program, user and system, from its start to its end, in microseconds.
+#[expect(clippy::zombie_processes, reason = "waits by wait4")]
+pub fn cpu_of(mut run: Run) -> f64 {
     let command = run.command();
     command.stdin(Stdio::null()).stdout(Stdio::null());
     // std starts it by posix_spawn(3).
@@ -142,7 +147,7 @@ fn cpu_of_true(environment: &[String]) -> f64 {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: one int and one struct rusage to write; nobody else waits for this child.
     let ended = unsafe { libc::wait4(pid, &raw mut status, 0, usage.as_mut_ptr()) };
-    assert!(ended == pid && status == 0, "/bin/true: {status:#x}");
+    assert!(ended == pid && status == 0, "{status:#x}");
     // SAFETY: zeroed at first, and wait4 has filled it.
     let usage = unsafe { usage.assume_init() };
     let time = |time: libc::timeval| time.tv_sec as f64 * 1e6 + time.tv_usec as f64;

@@ -280,19 +280,18 @@ impl Copier<'_> {
             return 0;
         }
         let hole = done.after(done.len - unmade);
-        let last = hole.after(unmade - 1);
-        let written = sys::write_at(last.fd_out, &[0], last.off_out);
-        counted("pwrite64", last.fd_out, written);
-        match written {
-            // The byte has a block now. If that cannot be taken away, it reads as zeros all the same.
-            Ok(1..) => {
+        let extended = sys::extend(hole.fd_out, hole.off_out.saturating_add(hole.len));
+        system_call("fallocate to extend", hole.fd_out, &extended);
+        match extended {
+            // The last byte has a block now. If that cannot be taken away, it reads as zeros all the
+            // same.
+            Ok(()) => {
                 let _ = punch(&hole);
                 0
             }
-            Ok(0) => unmade,
             Err(errno) => {
-                self.trouble = Some(errno);
-                unmade
+                let last = hole.after(unmade - 1);
+                unmade - if self.zeros_after(errno, last) == 1 { unmade } else { 0 }
             }
         }
     }

@@ -38,6 +38,9 @@ enum Look {
     Nowhere,
 }
 
+/// No page is smaller.
+const PAGE: u64 = 4096;
+
 /// What is known of where a source's holes are.
 pub(super) struct Layout {
     look: Look,
@@ -84,6 +87,11 @@ impl Layout {
     fn at_pages(&mut self, range: &Range) -> Option<Part> {
         let mut window = range.len.min(self.window);
         loop {
+            // Up to the end of a page: what a window cuts in two would have to be taken for data.
+            let beyond = (range.off_in + window) % PAGE;
+            if beyond < window && window < range.len {
+                window -= beyond;
+            }
             let present = sys::pages_present(range.fd_in, range.off_in, window);
             system_call("cachestat", range.fd_in, &present);
             let part = match present.ok()? {

@@ -48,6 +48,6 @@ pub use thread::{
     file_size_limited, getpid, gettid, ignore, raise, set_errno, test_cancel, yield_now,
 };
 pub use transfer::{
-    Deduped, Range, clone_range, copy_range, dedupe_range, preallocate, punch_hole, read_at,
-    write_at,
+    Deduped, Range, clone_range, copy_range, dedupe_range, extend, preallocate, punch_hole,
+    read_at, write_at,
 };

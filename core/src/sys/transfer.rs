@@ -141,6 +141,12 @@ pub fn punch_hole(fd: i32, offset: u64, len: u64) -> Result<(), Errno> {
     fallocate(fd, libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE, offset, len)
 }
 
+/// Makes the file at least `size` bytes long, never shorter: ftruncate(2) would cut off what
+/// another process has appended meanwhile. Its last block is allocated. `size` is not 0.
+pub fn extend(fd: i32, size: u64) -> Result<(), Errno> {
+    fallocate(fd, 0, size.saturating_sub(1), 1)
+}
+
 /// Allocates `len` bytes at `offset`, behind the file's end maybe, and leaves its size as it is
 /// (fallocate(2), `FALLOC_FL_KEEP_SIZE`). EOPNOTSUPP where the filesystem cannot.
 pub fn preallocate(fd: i32, offset: u64, len: u64) -> Result<(), Errno> {

@@ -1,0 +1,336 @@
+//! What copies of the library's own cost, as ratios of CPU times that were measured in turns in one
+//! process (c-tests/bench_copies.c): against the loop of GNU cp, that of glibc 2.27, and the kernel's
+//! own copy_file_range; against GNU cp itself; and files with holes.
+
+use crate::exact::{Goal, at_most};
+use crate::harness::{Filesystems, Run, Scratch, compile, library};
+use crate::timed::cpu_of;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const ROUNDS: &str = "31";
+
+/// Whose cost is compared with the library's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// Reading and writing 128 KiB at a time, as GNU cp 9.1 does.
+    Cp,
+    /// Reading and writing 8 KiB at a time, as glibc 2.27 did.
+    Glibc,
+    /// The kernel's copy_file_range.
+    Kernel,
+}
+
+impl Peer {
+    /// In words, and as the driver calls it.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Peer::Cp => ("cp's loop", "cp"),
+            Peer::Glibc => ("glibc 2.27's loop", "glibc"),
+            Peer::Kernel => ("the kernel's", "kernel"),
+        }
+    }
+}
+
+/// One kind of work: what is copied, and what the figures should be.
+pub struct Work {
+    from: &'static str,
+    to: &'static str,
+    total: u64,
+    len: u64,
+    off_in: u64,
+    off_out: u64,
+    fresh: bool,
+    /// Against whom, and how much faster (or, where `cost`, how much dearer) it must be and was hoped
+    /// to be.
+    goals: &'static [(Peer, f64, f64)],
+    /// Whether the figures are costs.
+    cost: bool,
+}
+
+impl Work {
+    const fn large(from: &'static str, to: &'static str, len: u64) -> Work {
+        let goals: &[_] = &[];
+        Work {
+            from,
+            to,
+            total: 64 * MIB,
+            len,
+            off_in: 0,
+            off_out: 0,
+            fresh: true,
+            goals,
+            cost: false,
+        }
+    }
+
+    const fn small(on: &'static str, fresh: bool, off_out: u64) -> Work {
+        let goals: &[_] = &[];
+        Work {
+            from: on,
+            to: on,
+            total: 4 * MIB,
+            len: 4 * KIB,
+            off_in: 0,
+            off_out,
+            fresh,
+            goals,
+            cost: true,
+        }
+    }
+
+    const fn with(self, goals: &'static [(Peer, f64, f64)]) -> Work {
+        Work { goals, ..self }
+    }
+
+    fn name(&self) -> String {
+        let Work { from, to, .. } = self;
+        let size = match self.len {
+            len if len >= MIB => format!("{} MiB", len / MIB),
+            len => format!("{} KiB", len / KIB),
+        };
+        let fresh = if self.fresh { "" } else { " over data" };
+        let place = if self.off_in == self.off_out { "" } else { " apart" };
+        format!("{size} calls {from} to {to}{fresh}{place}")
+    }
+}
+
+const TO_EXT4: &[(Peer, f64, f64)] = &[(Peer::Cp, 1.4, 1.7), (Peer::Glibc, 2.8, 3.3)];
+const ON_EXT4: &[(Peer, f64, f64)] =
+    &[(Peer::Cp, 1.4, 1.7), (Peer::Glibc, 2.8, 3.3), (Peer::Kernel, 1.3, 1.6)];
+const TO_XFS: &[(Peer, f64, f64)] = &[(Peer::Cp, 1.3, 1.5)];
+const TO_OTHERS: &[(Peer, f64, f64)] = &[(Peer::Cp, 1.0, 1.1)];
+const ON_TMPFS: &[(Peer, f64, f64)] = &[(Peer::Cp, 1.0, 1.1), (Peer::Kernel, 0.97, 1.0)];
+
+/// All that is measured, but for alignment and holes.
+const WORKS: [Work; 15] = [
+    Work::large("ext4", "ext4", MIB).with(ON_EXT4),
+    Work::large("ext4", "ext4", 64 * MIB).with(ON_EXT4),
+    Work::large("tmpfs", "ext4", MIB).with(TO_EXT4),
+    Work::large("tmpfs", "ext4", 64 * MIB).with(TO_EXT4),
+    Work::large("ext4", "xfs", MIB).with(TO_XFS),
+    Work::large("tmpfs", "xfs", 64 * MIB).with(TO_XFS),
+    Work::large("ext4", "btrfs", MIB).with(TO_OTHERS),
+    Work::large("tmpfs", "btrfs", 64 * MIB).with(TO_OTHERS),
+    Work::large("ext4", "tmpfs", 64 * MIB).with(TO_OTHERS),
+    Work::large("tmpfs", "tmpfs", MIB).with(ON_TMPFS),
+    Work::large("tmpfs", "tmpfs", 64 * MIB).with(ON_TMPFS),
+    Work::small("ext4", true, 0).with(&[(Peer::Kernel, 1.3, 1.2)]),
+    Work::small("tmpfs", true, 0).with(&[(Peer::Kernel, 1.5, 1.2)]),
+    Work::small("ext4", false, 8 * MIB).with(&[(Peer::Kernel, 1.3, 1.2)]),
+    Work::small("tmpfs", false, 8 * MIB).with(&[(Peer::Kernel, 1.5, 1.2)]),
+];
+
+/// A figure: its name, the number, what was hoped for, and what it must be.
+pub type Figure = (String, Result<f64, String>, String, Option<Goal>);
+
+/// Where it all happens.
+pub struct Places {
+    filesystems: Filesystems,
+    driver: PathBuf,
+}
+
+impl Places {
+    /// Mounts the filesystems.
+    pub fn new() -> Places {
+        Places {
+            filesystems: Filesystems::mount("figures"),
+            driver: compile("bench_copies.c", "bench_copies", &[]),
+        }
+    }
+
+    /// Every figure, each handed on as soon as it is known.
+    pub fn measure(&self, mut figure: impl FnMut(Figure)) {
+        for work in &WORKS {
+            let times = self.times(work, "no");
+            for &(peer, least, hoped) in work.goals {
+                let (in_words, name) = peer.names();
+                let ratio = times.as_ref().map_err(Clone::clone).and_then(|times| {
+                    let peer = times.get(name).ok_or("the kernel does not copy there")?;
+                    let ratio = peer / times["library"];
+                    Ok(if work.cost { 1.0 / ratio } else { ratio })
+                });
+                let (what, goal) = match work.cost {
+                    true => ("cost against", at_most(least)),
+                    false => ("times faster than", least..=f64::INFINITY),
+                };
+                let name = format!("{}: {what} {in_words}", work.name());
+                figure((name, ratio, format!("hoped {hoped}"), Some(goal)));
+            }
+        }
+        for len in [256 * KIB, MIB] {
+            figure(self.unaligned(len));
+        }
+        figure(self.verified());
+        for figure_of_cp in self.cp() {
+            figure(figure_of_cp);
+        }
+        for (from, to) in [("ext4", "ext4"), ("tmpfs", "ext4"), ("ext4", "tmpfs"), ("xfs", "xfs")] {
+            self.sparse(from, to, &mut figure);
+        }
+        for on in ["ext4", "xfs", "btrfs", "tmpfs"] {
+            figure(self.terabyte(on));
+        }
+    }
+
+    fn place(&self, name: &str) -> Result<Scratch, String> {
+        let point = self.filesystems.get(name).ok_or(format!("there is no {name}"))?;
+        Ok(Scratch::below(point))
+    }
+
+    /// The median CPU time of each way, by the driver's names, in nanoseconds.
+    fn times(&self, work: &Work, verify: &str) -> Result<BTreeMap<String, f64>, String> {
+        let (from, to) = (self.place(work.from)?, self.place(work.to)?);
+        let (source, target) = (from.file("source"), to.file("target"));
+        let bytes: Vec<u8> = (0..work.off_in + work.total).map(noise).collect();
+        fs::write(&source, bytes).map_err(|error| error.to_string())?;
+        let numbers = [work.total, work.len, work.off_in, work.off_out];
+        let output = Run::bare(&self.driver)
+            .env("LD_PRELOAD", library())
+            .env("CFR_LOG", "off")
+            .env("CFR_BACKEND", "emulate")
+            .env("CFR_VERIFY", verify)
+            .args([&source, &target])
+            .args(numbers.map(|number| number.to_string()))
+            .args([if work.fresh { "fresh" } else { "over" }, ROUNDS])
+            .output();
+        if output.status != Some(0) {
+            return Err(output.stderr);
+        }
+        let lines = output.stdout.lines().filter_map(|line| {
+            let mut words = line.split(' ');
+            Some((words.next()?.to_owned(), words.next()?.parse().ok()?))
+        });
+        Ok(lines.collect())
+    }
+
+    /// From byte 1 to byte 1, against from byte 0 to byte 0.
+    fn unaligned(&self, len: u64) -> Figure {
+        let work = |offset| {
+            let work = Work::large("ext4", "ext4", len);
+            Work { total: 60 * MIB, off_in: offset, off_out: offset, ..work }
+        };
+        let cost = |offset| Ok::<_, String>(self.times(&work(offset), "no")?["library"]);
+        let ratio = cost(0).and_then(|aligned| Ok(aligned / cost(1)?));
+        let name = format!("{} KiB calls from and to byte 1: speed against aligned", len / KIB);
+        (name, ratio, "hoped 1".to_owned(), Some(0.9..=f64::INFINITY))
+    }
+
+    /// What it costs to read both ranges back.
+    fn verified(&self) -> Figure {
+        let work = Work::large("ext4", "ext4", MIB);
+        let cost = |verify| Ok::<_, String>(self.times(&work, verify)?["library"]);
+        let ratio = cost("no").and_then(|plain| Ok(cost("yes")? / plain));
+        ("1 MiB calls, CFR_VERIFY=yes: cost against without".to_owned(), ratio, String::new(), None)
+    }
+
+    /// GNU cp as it reads and writes, and as it copies through the library; whole processes.
+    fn cp(&self) -> Vec<Figure> {
+        let pairs = [("ext4", "ext4"), ("tmpfs", "tmpfs")];
+        let figures = pairs.map(|(from, to)| {
+            let ratio = self.cp_ratio(from, to);
+            let name = format!("cp of 64 MiB {from} to {to}: times faster than cp --reflink=never");
+            (name, ratio, String::new(), None)
+        });
+        figures.into()
+    }
+
+    fn cp_ratio(&self, from: &str, to: &str) -> Result<f64, String> {
+        let (from, to) = (self.place(from)?, self.place(to)?);
+        let (source, target) = (from.file("source"), to.file("target"));
+        fs::write(&source, (0..64 * MIB).map(noise).collect::<Vec<u8>>())
+            .map_err(|error| error.to_string())?;
+        let (mut plain, mut through) = (Vec::new(), Vec::new());
+        for _ in 0..15 {
+            for (times, words, backend) in [
+                (&mut plain, "--reflink=never", "auto"),
+                (&mut through, "--reflink=auto", "emulate"),
+            ] {
+                let _ = fs::remove_file(&target);
+                let run = Run::bare("cp").args([words]).args([&source, &target]);
+                let run = run.env("LD_PRELOAD", library()).env("CFR_LOG", "off");
+                times.push(cpu_of(run.env("CFR_BACKEND", backend)));
+            }
+        }
+        let median = |times: &mut Vec<f64>| {
+            times.sort_by(f64::total_cmp);
+            times[times.len() / 2]
+        };
+        Ok(median(&mut plain) / median(&mut through))
+    }
+
+    /// 10 GiB with 1,000 extents of 16 KiB.
+    fn sparse(&self, from: &str, to: &str, figure: &mut impl FnMut(Figure)) {
+        let name = format!("10 GiB with 1,000 extents {from} to {to}");
+        let measured = self.sparse_copy(from, to);
+        let time = measured.as_ref().map(|measured| measured.0).map_err(Clone::clone);
+        let blocks = measured.map(|measured| measured.1);
+        figure((format!("{name}: ms"), time, "hoped 25".to_owned(), Some(at_most(60.0))));
+        figure((
+            format!("{name}: blocks against the source's"),
+            blocks,
+            String::new(),
+            Some(at_most(1.02)),
+        ));
+    }
+
+    fn sparse_copy(&self, from: &str, to: &str) -> Result<(f64, f64), String> {
+        let (from, to) = (self.place(from)?, self.place(to)?);
+        let (source, target) = (from.file("source"), to.file("target"));
+        let trouble = |error: std::io::Error| error.to_string();
+        let file = File::create(&source).map_err(trouble)?;
+        let extent: Vec<u8> = (0..16 * KIB).map(noise).collect();
+        for number in 0..1000 {
+            file.write_all_at(&extent, number * 10 * MIB).map_err(trouble)?;
+        }
+        file.set_len(10 << 30).and_then(|()| file.sync_all()).map_err(trouble)?;
+        let mut times = Vec::new();
+        for _ in 0..5 {
+            let _ = fs::remove_file(&target);
+            times.push(self.whole(&source, &target)?);
+        }
+        times.sort_by(f64::total_cmp);
+        File::open(&target).and_then(|file| file.sync_all()).map_err(trouble)?;
+        let blocks = |path| fs::metadata(path).map(|file| file.blocks() as f64).map_err(trouble);
+        Ok((times[times.len() / 2], blocks(&target)? / blocks(&source)?))
+    }
+
+    fn terabyte(&self, on: &str) -> Figure {
+        let time = self.place(on).and_then(|place| {
+            let (source, target) = (place.file("source"), place.file("target"));
+            let made = File::create(&source).and_then(|file| file.set_len(1 << 40));
+            made.map_err(|error| error.to_string())?;
+            self.whole(&source, &target)
+        });
+        let name = format!("a terabyte of nothing on {on}: ms");
+        (name, time, String::new(), Some(at_most(60.0)))
+    }
+
+    /// Copies a file with Python's os.copy_file_range: milliseconds of the copying itself.
+    fn whole(&self, source: &Path, target: &Path) -> Result<f64, String> {
+        const COPY: &str = "import os, sys, time\n\
+            a = os.open(sys.argv[1], os.O_RDONLY)\n\
+            b = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT, 0o600)\n\
+            begun = time.perf_counter()\n\
+            while os.copy_file_range(a, b, 1 << 40): pass\n\
+            print((time.perf_counter() - begun) * 1000)\n";
+        let output = Run::bare("python3")
+            .args(["-c", COPY])
+            .args([source, target])
+            .env("LD_PRELOAD", library())
+            .env("CFR_LOG", "off")
+            .env("CFR_BACKEND", "emulate")
+            .output();
+        output.stdout.trim().parse().map_err(|_| output.stderr)
+    }
+}
+
+/// Bytes that do not compress and are never zero for long.
+fn noise(place: u64) -> u8 {
+    let mixed = (place + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ mixed >> 31).to_le_bytes()[3]
+}

@@ -1,0 +1,20 @@
+/* Another library to preload, whose copy_file_range spoils a byte: it writes what it reads but for
+ * the byte at SPOILED of what it copies. */
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <unistd.h>
+
+ssize_t copy_file_range(int in, off64_t *off_in, int out, off64_t *off_out, size_t len,
+                        unsigned int flags)
+{
+    static char bytes[1 << 20];
+    (void)flags;
+    ssize_t count = pread(in, bytes, len < sizeof bytes ? len : sizeof bytes, *off_in);
+    if (count <= 0)
+        return count;
+    bytes[atol(getenv("SPOILED")) % count] ^= 1;
+    count = pwrite(out, bytes, count, *off_out);
+    *off_in += count;
+    *off_out += count;
+    return count;
+}
