@@ -8,6 +8,9 @@ INCDIR  ?= $(PREFIX)/include/cfr
 MANDIR  ?= $(PREFIX)/share/man
 CARGO   ?= cargo
 INSTALL ?= install
+# How long `make fuzz` runs, and where: on a tmpfs of its own where nothing is said.
+FUZZ_SECONDS ?= 60
+FUZZ_DIR     ?=
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
@@ -16,7 +19,7 @@ SKIPS   := $(TARGET)/skips
 # What the launcher falls back to where it finds no library near itself.
 export LIBCFR_LIBDIR := $(LIBDIR)
 
-.PHONY: usable-prefix all run check test lint conformance bench header install uninstall clean help tools
+.PHONY: usable-prefix all run check test lint conformance bench soak fuzz header install uninstall clean help tools
 
 all: ## build libcfr.so and cfr
 	$(CARGO) build --release --locked --workspace
@@ -46,6 +49,12 @@ conformance: all ## print the conformance matrix: dialect by clause and by rule
 
 bench: all ## print the figures and their goals
 	$(CARGO) bench --locked --bench figures
+
+soak: all ## a million random operations on real filesystems, against a model
+	$(CARGO) test --release --locked --test suite -- --ignored --exact layouts::soak_of_a_million --nocapture
+
+fuzz: all ## fuzz the space of requests (libFuzzer, clang)
+	@CARGO_TARGET="$(abspath $(TARGET))" FUZZ_SECONDS="$(FUZZ_SECONDS)" FUZZ_DIR="$(FUZZ_DIR)" sh tests/fuzz.sh
 
 header: ## make include/ anew from the Rust sources
 	$(CARGO) build --release --locked -p cfr

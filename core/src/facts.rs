@@ -282,6 +282,28 @@ impl<'a> Facts<'a> {
         if limit <= start { len } else { len.min(limit - start) }
     }
 
+    /// `len` less what lies behind the largest file of the target's filesystem. Nobody tells how large
+    /// that is: the kernel is asked where it would refuse to begin. To be asked of what is below the
+    /// limit on the target's size, behind which asking raises the signal.
+    #[must_use]
+    pub fn below_largest(&self, len: u64) -> u64 {
+        let (off_in, off_out) = self.starts().unwrap_or_default();
+        let (fd_in, fd_out) = (self.args.fd_in, self.args.fd_out);
+        let refuses = |len: u64| {
+            let last = off_out.saturating_add_unsigned(len - 1);
+            sys::zero_length_copy_at(fd_in, off_in, fd_out, last) == Err(Errno::EFBIG)
+        };
+        if len == 0 || !refuses(len) {
+            return len;
+        }
+        let (mut fits, mut refused) = (0, len);
+        while refused - fits > 1 {
+            let middle = fits + (refused - fits) / 2;
+            if refuses(middle) { refused = middle } else { fits = middle }
+        }
+        fits
+    }
+
     /// Whether `len` bytes from both starts are in one file and have a byte in common.
     #[must_use]
     pub fn do_ranges_overlap(&self, len: u64) -> bool {

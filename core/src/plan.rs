@@ -72,10 +72,15 @@ pub(crate) fn checked_by_kernel(
         Err(errno) => return Some(Step::Refused(errno)),
         Ok(_) => {}
     }
-    if facts.do_ranges_overlap(facts.asked()) {
-        return None;
+    let mut asked = facts.asked();
+    if facts.do_ranges_overlap(asked) {
+        // Maybe only behind the source's end or where the target may not reach.
+        asked = facts.below_largest(facts.cropped());
+        if facts.do_ranges_overlap(asked) {
+            return None;
+        }
     }
-    let len = facts.asked().min(MOST_OF_LINUX).min(MOST.saturating_sub(last));
+    let len = asked.min(MOST_OF_LINUX).min(MOST.saturating_sub(last));
     // One read finds the source's end and one write the limits; more than one would meet them twice.
     let len = if len > ONE_PIECE { facts.readable(len) } else { len };
     Some(Step::Copy { len, through: Through::Library, holes: Holes::Kept })

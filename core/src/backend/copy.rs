@@ -57,6 +57,7 @@ pub(crate) fn copy(range: Range, through: Through, holes: Holes, held: &HeldSign
             buffer,
             most: u64::MAX,
             unmade: 0,
+            has_written: false,
             by_us: false,
             trouble: None,
         };
@@ -76,6 +77,8 @@ struct Copier<'a> {
     /// Bytes at the end of what is done that are a hole behind the target's end: they come to be
     /// when something is written behind them.
     unmade: u64,
+    /// Whether anything was written, and not only holes punched.
+    has_written: bool,
     /// Whether any of it was moved by us and not by the kernel.
     by_us: bool,
     /// The error that ended it.
@@ -101,10 +104,10 @@ impl Copier<'_> {
         let Some(count) = self.read(&range, Buffers::SIZE) else { return 0 };
         let read = Buffers::in_step(self.buffer, range.off_in).get(..count).unwrap_or_default();
         if self.layout.looks() && zeros::has_block(read, range.off_out) {
-            return self.in_parts(range.first(count as u64));
+            return self.in_parts(below_limit(range.first(count as u64)));
         }
         let bytes = self.write(&range, 0, count);
-        if self.must_fit(count as u64) { self.in_parts(range) } else { bytes }
+        if self.must_fit(count as u64) { self.in_parts(below_limit(range)) } else { bytes }
     }
 
     fn in_parts(&mut self, range: Range) -> u64 {
@@ -121,7 +124,11 @@ impl Copier<'_> {
                 break;
             }
         }
-        bytes - self.make_last_hole(&range.first(bytes))
+        let bytes = bytes - self.make_last_hole(&range.first(bytes));
+        if bytes > 0 && !self.has_written {
+            touch(&range.first(bytes));
+        }
+        bytes
     }
 
     /// Copies a range of data: bytes moved. Fewer than asked for at the end of the source, after
@@ -129,7 +136,7 @@ impl Copier<'_> {
     fn data(&mut self, range: Range, is_mixed: bool) -> u64 {
         let mut bytes = 0;
         while bytes < range.len && !(bytes > 0 && self.held.is_one_waiting()) {
-            let rest = range.after(bytes).first(self.pace.piece().min(self.most));
+            let rest = self.pace.piece(range.after(bytes)).first(self.most);
             let begun_ns = sys::monotonic_ns();
             let moved = match self.through {
                 _ if is_mixed => Some(self.by_buffer(rest, Buffers::SIZE, true)),
@@ -139,7 +146,8 @@ impl Copier<'_> {
                 Through::Buffer(most) => Some(self.by_buffer(rest, most, false)),
             };
             let Some(moved) = moved else { continue };
-            self.pace.took(moved, sys::monotonic_ns().saturating_sub(begun_ns));
+            let took_ns = sys::monotonic_ns().saturating_sub(begun_ns);
+            self.pace.took(moved, moved == rest.len, took_ns);
             bytes += moved;
             if self.must_fit(rest.len) {
                 continue;
@@ -175,7 +183,7 @@ impl Copier<'_> {
         match copied {
             Ok(0) => Some(0),
             Ok(bytes) => {
-                self.unmade = 0;
+                self.wrote();
                 Some(bytes as u64)
             }
             Err(errno @ (Errno::EXDEV | Errno::ENOSYS | Errno::EOPNOTSUPP)) => {
@@ -196,7 +204,7 @@ impl Copier<'_> {
         self.by_us = true;
         self.trouble = trouble;
         if moved > 0 {
-            self.unmade = 0;
+            self.wrote();
         }
         Some(moved)
     }
@@ -245,10 +253,16 @@ impl Copier<'_> {
         match written {
             // Neither progress nor a reason.
             Ok(0) => self.trouble = Some(Errno::EIO),
-            Ok(_) => self.unmade = 0,
+            Ok(_) => self.wrote(),
             Err(errno) => self.trouble = Some(errno),
         }
         written.map_or(0, |bytes| bytes as u64)
+    }
+
+    /// To be told when bytes have come to the target: what is a hole before them is one now.
+    fn wrote(&mut self) {
+        self.unmade = 0;
+        self.has_written = true;
     }
 
     /// Makes a range of the target read as zeros, as a hole where that can be had: bytes done.
@@ -260,17 +274,32 @@ impl Copier<'_> {
         let range = range.first(left);
         let size = sys::stat(range.fd_out).map_or(0, |stat| stat.size);
         let within = range.first(size.saturating_sub(range.off_out));
-        if within.len > 0 {
-            self.unmade = 0;
-            if let Err(errno) = punch(&within) {
-                let written = self.zeros_after(errno, within);
-                if written < within.len {
-                    return written;
-                }
+        if within.len == 0 {
+            // What xfs has set aside behind the end would be there for good with the next write.
+            let _ = punch(&range);
+            self.unmade += range.len;
+            return range.len;
+        }
+        let is_across = within.len < range.len;
+        if is_across && sys::seals(range.fd_out).1 {
+            // It may not grow: writing finds that out before it changes the last page.
+            return self.zeros(range);
+        }
+        self.unmade = 0;
+        if let Err(errno) = punch(&within) {
+            let written = self.zeros_after(errno, within);
+            if written < within.len {
+                return written;
             }
         }
-        self.unmade += range.len - within.len;
-        range.len
+        if !is_across {
+            return range.len;
+        }
+        // The block with the target's end can be taken away when the file reaches behind it.
+        self.unmade = range.len - within.len;
+        let made = range.len - self.make_last_hole(&range);
+        let _ = punch(&range.first(made));
+        made
     }
 
     /// Brings a hole at the end of what is done into being: how many bytes of it could not be.
@@ -280,19 +309,33 @@ impl Copier<'_> {
             return 0;
         }
         let hole = done.after(done.len - unmade);
+        if self.make_last_byte(&hole) {
+            self.has_written = true;
+            // The byte has a block now. If that cannot be taken away, it reads as zeros all the same.
+            let _ = punch(&hole);
+            return 0;
+        }
+        if self.trouble != Some(Errno::EFBIG) {
+            return unmade;
+        }
+        // The last byte is behind the filesystem's largest file, and the first may not be.
+        let made = self.zeros(hole);
+        let _ = punch(&hole.first(made));
+        unmade - made
+    }
+
+    /// Makes the target reach to the end of a hole: whether that can be done. fallocate(2) is fast, but
+    /// after it xfs keeps for good what it has set aside behind the end for what was written.
+    fn make_last_byte(&mut self, hole: &Range) -> bool {
+        let last = hole.after(hole.len - 1);
+        if self.has_written {
+            return self.zeros(last) > 0;
+        }
         let extended = sys::extend(hole.fd_out, hole.off_out.saturating_add(hole.len));
         system_call("fallocate to extend", hole.fd_out, &extended);
         match extended {
-            // The last byte has a block now. If that cannot be taken away, it reads as zeros all the
-            // same.
-            Ok(()) => {
-                let _ = punch(&hole);
-                0
-            }
-            Err(errno) => {
-                let last = hole.after(unmade - 1);
-                unmade - if self.zeros_after(errno, last) == 1 { unmade } else { 0 }
-            }
+            Ok(()) => true,
+            Err(errno) => self.zeros_after(errno, last) > 0,
         }
     }
 
@@ -334,6 +377,21 @@ impl Copier<'_> {
 fn unaligned(offset: u64, size: usize) -> usize {
     let rest = (offset.saturating_add(size as u64)) % 4096;
     usize::try_from(rest).ok().filter(|rest| *rest < size).unwrap_or(0)
+}
+
+/// Has the target changed, though zeros are there already: on btrfs a hole that is punched in a hole
+/// leaves the file's time and its set-user-ID bit as they were.
+fn touch(hole: &Range) {
+    let written = sys::write_at(hole.fd_out, &[0], hole.off_out);
+    counted("pwrite64", hole.fd_out, written);
+    let _ = punch(hole);
+}
+
+/// As much of the range as the process's limit on file sizes leaves room for: the kernel looks when
+/// it writes, and not when it punches holes. All of it where it begins behind the limit.
+fn below_limit(range: Range) -> Range {
+    let limit = sys::file_size_limit().unwrap_or(u64::MAX);
+    if limit <= range.off_out { range } else { range.first(limit - range.off_out) }
 }
 
 fn punch(range: &Range) -> Result<(), Errno> {

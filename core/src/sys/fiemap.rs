@@ -144,6 +144,10 @@ pub fn next_data(fd: i32, offset: u64, len: u64, which: Map) -> Result<(u64, u64
         for extent in extents {
             let extent_end = extent.logical.saturating_add(extent.length);
             next = extent_end;
+            // btrfs tells of data too that were written lately and end where the range begins.
+            if extent_end <= start {
+                continue;
+            }
             let is_hole = extent.flags & FIEMAP_EXTENT_UNWRITTEN != 0;
             found = match found {
                 None if is_hole => None,

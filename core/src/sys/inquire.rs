@@ -179,8 +179,6 @@ pub struct Filesystem {
 pub enum FilesystemName {
     /// ext2, ext3 and ext4, which have one number.
     Ext4,
-    /// xfs.
-    Xfs,
     /// tmpfs, and memory files.
     Tmpfs,
     /// Any other.
@@ -201,7 +199,6 @@ pub fn filesystem(fd: i32) -> Result<Filesystem, Errno> {
         free: statfs.f_bavail.saturating_mul(block),
         name: match statfs.f_type {
             libc::EXT4_SUPER_MAGIC => FilesystemName::Ext4,
-            libc::XFS_SUPER_MAGIC => FilesystemName::Xfs,
             libc::TMPFS_MAGIC => FilesystemName::Tmpfs,
             _ => FilesystemName::Other,
         },
@@ -228,8 +225,10 @@ pub fn seals(fd: i32) -> (bool, bool) {
 /// What the kernel says of copying no bytes from the start of one file to the start of the other:
 /// since Linux 5.19 it makes every check that does not depend on the range, and moves nothing.
 pub fn zero_length_copy(fd_in: i32, fd_out: i32) -> Result<usize, Errno> {
-    // Even this call raises SIGXFSZ where the limit is 0.
-    let guard = (file_size_limit() == Ok(0)).then(SignalGuard::new);
+    // Even this call raises SIGXFSZ where the limit is 0, or so large that the kernel takes it for a
+    // negative one.
+    let raises = |limit: u64| limit == 0 || limit > i64::MAX as u64 && limit != u64::MAX;
+    let guard = file_size_limit().is_ok_and(raises).then(SignalGuard::new);
     let done = zero_length_copy_at(fd_in, 0, fd_out, 0);
     if let Some(guard) = guard {
         guard.note(done, 0);
