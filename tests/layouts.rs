@@ -44,6 +44,21 @@ fn random_layouts_from_every_filesystem_to_every() {
     }
 }
 
+/// Data with holes between, on an xfs that sets blocks aside for what it thinks will come.
+#[test]
+fn a_layout_that_found_something() {
+    let filesystems = Filesystems::mount("layouts::a_layout_that_found_something");
+    for (from, to) in [("ext4", "xfs"), ("btrfs", "xfs")] {
+        if let (Some(source), Some(target)) = (filesystems.get(from), filesystems.get(to)) {
+            let (source, target) = (Scratch::below(source), Scratch::below(target));
+            let [source, target] =
+                [&source, &target].map(|place| place.path().to_str().expect("a path in UTF-8"));
+            let program = compile("layouts.c", "layouts", &[]);
+            run(&program, &[source, target, "300579", "1"], &format!("{from} to {to}"));
+        }
+    }
+}
+
 #[test]
 fn random_layouts_within_a_file() {
     let filesystems = Filesystems::mount("layouts::random_layouts_within_a_file");

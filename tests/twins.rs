@@ -33,6 +33,19 @@ fn emulated() {
     }
 }
 
+/// Requests that once came out differently: holes behind the limit on file sizes and the largest file,
+/// in a hole, in a sealed file; ranges that overlap only behind the largest file.
+#[test]
+fn that_found_something() {
+    let filesystems = Filesystems::mount("twins::that_found_something");
+    for place in PLACES {
+        let Some(path) = filesystems.get(place) else { continue };
+        for seed in [1210, 1250, 1400, 1429, 1661, 2458, 8355, 10_654, 20_003_845] {
+            run(path, place, seed, 1, &[("CFR_BACKEND", "emulate"), ("CFR_LOG", "off")]);
+        }
+    }
+}
+
 /// What the kernel itself does passes.
 #[test]
 fn by_the_kernel() {

@@ -138,7 +138,7 @@ impl Places {
     /// Mounts the filesystems.
     pub fn new() -> Places {
         Places {
-            filesystems: Filesystems::mount("figures"),
+            filesystems: Filesystems::mount_also("figures", &["ext4-4k"]),
             driver: compile("bench_copies.c", "bench_copies", &[]),
         }
     }
@@ -178,7 +178,8 @@ impl Places {
     }
 
     fn place(&self, name: &str) -> Result<Scratch, String> {
-        let point = self.filesystems.get(name).ok_or(format!("there is no {name}"))?;
+        let mounted = if name == "ext4" { "ext4-4k" } else { name };
+        let point = self.filesystems.get(mounted).ok_or(format!("there is no {name}"))?;
         Ok(Scratch::below(point))
     }
 

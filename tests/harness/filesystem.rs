@@ -32,7 +32,8 @@ impl Filesystems {
         Filesystems::mount_also(test, &[])
     }
 
-    /// The same, and some of `small-ext4` and `small-tmpfs`, which are soon full.
+    /// The same, and some of `small-ext4` and `small-tmpfs`, which are soon full, and `ext4-4k`, whose
+    /// blocks are those of most disks: mkfs makes smaller ones for an image of this size.
     pub fn mount_also(test: &str, more: &[&'static str]) -> Filesystems {
         let scratch = Scratch::new();
         let mut mounted = Vec::new();
@@ -104,9 +105,10 @@ fn mount(name: &str, point: &Path, scratch: &Scratch) -> Result<(), String> {
             run(Command::new("mount").args(["-t", "overlay", "overlay", "-o", &options]).arg(point))
         }
         _ => {
-            let (kind, bytes) = match name.strip_prefix("small-") {
-                Some(kind) => (kind, SMALL_IMAGE_BYTES),
-                None => (name, IMAGE_BYTES),
+            let (kind, bytes) = match (name, name.strip_prefix("small-")) {
+                (_, Some(kind)) => (kind, SMALL_IMAGE_BYTES),
+                ("ext4-4k", None) => ("ext4", IMAGE_BYTES),
+                (kind, None) => (kind, IMAGE_BYTES),
             };
             let tool = format!("mkfs.{kind}");
             let tool = find_program(&tool).ok_or(format!("{tool} is not installed"))?;
@@ -116,6 +118,9 @@ fn mount(name: &str, point: &Path, scratch: &Scratch) -> Result<(), String> {
             if name == "small-ext4" {
                 // Nothing is reserved for root, and so for the tests.
                 make.args(["-m", "0"]);
+            }
+            if name == "ext4-4k" {
+                make.args(["-b", "4096"]);
             }
             run(make.args(["-q"]).arg(&image))?;
             let mounted = run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(point));
