@@ -12,7 +12,7 @@ use super::zeros;
 use crate::call::Method;
 use crate::errno::Errno;
 use crate::sys::{self, Buffers, HeldSignals, Range};
-use crate::trail::{counted, declined, system_call};
+use crate::trail::{counted, declined};
 
 static BUFFERS: Buffers = Buffers::new();
 
@@ -65,24 +65,24 @@ pub(crate) fn copy(range: Range, through: Through, holes: Holes, held: &HeldSign
     })
 }
 
-struct Copier<'a> {
-    held: &'a HeldSignals,
+pub(super) struct Copier<'a> {
+    pub(super) held: &'a HeldSignals,
     through: Through,
     layout: Layout,
     pace: Pace,
     carrier: Carrier,
-    buffer: &'a mut [u8],
+    pub(super) buffer: &'a mut [u8],
     /// The most that is moved at once: less where room is short.
     most: u64,
     /// Bytes at the end of what is done that are a hole behind the target's end: they come to be
     /// when something is written behind them.
-    unmade: u64,
+    pub(super) unmade: u64,
     /// Whether anything was written, and not only holes punched.
-    has_written: bool,
+    pub(super) has_written: bool,
     /// Whether any of it was moved by us and not by the kernel.
-    by_us: bool,
+    pub(super) by_us: bool,
     /// The error that ended it.
-    trouble: Option<Errno>,
+    pub(super) trouble: Option<Errno>,
 }
 
 impl Copier<'_> {
@@ -126,7 +126,7 @@ impl Copier<'_> {
         }
         let bytes = bytes - self.make_last_hole(&range.first(bytes));
         if bytes > 0 && !self.has_written {
-            touch(&range.first(bytes));
+            self.touch(&range.first(bytes));
         }
         bytes
     }
@@ -243,7 +243,7 @@ impl Copier<'_> {
     /// Writes these bytes of the buffer to where the range begins: how many. A write that is cut
     /// short is not tried again: at the limit on file sizes that would raise a signal, which the
     /// kernel's own copy does not.
-    fn write(&mut self, range: &Range, from: usize, to: usize) -> u64 {
+    pub(super) fn write(&mut self, range: &Range, from: usize, to: usize) -> u64 {
         let bytes = Buffers::in_step(self.buffer, range.off_in).get(from..to).unwrap_or_default();
         if bytes.is_empty() {
             return 0;
@@ -264,113 +264,6 @@ impl Copier<'_> {
         self.unmade = 0;
         self.has_written = true;
     }
-
-    /// Makes a range of the target read as zeros, as a hole where that can be had: bytes done.
-    fn hole(&mut self, range: Range) -> u64 {
-        self.by_us = true;
-        // A source that was cut meanwhile has no hole behind its end, but an end.
-        let left =
-            sys::stat(range.fd_in).map_or(range.len, |stat| stat.size.saturating_sub(range.off_in));
-        let range = range.first(left);
-        let size = sys::stat(range.fd_out).map_or(0, |stat| stat.size);
-        let within = range.first(size.saturating_sub(range.off_out));
-        if within.len == 0 {
-            // What xfs has set aside behind the end would be there for good with the next write.
-            let _ = punch(&range);
-            self.unmade += range.len;
-            return range.len;
-        }
-        let is_across = within.len < range.len;
-        if is_across && sys::seals(range.fd_out).1 {
-            // It may not grow: writing finds that out before it changes the last page.
-            return self.zeros(range);
-        }
-        self.unmade = 0;
-        if let Err(errno) = punch(&within) {
-            let written = self.zeros_after(errno, within);
-            if written < within.len {
-                return written;
-            }
-        }
-        if !is_across {
-            return range.len;
-        }
-        // The block with the target's end can be taken away when the file reaches behind it.
-        self.unmade = range.len - within.len;
-        let made = range.len - self.make_last_hole(&range);
-        let _ = punch(&range.first(made));
-        made
-    }
-
-    /// Brings a hole at the end of what is done into being: how many bytes of it could not be.
-    fn make_last_hole(&mut self, done: &Range) -> u64 {
-        let unmade = core::mem::take(&mut self.unmade);
-        if unmade == 0 {
-            return 0;
-        }
-        let hole = done.after(done.len - unmade);
-        if self.make_last_byte(&hole) {
-            self.has_written = true;
-            // The byte has a block now. If that cannot be taken away, it reads as zeros all the same.
-            let _ = punch(&hole);
-            return 0;
-        }
-        if self.trouble != Some(Errno::EFBIG) {
-            return unmade;
-        }
-        // The last byte is behind the filesystem's largest file, and the first may not be.
-        let made = self.zeros(hole);
-        let _ = punch(&hole.first(made));
-        unmade - made
-    }
-
-    /// Makes the target reach to the end of a hole: whether that can be done. fallocate(2) is fast, but
-    /// after it xfs keeps for good what it has set aside behind the end for what was written.
-    fn make_last_byte(&mut self, hole: &Range) -> bool {
-        let last = hole.after(hole.len - 1);
-        if self.has_written {
-            return self.zeros(last) > 0;
-        }
-        let extended = sys::extend(hole.fd_out, hole.off_out.saturating_add(hole.len));
-        system_call("fallocate to extend", hole.fd_out, &extended);
-        match extended {
-            Ok(()) => true,
-            Err(errno) => self.zeros_after(errno, last) > 0,
-        }
-    }
-
-    /// Writes zeros where the filesystem knows no holes; else the error is one.
-    fn zeros_after(&mut self, errno: Errno, range: Range) -> u64 {
-        match errno {
-            // The last two from filters; a seal's EPERM comes back from writing.
-            Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EPERM | Errno::EINVAL => {
-                declined("fallocate", errno, "zeros are written");
-                self.zeros(range)
-            }
-            errno => {
-                self.trouble = Some(errno);
-                0
-            }
-        }
-    }
-
-    /// Writes zeros: bytes written.
-    fn zeros(&mut self, range: Range) -> u64 {
-        self.buffer.fill(0);
-        let mut bytes = 0;
-        while bytes < range.len && !(bytes > 0 && self.held.is_one_waiting()) {
-            let rest = range.after(bytes).first(ONE_PIECE);
-            let wanted = usize::try_from(rest.len).unwrap_or(usize::MAX).min(self.buffer.len());
-            match self.write(&Range { off_in: 0, ..rest }, 0, wanted) {
-                0 => break,
-                written => bytes += written,
-            }
-            if self.trouble.is_some() {
-                break;
-            }
-        }
-        bytes
-    }
 }
 
 /// How many of `size` bytes at `offset` stand behind the last boundary of pages among them.
@@ -379,23 +272,9 @@ fn unaligned(offset: u64, size: usize) -> usize {
     usize::try_from(rest).ok().filter(|rest| *rest < size).unwrap_or(0)
 }
 
-/// Has the target changed, though zeros are there already: on btrfs a hole that is punched in a hole
-/// leaves the file's time and its set-user-ID bit as they were.
-fn touch(hole: &Range) {
-    let written = sys::write_at(hole.fd_out, &[0], hole.off_out);
-    counted("pwrite64", hole.fd_out, written);
-    let _ = punch(hole);
-}
-
 /// As much of the range as the process's limit on file sizes leaves room for: the kernel looks when
 /// it writes, and not when it punches holes. All of it where it begins behind the limit.
 fn below_limit(range: Range) -> Range {
     let limit = sys::file_size_limit().unwrap_or(u64::MAX);
     if limit <= range.off_out { range } else { range.first(limit - range.off_out) }
-}
-
-fn punch(range: &Range) -> Result<(), Errno> {
-    let punched = sys::punch_hole(range.fd_out, range.off_out, range.len);
-    system_call("fallocate to punch a hole in", range.fd_out, &punched);
-    punched
 }

@@ -9,6 +9,7 @@ mod zeros;
 
 mod copy;
 mod dedup;
+mod hole;
 mod reflink;
 mod verify;
 
