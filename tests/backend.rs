@@ -93,6 +93,27 @@ fn emulation_has_the_kernel_copy_nothing() {
     assert!(calls.iter().all(|call| call.contains(", 0, 0)")), "{calls:?}");
 }
 
+/// fallocate(2) would extend it: only writing and punching mind the seal.
+#[test]
+fn a_hole_does_not_extend_a_file_that_is_sealed_against_writing() {
+    const COPY: &str = "import errno, fcntl, os\n\
+        a, b = (os.memfd_create(name, os.MFD_ALLOW_SEALING) for name in 'ab')\n\
+        os.ftruncate(a, 65536)\n\
+        fcntl.fcntl(b, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE)\n\
+        for len in (4096, 65536):\n    \
+            try: print(os.copy_file_range(a, b, len, 0, 0))\n    \
+            except OSError as error: print(errno.errorcode[error.errno], os.fstat(b).st_size)\n";
+    let test = "a_hole_does_not_extend_a_file_that_is_sealed_against_writing";
+    if find_program("python3").is_none() {
+        return skip(test, "python3 is not installed");
+    }
+    for backend in ["kernel", "emulate"] {
+        let run = Run::preloaded("python3").args(["-c", COPY]);
+        let output = run.env("CFR_BACKEND", backend).env("CFR_LOG", "off").output();
+        assert_eq!(output.stdout, "EPERM 0\nEPERM 0\n", "{backend}: {output:?}");
+    }
+}
+
 // Verifying.
 
 fn verified(how: &str, preload_more: Option<&str>, settings: &[(&str, &str)]) -> Output {

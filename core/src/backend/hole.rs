@@ -17,8 +17,11 @@ impl Copier<'_> {
         let size = sys::stat(range.fd_out).map_or(0, |stat| stat.size);
         let within = range.first(size.saturating_sub(range.off_out));
         if within.len == 0 {
-            // What xfs has set aside behind the end would be there for good with the next write.
-            let _ = punch(&range);
+            // What xfs has set aside behind the end would be there for good with the next write. Who may
+            // not write, because of a seal, may not extend the file either, which fallocate(2) would.
+            if let Err(errno @ Errno::EPERM) = punch(&range) {
+                return self.zeros_after(errno, range);
+            }
             self.unmade += range.len;
             return range.len;
         }
