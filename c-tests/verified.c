@@ -3,8 +3,8 @@
  *     verified right|wrong|locked
  *
  * right: every copy succeeds, by positions and by pointers. wrong: every copy turns out to be wrong,
- * is EIO, and no offset has moved. locked: the process has a record lock on the target, which it
- * still has afterwards.
+ * is EIO, and no offset has moved. locked: the process has a record lock on the target, taken through
+ * another descriptor, which it still has afterwards.
  */
 #include "check.h"
 
@@ -34,7 +34,8 @@ int main(int argc, char **argv)
     CHECK(out >= 0);
     if (strcmp(argv[1], "locked") == 0) {
         struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-        CHECK(fcntl(out, F_SETLK, &lock) == 0);
+        int other = open("out", O_RDWR);
+        CHECK(other >= 0 && fcntl(other, F_SETLK, &lock) == 0);
         copy_start(in, out, SIZE);
         CHECK(is_locked());
         report();

@@ -10,7 +10,7 @@ fn settings_table() -> String {
     let mut table =
         String::from("| variable | option | values | default | |\n|---|---|---|---|---|\n");
     for setting in &TABLE {
-        let short = setting.short.map_or(String::new(), |short| format!("`-{short}` "));
+        let short = setting.short().map_or(String::new(), |short| format!("`-{short}` "));
         let option = match setting.option {
             Some(option) => format!("{short}`--{option}`"),
             None => "the launcher's own".to_owned(),
@@ -18,7 +18,10 @@ fn settings_table() -> String {
         writeln!(
             table,
             "| `{}` | {option} | {} | {} | {} |",
-            setting.variable, setting.legal, setting.default, setting.help
+            setting.variable,
+            setting.legal,
+            setting.default,
+            setting.help()
         )
         .unwrap();
     }

@@ -862,7 +862,7 @@ fn help_names_every_option_and_variable() {
         for setting in &TABLE {
             let Some(option) = setting.option else { continue };
             let names = [format!("--{option}"), setting.variable.to_owned()];
-            let short = setting.short.map(|letter| format!("-{letter},"));
+            let short = setting.short().map(|letter| format!("-{letter},"));
             for name in names.into_iter().chain(short) {
                 assert!(output.stdout.contains(&name), "no {name} in {words:?}: {}", output.stdout);
             }

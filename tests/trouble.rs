@@ -1,8 +1,9 @@
 //! Copies of the library's own when the world is against them: full disks, disks that fail or are slow,
 //! files that others change meanwhile, no descriptors left. The programs say what must hold.
 
-use crate::harness::{Filesystems, Run, Scratch, compile, library, skip};
+use crate::harness::{Filesystems, Run, Scratch, compile, find_program, library, skip};
 use std::ffi::OsStr;
+use std::fs::File;
 use std::path::Path;
 
 /// The program with the library to copy for it, in this directory.
@@ -48,6 +49,31 @@ fn while_others_change_the_files() {
     on_each(&filesystems, &names, "cut_source.c", &["log", "append", "0.5"]);
     on_each(&filesystems, &names, "shared_position.c", &["log", "0.5"]);
     on_each(&filesystems, &["ext4", "btrfs", "tmpfs"], "few_descriptors.c", &["log"]);
+}
+
+/// A source that is read until something comes ends with a signal, as any read of it does.
+#[test]
+fn a_signal_ends_a_copy_from_a_source_that_waits() {
+    const COPY: &str = "import os, signal\n\
+        signal.signal(signal.SIGALRM, lambda *_: os.write(1, b'rung\\n') and os._exit(0))\n\
+        a = os.open('/proc/kmsg', os.O_RDONLY)\n\
+        b = os.memfd_create('b')\n\
+        signal.alarm(1)\n\
+        while True: os.copy_file_range(a, b, 1 << 20)\n";
+    let test = "trouble: a source that waits";
+    if find_program("python3").is_none() || File::open("/proc/kmsg").is_err() {
+        return skip(test, "python3 is not installed, or /proc/kmsg not to be read");
+    }
+    let run = Run::preloaded("timeout").args(["-s", "KILL", "10", "python3", "-c", COPY]);
+    let output = run.env("CFR_BACKEND", "emulate").env("CFR_LOG", "off").output();
+    assert_eq!((output.status, &*output.stdout), (Some(0), "rung\n"), "{output:?}");
+}
+
+/// The pipe's numbers are closed under the library again and again.
+#[test]
+fn while_others_close_descriptors() {
+    let filesystems = Filesystems::mount("trouble: closed descriptors");
+    on_each(&filesystems, &["ext4", "tmpfs"], "closes_others.c", &["1"]);
 }
 
 /// Runs c-tests/failing_copies.c with these words on a filesystem of that kind, which holds so many

@@ -1,7 +1,7 @@
 //! Carrying a call out: the rules of the dialect in force, then the way that its flags ask for,
 //! then the offsets, moved once by the bytes that really moved.
 
-use crate::backend::{self, Moved, ONE_PIECE};
+use crate::backend::{self, Holes, Moved, ONE_PIECE, Through};
 use crate::call::{Answer, Method};
 use crate::dialect::{Dialect, FILE_SIZE_SIGNAL, Lead, Rule, Ruling};
 use crate::errno::{Errno, ErrnoSet};
@@ -285,6 +285,12 @@ impl Carried<'_> {
             Step::Copy { len, through, holes } => {
                 self.move_range(len, &|range, held| backend::copy(range, through, holes, held))
             }
+            // A read of such a file may wait for ever, and only a signal end that.
+            Step::CopyUnsized { len } => {
+                self.move_while(&HeldSignals::none(), len, &|range, held| {
+                    backend::copy(range, Through::Library, Holes::Filled, held)
+                })
+            }
             Step::Reflink { len } => self.move_range(len, &|range, _| backend::reflink(range)),
             // FreeBSD has one word for all that cannot be shared.
             Step::Clone { len } => self.move_range(len, &|range, _| {
@@ -310,18 +316,24 @@ impl Carried<'_> {
     }
 
     /// Hands the call on with offsets of our own, so that none has moved when the copy turns out to
-    /// be wrong. A call that the kernel refuses for its descriptors or pointers goes as it came.
+    /// be wrong. A call that the kernel refuses for its descriptors or pointers goes as it came, and so
+    /// does its length where the kernel may refuse that.
     fn ask_and_verify(&self, len: usize, flags: u32) -> Outcome {
-        let args = Args { len: len.min(LONGEST_VERIFIED), flags, ..*self.facts.args };
+        let args = Args { len, flags, ..*self.facts.args };
         let Some((off_in, off_out)) = self.facts.starts() else {
             let (answer, method) = (self.forward)(&args);
             return Outcome::answered(answer, method);
         };
-        self.move_range(self.facts.asked(), &|_, _| {
+        let asked = self.facts.asked();
+        let last = off_in.cast_unsigned().max(off_out.cast_unsigned());
+        let is_plain = last.checked_add(asked).is_some() && !self.facts.do_ranges_overlap(asked);
+        let len = if is_plain { len.min(LONGEST_VERIFIED) } else { len };
+        self.move_range(asked, &|_, _| {
             let (mut off_in, mut off_out) = (off_in, off_out);
             let (answer, method) = (self.forward)(&Args {
                 off_in: OffsetPointer::new(&raw mut off_in),
                 off_out: OffsetPointer::new(&raw mut off_out),
+                len,
                 ..args
             });
             Moved { bytes: answer.map_or(0, |bytes| bytes as u64), trouble: answer.err(), method }
@@ -330,9 +342,23 @@ impl Carried<'_> {
 
     /// Has `mover` move the range of the call, and moves the offsets by what it moved. Signals are
     /// held back until both are done: a handler that leaves by siglongjmp(3) finds no call half done.
-    /// One piece from and to offsets in memory is moved and noted at once, and needs no holding.
-    #[inline(never)]
+    /// What one buffer holds, from and to offsets in memory, is moved and noted at once, and needs no
+    /// holding.
     fn move_range(&self, len: u64, mover: &dyn Fn(Range, &HeldSignals) -> Moved) -> Outcome {
+        let is_small = len <= ONE_PIECE
+            && !self.policy.verify
+            && self.facts.ends().iter().all(|end| end.start().is_ok() && end.writable.get());
+        let held = if is_small { HeldSignals::none() } else { HeldSignals::new() };
+        self.move_while(&held, len, mover)
+    }
+
+    #[inline(never)]
+    fn move_while(
+        &self,
+        held: &HeldSignals,
+        len: u64,
+        mover: &dyn Fn(Range, &HeldSignals) -> Moved,
+    ) -> Outcome {
         let facts = self.facts;
         let (off_in, off_out) = match (facts.source.start(), facts.target.start()) {
             (Ok(off_in), Ok(off_out)) => (off_in.cast_unsigned(), off_out.cast_unsigned()),
@@ -340,13 +366,11 @@ impl Carried<'_> {
                 return Outcome::answered(Err(errno), Method::None);
             }
         };
-        let is_small = len <= ONE_PIECE && facts.ends().iter().all(|end| end.writable.get());
-        let held = if is_small { HeldSignals::none() } else { HeldSignals::new() };
         let (fd_in, fd_out) = (facts.args.fd_in, facts.args.fd_out);
         let range = Range { fd_in, off_in, fd_out, off_out, len };
-        let moved = mover(range, &held);
+        let moved = mover(range, held);
         let moved = match moved.bytes {
-            1.. if self.policy.verify => verified(moved, &range, &held),
+            1.. if self.policy.verify => verified(moved, &range, held),
             _ => moved,
         };
         let answer = match (moved.bytes, moved.trouble) {
@@ -356,7 +380,7 @@ impl Carried<'_> {
                 if let Some(errno) = trouble {
                     system_call("a piece to", fd_out, &Err::<(), _>(errno));
                 }
-                self.commit(bytes, &held).map(|()| usize::try_from(bytes).unwrap_or(usize::MAX))
+                self.commit(bytes, held).map(|()| usize::try_from(bytes).unwrap_or(usize::MAX))
             }
         };
         Outcome::answered(answer, moved.method)
@@ -365,7 +389,17 @@ impl Carried<'_> {
     /// Moves both offsets. As in the kernel, one that cannot be stored makes the call EFAULT, and the
     /// other one is stored all the same.
     fn commit(&self, bytes: u64, held: &HeldSignals) -> Result<(), Errno> {
-        let [source, target] = self.facts.ends().map(|end| store(end, bytes, held));
+        let ends = self.facts.ends();
+        if !held.are_held() && ends.iter().all(|end| end.writable.get()) {
+            // Side by side: what remains for a signal to come between are the two writes.
+            let [off_in, off_out] = ends.map(|end| end.after(bytes));
+            let [source, target] = ends.map(|end| end.pointer);
+            let (off_in, off_out) = (off_in?, off_out?);
+            sys::put_offset(source, off_in);
+            sys::put_offset(target, off_out);
+            return Ok(());
+        }
+        let [source, target] = ends.map(|end| store(end, bytes));
         source.and(target)
     }
 }
@@ -384,23 +418,19 @@ fn verified(moved: Moved, range: &Range, held: &HeldSignals) -> Moved {
         }
         backend::Verdict::Unreadable(fd, errno) => {
             at_error(format_args!(
-                "verify: {fd} cannot be read, {len} bytes were not compared: {errno}"
+                "verify: {len} bytes were not compared, because of {fd}: {errno}"
             ));
             moved
         }
     }
 }
 
-fn store(end: &End<'_>, bytes: u64, held: &HeldSignals) -> Result<(), Errno> {
-    let after = end.start()?.wrapping_add(i64::try_from(bytes).unwrap_or(i64::MAX));
+fn store(end: &End<'_>, bytes: u64) -> Result<(), Errno> {
+    let after = end.after(bytes)?;
     if end.pointer.is_null() {
         let moved = sys::set_position(end.fd, after.cast_unsigned());
         system_call("lseek SEEK_SET", end.fd, &moved);
         return moved.map(drop);
-    }
-    if !held.are_held() {
-        sys::put_offset(end.pointer, after);
-        return Ok(());
     }
     let stored = sys::write_offset(end.pointer, after);
     system_call("rt_sigprocmask, to write the offset for", end.fd, &stored);

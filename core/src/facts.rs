@@ -40,6 +40,7 @@ impl<'a> End<'a> {
     }
 
     /// What it is. EBADF where it is closed; `O_PATH` will do.
+    #[inline(never)]
     pub fn stat(&self) -> Result<Stat, Errno> {
         *self.stat.get_or_init(|| {
             let stat = sys::stat(self.fd);
@@ -50,6 +51,7 @@ impl<'a> End<'a> {
 
     /// Where the range begins, in bytes: the caller's offset, maybe negative, or the descriptor's.
     /// EFAULT for a pointer that cannot be read, ESPIPE for a pipe.
+    #[inline(never)]
     pub fn start(&self) -> Result<i64, Errno> {
         *self.start.get_or_init(|| {
             if self.pointer.is_null() {
@@ -67,6 +69,11 @@ impl<'a> End<'a> {
             system_call("rt_sigprocmask, to read the offset for", self.fd, &offset);
             offset
         })
+    }
+
+    /// Where it goes on after so many bytes. Errors as for [`End::start`].
+    pub fn after(&self, bytes: u64) -> Result<i64, Errno> {
+        Ok(self.start()?.wrapping_add(i64::try_from(bytes).unwrap_or(i64::MAX)))
     }
 
     /// Whether it is of this kind.
@@ -269,8 +276,13 @@ impl<'a> Facts<'a> {
     /// tells no size, as those of /proc, is read until it ends.
     #[must_use]
     pub fn readable(&self, len: u64) -> u64 {
-        let tells_size = self.source.stat().is_ok_and(|stat| stat.size > 0) || self.is_one_file();
-        self.below_limit(if tells_size { len.min(self.left_in_source()) } else { len })
+        self.below_limit(if self.tells_size() { len.min(self.left_in_source()) } else { len })
+    }
+
+    /// Whether the source tells how long it is, or is the target.
+    #[must_use]
+    pub fn tells_size(&self) -> bool {
+        self.source.stat().is_ok_and(|stat| stat.size > 0) || self.is_one_file()
     }
 
     /// `len` less what lies behind the limit on the target's size. Where the range begins behind

@@ -20,6 +20,8 @@ pub(crate) enum Step {
     Ask { len: usize, flags: u32 },
     /// The library copies.
     Copy { len: u64, through: Through, holes: Holes },
+    /// The same, of a source that tells no size.
+    CopyUnsized { len: u64 },
     /// FICLONERANGE.
     Reflink { len: u64 },
     /// FICLONERANGE, with FreeBSD's errors.
@@ -188,6 +190,9 @@ fn carefully(facts: &Facts<'_>, len: u64, through: Through) -> Step {
     let is_negative = facts.starts().is_none_or(|(off_in, off_out)| off_in < 0 || off_out < 0);
     if is_negative || facts.do_ranges_overlap(len) {
         return Step::Refuse(Errno::EINVAL);
+    }
+    if !facts.tells_size() {
+        return Step::CopyUnsized { len: len.min(ONE_PIECE) };
     }
     Step::Copy { len, through, holes: Holes::Kept }
 }

@@ -287,14 +287,10 @@ pub struct Setting {
     pub variable: &'static str,
     /// The launcher's long option without its dashes; `None` where only the launcher sets it.
     pub option: Option<&'static str>,
-    /// The launcher's short option.
-    pub short: Option<char>,
     /// The legal values.
     pub legal: Legal,
     /// The default, in words.
     pub default: &'static str,
-    /// What it does, in one line.
-    pub help: &'static str,
 }
 
 /// The legal values of a setting.
@@ -340,64 +336,51 @@ pub static TABLE: [Setting; 14] = [
         name: Name::Log,
         variable: "CFR_LOG",
         option: Some("log"),
-        short: None,
         legal: Legal::OneOf(&["off", "error", "warn", "info", "debug", "trace"]),
         default: "info when loaded by LD_PRELOAD, else off",
-        help: "How much to log: info is every call, debug how each was answered, trace every system call",
     },
     Setting {
         name: Name::LogFile,
         variable: "CFR_LOG_FILE",
         option: Some("output"),
-        short: Some('o'),
         legal: Legal::Template,
         default: "standard error",
-        help: "Append the log to this file",
     },
     Setting {
         name: Name::LogFormat,
         variable: "CFR_LOG_FORMAT",
         option: Some("format"),
-        short: None,
         legal: Legal::OneOf(&["text", "json"]),
         default: "text",
-        help: "Log as strace does, or one JSON object a line",
     },
     Setting {
         name: Name::Paths,
         variable: "CFR_PATHS",
         option: Some("paths"),
-        short: None,
         legal: Legal::OneOf(&["yes", "no"]),
         default: "yes",
-        help: "Show the path behind each descriptor",
     },
     Setting {
         name: Name::Dialect,
         variable: "CFR_DIALECT",
         option: Some("dialect"),
-        short: None,
         legal: Legal::OneOf(&[
             "extended", "proposal-2015", "linux-4.15", "linux-5.3", "linux-5.19", "linux",
             "freebsd-14", "freebsd", "freebsd-15", "glibc-2.27",
         ]),
         default: "extended",
-        help: "Whose rules hold, and whose flags: see cfr dialects",
     },
     Setting {
         name: Name::Checks,
         variable: "CFR_CHECKS",
         option: Some("checks"),
-        short: None,
         legal: Legal::OneOf(&["enforce", "warn", "off"]),
         default: "enforce",
-        help: "What becomes of a call that breaks a rule: answered so, logged and let through, or not looked at",
     },
     Setting {
         name: Name::DefaultFlags,
         variable: "CFR_DEFAULT_FLAGS",
         option: Some("default-flags"),
-        short: None,
         legal: Legal::OneOf(&[
             "0",
             "COPY_FR_COPY",
@@ -407,74 +390,99 @@ pub static TABLE: [Setting; 14] = [
             "COPY_FR_DEDUPE",
         ]),
         default: "0",
-        help: "The flag of calls that have none, e.g. COPY_FR_REFLINK: share or fail",
     },
     Setting {
         name: Name::Backend,
         variable: "CFR_BACKEND",
         option: Some("backend"),
-        short: None,
         legal: Legal::OneOf(&["auto", "kernel", "emulate"]),
         default: "auto",
-        help: "Who copies: the kernel and after CFR_FALLBACK the library, only the kernel, only the library",
     },
     Setting {
         name: Name::Fallback,
         variable: "CFR_FALLBACK",
         option: Some("fallback"),
-        short: None,
         legal: Legal::Errors,
         default: "ENOSYS, also where a filter says EPERM instead",
-        help: "Errors of the kernel's after which the library copies",
     },
     Setting {
         name: Name::Verify,
         variable: "CFR_VERIFY",
         option: Some("verify"),
-        short: None,
         legal: Legal::OneOf(&["yes", "no"]),
         default: "no",
-        help: "Read both ranges back after each copy and compare; a difference is EIO",
     },
     Setting {
         name: Name::Doors,
         variable: "CFR_DOORS",
         option: Some("doors"),
-        short: None,
         legal: Legal::SomeOf(&["copy_file_range", "syscall"]),
         default: "all when loaded by LD_PRELOAD, else copy_file_range",
-        help: "Which functions of the C library to watch",
     },
     Setting {
         name: Name::Forward,
         variable: "CFR_FORWARD",
         option: Some("forward"),
-        short: None,
         legal: Legal::OneOf(&["syscall", "next"]),
         default: "syscall",
-        help: "Pass calls straight to the kernel, or to the next preloaded library",
     },
     Setting {
         name: Name::Strict,
         variable: "CFR_STRICT",
         option: None,
-        short: None,
         legal: Legal::OneOf(&["yes", "no"]),
         default: "no; the launcher sets yes",
-        help: "End the process with status 125 before main where a setting cannot be used",
     },
     Setting {
         name: Name::Witness,
         variable: "CFR_WITNESS",
         option: None,
-        short: None,
         legal: Legal::Path,
         default: "none; the launcher sets it",
-        help: "Count processes and calls in this file, for the launcher's last line",
     },
 ];
 
 impl Setting {
+    /// The launcher's short option.
+    #[must_use]
+    pub fn short(&self) -> Option<char> {
+        (self.name == Name::LogFile).then_some('o')
+    }
+
+    /// What it does, in one line. Not a column of the table: the library, which has no use for it, would
+    /// bring it into every process.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        match self.name {
+            Name::Log => {
+                "How much to log: info is every call, debug how each was answered, trace the system calls behind it"
+            }
+            Name::LogFile => "Append the log to this file",
+            Name::LogFormat => "Log as strace does, or one JSON object a line",
+            Name::Paths => "Show the path behind each descriptor",
+            Name::Dialect => "Whose rules hold, and whose flags: see cfr dialects",
+            Name::Checks => {
+                "What becomes of a call that breaks a rule: answered so, logged and let through, or not looked at"
+            }
+            Name::DefaultFlags => {
+                "The flag of calls that have none, e.g. COPY_FR_REFLINK: share or fail"
+            }
+            Name::Backend => {
+                "Who copies: the kernel and after CFR_FALLBACK the library, only the kernel, only the library"
+            }
+            Name::Fallback => "Errors of the kernel's after which the library copies",
+            Name::Verify => {
+                "Read both ranges back after each copy and compare; a difference is EIO"
+            }
+            Name::Doors => "Which functions of the C library to watch",
+            Name::Forward => "Pass calls straight to the kernel, or to the next preloaded library",
+            Name::Strict => {
+                "End the process with status 125 before main where a setting cannot be used"
+            }
+            Name::Witness => "Count processes and calls in this file, for the launcher's last line",
+        }
+    }
+
     /// The setting of that environment variable.
     #[must_use]
     pub fn by_variable(variable: &[u8]) -> Option<&'static Setting> {

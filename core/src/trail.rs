@@ -1,5 +1,5 @@
-//! What the levels `debug` and `trace` hear of: every system call made on a call's behalf, and what
-//! declined.
+//! What the levels `debug` and `trace` hear of: what declined, and the system calls behind a call, but
+//! for those that hold signals back and look after the pipe.
 
 use crate::errno::Errno;
 use core::fmt;

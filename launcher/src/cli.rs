@@ -134,7 +134,7 @@ fn command() -> Command {
 fn after_help() -> String {
     let mut settings = String::new();
     for (setting, option) in TABLE.iter().filter_map(|row| row.option.map(|option| (row, option))) {
-        let short = setting.short.map_or("    ".into(), |short| format!("-{short}, "));
+        let short = setting.short().map_or("    ".into(), |short| format!("-{short}, "));
         let _ = writeln!(
             settings,
             "  {short}--{option:<13} {:<17} {}",
@@ -230,7 +230,9 @@ fn option(setting: &'static Setting, default: &str) -> Option<Arg> {
     let long = setting.option?;
     let help = format!(
         "{} [{}; default: {default}] [env: {}]",
-        setting.help, setting.legal, setting.variable
+        setting.help(),
+        setting.legal,
+        setting.variable
     );
     let option = Arg::new(setting.variable)
         .long(long)
@@ -238,7 +240,7 @@ fn option(setting: &'static Setting, default: &str) -> Option<Arg> {
         .allow_hyphen_values(true)
         .value_parser(OsStringValueParser::new())
         .help(help);
-    Some(match setting.short {
+    Some(match setting.short() {
         Some(short) => option.short(short),
         None => option,
     })

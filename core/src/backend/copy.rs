@@ -87,7 +87,8 @@ pub(super) struct Copier<'a> {
 
 impl Copier<'_> {
     fn copy(mut self, range: Range) -> Moved {
-        let bytes = if range.len <= ONE_PIECE && self.through == Through::Library {
+        let fits = range.len <= ONE_PIECE.min(self.buffer.len() as u64);
+        let bytes = if fits && self.through == Through::Library {
             self.at_once(range)
         } else {
             self.in_parts(range)
@@ -107,7 +108,10 @@ impl Copier<'_> {
             return self.in_parts(below_limit(range.first(count as u64)));
         }
         let bytes = self.write(&range, 0, count);
-        if self.must_fit(count as u64) { self.in_parts(below_limit(range)) } else { bytes }
+        match self.must_fit(count as u64) {
+            true => self.in_parts(below_limit(range.first(count as u64))),
+            false => bytes,
+        }
     }
 
     fn in_parts(&mut self, range: Range) -> u64 {

@@ -38,6 +38,7 @@ impl Carrier {
 
     /// Copies what the pipe holds of the range: bytes, and the error that cut it short. `None` where
     /// these files cannot be spliced or there is no pipe to be had: nothing was moved.
+    #[inline(never)]
     pub(super) fn carry(&mut self, range: &Range) -> Option<(u64, Option<Errno>)> {
         if matches!(self.pipe, State::Wanted) {
             self.open()?;
@@ -47,13 +48,14 @@ impl Carrier {
         let filled = pipe.fill(range.fd_in, range.off_in, len);
         told("splice from", range.fd_in, filled);
         let filled = match filled {
+            // Reading will tell whether it is the end: to some filesystems an error is one too.
+            Ok(0) => return self.give_up(Errno::EAGAIN),
             Ok(bytes) => bytes,
             Err(errno) if is_refusal(errno) => return self.give_up(errno),
             Err(errno) => return Some((0, Some(errno))),
         };
         // Of bytes that are in hand: were the source cut now, no block would be left over.
-        let allocates_from = self.allocates_from.filter(|_| filled > 0);
-        if allocates_from.is_some_and(|from| !allocate(&range.first(filled), from)) {
+        if self.allocates_from.is_some_and(|from| !allocate(&range.first(filled), from)) {
             self.allocates_from = None;
         }
         let mut bytes = 0;
@@ -122,7 +124,16 @@ fn allocate(range: &Range, from: u64) -> bool {
 /// Whether an error says that it cannot be done this way: files that cannot be spliced, a filter, a
 /// pipe that the host has closed.
 fn is_refusal(errno: Errno) -> bool {
-    matches!(errno, Errno::EINVAL | Errno::EBADF | Errno::ENOSYS | Errno::EPERM | Errno::EOPNOTSUPP)
+    matches!(
+        errno,
+        Errno::EINVAL
+            | Errno::EBADF
+            | Errno::EPIPE
+            | Errno::EAGAIN
+            | Errno::ENOSYS
+            | Errno::EPERM
+            | Errno::EOPNOTSUPP
+    )
 }
 
 fn told(name: &'static str, fd: i32, result: Result<u64, Errno>) {

@@ -2,7 +2,7 @@
 
 use super::copy::with_buffer;
 use crate::errno::Errno;
-use crate::sys::{self, HeldSignals, Range, Reader};
+use crate::sys::{self, Buffers, HeldSignals, Range, Reader};
 use crate::trail::counted;
 
 /// What a comparison found.
@@ -27,7 +27,10 @@ pub(crate) fn verify(range: Range, held: &HeldSignals) -> Verdict {
 }
 
 fn compare(range: Range, target: &Reader, buffer: &mut [u8], held: &HeldSignals) -> Verdict {
-    let (of_source, of_target) = buffer.split_at_mut(buffer.len() / 2);
+    // Two halves that begin with a page, for O_DIRECT.
+    let half = buffer.len().min(Buffers::SIZE) / 2;
+    let (of_source, rest) = buffer.split_at_mut(half);
+    let of_target = rest.get_mut(..half).unwrap_or_default();
     let mut bytes = 0;
     while bytes < range.len {
         if bytes > 0 && held.is_one_waiting() {

@@ -102,8 +102,14 @@ pub fn open_append(path: &CStr) -> Result<Opened, Errno> {
 
 /// Moves a descriptor of ours to 10 or above. EMFILE where there is no room; it is closed then.
 pub(super) fn move_up(low: i32) -> Result<i32, Errno> {
-    let high = duplicate(low, OUR_LOWEST).or_else(|_| duplicate(low, OUR_LOWEST_UNDER_LIMIT));
+    let high = duplicate_high(low);
     close(low);
+    high
+}
+
+/// Another descriptor for the same, at 10 or above. EMFILE where there is no room.
+pub(super) fn duplicate_high(fd: i32) -> Result<i32, Errno> {
+    let high = duplicate(fd, OUR_LOWEST).or_else(|_| duplicate(fd, OUR_LOWEST_UNDER_LIMIT));
     // EINVAL where the limit lies below.
     high.map_err(|errno| if errno == Errno::EINVAL { Errno::EMFILE } else { errno })
 }
@@ -230,14 +236,6 @@ pub(super) fn open(path: &CStr, flags: i32) -> Result<i32, Errno> {
     let registers = [reg(libc::AT_FDCWD), path.as_ptr() as usize, reg(flags), 0, 0, 0];
     // SAFETY: path is a C string.
     answer(unsafe { syscall(libc::SYS_openat, registers) }).map(descriptor)
-}
-
-/// The start of the file at `path`: bytes read into `buffer`.
-pub(super) fn read_path(path: &CStr, buffer: &mut [u8]) -> Result<usize, Errno> {
-    let fd = open(path, libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOCTTY)?;
-    let done = read(fd, buffer);
-    close(fd);
-    done
 }
 
 /// read(2): bytes read, 0 at the end.

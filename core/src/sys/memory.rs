@@ -131,7 +131,8 @@ impl Buffers {
 
     /// The part of a buffer that begins at the same place of a page as byte `offset` of a file. The
     /// kernel copies half as fast from one place of a page to another, and `O_DIRECT` wants what is
-    /// aligned in the file to be so in memory (open(2)). All of a buffer that is none of the large.
+    /// aligned in the file to be so in memory (open(2)). Of a buffer that is
+    /// none of the large all is used, for which sectors of 512 bytes must do.
     #[must_use]
     pub fn in_step(buffer: &mut [u8], offset: u64) -> &mut [u8] {
         let place = usize::try_from(offset % PAGE as u64).unwrap_or(0);
@@ -160,7 +161,10 @@ impl Buffers {
 #[cold]
 #[inline(never)]
 fn with_small_buffer<R>(work: impl FnOnce(&mut [u8]) -> R) -> R {
-    work(&mut [0; 2048])
+    // As O_DIRECT wants it on most disks.
+    #[repr(align(512))]
+    struct Small([u8; 2048]);
+    work(&mut Small([0; 2048]).0)
 }
 
 impl Default for Buffers {

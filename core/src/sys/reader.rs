@@ -1,6 +1,6 @@
 //! Reading a file that the host has open for writing only.
 
-use super::file::{close, link_to, move_up, open, read_path};
+use super::file::{close, link_to, move_up, open};
 use super::inquire::opening;
 use super::raw::{answer, reg, syscall};
 use crate::errno::Errno;
@@ -46,8 +46,9 @@ impl Drop for Reader {
     }
 }
 
-/// Whether this process has record locks on the file of `fd`, or a lease. Of the locks that belong
-/// to the process /proc tells (proc_pid_fdinfo(5)).
+/// Whether somebody, this process among them, has record locks on the file of `fd`, or the host a
+/// lease. To an open file description the process's own locks are another's (fcntl(2),
+/// `F_OFD_GETLK`).
 fn has_locks(fd: i32) -> Result<bool, Errno> {
     // SAFETY: no pointers.
     let lease =
@@ -55,20 +56,14 @@ fn has_locks(fd: i32) -> Result<bool, Errno> {
     if lease.is_ok_and(|lease| lease != libc::F_UNLCK as usize) {
         return Ok(true);
     }
-    let mut path = [0; INFO.len() + 12];
-    let link = link_to(fd)?;
-    let number = link.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-    path.get_mut(..INFO.len()).unwrap_or_default().copy_from_slice(INFO);
-    path.get_mut(INFO.len()..INFO.len() + number.len())
-        .ok_or(Errno::EBADF)?
-        .copy_from_slice(number);
-    let path = CStr::from_bytes_until_nul(&path).map_err(|_| Errno::EBADF)?;
-    // Locks stand behind offset, flags, mount and inode: four short lines.
-    let mut text = [0; 256];
-    let len = read_path(path, &mut text)?;
-    let text = text.get(..len).unwrap_or_default();
-    Ok(text.windows(LOCK.len()).any(|part| part == LOCK))
+    // As fcntl(2) has them; the C library's constants are wider than the fields.
+    const F_WRLCK: i16 = 1;
+    const F_UNLCK: i16 = 2;
+    const SEEK_SET: i16 = 0;
+    let mut lock =
+        libc::flock { l_type: F_WRLCK, l_whence: SEEK_SET, l_start: 0, l_len: 0, l_pid: 0 };
+    let registers = [reg(fd), reg(libc::F_OFD_GETLK), &raw mut lock as usize, 0, 0, 0];
+    // SAFETY: the kernel reads and writes one struct flock, which has 64-bit offsets here.
+    answer(unsafe { syscall(libc::SYS_fcntl, registers) })?;
+    Ok(lock.l_type != F_UNLCK)
 }
-
-const INFO: &[u8] = b"/proc/thread-self/fdinfo/";
-const LOCK: &[u8] = b"\nlock:";

@@ -250,23 +250,26 @@ impl Drop for SignalGuard {
         // SAFETY: zeroed at first, so it is a number whatever the kernel did.
         let raised = unsafe { pending.assume_init() } & ours;
         if raised != 0 {
-            let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-            let registers = [
-                &raw const raised as usize,
-                0,
-                &raw const at_once as usize,
-                size_of::<u64>(),
-                0,
-                0,
-            ];
-            // SAFETY: the kernel reads one 64-bit set and one timespec.
-            let _ = unsafe { syscall(libc::SYS_rt_sigtimedwait, registers) };
+            take_back_any(raised);
         }
         let registers =
             [reg(libc::SIG_SETMASK), &raw const self.mask as usize, 0, size_of::<u64>(), 0, 0];
         // SAFETY: the kernel reads one 64-bit set, the one it gave us.
         let _ = unsafe { syscall(libc::SYS_rt_sigprocmask, registers) };
     }
+}
+
+/// Takes back a signal that a call of ours has just raised in this thread, where it is held back.
+pub(super) fn take_back(signal: c_int) {
+    take_back_any(bit(signal));
+}
+
+fn take_back_any(raised: u64) {
+    let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let registers =
+        [&raw const raised as usize, 0, &raw const at_once as usize, size_of::<u64>(), 0, 0];
+    // SAFETY: the kernel reads one 64-bit set and one timespec.
+    let _ = unsafe { syscall(libc::SYS_rt_sigtimedwait, registers) };
 }
 
 /// Signals held back while bytes are moved in pieces: their handlers must not find the call half

@@ -1,0 +1,48 @@
+/* Copies through a pipe of the library's while another thread closes every descriptor that is not
+ * its own: each copy is right, and no signal comes of it. The library's are at 10 or above.
+ *
+ *     closes_others SECONDS
+ */
+#include "check.h"
+
+enum { SIZE = 1 << 20 };
+
+static atomic_int enough;
+
+static void *close_all(void *unused)
+{
+    (void)unused;
+    while (!enough)
+        for (int fd = 10; fd < 64; fd++)
+            close(fd);
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    static char found[SIZE];
+    pthread_t closer;
+    long copies = 0;
+    watchdog(60);
+    CHECK(argc == 2);
+    /* What was inherited goes too. */
+    for (int fd = 10; fd < 64; fd++)
+        close(fd);
+    int in = source("source", SIZE), out = target("out"), before = descriptors();
+    CHECK(pthread_create(&closer, NULL, close_all, NULL) == 0);
+    for (double end = now() + atof(argv[1]); now() < end; copies++) {
+        CHECK(ftruncate(out, 0) == 0);
+        loff_t off_in = 0, off_out = 0;
+        while (off_in < SIZE)
+            CHECK(copy(in, &off_in, out, &off_out, SIZE - off_in) > 0);
+        CHECK(off_out == SIZE && pread(out, found, SIZE, 0) == SIZE);
+        for (size_t i = 0; i < SIZE; i += 499)
+            CHECK(found[i] == pattern(i));
+    }
+    enough = 1;
+    CHECK(pthread_join(closer, NULL) == 0);
+    CHECK(descriptors() == before);
+    CHECK(copies > 10);
+    puts("ok");
+    return 0;
+}
