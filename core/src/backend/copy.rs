@@ -145,7 +145,7 @@ impl Copier<'_> {
             let moved = match self.through {
                 _ if is_mixed => Some(self.by_buffer(rest, Buffers::SIZE, true)),
                 Through::Kernel => self.by_kernel(rest),
-                Through::Library if self.is_worth_a_pipe(range.len) => self.by_pipe(rest),
+                Through::Library if self.is_worth_a_pipe(range.len - bytes) => self.by_pipe(rest),
                 Through::Library => Some(self.by_buffer(rest, Buffers::SIZE, false)),
                 Through::Buffer(most) => Some(self.by_buffer(rest, most, false)),
             };
