@@ -143,6 +143,17 @@ fn a_copy_that_is_right_is_read_back_and_stands() {
     }
 }
 
+/// What the next library leaves in errno is not the host's.
+#[test]
+fn a_next_library_that_refuses_is_no_hindrance_and_leaves_no_errno() {
+    let shim = compile("refusing_copy.c", "librefusing.so", &["-shared", "-fPIC"]);
+    let shim = shim.to_str().expect("a path in UTF-8");
+    for log in ["off", "info"] {
+        let settings = [("CFR_FORWARD", "next"), ("CFR_VERIFY", "no"), ("CFR_LOG", log)];
+        verified("right", Some(shim), &settings);
+    }
+}
+
 #[test]
 fn a_copy_that_is_wrong_is_an_error_and_a_line() {
     let shim = compile("lying_copy.c", "liblying.so", &["-shared", "-fPIC"]);

@@ -164,8 +164,7 @@ fn with_facts(
                 None => call.judged(mode, None),
             }
         }
-        (None, Lead::Kernel, Backend::Auto | Backend::Kernel)
-        | (Some(Mode::Any), Lead::Kernel, Backend::Auto | Backend::Kernel) => {
+        (None | Some(Mode::Any), Lead::Kernel, Backend::Auto | Backend::Kernel) => {
             let as_it_came = Step::Ask { len: args.len, flags: facts.flags.0 };
             call.unless_declined(call.run(as_it_came), mode)
         }

@@ -42,8 +42,15 @@ fn enter_unwatched(door: Door, args: &Args) -> isize {
         }
     };
     let Some(next) = next else { return watched(door, args) };
+    let kept = KeptErrno::note();
     let result = to_next(door, *next, args);
-    if result >= 0 { result } else { refused(door, args, sys::errno()) }
+    if result >= 0 {
+        return result;
+    }
+    // If the library copies after this, errno is to be what it was before.
+    let errno = sys::errno();
+    kept.restore();
+    refused(door, args, errno)
 }
 
 /// An error that a call has met on the straight way: its answer, or the reason to try another way.

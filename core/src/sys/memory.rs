@@ -131,8 +131,8 @@ impl Buffers {
 
     /// The part of a buffer that begins at the same place of a page as byte `offset` of a file. The
     /// kernel copies half as fast from one place of a page to another, and `O_DIRECT` wants what is
-    /// aligned in the file to be so in memory (open(2)). Of a buffer that is
-    /// none of the large all is used, for which sectors of 512 bytes must do.
+    /// aligned in the file to be so in memory (open(2)). Of a buffer that is none of the large all is
+    /// used, for which sectors of 512 bytes must do.
     #[must_use]
     pub fn in_step(buffer: &mut [u8], offset: u64) -> &mut [u8] {
         let place = usize::try_from(offset % PAGE as u64).unwrap_or(0);
