@@ -1,8 +1,8 @@
 //! What happens at each door: set when the settings are read, looked at by every call.
 
 use cfr_core::door::Door;
-use core::ffi::c_void;
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
+use cfr_core::sys::NextSymbol;
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// What happens to the calls that come through a door.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,8 +43,8 @@ static GATES: [Place; Door::ALL.len()] = [const {
     Place { limit: AtomicU64::new(Gate::Unready.limit()), gate: AtomicU8::new(Gate::Unready as u8) }
 }; Door::ALL.len()];
 
-/// The next library's `syscall`, for the numbers that are not ours; NULL until it was looked for.
-pub(crate) static NEXT_SYSCALL: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
+/// The next library's `syscall`, for the numbers that are not ours.
+pub(crate) static NEXT_SYSCALL: NextSymbol = NextSymbol::new(c"syscall");
 
 /// Sets what happens at `door`.
 pub(crate) fn set(door: Door, gate: Gate) {

@@ -6,20 +6,26 @@
 //! it is copied, and it is never looked at again.
 
 use crate::gate::{self, Gate, NEXT_SYSCALL};
-use crate::intercept::{NEXT, POLICY, WITNESS};
+use crate::intercept::{NEXT, POLICY};
 use crate::log::{self, Complaints};
+use crate::pass_on::{NEXT_IOCTL, NEXT_SENDFILE, NEXT_SENDFILE64};
+use crate::record::{self, SUMMARY, WITNESS};
+use cfr_core::account::{Accounts, Total};
 use cfr_core::door::Door;
 use cfr_core::line::Line;
 use cfr_core::settings::{
-    Forward, LONGEST_PATH, Level, Setting, Settings, TABLE, Unusable, WITNESS_NAME,
+    Forward, LONGEST_PATH, Level, Setting, Settings, Summary, TABLE, Unusable, WITNESS_NAME,
 };
-use cfr_core::sys::{self, Arena, Kept};
+use cfr_core::sys::{self, Arena, Kept, NextExit};
 use core::fmt::Write;
 use core::mem;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// env(1)'s and timeout(1)'s status for trouble of their own; the launcher's too.
 const STATUS_OWN_FAILURE: i32 = 125;
+
+/// The next library's `_exit`.
+pub(crate) static NEXT_EXIT: NextExit = NextExit::new();
 
 static BEGUN: AtomicBool = AtomicBool::new(false);
 
@@ -43,7 +49,11 @@ pub(crate) fn run() {
 }
 
 fn begin() {
-    NEXT_SYSCALL.store(sys::next_syscall(), Ordering::Relaxed);
+    NEXT_SYSCALL.look();
+    NEXT_IOCTL.symbol().look();
+    NEXT_SENDFILE.symbol().look();
+    NEXT_SENDFILE64.symbol().look();
+    NEXT_EXIT.symbol().look();
     if sys::is_secure() {
         open_doors(|_| Gate::Forward);
         return;
@@ -66,24 +76,35 @@ fn begin() {
         NEXT.set(next);
     }
     if let Some(path) = settings.witness
-        && let Ok(witness) = sys::map_shared(path, WITNESS_NAME)
+        && let Ok(words) = sys::map_shared(path, WITNESS_NAME, Accounts::WORDS)
+        && let Some(witness) = Accounts::over(words)
     {
-        let [processes, _] = witness;
-        processes.fetch_add(1, Ordering::Relaxed);
+        witness.add(Total::Processes, 1);
         WITNESS.set(witness);
     }
+    if settings.summary != Summary::No
+        && let Ok(words) = sys::private_words(Accounts::WORDS)
+        && let Some(accounts) = Accounts::over(words)
+    {
+        SUMMARY.set(accounts);
+    }
+    let is_wanted = settings.log > Level::Off || record::is_counted();
     // A panic of ours is reported by the flow that it happened in; the standard hook would write
     // to whatever descriptor 2 is by then.
     std::panic::set_hook(Box::new(|_| {}));
-    if settings.log > Level::Off {
-        log::install(settings, complaints);
+    if is_wanted {
+        log::install(
+            settings,
+            complaints,
+            [WITNESS.get(), SUMMARY.get()].map(Option::<&_>::copied),
+        );
     }
     let policy = settings.policy;
     POLICY.set(policy);
     let has_next = NEXT.get().is_some();
     let unwatched = if has_next { Gate::Next } else { Gate::Forward };
     let watched = match policy.first_flags_of_ours() {
-        _ if settings.log > Level::Off => Gate::Watch,
+        _ if is_wanted => Gate::Watch,
         1 if has_next => Gate::NextPlain,
         1 => Gate::ForwardPlain,
         _ => Gate::Watch,
@@ -120,17 +141,29 @@ fn read_environment() -> (Settings<'static>, Complaints) {
     if settings.log > Level::Off
         && let Some(template) = settings.log_file
     {
-        settings.log_file = kept(template);
-        if settings.log_file.is_none()
-            && let Some(setting) = Setting::by_variable(b"CFR_LOG_FILE")
-        {
-            complaints.add(&Unusable { setting, value: template, dialect: None });
+        static KEPT: Template = Template::new();
+        settings.log_file = kept(template, &KEPT);
+        if settings.log_file.is_none() {
+            complain(b"CFR_LOG_FILE", template, &mut complaints);
+        }
+    }
+    if let Summary::File(template) = settings.summary {
+        static KEPT: Template = Template::new();
+        settings.summary = kept(template, &KEPT).map_or(Summary::Yes, Summary::File);
+        if settings.summary == Summary::Yes {
+            complain(b"CFR_SUMMARY", template, &mut complaints);
         }
     }
     if let Err(unusable) = settings.settle() {
         complaints.add(&unusable);
     }
     (settings, complaints)
+}
+
+fn complain(variable: &[u8], value: &[u8], complaints: &mut Complaints) {
+    if let Some(setting) = Setting::by_variable(variable) {
+        complaints.add(&Unusable { setting, value, dialect: None });
+    }
 }
 
 /// Whether `LD_PRELOAD` names us: its entries are separated by spaces or colons (ld.so(8)).
@@ -142,12 +175,14 @@ fn is_preloaded() -> bool {
         .any(|name| name.starts_with(b"libcfr.so"))
 }
 
-/// A copy of the log file's template, because hosts overwrite their environment; from the root,
+/// Room for the template of a file's path.
+type Template = Kept<LONGEST_PATH>;
+
+/// A copy of a file's template, because hosts overwrite their environment; from the root,
 /// because they change their directory before they copy. Percent signs in the working directory
 /// are not placeholders. `None` where it does not fit: no file of such a path can be opened.
-fn kept(template: &[u8]) -> Option<&'static [u8]> {
-    static TEMPLATE: Kept<LONGEST_PATH> = Kept::new();
-    TEMPLATE.keep(|room| {
+fn kept(template: &[u8], place: &'static Template) -> Option<&'static [u8]> {
+    place.keep(|room| {
         let mut end = 0;
         if !template.starts_with(b"/") {
             // Without a slash where it is out of reach: getcwd(2), "(unreachable)".

@@ -1,121 +1,113 @@
-//! The flow of one call, on one screen.
+//! The flow of one copy, on one screen.
 
-use crate::log::{self, PATHS};
+use crate::hazard::hazard;
+use crate::log::{self, Log};
+use crate::record::{self, Answered, Recording};
 use cfr_core::call::{Answer, Call, Method, Offset};
+use cfr_core::dialect::Rule;
 use cfr_core::door::Door;
 use cfr_core::engine::{self, Outcome, Policy};
 use cfr_core::flags::Flags;
-use cfr_core::format::Format;
-use cfr_core::record::Record;
 use cfr_core::settings::Level;
 use cfr_core::sys::{self, Args, NextCopy, SetOnce};
 use cfr_core::trail::{MESSAGES, Told, at_debug, at_trace};
 use core::cell::Cell;
 use core::mem;
-use core::sync::atomic::{AtomicU64, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tracing::error;
-use tracing::level_filters::LevelFilter;
 
 /// The next library's function, where `CFR_FORWARD=next` was set and there is one.
 pub(crate) static NEXT: SetOnce<NextCopy> = SetOnce::new();
-
-/// The launcher's counts of processes and calls.
-pub(crate) static WITNESS: SetOnce<&'static [AtomicU64; 2]> = SetOnce::new();
 
 /// What holds for every call.
 pub(crate) static POLICY: SetOnce<Policy> = SetOnce::new();
 
 /// What the host gets, known as soon as the call is carried out.
 #[derive(Default)]
-struct Reply {
+pub(crate) struct Reply {
     answer: Cell<Option<Answer>>,
     /// A signal that it is owed.
     signal: Cell<Option<i32>>,
 }
 
-/// Carries one call out and records it. The caller holds cancellation off.
-///
-/// Whatever goes wrong in here, the host gets its answer: a panic before the call was carried out
-/// only means that the kernel is asked without a record.
+impl Reply {
+    /// From here on the host has its answer, whatever happens.
+    #[inline(always)]
+    pub(crate) fn give(&self, answer: Answer) {
+        self.answer.set(Some(answer));
+    }
+}
+
+/// Carries one copy out and records it. The caller holds cancellation off.
 ///
 /// Returns the answer, and a signal that the thread is owed.
 pub(crate) fn intercept(door: Door, args: &Args) -> (Answer, Option<i32>) {
+    guarded(|reply| observe(door, args, reply), || forward(args).0)
+}
+
+/// Has `observe` carry a call out. A panic of ours is caught: before the call was carried out it only
+/// means that `bare` does so, without a record.
+#[inline(always)]
+pub(crate) fn guarded(
+    observe: impl FnOnce(&Reply),
+    bare: impl FnOnce() -> Answer,
+) -> (Answer, Option<i32>) {
     let reply = Reply::default();
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| observe(door, args, &reply))) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| observe(&reply))) {
         // Freeing it may take the heap's lock, once the arena is used up; this thread may hold it.
         mem::forget(payload);
         if let Err(payload) = catch_unwind(confess) {
             mem::forget(payload);
         }
     }
-    (reply.answer.get().unwrap_or_else(|| forward(args).0), reply.signal.get())
+    (reply.answer.get().unwrap_or_else(bare), reply.signal.get())
 }
 
 fn observe(door: Door, args: &Args, reply: &Reply) {
     hazard(0);
-    if let Some([_, calls]) = WITNESS.get() {
-        calls.fetch_add(1, Ordering::Relaxed);
-    }
+    record::count();
     let Some(log) = log::get() else {
         if let Some(policy) = POLICY.get() {
             carry_out(args, policy, reply);
         }
         return;
     };
-    let settings = log.settings();
-    let policy = &settings.policy;
     log.complain_once();
-    if settings.log < Level::Warn {
+    let policy = &log.settings().policy;
+    if !record::is_wanted(log) {
         carry_out(args, policy, reply);
         return;
     }
 
     let call = Call::decode(args);
     hazard(1);
-    let time_ns = sys::realtime_ns();
-    let begun_ns = sys::monotonic_ns();
+    let mut recording = Recording::begin(log, door, &call);
     let outcome = carry_out(args, policy, reply);
-    let duration_ns = sys::monotonic_ns().saturating_sub(begun_ns);
-    if settings.log < Level::Info && !outcome.judged && !outcome.fell_back {
-        return;
-    }
-    let rule = match outcome.answer {
-        Ok(_) => outcome.rule,
-        Err(_) => engine::explanation(&outcome, args, policy),
-    };
-
-    hazard(2);
-    let for_json = settings.log_format == Format::Json;
-    let mut comm = [0; 16];
-    let record = Record {
-        time_ns,
-        pid: sys::getpid(),
-        tid: for_json.then(sys::gettid),
-        comm: for_json.then(|| sys::comm(&mut comm)),
-        door,
-        call: &call,
-        path_in: None,
-        path_out: None,
-        offsets_after: if for_json { call.offsets_after(args) } else { (None, None) },
+    let duration_ns = recording.end();
+    let answered = Answered {
         answer: outcome.answer,
+        bytes: outcome.answer.map_or(0, |count| count as u64),
         method: outcome.method,
-        dialect: policy.dialect,
-        rule,
+        rule: rule(&outcome, args, log),
         judged: outcome.judged,
         fell_back: outcome.fell_back,
-        duration_ns,
+        offsets: [args.off_in, args.off_out],
     };
-    if settings.log > Level::Info {
-        details(&record, policy.flags(args));
+    if log.settings().log > Level::Info {
+        details(&call, &answered, policy.flags(args));
     }
-    let emitted = settings.paths.then(|| PATHS.with_page(|page| with_paths(record, page).emit()));
-    if emitted.flatten().is_none() {
-        record.emit();
-    }
-    // An object of the JSON log has the sentence in it.
-    if let (Some(rule), false) = (rule, for_json) {
-        record.explain(rule);
+    recording.note(&call, &answered, duration_ns);
+}
+
+/// The rule that decided or was broken, or the meaning of what the kernel said.
+#[inline(always)]
+fn rule(outcome: &Outcome, args: &Args, log: &Log) -> Option<&'static Rule> {
+    let settings = log.settings();
+    match outcome.answer {
+        Err(_) if settings.log >= Level::Info || outcome.judged => {
+            engine::explanation(outcome, args, &settings.policy)
+        }
+        _ => outcome.rule,
     }
 }
 
@@ -123,7 +115,7 @@ fn observe(door: Door, args: &Args, reply: &Reply) {
 #[inline(always)]
 fn carry_out(args: &Args, policy: &Policy, reply: &Reply) -> Outcome {
     let outcome = engine::carry_out(args, policy, forward);
-    reply.answer.set(Some(outcome.answer));
+    reply.give(outcome.answer);
     if outcome.signal.is_some() {
         reply.signal.set(outcome.signal);
     }
@@ -142,61 +134,27 @@ pub(crate) fn forward(args: &Args) -> (Answer, Method) {
     }
 }
 
-/// The record with the paths behind its descriptors.
-fn with_paths<'a>(record: Record<'a>, page: &'a mut [u8]) -> Record<'a> {
-    let (half_in, half_out) = page.split_at_mut(page.len() / 2);
-    hazard(3);
-    Record {
-        path_in: path(record.call.fd_in, half_in),
-        path_out: path(record.call.fd_out, half_out),
-        ..record
-    }
-}
-
-fn path(fd: i32, buffer: &mut [u8]) -> Option<&[u8]> {
-    let found = sys::readlink_fd(fd, buffer);
-    if LevelFilter::current() >= LevelFilter::TRACE {
-        at_trace(format_args!("readlinkat /proc/thread-self/fd/{fd}: {}", Told(found)));
-    }
-    buffer.get(..found.ok()?)
-}
-
 /// What the levels below `info` say of a call.
 #[cold]
-fn details(record: &Record<'_>, flags: Flags) {
-    for (name, offset) in [("off_in", record.call.off_in), ("off_out", record.call.off_out)] {
+fn details(call: &Call, answered: &Answered, flags: Flags) {
+    for (name, offset) in [("off_in", call.off_in), ("off_out", call.off_out)] {
         match offset {
             Offset::File => {}
             Offset::At(_) => at_trace(format_args!("rt_sigprocmask: {name} can be read")),
             Offset::Bad(_) => at_trace(format_args!("rt_sigprocmask: {name} cannot be read")),
         }
     }
-    if flags != record.call.flags {
+    if flags != call.flags {
         let name = flags.names().next().unwrap_or_default();
         at_debug(format_args!("flags 0 are {name} here (CFR_DEFAULT_FLAGS)"));
     }
-    if record.method == Method::Kernel && flags.0 == 0 {
-        at_trace(format_args!("copy_file_range: {}", Told(record.answer)));
+    if answered.method == Method::Kernel && flags.0 == 0 {
+        at_trace(format_args!("copy_file_range: {}", Told(answered.answer)));
     }
-    at_debug(format_args!("{}: {}", record.method.name(), Told(record.answer)));
+    at_debug(format_args!("{}: {}", answered.method.name(), Told(answered.answer)));
 }
 
 /// One line on a panic of ours.
 fn confess() {
     error!(target: MESSAGES, "a fault of libcfr's own was caught; the call went on without it");
 }
-
-/// For the tests: panics at the step that is due.
-#[cfg(feature = "hazard-panic")]
-#[expect(clippy::panic, reason = "to panic is its job")]
-fn hazard(step: u64) {
-    static DUE: AtomicU64 = AtomicU64::new(0);
-    const STEPS: u64 = 4;
-    if DUE.load(Ordering::Relaxed) % STEPS == step {
-        DUE.fetch_add(1, Ordering::Relaxed);
-        panic!("hazard {step}");
-    }
-}
-
-#[cfg(not(feature = "hazard-panic"))]
-fn hazard(_step: u64) {}

@@ -6,11 +6,19 @@
 //!
 //! A file uses only what stands above it in this list. ARCHITECTURE.md tells one call's way.
 
+mod hazard;
+
 mod log;
 
 mod gate;
 
+mod record;
+
 mod intercept;
+
+mod pass_on;
+
+mod summary;
 
 mod init;
 

@@ -118,7 +118,7 @@ fn the_programs_status_is_the_launchers() {
 fn unusable(legal: &Legal) -> Option<&'static str> {
     match legal {
         Legal::OneOf(_) | Legal::SomeOf(_) | Legal::Errors => Some("sideways"),
-        Legal::Template => Some("/tmp/%q"),
+        Legal::Template | Legal::SwitchOrTemplate => Some("/tmp/%q"),
         Legal::Path => None,
     }
 }

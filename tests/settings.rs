@@ -79,7 +79,7 @@ fn others(output: &Output) -> Vec<&str> {
 fn unusable(setting: &Setting) -> Vec<u8> {
     match setting.legal {
         Legal::OneOf(_) | Legal::SomeOf(_) | Legal::Errors => b"sideways".to_vec(),
-        Legal::Template => b"/tmp/%q".to_vec(),
+        Legal::Template | Legal::SwitchOrTemplate => b"/tmp/%q".to_vec(),
         // Longer than any path.
         Legal::Path => vec![b'x'; 4096],
     }

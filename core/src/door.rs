@@ -8,11 +8,18 @@ pub enum Door {
     CopyFileRange,
     /// syscall(2) with `SYS_copy_file_range`.
     Syscall,
+    /// ioctl(2) with FICLONE, FICLONERANGE or FIDEDUPERANGE.
+    Ioctl,
+    /// sendfile(2) into a regular file.
+    Sendfile,
+    /// The same, by the name that it has where `off_t` may be 32 bits wide.
+    Sendfile64,
 }
 
 impl Door {
     /// Every door, in the order of the log's documentation.
-    pub const ALL: [Door; 2] = [Door::CopyFileRange, Door::Syscall];
+    pub const ALL: [Door; 5] =
+        [Door::CopyFileRange, Door::Syscall, Door::Ioctl, Door::Sendfile, Door::Sendfile64];
 
     /// The function's name, as `CFR_DOORS` and the log spell it.
     #[must_use]
@@ -20,6 +27,19 @@ impl Door {
         match self {
             Door::CopyFileRange => "copy_file_range",
             Door::Syscall => "syscall",
+            Door::Ioctl => "ioctl",
+            Door::Sendfile => "sendfile",
+            Door::Sendfile64 => "sendfile64",
+        }
+    }
+
+    /// The system call behind it, where the log is about copies.
+    #[must_use]
+    pub const fn call(self) -> &'static str {
+        match self {
+            Door::CopyFileRange | Door::Syscall => "copy_file_range",
+            Door::Ioctl => "ioctl",
+            Door::Sendfile | Door::Sendfile64 => "sendfile",
         }
     }
 }
@@ -32,7 +52,7 @@ impl Doors {
     /// No door.
     pub const NONE: Doors = Doors(0);
     /// Every door: what is watched when preloaded.
-    pub const ALL: Doors = Doors::NONE.with(Door::CopyFileRange).with(Door::Syscall);
+    pub const ALL: Doors = Doors((1 << Door::ALL.len()) - 1);
     /// What is watched when linked with `-lcfr`.
     pub const LINKED: Doors = Doors::NONE.with(Door::CopyFileRange);
 

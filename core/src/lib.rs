@@ -36,6 +36,8 @@ pub mod line;
 
 pub mod record;
 
+pub mod account;
+
 pub mod format;
 
 pub mod settings;

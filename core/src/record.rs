@@ -4,9 +4,11 @@
 //! library's own or one of a Rust program that links this crate, has it formatted into its own
 //! buffer. How a record looks is in [`crate::format`].
 
-use crate::call::{Answer, Call, Method};
+use crate::call::{Answer, Call, Method, Request, Target};
 use crate::dialect::{Dialect, Rule};
 use crate::door::Door;
+use crate::errno::Errno;
+use crate::sys::Sharing;
 use tracing::{info, warn};
 
 /// The target of the one event per call.
@@ -38,8 +40,12 @@ pub struct Record<'a> {
     pub offsets_after: (Option<i64>, Option<i64>),
     /// What the host was told.
     pub answer: Answer,
+    /// Bytes copied or shared.
+    pub bytes: u64,
     /// How the bytes moved.
     pub method: Method,
+    /// How much of the target's range shares its blocks; `None` where nobody asked, or nobody knows.
+    pub sharing: Option<Sharing>,
     /// Whose rules held.
     pub dialect: &'static Dialect,
     /// The rule that decided, or that the call broke.
@@ -54,6 +60,26 @@ pub struct Record<'a> {
 }
 
 impl Record<'_> {
+    /// Whether there is more to say than by what method.
+    #[inline(always)]
+    pub(crate) fn has_notes(&self) -> bool {
+        self.rule.is_some()
+            || self.sharing.is_some()
+            || matches!(self.call.request, Request::Dedupe(_))
+    }
+
+    /// The error that its line tells of: the call's, or that of the target that it is about.
+    #[must_use]
+    pub fn errno(&self) -> Option<Errno> {
+        match (self.answer, self.call.request) {
+            (Err(errno), _) => Some(errno),
+            (Ok(_), Request::Dedupe(Target { status: Some(status @ ..0), .. })) => {
+                Some(Errno(status.wrapping_neg()))
+            }
+            (Ok(_), _) => None,
+        }
+    }
+
     /// Sends the record to the subscriber.
     #[inline]
     pub fn emit(&self) {

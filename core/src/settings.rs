@@ -55,6 +55,18 @@ pub enum Forward {
 const FORWARDS: [(&str, Forward); 2] = [("syscall", Forward::Syscall), ("next", Forward::Next)];
 const SWITCH: [(&str, bool); 2] = [("yes", true), ("no", false)];
 
+/// Where the summary goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Summary<'a> {
+    /// Nowhere.
+    #[default]
+    No,
+    /// To standard error.
+    Yes,
+    /// To this file.
+    File(&'a [u8]),
+}
+
 /// The longest path in bytes, with its zero byte: PATH_MAX of limits.h.
 pub const LONGEST_PATH: usize = 4096;
 
@@ -120,6 +132,10 @@ pub struct Settings<'a> {
     /// `CFR_DIALECT`, `CFR_CHECKS`, `CFR_DEFAULT_FLAGS`, `CFR_BACKEND`, `CFR_FALLBACK` and
     /// `CFR_VERIFY`
     pub policy: Policy,
+    /// `CFR_SHARED`
+    pub shared: bool,
+    /// `CFR_SUMMARY`
+    pub summary: Summary<'a>,
     /// `CFR_DOORS`
     pub doors: Doors,
     /// `CFR_FORWARD`
@@ -147,6 +163,8 @@ impl<'a> Settings<'a> {
                 fallback: ErrnoSet::NONE.with(Errno::ENOSYS),
                 verify: false,
             },
+            shared: false,
+            summary: Summary::No,
             doors: if preloaded { Doors::ALL } else { Doors::LINKED },
             forward: Forward::Syscall,
             strict: false,
@@ -176,6 +194,8 @@ impl<'a> Settings<'a> {
             }
             Name::Fallback => fallback(value).map(|set| self.policy.fallback = set),
             Name::Verify => choose(&SWITCH, value).map(|yes| self.policy.verify = yes),
+            Name::Shared => choose(&SWITCH, value).map(|yes| self.shared = yes),
+            Name::Summary => summary(value).map(|summary| self.summary = summary),
             Name::Doors => doors(value).map(|doors| self.doors = doors),
             Name::Forward => choose(&FORWARDS, value).map(|forward| self.forward = forward),
             Name::Strict => choose(&SWITCH, value).map(|yes| self.strict = yes),
@@ -215,6 +235,15 @@ fn path(value: &[u8]) -> Option<&[u8]> {
 
 fn log_file(value: &[u8]) -> Option<&[u8]> {
     template(value).all(|part| part.is_ok()).then(|| path(value))?
+}
+
+/// yes, no, or a path.
+fn summary(value: &[u8]) -> Option<Summary<'_>> {
+    match choose(&SWITCH, value) {
+        Some(true) => Some(Summary::Yes),
+        Some(false) => Some(Summary::No),
+        None => log_file(value).map(Summary::File),
+    }
 }
 
 /// 0, or one flag by its name.
@@ -268,6 +297,10 @@ pub enum Name {
     Fallback,
     /// `CFR_VERIFY`
     Verify,
+    /// `CFR_SHARED`
+    Shared,
+    /// `CFR_SUMMARY`
+    Summary,
     /// `CFR_DOORS`
     Doors,
     /// `CFR_FORWARD`
@@ -304,6 +337,8 @@ pub enum Legal {
     Errors,
     /// A path with placeholders.
     Template,
+    /// Yes, no, or a path with placeholders.
+    SwitchOrTemplate,
     /// A path.
     Path,
 }
@@ -320,6 +355,10 @@ impl fmt::Display for Legal {
             Legal::Template => {
                 return f.write_str("a path; %p pid, %e program name, %% a percent sign");
             }
+            Legal::SwitchOrTemplate => {
+                return f
+                    .write_str("yes, no, or a path; %p pid, %e program name, %% a percent sign");
+            }
             Legal::Path => return f.write_str("a path"),
         };
         for (index, word) in words.iter().enumerate() {
@@ -331,7 +370,7 @@ impl fmt::Display for Legal {
 }
 
 /// Every setting, in the order of the documentation.
-pub static TABLE: [Setting; 14] = [
+pub static TABLE: [Setting; 16] = [
     Setting {
         name: Name::Log,
         variable: "CFR_LOG",
@@ -413,10 +452,24 @@ pub static TABLE: [Setting; 14] = [
         default: "no",
     },
     Setting {
+        name: Name::Shared,
+        variable: "CFR_SHARED",
+        option: Some("shared"),
+        legal: Legal::OneOf(&["yes", "no"]),
+        default: "no",
+    },
+    Setting {
+        name: Name::Summary,
+        variable: "CFR_SUMMARY",
+        option: Some("summary"),
+        legal: Legal::SwitchOrTemplate,
+        default: "no",
+    },
+    Setting {
         name: Name::Doors,
         variable: "CFR_DOORS",
         option: Some("doors"),
-        legal: Legal::SomeOf(&["copy_file_range", "syscall"]),
+        legal: Legal::SomeOf(&["copy_file_range", "syscall", "ioctl", "sendfile", "sendfile64"]),
         default: "all when loaded by LD_PRELOAD, else copy_file_range",
     },
     Setting {
@@ -446,7 +499,11 @@ impl Setting {
     /// The launcher's short option.
     #[must_use]
     pub fn short(&self) -> Option<char> {
-        (self.name == Name::LogFile).then_some('o')
+        match self.name {
+            Name::LogFile => Some('o'),
+            Name::Summary => Some('c'),
+            _ => None,
+        }
     }
 
     /// What it does, in one line. Not a column of the table: the library, which has no use for it, would
@@ -474,6 +531,10 @@ impl Setting {
             Name::Verify => {
                 "Read both ranges back after each copy and compare; a difference is EIO"
             }
+            Name::Shared => {
+                "Ask the filesystem after each copy whether the target's range shares its blocks"
+            }
+            Name::Summary => "Count the calls, and write a table of them at the end",
             Name::Doors => "Which functions of the C library to watch",
             Name::Forward => "Pass calls straight to the kernel, or to the next preloaded library",
             Name::Strict => {
@@ -559,6 +620,7 @@ mod tests {
         let flags: Vec<_> = ["0"].into_iter().chain(flags).chain(["COPY_FR_DEDUPE"]).collect();
         assert_eq!(words(Name::DefaultFlags), flags);
         assert_eq!(words(Name::Backend), Backend::ALL.map(|(word, _)| word));
+        assert_eq!(words(Name::Shared), SWITCH.map(|(word, _)| word));
         assert_eq!(words(Name::Verify), SWITCH.map(|(word, _)| word));
         assert_eq!(words(Name::Forward), FORWARDS.map(|(word, _)| word));
         assert_eq!(words(Name::Paths), SWITCH.map(|(word, _)| word));
@@ -584,11 +646,20 @@ mod tests {
 
     #[test]
     fn doors_are_a_set() {
-        let both = set("CFR_DOORS", "syscall,copy_file_range").unwrap().doors;
-        assert_eq!(both, Doors::ALL);
+        let all = set("CFR_DOORS", "sendfile64,syscall,sendfile,copy_file_range,ioctl").unwrap();
+        assert_eq!(all.doors, Doors::ALL);
         let one = set("CFR_DOORS", "syscall").unwrap().doors;
         assert!(one.contains(Door::Syscall) && !one.contains(Door::CopyFileRange));
         assert!(set("CFR_DOORS", "syscall,").is_err());
+    }
+
+    #[test]
+    fn a_summary_goes_to_standard_error_or_a_file() {
+        let set_to = |value| set("CFR_SUMMARY", value).unwrap().summary;
+        assert_eq!(set_to("yes"), Summary::Yes);
+        assert_eq!(set_to("no"), Summary::No);
+        assert_eq!(set_to("/s.%p"), Summary::File(b"/s.%p"));
+        assert!(set("CFR_SUMMARY", "%z").unwrap_err().contains("yes, no, or a path"));
     }
 
     #[test]

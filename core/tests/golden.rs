@@ -3,13 +3,14 @@
 //! `UPDATE=1 cargo test -p cfr-core` writes the files anew; the difference is for a reader's eyes.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use cfr_core::call::{Call, Method, Offset};
+use cfr_core::call::{Call, Method, Offset, Request, Target};
 use cfr_core::dialect::{self, Dialect, Rule};
 use cfr_core::door::Door;
 use cfr_core::errno::Errno;
 use cfr_core::flags::Flags;
 use cfr_core::line::{LONGEST, Line};
 use cfr_core::record::Record;
+use cfr_core::sys::Sharing;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -22,6 +23,7 @@ fn plain() -> Record<'static> {
         comm: Some(b"cp"),
         door: Door::CopyFileRange,
         call: &Call {
+            request: Request::Copy,
             fd_in: 3,
             off_in: Offset::File,
             fd_out: 4,
@@ -33,7 +35,9 @@ fn plain() -> Record<'static> {
         path_out: Some(b"/dst/b"),
         offsets_after: (None, Some(1_052_672)),
         answer: Ok(1_048_576),
+        bytes: 1_048_576,
         method: Method::Kernel,
+        sharing: None,
         dialect: dialect::DEFAULT,
         rule: None,
         judged: false,
@@ -57,7 +61,7 @@ fn records() -> Vec<(&'static str, Record<'static>)> {
     let plain = plain();
     let call = *plain.call;
     let nothing = (None, None);
-    vec![
+    let copies = vec![
         ("a copy", plain),
         (
             "refused",
@@ -149,6 +153,118 @@ fn records() -> Vec<(&'static str, Record<'static>)> {
             },
         ),
         ("nothing known", Record { tid: None, comm: None, path_in: None, path_out: None, ..plain }),
+        ("blocks that are shared", Record { sharing: Some(Sharing::All), ..plain }),
+        ("some that are", Record { sharing: Some(Sharing::Part), ..plain }),
+        (
+            "none that is, and a rule",
+            Record {
+                sharing: Some(Sharing::Nothing),
+                rule: rule("extended", "cannot-reflink").1,
+                ..plain
+            },
+        ),
+    ];
+    let copies = copies.into_iter().map(|(what, record)| {
+        (what, Record { bytes: record.answer.map_or(0, |count| count as u64), ..record })
+    });
+    copies.chain(other_doors(plain)).collect()
+}
+
+/// Calls of ioctl(2) and sendfile(2).
+fn other_doors(plain: Record<'static>) -> Vec<(&'static str, Record<'static>)> {
+    let ioctl = |request| {
+        let offset = Offset::At(4096);
+        let call = Call { request, off_in: offset, off_out: offset, ..*plain.call };
+        Record {
+            door: Door::Ioctl,
+            call: kept(call),
+            offsets_after: (None, None),
+            answer: Ok(0),
+            method: Method::Reflink,
+            ..plain
+        }
+    };
+    let dedupe = |number, count, status| {
+        let request = Request::Dedupe(Target { number, count, status });
+        let same = status == Some(0);
+        let bytes = if same { plain.bytes } else { 0 };
+        let method = if same { Method::Dedup } else { Method::Kernel };
+        Record { bytes, method, ..ioctl(request) }
+    };
+    let unread = |request| Record {
+        call: kept(Call {
+            request,
+            fd_in: if request == Request::CloneRange { -1 } else { 3 },
+            off_in: Offset::Bad(0x1000),
+            fd_out: if request == Request::CloneRange { 4 } else { -1 },
+            off_out: Offset::File,
+            len: 0,
+            ..*plain.call
+        }),
+        answer: Err(Errno::EFAULT),
+        bytes: 0,
+        method: Method::Kernel,
+        path_in: None,
+        path_out: None,
+        ..ioctl(request)
+    };
+    let send = Record {
+        door: Door::Sendfile,
+        call: kept(Call {
+            request: Request::Send,
+            off_in: Offset::At(0),
+            off_out: Offset::File,
+            ..*plain.call
+        }),
+        offsets_after: (Some(1_048_576), None),
+        ..plain
+    };
+    let whole = Call { off_in: Offset::File, off_out: Offset::File, len: 0, ..*plain.call };
+    let refused = Record {
+        answer: Err(Errno::EOPNOTSUPP),
+        bytes: 0,
+        method: Method::Kernel,
+        ..ioctl(Request::Clone)
+    };
+    let none = Target { number: 0, count: 0, status: None };
+    vec![
+        (
+            "FICLONE",
+            Record {
+                call: kept(Call { request: Request::Clone, ..whole }),
+                ..ioctl(Request::Clone)
+            },
+        ),
+        ("FICLONE refused", refused),
+        ("FICLONERANGE", ioctl(Request::CloneRange)),
+        ("FICLONERANGE of a bad pointer", unread(Request::CloneRange)),
+        ("FIDEDUPERANGE", dedupe(1, 1, Some(0))),
+        ("FIDEDUPERANGE, the second of three targets", dedupe(2, 3, Some(0))),
+        ("FIDEDUPERANGE of other bytes", dedupe(3, 3, Some(1))),
+        ("FIDEDUPERANGE of a target that cannot", dedupe(1, 1, Some(-18))),
+        ("FIDEDUPERANGE refused", Record { answer: Err(Errno::EINVAL), ..dedupe(1, 1, None) }),
+        ("FIDEDUPERANGE without a target", dedupe(0, 0, None)),
+        ("FIDEDUPERANGE of a bad pointer", unread(Request::Dedupe(none))),
+        ("sendfile", send),
+        (
+            "sendfile64 without an offset",
+            Record {
+                door: Door::Sendfile64,
+                call: kept(Call { request: Request::Send, off_out: Offset::File, ..*plain.call }),
+                offsets_after: (None, None),
+                ..plain
+            },
+        ),
+        (
+            "sendfile of a bad pointer",
+            Record {
+                call: kept(Call { off_in: Offset::Bad(1), ..*send.call }),
+                offsets_after: (None, None),
+                answer: Err(Errno::EFAULT),
+                bytes: 0,
+                ..send
+            },
+        ),
     ]
 }
 
@@ -182,10 +298,11 @@ fn json() {
 /// The contract's keys, in its order, in every object.
 #[test]
 fn json_has_every_key() {
-    const KEYS: [&str; 27] = [
-        "time", "pid", "tid", "comm", "call", "door", "fd_in", "path_in", "off_in", "off_in_after",
-        "fd_out", "path_out", "off_out", "off_out_after", "len", "flags", "flag_names", "ret",
-        "errno", "error", "method", "shared", "dialect", "rule", "why", "injected", "duration_ns",
+    const KEYS: [&str; 32] = [
+        "time", "pid", "tid", "comm", "call", "door", "request", "fd_in", "path_in", "off_in",
+        "off_in_after", "fd_out", "path_out", "off_out", "off_out_after", "len", "flags",
+        "flag_names", "ret", "errno", "error", "bytes", "status", "target", "targets", "method",
+        "shared", "dialect", "rule", "why", "injected", "duration_ns",
     ];
     assert_eq!(KEYS, cfr_core::format::JSON_KEYS);
     for (what, record) in records() {

@@ -1,7 +1,7 @@
 //! The events are for any subscriber: here the usual one.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use cfr_core::call::{Call, Method, Offset};
+use cfr_core::call::{Call, Method, Offset, Request};
 use cfr_core::dialect;
 use cfr_core::door::Door;
 use cfr_core::flags::Flags;
@@ -32,7 +32,15 @@ fn a_record_reaches_tracing_subscriber() {
         .with_writer(move || writer.clone())
         .finish();
     let file = Offset::File;
-    let call = Call { fd_in: 3, off_in: file, fd_out: 4, off_out: file, len: 7, flags: Flags(0) };
+    let call = Call {
+        request: Request::Copy,
+        fd_in: 3,
+        off_in: file,
+        fd_out: 4,
+        off_out: file,
+        len: 7,
+        flags: Flags(0),
+    };
     let record = Record {
         time_ns: 0,
         pid: 1,
@@ -44,7 +52,9 @@ fn a_record_reaches_tracing_subscriber() {
         path_out: None,
         offsets_after: (None, None),
         answer: Ok(7),
+        bytes: 7,
         method: Method::Kernel,
+        sharing: None,
         dialect: dialect::DEFAULT,
         rule: None,
         judged: false,

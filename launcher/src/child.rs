@@ -26,9 +26,29 @@ const PASSED_ON: [i32; 4] = [SIGHUP, SIGTERM, SIGUSR1, SIGUSR2];
 /// ignored, the program gets them so again.
 const GIVEN_BACK: [i32; 2] = [SIGPIPE, SIGCHLD];
 
-/// Runs the command to its end and returns its status as the launcher's own: a death by signal N
-/// is 128+N.
-pub(crate) fn run(mut command: Command) -> Result<u8, Failure> {
+/// A program that has ended.
+pub(crate) struct Ended {
+    /// Its status as the launcher's own: a death by signal N is 128+N.
+    pub(crate) status: u8,
+    /// The process that it was.
+    pub(crate) pid: u32,
+    /// Ctrl-C ended it.
+    interrupted: bool,
+}
+
+impl Ended {
+    /// Ends the launcher as its program ended, once all is said: a shell ends its loop only where it sees
+    /// that, and the status in `$?` is the same in any case.
+    pub(crate) fn status(self) -> u8 {
+        if self.interrupted {
+            let _ = emulate_default_handler(SIGINT);
+        }
+        self.status
+    }
+}
+
+/// Runs the command to its end.
+pub(crate) fn run(mut command: Command) -> Result<Ended, Failure> {
     // From before the start: a signal that comes between must not end the launcher alone. What is
     // ignored stays so, here and in the program; but for SIGCHLD, with which no child is waited for.
     let watched = FROM_TERMINAL.into_iter().chain(PASSED_ON).filter(|&signal| !is_ignored(signal));
@@ -41,11 +61,8 @@ pub(crate) fn run(mut command: Command) -> Result<u8, Failure> {
     let status = child
         .wait()
         .map_err(|error| Failure::new(format!("cannot wait for the program: {}", told(&error))))?;
-    if status.signal() == Some(SIGINT) && !is_ignored(SIGINT) {
-        // A shell ends its loop only where it sees that: the status in $? is 130 in any case.
-        let _ = emulate_default_handler(SIGINT);
-    }
-    Ok(as_own(status))
+    let interrupted = status.signal() == Some(SIGINT) && !is_ignored(SIGINT);
+    Ok(Ended { status: as_own(status), pid: child.id(), interrupted })
 }
 
 /// Has the program begin as the launcher did.

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use cfr_core::settings::{Name, Setting, TABLE};
 use clap::builder::{OsStringValueParser, PathBufValueParser};
 use clap::error::ErrorKind;
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -27,6 +27,8 @@ pub(crate) enum Request {
 pub(crate) struct Run {
     /// Whether every copy is to be logged.
     pub(crate) trace: bool,
+    /// Whether the copies under way are to be shown.
+    pub(crate) progress: bool,
     /// The settings given on the command line.
     pub(crate) settings: Variables,
     /// The program and its arguments.
@@ -64,6 +66,7 @@ const PROGRAM: &str = "PROGRAM";
 const PATH: &str = "PATH";
 const DIALECT: &str = "NAME";
 const FORMAT: &str = "format";
+const PROGRESS: &str = "progress";
 const JSON: &str = "json";
 
 /// Reads the command line. Help and version are printed here, and end the launcher.
@@ -94,6 +97,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request
         }),
         _ => Request::Run(Run {
             trace: name == "trace",
+            progress: matches.get_flag(PROGRESS),
             settings: settings(matches),
             program: matches.get_many(PROGRAM).into_iter().flatten().cloned().collect(),
         }),
@@ -150,6 +154,7 @@ Examples:
   cfr trace -o log.json --format json -- make
   LD_PRELOAD=libcfr.so cp a b              the same without the launcher
   cfr run --default-flags COPY_FR_REFLINK node build.js    share blocks, or fail
+  cfr run -c make                          how many copies, how, how fast, which errors?
   cfr trace --dialect freebsd make         what would FreeBSD say to these calls?
   cfr dialects linux                       by which rules, and from where?
   cfr probe /home /mnt/usb                 what can the kernel and these filesystems do?
@@ -169,7 +174,11 @@ fn running(name: &'static str, about: &'static str) -> Command {
     };
     let options = TABLE.iter().filter_map(|setting| option(setting, default(setting)));
     let usage = format!("cfr {name} [OPTIONS] [--] PROGRAM [ARG]...");
-    Command::new(name).about(about).override_usage(usage).args(options).arg(
+    let progress = Arg::new(PROGRESS)
+        .long(PROGRESS)
+        .action(ArgAction::SetTrue)
+        .help("Show the copies under way, how far they are and how fast, where standard error is a terminal");
+    Command::new(name).about(about).override_usage(usage).args(options).arg(progress).arg(
         Arg::new(PROGRAM)
             .help("The program, and its arguments")
             .value_name("PROGRAM")
@@ -237,9 +246,13 @@ fn option(setting: &'static Setting, default: &str) -> Option<Arg> {
     let option = Arg::new(setting.variable)
         .long(long)
         .value_name(if long == "output" { "FILE" } else { "VALUE" })
-        .allow_hyphen_values(true)
         .value_parser(OsStringValueParser::new())
         .help(help);
+    // A word behind a plain -c is the program.
+    let option = match setting.name {
+        Name::Summary => option.num_args(0..=1).require_equals(true).default_missing_value("yes"),
+        _ => option.allow_hyphen_values(true),
+    };
     Some(match setting.short() {
         Some(short) => option.short(short),
         None => option,

@@ -3,7 +3,10 @@
 
 use crate::failure::{Failure, plain, say, told};
 use cfr_core::door::Doors;
-use cfr_core::settings::{Level, Part, Placeholder, Setting, Settings, TABLE, Unusable, template};
+use cfr_core::format::Format;
+use cfr_core::settings::{
+    Level, Part, Placeholder, Setting, Settings, Summary, TABLE, Unusable, template,
+};
 use rustix::fs::Access;
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
@@ -23,8 +26,22 @@ pub(crate) struct Checked {
     pub(crate) log: Level,
     /// What is watched.
     pub(crate) doors: Doors,
+    /// In what form.
+    pub(crate) format: Format,
+    /// Where the summary goes.
+    pub(crate) summary: SummaryTo,
     /// The log file, where it is one for all processes, and its size in bytes before.
     log_file: Option<(PathBuf, u64)>,
+}
+
+/// Where the summary goes.
+pub(crate) enum SummaryTo {
+    /// There is none.
+    Nowhere,
+    /// To standard error.
+    StandardError,
+    /// To the file of this template.
+    File(OsString),
 }
 
 impl Checked {
@@ -40,6 +57,8 @@ fn size(path: &Path) -> u64 {
 
 const LOG: &str = "CFR_LOG";
 const LOG_FILE: &str = "CFR_LOG_FILE";
+/// For the launcher alone, which writes one summary of all processes.
+pub(crate) const SUMMARY: &str = "CFR_SUMMARY";
 
 /// Checks every setting. The program gets those of `options`, the log file's full path wherever
 /// it came from, and `level` where the user sets none.
@@ -65,16 +84,26 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<Checked, Fail
         Failure::new(format!("{name}: {unusable}"))
     })?;
     warn_of_strangers();
-    let (log, doors) = (settings.log, settings.doors);
+    let (log, doors, format) = (settings.log, settings.doors, settings.log_format);
     let file = settings.log_file.map(absolute).transpose()?;
+    let summary = match settings.summary {
+        Summary::No => SummaryTo::Nowhere,
+        Summary::Yes => SummaryTo::StandardError,
+        Summary::File(template) => {
+            let template = absolute(template)?;
+            can_be_written(&template, "summary")?;
+            SummaryTo::File(template)
+        }
+    };
     let mut variables = options;
+    variables.retain(|(variable, _)| *variable != SUMMARY);
     let mut log_file = None;
     if let Some(path) = file {
-        log_file = can_be_written(&path)?.map(|path| (path.clone(), size(&path)));
+        log_file = can_be_written(&path, "log")?.map(|path| (path.clone(), size(&path)));
         variables.retain(|(variable, _)| *variable != LOG_FILE);
         variables.push((LOG_FILE, path));
     }
-    Ok(Checked { variables, log, doors, log_file })
+    Ok(Checked { variables, log, doors, format, summary, log_file })
 }
 
 /// How the user spelled a setting's name.
@@ -132,11 +161,11 @@ fn absolute(path: &[u8]) -> Result<OsString, Failure> {
     Ok(OsString::from_vec(full))
 }
 
-/// Opens the log file for appending, as the library will, and closes it again. A name with
+/// Opens the file for the log or the summary for appending, as the library will, and closes it again. A name with
 /// placeholders is another file in each process: only its directory is looked at, and not even
 /// that where the directory has placeholders too. A FIFO is left alone: opening it is an event for
 /// whoever reads it. Returns the path of a file that is one for all processes.
-fn can_be_written(path: &OsStr) -> Result<Option<PathBuf>, Failure> {
+fn can_be_written(path: &OsStr, what: &str) -> Result<Option<PathBuf>, Failure> {
     let mut literal = Vec::new();
     // Where the first placeholder stands.
     let mut varies_from = None;
@@ -159,6 +188,6 @@ fn can_be_written(path: &OsStr) -> Result<Option<PathBuf>, Failure> {
         None => OpenOptions::new().append(true).create(true).open(path).map(drop),
     };
     tried.map(|()| varies_from.is_none().then(|| path.to_owned())).map_err(|error| {
-        Failure::new(format!("cannot write the log to {}: {}", plain(path), told(&error)))
+        Failure::new(format!("cannot write the {what} to {}: {}", plain(path), told(&error)))
     })
 }

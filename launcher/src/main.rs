@@ -7,6 +7,8 @@ mod failure;
 
 mod output;
 
+mod status_line;
+
 mod inherited;
 
 mod elf;
@@ -17,11 +19,15 @@ mod library;
 
 mod witness;
 
+mod live;
+
 mod environment;
 
 mod child;
 
 mod cli;
+
+mod summary;
 
 mod trace;
 

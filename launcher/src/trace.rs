@@ -2,12 +2,15 @@
 
 use crate::child;
 use crate::cli::Run;
-use crate::environment::{self, Checked, Variables};
+use crate::environment::{self, Checked, SummaryTo, Variables};
 use crate::failure::{Failure, plain, say};
 use crate::library;
+use crate::live::Live;
 use crate::program::{self, Visibility};
+use crate::summary;
 use crate::witness::{self, Seen, Witness};
-use cfr_core::door::Door;
+use cfr_core::account::Wanted;
+use cfr_core::door::Doors;
 use cfr_core::settings::Level;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -15,7 +18,7 @@ use std::process::Command;
 
 /// Runs the program to its end: its status.
 pub(crate) fn run(request: Run) -> Result<u8, Failure> {
-    let Run { trace, settings, program: words } = request;
+    let Run { trace, progress, settings, program: words } = request;
     let (name, arguments) =
         words.split_first().ok_or_else(|| Failure::new("no program; see cfr --help"))?;
     let checked = environment::check(settings, if trace { "info" } else { "error" })?;
@@ -26,18 +29,29 @@ pub(crate) fn run(request: Run) -> Result<u8, Failure> {
         say(format!("{why}; its copies will not be seen"));
     }
 
-    let witness = trace.then(Witness::new).transpose()?;
+    let wanted = [
+        (!matches!(checked.summary, SummaryTo::Nowhere), Wanted::SUMMARY),
+        (progress, Wanted::PROGRESS),
+    ];
+    let wanted = wanted.into_iter().filter(|(is_wanted, _)| *is_wanted);
+    let wanted = wanted.fold(Wanted::NOTHING, |all, (_, one)| all.and(one));
+    let is_needed = trace || wanted != Wanted::NOTHING;
+    let witness = is_needed.then(|| Witness::new(wanted)).transpose()?;
     let mut command = Command::new(&path);
     command.arg0(name).args(arguments);
     prepare(&mut command, &library, &visibility, &checked.variables, witness.as_ref());
-    let status = child::run(command)?;
+    let live = witness.as_ref().filter(|_| progress).map(|witness| Live::new(*witness.accounts()));
+    let ended = child::run(command)?;
+    drop(live);
     if let Some(witness) = witness {
+        summary::write(&checked, witness.accounts(), &path, ended.pid)?;
+        let seen = witness.seen();
         // Who changes user, capabilities or namespace logs, and may not open the witness.
-        if !checked.log_has_grown() {
-            explain_silence(witness.seen(), &visibility, &checked, &path);
+        if trace && !checked.log_has_grown() {
+            explain_silence(seen, &visibility, &checked, &path);
         }
     }
-    Ok(status)
+    Ok(ended.status())
 }
 
 fn prepare(
@@ -55,6 +69,7 @@ fn prepare(
     command
         .env("LD_PRELOAD", list)
         .envs(variables.iter().map(|(name, value)| (name, value)))
+        .env_remove(environment::SUMMARY)
         .env("CFR_STRICT", "yes");
     if let Some(witness) = witness {
         command.env(witness::VARIABLE, witness.path());
@@ -76,12 +91,12 @@ fn explain_silence(seen: Seen, visibility: &Visibility, checked: &Checked, path:
         (Seen { processes: 0, .. }, _) => {
             format!("libcfr.so was not loaded: {shown} or what it started dropped LD_PRELOAD")
         }
-        _ if !checked.doors.contains(Door::CopyFileRange) => {
+        _ if checked.doors != Doors::ALL => {
             format!("{who}{never} came through a watched door (--doors)")
         }
         _ => format!(
-            "{who}{never} called copy_file_range; \
-             reflinks by ioctl, sendfile, read and write are not watched, nor static programs"
+            "{who}{never} called copy_file_range, sendfile or an ioctl that shares blocks; \
+             read, write and splice are not watched, nor static programs"
         ),
     };
     say(format!("no copy was seen: {why}"));

@@ -1,26 +1,31 @@
-//! A page of memory in which the library counts, in every process of the tree, that it was
-//! loaded and that it was called. It has no name that could be left behind.
+//! The accounts that the library keeps in every process of the tree: that it was loaded, that it was
+//! called, and what a summary or a progress line needs. They stand in a memory file, which has no name
+//! that could be left behind, and are complete however a process ends.
 
 use crate::failure::{Failure, told};
+use cfr_core::account::{Accounts, Total, Wanted};
+use cfr_core::errno::Errno;
 use cfr_core::settings::WITNESS_NAME;
+use cfr_core::sys;
 use rustix::fs::{MemfdFlags, SealFlags};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
 
 /// The variable that tells the library of it.
 pub(crate) const VARIABLE: &str = "CFR_WITNESS";
 
-const PAGE: u64 = 4096;
-
-/// The page.
+/// The memory file, and the launcher's view of it.
 pub(crate) struct Witness {
-    file: File,
+    /// Held open for those that map it; `None` where another launcher holds it.
+    _file: Option<File>,
     path: OsString,
+    accounts: Accounts,
     /// What had been counted before.
     before: Seen,
+    /// The accounts of the launcher that this one runs under.
+    outer: Option<Accounts>,
 }
 
 /// What was counted.
@@ -32,36 +37,48 @@ pub(crate) struct Seen {
     pub(crate) calls: u64,
 }
 
+impl Seen {
+    fn of(accounts: &Accounts) -> Seen {
+        Seen { processes: accounts.total(Total::Processes), calls: accounts.total(Total::Calls) }
+    }
+}
+
 impl Witness {
-    /// The page of the launcher that this one runs under, so that both see what comes; else one
-    /// of zeros.
-    pub(crate) fn new() -> Result<Witness, Failure> {
-        if let Some(witness) = std::env::var_os(VARIABLE).and_then(Witness::inherited) {
-            return Ok(witness);
+    /// Accounts of what is `wanted`. Where that is nothing besides processes and calls, those of the
+    /// launcher that this one runs under, so that both see what comes.
+    pub(crate) fn new(wanted: Wanted) -> Result<Witness, Failure> {
+        let outer = std::env::var_os(VARIABLE).and_then(|path| Some((map(&path).ok()?, path)));
+        match outer {
+            Some((accounts, path)) if wanted == Wanted::NOTHING => Ok(Witness {
+                _file: None,
+                path,
+                accounts,
+                before: Seen::of(&accounts),
+                outer: None,
+            }),
+            outer => Witness::made(wanted, outer.map(|(accounts, _)| accounts)),
         }
-        let page = || -> rustix::io::Result<File> {
-            let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-            let file = rustix::fs::memfd_create("cfr-witness", flags)?;
-            rustix::fs::ftruncate(&file, PAGE)?;
-            // Who maps it relies on its size.
-            rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::SEAL)?;
-            Ok(file.into())
-        };
-        let file = page().map_err(|error| {
-            Failure::new(format!("cannot make a memory file: {}", told(&error.into())))
-        })?;
-        let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()).into();
-        Ok(Witness { file, path, before: Seen::default() })
     }
 
-    fn inherited(path: OsString) -> Option<Witness> {
-        let file = File::options().read(true).open(&path).ok()?;
-        let called = std::fs::read_link(&path).ok()?;
-        let ours = called.as_os_str().as_bytes() == WITNESS_NAME
-            && rustix::fs::fcntl_get_seals(&file).ok()?.contains(SealFlags::SHRINK);
-        let mut witness = Witness { file, path, before: Seen::default() };
-        witness.before = witness.counted()?;
-        ours.then_some(witness)
+    fn made(wanted: Wanted, outer: Option<Accounts>) -> Result<Witness, Failure> {
+        let made = || -> std::io::Result<(File, OsString, Accounts)> {
+            let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+            let file = rustix::fs::memfd_create("cfr-witness", flags)?;
+            rustix::fs::ftruncate(&file, (Accounts::WORDS * size_of::<u64>()) as u64)?;
+            // Who maps it relies on its size.
+            rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::SEAL)?;
+            let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
+            let path = OsString::from(path);
+            let accounts =
+                map(&path).map_err(|errno| std::io::Error::from_raw_os_error(errno.0))?;
+            Ok((file.into(), path, accounts))
+        };
+        let (file, path, accounts) = made().map_err(|error| {
+            Failure::new(format!("cannot make a memory file: {}", told(&error)))
+        })?;
+        accounts.want(wanted);
+        let before = Seen::default();
+        Ok(Witness { _file: Some(file), path, accounts, before, outer })
     }
 
     /// Where the library finds it: a value for [`VARIABLE`].
@@ -69,20 +86,27 @@ impl Witness {
         &self.path
     }
 
-    /// What was counted since this launcher has it.
-    pub(crate) fn seen(&self) -> Seen {
-        let now = self.counted().unwrap_or(self.before);
-        Seen {
-            processes: now.processes.saturating_sub(self.before.processes),
-            calls: now.calls.saturating_sub(self.before.calls),
-        }
+    /// The accounts.
+    pub(crate) fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
-    fn counted(&self) -> Option<Seen> {
-        let word = |at| {
-            let mut bytes = [0; 8];
-            self.file.read_exact_at(&mut bytes, at).ok().map(|()| u64::from_ne_bytes(bytes))
+    /// What was counted since this launcher has it; the launcher outside hears of it too.
+    pub(crate) fn seen(&self) -> Seen {
+        let now = Seen::of(&self.accounts);
+        let seen = Seen {
+            processes: now.processes.saturating_sub(self.before.processes),
+            calls: now.calls.saturating_sub(self.before.calls),
         };
-        Some(Seen { processes: word(0)?, calls: word(8)? })
+        if let Some(outer) = &self.outer {
+            outer.add(Total::Processes, seen.processes);
+            outer.add(Total::Calls, seen.calls);
+        }
+        seen
     }
+}
+
+fn map(path: &OsStr) -> Result<Accounts, Errno> {
+    let words = sys::map_shared(path.as_bytes(), WITNESS_NAME, Accounts::WORDS)?;
+    Accounts::over(words).ok_or(Errno::EINVAL)
 }

@@ -1,8 +1,11 @@
 //! The doors: functions of the C library that this library stands in for. One file a door, each
-//! of which decodes its arguments, has [`crate::intercept`] carry the call out, and encodes the
-//! answer as its C library function would.
+//! of which decodes its arguments, has [`crate::intercept`] or [`crate::pass_on`] carry the call out,
+//! and encodes the answer as its C library function would.
 
 mod copy_file_range;
+mod ioctl;
+mod leaving;
+mod sendfile;
 mod syscall;
 
 use crate::gate::{self, Gate};
@@ -12,6 +15,7 @@ use cfr_core::call::Answer;
 use cfr_core::door::Door;
 use cfr_core::errno::Errno;
 use cfr_core::sys::{self, Args, Cancellation, KeptErrno, NextCopy};
+use core::ffi::{c_int, c_long};
 
 /// A call through a door that is not simply open. No frame with a destructor stands here:
 /// giving cancellation back may unwind.
@@ -84,6 +88,32 @@ fn watched(door: Door, args: &Args) -> isize {
         sys::raise(signal);
     }
     encode(answer)
+}
+
+/// Whether the calls through a door that only passes on are recorded.
+#[inline]
+fn watches(door: Door) -> bool {
+    if gate::at(door) == Gate::Unready {
+        init::run();
+    }
+    gate::is_watched(door)
+}
+
+/// Has `carry_out` pass a call on; its C library function is no cancellation point.
+#[inline(never)]
+fn passed_on(carry_out: impl FnOnce() -> Answer) -> isize {
+    let errno = KeptErrno::note();
+    let cancellation = Cancellation::hold_off();
+    let answer = carry_out();
+    cancellation.restore();
+    errno.restore();
+    encode(answer)
+}
+
+/// Ends a failed system call as the C library does: `result` is −errno.
+extern "C" fn fail(result: c_long) -> c_long {
+    sys::set_errno(Errno(c_int::try_from(result.wrapping_neg()).unwrap_or(0)));
+    -1
 }
 
 /// The one place where an answer becomes −1 and errno.

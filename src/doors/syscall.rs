@@ -7,10 +7,9 @@
 #![expect(unsafe_code, reason = "exports a C symbol and makes system calls by instruction")]
 #![expect(unreachable_pub, reason = "the linker exports what is public")]
 
-use super::{encode, enter, refused};
+use super::{encode, enter, fail, refused};
 use crate::gate::{self, NEXT_SYSCALL};
 use cfr_core::door::Door;
-use cfr_core::errno::Errno;
 use cfr_core::sys::{self, Args, COPY_FILE_RANGE, OffsetPointer};
 use core::arch::naked_asm;
 use core::ffi::{c_int, c_long, c_uint};
@@ -140,10 +139,4 @@ extern "C-unwind" fn door(
         Ok(count) => encode(Ok(count)),
         Err(errno) => refused(Door::Syscall, &args, errno),
     }
-}
-
-/// Ends a failed system call as the C library does: `result` is −errno.
-extern "C" fn fail(result: c_long) -> c_long {
-    sys::set_errno(Errno(c_int::try_from(result.wrapping_neg()).unwrap_or(0)));
-    -1
 }

@@ -12,20 +12,28 @@ mod sink;
 pub(crate) use complaints::Complaints;
 pub(crate) use pool::PATHS;
 
+use cfr_core::account::{Accounts, Total};
 use cfr_core::errno::Errno;
 use cfr_core::format::{self, EventWriter, Format, Said, printable};
 use cfr_core::line::Line;
 use cfr_core::record;
-use cfr_core::settings::{Level, Settings};
+use cfr_core::settings::{self, Level, Settings};
 use cfr_core::sys::{self, SetOnce};
 use cfr_core::trail::MESSAGES;
-use core::fmt::Write;
+use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use pool::LINES;
-use sink::Sink;
+use sink::{Sink, program};
+use std::sync::Mutex;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber, span};
+
+/// Bytes of the longest summary.
+const ROOM_FOR_SUMMARY: usize = 8192;
+
+const GIVEN_UP: &str = "the program put its own files under its number too often";
+const DROPPED: &str = "its lines are dropped and counted";
 
 static LOG: SetOnce<Log> = SetOnce::new();
 
@@ -35,8 +43,14 @@ pub(crate) fn get() -> Option<&'static Log> {
 }
 
 /// Installs the log.
-pub(crate) fn install(settings: Settings<'static>, complaints: Complaints) {
-    LOG.set(Log::new(settings, complaints));
+///
+/// Lines that are lost are counted in `accounts` too.
+pub(crate) fn install(
+    settings: Settings<'static>,
+    complaints: Complaints,
+    accounts: [Option<Accounts>; 2],
+) {
+    LOG.set(Log::new(settings, complaints, accounts));
     // Fails only where there is one already, and the `tracing` in this library is its own.
     let _ = tracing::subscriber::set_global_default(ToLog);
 }
@@ -53,10 +67,17 @@ pub(crate) struct Log {
     /// Whether the user was told that lines are being lost.
     told: AtomicBool,
     complaints: Complaints,
+    /// Where the summary goes, if there is to be one.
+    summary: Option<Sink>,
+    accounts: [Option<Accounts>; 2],
 }
 
 impl Log {
-    fn new(settings: Settings<'static>, complaints: Complaints) -> Self {
+    fn new(
+        settings: Settings<'static>,
+        complaints: Complaints,
+        accounts: [Option<Accounts>; 2],
+    ) -> Self {
         let console = Sink::standard_error();
         Log {
             console: if settings.log_file.is_some() { console.impatient() } else { console },
@@ -65,6 +86,12 @@ impl Log {
             lost: AtomicU64::new(0),
             told: AtomicBool::new(false),
             complaints,
+            summary: match settings.summary {
+                settings::Summary::No => None,
+                settings::Summary::Yes => Some(Sink::kept_standard_error()),
+                settings::Summary::File(template) => Some(Sink::file(template)),
+            },
+            accounts,
         }
     }
 
@@ -85,6 +112,7 @@ impl Log {
         let written = self.write_line(|line| self.format(event, line));
         if !written {
             self.lost.fetch_add(1, Ordering::Relaxed);
+            self.accounts.iter().flatten().for_each(|accounts| accounts.add(Total::Lost, 1));
         } else if self.lost.load(Ordering::Relaxed) > 0 {
             self.report_lost();
         }
@@ -122,20 +150,45 @@ impl Log {
         }
     }
 
+    /// Writes the summary of these accounts, of this process, where it belongs: one write, as a line is.
+    pub(crate) fn summarize(&self, accounts: &Accounts, pid: i32) {
+        static ROOM: Mutex<[u8; ROOM_FOR_SUMMARY]> = Mutex::new([0; ROOM_FOR_SUMMARY]);
+        // Another thread, or the one that this signal handler interrupted, is about to write it.
+        let Ok(mut room) = ROOM.try_lock() else { return };
+        let mut text = Line::new(&mut *room);
+        let Some(sink) = &self.summary else { return };
+        let is_file = matches!(self.settings.summary, settings::Summary::File(_));
+        let prefix = if is_file { "" } else { "cfr: " };
+        let summary = format::Summary { accounts, program: program(), pid: Some(pid), prefix };
+        // The writer never fails: it drops what does not fit.
+        let _ = match self.settings.log_format {
+            Format::Text => summary.table(&mut text),
+            Format::Json => summary.json(&mut text),
+        };
+        if let Err(errno) = sink.put(&mut text)
+            && let settings::Summary::File(path) = self.settings.summary
+        {
+            self.tell(path, "summary", format_args!("{errno}"));
+        }
+    }
+
     /// Says once, on standard error, that the log file cannot be written and why.
     fn tell_of_trouble(&self, errno: Errno) {
         let Some(path) = self.settings.log_file else { return };
         if self.told.load(Ordering::Relaxed) || self.told.swap(true, Ordering::Relaxed) {
             return;
         }
+        match self.file.as_ref().is_some_and(Sink::has_given_up) {
+            true => self.tell(path, "log", format_args!("{GIVEN_UP}; {DROPPED}")),
+            false => self.tell(path, "log", format_args!("{errno}; {DROPPED}")),
+        }
+    }
+
+    /// Says on standard error that this cannot be written to that file.
+    fn tell(&self, path: &[u8], what: &str, why: fmt::Arguments<'_>) {
         let mut buffer = [0; 512];
         let mut line = Line::new(&mut buffer);
-        let _ = write!(line, "cfr: cannot write the log to {}: ", printable(path));
-        let _ = match self.file.as_ref().is_some_and(Sink::has_given_up) {
-            true => line.write_str("the program put its own files under its number too often"),
-            false => write!(line, "{errno}"),
-        };
-        line.bytes(b"; its lines are dropped and counted");
+        let _ = write!(line, "cfr: cannot write the {what} to {}: {why}", printable(path));
         let _ = self.console.put(&mut line);
     }
 

@@ -99,6 +99,14 @@ impl Sink {
         Sink::new(None, handle)
     }
 
+    /// The same under a number of its own, for what is written when the program has closed its own, as
+    /// GNU's programs do when they end. Whoever reads there waits for the end of the process.
+    pub(super) fn kept_standard_error() -> Self {
+        let kept = sys::duplicate_high(STANDARD_ERROR).ok();
+        let handle = kept.and_then(|fd| Some(Handle::identified(fd, sys::identify(fd).ok()?, 0)));
+        Sink::new(None, handle.map_or(0, Handle::pack))
+    }
+
     /// A file, opened when the first line comes: most processes never copy.
     pub(super) fn file(template: &'static [u8]) -> Self {
         Sink::new(Some(File::new(template)), 0)
@@ -322,7 +330,7 @@ fn expand<'a>(pattern: &[u8], page: &'a mut [u8]) -> Result<&'a CStr, Errno> {
 }
 
 /// The name by which the program was run, without its directories.
-fn program() -> &'static [u8] {
+pub(super) fn program() -> &'static [u8] {
     let path = sys::executed_as().map_or(&b"unknown"[..], CStr::to_bytes);
     path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
 }

@@ -3,19 +3,21 @@
 use super::Said;
 use super::escape;
 use super::piece::Piece;
-use crate::call::Offset;
+use crate::call::{Offset, Request, Target};
 use crate::dialect::Rule;
 use crate::errno::Errno;
 use crate::flags::Flags;
 use crate::line::{Line, ROOM_FOR_PATH};
 use crate::record::Record;
+use crate::sys::Sharing;
 use core::fmt::{self, Write};
 
 /// The keys of an object, in order.
-pub const KEYS: [&str; 27] = [
-    "time", "pid", "tid", "comm", "call", "door", "fd_in", "path_in", "off_in", "off_in_after",
-    "fd_out", "path_out", "off_out", "off_out_after", "len", "flags", "flag_names", "ret", "errno",
-    "error", "method", "shared", "dialect", "rule", "why", "injected", "duration_ns",
+pub const KEYS: [&str; 32] = [
+    "time", "pid", "tid", "comm", "call", "door", "request", "fd_in", "path_in", "off_in",
+    "off_in_after", "fd_out", "path_out", "off_out", "off_out_after", "len", "flags", "flag_names",
+    "ret", "errno", "error", "bytes", "status", "target", "targets", "method", "shared", "dialect",
+    "rule", "why", "injected", "duration_ns",
 ];
 
 pub(super) fn record(out: &mut Piece, record: &Record) {
@@ -29,9 +31,14 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
     number(out, record.tid.map(i64::from));
     out.literal(b",\"comm\":");
     string_or_null(out, record.comm);
-    out.literal(b",\"call\":\"copy_file_range\",\"door\":\"");
+    out.literal(b",\"call\":\"");
+    out.text(record.door.call());
+    out.literal(b"\",\"door\":\"");
     out.text(record.door.name());
-    out.literal(b"\",\"fd_in\":");
+    match call.request.name() {
+        None => out.literal(b"\",\"request\":null,\"fd_in\":"),
+        Some(name) => request(out, name),
+    }
     out.signed(i64::from(call.fd_in));
     out.literal(b",\"path_in\":");
     string_or_null(out, record.path_in);
@@ -48,21 +55,33 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
     out.literal(b",\"off_out_after\":");
     number(out, off_out_after);
     out.literal(b",\"len\":");
-    out.unsigned(call.len as u64);
-    out.literal(b",\"flags\":");
-    out.unsigned(u64::from(call.flags.0));
-    flag_names(out, call.flags);
-    match record.answer {
-        Ok(count) => {
-            out.literal(b",\"ret\":");
-            out.unsigned(count as u64);
-            out.literal(b",\"errno\":0,\"error\":null");
-        }
-        Err(errno) => error(out, errno),
+    match call.request {
+        Request::Clone => out.literal(b"null"),
+        _ => out.unsigned(call.len as u64),
     }
-    out.literal(b",\"method\":\"");
+    match call.flags.0 {
+        0 => out.literal(b",\"flags\":0,\"flag_names\":["),
+        _ => flags(out, call.flags),
+    }
+    out.literal(b"],\"ret\":");
+    match record.answer {
+        Ok(count) => out.unsigned(count as u64),
+        Err(_) => out.literal(b"-1"),
+    }
+    match record.errno() {
+        None => out.literal(b",\"errno\":0,\"error\":null,\"bytes\":"),
+        Some(errno) => error(out, errno),
+    }
+    out.unsigned(record.bytes);
+    match call.request {
+        Request::Dedupe(one) => target(out, one),
+        _ => out.literal(b",\"status\":null,\"target\":null,\"targets\":null,\"method\":\""),
+    }
     out.text(record.method.name());
-    out.literal(b"\",\"shared\":null,\"dialect\":\"");
+    match record.sharing {
+        None => out.literal(b"\",\"shared\":null,\"dialect\":\""),
+        Some(sharing) => shared(out, sharing),
+    }
     out.text(record.dialect.name);
     match record.rule {
         None => out.literal(b"\",\"rule\":null,\"why\":null"),
@@ -74,11 +93,38 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
 }
 
 #[cold]
+fn request(out: &mut Piece, name: &str) {
+    out.literal(b"\",\"request\":\"");
+    out.text(name);
+    out.literal(b"\",\"fd_in\":");
+}
+
+#[cold]
 fn error(out: &mut Piece, errno: Errno) {
-    out.literal(b",\"ret\":-1,\"errno\":");
+    out.literal(b",\"errno\":");
     out.signed(i64::from(errno.0));
     out.literal(b",\"error\":");
     string_or_null(out, errno.name().map(str::as_bytes));
+    out.literal(b",\"bytes\":");
+}
+
+#[cold]
+fn target(out: &mut Piece, target: Target) {
+    out.literal(b",\"status\":");
+    number(out, target.status.map(i64::from));
+    out.literal(b",\"target\":");
+    out.unsigned(target.number.into());
+    out.literal(b",\"targets\":");
+    out.unsigned(target.count.into());
+    out.literal(b",\"method\":\"");
+}
+
+/// In part is not.
+#[cold]
+fn shared(out: &mut Piece, sharing: Sharing) {
+    out.literal(b"\",\"shared\":");
+    out.text(if sharing == Sharing::All { "true" } else { "false" });
+    out.literal(b",\"dialect\":\"");
 }
 
 #[cold]
@@ -122,7 +168,11 @@ fn string(out: &mut Piece, bytes: &[u8]) {
     out.byte(b'"');
 }
 
-fn flag_names(out: &mut Piece, flags: Flags) {
+/// Up to the list's last name.
+#[cold]
+fn flags(out: &mut Piece, flags: Flags) {
+    out.literal(b",\"flags\":");
+    out.unsigned(u64::from(flags.0));
     out.literal(b",\"flag_names\":[");
     let mut first = true;
     let mut separate = |out: &mut Piece| {
@@ -141,7 +191,6 @@ fn flag_names(out: &mut Piece, flags: Flags) {
         out.hex(u64::from(flags.unnamed()));
         out.byte(b'"');
     }
-    out.byte(b']');
 }
 
 /// A message has every key of a call, without values, and two of its own behind them.

@@ -5,10 +5,12 @@
 mod escape;
 mod json;
 mod piece;
+mod summary;
 mod text;
 
 pub use escape::printable;
 pub use json::KEYS as JSON_KEYS;
+pub use summary::{Bytes, Summary};
 
 use crate::line::Line;
 use crate::record::Record;

@@ -3,13 +3,13 @@
 use super::Said;
 use super::escape;
 use super::piece::Piece;
-use crate::call::{Method, Offset};
-use crate::dialect::Rule;
+use crate::call::{Call, Method, Offset, Request, Target};
 use crate::door::Door;
 use crate::errno::Errno;
 use crate::flags::Flags;
 use crate::line::{Line, ROOM_FOR_PATH};
 use crate::record::Record;
+use crate::sys::Sharing;
 use core::fmt::{self, Write};
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -22,6 +22,7 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
     match record.door {
         Door::CopyFileRange => out.literal(b" copy_file_range("),
         Door::Syscall => out.literal(b" syscall(SYS_copy_file_range, "),
+        Door::Ioctl | Door::Sendfile | Door::Sendfile64 => return other_door(out, record),
     }
     file(out, call.fd_in, record.path_in, call.off_in);
     file(out, call.fd_out, record.path_out, call.off_out);
@@ -31,6 +32,12 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
         0 => out.byte(b'0'),
         _ => flags(out, call.flags),
     }
+    end(out, record);
+}
+
+/// The result, how it came about, and how long it took.
+#[inline(always)]
+fn end(out: &mut Piece, record: &Record) {
     match record.answer {
         Ok(count) => {
             out.literal(b") = ");
@@ -38,9 +45,9 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
         }
         Err(errno) => error(out, errno),
     }
-    match (record.method, record.rule) {
-        (Method::Kernel, None) => out.literal(b" (kernel) <"),
-        (method, rule) => notes(out, method, rule),
+    match (record.method, record.has_notes()) {
+        (Method::Kernel, false) => out.literal(b" (kernel) <"),
+        _ => notes(out, record),
     }
     seconds(out, record.duration_ns);
     out.byte(b'>');
@@ -48,25 +55,158 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
 
 #[cold]
 #[inline(never)]
-fn notes(out: &mut Piece, method: Method, rule: Option<&Rule>) {
+fn notes(out: &mut Piece, record: &Record) {
     out.literal(b" (");
-    out.text(method.name());
-    if let Some(rule) = rule {
+    out.text(record.method.name());
+    if let Request::Dedupe(Target { number, count: count @ 2.., .. }) = record.call.request {
+        out.literal(b", target ");
+        out.unsigned(number.into());
+        out.literal(b" of ");
+        out.unsigned(count.into());
+    }
+    if let Some(rule) = record.rule {
         out.literal(b", rule ");
         out.text(rule.id);
+    }
+    match record.sharing {
+        None => {}
+        Some(Sharing::All) => out.literal(b", shared"),
+        Some(Sharing::Part) => out.literal(b", partly shared"),
+        Some(Sharing::Nothing) => out.literal(b", not shared"),
     }
     out.literal(b") <");
 }
 
-/// A descriptor, its path and the offset: `3</path>, [0], `.
+/// A call of ioctl(2) or sendfile(2), as strace prints it.
+#[cold]
+#[inline(never)]
+fn other_door(out: &mut Piece, record: &Record) {
+    let call = record.call;
+    out.byte(b' ');
+    out.text(record.door.name());
+    out.byte(b'(');
+    match call.request {
+        Request::Copy => {}
+        Request::Send => send(out, record),
+        Request::Clone => {
+            request(out, call, call.fd_out, record.path_out);
+            descriptor(out, call.fd_in, record.path_in);
+        }
+        Request::CloneRange => {
+            request(out, call, call.fd_out, record.path_out);
+            match call.off_in {
+                Offset::Bad(address) => out.hex(address),
+                _ => clone_range(out, record),
+            }
+        }
+        Request::Dedupe(target) => {
+            request(out, call, call.fd_in, record.path_in);
+            match call.off_in {
+                Offset::Bad(address) => out.hex(address),
+                _ => dedupe(out, record, target),
+            }
+        }
+    }
+    end(out, record);
+}
+
+/// `4</path>, FICLONE, `.
+fn request(out: &mut Piece, call: &Call, fd: i32, path: Option<&[u8]>) {
+    descriptor(out, fd, path);
+    out.literal(b", ");
+    out.text(call.request.name().unwrap_or_default());
+    out.literal(b", ");
+}
+
+fn clone_range(out: &mut Piece, record: &Record) {
+    let call = record.call;
+    out.literal(b"{src_fd=");
+    descriptor(out, call.fd_in, record.path_in);
+    out.literal(b", src_offset=");
+    bytes(out, call.off_in);
+    out.literal(b", src_length=");
+    out.unsigned(call.len as u64);
+    out.literal(b", dest_offset=");
+    bytes(out, call.off_out);
+    out.byte(b'}');
+}
+
+fn dedupe(out: &mut Piece, record: &Record, target: Target) {
+    let call = record.call;
+    out.literal(b"{src_offset=");
+    bytes(out, call.off_in);
+    out.literal(b", src_length=");
+    out.unsigned(call.len as u64);
+    out.literal(b", dest_count=");
+    out.unsigned(target.count.into());
+    out.literal(b", info=[");
+    if target.number > 0 {
+        out.literal(b"{dest_fd=");
+        descriptor(out, call.fd_out, record.path_out);
+        out.literal(b", dest_offset=");
+        bytes(out, call.off_out);
+        out.byte(b'}');
+    }
+    out.literal(b"]}");
+    if let Some(status) = target.status {
+        out.literal(b" => {info=[{bytes_deduped=");
+        out.unsigned(record.bytes);
+        out.literal(b", status=");
+        out.signed(status.into());
+        out.literal(b"}]}");
+    }
+}
+
+/// `4</target>, 3</source>, [0] => [4096], 8192`.
+fn send(out: &mut Piece, record: &Record) {
+    let call = record.call;
+    descriptor(out, call.fd_out, record.path_out);
+    out.literal(b", ");
+    descriptor(out, call.fd_in, record.path_in);
+    out.literal(b", ");
+    match (call.off_in, record.offsets_after.0) {
+        (Offset::File, _) => out.literal(b"NULL"),
+        (Offset::Bad(address), _) => out.hex(address),
+        (Offset::At(before), after) => {
+            position(out, before);
+            if let Some(after) = after {
+                out.literal(b" => ");
+                position(out, after);
+            }
+        }
+    }
+    out.literal(b", ");
+    out.unsigned(call.len as u64);
+}
+
+fn position(out: &mut Piece, bytes: i64) {
+    out.byte(b'[');
+    out.signed(bytes);
+    out.byte(b']');
+}
+
+/// An offset of a struct, which is unsigned there.
+fn bytes(out: &mut Piece, offset: Offset) {
+    if let Offset::At(bytes) = offset {
+        out.unsigned(bytes.cast_unsigned());
+    }
+}
+
+/// `3</path>`.
 #[inline(always)]
-fn file(out: &mut Piece, fd: i32, path: Option<&[u8]>, offset: Offset) {
+fn descriptor(out: &mut Piece, fd: i32, path: Option<&[u8]>) {
     out.signed(i64::from(fd));
     if let Some(path) = path {
         out.byte(b'<');
         escape::text(out, path, ROOM_FOR_PATH);
         out.byte(b'>');
     }
+}
+
+/// A descriptor, its path and the offset: `3</path>, [0], `.
+#[inline(always)]
+fn file(out: &mut Piece, fd: i32, path: Option<&[u8]>, offset: Offset) {
+    descriptor(out, fd, path);
     match offset {
         Offset::File => out.literal(b", NULL, "),
         Offset::At(bytes) => {

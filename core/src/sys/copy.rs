@@ -37,6 +37,11 @@ impl OffsetPointer {
     pub fn address(self) -> u64 {
         self.0.addr() as u64
     }
+
+    /// The pointer, for whoever hands it on.
+    pub(super) fn as_ptr(self) -> *mut i64 {
+        self.0
+    }
 }
 
 /// The system call's number on this architecture.

@@ -107,8 +107,9 @@ pub(super) fn move_up(low: i32) -> Result<i32, Errno> {
     high
 }
 
-/// Another descriptor for the same, at 10 or above. EMFILE where there is no room.
-pub(super) fn duplicate_high(fd: i32) -> Result<i32, Errno> {
+/// Another descriptor for the same, at 10 or above, close-on-exec. EMFILE where there is no room, EBADF
+/// where it is closed.
+pub fn duplicate_high(fd: i32) -> Result<i32, Errno> {
     let high = duplicate(fd, OUR_LOWEST).or_else(|_| duplicate(fd, OUR_LOWEST_UNDER_LIMIT));
     // EINVAL where the limit lies below.
     high.map_err(|errno| if errno == Errno::EINVAL { Errno::EMFILE } else { errno })

@@ -2,9 +2,10 @@
 
 use super::copy::NextCopy;
 use super::file;
+use super::next;
 use super::raw::{answer, reg, syscall};
 use crate::errno::Errno;
-use core::ffi::{CStr, c_char, c_void};
+use core::ffi::{CStr, c_char};
 use core::sync::atomic::AtomicU64;
 
 unsafe extern "C" {
@@ -78,18 +79,7 @@ fn clock(id: libc::clockid_t) -> u64 {
 /// The next library's `copy_file_range` after ours; `None` where no other has one.
 #[must_use]
 pub fn next_copy_file_range() -> Option<NextCopy> {
-    NextCopy::from_symbol(next(c"copy_file_range"))
-}
-
-/// The address of the next library's `syscall` after ours; NULL where no other has one.
-#[must_use]
-pub fn next_syscall() -> *mut c_void {
-    next(c"syscall")
-}
-
-fn next(name: &CStr) -> *mut c_void {
-    // SAFETY: a C string; RTLD_NEXT looks behind the library that this code is linked into.
-    unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) }
+    NextCopy::from_symbol(next::look(c"copy_file_range"))
 }
 
 /// Ends the process at once with `status`, without running anything of the host's.
@@ -100,13 +90,13 @@ pub fn exit(status: i32) -> ! {
     }
 }
 
-/// Maps the first two words of the memory file at `path`, shared with whoever else maps it: the
-/// launcher's witness. The descriptor is closed again; the mapping stays as long as the process.
+/// Maps the first `count` words of the memory file at `path`, shared with whoever else maps it: the
+/// launcher's accounts. The descriptor is closed again; the mapping stays as long as the process.
 ///
 /// ENAMETOOLONG and EINVAL for a path that is not of the form `/proc/PID/fd/FD`; EINVAL for a file
 /// that was not made under the name `called` (the launcher may be gone, and its number another's),
 /// that is not sealed against shrinking, or too small: touching what is not there would be SIGBUS.
-pub fn map_shared(path: &[u8], called: &[u8]) -> Result<&'static [AtomicU64; 2], Errno> {
+pub fn map_shared(path: &[u8], called: &[u8], count: usize) -> Result<&'static [AtomicU64], Errno> {
     if !path.starts_with(b"/proc/") {
         return Err(Errno::EINVAL);
     }
@@ -120,25 +110,41 @@ pub fn map_shared(path: &[u8], called: &[u8]) -> Result<&'static [AtomicU64; 2],
     let registers = [reg(libc::AT_FDCWD), name.as_ptr() as usize, flags, 0, 0, 0];
     // SAFETY: the name ends in a zero byte.
     let fd = answer(unsafe { syscall(libc::SYS_openat, registers) })?;
-    let mapped = is_memory_file(fd, called).and_then(|()| {
-        let protection = reg(libc::PROT_READ | libc::PROT_WRITE);
-        let registers = [0, size_of::<[u64; 2]>(), protection, reg(libc::MAP_SHARED), fd, 0];
-        // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
-        answer(unsafe { syscall(libc::SYS_mmap, registers) })
-    });
+    let mapped = is_memory_file(fd, called, count * size_of::<u64>())
+        .and_then(|()| map_words(count, libc::MAP_SHARED, fd));
     file::close(i32::try_from(fd).unwrap_or(-1));
-    let address = mapped? as *const [AtomicU64; 2];
-    // SAFETY: page-aligned, mapped for ever, of a file that cannot shrink below what is mapped;
-    // whoever else writes there does so atomically.
-    Ok(unsafe { &*address })
+    mapped
 }
 
-/// Whether this is the memory file of that name, as /proc shows it, with room for two words that
+/// `count` words of zeros of this process's own. A child made by fork(2) finds zeros there too, where
+/// the kernel can do that (madvise(2), `MADV_WIPEONFORK`, Linux 4.14). ENOMEM.
+pub fn private_words(count: usize) -> Result<&'static [AtomicU64], Errno> {
+    const NO_FILE: usize = usize::MAX;
+    let words = map_words(count, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, NO_FILE)?;
+    let wipe = reg(libc::MADV_WIPEONFORK);
+    let registers = [words.as_ptr() as usize, size_of_val(words), wipe, 0, 0, 0];
+    // SAFETY: the pages are ours; what fork(2) does with them is told above.
+    let _ = unsafe { syscall(libc::SYS_madvise, registers) };
+    Ok(words)
+}
+
+/// Maps words for as long as the process lives.
+fn map_words(count: usize, flags: i32, fd: usize) -> Result<&'static [AtomicU64], Errno> {
+    let protection = reg(libc::PROT_READ | libc::PROT_WRITE);
+    let registers = [0, count * size_of::<u64>(), protection, reg(flags), fd, 0];
+    // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
+    let address = answer(unsafe { syscall(libc::SYS_mmap, registers) })?;
+    // SAFETY: page-aligned, mapped for ever, and of a file, if it is of one, that cannot shrink below
+    // what is mapped; whoever else writes there does so atomically.
+    Ok(unsafe { core::slice::from_raw_parts(address as *const AtomicU64, count) })
+}
+
+/// Whether this is the memory file of that name, as /proc shows it, with room for `len` bytes that
 /// it can never lose (memfd_create(2), "File sealing").
-fn is_memory_file(fd: usize, called: &[u8]) -> Result<(), Errno> {
+fn is_memory_file(fd: usize, called: &[u8], len: usize) -> Result<(), Errno> {
     let mut found = [0; 64];
-    let len = file::readlink_fd(i32::try_from(fd).unwrap_or(-1), &mut found)?;
-    if found.get(..len) != Some(called) {
+    let end = file::readlink_fd(i32::try_from(fd).unwrap_or(-1), &mut found)?;
+    if found.get(..end) != Some(called) {
         return Err(Errno::EINVAL);
     }
     let registers = [fd, reg(libc::F_GET_SEALS), 0, 0, 0, 0];
@@ -147,7 +153,7 @@ fn is_memory_file(fd: usize, called: &[u8]) -> Result<(), Errno> {
     let registers = [fd, 0, reg(libc::SEEK_END), 0, 0, 0];
     // SAFETY: no pointers.
     let size = answer(unsafe { syscall(libc::SYS_lseek, registers) })?;
-    let kept = seals & reg(libc::F_SEAL_SHRINK) != 0 && size >= size_of::<[u64; 2]>();
+    let kept = seals & reg(libc::F_SEAL_SHRINK) != 0 && size >= len;
     kept.then_some(()).ok_or(Errno::EINVAL)
 }
 

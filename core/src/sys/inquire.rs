@@ -41,7 +41,13 @@ impl Stat {
     /// Whether both are one file.
     #[must_use]
     pub fn is_same_file(&self, other: &Stat) -> bool {
-        (self.dev, self.ino) == (other.dev, other.ino)
+        self.identity() == other.identity()
+    }
+
+    /// Device and number: what tells a file from all others as long as it exists.
+    #[must_use]
+    pub fn identity(&self) -> [u64; 2] {
+        [self.dev, self.ino]
     }
 }
 

@@ -12,10 +12,12 @@ mod file;
 mod host;
 mod inquire;
 mod memory;
+mod next;
 mod pages;
 mod pipe;
 mod raw;
 mod reader;
+mod share;
 mod thread;
 mod transfer;
 
@@ -27,12 +29,12 @@ pub use copy::{
 };
 pub use fiemap::{Map, Sharing, is_beyond_filesystem, next_data, shares_blocks};
 pub use file::{
-    Identity, Opened, Readiness, close, getcwd, identify, open_append, position, readlink_fd,
-    set_position, wait_writable, write, write_at_end, write_no_wait,
+    Identity, Opened, Readiness, close, duplicate_high, getcwd, identify, open_append, position,
+    readlink_fd, set_position, wait_writable, write, write_at_end, write_no_wait,
 };
 pub use host::{
     environment, executed_as, exit, is_secure, map_shared, monotonic_ns, next_copy_file_range,
-    next_syscall, realtime_ns,
+    private_words, realtime_ns,
 };
 pub use inquire::{
     Filesystem, FilesystemName, Kind, Opening, Stat, filesystem, is_copy_file_range_missing,
@@ -40,9 +42,14 @@ pub use inquire::{
     zero_length_copy_at,
 };
 pub use memory::{Arena, Buffers, Kept, SetOnce};
+pub use next::{NextExit, NextIoctl, NextSendfile, NextSymbol};
 pub use pages::{pages_of, pages_present};
 pub use pipe::Pipe;
 pub use reader::Reader;
+pub use share::{
+    Argument, CloneRange, DedupeRange, DedupeTarget, FICLONE, FICLONERANGE, FIDEDUPERANGE, IOCTL,
+    ioctl, sendfile,
+};
 pub use thread::{
     Cancellation, HeldSignals, KeptErrno, SignalGuard, comm, errno, file_size_limit,
     file_size_limited, getpid, gettid, ignore, raise, set_errno, test_cancel, yield_now,

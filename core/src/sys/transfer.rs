@@ -2,10 +2,8 @@
 //! never touched, but by [`set_position`](super::set_position) when all is done.
 
 use super::raw::{answer, reg, syscall};
+use super::share::{FICLONERANGE, FIDEDUPERANGE};
 use crate::errno::Errno;
-
-const FICLONERANGE: usize = 0x4020_940d;
-const FIDEDUPERANGE: usize = 0xc018_9436;
 
 /// A range of one file and where it goes in another. Offsets and length in bytes; no end lies
 /// beyond `i64::MAX`.
@@ -82,7 +80,7 @@ pub fn copy_range(range: &Range) -> Result<usize, Errno> {
 pub fn clone_range(range: &Range) -> Result<(), Errno> {
     // struct file_clone_range: the source in 64 bits, then offset, length, target offset.
     let argument = [reg(range.fd_in) as u64, range.off_in, range.len, range.off_out];
-    let registers = [reg(range.fd_out), FICLONERANGE, argument.as_ptr() as usize, 0, 0, 0];
+    let registers = [reg(range.fd_out), FICLONERANGE as usize, argument.as_ptr() as usize, 0, 0, 0];
     // SAFETY: the kernel reads the 32 bytes of a struct file_clone_range.
     answer(unsafe { syscall(libc::SYS_ioctl, registers) }).map(drop)
 }
@@ -125,7 +123,7 @@ pub fn dedupe_range(range: &Range) -> Result<Deduped, Errno> {
         status: 0,
         reserved: 0,
     };
-    let registers = [reg(range.fd_in), FIDEDUPERANGE, &raw mut request as usize, 0, 0, 0];
+    let registers = [reg(range.fd_in), FIDEDUPERANGE as usize, &raw mut request as usize, 0, 0, 0];
     // SAFETY: the kernel reads and writes a struct file_dedupe_range with one target.
     answer(unsafe { syscall(libc::SYS_ioctl, registers) })?;
     match request.status {

@@ -1,9 +1,9 @@
 //! Files without a name, to try things on: nothing is left behind, however the probe ends.
 
 use super::fact::errno;
-use super::progress;
 use crate::failure::{Failure, say, told};
 use crate::inherited::is_ignored;
+use crate::status_line;
 use cfr_core::errno::Errno;
 use cfr_core::sys;
 use rustix::fs::{AtFlags, Mode, OFlags, SeekFrom, openat, seek, unlinkat};
@@ -36,7 +36,7 @@ pub(super) fn guard() -> Result<(), Failure> {
     thread::spawn(move || {
         for signal in signals.forever() {
             let _nothing_named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
-            progress::erase();
+            status_line::erase();
             let _ = emulate_default_handler(signal);
         }
     });
@@ -75,7 +75,7 @@ impl Directory {
         let file = openat(&self.handle, &name, flags, mode).map_err(converted)?;
         unlinkat(&self.handle, &name, AtFlags::empty()).map_err(|error| {
             let errno = converted(error);
-            progress::erase();
+            status_line::erase();
             say(format!("cannot delete {name}, which was made just now: {errno}"));
             errno
         })?;

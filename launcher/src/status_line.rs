@@ -1,20 +1,23 @@
-//! One line that says what is being tried, for whoever watches: on a terminal only, and gone when
-//! all is done.
+//! One line about what is under way, for whoever watches: on a terminal only, and gone when all is done.
 
-use crate::failure::plain;
 use rustix::termios::tcgetwinsize;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// To the line's begin, and the rest of it cleared.
+/// The rest of the line cleared.
 const CLEAR: &[u8] = b"\r\x1b[K";
 
 /// Whether a line stands there. Not in a value: the thread that ends the process erases it too.
 static SHOWN: AtomicBool = AtomicBool::new(false);
 
-/// Says that `what` is being tried at `path`.
-pub(super) fn show(path: &Path, what: &str) {
+/// Whether there is a terminal to show it on.
+pub(crate) fn is_watched() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Shows it, in place of the one before. The cursor stays at its begin: what somebody else writes there
+/// goes over it.
+pub(crate) fn show(line: &str) {
     let mut stderr = io::stderr();
     if !stderr.is_terminal() {
         return;
@@ -23,14 +26,13 @@ pub(super) fn show(path: &Path, what: &str) {
     let columns = tcgetwinsize(&stderr).map_or(0, |size| usize::from(size.ws_col));
     let columns = if columns == 0 { 80 } else { columns };
     // A line that wraps could not be erased; the last column may wrap too.
-    let line: String =
-        format!("{what}: {}", plain(path)).chars().take(columns.saturating_sub(1)).collect();
-    let bytes = [CLEAR, line.as_bytes()].concat();
+    let line: String = line.chars().take(columns.saturating_sub(1)).collect();
+    let bytes = [CLEAR, line.as_bytes(), b"\r"].concat();
     SHOWN.store(stderr.write_all(&bytes).is_ok(), Ordering::Relaxed);
 }
 
 /// Takes the line away.
-pub(super) fn erase() {
+pub(crate) fn erase() {
     if SHOWN.swap(false, Ordering::Relaxed) {
         let _ = io::stderr().write_all(CLEAR);
     }

@@ -1,0 +1,165 @@
+//! The flow of the calls that the kernel alone can carry out: reflink and dedupe ioctls, sendfile(2).
+//! They are passed on as they came, and recorded.
+
+use crate::intercept::{NEXT, Reply, guarded};
+use crate::log;
+use crate::record::{self, Answered, Recording};
+use cfr_core::call::{Answer, Call, Method, Offset, Request, Target};
+use cfr_core::door::Door;
+use cfr_core::sys::{self, Argument, Kind, NextIoctl, NextSendfile, OffsetPointer};
+
+/// The next library's functions.
+pub(crate) static NEXT_IOCTL: NextIoctl = NextIoctl::new();
+pub(crate) static NEXT_SENDFILE: NextSendfile = NextSendfile::new(false);
+pub(crate) static NEXT_SENDFILE64: NextSendfile = NextSendfile::new(true);
+
+/// The arguments of ioctl(2) with a request that shares blocks.
+#[derive(Clone, Copy)]
+pub(crate) struct Ioctl {
+    pub(crate) fd: i32,
+    pub(crate) request: u32,
+    pub(crate) argument: Argument,
+}
+
+impl Ioctl {
+    /// Passes it on and records it.
+    pub(crate) fn watched(self) -> Answer {
+        guarded(|reply| self.observe(reply), || self.forward()).0
+    }
+
+    /// The next library's function, called as the host would have.
+    pub(crate) fn call_next(self) -> Option<i32> {
+        NEXT_IOCTL.call(self.fd, self.request, self.argument)
+    }
+
+    /// The system call.
+    pub(crate) fn ask_kernel(self) -> Answer {
+        sys::ioctl(self.fd, self.request, self.argument)
+    }
+
+    fn forward(self) -> Answer {
+        match NEXT.get().and_then(|_| self.call_next()) {
+            Some(result) => usize::try_from(result).map_err(|_| sys::errno()),
+            None => self.ask_kernel(),
+        }
+    }
+
+    fn observe(self, reply: &Reply) {
+        record::count();
+        let log = log::get().filter(|log| record::is_wanted(log));
+        let call = Call::decode_ioctl(self.fd, self.request, self.argument);
+        let (Some(log), Some(call)) = (log, call) else {
+            reply.give(self.forward());
+            return;
+        };
+        log.complain_once();
+        let mut recording = Recording::begin(log, Door::Ioctl, &call);
+        let answer = self.forward();
+        reply.give(answer);
+        let duration_ns = recording.end();
+        let answered = |bytes, method| Answered { bytes, method, ..plain(answer) };
+        let Request::Dedupe(Target { count, .. }) = call.request else {
+            let shared = answer.map_or(0, |_| cloned(&call));
+            let method = if answer.is_ok() { Method::Reflink } else { Method::Kernel };
+            recording.note(&call, &answered(shared, method), duration_ns);
+            return;
+        };
+        if count == 0 {
+            recording.note(&call, &answered(0, Method::Kernel), duration_ns);
+        }
+        for number in 1..=count {
+            // Another thread of the host may have taken the memory away meanwhile.
+            let Ok((call, bytes)) = call.with_target(self.argument, number, answer) else { return };
+            let same = matches!(call.request, Request::Dedupe(Target { status: Some(0), .. }));
+            let method = if same { Method::Dedup } else { Method::Kernel };
+            recording.note(&call, &answered(bytes, method), duration_ns);
+        }
+    }
+}
+
+/// The arguments of sendfile(2).
+#[derive(Clone, Copy)]
+pub(crate) struct Sendfile {
+    pub(crate) door: Door,
+    pub(crate) out_fd: i32,
+    pub(crate) in_fd: i32,
+    pub(crate) offset: OffsetPointer,
+    pub(crate) count: usize,
+}
+
+impl Sendfile {
+    /// Passes it on and records it, if its target is a regular file.
+    pub(crate) fn watched(self) -> Answer {
+        guarded(|reply| self.observe(reply), || self.forward()).0
+    }
+
+    /// The system call.
+    pub(crate) fn ask_kernel(self) -> Answer {
+        sys::sendfile(self.out_fd, self.in_fd, self.offset, self.count)
+    }
+
+    fn forward(self) -> Answer {
+        match NEXT.get().and_then(|_| self.call_next()) {
+            Some(result) => usize::try_from(result).map_err(|_| sys::errno()),
+            None => self.ask_kernel(),
+        }
+    }
+
+    /// The next library's function, called as the host would have.
+    pub(crate) fn call_next(self) -> Option<isize> {
+        let next = match self.door {
+            Door::Sendfile64 => &NEXT_SENDFILE64,
+            _ => &NEXT_SENDFILE,
+        };
+        next.call(self.out_fd, self.in_fd, self.offset, self.count)
+    }
+
+    fn observe(self, reply: &Reply) {
+        let is_copy = sys::stat(self.out_fd).is_ok_and(|stat| stat.kind == Kind::Regular);
+        let log = log::get().filter(|log| is_copy && record::is_wanted(log));
+        if is_copy {
+            record::count();
+        }
+        let Some(log) = log else {
+            reply.give(self.forward());
+            return;
+        };
+        log.complain_once();
+        let call = Call::decode_sendfile(self.out_fd, self.in_fd, self.offset, self.count);
+        let mut recording = Recording::begin(log, self.door, &call);
+        let answer = self.forward();
+        reply.give(answer);
+        let duration_ns = recording.end();
+        let bytes = answer.map_or(0, |count| count as u64);
+        let nowhere = OffsetPointer::new(core::ptr::null_mut());
+        let offsets = [self.offset, nowhere];
+        recording.note(&call, &Answered { bytes, offsets, ..plain(answer) }, duration_ns);
+    }
+}
+
+/// The kernel's answer, by no rule.
+fn plain(answer: Answer) -> Answered {
+    Answered {
+        answer,
+        bytes: 0,
+        method: Method::Kernel,
+        rule: None,
+        judged: false,
+        fell_back: false,
+        offsets: [OffsetPointer::new(core::ptr::null_mut()); 2],
+    }
+}
+
+/// Bytes that a clone has shared: what it asked for, or all up to the source's end.
+fn cloned(call: &Call) -> u64 {
+    match (call.request, call.len) {
+        (Request::CloneRange, len @ 1..) => len as u64,
+        _ => {
+            let size = sys::stat(call.fd_in).map_or(0, |stat| stat.size);
+            match call.off_in {
+                Offset::At(start) => size.saturating_sub(start.cast_unsigned()),
+                Offset::File | Offset::Bad(_) => size,
+            }
+        }
+    }
+}

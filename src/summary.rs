@@ -1,0 +1,35 @@
+//! The summary that a process writes of itself when it ends.
+
+use crate::log;
+use crate::record::SUMMARY;
+use cfr_core::account::Total;
+use cfr_core::sys;
+use core::mem;
+use std::panic::catch_unwind;
+
+/// Writes it, if this process is to write one and has made calls since the last one. May be called in
+/// a signal handler, and more than once.
+pub(crate) fn write() {
+    if SUMMARY.get().is_none() {
+        return;
+    }
+    let errno = sys::errno();
+    if let Err(payload) = catch_unwind(write_new) {
+        mem::forget(payload);
+    }
+    sys::set_errno(errno);
+}
+
+fn write_new() {
+    let (Some(accounts), Some(log)) = (SUMMARY.get(), log::get()) else { return };
+    let pid = sys::getpid();
+    // A child of vfork(2) ends in its parent's memory.
+    if accounts.total(Total::Owner) != u64::from(pid.unsigned_abs()) {
+        return;
+    }
+    let calls = accounts.total(Total::Calls);
+    if calls != accounts.total(Total::Summarized) {
+        accounts.set(Total::Summarized, calls);
+        log.summarize(accounts, pid);
+    }
+}
