@@ -2,10 +2,12 @@
 
 use super::piece::{Piece, hex_digit};
 use crate::line::ROOM_FOR_PATH;
+use crate::sys::Ascii;
 use core::fmt;
 
+const BACKSLASH: Ascii = Ascii::new(b'\\');
 /// After a name that was cut because the line is full.
-const CUT: &[u8; 3] = b"...";
+const CUT: &str = "...";
 
 /// As strace(1) prints paths: `"` and `\` behind a backslash, the usual letters for control
 /// characters, every other byte that is not printable ASCII in octal, and `<` and `>` too, which
@@ -13,15 +15,13 @@ const CUT: &[u8; 3] = b"...";
 pub(super) fn text(out: &mut Piece, name: &[u8], room: usize) {
     const WIDEST: usize = 4;
     let mut left = room;
-    for (at, &byte) in name.iter().enumerate() {
+    let mut rest = name;
+    loop {
+        (rest, left) = plain(out, rest, left, b"\"\\<>");
+        let Some((&byte, tail)) = rest.split_first() else { return };
         if left < WIDEST {
             out.literal(CUT);
             return;
-        }
-        if matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'<' | b'>') {
-            out.byte(byte);
-            left -= 1;
-            continue;
         }
         left -= match byte {
             b'"' | b'\\' => pair(out, byte),
@@ -30,27 +30,74 @@ pub(super) fn text(out: &mut Piece, name: &[u8], room: usize) {
             0x0b => pair(out, b'v'),
             0x0c => pair(out, b'f'),
             b'\r' => pair(out, b'r'),
-            _ => octal(out, byte, matches!(name.get(at + 1), Some(b'0'..=b'7'))),
+            _ => octal(out, byte, matches!(tail.first(), Some(b'0'..=b'7'))),
         };
+        rest = tail;
     }
 }
 
+/// Appends what at the front of `name` are printable ASCII characters and not `special` ones, as far as
+/// there is room: what is left of the name and of the room. Nearly all of nearly every name.
+#[inline(always)]
+fn plain<'a, const COUNT: usize>(
+    out: &mut Piece,
+    name: &'a [u8],
+    mut room: usize,
+    special: &[u8; COUNT],
+) -> (&'a [u8], usize) {
+    /// What an escape may need behind it.
+    const RESERVE: usize = 8;
+    let mut rest = name;
+    while let Some((eight, tail)) = rest.split_first_chunk::<8>()
+        && room >= 8 + RESERVE
+        && are_plain(u64::from_ne_bytes(*eight), special)
+    {
+        out.ascii(&Ascii::eight(u64::from_ne_bytes(*eight)));
+        room -= 8;
+        rest = tail;
+    }
+    while let Some((&byte, tail)) = rest.split_first()
+        && room >= RESERVE
+        && matches!(byte, b' '..=b'~')
+        && !special.contains(&byte)
+    {
+        out.ascii(&[Ascii::new(byte)]);
+        room -= 1;
+        rest = tail;
+    }
+    (rest, room)
+}
+
+/// Whether all eight bytes of the word are printable ASCII and none is special: by the bit that a
+/// subtraction borrows in a byte that is too small, one look for all eight.
+#[inline(always)]
+fn are_plain<const COUNT: usize>(word: u64, special: &[u8; COUNT]) -> bool {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGH: u64 = ONES * 0x80;
+    const DELETE: u8 = 0x7f;
+    let is_below = |word: u64, least: u8| word.wrapping_sub(ONES * u64::from(least)) & !word;
+    let holds = |byte: u8| is_below(word ^ (ONES * u64::from(byte)), 1);
+    let found = special.iter().fold(holds(DELETE), |found, &byte| found | holds(byte));
+    (word | is_below(word, b' ') | found) & HIGH == 0
+}
+
 fn pair(out: &mut Piece, letter: u8) -> usize {
-    out.literal(&[b'\\', letter]);
+    out.ascii(&[BACKSLASH, Ascii::new(letter)]);
     2
 }
 
 /// The shortest octal escape that the next character cannot lengthen: its length.
 fn octal(out: &mut Piece, byte: u8, full: bool) -> usize {
-    let [high, middle, low] = [byte >> 6, byte >> 3 & 7, byte & 7].map(|digit| b'0' + digit);
+    let [high, middle, low] =
+        [byte >> 6, byte >> 3 & 7, byte & 7].map(|digit| Ascii::new(b'0' + digit));
     if full || byte >= 0o100 {
-        out.literal(&[b'\\', high, middle, low]);
+        out.ascii(&[BACKSLASH, high, middle, low]);
         4
     } else if byte >= 0o10 {
-        out.literal(&[b'\\', middle, low]);
+        out.ascii(&[BACKSLASH, middle, low]);
         3
     } else {
-        out.literal(&[b'\\', low]);
+        out.ascii(&[BACKSLASH, low]);
         2
     }
 }
@@ -63,20 +110,16 @@ pub(super) fn json(out: &mut Piece, name: &[u8], room: usize) {
     const WIDEST: usize = 8;
     let mut left = room;
     let mut rest = name;
-    while let Some((&byte, tail)) = rest.split_first() {
+    loop {
+        (rest, left) = plain(out, rest, left, b"\"\\");
+        let Some((&byte, tail)) = rest.split_first() else { return };
         if left < WIDEST {
             out.literal(CUT);
             return;
         }
-        if matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\') {
-            out.byte(byte);
-            left -= 1;
-            rest = tail;
-            continue;
-        }
         let Some(character) = first_character(rest) else {
-            out.literal(b"\\u0000");
-            out.literal(&[hex_digit(u64::from(byte >> 4)), hex_digit(u64::from(byte))]);
+            out.literal("\\u0000");
+            out.ascii(&[hex_digit(u64::from(byte >> 4)), hex_digit(u64::from(byte))]);
             left -= WIDEST;
             rest = tail;
             continue;
@@ -114,7 +157,8 @@ fn is_unsafe(character: char) -> bool {
 fn unicode(out: &mut Piece, character: char) -> usize {
     let code = u64::from(u32::from(character));
     let [a, b, c, d] = [12, 8, 4, 0].map(|shift| hex_digit(code >> shift));
-    out.literal(&[b'\\', b'u', a, b, c, d]);
+    out.literal("\\u");
+    out.ascii(&[a, b, c, d]);
     6
 }
 

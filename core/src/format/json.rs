@@ -23,134 +23,134 @@ pub const KEYS: [&str; 32] = [
 pub(super) fn record(out: &mut Piece, record: &Record) {
     let call = record.call;
     let (off_in_after, off_out_after) = record.offsets_after;
-    out.literal(b"{\"time\":");
+    out.literal("{\"time\":");
     rfc3339(out, record.time_ns);
-    out.literal(b",\"pid\":");
+    out.literal(",\"pid\":");
     out.signed(i64::from(record.pid));
-    out.literal(b",\"tid\":");
+    out.literal(",\"tid\":");
     number(out, record.tid.map(i64::from));
-    out.literal(b",\"comm\":");
+    out.literal(",\"comm\":");
     string_or_null(out, record.comm);
-    out.literal(b",\"call\":\"");
+    out.literal(",\"call\":\"");
     out.text(record.door.call());
-    out.literal(b"\",\"door\":\"");
+    out.literal("\",\"door\":\"");
     out.text(record.door.name());
     match call.request.name() {
-        None => out.literal(b"\",\"request\":null,\"fd_in\":"),
+        None => out.literal("\",\"request\":null,\"fd_in\":"),
         Some(name) => request(out, name),
     }
     out.signed(i64::from(call.fd_in));
-    out.literal(b",\"path_in\":");
+    out.literal(",\"path_in\":");
     string_or_null(out, record.path_in);
-    out.literal(b",\"off_in\":");
+    out.literal(",\"off_in\":");
     offset(out, call.off_in);
-    out.literal(b",\"off_in_after\":");
+    out.literal(",\"off_in_after\":");
     number(out, off_in_after);
-    out.literal(b",\"fd_out\":");
+    out.literal(",\"fd_out\":");
     out.signed(i64::from(call.fd_out));
-    out.literal(b",\"path_out\":");
+    out.literal(",\"path_out\":");
     string_or_null(out, record.path_out);
-    out.literal(b",\"off_out\":");
+    out.literal(",\"off_out\":");
     offset(out, call.off_out);
-    out.literal(b",\"off_out_after\":");
+    out.literal(",\"off_out_after\":");
     number(out, off_out_after);
-    out.literal(b",\"len\":");
+    out.literal(",\"len\":");
     match call.request {
-        Request::Clone => out.literal(b"null"),
+        Request::Clone => out.literal("null"),
         _ => out.unsigned(call.len as u64),
     }
     match call.flags.0 {
-        0 => out.literal(b",\"flags\":0,\"flag_names\":["),
+        0 => out.literal(",\"flags\":0,\"flag_names\":["),
         _ => flags(out, call.flags),
     }
-    out.literal(b"],\"ret\":");
+    out.literal("],\"ret\":");
     match record.answer {
         Ok(count) => out.unsigned(count as u64),
-        Err(_) => out.literal(b"-1"),
+        Err(_) => out.literal("-1"),
     }
     match record.errno() {
-        None => out.literal(b",\"errno\":0,\"error\":null,\"bytes\":"),
+        None => out.literal(",\"errno\":0,\"error\":null,\"bytes\":"),
         Some(errno) => error(out, errno),
     }
     out.unsigned(record.bytes);
     match call.request {
         Request::Dedupe(one) => target(out, one),
-        _ => out.literal(b",\"status\":null,\"target\":null,\"targets\":null,\"method\":\""),
+        _ => out.literal(",\"status\":null,\"target\":null,\"targets\":null,\"method\":\""),
     }
     out.text(record.method.name());
     match record.sharing {
-        None => out.literal(b"\",\"shared\":null,\"dialect\":\""),
+        None => out.literal("\",\"shared\":null,\"dialect\":\""),
         Some(sharing) => shared(out, sharing),
     }
     out.text(record.dialect.name);
     match record.rule {
-        None => out.literal(b"\",\"rule\":null,\"why\":null"),
+        None => out.literal("\",\"rule\":null,\"why\":null"),
         Some(rule) => broken(out, rule),
     }
-    out.literal(b",\"injected\":false,\"duration_ns\":");
+    out.literal(",\"injected\":false,\"duration_ns\":");
     out.unsigned(record.duration_ns);
-    out.byte(b'}');
+    out.literal("}");
 }
 
 #[cold]
 fn request(out: &mut Piece, name: &str) {
-    out.literal(b"\",\"request\":\"");
+    out.literal("\",\"request\":\"");
     out.text(name);
-    out.literal(b"\",\"fd_in\":");
+    out.literal("\",\"fd_in\":");
 }
 
 #[cold]
 fn error(out: &mut Piece, errno: Errno) {
-    out.literal(b",\"errno\":");
+    out.literal(",\"errno\":");
     out.signed(i64::from(errno.0));
-    out.literal(b",\"error\":");
+    out.literal(",\"error\":");
     string_or_null(out, errno.name().map(str::as_bytes));
-    out.literal(b",\"bytes\":");
+    out.literal(",\"bytes\":");
 }
 
 #[cold]
 fn target(out: &mut Piece, target: Target) {
-    out.literal(b",\"status\":");
+    out.literal(",\"status\":");
     number(out, target.status.map(i64::from));
-    out.literal(b",\"target\":");
+    out.literal(",\"target\":");
     out.unsigned(target.number.into());
-    out.literal(b",\"targets\":");
+    out.literal(",\"targets\":");
     out.unsigned(target.count.into());
-    out.literal(b",\"method\":\"");
+    out.literal(",\"method\":\"");
 }
 
 /// In part is not.
 #[cold]
 fn shared(out: &mut Piece, sharing: Sharing) {
-    out.literal(b"\",\"shared\":");
+    out.literal("\",\"shared\":");
     out.text(if sharing == Sharing::All { "true" } else { "false" });
-    out.literal(b",\"dialect\":\"");
+    out.literal(",\"dialect\":\"");
 }
 
 #[cold]
 fn broken(out: &mut Piece, rule: &Rule) {
-    out.literal(b"\",\"rule\":\"");
+    out.literal("\",\"rule\":\"");
     out.text(rule.id);
-    out.literal(b"\",\"why\":");
+    out.literal("\",\"why\":");
     string(out, rule.why.as_bytes());
 }
 
 fn number(out: &mut Piece, number: Option<i64>) {
     match number {
         Some(number) => out.signed(number),
-        None => out.literal(b"null"),
+        None => out.literal("null"),
     }
 }
 
 /// The address of a bad pointer is a string: it is no offset.
 fn offset(out: &mut Piece, offset: Offset) {
     match offset {
-        Offset::File => out.literal(b"null"),
+        Offset::File => out.literal("null"),
         Offset::At(bytes) => out.signed(bytes),
         Offset::Bad(address) => {
-            out.literal(b"\"");
+            out.literal("\"");
             out.hex(address);
-            out.byte(b'"');
+            out.literal("\"");
         }
     }
 }
@@ -158,81 +158,81 @@ fn offset(out: &mut Piece, offset: Offset) {
 fn string_or_null(out: &mut Piece, text: Option<&[u8]>) {
     match text {
         Some(text) => string(out, text),
-        None => out.literal(b"null"),
+        None => out.literal("null"),
     }
 }
 
 fn string(out: &mut Piece, bytes: &[u8]) {
-    out.byte(b'"');
+    out.literal("\"");
     escape::json(out, bytes, ROOM_FOR_PATH);
-    out.byte(b'"');
+    out.literal("\"");
 }
 
 /// Up to the list's last name.
 #[cold]
 fn flags(out: &mut Piece, flags: Flags) {
-    out.literal(b",\"flags\":");
+    out.literal(",\"flags\":");
     out.unsigned(u64::from(flags.0));
-    out.literal(b",\"flag_names\":[");
+    out.literal(",\"flag_names\":[");
     let mut first = true;
     let mut separate = |out: &mut Piece| {
         if !core::mem::take(&mut first) {
-            out.byte(b',');
+            out.literal(",");
         }
-        out.byte(b'"');
+        out.literal("\"");
     };
     for name in flags.names() {
         separate(out);
         out.text(name);
-        out.byte(b'"');
+        out.literal("\"");
     }
     if flags.unnamed() != 0 {
         separate(out);
         out.hex(u64::from(flags.unnamed()));
-        out.byte(b'"');
+        out.literal("\"");
     }
 }
 
 /// A message has every key of a call, without values, and two of its own behind them.
 pub(super) fn message(line: &mut Line, said: &Said, message: &dyn fmt::Debug) {
     let out = &mut Piece::new(line);
-    out.literal(b"{\"time\":");
+    out.literal("{\"time\":");
     rfc3339(out, said.time_ns);
-    out.literal(b",\"pid\":");
+    out.literal(",\"pid\":");
     out.signed(i64::from(said.pid));
-    out.literal(b",\"tid\":");
+    out.literal(",\"tid\":");
     out.signed(i64::from(said.tid));
     for key in KEYS.into_iter().skip_while(|&key| key != "comm") {
-        out.literal(b",\"");
+        out.literal(",\"");
         out.text(key);
-        out.literal(b"\":");
+        out.literal("\":");
         out.text(if key == "injected" { "false" } else { "null" });
     }
-    out.literal(b",\"level\":");
+    out.literal(",\"level\":");
     string(out, said.level.as_bytes());
-    out.literal(b",\"message\":\"");
+    out.literal(",\"message\":\"");
     let _ = write!(escape::JsonString(out), "{message:?}");
-    out.literal(b"\"}");
+    out.literal("\"}");
 }
 
 /// RFC 3339 in UTC with microseconds, quoted.
 fn rfc3339(out: &mut Piece, ns: u64) {
     let seconds = ns / 1_000_000_000;
     let (year, month, day) = civil(seconds / 86_400);
-    out.byte(b'"');
+    out.literal("\"");
     out.unsigned(year);
-    out.byte(b'-');
+    out.literal("-");
     out.two_digits(month);
-    out.byte(b'-');
+    out.literal("-");
     out.two_digits(day);
-    out.byte(b'T');
+    out.literal("T");
     out.two_digits(seconds / 3_600 % 24);
-    out.byte(b':');
+    out.literal(":");
     out.two_digits(seconds / 60 % 60);
-    out.byte(b':');
+    out.literal(":");
     out.two_digits(seconds % 60);
     out.fraction(ns % 1_000_000_000 / 1_000);
-    out.literal(b"Z\"");
+    out.literal("Z\"");
 }
 
 /// The Gregorian date of a day counted from 1970-01-01. Years are taken to begin in March, so

@@ -2,114 +2,113 @@
 //!
 //! `core::fmt` costs three times the instructions, and a log line is mostly numbers.
 
+use crate::sys::{Ascii, Text};
 use core::fmt;
 
-/// All of a line but long paths; small, because it may stand on a signal handler's stack.
-const SIZE: usize = 256;
+/// All of a line but long paths; no more, because it may stand on a signal handler's stack.
+const SIZE: usize = 512;
 
 /// Gathers what is written and hands it on in pieces; dropping it hands on the last.
 ///
 /// A piece ends where a character does: nobody appends less than one.
 pub(super) struct Piece<'a> {
-    buffer: Aligned,
-    end: usize,
+    text: Text<SIZE>,
     out: &'a mut dyn fmt::Write,
 }
-
-/// Checking for UTF-8 takes the fast way on aligned bytes.
-#[repr(align(16))]
-struct Aligned([u8; SIZE]);
 
 impl<'a> Piece<'a> {
     #[inline(always)]
     pub(super) fn new(out: &'a mut dyn fmt::Write) -> Self {
-        Piece { buffer: Aligned([0; SIZE]), end: 0, out }
+        Piece { text: Text::new(), out }
     }
 
     /// Hands on what stands here.
     fn flush(&mut self) {
-        let piece = self.buffer.0.get(..self.end).unwrap_or_default();
         // The writers here never fail: they drop what does not fit.
-        let _ = self.out.write_str(core::str::from_utf8(piece).unwrap_or_default());
-        self.end = 0;
+        let _ = self.out.write_str(self.text.as_str());
+        self.text.clear();
     }
 
-    /// Appends one byte.
+    /// Appends a text whose length the compiler knows: a store or two.
     #[inline(always)]
-    pub(super) fn byte(&mut self, byte: u8) {
-        self.literal(&[byte]);
+    pub(super) fn literal(&mut self, text: &'static str) {
+        if !self.text.str(text) {
+            self.crowded(text);
+        }
     }
 
-    /// Appends a few bytes whose number the compiler knows: a store or two.
+    /// Appends a few characters that were computed.
     #[inline(always)]
-    pub(super) fn literal<const COUNT: usize>(&mut self, bytes: &[u8; COUNT]) {
-        const { assert!(COUNT <= SIZE, "more than a piece") };
-        if self.end <= SIZE - COUNT
-            && let Some(place) = self.buffer.0.get_mut(self.end..self.end + COUNT)
-        {
-            place.copy_from_slice(bytes);
-            self.end += COUNT;
-        } else {
-            self.crowded(bytes);
+    pub(super) fn ascii<const COUNT: usize>(&mut self, characters: &[Ascii; COUNT]) {
+        if !self.text.ascii(characters) {
+            self.flush();
+            self.text.ascii(characters);
         }
     }
 
     /// Appends a short text.
-    #[inline]
+    #[inline(never)]
     pub(super) fn text(&mut self, text: &str) {
-        let bytes = text.as_bytes();
-        if let Some(place) = self.buffer.0.get_mut(self.end..self.end + bytes.len()) {
-            place.copy_from_slice(bytes);
-            self.end += bytes.len();
-        } else {
-            self.crowded(bytes);
+        if !self.text.str(text) {
+            self.crowded(text);
         }
     }
 
     /// Appends after what stands here has gone on.
     #[cold]
     #[inline(never)]
-    fn crowded(&mut self, bytes: &[u8]) {
+    fn crowded(&mut self, text: &str) {
         self.flush();
-        if let Some(place) = self.buffer.0.get_mut(..bytes.len()) {
-            place.copy_from_slice(bytes);
-            self.end = bytes.len();
-        }
+        self.text.str(text);
     }
 
     /// Appends a number in decimal.
     #[inline(always)]
     pub(super) fn unsigned(&mut self, value: u64) {
         if value < 10 {
-            self.byte(digit(value));
+            self.ascii(&[digit(value)]);
         } else {
             self.digits(value);
         }
     }
 
     #[inline(never)]
-    fn digits(&mut self, mut value: u64) {
-        let end = self.end + value.ilog10() as usize + 1;
-        let Some(place) = self.buffer.0.get_mut(self.end..end) else {
-            self.flush();
-            return self.digits(value);
-        };
-        let mut pairs = place.rchunks_exact_mut(2);
-        for two in &mut pairs {
-            two.copy_from_slice(&pair(value % 100));
-            value /= 100;
+    fn digits(&mut self, value: u64) {
+        const EIGHT: u64 = 100_000_000;
+        if value >= EIGHT {
+            self.unsigned(value / EIGHT);
+            return self.eight_digits(value % EIGHT);
         }
-        if let [odd] = pairs.into_remainder() {
-            *odd = digit(value);
+        let [a, b] = pair(value / 1_000_000);
+        let [c, d] = pair(value / 10_000 % 100);
+        let [e, f] = pair(value / 100 % 100);
+        let [g, h] = pair(value % 100);
+        match value {
+            0..10 => self.ascii(&[h]),
+            10..100 => self.ascii(&[g, h]),
+            100..1_000 => self.ascii(&[f, g, h]),
+            1_000..10_000 => self.ascii(&[e, f, g, h]),
+            10_000..100_000 => self.ascii(&[d, e, f, g, h]),
+            100_000..1_000_000 => self.ascii(&[c, d, e, f, g, h]),
+            1_000_000..10_000_000 => self.ascii(&[b, c, d, e, f, g, h]),
+            _ => self.ascii(&[a, b, c, d, e, f, g, h]),
         }
-        self.end = end;
+    }
+
+    /// Appends a number below 10^8 in eight digits.
+    fn eight_digits(&mut self, value: u64) {
+        let [a, b] = pair(value / 1_000_000);
+        let [c, d] = pair(value / 10_000 % 100);
+        let [e, f] = pair(value / 100 % 100);
+        let [g, h] = pair(value % 100);
+        self.ascii(&[a, b, c, d, e, f, g, h]);
     }
 
     /// Appends a signed number in decimal.
     #[inline(always)]
     pub(super) fn signed(&mut self, value: i64) {
         if value < 0 {
-            self.byte(b'-');
+            self.literal("-");
         }
         self.unsigned(value.unsigned_abs());
     }
@@ -117,7 +116,7 @@ impl<'a> Piece<'a> {
     /// Appends a number below a hundred in two digits.
     #[inline(always)]
     pub(super) fn two_digits(&mut self, value: u64) {
-        self.literal(&pair(value));
+        self.ascii(&pair(value));
     }
 
     /// Appends a point and millionths: a number below a million, in six digits.
@@ -126,7 +125,7 @@ impl<'a> Piece<'a> {
         let [a, b] = pair(millionths / 10_000);
         let [c, d] = pair(millionths / 100 % 100);
         let [e, f] = pair(millionths % 100);
-        self.literal(&[b'.', a, b, c, d, e, f]);
+        self.ascii(&[Ascii::new(b'.'), a, b, c, d, e, f]);
     }
 
     /// Appends a number below 10^10 that is at least 10^9 in its ten digits.
@@ -137,15 +136,15 @@ impl<'a> Piece<'a> {
         let [c, d] = pair(high / 10 % 100);
         let [f, g] = pair(low / 1_000);
         let [h, i] = pair(low / 10 % 100);
-        self.literal(&[a, b, c, d, digit(high % 10), f, g, h, i, digit(low % 10)]);
+        self.ascii(&[a, b, c, d, digit(high % 10), f, g, h, i, digit(low % 10)]);
     }
 
     /// Appends a number in hexadecimal with `0x` before it, as strace(1) does.
     pub(super) fn hex(&mut self, value: u64) {
-        self.literal(b"0x");
+        self.literal("0x");
         let nibbles = (16 - value.leading_zeros() / 4).clamp(1, 16);
         for nibble in (0..nibbles).rev() {
-            self.byte(hex_digit(value >> (4 * nibble)));
+            self.ascii(&[hex_digit(value >> (4 * nibble))]);
         }
     }
 }
@@ -159,29 +158,29 @@ impl Drop for Piece<'_> {
 
 /// The digit for a value below ten.
 #[inline(always)]
-fn digit(value: u64) -> u8 {
+fn digit(value: u64) -> Ascii {
     #[expect(clippy::cast_possible_truncation, reason = "below ten")]
     let below_ten = value as u8;
-    b'0' + below_ten
+    Ascii::new(b'0' + below_ten)
 }
 
 /// The two digits for a value below a hundred.
 #[inline(always)]
-fn pair(value: u64) -> [u8; 2] {
+fn pair(value: u64) -> [Ascii; 2] {
     #[expect(clippy::cast_possible_truncation, reason = "64 bits: lib.rs")]
     let index = value as usize;
-    PAIRS.get(index).copied().unwrap_or(*b"??")
+    PAIRS.get(index).copied().unwrap_or([Ascii::new(b'?'); 2])
 }
 
-static PAIRS: [[u8; 2]; 100] = {
-    let mut pairs = [[0; 2]; 100];
+static PAIRS: [[Ascii; 2]; 100] = {
+    let mut pairs = [[Ascii::new(b'0'); 2]; 100];
     let mut value = 0;
     while value < 100 {
         #[expect(clippy::cast_possible_truncation, reason = "below a hundred")]
         let small = value as u8;
         #[expect(clippy::indexing_slicing, reason = "checked by the compiler's evaluation")]
         {
-            pairs[value] = [b'0' + small / 10, b'0' + small % 10];
+            pairs[value] = [Ascii::new(b'0' + small / 10), Ascii::new(b'0' + small % 10)];
         }
         value += 1;
     }
@@ -190,8 +189,8 @@ static PAIRS: [[u8; 2]; 100] = {
 
 /// The digit for the low four bits of `value`.
 #[must_use]
-pub(super) fn hex_digit(value: u64) -> u8 {
-    *b"0123456789abcdef".get((value & 0xf) as usize).unwrap_or(&b'?')
+pub(super) fn hex_digit(value: u64) -> Ascii {
+    Ascii::new(*b"0123456789abcdef".get((value & 0xf) as usize).unwrap_or(&b'?'))
 }
 
 #[cfg(test)]
@@ -231,7 +230,7 @@ mod tests {
             for number in 0..500u64 {
                 out.unsigned(number * 1_000_003);
                 out.text(" é ");
-                out.byte(b'x');
+                out.literal("x");
                 expected += &std::format!("{} é x", number * 1_000_003);
             }
         });

@@ -20,16 +20,16 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
     let call = record.call;
     origin(out, record.pid, record.time_ns);
     match record.door {
-        Door::CopyFileRange => out.literal(b" copy_file_range("),
-        Door::Syscall => out.literal(b" syscall(SYS_copy_file_range, "),
+        Door::CopyFileRange => out.literal(" copy_file_range("),
+        Door::Syscall => out.literal(" syscall(SYS_copy_file_range, "),
         Door::Ioctl | Door::Sendfile | Door::Sendfile64 => return other_door(out, record),
     }
     file(out, call.fd_in, record.path_in, call.off_in);
     file(out, call.fd_out, record.path_out, call.off_out);
     out.unsigned(call.len as u64);
-    out.literal(b", ");
+    out.literal(", ");
     match call.flags.0 {
-        0 => out.byte(b'0'),
+        0 => out.literal("0"),
         _ => flags(out, call.flags),
     }
     end(out, record);
@@ -40,41 +40,41 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
 fn end(out: &mut Piece, record: &Record) {
     match record.answer {
         Ok(count) => {
-            out.literal(b") = ");
+            out.literal(") = ");
             out.unsigned(count as u64);
         }
         Err(errno) => error(out, errno),
     }
     match (record.method, record.has_notes()) {
-        (Method::Kernel, false) => out.literal(b" (kernel) <"),
+        (Method::Kernel, false) => out.literal(" (kernel) <"),
         _ => notes(out, record),
     }
     seconds(out, record.duration_ns);
-    out.byte(b'>');
+    out.literal(">");
 }
 
 #[cold]
 #[inline(never)]
 fn notes(out: &mut Piece, record: &Record) {
-    out.literal(b" (");
+    out.literal(" (");
     out.text(record.method.name());
     if let Request::Dedupe(Target { number, count: count @ 2.., .. }) = record.call.request {
-        out.literal(b", target ");
+        out.literal(", target ");
         out.unsigned(number.into());
-        out.literal(b" of ");
+        out.literal(" of ");
         out.unsigned(count.into());
     }
     if let Some(rule) = record.rule {
-        out.literal(b", rule ");
+        out.literal(", rule ");
         out.text(rule.id);
     }
     match record.sharing {
         None => {}
-        Some(Sharing::All) => out.literal(b", shared"),
-        Some(Sharing::Part) => out.literal(b", partly shared"),
-        Some(Sharing::Nothing) => out.literal(b", not shared"),
+        Some(Sharing::All) => out.literal(", shared"),
+        Some(Sharing::Part) => out.literal(", partly shared"),
+        Some(Sharing::Nothing) => out.literal(", not shared"),
     }
-    out.literal(b") <");
+    out.literal(") <");
 }
 
 /// A call of ioctl(2) or sendfile(2), as strace prints it.
@@ -82,9 +82,9 @@ fn notes(out: &mut Piece, record: &Record) {
 #[inline(never)]
 fn other_door(out: &mut Piece, record: &Record) {
     let call = record.call;
-    out.byte(b' ');
+    out.literal(" ");
     out.text(record.door.name());
-    out.byte(b'(');
+    out.literal("(");
     match call.request {
         Request::Copy => {}
         Request::Send => send(out, record),
@@ -113,47 +113,47 @@ fn other_door(out: &mut Piece, record: &Record) {
 /// `4</path>, FICLONE, `.
 fn request(out: &mut Piece, call: &Call, fd: i32, path: Option<&[u8]>) {
     descriptor(out, fd, path);
-    out.literal(b", ");
+    out.literal(", ");
     out.text(call.request.name().unwrap_or_default());
-    out.literal(b", ");
+    out.literal(", ");
 }
 
 fn clone_range(out: &mut Piece, record: &Record) {
     let call = record.call;
-    out.literal(b"{src_fd=");
+    out.literal("{src_fd=");
     descriptor(out, call.fd_in, record.path_in);
-    out.literal(b", src_offset=");
+    out.literal(", src_offset=");
     bytes(out, call.off_in);
-    out.literal(b", src_length=");
+    out.literal(", src_length=");
     out.unsigned(call.len as u64);
-    out.literal(b", dest_offset=");
+    out.literal(", dest_offset=");
     bytes(out, call.off_out);
-    out.byte(b'}');
+    out.literal("}");
 }
 
 fn dedupe(out: &mut Piece, record: &Record, target: Target) {
     let call = record.call;
-    out.literal(b"{src_offset=");
+    out.literal("{src_offset=");
     bytes(out, call.off_in);
-    out.literal(b", src_length=");
+    out.literal(", src_length=");
     out.unsigned(call.len as u64);
-    out.literal(b", dest_count=");
+    out.literal(", dest_count=");
     out.unsigned(target.count.into());
-    out.literal(b", info=[");
+    out.literal(", info=[");
     if target.number > 0 {
-        out.literal(b"{dest_fd=");
+        out.literal("{dest_fd=");
         descriptor(out, call.fd_out, record.path_out);
-        out.literal(b", dest_offset=");
+        out.literal(", dest_offset=");
         bytes(out, call.off_out);
-        out.byte(b'}');
+        out.literal("}");
     }
-    out.literal(b"]}");
+    out.literal("]}");
     if let Some(status) = target.status {
-        out.literal(b" => {info=[{bytes_deduped=");
+        out.literal(" => {info=[{bytes_deduped=");
         out.unsigned(record.bytes);
-        out.literal(b", status=");
+        out.literal(", status=");
         out.signed(status.into());
-        out.literal(b"}]}");
+        out.literal("}]}");
     }
 }
 
@@ -161,28 +161,28 @@ fn dedupe(out: &mut Piece, record: &Record, target: Target) {
 fn send(out: &mut Piece, record: &Record) {
     let call = record.call;
     descriptor(out, call.fd_out, record.path_out);
-    out.literal(b", ");
+    out.literal(", ");
     descriptor(out, call.fd_in, record.path_in);
-    out.literal(b", ");
+    out.literal(", ");
     match (call.off_in, record.offsets_after.0) {
-        (Offset::File, _) => out.literal(b"NULL"),
+        (Offset::File, _) => out.literal("NULL"),
         (Offset::Bad(address), _) => out.hex(address),
         (Offset::At(before), after) => {
             position(out, before);
             if let Some(after) = after {
-                out.literal(b" => ");
+                out.literal(" => ");
                 position(out, after);
             }
         }
     }
-    out.literal(b", ");
+    out.literal(", ");
     out.unsigned(call.len as u64);
 }
 
 fn position(out: &mut Piece, bytes: i64) {
-    out.byte(b'[');
+    out.literal("[");
     out.signed(bytes);
-    out.byte(b']');
+    out.literal("]");
 }
 
 /// An offset of a struct, which is unsigned there.
@@ -197,9 +197,9 @@ fn bytes(out: &mut Piece, offset: Offset) {
 fn descriptor(out: &mut Piece, fd: i32, path: Option<&[u8]>) {
     out.signed(i64::from(fd));
     if let Some(path) = path {
-        out.byte(b'<');
+        out.literal("<");
         escape::text(out, path, ROOM_FOR_PATH);
-        out.byte(b'>');
+        out.literal(">");
     }
 }
 
@@ -208,16 +208,16 @@ fn descriptor(out: &mut Piece, fd: i32, path: Option<&[u8]>) {
 fn file(out: &mut Piece, fd: i32, path: Option<&[u8]>, offset: Offset) {
     descriptor(out, fd, path);
     match offset {
-        Offset::File => out.literal(b", NULL, "),
+        Offset::File => out.literal(", NULL, "),
         Offset::At(bytes) => {
-            out.literal(b", [");
+            out.literal(", [");
             out.signed(bytes);
-            out.literal(b"], ");
+            out.literal("], ");
         }
         Offset::Bad(address) => {
-            out.literal(b", ");
+            out.literal(", ");
             out.hex(address);
-            out.literal(b", ");
+            out.literal(", ");
         }
     }
 }
@@ -239,7 +239,7 @@ pub(super) fn message(line: &mut Line, said: &Said, message: &dyn fmt::Debug) {
 #[inline(always)]
 fn origin(out: &mut Piece, pid: i32, time_ns: u64) {
     out.signed(i64::from(pid));
-    out.byte(b' ');
+    out.literal(" ");
     seconds(out, time_ns);
 }
 
@@ -260,7 +260,7 @@ fn flags(out: &mut Piece, flags: Flags) {
     let mut first = true;
     let mut separate = |out: &mut Piece| {
         if !core::mem::take(&mut first) {
-            out.byte(b'|');
+            out.literal("|");
         }
     };
     for name in flags.names() {
@@ -276,12 +276,12 @@ fn flags(out: &mut Piece, flags: Flags) {
 /// `) = -1 ENAME (message)`.
 #[cold]
 fn error(out: &mut Piece, errno: Errno) {
-    out.literal(b") = -1 ");
+    out.literal(") = -1 ");
     match errno.name() {
         Some(name) => out.text(name),
         None => out.signed(i64::from(errno.0)),
     }
-    out.literal(b" (");
+    out.literal(" (");
     out.text(errno.message());
-    out.byte(b')');
+    out.literal(")");
 }

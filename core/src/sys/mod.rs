@@ -18,6 +18,7 @@ mod pipe;
 mod raw;
 mod reader;
 mod share;
+mod text;
 mod thread;
 mod transfer;
 
@@ -50,6 +51,7 @@ pub use share::{
     Argument, CloneRange, DedupeRange, DedupeTarget, FICLONE, FICLONERANGE, FIDEDUPERANGE, IOCTL,
     ioctl, sendfile,
 };
+pub use text::{Ascii, Text};
 pub use thread::{
     Cancellation, HeldSignals, KeptErrno, SignalGuard, comm, errno, file_size_limit,
     file_size_limited, getpid, gettid, ignore, raise, set_errno, test_cancel, yield_now,
