@@ -2,10 +2,9 @@
 
 use super::piece::{Piece, hex_digit};
 use crate::line::ROOM_FOR_PATH;
-use crate::sys::Ascii;
 use core::fmt;
 
-const BACKSLASH: Ascii = Ascii::new(b'\\');
+const BACKSLASH: u64 = b'\\' as u64;
 /// After a name that was cut because the line is full.
 const CUT: &str = "...";
 
@@ -17,7 +16,7 @@ pub(super) fn text(out: &mut Piece, name: &[u8], room: usize) {
     let mut left = room;
     let mut rest = name;
     loop {
-        (rest, left) = plain(out, rest, left, b"\"\\<>");
+        (rest, left) = plain(out, rest, left, &PLAIN_IN_TEXT);
         let Some((&byte, tail)) = rest.split_first() else { return };
         if left < WIDEST {
             out.literal(CUT);
@@ -36,70 +35,114 @@ pub(super) fn text(out: &mut Piece, name: &[u8], room: usize) {
     }
 }
 
-/// Appends what at the front of `name` are printable ASCII characters and not `special` ones, as far as
-/// there is room: what is left of the name and of the room. Nearly all of nearly every name.
+/// Appends what at the front of `name` stands for itself, as far as there is room: what is left of the name and of the room. Nearly all of nearly every name.
 #[inline(always)]
 fn plain<'a, const COUNT: usize>(
     out: &mut Piece,
     name: &'a [u8],
     mut room: usize,
-    special: &[u8; COUNT],
+    set: &Plain<COUNT>,
 ) -> (&'a [u8], usize) {
     /// What an escape may need behind it.
     const RESERVE: usize = 8;
+    const SPACES: u64 = u64::from_le_bytes([b' '; 8]);
     let mut rest = name;
     while let Some((eight, tail)) = rest.split_first_chunk::<8>()
         && room >= 8 + RESERVE
-        && are_plain(u64::from_ne_bytes(*eight), special)
+        && set.has_all(u64::from_le_bytes(*eight))
     {
-        out.ascii(&Ascii::eight(u64::from_ne_bytes(*eight)));
+        out.word(u64::from_le_bytes(*eight), 8);
         room -= 8;
         rest = tail;
     }
+    // The last ones, nearly always plain too.
+    if let 4..8 = rest.len()
+        && room >= 8 + RESERVE
+    {
+        let word = rest.iter().rev().fold(SPACES, |word, &byte| word << 8 | u64::from(byte));
+        if set.has_all(word) {
+            out.word(word, rest.len());
+            return (&[], room - rest.len());
+        }
+    }
     while let Some((&byte, tail)) = rest.split_first()
         && room >= RESERVE
-        && matches!(byte, b' '..=b'~')
-        && !special.contains(&byte)
+        && set.has(byte)
     {
-        out.ascii(&[Ascii::new(byte)]);
+        out.ascii(byte);
         room -= 1;
         rest = tail;
     }
     (rest, room)
 }
 
-/// Whether all eight bytes of the word are printable ASCII and none is special: by the bit that a
-/// subtraction borrows in a byte that is too small, one look for all eight.
-#[inline(always)]
-fn are_plain<const COUNT: usize>(word: u64, special: &[u8; COUNT]) -> bool {
-    const ONES: u64 = u64::MAX / 0xff;
-    const HIGH: u64 = ONES * 0x80;
-    const DELETE: u8 = 0x7f;
-    let is_below = |word: u64, least: u8| word.wrapping_sub(ONES * u64::from(least)) & !word;
-    let holds = |byte: u8| is_below(word ^ (ONES * u64::from(byte)), 1);
-    let found = special.iter().fold(holds(DELETE), |found, &byte| found | holds(byte));
-    (word | is_below(word, b' ') | found) & HIGH == 0
+/// The printable ASCII characters without the special ones, which stand for themselves.
+struct Plain<const COUNT: usize> {
+    special: [u8; COUNT],
+    /// One bit a byte.
+    bits: [u64; 4],
+}
+
+static PLAIN_IN_TEXT: Plain<4> = Plain::without(*b"\"\\<>");
+static PLAIN_IN_JSON: Plain<2> = Plain::without(*b"\"\\");
+
+impl<const COUNT: usize> Plain<COUNT> {
+    const fn without(special: [u8; COUNT]) -> Self {
+        let mut bits = [0, 0, 0, 0u64];
+        let mut byte = b' ';
+        while byte <= b'~' {
+            let mut is_special = false;
+            let mut rest: &[u8] = &special;
+            while let [first, others @ ..] = rest {
+                is_special |= *first == byte;
+                rest = others;
+            }
+            if !is_special {
+                #[expect(clippy::indexing_slicing, reason = "checked by the compiler's evaluation")]
+                {
+                    bits[byte as usize / 64] |= 1 << (byte % 64);
+                }
+            }
+            byte += 1;
+        }
+        Plain { special, bits }
+    }
+
+    #[inline(always)]
+    fn has(&self, byte: u8) -> bool {
+        self.bits.get(usize::from(byte / 64)).is_some_and(|bits| bits >> (byte % 64) & 1 == 1)
+    }
+
+    /// Whether all eight bytes of the word are in it: by the bit that a subtraction borrows in a byte that
+    /// is too small, one look for all eight.
+    #[inline(always)]
+    fn has_all(&self, word: u64) -> bool {
+        const ONES: u64 = u64::MAX / 0xff;
+        const HIGH: u64 = ONES * 0x80;
+        const DELETE: u8 = 0x7f;
+        let is_below = |word: u64, least: u8| word.wrapping_sub(ONES * u64::from(least)) & !word;
+        let holds = |byte: u8| is_below(word ^ (ONES * u64::from(byte)), 1);
+        let found = self.special.iter().fold(holds(DELETE), |found, &byte| found | holds(byte));
+        (word | is_below(word, b' ') | found) & HIGH == 0
+    }
 }
 
 fn pair(out: &mut Piece, letter: u8) -> usize {
-    out.ascii(&[BACKSLASH, Ascii::new(letter)]);
+    out.word(BACKSLASH | u64::from(letter) << 8, 2);
     2
 }
 
 /// The shortest octal escape that the next character cannot lengthen: its length.
 fn octal(out: &mut Piece, byte: u8, full: bool) -> usize {
-    let [high, middle, low] =
-        [byte >> 6, byte >> 3 & 7, byte & 7].map(|digit| Ascii::new(b'0' + digit));
-    if full || byte >= 0o100 {
-        out.ascii(&[BACKSLASH, high, middle, low]);
-        4
-    } else if byte >= 0o10 {
-        out.ascii(&[BACKSLASH, middle, low]);
-        3
-    } else {
-        out.ascii(&[BACKSLASH, low]);
-        2
-    }
+    let digit = |shift: u8| u64::from(b'0' + (byte >> shift & 7));
+    let digits = digit(6) | digit(3) << 8 | digit(0) << 16;
+    let count = match byte {
+        _ if full || byte >= 0o100 => 3,
+        0o10.. => 2,
+        _ => 1,
+    };
+    out.word(BACKSLASH | digits >> (8 * (3 - count)) << 8, 1 + count);
+    1 + count
 }
 
 /// As the inside of a JSON string (RFC 8259). Control characters, the C1 set among them, line
@@ -111,7 +154,7 @@ pub(super) fn json(out: &mut Piece, name: &[u8], room: usize) {
     let mut left = room;
     let mut rest = name;
     loop {
-        (rest, left) = plain(out, rest, left, b"\"\\");
+        (rest, left) = plain(out, rest, left, &PLAIN_IN_JSON);
         let Some((&byte, tail)) = rest.split_first() else { return };
         if left < WIDEST {
             out.literal(CUT);
@@ -119,7 +162,8 @@ pub(super) fn json(out: &mut Piece, name: &[u8], room: usize) {
         }
         let Some(character) = first_character(rest) else {
             out.literal("\\u0000");
-            out.ascii(&[hex_digit(u64::from(byte >> 4)), hex_digit(u64::from(byte))]);
+            out.ascii(hex_digit(u64::from(byte >> 4)));
+            out.ascii(hex_digit(u64::from(byte)));
             left -= WIDEST;
             rest = tail;
             continue;
@@ -156,9 +200,10 @@ fn is_unsafe(character: char) -> bool {
 
 fn unicode(out: &mut Piece, character: char) -> usize {
     let code = u64::from(u32::from(character));
-    let [a, b, c, d] = [12, 8, 4, 0].map(|shift| hex_digit(code >> shift));
     out.literal("\\u");
-    out.ascii(&[a, b, c, d]);
+    for shift in [12, 8, 4, 0] {
+        out.ascii(hex_digit(code >> shift));
+    }
     6
 }
 

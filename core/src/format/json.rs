@@ -2,15 +2,17 @@
 
 use super::Said;
 use super::escape;
-use super::piece::Piece;
-use crate::call::{Offset, Request, Target};
+use super::piece::{Piece, pair};
+use crate::call::{Method, Offset, Request, Target};
 use crate::dialect::Rule;
+use crate::door::Door;
 use crate::errno::Errno;
 use crate::flags::Flags;
 use crate::line::{Line, ROOM_FOR_PATH};
 use crate::record::Record;
 use crate::sys::Sharing;
 use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 /// The keys of an object, in order.
 pub const KEYS: [&str; 32] = [
@@ -31,13 +33,11 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
     number(out, record.tid.map(i64::from));
     out.literal(",\"comm\":");
     string_or_null(out, record.comm);
-    out.literal(",\"call\":\"");
-    out.text(record.door.call());
-    out.literal("\",\"door\":\"");
-    out.text(record.door.name());
-    match call.request.name() {
-        None => out.literal("\",\"request\":null,\"fd_in\":"),
-        Some(name) => request(out, name),
+    match record.door {
+        Door::CopyFileRange => out.literal(
+            ",\"call\":\"copy_file_range\",\"door\":\"copy_file_range\",\"request\":null,\"fd_in\":",
+        ),
+        door => other_door(out, door, call.request.name()),
     }
     out.signed(i64::from(call.fd_in));
     out.literal(",\"path_in\":");
@@ -73,14 +73,11 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
         Some(errno) => error(out, errno),
     }
     out.unsigned(record.bytes);
-    match call.request {
-        Request::Dedupe(one) => target(out, one),
-        _ => out.literal(",\"status\":null,\"target\":null,\"targets\":null,\"method\":\""),
-    }
-    out.text(record.method.name());
-    match record.sharing {
-        None => out.literal("\",\"shared\":null,\"dialect\":\""),
-        Some(sharing) => shared(out, sharing),
+    match (call.request, record.method, record.sharing) {
+        (Request::Copy, Method::Kernel, None) => out.literal(
+            ",\"status\":null,\"target\":null,\"targets\":null,\"method\":\"kernel\",\"shared\":null,\"dialect\":\"",
+        ),
+        (request, method, sharing) => how(out, request, method, sharing),
     }
     out.text(record.dialect.name);
     match record.rule {
@@ -93,10 +90,14 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
 }
 
 #[cold]
-fn request(out: &mut Piece, name: &str) {
-    out.literal("\",\"request\":\"");
-    out.text(name);
-    out.literal("\",\"fd_in\":");
+fn other_door(out: &mut Piece, door: Door, request: Option<&str>) {
+    out.literal(",\"call\":\"");
+    out.text(door.call());
+    out.literal("\",\"door\":\"");
+    out.text(door.name());
+    out.literal("\",\"request\":");
+    string_or_null(out, request.map(str::as_bytes));
+    out.literal(",\"fd_in\":");
 }
 
 #[cold]
@@ -108,22 +109,28 @@ fn error(out: &mut Piece, errno: Errno) {
     out.literal(",\"bytes\":");
 }
 
+/// How the bytes moved, and what is so now. In part shared is not shared.
 #[cold]
-fn target(out: &mut Piece, target: Target) {
-    out.literal(",\"status\":");
-    number(out, target.status.map(i64::from));
-    out.literal(",\"target\":");
-    out.unsigned(target.number.into());
-    out.literal(",\"targets\":");
-    out.unsigned(target.count.into());
+fn how(out: &mut Piece, request: Request, method: Method, sharing: Option<Sharing>) {
+    match request {
+        Request::Dedupe(Target { number: place, count, status }) => {
+            out.literal(",\"status\":");
+            number(out, status.map(i64::from));
+            out.literal(",\"target\":");
+            out.unsigned(place.into());
+            out.literal(",\"targets\":");
+            out.unsigned(count.into());
+        }
+        _ => out.literal(",\"status\":null,\"target\":null,\"targets\":null"),
+    }
     out.literal(",\"method\":\"");
-}
-
-/// In part is not.
-#[cold]
-fn shared(out: &mut Piece, sharing: Sharing) {
+    out.text(method.name());
     out.literal("\",\"shared\":");
-    out.text(if sharing == Sharing::All { "true" } else { "false" });
+    out.text(match sharing {
+        None => "null",
+        Some(Sharing::All) => "true",
+        Some(Sharing::Part | Sharing::Nothing) => "false",
+    });
     out.literal(",\"dialect\":\"");
 }
 
@@ -135,6 +142,7 @@ fn broken(out: &mut Piece, rule: &Rule) {
     string(out, rule.why.as_bytes());
 }
 
+#[inline(always)]
 fn number(out: &mut Piece, number: Option<i64>) {
     match number {
         Some(number) => out.signed(number),
@@ -143,6 +151,7 @@ fn number(out: &mut Piece, number: Option<i64>) {
 }
 
 /// The address of a bad pointer is a string: it is no offset.
+#[inline(always)]
 fn offset(out: &mut Piece, offset: Offset) {
     match offset {
         Offset::File => out.literal("null"),
@@ -217,22 +226,32 @@ pub(super) fn message(line: &mut Line, said: &Said, message: &dyn fmt::Debug) {
 
 /// RFC 3339 in UTC with microseconds, quoted.
 fn rfc3339(out: &mut Piece, ns: u64) {
+    const DAY: u64 = 86_400;
     let seconds = ns / 1_000_000_000;
-    let (year, month, day) = civil(seconds / 86_400);
+    let (year, month, day) = today(seconds / DAY);
+    let in_day = seconds % DAY;
+    let [dash, letter, colon] = [b'-', b'T', b':'].map(u64::from);
     out.literal("\"");
-    out.unsigned(year);
-    out.literal("-");
-    out.two_digits(month);
-    out.literal("-");
-    out.two_digits(day);
-    out.literal("T");
-    out.two_digits(seconds / 3_600 % 24);
-    out.literal(":");
-    out.two_digits(seconds / 60 % 60);
-    out.literal(":");
-    out.two_digits(seconds % 60);
+    let to_month = pair(year / 100) | pair(year % 100) << 16 | dash << 32 | pair(month) << 40;
+    out.word(to_month | dash << 56, 8);
+    let to_minute = pair(day) | letter << 16 | pair(in_day / 3_600) << 24 | colon << 40;
+    out.word(to_minute | pair(in_day / 60 % 60) << 48, 8);
+    out.word(colon | pair(in_day % 60) << 8, 3);
     out.fraction(ns % 1_000_000_000 / 1_000);
     out.literal("Z\"");
+}
+
+/// The date of a day counted from 1970-01-01: nearly always that of the call before.
+fn today(day: u64) -> (u64, u64, u64) {
+    /// The day, and its year, month and day of the month, in one word.
+    static LATEST: AtomicU64 = AtomicU64::new(0);
+    let latest = LATEST.load(Ordering::Relaxed);
+    if latest != 0 && latest >> 32 == day {
+        return (latest >> 16 & 0xffff, latest >> 8 & 0xff, latest & 0xff);
+    }
+    let (year, month, date) = civil(day);
+    LATEST.store(day << 32 | year << 16 | month << 8 | date, Ordering::Relaxed);
+    (year, month, date)
 }
 
 /// The Gregorian date of a day counted from 1970-01-01. Years are taken to begin in March, so

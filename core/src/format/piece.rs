@@ -2,11 +2,11 @@
 //!
 //! `core::fmt` costs three times the instructions, and a log line is mostly numbers.
 
-use crate::sys::{Ascii, Text};
+use crate::sys::Text;
 use core::fmt;
 
 /// All of a line but long paths; no more, because it may stand on a signal handler's stack.
-const SIZE: usize = 512;
+const SIZE: usize = 704;
 
 /// Gathers what is written and hands it on in pieces; dropping it hands on the last.
 ///
@@ -37,12 +37,18 @@ impl<'a> Piece<'a> {
         }
     }
 
-    /// Appends a few characters that were computed.
+    /// Appends a character that was computed.
     #[inline(always)]
-    pub(super) fn ascii<const COUNT: usize>(&mut self, characters: &[Ascii; COUNT]) {
-        if !self.text.ascii(characters) {
+    pub(super) fn ascii(&mut self, character: u8) {
+        self.word(character.into(), 1);
+    }
+
+    /// Appends the first `count` of the eight characters of a word, the lowest first.
+    #[inline(always)]
+    pub(super) fn word(&mut self, word: u64, count: usize) {
+        if !self.text.word(word, count) {
             self.flush();
-            self.text.ascii(characters);
+            self.text.word(word, count);
         }
     }
 
@@ -66,7 +72,7 @@ impl<'a> Piece<'a> {
     #[inline(always)]
     pub(super) fn unsigned(&mut self, value: u64) {
         if value < 10 {
-            self.ascii(&[digit(value)]);
+            self.ascii(digit(value));
         } else {
             self.digits(value);
         }
@@ -74,34 +80,17 @@ impl<'a> Piece<'a> {
 
     #[inline(never)]
     fn digits(&mut self, value: u64) {
-        const EIGHT: u64 = 100_000_000;
-        if value >= EIGHT {
-            self.unsigned(value / EIGHT);
-            return self.eight_digits(value % EIGHT);
+        const EIGHT_DIGITS: u64 = 100_000_000;
+        if value >= EIGHT_DIGITS {
+            self.unsigned(value / EIGHT_DIGITS);
+            self.word(eight_digits(value % EIGHT_DIGITS), 8);
+            return;
         }
-        let [a, b] = pair(value / 1_000_000);
-        let [c, d] = pair(value / 10_000 % 100);
-        let [e, f] = pair(value / 100 % 100);
-        let [g, h] = pair(value % 100);
-        match value {
-            0..10 => self.ascii(&[h]),
-            10..100 => self.ascii(&[g, h]),
-            100..1_000 => self.ascii(&[f, g, h]),
-            1_000..10_000 => self.ascii(&[e, f, g, h]),
-            10_000..100_000 => self.ascii(&[d, e, f, g, h]),
-            100_000..1_000_000 => self.ascii(&[c, d, e, f, g, h]),
-            1_000_000..10_000_000 => self.ascii(&[b, c, d, e, f, g, h]),
-            _ => self.ascii(&[a, b, c, d, e, f, g, h]),
-        }
-    }
-
-    /// Appends a number below 10^8 in eight digits.
-    fn eight_digits(&mut self, value: u64) {
-        let [a, b] = pair(value / 1_000_000);
-        let [c, d] = pair(value / 10_000 % 100);
-        let [e, f] = pair(value / 100 % 100);
-        let [g, h] = pair(value % 100);
-        self.ascii(&[a, b, c, d, e, f, g, h]);
+        const NUMBERS: u64 = u64::MAX / 0xff * 0x0f;
+        let word = eight_digits(value);
+        // The lowest byte is the first digit, and one of them is not 0.
+        let zeros = (word & NUMBERS).trailing_zeros() / 8;
+        self.word(word >> (8 * zeros), 8 - zeros as usize);
     }
 
     /// Appends a signed number in decimal.
@@ -113,30 +102,13 @@ impl<'a> Piece<'a> {
         self.unsigned(value.unsigned_abs());
     }
 
-    /// Appends a number below a hundred in two digits.
-    #[inline(always)]
-    pub(super) fn two_digits(&mut self, value: u64) {
-        self.ascii(&pair(value));
-    }
-
     /// Appends a point and millionths: a number below a million, in six digits.
     #[inline(always)]
     pub(super) fn fraction(&mut self, millionths: u64) {
-        let [a, b] = pair(millionths / 10_000);
-        let [c, d] = pair(millionths / 100 % 100);
-        let [e, f] = pair(millionths % 100);
-        self.ascii(&[Ascii::new(b'.'), a, b, c, d, e, f]);
-    }
-
-    /// Appends a number below 10^10 that is at least 10^9 in its ten digits.
-    #[inline(always)]
-    pub(super) fn ten_digits(&mut self, value: u64) {
-        let (high, low) = (value / 100_000, value % 100_000);
-        let [a, b] = pair(high / 1_000);
-        let [c, d] = pair(high / 10 % 100);
-        let [f, g] = pair(low / 1_000);
-        let [h, i] = pair(low / 10 % 100);
-        self.ascii(&[a, b, c, d, digit(high % 10), f, g, h, i, digit(low % 10)]);
+        let digits = pair(millionths / 10_000)
+            | pair(millionths / 100 % 100) << 16
+            | pair(millionths % 100) << 32;
+        self.word(u64::from(b'.') | digits << 8, 7);
     }
 
     /// Appends a number in hexadecimal with `0x` before it, as strace(1) does.
@@ -144,7 +116,7 @@ impl<'a> Piece<'a> {
         self.literal("0x");
         let nibbles = (16 - value.leading_zeros() / 4).clamp(1, 16);
         for nibble in (0..nibbles).rev() {
-            self.ascii(&[hex_digit(value >> (4 * nibble))]);
+            self.ascii(hex_digit(value >> (4 * nibble)));
         }
     }
 }
@@ -158,29 +130,38 @@ impl Drop for Piece<'_> {
 
 /// The digit for a value below ten.
 #[inline(always)]
-fn digit(value: u64) -> Ascii {
+fn digit(value: u64) -> u8 {
     #[expect(clippy::cast_possible_truncation, reason = "below ten")]
     let below_ten = value as u8;
-    Ascii::new(b'0' + below_ten)
+    b'0' + below_ten
 }
 
-/// The two digits for a value below a hundred.
+/// The two digits for a value below a hundred, the first one in the low byte.
 #[inline(always)]
-fn pair(value: u64) -> [Ascii; 2] {
+pub(super) fn pair(value: u64) -> u64 {
     #[expect(clippy::cast_possible_truncation, reason = "64 bits: lib.rs")]
     let index = value as usize;
-    PAIRS.get(index).copied().unwrap_or([Ascii::new(b'?'); 2])
+    PAIRS.get(index).map_or(0, |&pair| u64::from(pair))
 }
 
-static PAIRS: [[Ascii; 2]; 100] = {
-    let mut pairs = [[Ascii::new(b'0'); 2]; 100];
+/// The eight digits for a value below 10^8, the first one in the low byte.
+#[inline(always)]
+fn eight_digits(value: u64) -> u64 {
+    pair(value / 1_000_000)
+        | pair(value / 10_000 % 100) << 16
+        | pair(value / 100 % 100) << 32
+        | pair(value % 100) << 48
+}
+
+static PAIRS: [u16; 100] = {
+    let mut pairs = [0; 100];
     let mut value = 0;
     while value < 100 {
         #[expect(clippy::cast_possible_truncation, reason = "below a hundred")]
         let small = value as u8;
         #[expect(clippy::indexing_slicing, reason = "checked by the compiler's evaluation")]
         {
-            pairs[value] = [Ascii::new(b'0' + small / 10), Ascii::new(b'0' + small % 10)];
+            pairs[value] = u16::from_le_bytes([b'0' + small / 10, b'0' + small % 10]);
         }
         value += 1;
     }
@@ -189,8 +170,8 @@ static PAIRS: [[Ascii; 2]; 100] = {
 
 /// The digit for the low four bits of `value`.
 #[must_use]
-pub(super) fn hex_digit(value: u64) -> Ascii {
-    Ascii::new(*b"0123456789abcdef".get((value & 0xf) as usize).unwrap_or(&b'?'))
+pub(super) fn hex_digit(value: u64) -> u8 {
+    *b"0123456789abcdef".get((value & 0xf) as usize).unwrap_or(&b'?')
 }
 
 #[cfg(test)]
@@ -215,8 +196,6 @@ mod tests {
         }
         assert_eq!(written(|out| out.fraction(21)), ".000021");
         assert_eq!(written(|out| out.fraction(987_654)), ".987654");
-        assert_eq!(written(|out| out.ten_digits(1_795_341_701)), "1795341701");
-        assert_eq!(written(|out| out.two_digits(7)), "07");
         assert_eq!(written(|out| out.signed(i64::MIN)), "-9223372036854775808");
         assert_eq!(written(|out| out.hex(0)), "0x0");
         assert_eq!(written(|out| out.hex(0x0080_0000)), "0x800000");

@@ -246,11 +246,7 @@ fn origin(out: &mut Piece, pid: i32, time_ns: u64) {
 /// Seconds with six digits behind the point.
 #[inline(always)]
 fn seconds(out: &mut Piece, ns: u64) {
-    let seconds = ns / SECOND_NS;
-    match seconds {
-        1_000_000_000..10_000_000_000 => out.ten_digits(seconds),
-        _ => out.unsigned(seconds),
-    }
+    out.unsigned(ns / SECOND_NS);
     out.fraction(ns % SECOND_NS / MICROSECOND_NS);
 }
 

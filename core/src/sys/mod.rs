@@ -51,7 +51,7 @@ pub use share::{
     Argument, CloneRange, DedupeRange, DedupeTarget, FICLONE, FICLONERANGE, FIDEDUPERANGE, IOCTL,
     ioctl, sendfile,
 };
-pub use text::{Ascii, Text};
+pub use text::Text;
 pub use thread::{
     Cancellation, HeldSignals, KeptErrno, SignalGuard, comm, errno, file_size_limit,
     file_size_limited, getpid, gettid, ignore, raise, set_errno, test_cancel, yield_now,

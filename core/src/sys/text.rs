@@ -2,28 +2,6 @@
 
 use core::mem::MaybeUninit;
 
-/// An ASCII character.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(transparent)]
-pub struct Ascii(u8);
-
-impl Ascii {
-    /// The character; of a byte that is none its low seven bits.
-    #[must_use]
-    #[inline(always)]
-    pub const fn new(byte: u8) -> Ascii {
-        Ascii(byte & 0x7f)
-    }
-
-    /// The same for eight bytes at once.
-    #[must_use]
-    #[inline(always)]
-    pub const fn eight(bytes: u64) -> [Ascii; 8] {
-        let [a, b, c, d, e, f, g, h] = (bytes & (u64::MAX / 0xff * 0x7f)).to_ne_bytes();
-        [Ascii(a), Ascii(b), Ascii(c), Ascii(d), Ascii(e), Ascii(f), Ascii(g), Ascii(h)]
-    }
-}
-
 /// Up to `SIZE` bytes of UTF-8. Nothing is cleared beforehand: it may stand in the frame of every call.
 pub struct Text<const SIZE: usize> {
     bytes: [MaybeUninit<u8>; SIZE],
@@ -39,17 +17,22 @@ impl<const SIZE: usize> Text<SIZE> {
         Text { bytes: [const { MaybeUninit::uninit() }; SIZE], end: 0 }
     }
 
-    /// Appends ASCII characters whose number the compiler knows, if there is room for them all.
+    /// Appends the first `count` of a word's eight characters, the lowest byte first, if there is room for
+    /// eight: one store, although nobody knows the number. Of bytes that are not ASCII it is the low seven
+    /// bits.
     #[inline(always)]
-    pub fn ascii<const COUNT: usize>(&mut self, characters: &[Ascii; COUNT]) -> bool {
-        // SAFETY: an `Ascii` is a byte below 0x80, and many of them are UTF-8.
-        let text = unsafe {
-            core::str::from_utf8_unchecked(core::slice::from_raw_parts(
-                characters.as_ptr().cast::<u8>(),
-                COUNT,
-            ))
-        };
-        self.str(text)
+    pub fn word(&mut self, word: u64, count: usize) -> bool {
+        const SEVEN_BITS: u64 = u64::MAX / 0xff * 0x7f;
+        const { assert!(SIZE >= 8, "room for a word") };
+        if self.end > SIZE - 8 {
+            return false;
+        }
+        // SAFETY: `end` and eight more are at most SIZE.
+        let place = unsafe { self.bytes.as_mut_ptr().add(self.end) };
+        // SAFETY: so many bytes are free from there on.
+        unsafe { place.cast::<u64>().write_unaligned((word & SEVEN_BITS).to_le()) };
+        self.end += count.min(8);
+        true
     }
 
     /// Appends `text`, if there is room for all of it. A store or two where the compiler knows its length.
@@ -93,22 +76,32 @@ impl<const SIZE: usize> Default for Text<SIZE> {
 mod tests {
     use super::*;
 
+    const WORD: u64 = u64::from_le_bytes(*b"abcdefgh");
+
     #[test]
     fn what_does_not_fit_is_left_out_whole() {
-        let mut text = Text::<8>::new();
-        assert!(text.ascii(&[Ascii::new(b'a'); 3]) && text.str("é"));
-        assert!(!text.str("日本") && !text.ascii(&[Ascii::new(b'x'); 4]));
+        let mut text = Text::<16>::new();
+        assert!(text.str("abc") && text.str("é") && text.word(WORD, 8));
+        assert!(!text.str("日本") && !text.word(WORD, 1));
         assert!(text.str("日"));
-        assert!(!text.ascii(&[Ascii::new(b'x')]));
-        assert_eq!(text.as_str(), "aaaé日");
+        assert!(!text.str("x"));
+        assert_eq!(text.as_str(), "abcéabcdefgh日");
         text.clear();
         assert_eq!(text.as_str(), "");
     }
 
     #[test]
+    fn a_part_of_a_word() {
+        let mut text = Text::<10>::new();
+        assert!(text.word(WORD, 1) && text.word(WORD, 0) && text.word(WORD, 2));
+        assert!(!text.word(WORD, 1));
+        assert_eq!(text.as_str(), "aab");
+    }
+
+    #[test]
     fn it_is_utf8_whatever_comes() {
-        let mut text = Text::<8>::new();
-        assert!(text.ascii(&Ascii::eight(0xff80_0102_0304_0506)));
+        let mut text = Text::<16>::new();
+        assert!(text.word(0xff80_0102_0304_0506, 8) && text.word(0xff, 1));
         assert!(core::str::from_utf8(text.as_str().as_bytes()).is_ok());
     }
 }
