@@ -2,7 +2,7 @@
 
 use super::Said;
 use super::escape;
-use super::piece::{Piece, pair};
+use super::piece::{Piece, digits_of};
 use crate::call::{Method, Offset, Request, Target};
 use crate::dialect::Rule;
 use crate::door::Door;
@@ -230,13 +230,16 @@ fn rfc3339(out: &mut Piece, ns: u64) {
     let seconds = ns / 1_000_000_000;
     let (year, month, day) = today(seconds / DAY);
     let in_day = seconds % DAY;
+    let date = digits_of(year / 100 | year % 100 << 16 | month << 32 | day << 48);
+    let time = digits_of(in_day / 3_600 | in_day / 60 % 60 << 16 | in_day % 60 << 32);
     let [dash, letter, colon] = [b'-', b'T', b':'].map(u64::from);
+    let two = |digits: u64, place: u32| digits >> (16 * place) & 0xffff;
     out.literal("\"");
-    let to_month = pair(year / 100) | pair(year % 100) << 16 | dash << 32 | pair(month) << 40;
-    out.word(to_month | dash << 56, 8);
-    let to_minute = pair(day) | letter << 16 | pair(in_day / 3_600) << 24 | colon << 40;
-    out.word(to_minute | pair(in_day / 60 % 60) << 48, 8);
-    out.word(colon | pair(in_day % 60) << 8, 3);
+    let to_month = date & 0xffff_ffff | dash << 32 | two(date, 2) << 40 | dash << 56;
+    out.word(to_month, 8);
+    let to_minute = two(date, 3) | letter << 16 | two(time, 0) << 24 | colon << 40;
+    out.word(to_minute | two(time, 1) << 48, 8);
+    out.word(colon | two(time, 2) << 8, 3);
     out.fraction(ns % 1_000_000_000 / 1_000);
     out.literal("Z\"");
 }

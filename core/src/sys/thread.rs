@@ -154,7 +154,7 @@ pub fn comm(buffer: &mut [u8; 16]) -> &[u8] {
     let registers = [reg(libc::PR_GET_NAME), buffer.as_mut_ptr() as usize, 0, 0, 0, 0];
     // SAFETY: the kernel writes at most 16 bytes, zero-terminated.
     let _ = unsafe { syscall(libc::SYS_prctl, registers) };
-    core::ffi::CStr::from_bytes_until_nul(buffer).map_or(&[], core::ffi::CStr::to_bytes)
+    buffer.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
 /// Whether the process has a limit on file sizes, so that a write may raise SIGXFSZ. `true` where
