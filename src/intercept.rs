@@ -79,9 +79,10 @@ fn observe(door: Door, args: &Args, reply: &Reply) {
         return;
     }
 
+    let mut recording = Recording::new(log, door);
     let call = Call::decode(args);
     hazard(1);
-    let mut recording = Recording::begin(log, door, &call);
+    recording.begin(&call);
     let outcome = carry_out(args, policy, reply);
     let duration_ns = recording.end();
     let answered = Answered {

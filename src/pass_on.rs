@@ -47,13 +47,14 @@ impl Ioctl {
     fn observe(self, reply: &Reply) {
         record::count();
         let log = log::get().filter(|log| record::is_wanted(log));
+        let recording = log.map(|log| Recording::new(log, Door::Ioctl));
         let call = Call::decode_ioctl(self.fd, self.request, self.argument);
-        let (Some(log), Some(call)) = (log, call) else {
+        let (Some(log), Some(mut recording), Some(call)) = (log, recording, call) else {
             reply.give(self.forward());
             return;
         };
         log.complain_once();
-        let mut recording = Recording::begin(log, Door::Ioctl, &call);
+        recording.begin(&call);
         let answer = self.forward();
         reply.give(answer);
         let duration_ns = recording.end();
@@ -125,8 +126,9 @@ impl Sendfile {
             return;
         };
         log.complain_once();
+        let mut recording = Recording::new(log, self.door);
         let call = Call::decode_sendfile(self.out_fd, self.in_fd, self.offset, self.count);
-        let mut recording = Recording::begin(log, self.door, &call);
+        recording.begin(&call);
         let answer = self.forward();
         reply.give(answer);
         let duration_ns = recording.end();

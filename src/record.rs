@@ -7,11 +7,10 @@ use cfr_core::call::{Answer, Call, Method, Offset, Request};
 use cfr_core::dialect::Rule;
 use cfr_core::door::Door;
 use cfr_core::format::Format;
-use cfr_core::line::LONGEST;
 use cfr_core::record::Record;
 use cfr_core::settings::Level;
 use cfr_core::sys::{self, OffsetPointer, SetOnce, Sharing};
-use cfr_core::trail::{Told, at_trace};
+use cfr_core::trail::at_trace;
 use tracing::level_filters::LevelFilter;
 
 /// The launcher's accounts, of all that its program starts.
@@ -63,6 +62,8 @@ fn progress() -> Option<&'static Accounts> {
 pub(crate) struct Recording {
     log: &'static Log,
     door: Door,
+    /// When the call came in, by the monotonic clock.
+    entered_ns: u64,
     time_ns: u64,
     begun_ns: u64,
     mark: Option<WayMark>,
@@ -87,13 +88,19 @@ pub(crate) struct Answered {
 }
 
 impl Recording {
-    /// Begins: from here on the time counts.
+    /// For a call that has just come in.
     #[inline(always)]
-    pub(crate) fn begin(log: &'static Log, door: Door, call: &Call) -> Recording {
-        let time_ns = sys::realtime_ns();
-        let begun_ns = sys::monotonic_ns();
-        let mark = progress().and_then(|witness| mark(witness, call, begun_ns));
-        Recording { log, door, time_ns, begun_ns, mark }
+    pub(crate) fn new(log: &'static Log, door: Door) -> Recording {
+        let entered_ns = if log.settings().paths { sys::monotonic_ns() } else { 0 };
+        Recording { log, door, entered_ns, time_ns: 0, begun_ns: 0, mark: None }
+    }
+
+    /// The call begins: from here on its time counts.
+    #[inline(always)]
+    pub(crate) fn begin(&mut self, call: &Call) {
+        self.time_ns = sys::realtime_ns();
+        self.begun_ns = sys::monotonic_ns();
+        self.mark = progress().and_then(|witness| mark(witness, call, self.begun_ns));
     }
 
     /// Ends: how long it took, in nanoseconds.
@@ -147,8 +154,10 @@ impl Recording {
         };
         let writes_paths = writes && settings.paths;
         if counts {
-            count_and_emit(&record, writes, writes_paths);
-        } else if !writes_paths || with_paths(&record, &|record| record.emit()).is_none() {
+            count_and_emit(&record, writes, writes_paths, self.entered_ns);
+        } else if !writes_paths
+            || with_paths(&record, self.entered_ns, &|record| record.emit()).is_none()
+        {
             record.emit();
         }
         // An object of the JSON log has the sentence in it.
@@ -199,7 +208,7 @@ fn sharing(call: &Call, bytes: u64) -> Option<Sharing> {
 /// For those who count.
 #[cold]
 #[inline(never)]
-fn count_and_emit(record: &Record<'_>, writes: bool, writes_paths: bool) {
+fn count_and_emit(record: &Record<'_>, writes: bool, writes_paths: bool, entered_ns: u64) {
     let call = record.call;
     let stats = [call.fd_in, call.fd_out].map(sys::stat);
     let files = match &stats {
@@ -216,7 +225,9 @@ fn count_and_emit(record: &Record<'_>, writes: bool, writes_paths: bool) {
         }
     };
     // One that has its paths may show them.
-    if !(writes_paths || !writes && accounts().any(wants)) || with_paths(record, &work).is_none() {
+    if !(writes_paths || !writes && accounts().any(wants))
+        || with_paths(record, entered_ns, &work).is_none()
+    {
         work(record);
     }
 }
@@ -224,22 +235,11 @@ fn count_and_emit(record: &Record<'_>, writes: bool, writes_paths: bool) {
 /// Does `work` with the record and the paths behind its descriptors; `None` where no memory for them is
 /// free.
 #[inline(always)]
-fn with_paths(record: &Record<'_>, work: &dyn Fn(&Record<'_>)) -> Option<()> {
+fn with_paths(record: &Record<'_>, entered_ns: u64, work: &dyn Fn(&Record<'_>)) -> Option<()> {
     PATHS.with_page(|page| {
-        let (half_in, half_out) = page.split_at_mut(LONGEST / 2);
         hazard(3);
-        work(&Record {
-            path_in: path(record.call.fd_in, half_in),
-            path_out: path(record.call.fd_out, half_out),
-            ..*record
-        });
+        let [path_in, path_out] = page.of([record.call.fd_in, record.call.fd_out], entered_ns);
+        work(&Record { path_in, path_out, ..*record });
+        page.end();
     })
-}
-
-fn path(fd: i32, buffer: &mut [u8]) -> Option<&[u8]> {
-    let found = sys::readlink_fd(fd, buffer);
-    if LevelFilter::current() >= LevelFilter::TRACE {
-        at_trace(format_args!("readlinkat /proc/thread-self/fd/{fd}: {}", Told(found)));
-    }
-    buffer.get(..found.ok()?)
 }

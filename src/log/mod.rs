@@ -6,6 +6,7 @@
 
 mod complaints;
 mod handle;
+mod paths;
 mod pool;
 mod sink;
 

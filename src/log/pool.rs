@@ -4,53 +4,64 @@
 //! the stack; it may do so while it holds the heap's lock, so they cannot stand on the heap; and
 //! a thread-local with a destructor is gone when a thread's last handlers run.
 
+use super::paths::Paths;
 use cfr_core::line::LONGEST;
 use cfr_core::sys;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
+/// What a page holds.
+pub(crate) trait Page {
+    /// Nothing yet: zeros, for which there is no room in the library's file.
+    const EMPTY: Self;
+}
+
+impl Page for [u8; LONGEST] {
+    const EMPTY: Self = [0; LONGEST];
+}
+
 /// A set of pages. Memory that was never used costs nothing.
 ///
 /// Two sets, because a call holds one page of each: who has a page for its line can always go on.
-pub(crate) struct Pool {
-    pages: [Mutex<[u8; LONGEST]>; Pool::PAGES],
+pub(crate) struct Pool<P> {
+    pages: [Mutex<P>; PAGES],
     /// Whether the last thread that waited waited in vain: then the next one does not.
     exhausted: AtomicBool,
 }
 
-/// For the paths of a call, two halves.
-pub(crate) static PATHS: Pool = Pool::new();
+/// For the paths of a call.
+pub(crate) static PATHS: Pool<Paths> = Pool::new();
 
 /// For lines.
-pub(crate) static LINES: Pool = Pool::new();
+pub(crate) static LINES: Pool<[u8; LONGEST]> = Pool::new();
 
-impl Pool {
-    /// Enough for as many threads at once. A page that another thread held while the process
-    /// forked stays taken in the child.
-    const PAGES: usize = 256;
+/// Enough for as many threads at once. A page that another thread held while the process forked stays
+/// taken in the child.
+const PAGES: usize = 256;
 
+impl<P: Page> Pool<P> {
     /// How often a thread lets others run when all pages are taken.
     const YIELDS: u32 = 1000;
 
     const fn new() -> Self {
-        Pool {
-            pages: [const { Mutex::new([0; LONGEST]) }; Pool::PAGES],
-            exhausted: AtomicBool::new(false),
-        }
+        Pool { pages: [const { Mutex::new(P::EMPTY) }; PAGES], exhausted: AtomicBool::new(false) }
     }
 
     /// Lends a page for as long as `work` runs; `None` where none comes free. A page's lock is
     /// only ever tried: this may be a signal handler that interrupted the one who holds it.
-    pub(crate) fn with_page<R>(&self, work: impl FnOnce(&mut [u8; LONGEST]) -> R) -> Option<R> {
+    pub(crate) fn with_page<R>(&self, work: impl FnOnce(&mut P) -> R) -> Option<R> {
         match self.free_page() {
             Some(mut page) => Some(work(&mut page)),
             None => self.wait().map(|mut page| work(&mut page)),
         }
     }
 
+    /// First of all the page that this thread had before, whose neighbours are other threads'.
     #[inline]
-    fn free_page(&self) -> Option<MutexGuard<'_, [u8; LONGEST]>> {
-        self.pages.iter().find_map(|page| match page.try_lock() {
+    fn free_page(&self) -> Option<MutexGuard<'_, P>> {
+        let first = mixed(sys::thread_mark()) % PAGES;
+        let (before, from) = self.pages.split_at_checked(first)?;
+        from.iter().chain(before).find_map(|page| match page.try_lock() {
             Ok(page) => Some(page),
             // Left by a panic; what stands in it does not matter.
             Err(TryLockError::Poisoned(page)) => Some(page.into_inner()),
@@ -59,7 +70,7 @@ impl Pool {
     }
 
     #[cold]
-    fn wait(&self) -> Option<MutexGuard<'_, [u8; LONGEST]>> {
+    fn wait(&self) -> Option<MutexGuard<'_, P>> {
         let yields = if self.exhausted.load(Ordering::Relaxed) { 1 } else { Self::YIELDS };
         let page = (0..yields).find_map(|_| {
             sys::yield_now();
@@ -68,4 +79,9 @@ impl Pool {
         self.exhausted.store(page.is_none(), Ordering::Relaxed);
         page
     }
+}
+
+/// Numbers that lie far apart for addresses that are multiples of a large power of two.
+fn mixed(mark: usize) -> usize {
+    mark.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48
 }

@@ -190,7 +190,8 @@ impl Sink {
     /// Opens the file anew, in place of the handle `before`.
     #[cold]
     fn open(&self, file: &File, lot: u64, salt: u64, before: u64) -> Result<Replaced, Errno> {
-        let opened = PATHS.with_page(|page| expand(file.template, page).and_then(sys::open_append));
+        let opened =
+            PATHS.with_page(|page| expand(file.template, page.bytes()).and_then(sys::open_append));
         // No page is free: the next line tries again.
         let opened = opened.ok_or(Errno::EAGAIN)??;
         if opened.fd >= Handle::FD_LIMIT {

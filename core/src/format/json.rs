@@ -2,7 +2,7 @@
 
 use super::Said;
 use super::escape;
-use super::piece::{Piece, digits_of};
+use super::piece::{Piece, digits_of, lanes};
 use crate::call::{Method, Offset, Request, Target};
 use crate::dialect::Rule;
 use crate::door::Door;
@@ -230,8 +230,8 @@ fn rfc3339(out: &mut Piece, ns: u64) {
     let seconds = ns / 1_000_000_000;
     let (year, month, day) = today(seconds / DAY);
     let in_day = seconds % DAY;
-    let date = digits_of(year / 100 | year % 100 << 16 | month << 32 | day << 48);
-    let time = digits_of(in_day / 3_600 | in_day / 60 % 60 << 16 | in_day % 60 << 32);
+    let date = digits_of(lanes([year / 100, year % 100, month, day]));
+    let time = digits_of(lanes([in_day / 3_600, in_day / 60 % 60, in_day % 60, 0]));
     let [dash, letter, colon] = [b'-', b'T', b':'].map(u64::from);
     let two = |digits: u64, place: u32| digits >> (16 * place) & 0xffff;
     out.literal("\"");

@@ -139,9 +139,15 @@ fn digit(value: u64) -> u8 {
 /// are divided at once, by a multiplication that is exact for them: 5243 of 2^19 are a hundredth.
 #[inline(always)]
 fn hundreds(value: u64) -> u64 {
-    let halves = value / 10_000 | value % 10_000 << 32;
+    let halves = (value / 10_000) | ((value % 10_000) << 32);
     let high = (halves * 5243) >> 19 & 0x7f_0000_007f;
     high | (halves - high * 100) << 16
+}
+
+/// Four numbers, each in 16 bits, the first one in the low ones.
+#[inline(always)]
+pub(super) fn lanes([a, b, c, d]: [u64; 4]) -> u64 {
+    a | (b << 16) | (c << 32) | (d << 48)
 }
 
 /// The eight digits of four numbers below a hundred, each in 16 bits, in the same order: all at once. 103
@@ -191,8 +197,8 @@ mod tests {
     #[test]
     fn digits_of_all_numbers_below_a_hundred() {
         for number in 0..100u64 {
-            let numbers = number | (99 - number) << 16 | (number / 2) << 32 | 7 << 48;
-            let digits = digits_of(numbers).to_le_bytes();
+            let numbers = [number, 99 - number, number / 2, 7];
+            let digits = digits_of(lanes(numbers)).to_le_bytes();
             let expected = std::format!("{number:02}{:02}{:02}07", 99 - number, number / 2);
             assert_eq!(core::str::from_utf8(&digits).unwrap(), expected);
         }

@@ -137,6 +137,14 @@ fn number(call: libc::c_long) -> i32 {
     number
 }
 
+/// A number that tells this thread from all others that run: where its errno stands.
+#[must_use]
+#[inline]
+pub fn thread_mark() -> usize {
+    // SAFETY: the C library's own, which takes nothing and is async-signal-safe.
+    unsafe { libc::__errno_location() }.addr()
+}
+
 /// Has the process ignore `signal` (signal(2)).
 pub fn ignore(signal: c_int) {
     // SAFETY: no handler of ours is involved; async-signal-safe (signal-safety(7)).
