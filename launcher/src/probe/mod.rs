@@ -4,8 +4,6 @@
 
 mod fact;
 
-mod progress;
-
 mod temporary;
 
 mod mount;
@@ -31,6 +29,7 @@ mod report_json;
 use crate::cli::{Format, Probe};
 use crate::failure::{Failure, plain, say};
 use crate::output;
+use crate::progress;
 use report::Report;
 
 /// Some path could not be probed.

@@ -2,8 +2,9 @@
 
 use super::fact::{Fact, Finding};
 use super::filesystem::Place;
-use super::progress;
 use super::trials::{UNIT, arrived, content, filled, range};
+use crate::failure::plain;
+use crate::progress;
 use cfr_core::errno::Errno;
 use cfr_core::sys;
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ pub(super) fn probe(places: &[Place]) -> Vec<Pair> {
 }
 
 fn pair(from: &Place, to: &Place) -> Pair {
-    progress::show(&to.path, "copy from another filesystem");
+    progress::show(&format!("copy from another filesystem: {}", plain(&to.path)));
     let copy = tried(from, to, |range| sys::copy_range(range).map(|copied| copied as u64));
     let reflink = tried(from, to, |range| sys::clone_range(range).map(|()| range.len));
     Pair {

@@ -1,10 +1,8 @@
-//! One line that says what is being tried, for whoever watches: on a terminal only, and gone when
+//! One line that says how far things are, for whoever watches: on a terminal only, and gone when
 //! all is done.
 
-use crate::failure::plain;
 use rustix::termios::tcgetwinsize;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// To the line's begin, and the rest of it cleared.
@@ -13,8 +11,8 @@ const CLEAR: &[u8] = b"\r\x1b[K";
 /// Whether a line stands there. Not in a value: the thread that ends the process erases it too.
 static SHOWN: AtomicBool = AtomicBool::new(false);
 
-/// Says that `what` is being tried at `path`.
-pub(super) fn show(path: &Path, what: &str) {
+/// Shows this line in place of the last. Names in it must be harmless.
+pub(crate) fn show(line: &str) {
     let mut stderr = io::stderr();
     if !stderr.is_terminal() {
         return;
@@ -23,14 +21,13 @@ pub(super) fn show(path: &Path, what: &str) {
     let columns = tcgetwinsize(&stderr).map_or(0, |size| usize::from(size.ws_col));
     let columns = if columns == 0 { 80 } else { columns };
     // A line that wraps could not be erased; the last column may wrap too.
-    let line: String =
-        format!("{what}: {}", plain(path)).chars().take(columns.saturating_sub(1)).collect();
+    let line: String = line.chars().take(columns.saturating_sub(1)).collect();
     let bytes = [CLEAR, line.as_bytes()].concat();
     SHOWN.store(stderr.write_all(&bytes).is_ok(), Ordering::Relaxed);
 }
 
 /// Takes the line away.
-pub(super) fn erase() {
+pub(crate) fn erase() {
     if SHOWN.swap(false, Ordering::Relaxed) {
         let _ = io::stderr().write_all(CLEAR);
     }
