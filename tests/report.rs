@@ -170,7 +170,8 @@ fn a_real_log() {
     let log = scratch.file("log");
     let script = "cp a b; cp c d; \"$0\" 0 a e; ! \"$0\" copy a f";
     Run::bare(launcher())
-        .args(["trace", "--dialect", "linux-5.19", "--log", "debug", "--format", "json", "-o"])
+        .args(["trace", "--dialect", "linux-5.19", "--doors", "copy_file_range,syscall"])
+        .args(["--log", "debug", "--format", "json", "-o"])
         .args([log.as_os_str(), "sh".as_ref(), "-c".as_ref(), script.as_ref()])
         .args([&own_wrapper])
         .within(scratch.path())
