@@ -312,7 +312,7 @@ A log of any size takes the same memory. The exit status is 125 where a LOG cann
                 .default_value("bytes")
                 .hide_default_value(true)
                 .hide_possible_values(true)
-                .help("Which pairs of paths go first [bytes, calls, time, errors; default: bytes]"),
+                .help("Which programs and pairs go first [bytes, calls, time, errors; default: bytes]"),
         )
         .arg(
             Arg::new(CHROME)
