@@ -30,6 +30,7 @@ mod layouts;
 mod log;
 mod probe;
 mod programs;
+mod report;
 mod settings;
 mod trouble;
 mod twins;

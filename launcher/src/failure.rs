@@ -42,13 +42,16 @@ pub(crate) fn say(message: impl Display) {
     let _ = writeln!(io::stderr(), "cfr: {message}");
 }
 
+/// Whether a terminal or a reader of lines may obey the character.
+pub(crate) fn is_harmful(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// A name or path as a message may show it: nothing in it can forge a line or command a terminal.
 pub(crate) fn plain(name: impl AsRef<OsStr>) -> String {
     let mut shown = String::new();
     for character in name.as_ref().to_string_lossy().chars() {
-        if character.is_control()
-            || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        {
+        if is_harmful(character) {
             shown.extend(character.escape_default());
         } else {
             shown.push(character);

@@ -3,7 +3,7 @@
 //! How far a copy has come is seen at its target, which grows: the program is not held up for it.
 
 use crate::failure::plain;
-use crate::status_line;
+use crate::progress;
 use cfr_core::account::{Accounts, UnderWay};
 use cfr_core::format::Bytes;
 use cfr_core::sys;
@@ -27,7 +27,7 @@ pub(crate) struct Live {
 impl Live {
     /// Begins to show the calls under way in `accounts`; does nothing where no terminal is.
     pub(crate) fn new(accounts: Accounts) -> Live {
-        if !status_line::is_watched() {
+        if !progress::is_watched() {
             return Live { end: None, thread: None };
         }
         let (end, ended) = mpsc::channel::<()>();
@@ -36,7 +36,7 @@ impl Live {
             while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 last = show(&accounts, last);
             }
-            status_line::erase();
+            progress::erase();
         });
         Live { end: Some(end), thread: Some(thread) }
     }
@@ -73,7 +73,7 @@ fn show(accounts: &Accounts, last: Option<Sight>) -> Option<Sight> {
         .collect();
     ways.sort_by_key(|(way, ..)| way.begun_ns);
     let Some((way, source, target)) = ways.first() else {
-        status_line::erase();
+        progress::erase();
         return last;
     };
     let before = last.filter(|last| is_same_copy(&last.way, way));
@@ -84,7 +84,7 @@ fn show(accounts: &Accounts, last: Option<Sight>) -> Option<Sight> {
         (before.rate * 3 + u64::try_from(now).unwrap_or(u64::MAX)) / 4
     });
     let rate = if before.is_some_and(|before| before.rate == 0) { rate * 4 } else { rate };
-    status_line::show(&line(way, source, target, rate, now_ns, ways.len()));
+    progress::show(&line(way, source, target, rate, now_ns, ways.len()));
     Some(Sight { way: *way, at_ns: now_ns, reached: target.size, rate })
 }
 

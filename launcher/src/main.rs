@@ -1,4 +1,5 @@
-//! `cfr`: runs programs with libcfr.so preloaded, and tells what copies can do here.
+//! `cfr`: runs programs with libcfr.so preloaded, tells what copies can do here, and
+//! reads their logs.
 //!
 //! It never names the library's crate: linking it would put the doors into the launcher itself.
 //! A file uses only what stands above it in this list.
@@ -7,9 +8,11 @@ mod failure;
 
 mod output;
 
-mod status_line;
+mod progress;
 
 mod inherited;
+
+mod deadly;
 
 mod elf;
 
@@ -35,6 +38,8 @@ mod dialects;
 
 mod probe;
 
+mod report;
+
 use cli::Request;
 use std::process::ExitCode;
 
@@ -43,6 +48,7 @@ fn main() -> ExitCode {
         Ok(Request::Run(request)) => trace::run(request),
         Ok(Request::Probe(request)) => probe::run(request),
         Ok(Request::Dialects(request)) => dialects::run(&request),
+        Ok(Request::Report(request)) => report::run(&request),
         Err(failure) => Err(failure),
     };
     match code {

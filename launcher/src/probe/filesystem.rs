@@ -4,7 +4,7 @@ use super::fact::{Fact, Finding, errno};
 use super::temporary::Directory;
 use super::{largest, mount, trials};
 use crate::failure::plain;
-use crate::status_line;
+use crate::progress;
 use cfr_core::errno::Errno;
 use rustix::fs::{fstat, fstatfs, fstatvfs};
 use std::ffi::OsString;
@@ -68,7 +68,7 @@ pub(super) fn probe(path: &Path) -> Result<Place, Refusal> {
     })?;
     let (mut facts, device) = described(&directory).map_err(refused)?;
     for trial in &TRIALS {
-        status_line::show(&format!("{}: {}", trial.label, plain(path)));
+        progress::show(&format!("{}: {}", trial.label, plain(path)));
         let finding = (trial.run)(&directory).unwrap_or_else(Finding::untried);
         facts.push(Fact { key: trial.key, label: trial.label, finding });
     }

@@ -29,7 +29,7 @@ mod report_json;
 use crate::cli::{Format, Probe};
 use crate::failure::{Failure, plain, say};
 use crate::output;
-use crate::status_line;
+use crate::progress;
 use report::Report;
 
 /// Some path could not be probed.
@@ -43,14 +43,14 @@ pub(crate) fn run(request: Probe) -> Result<u8, Failure> {
         match filesystem::probe(&path) {
             Ok(place) => places.push(place),
             Err(refusal) => {
-                status_line::erase();
+                progress::erase();
                 say(format!("{}: {}", plain(&path), refusal.message));
                 refused.push((path, refusal));
             }
         }
     }
     let pairs = pairs::probe(&places);
-    status_line::erase();
+    progress::erase();
     let (kernel, c_library) = (kernel::facts(), c_library::facts());
     let report = Report { kernel, c_library, places, pairs, refused };
     let text = match request.format {

@@ -4,7 +4,7 @@ use super::fact::{Fact, Finding};
 use super::filesystem::Place;
 use super::trials::{UNIT, arrived, content, filled, range};
 use crate::failure::plain;
-use crate::status_line;
+use crate::progress;
 use cfr_core::errno::Errno;
 use cfr_core::sys;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ pub(super) fn probe(places: &[Place]) -> Vec<Pair> {
 }
 
 fn pair(from: &Place, to: &Place) -> Pair {
-    status_line::show(&format!("copy from another filesystem: {}", plain(&to.path)));
+    progress::show(&format!("copy from another filesystem: {}", plain(&to.path)));
     let copy = tried(from, to, |range| sys::copy_range(range).map(|copied| copied as u64));
     let reflink = tried(from, to, |range| sys::clone_range(range).map(|()| range.len));
     Pair {

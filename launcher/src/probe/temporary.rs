@@ -1,16 +1,11 @@
 //! Files without a name, to try things on: nothing is left behind, however the probe ends.
 
 use super::fact::errno;
-use crate::failure::{Failure, say, told};
-use crate::inherited::is_ignored;
-use crate::status_line;
+use crate::deadly;
+use crate::failure::{Failure, say};
+use crate::progress;
 use cfr_core::errno::Errno;
-use cfr_core::sys;
 use rustix::fs::{AtFlags, Mode, OFlags, SeekFrom, openat, seek, unlinkat};
-use rustix::process::Signal;
-use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-use signal_hook::iterator::Signals;
-use signal_hook::low_level::emulate_default_handler;
 use std::collections::hash_map::RandomState;
 use std::fs::File;
 use std::hash::BuildHasher;
@@ -18,29 +13,17 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 /// Held while a file of ours has a name.
 static NAMED: Mutex<()> = Mutex::new(());
 
-/// From here on a signal that ends the process waits until no file of ours has a name, and a limit
-/// on file sizes is an error instead of a signal.
+/// From here on a signal that ends the process waits until no file of ours has a name.
 pub(super) fn guard() -> Result<(), Failure> {
-    sys::ignore(Signal::XFSZ.as_raw());
-    // What is ignored stays so.
-    let deadly =
-        [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|&signal| !is_ignored(signal));
-    let mut signals = Signals::new(deadly)
-        .map_err(|error| Failure::new(format!("cannot watch for signals: {}", told(&error))))?;
-    // Ends with the process.
-    thread::spawn(move || {
-        for signal in signals.forever() {
-            let _nothing_named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
-            status_line::erase();
-            let _ = emulate_default_handler(signal);
-        }
-    });
-    Ok(())
+    deadly::before(|| {
+        let nothing_named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+        progress::erase();
+        nothing_named
+    })
 }
 
 /// A directory to make files in.
@@ -75,7 +58,7 @@ impl Directory {
         let file = openat(&self.handle, &name, flags, mode).map_err(converted)?;
         unlinkat(&self.handle, &name, AtFlags::empty()).map_err(|error| {
             let errno = converted(error);
-            status_line::erase();
+            progress::erase();
             say(format!("cannot delete {name}, which was made just now: {errno}"));
             errno
         })?;

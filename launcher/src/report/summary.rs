@@ -1,0 +1,147 @@
+//! The facts of a report. Their keys as JSON do not change: cfr(1) lists them.
+
+use super::moment::rfc3339;
+use super::sums::{Cause, Door, Foreign, Method, Pair, Program, SlowCall, Sums};
+use super::table::{Top, TopRow};
+use super::tally::Tally;
+use crate::cli::Order;
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+/// All that a report says.
+#[derive(Serialize)]
+pub(super) struct Summary {
+    #[serde(flatten)]
+    pub(super) all: Tally,
+    /// Calls that copied nothing and did not fail.
+    pub(super) zero: u64,
+    /// Targets of FIDEDUPERANGE that were not the same.
+    pub(super) differ: u64,
+    pub(super) injected: u64,
+    pub(super) shared: u64,
+    pub(super) not_shared: u64,
+    pub(super) processes: u64,
+    /// When the first call began, in RFC 3339.
+    pub(super) first: Option<String>,
+    /// When the last ended.
+    pub(super) last: Option<String>,
+    /// Between the two.
+    pub(super) span_us: u64,
+    pub(super) bytes_per_second: Speed,
+    pub(super) latency_ns: Option<Latency>,
+    /// Lines of the log that are messages.
+    pub(super) messages: u64,
+    /// Lines that the library could not write.
+    pub(super) lost: u64,
+    /// Lines that are none of a log.
+    pub(super) foreign: Foreign,
+    pub(super) methods: Top<Method>,
+    pub(super) doors: Top<Door>,
+    pub(super) programs: Top<Program>,
+    pub(super) failures: Vec<Failures>,
+    pub(super) slowest: Vec<SlowCall>,
+    /// In which order the pairs stand.
+    pub(super) by: &'static str,
+    pub(super) pairs: Top<Pair>,
+}
+
+/// Bytes a second; `None` where no time went by.
+#[derive(Serialize)]
+pub(super) struct Speed {
+    /// Of the time that calls took.
+    pub(super) in_calls: Option<u64>,
+    /// Of the time from the first call to the last.
+    pub(super) overall: Option<u64>,
+}
+
+/// How long calls took, in nanoseconds: so many percent took no longer.
+#[derive(Serialize)]
+pub(super) struct Latency {
+    pub(super) p50: u64,
+    pub(super) p90: u64,
+    pub(super) p99: u64,
+    pub(super) p99_9: u64,
+    pub(super) max: u64,
+}
+
+/// Calls that failed with one error.
+#[derive(Serialize)]
+pub(super) struct Failures {
+    pub(super) error: Box<str>,
+    pub(super) calls: u64,
+    /// The rules behind it; calls that none explains are in no row.
+    pub(super) rules: Vec<Broken>,
+}
+
+/// Calls that broke one rule.
+#[derive(Serialize)]
+pub(super) struct Broken {
+    pub(super) rule: Box<str>,
+    pub(super) why: Option<Box<str>>,
+    pub(super) calls: u64,
+}
+
+impl Summary {
+    /// With the first `top` programs and pairs.
+    pub(super) fn new(sums: Sums, top: usize, order: Order) -> Summary {
+        let (first, last) = sums.span.unzip();
+        let span_us = first.zip(last).map_or(0, |(first, last)| last - first);
+        let slowest = sums.slowest.calls();
+        let longest = slowest.first().map(|call| call.duration_ns);
+        Summary {
+            zero: sums.zero,
+            differ: sums.differ,
+            injected: sums.injected,
+            shared: sums.shared,
+            not_shared: sums.not_shared,
+            processes: sums.pids.count(),
+            first: first.map(rfc3339),
+            last: last.map(rfc3339),
+            span_us,
+            bytes_per_second: Speed {
+                in_calls: per_second(sums.all.bytes, u128::from(sums.all.time_ns)),
+                overall: per_second(sums.all.bytes, u128::from(span_us) * 1_000),
+            },
+            latency_ns: longest.map(|longest| latency(&sums.latency, longest)),
+            messages: sums.messages,
+            lost: sums.lost,
+            foreign: sums.foreign,
+            methods: sums.methods.top(usize::MAX),
+            doors: sums.doors.top(usize::MAX),
+            programs: sums.programs.top(top),
+            failures: failures(sums.causes.top(usize::MAX).rows),
+            slowest,
+            by: order.name(),
+            pairs: sums.pairs.top(top),
+            all: sums.all,
+        }
+    }
+}
+
+fn per_second(bytes: u64, time_ns: u128) -> Option<u64> {
+    let speed = (u128::from(bytes) * 1_000_000_000).checked_div(time_ns)?;
+    Some(u64::try_from(speed).unwrap_or(u64::MAX))
+}
+
+fn latency(durations: &Histogram<u64>, longest: u64) -> Latency {
+    // The histogram knows no number exactly.
+    let at = |quantile| durations.value_at_quantile(quantile).min(longest);
+    Latency { p50: at(0.5), p90: at(0.9), p99: at(0.99), p99_9: at(0.999), max: longest }
+}
+
+/// The causes below their errors, both with the most frequent first.
+fn failures(causes: Vec<TopRow<Cause>>) -> Vec<Failures> {
+    let mut failures: Vec<Failures> = Vec::new();
+    for TopRow { key: Cause { error, rule, why }, tally: Tally { calls, .. }, .. } in causes {
+        let broken = rule.map(|rule| Broken { rule, why, calls });
+        match failures.iter_mut().find(|failure| failure.error == error) {
+            Some(failure) => {
+                failure.calls += calls;
+                failure.rules.extend(broken);
+            }
+            None => failures.push(Failures { error, calls, rules: broken.into_iter().collect() }),
+        }
+    }
+    failures.sort_by(|a, b| b.calls.cmp(&a.calls).then_with(|| a.error.cmp(&b.error)));
+    failures
+}
