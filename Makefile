@@ -35,7 +35,7 @@ test: all
 	@sh tests/skips.sh $(SKIPS)
 
 lint: # rustfmt and clippy are parts of Rust that may be left out
-	@if $(CARGO) fmt --version > /dev/null 2>&1; then $(CARGO) fmt --all --check; \
+	@if $(CARGO) fmt --version > /dev/null 2>&1; then $(CARGO) fmt --all --check && $(CARGO) fmt --check --manifest-path benches/fmt-layer/Cargo.toml; \
 	else echo 'skipped: cargo fmt is not installed'; fi
 	@if $(CARGO) clippy --version > /dev/null 2>&1; then \
 	  $(CARGO) clippy --locked --workspace --all-targets -- -D warnings; \

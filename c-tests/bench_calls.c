@@ -1,19 +1,87 @@
 /* Makes many calls and says what they cost.
  *
- *     bench_calls copy|apart|fail CALLS DIRECTORY
+ *     bench_calls CALL CALLS DIRECTORY [THREADS]
  *
- * Every call copies one byte between two files in DIRECTORY ("copy": from position to position;
- * "apart": by pointers, to another place than from), or is EBADF ("fail").
- * Prints the nanoseconds that the calls took: CPU time of this process, and time.
+ * CALL is one of those of the table at the end. With THREADS, so many threads share the calls, each
+ * with files of its own in DIRECTORY, and the CPUs are dealt out to them.
+ * Prints the nanoseconds that the calls took: CPU time of the threads, and time from the first call
+ * to the last.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/sendfile.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+/* A line without paths has about this length. */
+static const char line[] = "cfr: 12345 1795343182.011073 copy_file_range(3, NULL, 4, NULL, 1, 0)"
+                           " = 1 (kernel) <0.000001>\n";
+
+struct files {
+    int in, out, log, pipe[2];
+    loff_t from, to;
+};
+
+static int copy(struct files *files)
+{
+    return copy_file_range(files->in, NULL, files->out, NULL, 1, 0) == 1;
+}
+
+static int apart(struct files *files)
+{
+    return copy_file_range(files->in, &files->from, files->out, &files->to, 1, 0) == 1;
+}
+
+static int fail(struct files *files)
+{
+    (void)files;
+    return copy_file_range(-1, NULL, -1, NULL, 1, 0) == -1;
+}
+
+static int append(struct files *files)
+{
+    return copy(files) && write(files->log, line, sizeof line - 1) == (ssize_t)sizeof line - 1;
+}
+
+static int another_number(struct files *files)
+{
+    (void)files;
+    return syscall(SYS_getppid) > 0;
+}
+
+static int another_request(struct files *files)
+{
+    int unread;
+    return ioctl(files->in, FIONREAD, &unread) == 0;
+}
+
+static int send(struct files *files)
+{
+    char byte;
+    return sendfile(files->pipe[1], files->in, NULL, 1) == 1 && read(files->pipe[0], &byte, 1) == 1;
+}
+
+struct call {
+    const char *name;
+    int (*make)(struct files *files);
+};
+
+struct part {
+    const struct call *call;
+    int number;
+    long calls;
+    struct files files;
+    long long cpu, begun, ended;
+};
+
+static pthread_barrier_t ready;
 
 static long long now(clockid_t clock)
 {
@@ -22,11 +90,49 @@ static long long now(clockid_t clock)
     return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
-static int file(const char *directory, const char *name, off_t size)
+static void make_calls(struct part *part)
+{
+    part->begun = now(CLOCK_MONOTONIC);
+    part->cpu = now(CLOCK_THREAD_CPUTIME_ID);
+    for (long i = 0; i < part->calls; i++) {
+        if (!part->call->make(&part->files)) {
+            perror(part->call->name);
+            exit(1);
+        }
+    }
+    part->cpu = now(CLOCK_THREAD_CPUTIME_ID) - part->cpu;
+    part->ended = now(CLOCK_MONOTONIC);
+}
+
+/* Left to itself, the kernel keeps threads that sleep and wake a while on the CPU of their maker. */
+static void stay_on_cpu(int number)
+{
+    cpu_set_t allowed, one;
+    CPU_ZERO(&one);
+    sched_getaffinity(getpid(), sizeof allowed, &allowed);
+    number %= CPU_COUNT(&allowed);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET(cpu, &allowed) && number-- == 0) {
+            CPU_SET(cpu, &one);
+        }
+    }
+    sched_setaffinity(0, sizeof one, &one);
+}
+
+static void *thread(void *argument)
+{
+    struct part *part = argument;
+    stay_on_cpu(part->number);
+    pthread_barrier_wait(&ready);
+    make_calls(part);
+    return NULL;
+}
+
+static int file(const char *directory, const char *name, int number, int flags, off_t size)
 {
     char path[4096];
-    snprintf(path, sizeof path, "%s/%s", directory, name);
-    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    snprintf(path, sizeof path, "%s/%s%d", directory, name, number);
+    int fd = open(path, O_RDWR | O_CREAT | flags, 0600);
     if (fd < 0 || ftruncate(fd, size) != 0) {
         perror(path);
         exit(1);
@@ -34,29 +140,72 @@ static int file(const char *directory, const char *name, off_t size)
     return fd;
 }
 
+static const struct call table[] = {
+    { "copy", copy },                       /* a byte, from position to position */
+    { "apart", apart },                     /* by pointers, to another place than from */
+    { "fail", fail },                       /* EBADF */
+    { "append", append },                   /* copy, and write a line to a file that all share */
+    { "another-number", another_number },   /* a call by syscall(2) that is nobody's */
+    { "another-request", another_request }, /* an ioctl(2) that is nobody's */
+    { "sendfile", send },                   /* a byte into a pipe, and read from there */
+};
+
 int main(int argc, char **argv)
 {
-    if (argc != 4 || strstr("copy apart fail", argv[1]) == NULL) {
-        fprintf(stderr, "usage: bench_calls copy|apart|fail CALLS DIRECTORY\n");
+    const struct call *call = NULL;
+    for (size_t i = 0; argc > 1 && i < sizeof table / sizeof *table; i++) {
+        if (strcmp(argv[1], table[i].name) == 0) {
+            call = &table[i];
+        }
+    }
+    if (call == NULL || argc < 4 || argc > 5) {
+        fprintf(stderr, "usage: bench_calls CALL CALLS DIRECTORY [THREADS]\n");
         return 2;
     }
-    int copy = strcmp(argv[1], "fail") != 0, apart = strcmp(argv[1], "apart") == 0;
-    long calls = atol(argv[2]);
-    int in = copy ? file(argv[3], "source", calls) : -1;
-    int out = copy ? file(argv[3], "target", 0) : -1;
-    ssize_t expected = copy ? 1 : -1;
-    loff_t from = 0, to = 1 << 30;
-
-    long long cpu = now(CLOCK_PROCESS_CPUTIME_ID);
-    long long wall = now(CLOCK_MONOTONIC);
-    for (long i = 0; i < calls; i++) {
-        if (copy_file_range(in, apart ? &from : NULL, out, apart ? &to : NULL, 1, 0) != expected) {
-            perror("copy_file_range");
+    int threads = argc == 5 ? atoi(argv[4]) : 0, parts = threads ? threads : 1;
+    struct part *part = calloc(parts, sizeof *part);
+    int log = file(argv[3], "appended", 0, O_APPEND, 0);
+    for (int i = 0; i < parts; i++) {
+        long calls = atol(argv[2]) / parts;
+        part[i] = (struct part){
+            .call = call,
+            .number = i,
+            .calls = calls,
+            .files = {
+                .in = file(argv[3], "source", i, O_TRUNC, calls),
+                .out = file(argv[3], "target", i, O_TRUNC, 0),
+                .log = log,
+                .to = 1 << 30,
+            },
+        };
+        if (pipe(part[i].files.pipe) != 0) {
+            perror("pipe");
             return 1;
         }
     }
-    wall = now(CLOCK_MONOTONIC) - wall;
-    cpu = now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-    printf("%lld %lld\n", cpu, wall);
+
+    if (threads == 0) {
+        make_calls(part);
+    } else {
+        pthread_t *running = calloc(threads, sizeof *running);
+        pthread_barrier_init(&ready, NULL, threads);
+        for (int i = 0; i < threads; i++) {
+            if (pthread_create(&running[i], NULL, thread, &part[i]) != 0) {
+                fprintf(stderr, "no thread %d\n", i);
+                return 1;
+            }
+        }
+        for (int i = 0; i < threads; i++) {
+            pthread_join(running[i], NULL);
+        }
+    }
+
+    long long cpu = 0, begun = part[0].begun, ended = part[0].ended;
+    for (int i = 0; i < parts; i++) {
+        cpu += part[i].cpu;
+        begun = part[i].begun < begun ? part[i].begun : begun;
+        ended = part[i].ended > ended ? part[i].ended : ended;
+    }
+    printf("%lld %lld\n", cpu, ended - begun);
     return 0;
 }

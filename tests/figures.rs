@@ -4,8 +4,8 @@
 use crate::harness::skip;
 use exact::{
     Calls, DEFAULT_SYSTEM_CALLS, DIALECTS, Driver, EMULATED_SYSTEM_CALLS, EXPORTS,
-    FORWARD_INSTRUCTIONS, FORWARD_SYSTEM_CALLS, Goal, LOAD_SYSTEM_CALLS, SIZE, Shipped,
-    TEXT_INSTRUCTIONS, TEXT_WRITES, Way,
+    FORWARD_INSTRUCTIONS, FORWARD_SYSTEM_CALLS, Goal, LOAD_SYSTEM_CALLS, PASSING_INSTRUCTIONS,
+    SIZE, Shipped, TEXT_INSTRUCTIONS, TEXT_WRITES, Way,
 };
 
 #[path = "../benches/figures/exact.rs"]
@@ -23,7 +23,7 @@ fn hold(test: &str, goal: Goal, measure: impl FnOnce() -> Result<f64, String>) {
 #[test]
 fn an_unlogged_call_takes_few_instructions() {
     hold("an_unlogged_call_takes_few_instructions", FORWARD_INSTRUCTIONS, || {
-        Driver::new()?.more_instructions(Way::OFF, Calls::Copy)
+        Driver::new()?.more_instructions(Way::OFF, Calls::COPY)
     });
 }
 
@@ -32,7 +32,7 @@ fn an_unlogged_call_makes_no_other_system_call() {
     hold("an_unlogged_call_makes_no_other_system_call", FORWARD_SYSTEM_CALLS, || {
         let driver = Driver::new()?;
         let [copy, fail] =
-            [Calls::Copy, Calls::Fail].map(|calls| driver.more_system_calls(Way::OFF, calls));
+            [Calls::COPY, Calls::FAIL].map(|calls| driver.more_system_calls(Way::OFF, calls));
         Ok(copy? + fail?)
     });
 }
@@ -45,7 +45,7 @@ fn a_call_in_a_dialect_of_the_kernels_is_one_system_call() {
             continue;
         }
         hold("a_call_in_a_dialect_of_the_kernels_is_one_system_call", DEFAULT_SYSTEM_CALLS, || {
-            let counts = Driver::new()?.system_calls(way, Calls::Copy)?;
+            let counts = Driver::new()?.system_calls(way, Calls::COPY)?;
             assert!(counts.contains_key("copy_file_range"), "{dialect}: {counts:?}");
             Ok(counts.values().sum())
         });
@@ -55,23 +55,41 @@ fn a_call_in_a_dialect_of_the_kernels_is_one_system_call() {
 #[test]
 fn a_byte_that_the_library_copies_takes_few_system_calls() {
     hold("a_byte_that_the_library_copies_takes_few_system_calls", EMULATED_SYSTEM_CALLS, || {
-        let counts = Driver::new()?.system_calls(Way::EMULATED, Calls::Apart)?;
+        let counts = Driver::new()?.system_calls(Way::EMULATED, Calls::APART)?;
         assert!(counts.contains_key("pread64") && counts.contains_key("pwrite64"), "{counts:?}");
         Ok(counts.values().sum())
     });
 }
 
 #[test]
+fn calls_that_are_not_ours_pass_through_syscall_in_few_instructions() {
+    hold(
+        "calls_that_are_not_ours_pass_through_syscall_in_few_instructions",
+        PASSING_INSTRUCTIONS,
+        || Driver::new()?.more_instructions(Way::TEXT, Calls::ANOTHER_NUMBER),
+    );
+}
+
+#[test]
+fn requests_that_are_not_ours_pass_through_ioctl_in_few_instructions() {
+    hold(
+        "requests_that_are_not_ours_pass_through_ioctl_in_few_instructions",
+        PASSING_INSTRUCTIONS,
+        || Driver::new()?.more_instructions(Way::TEXT, Calls::ANOTHER_REQUEST),
+    );
+}
+
+#[test]
 fn a_text_line_takes_few_instructions() {
     hold("a_text_line_takes_few_instructions", TEXT_INSTRUCTIONS, || {
-        Driver::new()?.more_instructions(Way::TEXT, Calls::Copy)
+        Driver::new()?.more_instructions(Way::TEXT, Calls::COPY)
     });
 }
 
 #[test]
 fn a_text_line_is_one_write() {
     hold("a_text_line_is_one_write", TEXT_WRITES, || {
-        Ok(exact::writes(&Driver::new()?.system_calls(Way::TEXT, Calls::Copy)?))
+        Ok(exact::writes(&Driver::new()?.system_calls(Way::TEXT, Calls::COPY)?))
     });
 }
 

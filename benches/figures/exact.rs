@@ -25,6 +25,9 @@ pub const EMULATED_SYSTEM_CALLS: Goal = at_most(5.0);
 pub const TEXT_INSTRUCTIONS: Goal = at_most(1500.0);
 /// System calls of a logged call that write.
 pub const TEXT_WRITES: Goal = exactly(1.0);
+/// Instructions that a door which several system calls or requests go through adds to one that is not
+/// ours.
+pub const PASSING_INSTRUCTIONS: Goal = at_most(10.0);
 /// System calls of our own while an unlogged process starts.
 pub const LOAD_SYSTEM_CALLS: Goal = exactly(0.0);
 /// The stripped library, in bytes.
@@ -71,15 +74,21 @@ pub const DIALECTS: [(&str, Way); 8] = [
     ("glibc-2.27", Way(Some(&["CFR_LOG=off", "CFR_DIALECT=glibc-2.27"]))),
 ];
 
-/// Which calls the driver makes.
+/// Which calls the driver makes, by its own word.
 #[derive(Clone, Copy)]
-pub enum Calls {
+pub struct Calls(pub &'static str);
+
+impl Calls {
     /// Each copies a byte, from position to position.
-    Copy,
+    pub const COPY: Calls = Calls("copy");
     /// Each copies a byte by pointers, to another place than from.
-    Apart,
+    pub const APART: Calls = Calls("apart");
     /// Each is EBADF.
-    Fail,
+    pub const FAIL: Calls = Calls("fail");
+    /// Each is a call by syscall(2) that is not ours.
+    pub const ANOTHER_NUMBER: Calls = Calls("another-number");
+    /// Each is an ioctl(2) that is not ours.
+    pub const ANOTHER_REQUEST: Calls = Calls("another-request");
 }
 
 /// The driver: a C program that makes many calls on a tmpfs, and logs them there.
@@ -113,14 +122,9 @@ impl Driver {
 
     /// The driver's command line, for so many calls.
     pub fn words(&self, calls: Calls, count: u32) -> [String; 4] {
-        let calls = match calls {
-            Calls::Copy => "copy",
-            Calls::Apart => "apart",
-            Calls::Fail => "fail",
-        };
         [
             self.program.display().to_string(),
-            calls.to_owned(),
+            calls.0.to_owned(),
             count.to_string(),
             self.directory.path().display().to_string(),
         ]
@@ -136,8 +140,8 @@ impl Driver {
         environment
     }
 
-    /// The instructions of one call, by callgrind.
-    fn instructions(&self, way: Way, calls: Calls) -> Result<f64, String> {
+    /// The instructions of one call in this environment, by callgrind.
+    fn instructions(&self, environment: &[String], calls: Calls) -> Result<f64, String> {
         let valgrind = installed("valgrind")?;
         let counts = self.file("callgrind");
         let measure = |count| {
@@ -145,7 +149,7 @@ impl Driver {
                 .args(["--tool=callgrind", "--quiet"])
                 .args([format!("--callgrind-out-file={}", counts.display())])
                 .args(self.words(calls, count));
-            for assignment in self.environment(way) {
+            for assignment in environment {
                 let (name, value) = assignment.split_once('=').expect("an assignment");
                 run = run.env(name, value);
             }
@@ -159,7 +163,16 @@ impl Driver {
 
     /// The instructions that the library adds to one call.
     pub fn more_instructions(&self, way: Way, calls: Calls) -> Result<f64, String> {
-        Ok(self.instructions(way, calls)? - self.instructions(Way::BARE, calls)?)
+        self.more_instructions_in(&self.environment(way), calls)
+    }
+
+    /// The instructions that what is preloaded in this environment adds to one call.
+    pub fn more_instructions_in(
+        &self,
+        environment: &[String],
+        calls: Calls,
+    ) -> Result<f64, String> {
+        Ok(self.instructions(environment, calls)? - self.instructions(&[], calls)?)
     }
 
     /// The system calls of one call, by name.

@@ -17,19 +17,62 @@ mod harness;
 
 mod exact;
 
+mod peer;
+
 mod timed;
+
+mod scale;
 
 mod copies;
 
 use exact::{Calls, Driver, Goal, Shipped, Way};
+use peer::Format;
+use scale::Costs;
 use serde_json::{Value, json};
 use std::io::IsTerminal;
+use std::iter;
 use std::process::ExitCode;
-use timed::{Load, Under};
+use timed::{Above, Load, Under};
 
 const JSON_LINES: Way = Way(Some(&["CFR_PATHS=no", "CFR_LOG_FORMAT=json"]));
 const WITH_PATHS: Way = Way(Some(&["CFR_PATHS=yes"]));
 const DEFAULTS: Way = Way(Some(&[]));
+
+/// Each moves a byte into a pipe by sendfile(2).
+const SENDFILE: Calls = Calls("sendfile");
+
+/// A kind of line, and where its figures must stand.
+struct Line {
+    name: &'static str,
+    way: Way,
+    instructions: Option<Goal>,
+    writes: Option<Goal>,
+    cpu: Option<Goal>,
+}
+
+const LINES: [Line; 3] = [
+    Line {
+        name: "text",
+        way: Way::TEXT,
+        instructions: Some(exact::TEXT_INSTRUCTIONS),
+        writes: Some(exact::TEXT_WRITES),
+        cpu: Some(timed::TEXT_CPU),
+    },
+    Line {
+        name: "JSON",
+        way: JSON_LINES,
+        instructions: Some(exact::at_most(2000.0)),
+        writes: None,
+        cpu: None,
+    },
+    Line {
+        name: "text with paths",
+        way: WITH_PATHS,
+        instructions: None,
+        writes: None,
+        cpu: Some(timed::PATHS_CPU),
+    },
+];
 
 fn main() -> ExitCode {
     let mut as_json = false;
@@ -48,8 +91,11 @@ fn main() -> ExitCode {
     match (Driver::new(), Shipped::new()) {
         (Ok(driver), Ok(shipped)) => {
             unlogged(&mut figures, &driver);
+            passed_on(&mut figures, &driver);
             emulated(&mut figures, &driver);
             logged(&mut figures, &driver);
+            line_times(&mut figures, &driver);
+            threads(&mut figures, &driver);
             load(&mut figures, &shipped);
             own_copies(&mut figures);
             file(&mut figures, &shipped);
@@ -72,20 +118,36 @@ fn unlogged(figures: &mut Figures, driver: &Driver) {
     let more = |calls| driver.more_instructions(Way::OFF, calls);
     figures.exact(
         "unlogged call: instructions more than libc's",
-        more(Calls::Copy),
+        more(Calls::COPY),
         Some(exact::FORWARD_INSTRUCTIONS),
     );
-    figures.exact("unlogged call that fails: instructions more", more(Calls::Fail), None);
+    figures.exact("unlogged call that fails: instructions more", more(Calls::FAIL), None);
     figures.exact(
         "unlogged call: system calls more",
-        driver.more_system_calls(Way::OFF, Calls::Copy),
+        driver.more_system_calls(Way::OFF, Calls::COPY),
         Some(exact::FORWARD_SYSTEM_CALLS),
     );
     for (dialect, way) in exact::DIALECTS {
         let goal = (dialect == "extended").then_some(exact::DEFAULT_SYSTEM_CALLS);
         figures.exact(
             &format!("unlogged call, {dialect}: system calls"),
-            driver.system_calls(way, Calls::Copy).map(|counts| counts.values().sum()),
+            driver.system_calls(way, Calls::COPY).map(|counts| counts.values().sum()),
+            goal,
+        );
+    }
+}
+
+/// Calls that are not ours, by functions that others of our doors share.
+fn passed_on(figures: &mut Figures, driver: &Driver) {
+    let goal = Some(exact::PASSING_INSTRUCTIONS);
+    for (name, way, calls, goal) in [
+        ("syscall, another number", Way::TEXT, Calls::ANOTHER_NUMBER, goal.clone()),
+        ("ioctl, another request", Way::TEXT, Calls::ANOTHER_REQUEST, goal),
+        ("unlogged sendfile to a pipe", Way::OFF, SENDFILE, None),
+    ] {
+        figures.exact(
+            &format!("{name}: instructions more than libc's"),
+            driver.more_instructions(way, calls),
             goal,
         );
     }
@@ -99,75 +161,150 @@ fn emulated(figures: &mut Figures, driver: &Driver) {
     };
     figures.exact(
         "a byte copied by the library: system calls",
-        count(Calls::Apart),
+        count(Calls::APART),
         Some(exact::EMULATED_SYSTEM_CALLS),
     );
     figures.exact(
         "the same, from position to position in step: system calls",
-        count(Calls::Copy),
+        count(Calls::COPY),
         None,
     );
 }
 
 /// Calls that become lines of a file on a tmpfs.
 fn logged(figures: &mut Figures, driver: &Driver) {
-    let ways = [("text", Way::TEXT), ("JSON", JSON_LINES), ("text with paths", WITH_PATHS)];
-    for (name, way) in ways {
-        let goal = |goal: Goal| (way == Way::TEXT).then_some(goal);
+    for Line { name, way, instructions, writes, .. } in LINES {
         figures.exact(
             &format!("{name} line: instructions added"),
-            driver.more_instructions(way, Calls::Copy),
-            goal(exact::TEXT_INSTRUCTIONS),
+            driver.more_instructions(way, Calls::COPY),
+            instructions,
         );
-        let counts = driver.system_calls(way, Calls::Copy);
+        let counts = driver.system_calls(way, Calls::COPY);
         figures.exact(
             &format!("{name} line: system calls that write"),
             counts.as_ref().map(exact::writes).map_err(Clone::clone),
-            goal(exact::TEXT_WRITES),
+            writes,
         );
         if let Ok(counts) = counts {
-            let all: Vec<_> = counts.keys().cloned().collect();
-            figures.names(&format!("{name} line: system calls"), all, None);
+            let all = counts.iter().map(|(name, count)| match count {
+                1.0 => name.clone(),
+                _ => format!("{name}*{count}"),
+            });
+            figures.names(&format!("{name} line: system calls"), all.collect(), None);
         }
     }
+    for (name, way, format) in
+        [("text", Way::TEXT, Format::Text), ("JSON", JSON_LINES, Format::Json)]
+    {
+        let instructions = peer::library().and_then(|_| {
+            driver.more_instructions_in(&peer::environment(driver, format), Calls::COPY)
+        });
+        let ratio = instructions
+            .clone()
+            .and_then(|theirs| Ok(driver.more_instructions(way, Calls::COPY)? / theirs));
+        figures.exact(&format!("fmt layer, {name} line: instructions added"), instructions, None);
+        figures.exact(&format!("{name} line: instructions against the fmt layer's"), ratio, None);
+    }
+}
 
-    let strace = timed::has_strace().then_some(Under::Strace);
-    let library = [Way::BARE, Way::TEXT, JSON_LINES, WITH_PATHS].map(Under::Library);
-    let all: Vec<_> = library.into_iter().chain(strace).collect();
-    let mut times = timed::calls(driver, &all);
-    let mut bare = times.remove(&Under::Library(Way::BARE)).unwrap_or_default();
-    for (name, way) in ways {
-        let time = times.entry(Under::Library(way)).or_default();
-        let least = time.cpu.more_in_minimum(&mut bare.cpu);
-        figures.time(
-            &format!("{name} line: us of CPU added"),
-            time.cpu.more_in_median(&mut bare.cpu),
-            &format!("min {least:.2}"),
-            (way == Way::TEXT).then_some(timed::TEXT_CPU),
+/// What those calls cost more, and what others take for such a line.
+fn line_times(figures: &mut Figures, driver: &Driver) {
+    let fmt_layer = [Format::Text, Format::Json].map(Under::FmtLayer);
+    let strace = [Under::Strace, Under::StraceWithPaths];
+    let mut ways: Vec<_> = LINES.iter().map(|line| Under::Library(line.way)).collect();
+    ways.push(Under::Append);
+    ways.extend(peer::library().is_ok().then_some(fmt_layer).into_iter().flatten());
+    ways.extend(timed::has_strace().then_some(strace).into_iter().flatten());
+    let added = timed::added(driver, &ways);
+    let [text, json, with_paths] = LINES.map(|line| &added[&Under::Library(line.way)]);
+
+    for (line, added) in LINES.iter().zip([text, json, with_paths]) {
+        figures.above(
+            &format!("{} line: us of CPU added", line.name),
+            &added.cpu,
+            line.cpu.clone(),
         );
     }
-    let mut text = times.remove(&Under::Library(Way::TEXT)).unwrap_or_default();
-    let least_text = text.wall.more_in_minimum(&mut bare.wall);
-    let text = text.wall.more_in_median(&mut bare.wall);
-    figures.time("text line: us added", text, &format!("min {least_text:.2}"), None);
-    let Some(mut strace) = times.remove(&Under::Strace) else {
-        figures.missing("strace: times as much", "strace is not installed");
-        return;
-    };
-    let least = strace.wall.more_in_minimum(&mut bare.wall);
-    let added = strace.wall.more_in_median(&mut bare.wall);
-    let cpu = strace.cpu.more_in_median(&mut bare.cpu);
-    figures.time(
-        "strace -f --seccomp-bpf: us added",
-        added,
-        &format!("min {least:.1}, the program's CPU {cpu:.1}"),
+    figures.above("text line: us added", &text.wall, None);
+    figures.above("text with paths line: us added", &with_paths.wall, None);
+    figures.above(
+        "a line only written, by hand: us of CPU added",
+        &added[&Under::Append].cpu,
         None,
     );
+
+    match peer::library() {
+        Ok(_) => {
+            for (name, ours, format) in [("text", text, Format::Text), ("JSON", json, Format::Json)]
+            {
+                let theirs = &added[&Under::FmtLayer(format)];
+                let name = format!("{name} line");
+                figures.above(&format!("fmt layer, {name}: us of CPU added"), &theirs.cpu, None);
+                figures.time(
+                    &format!("{name}: CPU against the fmt layer's"),
+                    ours.cpu.median / theirs.cpu.median,
+                    &format!("by minima {:.2}", ours.cpu.least / theirs.cpu.least),
+                    Some(timed::FMT_LAYER_RATIO),
+                );
+            }
+        }
+        Err(reason) => figures.missing("fmt layer: us of CPU added", &reason),
+    }
+
+    if !timed::has_strace() {
+        figures.missing("strace: times as much", "strace is not installed");
+        return;
+    }
+    for (name, ours, strace, goal) in [
+        ("strace -f --seccomp-bpf", text, Under::Strace, timed::STRACE_RATIO),
+        ("strace -f -y -T", with_paths, Under::StraceWithPaths, timed::STRACE_WITH_PATHS_RATIO),
+    ] {
+        let theirs = &added[&strace];
+        let cpu =
+            format!("min {:.1}, the program's CPU {:.1}", theirs.wall.least, theirs.cpu.median);
+        figures.time(&format!("{name}: us added"), theirs.wall.median, &cpu, None);
+        figures.time(
+            &format!("{name}: times as much"),
+            theirs.wall.median / ours.wall.median,
+            &format!("by minima {:.1}", theirs.wall.least / ours.wall.least),
+            Some(goal),
+        );
+    }
+}
+
+/// Many threads and one log.
+fn threads(figures: &mut Figures, driver: &Driver) {
+    let costs = Costs::measure(driver, peer::library().is_ok());
+    let text = Under::Library(Way::TEXT);
+    let beside = |measure: &dyn Fn(Under) -> Option<f64>| {
+        let fmt_layer = Under::FmtLayer(Format::Text);
+        let others = [("only written", Under::Append), ("fmt layer", fmt_layer)];
+        let others = others.map(|(name, way)| Some(format!("{name} {:.2}", measure(way)?)));
+        others.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    };
+    for threads in iter::once(scale::ONE).chain(scale::MANY) {
+        let throughput = |way| costs.throughput(way, threads);
+        figures.time(
+            &format!("threads, {threads}, text line: calls a second against bare"),
+            throughput(text).expect("measured"),
+            &beside(&throughput),
+            None,
+        );
+    }
+    for threads in scale::MANY {
+        let growth = |way| costs.growth(way, threads);
+        figures.time(
+            &format!("threads, {threads}, text line: cost of a call against 1 thread"),
+            growth(text).expect("measured"),
+            &beside(&growth),
+            None,
+        );
+    }
     figures.time(
-        "strace -f --seccomp-bpf: times as much",
-        added / text,
-        &format!("by minima {:.1}", least / least_text),
-        Some(timed::STRACE_RATIO),
+        "threads, the worst of these against a line only written",
+        costs.worst_growth().expect("measured"),
+        "",
+        Some(scale::GROWTH),
     );
 }
 
@@ -282,6 +419,11 @@ impl Figures {
         self.add(name, json!(measured), shown, goal, met);
     }
 
+    /// Microseconds above the bare calls.
+    fn above(&mut self, name: &str, above: &Above, goal: Option<Goal>) {
+        self.time(name, above.median, &format!("min {:.2}", above.least), goal);
+    }
+
     /// A list, the goal in words and whether it is met.
     fn names(&mut self, name: &str, measured: Vec<String>, goal: Option<(String, bool)>) {
         let shown = measured.join(" ");
@@ -314,7 +456,7 @@ impl Figures {
             .0
             .iter()
             .map(|figure| [&*figure.name, &figure.shown, &figure.goal, figure.verdict]);
-        let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
+        let rows: Vec<_> = iter::once(head).chain(rows).collect();
         let [name, shown, goal, _] =
             [0, 1, 2, 3].map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0));
         for row in rows {

@@ -3,6 +3,7 @@
 
 use crate::exact::{Calls, Driver, Goal, Way, at_most, preload};
 use crate::harness::{Run, find_program};
+use crate::peer::{self, Format};
 use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
@@ -10,23 +11,38 @@ use std::process::Stdio;
 
 /// The CPU time that a text line adds to its call, in microseconds.
 pub const TEXT_CPU: Goal = at_most(1.4);
-/// How many times as much time strace adds.
+/// The same for a text line with paths.
+pub const PATHS_CPU: Goal = at_most(3.0);
+/// The CPU time that a line adds, against that of the same line by tracing-subscriber's fmt layer.
+pub const FMT_LAYER_RATIO: Goal = at_most(0.5);
+/// How many times as much time strace adds as a text line, where neither shows paths.
 pub const STRACE_RATIO: Goal = 25.0..=f64::INFINITY;
+/// The same where both show paths.
+pub const STRACE_WITH_PATHS_RATIO: Goal = 60.0..=f64::INFINITY;
 /// The CPU time that loading adds to a process, in microseconds.
 pub const LOAD_CPU: Goal = at_most(150.0);
 
 const CALL_ROUNDS: usize = 31;
 const LOAD_ROUNDS: usize = 400;
-/// Calls of the driver in each round.
+/// Calls of the driver in each round: it takes some tens of milliseconds.
 const CALLS: u32 = 20_000;
+const CALLS_UNDER_STRACE: u32 = 2_000;
+
+/// Each call copies a byte, and a line is written beside it.
+const APPEND: Calls = Calls("append");
 
 /// Measurements of one kind, in microseconds.
 #[derive(Default)]
 pub struct Samples(Vec<f64>);
 
 impl Samples {
+    /// One more.
+    pub fn push(&mut self, measured: f64) {
+        self.0.push(measured);
+    }
+
     /// What this share of the measurements does not exceed.
-    fn quantile(&mut self, share: f64) -> f64 {
+    pub fn quantile(&mut self, share: f64) -> f64 {
         self.0.sort_by(f64::total_cmp);
         let last = self.0.len().saturating_sub(1) as f64;
         self.0[(last * share).round() as usize]
@@ -53,42 +69,85 @@ impl Samples {
 pub enum Under {
     /// The library, or nothing.
     Library(Way),
+    /// Nothing, but it writes a line to a file after each call: what no log can do without.
+    Append,
+    /// tracing-subscriber's fmt layer.
+    FmtLayer(Format),
     /// `strace -f --seccomp-bpf -e trace=copy_file_range -o FILE`.
     Strace,
+    /// `strace -f -y -T -e trace=copy_file_range -o FILE`.
+    StraceWithPaths,
 }
 
-/// The time of one call.
-#[derive(Default)]
-pub struct Time {
-    /// Of the driver's process.
-    pub cpu: Samples,
-    /// On the clock.
-    pub wall: Samples,
+impl Under {
+    /// The driver's command line.
+    fn words(self, driver: &Driver, count: u32) -> [String; 4] {
+        driver.words(if self == Under::Append { APPEND } else { Calls::COPY }, count)
+    }
+
+    /// What runs the driver.
+    fn start(self, driver: &Driver) -> Run {
+        let words = match self {
+            Under::Library(way) => return Run::bare("env").args(driver.environment(way)),
+            Under::Append => return Run::bare("env"),
+            Under::FmtLayer(format) => {
+                return Run::bare("env").args(peer::environment(driver, format));
+            }
+            Under::Strace => ["-f", "--seccomp-bpf"].as_slice(),
+            Under::StraceWithPaths => &["-f", "-y", "-T"],
+        };
+        let run = Run::bare("strace").args(words).args(["-e", "trace=copy_file_range", "-o"]);
+        run.args([driver.file("strace")])
+    }
 }
 
-/// The time of one call in each of these ways.
-pub fn calls(driver: &Driver, ways: &[Under]) -> BTreeMap<Under, Time> {
-    let mut times: BTreeMap<Under, Time> = BTreeMap::new();
+/// What a way adds to one call, in microseconds.
+pub struct Added {
+    /// CPU time of the driver's process.
+    pub cpu: Above,
+    /// Time on the clock.
+    pub wall: Above,
+}
+
+/// By how much measurements are above those of the bare calls.
+pub struct Above {
+    /// In the median.
+    pub median: f64,
+    /// In the minimum.
+    pub least: f64,
+}
+
+/// What each of these ways adds to one call.
+pub fn added(driver: &Driver, ways: &[Under]) -> BTreeMap<Under, Added> {
+    let mut times: BTreeMap<Under, [Samples; 2]> = BTreeMap::new();
     for _ in 0..CALL_ROUNDS {
-        for &way in ways {
-            let [cpu, wall] = call(driver, way);
-            let time = times.entry(way).or_default();
-            time.cpu.0.push(cpu);
-            time.wall.0.push(wall);
+        for &way in [Under::Library(Way::BARE)].iter().chain(ways) {
+            let count = match way {
+                Under::Strace | Under::StraceWithPaths => CALLS_UNDER_STRACE,
+                _ => CALLS,
+            };
+            let [cpu, wall] = call(driver, way, count, None);
+            let [cpus, walls] = times.entry(way).or_default();
+            cpus.push(cpu);
+            walls.push(wall);
         }
     }
-    times
+    let [mut cpu, mut wall] = times.remove(&Under::Library(Way::BARE)).expect("measured");
+    let above = |samples: &mut Samples, bare: &mut Samples| Above {
+        median: samples.more_in_median(bare),
+        least: samples.more_in_minimum(bare),
+    };
+    let added = times.into_iter().map(|(way, [mut cpus, mut walls])| {
+        (way, Added { cpu: above(&mut cpus, &mut cpu), wall: above(&mut walls, &mut wall) })
+    });
+    added.collect()
 }
 
-fn call(driver: &Driver, way: Under) -> [f64; 2] {
-    let words = driver.words(Calls::Copy, CALLS);
-    let mut run = match way {
-        Under::Library(way) => Run::bare("env").args(driver.environment(way)),
-        Under::Strace => Run::bare("strace")
-            .args(["-f", "--seccomp-bpf", "-e", "trace=copy_file_range", "-o"])
-            .args([driver.file("strace")]),
-    }
-    .args(words);
+/// CPU time and time on the clock for each of so many calls, in microseconds; where a number of
+/// threads is given, they share the calls.
+pub fn call(driver: &Driver, way: Under, count: u32, threads: Option<u32>) -> [f64; 2] {
+    let mut run = way.start(driver).args(way.words(driver, count));
+    run = run.args(threads.map(|threads| threads.to_string()));
     // Waits for it asleep: the other core is strace's.
     let output = run.command().output().expect("runs");
     assert!(output.status.success(), "{output:?}");
@@ -96,7 +155,7 @@ fn call(driver: &Driver, way: Under) -> [f64; 2] {
     let mut times = output
         .split_whitespace()
         .filter_map(|nanoseconds| nanoseconds.parse::<f64>().ok())
-        .map(|nanoseconds| nanoseconds / f64::from(CALLS) / 1000.0);
+        .map(|nanoseconds| nanoseconds / f64::from(count) / 1000.0);
     [times.next(), times.next()].map(|time| time.expect("two times"))
 }
 
@@ -120,7 +179,7 @@ impl Load {
 pub fn loads(loads: &mut [Load]) {
     for _ in 0..LOAD_ROUNDS {
         for load in &mut *loads {
-            load.cpu.0.push(cpu_of_true(&load.environment));
+            load.cpu.push(cpu_of_true(&load.environment));
         }
     }
 }

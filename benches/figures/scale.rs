@@ -1,0 +1,71 @@
+//! Whether logged calls stand in each other's way: many threads, each with files of its own, and one
+//! log for all. Whoever writes to a file waits for the kernel's lock of it, so the measure is threads
+//! that write such lines by hand.
+
+use crate::exact::{Driver, Goal, Way, at_most};
+use crate::peer::Format;
+use crate::timed::{Samples, Under, call};
+use std::collections::BTreeMap;
+use std::iter;
+use std::thread::available_parallelism;
+
+/// How much more a logged call costs with many threads than with one, against how much more a written
+/// line does. A lock around the making of a line is 1.5 and more, with as many threads as CPUs.
+pub const GROWTH: Goal = at_most(1.25);
+
+/// Alone.
+pub const ONE: u32 = 1;
+/// Together.
+pub const MANY: [u32; 3] = [2, 16, 64];
+
+const ROUNDS: usize = 15;
+/// For all threads together.
+const CALLS: u32 = 38_400;
+
+/// What a call costs with so many threads, in microseconds of a CPU that they keep busy: medians.
+pub struct Costs(BTreeMap<(Under, u32), f64>);
+
+impl Costs {
+    /// Measures the bare call, the written line, the text line and, where it is to be had, the fmt
+    /// layer's.
+    pub fn measure(driver: &Driver, has_fmt_layer: bool) -> Costs {
+        let ways = [Under::Library(Way::BARE), Under::Append, Under::Library(Way::TEXT)];
+        let fmt_layer = has_fmt_layer.then_some(Under::FmtLayer(Format::Text));
+        let mut costs: BTreeMap<_, Samples> = BTreeMap::new();
+        for _ in 0..ROUNDS {
+            for threads in iter::once(ONE).chain(MANY) {
+                for way in ways.into_iter().chain(fmt_layer) {
+                    let [_, wall] = call(driver, way, CALLS, Some(threads));
+                    costs.entry((way, threads)).or_default().push(wall * busy(threads));
+                }
+            }
+        }
+        let costs = costs.into_iter().map(|(key, mut samples)| (key, samples.quantile(0.5)));
+        Costs(costs.collect())
+    }
+
+    /// The calls that are made in the time of one bare call.
+    pub fn throughput(&self, way: Under, threads: u32) -> Option<f64> {
+        Some(self.0.get(&(Under::Library(Way::BARE), threads))? / self.0.get(&(way, threads))?)
+    }
+
+    /// What a call costs with so many threads against what it does with one.
+    pub fn growth(&self, way: Under, threads: u32) -> Option<f64> {
+        Some(self.0.get(&(way, threads))? / self.0.get(&(way, ONE))?)
+    }
+
+    /// The most that the text line's growth is above that of the written line.
+    pub fn worst_growth(&self) -> Option<f64> {
+        let text = Under::Library(Way::TEXT);
+        let growths = MANY.iter().filter_map(|&threads| {
+            Some(self.growth(text, threads)? / self.growth(Under::Append, threads)?)
+        });
+        growths.max_by(f64::total_cmp)
+    }
+}
+
+/// The CPUs that so many threads keep busy.
+fn busy(threads: u32) -> f64 {
+    let cpus = available_parallelism().map_or(1, usize::from);
+    f64::from(threads).min(cpus as f64)
+}
