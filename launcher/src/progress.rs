@@ -1,29 +1,16 @@
-<<<<<<<< HEAD:launcher/src/status_line.rs
-//! One line about what is under way, for whoever watches: on a terminal only, and gone when all is done.
-========
 //! One line that says how far things are, for whoever watches: on a terminal only, and gone when
 //! all is done.
->>>>>>>> from-h2:launcher/src/progress.rs
 
 use rustix::termios::tcgetwinsize;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The rest of the line cleared.
+/// To the line's begin, and the rest of it cleared.
 const CLEAR: &[u8] = b"\r\x1b[K";
 
 /// Whether a line stands there. Not in a value: the thread that ends the process erases it too.
 static SHOWN: AtomicBool = AtomicBool::new(false);
 
-<<<<<<<< HEAD:launcher/src/status_line.rs
-/// Whether there is a terminal to show it on.
-pub(crate) fn is_watched() -> bool {
-    io::stderr().is_terminal()
-}
-
-/// Shows it, in place of the one before. The cursor stays at its begin: what somebody else writes there
-/// goes over it.
-========
 /// Whether there is a terminal to show a line on.
 pub(crate) fn is_watched() -> bool {
     io::stderr().is_terminal()
@@ -31,7 +18,6 @@ pub(crate) fn is_watched() -> bool {
 
 /// Shows this line in place of the last. Names in it must be harmless. The cursor stays at its begin: what
 /// somebody else writes there goes over it.
->>>>>>>> from-h2:launcher/src/progress.rs
 pub(crate) fn show(line: &str) {
     let mut stderr = io::stderr();
     if !stderr.is_terminal() {
@@ -42,11 +28,7 @@ pub(crate) fn show(line: &str) {
     let columns = if columns == 0 { 80 } else { columns };
     // A line that wraps could not be erased; the last column may wrap too.
     let line: String = line.chars().take(columns.saturating_sub(1)).collect();
-<<<<<<<< HEAD:launcher/src/status_line.rs
     let bytes = [CLEAR, line.as_bytes(), b"\r"].concat();
-========
-    let bytes = [CLEAR, line.as_bytes(), b"\r"].concat();
->>>>>>>> from-h2:launcher/src/progress.rs
     SHOWN.store(stderr.write_all(&bytes).is_ok(), Ordering::Relaxed);
 }
 
