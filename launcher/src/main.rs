@@ -29,6 +29,8 @@ mod dialects;
 
 mod probe;
 
+mod inspect;
+
 use cli::Request;
 use std::process::ExitCode;
 
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
     let code = match cli::parse(std::env::args_os()) {
         Ok(Request::Run(request)) => trace::run(request),
         Ok(Request::Probe(request)) => probe::run(request),
+        Ok(Request::Inspect(request)) => inspect::run(&request),
         Ok(Request::Dialects(request)) => dialects::run(&request),
         Err(failure) => Err(failure),
     };
