@@ -153,6 +153,12 @@ fn doors_for_all_and_sundry_count_where_a_copy_goes_through() {
     for (call, name, door) in [
         ("ioctl(1, TIOCGWINSZ, 0)", "inspect_window", "ioctl"),
         ("syscall(SYS_gettid)", "inspect_gettid", "syscall"),
+        #[cfg(target_arch = "x86_64")] // mov $326, %r15d: no argument
+        (
+            "syscall(SYS_gettid) & ({ __asm__(\".byte 0x41, 0xbf, 0x46, 1, 0, 0\"); 1; })",
+            "inspect_r15",
+            "syscall",
+        ),
     ] {
         let json = report(program(call, name));
         assert_eq!((how(&json, 0, door), marks(&json, door)), ("strong".into(), json!([])));
@@ -278,6 +284,21 @@ fn a_program_of_musl_is_told_and_not_preloaded() {
     let output = Run::bare(launcher()).args(["trace".as_ref(), program.as_os_str()]).output();
     assert_eq!((output.status, output.stdout.as_str()), (Some(3), "not preloaded\n"));
     assert!(output.stderr.contains("linked with musl"), "{output:#?}");
+}
+
+/// Executed by name it preloads as ever.
+#[test]
+fn the_dynamic_linker_itself_is_no_static_program() {
+    let linker = report(strong())["dynamic_linker"].as_str().unwrap().to_owned();
+    let json = report(&linker);
+    assert_eq!((&json["preload"], &json["static"]), (&json!("sees"), &json!(false)));
+    let scratch = Scratch::new();
+    let (from, to) = (scratch.random("a", 5000), scratch.file("b"));
+    let cp = find_program("cp").expect("cp");
+    let words = ["trace".as_ref(), linker.as_ref(), cp.as_os_str(), from.as_ref(), to.as_ref()];
+    let output = Run::bare(launcher()).args(words).ok();
+    assert!(!output.calls().is_empty(), "{output:#?}");
+    assert!(!output.stderr.contains("will not be seen"), "{output:#?}");
 }
 
 #[test]
@@ -649,26 +670,36 @@ fn a_file_that_claims_terabytes_is_survived() {
     let headers = fs::read(&program).unwrap();
     let at = u64::from_le_bytes(headers[32..40].try_into().unwrap()) as usize;
     let count = usize::from(u16::from_le_bytes(headers[56..58].try_into().unwrap()));
-    for kept in ["sections", "segments"] {
+    let word = |at: usize| u64::from_le_bytes(headers[at..at + 8].try_into().unwrap());
+    // Sections say where the code is; without them segments do; strings are read whole.
+    for claim in ["sections", "segments", "strings"] {
         let mut file = headers.clone();
-        for header in 0..count {
-            // p_filesz and p_memsz.
-            let size = at + header * 56 + 32;
-            file[size..size + 8].copy_from_slice(&(1u64 << 42).to_le_bytes());
+        for header in (0..count).map(|header| at + header * 56) {
+            if file[header] == 1 {
+                // p_filesz of a PT_LOAD
+                file[header + 32..header + 40].copy_from_slice(&(1u64 << 42).to_le_bytes());
+            }
+            if claim == "strings" && file[header] == 2 {
+                // DT_STRSZ of the PT_DYNAMIC
+                let entries = word(header + 8) as usize;
+                let size = (entries..).step_by(16).find(|entry| word(*entry) == 10).unwrap();
+                file[size + 8..size + 16].copy_from_slice(&(600u64 << 20).to_le_bytes());
+            }
         }
-        if kept == "segments" {
+        if claim == "segments" {
             file[40..48].fill(0);
             file[58..64].fill(0);
         }
-        let path = executable(&scratch, kept, &file);
-        let grow = Run::bare("truncate").args(["-s", "4T"]).args([&path]).output();
-        if grow.status != Some(0) {
-            return skip(
-                "inspect::a_file_that_claims_terabytes_is_survived",
-                "no sparse files here",
-            );
+        let path = executable(&scratch, claim, &file);
+        let grown = fs::File::options().write(true).open(&path).unwrap().set_len(4 << 40);
+        if let Err(error) = grown {
+            let test = "inspect::a_file_that_claims_terabytes_is_survived";
+            return skip(test, &format!("no file of 4 TiB here: {error}"));
         }
-        assert_survives(&path, kept);
+        assert_survives(&path, claim);
+        if claim == "strings" {
+            assert_fails(&[path.as_os_str()], 125, "its dynamic section is damaged");
+        }
     }
 }
 

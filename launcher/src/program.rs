@@ -158,7 +158,7 @@ pub(crate) fn visibility(program: &Executable) -> Visibility {
         Elf::Foreign(machine) => Visibility::Unseen(format!(
             "{shown} is a program for {machine}, libcfr.so is not: it cannot be loaded there"
         )),
-        Elf::Native(native) if native.linker.is_none() => {
+        Elf::Native(native) if native.linker.is_none() && !native.is_linker() => {
             let language = if native.go { "Go program" } else { "program" };
             Visibility::Unseen(format!(
                 "{shown} is a statically linked {language}: no dynamic linker, nothing is preloaded"

@@ -87,6 +87,12 @@ impl Native {
             .map(|name| name.into_owned())
     }
 
+    /// Whether it is glibc's dynamic linker: executed by name it heeds LD_PRELOAD without naming one.
+    pub(crate) fn is_linker(&self) -> bool {
+        let soname = self.dynamic.as_ref().and_then(|dynamic| dynamic.soname.as_deref());
+        soname.is_some_and(|name| name.as_bytes().starts_with(b"ld-linux"))
+    }
+
     /// Whether its dynamic linker is musl's, which is its C library as well.
     pub(crate) fn musl(&self) -> bool {
         let name = self.linker.as_deref().and_then(Path::file_name);

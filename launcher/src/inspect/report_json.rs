@@ -29,7 +29,7 @@ pub(super) fn written(report: &Report) -> String {
         "program": path(&program.file),
         "machine": machine,
         "dynamic_linker": native.and_then(|native| native.linker.as_deref()).map(path),
-        "static": native.map(|native| native.linker.is_none()),
+        "static": native.map(|native| native.linker.is_none() && !native.is_linker()),
         "go": native.map(|native| native.go),
         "preload": preload(&report.visibility),
         "why": report.unseen(),

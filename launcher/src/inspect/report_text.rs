@@ -54,6 +54,7 @@ fn about(report: &Report) -> Vec<Row> {
     match &program.elf {
         Elf::Native(native) => {
             let linker = match &native.linker {
+                None if native.is_linker() => "itself".into(),
                 None => "none: statically linked".into(),
                 Some(linker) if linker.exists() => plain(linker),
                 Some(linker) => format!("{}, which is not there", plain(linker)),
