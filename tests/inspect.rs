@@ -209,6 +209,19 @@ fn a_copy_by_instruction_is_named() {
 }
 
 #[test]
+fn a_copy_by_instruction_beside_a_door_is_a_part() {
+    let test = "inspect::a_copy_by_instruction_beside_a_door_is_a_part";
+    if !cfg!(target_arch = "x86_64") {
+        return skip(test, "the assembly is x86-64's");
+    }
+    let text = COPY.replace("return", "__asm__(\"mov $326, %eax; syscall\"); return");
+    let json = report(compile_text(&text, "inspect_part", &[]));
+    assert_eq!((&json["verdict"], &json["preload"]), (&json!("sees part"), &json!("sees")));
+    let line = json["text"].as_str().unwrap();
+    assert!(line.contains(": copy_file_range; but not those by instruction, which"), "{line}");
+}
+
+#[test]
 fn a_system_call_by_instruction_is_no_copy_for_that() {
     for (assembly, name) in [
         ("mov $39, %eax; syscall", "inspect_raw_getpid"),
@@ -484,7 +497,7 @@ fn a_copy_by_a_library_of_a_library_is_found() {
     assert_eq!(how(&json, 2, "copy_file_range"), "strong");
     assert_eq!(how(&json, 0, "copy_file_range"), Value::Null);
     let shown = text(&program);
-    let end = ": copy_file_range through libinner.so";
+    let end = "main copies through its libraries: copy_file_range through libinner.so";
     assert!(first_line(&shown).ends_with(end), "{shown}");
 
     let program = with_library(&scratch, &["-Wl,--enable-new-dtags,-rpath,${ORIGIN}"]);

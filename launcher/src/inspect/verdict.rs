@@ -43,12 +43,20 @@ pub(super) fn verdict(report: &Report) -> (Answer, String) {
     let sure = ways(report, |how| how != How::ByName);
     let by_name = ways(report, |how| how == How::ByName);
     let calls = by_instruction(report);
+    let own = report.uses().any(|(image, used)| {
+        image.role == Role::Program && used.copies() && used.how != How::ByName
+    });
+    // That a library can copy does not say that this program has it do so.
+    let copies = match own {
+        true => format!("the copies of {shown}"),
+        false => format!("what {shown} copies through its libraries"),
+    };
     let unseen = format!("by instruction, which no preload sees: {calls}");
     match (sure.is_empty(), calls.is_empty()) {
-        (false, true) => (Answer::Sees, format!("cfr trace sees the copies of {shown}: {sure}")),
+        (false, true) => (Answer::Sees, format!("cfr trace sees {copies}: {sure}")),
         (false, false) => (
             Answer::SeesPart,
-            format!("cfr trace sees a part of the copies of {shown}: {sure}; but {unseen}"),
+            format!("cfr trace sees a part: {copies}: {sure}; but not those {unseen}"),
         ),
         (true, false) => {
             (Answer::CannotSee, format!("cfr trace cannot see the copies of {shown}: {unseen}"))
