@@ -23,6 +23,7 @@ mod examples;
 mod figures;
 mod hazards;
 mod header;
+mod inspect;
 mod install;
 mod kernel;
 mod launcher;

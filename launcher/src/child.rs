@@ -2,6 +2,7 @@
 
 use crate::failure::{CANNOT_EXECUTE, Failure, NOT_FOUND, plain, told};
 use crate::inherited::{closed, is_ignored};
+use crate::program::{SHELL, is_text};
 use cfr_core::errno::Errno;
 use cfr_core::sys;
 use rustix::process::{Pid, Signal, kill_process};
@@ -10,9 +11,9 @@ use signal_hook::consts::signal::{
 };
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::thread;
 
@@ -86,7 +87,10 @@ fn give_back(command: &mut Command) {
 fn start(command: &mut Command) -> Result<Child, Failure> {
     match command.spawn() {
         // As execvp(3): what the kernel does not know is for the shell.
-        Err(error) if error.raw_os_error() == Some(Errno::ENOEXEC.0) && is_text(command) => {
+        Err(error)
+            if error.raw_os_error() == Some(Errno::ENOEXEC.0)
+                && is_text(Path::new(command.get_program())) =>
+        {
             through_shell(command).spawn()
         }
         started => started,
@@ -103,18 +107,9 @@ fn start(command: &mut Command) -> Result<Child, Failure> {
     })
 }
 
-/// Whether the program's first line can be a script's: shells refuse what holds a zero byte.
-fn is_text(command: &Command) -> bool {
-    let mut start = Vec::new();
-    let read =
-        File::open(command.get_program()).and_then(|file| file.take(256).read_to_end(&mut start));
-    let line = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    read.is_ok() && !line.contains(&0)
-}
-
 /// The same command as a script of sh(1).
 fn through_shell(command: &Command) -> Command {
-    let mut shell = Command::new("/bin/sh");
+    let mut shell = Command::new(SHELL);
     shell.arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {

@@ -18,6 +18,8 @@ pub(crate) enum Request {
     Run(Run),
     /// `cfr probe`.
     Probe(Probe),
+    /// `cfr inspect`.
+    Inspect(Inspect),
     /// `cfr dialects`.
     Dialects(Dialects),
     /// `cfr report`.
@@ -44,6 +46,15 @@ pub(crate) struct Probe {
     pub(crate) format: Format,
     /// Where; one at least.
     pub(crate) paths: Vec<PathBuf>,
+}
+
+/// Can a program's copies be seen?
+#[derive(Debug)]
+pub(crate) struct Inspect {
+    /// How to say it.
+    pub(crate) format: Format,
+    /// The program.
+    pub(crate) program: OsString,
 }
 
 /// What are the rules?
@@ -139,6 +150,10 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request
             format: format(matches),
             paths: matches.get_many(PATH).into_iter().flatten().cloned().collect(),
         }),
+        "inspect" => Request::Inspect(Inspect {
+            format: format(matches),
+            program: matches.get_one(PROGRAM).cloned().unwrap_or_default(),
+        }),
         "dialects" => Request::Dialects(Dialects {
             format: format(matches),
             name: matches.get_one(DIALECT).cloned(),
@@ -193,6 +208,7 @@ fn command() -> Command {
         .subcommand(running("trace", "Log every copy of PROGRAM and of the processes it starts"))
         .subcommand(running("run", "The same settings, quietly: as trace --log error"))
         .subcommand(probe())
+        .subcommand(inspect())
         .subcommand(dialects())
         .subcommand(reporting())
 }
@@ -221,6 +237,7 @@ Examples:
   cfr dialects linux                       by which rules, and from where?
   cfr report log.json                      who copied what, how fast, and what failed?
   cfr probe /home /mnt/usb                 what can the kernel and these filesystems do?
+  cfr inspect busybox                      would cfr trace see its copies, and through which doors?
 
 The exit status is PROGRAM's; 128+N where signal N ended it; 125 where cfr failed,
 126 where PROGRAM cannot be executed, 127 where it is not found; of probe 1 where a
@@ -268,6 +285,34 @@ The exit status is 1 where a PATH could not be probed.",
                 .num_args(0..)
                 .default_value(".")
                 .value_parser(PathBufValueParser::new()),
+        )
+}
+
+fn inspect() -> Command {
+    Command::new("inspect")
+        .about("Tell through which doors PROGRAM can copy, and whether a preload can see it")
+        .after_help(
+            "\
+It reads the files of PROGRAM and of the libraries that it needs; it executes nothing. A script
+is followed to its interpreter. Doors for copies only count where they are imported; syscall where
+SYS_copy_file_range is passed, ioctl where a reflink or dedupe request stands in the code.
+
+Examples:
+  cfr inspect cp                     is there anything to be seen?
+  cfr inspect ./deploy.py            the same of a script's interpreter
+  LD_LIBRARY_PATH=build cfr inspect build/tool
+  cfr inspect --format json node | jq -r .verdict
+
+The exit status is 0 where it could be told, whatever the answer; 125 where the file is damaged,
+126 where it cannot be executed, 127 where PROGRAM is not found.",
+        )
+        .arg(report_format())
+        .arg(
+            Arg::new(PROGRAM)
+                .help("A program on the PATH, or its path")
+                .value_name("PROGRAM")
+                .required(true)
+                .value_parser(OsStringValueParser::new()),
         )
 }
 

@@ -70,7 +70,7 @@ pub(crate) fn preload_list(before: Option<OsString>, library: &Path, first: &[&s
 }
 
 /// A libcfr.so that was preloaded already: one is enough.
-fn is_ours(entry: &[u8]) -> bool {
+pub(crate) fn is_ours(entry: &[u8]) -> bool {
     let name = Path::new(OsStr::from_bytes(entry)).file_name();
     name.is_some_and(|name| name.as_bytes().starts_with(b"libcfr.so"))
 }

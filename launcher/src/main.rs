@@ -38,6 +38,8 @@ mod dialects;
 
 mod probe;
 
+mod inspect;
+
 mod report;
 
 use cli::Request;
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
     let code = match cli::parse(std::env::args_os()) {
         Ok(Request::Run(request)) => trace::run(request),
         Ok(Request::Probe(request)) => probe::run(request),
+        Ok(Request::Inspect(request)) => inspect::run(&request),
         Ok(Request::Dialects(request)) => dialects::run(&request),
         Ok(Request::Report(request)) => report::run(&request),
         Err(failure) => Err(failure),

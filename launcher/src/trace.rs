@@ -24,8 +24,10 @@ pub(crate) fn run(request: Run) -> Result<u8, Failure> {
     let checked = environment::check(settings, if trace { "info" } else { "error" })?;
     let library = library::find()?;
     let path = program::find(name)?;
-    let visibility = program::visibility(&path);
-    if let Visibility::Unseen(why) | Visibility::Bypassed(why) = &visibility {
+    let visibility = program::visibility(&program::follow(&path));
+    if let Visibility::Unseen(why) | Visibility::Bypassed(why) | Visibility::Fatal(why) =
+        &visibility
+    {
         say(format!("{why}; its copies will not be seen"));
     }
 
@@ -65,9 +67,11 @@ fn prepare(
         Visibility::After(other) => vec![other.as_str()],
         _ => Vec::new(),
     };
-    let list = library::preload_list(std::env::var_os("LD_PRELOAD"), library, &first);
+    if !matches!(visibility, Visibility::Fatal(_)) {
+        let list = library::preload_list(std::env::var_os("LD_PRELOAD"), library, &first);
+        command.env("LD_PRELOAD", list);
+    }
     command
-        .env("LD_PRELOAD", list)
         .envs(variables.iter().map(|(name, value)| (name, value)))
         .env_remove(environment::SUMMARY)
         .env("CFR_STRICT", "yes");
@@ -86,7 +90,9 @@ fn explain_silence(seen: Seen, visibility: &Visibility, checked: &Checked, path:
     let never = if seen.processes == 1 { " never" } else { "" };
     let why = match (seen, visibility) {
         (Seen { calls: 1.., .. }, _) => return,
-        (_, Visibility::Unseen(why) | Visibility::Bypassed(why)) => why.clone(),
+        (_, Visibility::Unseen(why) | Visibility::Bypassed(why) | Visibility::Fatal(why)) => {
+            why.clone()
+        }
         _ if checked.log == Level::Off => "nothing is watched where the log is off".into(),
         (Seen { processes: 0, .. }, _) => {
             format!("libcfr.so was not loaded: {shown} or what it started dropped LD_PRELOAD")

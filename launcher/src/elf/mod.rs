@@ -1,0 +1,195 @@
+//! What an ELF file says of how it is started, and of what it asks from libraries. Reads only its
+//! headers and what its dynamic section leads to.
+
+mod source;
+
+mod dynamic;
+
+pub(crate) use dynamic::{Dynamic, Symbol, symbols};
+pub(crate) use source::{Source, open_regular};
+
+use object::elf;
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
+use object::{Endian, Endianness};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// The machine that the launcher, and so the library beside it, was built for.
+#[cfg(target_arch = "x86_64")]
+const OUR_MACHINE: elf::Machine = elf::EM_X86_64;
+#[cfg(target_arch = "aarch64")]
+const OUR_MACHINE: elf::Machine = elf::EM_AARCH64;
+
+/// Its name.
+pub(crate) fn our_machine() -> String {
+    machine_name(OUR_MACHINE)
+}
+
+/// Sections that the Go linker makes: the first goes with an empty build ID, the last with old versions.
+const OF_GO: [&[u8]; 3] = [b".note.go.buildid", b".gopclntab", b".go.buildinfo"];
+
+/// An executable file.
+#[derive(Debug)]
+pub(crate) enum Elf {
+    /// Not ELF at all, or nothing that could be executed.
+    Other,
+    /// For another machine or of another word size, in words.
+    Foreign(String),
+    /// For this machine.
+    Native(Box<Native>),
+}
+
+/// An executable or a library for this machine.
+#[derive(Debug, Default)]
+pub(crate) struct Native {
+    /// The dynamic linker that it names: without one nothing can be preloaded.
+    pub(crate) linker: Option<PathBuf>,
+    /// It was built by the Go compiler, which makes system calls by instruction.
+    pub(crate) go: bool,
+    /// What is loaded from the file.
+    pub(crate) segments: Vec<Segment>,
+    /// Where its instructions stand: the sections of code, or, without section headers, the
+    /// segments, in which constants may stand as well.
+    pub(crate) code: Vec<Extent>,
+    /// What it asks from libraries; `None` where it has no dynamic section that can be read.
+    pub(crate) dynamic: Option<Dynamic>,
+}
+
+/// A part of the file, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    /// Where it begins.
+    pub(crate) offset: u64,
+    /// How long it is.
+    pub(crate) size: u64,
+}
+
+/// A part of the file that is loaded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Segment {
+    /// Where it is loaded.
+    address: u64,
+    /// Where it stands in the file.
+    pub(crate) extent: Extent,
+    /// It holds variables.
+    pub(crate) writable: bool,
+}
+
+impl Native {
+    /// The sanitizer's runtime among its libraries that ends the program where another library is
+    /// loaded before it: GCC's, or clang's with `-shared-libasan`.
+    pub(crate) fn sanitizer(&self) -> Option<String> {
+        let needed = self.dynamic.iter().flat_map(|dynamic| &dynamic.needed);
+        let mut names = needed.map(|name| name.to_string_lossy());
+        names
+            .find(|name| name.starts_with("libasan.so") || name.starts_with("libclang_rt.asan"))
+            .map(|name| name.into_owned())
+    }
+
+    /// Whether it is glibc's dynamic linker: executed by name it heeds LD_PRELOAD without naming one.
+    pub(crate) fn is_linker(&self) -> bool {
+        let soname = self.dynamic.as_ref().and_then(|dynamic| dynamic.soname.as_deref());
+        soname.is_some_and(|name| name.as_bytes().starts_with(b"ld-linux"))
+    }
+
+    /// Whether its dynamic linker is musl's, which is its C library as well.
+    pub(crate) fn musl(&self) -> bool {
+        let name = self.linker.as_deref().and_then(Path::file_name);
+        name.is_some_and(|name| name.as_bytes().starts_with(b"ld-musl-"))
+    }
+}
+
+/// Reads the headers of a file. What cannot be read is [`Elf::Other`]: the kernel will say what
+/// is wrong with it.
+pub(crate) fn read(source: &Source) -> Elf {
+    if let Ok(header) = elf::FileHeader64::<Endianness>::parse(source) {
+        return read_64(header, source).unwrap_or(Elf::Other);
+    }
+    match elf::FileHeader32::<Endianness>::parse(source) {
+        Ok(header) => {
+            let machine = header.endian().map(|endian| header.e_machine(endian));
+            Elf::Foreign(match machine {
+                Ok(elf::EM_386) => "32-bit x86".into(),
+                Ok(elf::EM_X86_64) => "x32".into(),
+                Ok(elf::EM_ARM) => "32-bit ARM".into(),
+                _ => "32-bit".into(),
+            })
+        }
+        Err(_) => Elf::Other,
+    }
+}
+
+/// Whether the library at `path` offers `symbol`. `None` where it is no library for this machine.
+pub(crate) fn defines(path: &Path, symbol: &str) -> Option<bool> {
+    let source = Source::open(path).ok()?;
+    let Elf::Native(native) = read(&source) else {
+        return None;
+    };
+    let mut found = false;
+    symbols(&source, &native, |Symbol { name, defined, .. }| {
+        found |= defined && name == symbol.as_bytes();
+    })?;
+    Some(found)
+}
+
+fn read_64(header: &elf::FileHeader64<Endianness>, source: &Source) -> object::Result<Elf> {
+    let endian = header.endian()?;
+    let machine = header.e_machine(endian);
+    if machine != OUR_MACHINE || endian.is_big_endian() {
+        return Ok(Elf::Foreign(machine_name(machine)));
+    }
+    if !matches!(header.e_type(endian), elf::ET_EXEC | elf::ET_DYN) {
+        return Ok(Elf::Other);
+    }
+    let mut native = Native::default();
+    let headers = header.program_headers(endian, source)?;
+    for segment in headers {
+        if let Ok(Some(linker)) = segment.interpreter(endian, source) {
+            native.linker = Some(OsStr::from_bytes(linker).into());
+        }
+        if segment.p_type(endian) == elf::PT_LOAD {
+            let (offset, size) = segment.file_range(endian);
+            let extent = Extent { offset, size };
+            let flags = segment.p_flags(endian);
+            native.segments.push(Segment {
+                address: segment.p_vaddr(endian),
+                extent,
+                writable: flags.contains(elf::PF_W),
+            });
+            if flags.contains(elf::PF_X) {
+                native.code.push(extent);
+            }
+        }
+    }
+    let entries = headers.iter().find_map(|segment| segment.dynamic(endian, source).ok()?);
+    native.dynamic =
+        entries.and_then(|entries| Dynamic::read(source, &native.segments, entries, endian));
+    if let Ok(sections) = header.sections(endian, source) {
+        let code = sections.iter().filter(|section| {
+            section.sh_type(endian) == elf::SHT_PROGBITS
+                && section.sh_flags(endian).contains(elf::SHF_EXECINSTR)
+        });
+        let code = code.filter_map(|section| section.file_range(endian));
+        let code: Vec<_> = code.map(|(offset, size)| Extent { offset, size }).collect();
+        if !code.is_empty() {
+            native.code = code;
+        }
+        native.go = sections.iter().any(|section| {
+            section.sh_type(endian) != elf::SHT_NOBITS
+                && sections.section_name(endian, section).is_ok_and(|name| OF_GO.contains(&name))
+        });
+    }
+    Ok(Elf::Native(native.into()))
+}
+
+fn machine_name(machine: elf::Machine) -> String {
+    match machine {
+        elf::EM_X86_64 => "x86-64".into(),
+        elf::EM_AARCH64 => "aarch64".into(),
+        elf::EM_RISCV => "RISC-V".into(),
+        elf::EM_PPC64 => "64-bit PowerPC".into(),
+        elf::EM_S390 => "s390".into(),
+        other => format!("ELF machine {}", other.0),
+    }
+}
