@@ -4,6 +4,7 @@ use crate::harness::{Filesystems, Outcome, find_program, parse, parse_text, skip
 use crate::mode::{Mode, Saying, modes};
 use crate::stage::Staged;
 use crate::table::{Hazard, Log, Unlike};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// How a run ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -53,28 +54,39 @@ pub fn in_each_mode<'a>(hazard: &'a Hazard, filesystems: &Filesystems, lasts: bo
         Ok(staged) => staged,
         Err(reason) => return skipped(reason),
     };
-    let run = |mode| {
+    let run_it = |mode| {
         staged.host(mode).run_in(&staged.place, staged.starter(mode), |run, log| {
             let run = if lasts { run.env("LASTS", "10") } else { run };
             staged.prepare(mode, run, log)
         })
     };
-    let bare = run(Mode::Bare);
+    // The harness panics where a program does not end, or leaves what cannot be read; the other modes
+    // go on.
+    let run = |mode| {
+        catch_unwind(AssertUnwindSafe(|| run_it(mode)))
+            .map_err(|panic| panic.downcast_ref::<String>().cloned().unwrap_or_default())
+    };
+    let failed = |how| Tried { hazard, endings: vec![(Mode::Bare, Ending::Failed(how))] };
+    let bare = match run(Mode::Bare) {
+        Ok(bare) => bare,
+        Err(how) => return failed(how),
+    };
     if let Some(reason) = bare.cannot() {
         return skipped(reason.to_owned());
     }
-    let mut endings = Vec::new();
     if bare.output.status != Some(0) {
-        endings.push((Mode::Bare, Ending::Failed(format!("{:?}", bare.output))));
-        return Tried { hazard, endings };
+        return failed(format!("{:?}", bare.output));
     }
-    endings.push((Mode::Bare, Ending::Same));
+    let mut endings = vec![(Mode::Bare, Ending::Same)];
     for mode in modes() {
         let ending = if mode == Mode::Strace && find_program("strace").is_none() {
             skip(&format!("torture: {}", hazard.name), "strace is not installed");
             Ending::Skipped("strace is not installed".to_owned())
         } else {
-            judge(hazard, mode, &bare, &run(mode))
+            match run(mode) {
+                Ok(with) => judge(hazard, mode, &bare, &with),
+                Err(how) => Ending::Failed(how),
+            }
         };
         endings.push((mode, ending));
     }
