@@ -11,6 +11,8 @@ INSTALL ?= install
 # How long `make fuzz` runs, and where: on a tmpfs of its own where nothing is said.
 FUZZ_SECONDS ?= 60
 FUZZ_DIR     ?=
+# Which hazards `make torture` tries: those whose name or program holds one of these words.
+HAZARDS      ?=
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
@@ -19,7 +21,7 @@ SKIPS   := $(TARGET)/skips
 # What the launcher falls back to where it finds no library near itself.
 export LIBCFR_LIBDIR := $(LIBDIR)
 
-.PHONY: usable-prefix all run check test lint conformance bench soak fuzz header install uninstall clean help tools
+.PHONY: usable-prefix all run check test lint conformance torture bench soak fuzz header install uninstall clean help tools
 
 all: ## build libcfr.so and cfr
 	$(CARGO) build --release --locked --workspace
@@ -46,6 +48,9 @@ tools: # what the tests need: installed where that may be, said where not
 
 conformance: all ## print the conformance matrix: dialect by clause and by rule
 	$(CARGO) test --release --locked --test conformance -- --matrix
+
+torture: all ## print the torture matrix: hazard by mode; HAZARDS="word..." for some
+	$(CARGO) test --release --locked --test torture -- --matrix $(HAZARDS)
 
 bench: all ## print the figures and their goals
 	$(CARGO) bench --locked --bench figures

@@ -1,4 +1,4 @@
-/* Forks while other threads copy: the child gets our memory as those threads left it. */
+/* Forks hundreds of times, or thousands, while other threads copy: the child gets our memory as those threads left it. */
 #include "check.h"
 
 static int in, child_out;
@@ -18,13 +18,13 @@ int main(void)
 {
 	pthread_t threads[3];
 	char *names[] = { "thread-0", "thread-1", "thread-2" };
-	int hung = 0, failures = 0;
-	watchdog(60);
+	int hung = 0, failures = 0, forks = 200 * lasts();
+	watchdog(110);
 	in = source("source", 1000);
 	child_out = target("child");
 	for (int i = 0; i < 3; i++)
 		CHECK(pthread_create(&threads[i], NULL, copier, names[i]) == 0);
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < forks; i++) {
 		pid_t child = fork();
 		CHECK(child >= 0);
 		if (child == 0) {

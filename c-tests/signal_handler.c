@@ -1,5 +1,6 @@
 /* Copies in a handler of SIGALRM, some thousand times a second, on whatever it interrupts: malloc,
- * a copy, the log itself. With "altstack": on a stack of 8 KiB with nothing below it. */
+ * a copy, the log itself. With "altstack": on a stack of 8 KiB with nothing below it; with "smallest": of
+ * 3 KiB above what the kernel itself puts there, which lazy binding alone may need. */
 #include "check.h"
 #include <sys/mman.h>
 #include <sys/time.h>
@@ -23,14 +24,16 @@ int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = handler, .sa_flags = SA_RESTART };
 	watchdog(20);
-	(void)argv;
 	in = source("source", 1000);
 	int out = target("main");
 	handler_out = target("handler");
+	copy_start(in, out, 1000);
 	if (argc > 2) {
-		char *pages = mmap(NULL, 3 * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		CHECK(pages != MAP_FAILED && mprotect(pages + 4096, 8192, PROT_READ | PROT_WRITE) == 0);
-		stack_t stack = { .ss_sp = pages + 4096, .ss_size = 8192 };
+		size_t size = strcmp(argv[2], "smallest") == 0 ? sysconf(_SC_MINSIGSTKSZ) + 3072 : 8192;
+		size_t rest = -size % 4096;
+		char *pages = mmap(NULL, 4096 + size + rest, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		CHECK(pages != MAP_FAILED && mprotect(pages + 4096, size + rest, PROT_READ | PROT_WRITE) == 0);
+		stack_t stack = { .ss_sp = pages + 4096, .ss_size = size };
 		CHECK(sigaltstack(&stack, NULL) == 0);
 		action.sa_flags |= SA_ONSTACK;
 	}

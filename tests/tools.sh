@@ -26,6 +26,8 @@ $tools
 LIST
 eatmydata=/usr/lib/$(uname -m)-linux-gnu/libeatmydata.so
 [ -e "$eatmydata" ] || { missing="$missing libeatmydata"; packages="$packages libeatmydata1"; }
+jemalloc=/usr/lib/$(uname -m)-linux-gnu/libjemalloc.so.2
+[ -e "$jemalloc" ] || { missing="$missing libjemalloc"; packages="$packages libjemalloc2"; }
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
     echo "installing for the tests:$packages"

@@ -2,6 +2,8 @@
 
 mod build;
 mod filesystem;
+mod host;
+mod log;
 mod run;
 mod scratch;
 mod skip;
@@ -10,6 +12,8 @@ pub use build::{
     compile, compile_rust, compile_text, launcher, library, library_with_panics, project,
 };
 pub use filesystem::Filesystems;
+pub use host::{Host, Outcome};
+pub use log::{Lines, parse, parse_text};
 pub use run::{Output, Run, call, find_program};
 pub use scratch::Scratch;
 pub use skip::skip;

@@ -1,6 +1,7 @@
 //! A directory of its own for each test.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -30,6 +31,12 @@ impl Scratch {
     /// The path of a file in it.
     pub fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
+    }
+
+    /// Lets every user write to it.
+    pub fn open_to_all(&self) {
+        let mode = fs::Permissions::from_mode(0o777);
+        fs::set_permissions(&self.0, mode).expect("it is ours");
     }
 
     /// A new file in it with this content.

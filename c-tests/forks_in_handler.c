@@ -1,0 +1,48 @@
+/* Forks in a signal handler, whatever that interrupts: malloc, a copy, the log; and the child copies. */
+#include "check.h"
+#include <sys/time.h>
+
+static int in, child_out;
+static atomic_int forked;
+
+static void handler(int number)
+{
+	int saved = errno, status;
+	(void)number;
+	/* fork(3) is not one of the functions that a handler may call. */
+	pid_t child = _Fork();
+	if (child == 0) {
+		loff_t from = 0, to = 0;
+		alarm(10);
+		for (int i = 0; i < 2; i++, from = to = 0)
+			if (copy(in, &from, child_out, &to, 1000) != 1000)
+				_exit(97);
+		_exit(0);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child || status != 0)
+		_exit(96);
+	/* What the child has counted is in its own memory. */
+	atomic_fetch_add(&calls, 2);
+	forked++;
+	errno = saved;
+}
+
+int main(void)
+{
+	struct sigaction action = { .sa_handler = handler, .sa_flags = SA_RESTART };
+	struct itimerval often = { { 0, 2000 }, { 0, 2000 } }, never = { 0 };
+	watchdog(60);
+	in = source("source", 1000);
+	child_out = target("child");
+	int out = target("out");
+	CHECK(sigaction(SIGALRM, &action, NULL) == 0);
+	CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
+	for (unsigned round = 0; forked < 100; round++) {
+		void *memory = malloc(16 + round % 5000);
+		copy_start(in, out, 1000);
+		free(memory);
+	}
+	CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
+	report();
+	puts("ok");
+}

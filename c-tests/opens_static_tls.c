@@ -1,0 +1,19 @@
+/* Opens a library that wants static thread-local memory: what is left of it must be no less with us
+ * there from the start. */
+#include "check.h"
+#include <dlfcn.h>
+
+int main(int argc, char **argv)
+{
+	watchdog(20);
+	CHECK(argc == 3);
+	int in = source("source", 1000), out = target("out");
+	copy_start(in, out, 1000);
+	void *opened = dlopen(argv[2], RTLD_NOW);
+	CHECK(opened != NULL);
+	char *(*memory)(void) = (char *(*)(void))dlsym(opened, "thread_memory");
+	CHECK(memory != NULL && memory()[511] == 0);
+	copy_start(in, out, 1000);
+	report();
+	puts("ok");
+}
