@@ -45,7 +45,7 @@ pub fn parse_text(log: &[u8], prefix: &str) -> Result<Lines, String> {
     for line in log.lines() {
         let Some(line) = line.strip_prefix(prefix) else {
             // The host's own, which is compared elsewhere; but not with one of ours in it.
-            if line.contains("copy_file_range(") {
+            if CALLS.iter().any(|call| line.contains(call)) {
                 return Err(line.to_owned());
             }
             continue;
@@ -79,8 +79,9 @@ fn is_sentence(line: &str) -> bool {
 }
 
 /// How the call of a line begins, and how it moved its bytes.
-const CALLS: [&str; 2] = ["copy_file_range(", "syscall(SYS_copy_file_range, "];
-const METHODS: [&str; 4] = ["kernel", "next", "emulated", "none"];
+const CALLS: [&str; 5] =
+    ["copy_file_range(", "syscall(SYS_copy_file_range, ", "ioctl(", "sendfile(", "sendfile64("];
+const METHODS: [&str; 6] = ["kernel", "next", "reflink", "dedup", "emulated", "none"];
 
 /// One call and nothing behind it.
 fn is_call(call: &str) -> bool {

@@ -123,6 +123,7 @@ fn log_trouble(hazard: &Hazard, mode: Mode, with: &Outcome) -> Option<String> {
         Mode::Library(Saying::TextOnStderr, _) => (hazard.on_stderr, stderr()),
         Mode::Library(Saying::TextInFile, _) => (hazard.in_file, parse("text", &with.log)),
         Mode::Library(Saying::JsonInFile, _) => (hazard.in_file, parse("json", &with.log)),
+        Mode::Library(Saying::Summary, _) => return summary_trouble(hazard, with),
         _ => return (!with.log.is_empty()).then(|| "there is a log".to_owned()),
     };
     if demand == Log::Any {
@@ -141,4 +142,35 @@ fn log_trouble(hazard: &Hazard, mode: Mode, with: &Outcome) -> Option<String> {
         Log::Whole | Log::Any => true,
     };
     (!fits).then(|| format!("{demand:?}, {calls} calls: {lines:?}"))
+}
+
+/// What is wrong with the summaries. Who ends otherwise than by exit(3) or _exit(2) leaves none.
+fn summary_trouble(hazard: &Hazard, with: &Outcome) -> Option<String> {
+    if hazard.on_stderr == Log::Any {
+        return None;
+    }
+    match summarized(&with.output.stderr) {
+        Ok(calls) => {
+            let too_many = calls > with.calls && hazard.on_stderr == Log::Exact;
+            too_many.then(|| format!("{calls} calls are summed up, {} made", with.calls))
+        }
+        Err(line) => Some(format!("not a line of a summary: {line:?}")),
+    }
+}
+
+/// How many calls the summaries on standard error tell of, or a line of ours that is no summary's.
+fn summarized(stderr: &str) -> Result<usize, String> {
+    let mut calls = 0;
+    for line in stderr.lines().filter_map(|line| line.strip_prefix("cfr: ")) {
+        let heading = line.strip_prefix("summary of ").and_then(|heading| {
+            let (_, counted) = heading.rsplit_once(": ")?;
+            counted.split(' ').next()?.parse::<usize>().ok()
+        });
+        match heading {
+            Some(more) => calls += more,
+            None if line.starts_with("  ") => {}
+            None => return Err(line.to_owned()),
+        }
+    }
+    Ok(calls)
 }

@@ -35,11 +35,9 @@ pub enum Backend {
     Emulate,
 }
 
-/// Whether the library knows `CFR_SUMMARY`.
-const HAS_SUMMARIES: bool = false;
-
 impl Saying {
-    const ALL: [Saying; 5] = [
+    /// Every one, in the order of the columns.
+    pub const ALL: [Saying; 5] = [
         Saying::Nothing,
         Saying::TextOnStderr,
         Saying::TextInFile,
@@ -71,15 +69,11 @@ impl Backend {
     }
 }
 
-/// What the library may say, in the order of the columns.
-pub fn sayings() -> impl Iterator<Item = Saying> {
-    Saying::ALL.into_iter().filter(|&saying| HAS_SUMMARIES || saying != Saying::Summary)
-}
-
 /// Every mode but the bare one, in the order of the columns.
 pub fn modes() -> impl Iterator<Item = Mode> {
-    let of_library =
-        sayings().flat_map(|saying| Backend::ALL.map(|backend| Mode::Library(saying, backend)));
+    let of_library = Saying::ALL
+        .into_iter()
+        .flat_map(|saying| Backend::ALL.map(|backend| Mode::Library(saying, backend)));
     std::iter::once(Mode::Strace).chain(of_library)
 }
 

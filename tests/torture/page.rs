@@ -3,7 +3,7 @@
 use crate::failure::{self, Failure};
 use crate::harness::project;
 use crate::judge::{Ending, Tried};
-use crate::mode::{Mode, sayings};
+use crate::mode::{Mode, Saying};
 use crate::table::{Hazard, Log, Stage};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -13,8 +13,8 @@ use std::fs;
 const ABOVE: &str = "# Hazards\n\n\
     What programs do to a library that is loaded into them. Each row is a program in `c-tests/` that does\n\
     it and proves to itself that it has. The program is run bare; under `strace -f`; and with the library\n\
-    in each way that it logs (off, text on standard error, text in a file, JSON in a file), each with\n\
-    `CFR_BACKEND=auto` and `emulate`. `same`: status, signal, standard output, its own lines on standard\n\
+    in each way that it tells of calls (not at all, text on standard error, text in a file, JSON in a file, a\n\
+    summary), each with `CFR_BACKEND=auto` and `emulate`. `same`: status, signal, standard output, its own lines on standard\n\
     error, the names of all files that it leaves, and every byte in them are those of the bare run. So\n\
     there is no byte of log in any file that was not opened for it.\n\n\
     This page is written by a run, `UPDATE=1 make torture`; `make check` runs all of it, and fails where\n\
@@ -24,7 +24,7 @@ const ABOVE: &str = "# Hazards\n\n\
 fn columns() -> Vec<(String, Vec<Mode>)> {
     use crate::mode::Backend::{Auto, Emulate};
     let mut columns = vec![("strace".to_owned(), vec![Mode::Strace])];
-    columns.extend(sayings().map(|saying| {
+    columns.extend(Saying::ALL.map(|saying| {
         let modes = [Auto, Emulate].map(|backend| Mode::Library(saying, backend));
         (saying.name().to_owned(), modes.to_vec())
     }));
