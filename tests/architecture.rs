@@ -8,8 +8,14 @@ use std::path::{Path, PathBuf};
 /// The only files with unsafe code: system calls and foreign pointers, the doors, and the one way
 /// in which the launcher can hand an ignored signal on.
 const MAY_BE_UNSAFE: [&str; 3] = ["core/src/sys/", "src/doors/", "launcher/src/child.rs"];
-const MAY_EXPORT: [&str; 3] =
-    ["src/doors/copy_file_range.rs", "src/doors/syscall.rs", "src/capi.rs"];
+const MAY_EXPORT: [&str; 6] = [
+    "src/doors/copy_file_range.rs",
+    "src/doors/ioctl.rs",
+    "src/doors/leaving.rs",
+    "src/doors/sendfile.rs",
+    "src/doors/syscall.rs",
+    "src/capi.rs",
+];
 
 fn sources(below: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -95,10 +101,11 @@ fn crates_depend_one_way() {
 /// streams by name; what it may use of std is this short.
 #[test]
 fn the_library_uses_little_of_std() {
-    const MAY_USE: [&str; 4] = [
+    const MAY_USE: [&str; 5] = [
         "std::panic::{AssertUnwindSafe, catch_unwind}",
+        "std::panic::catch_unwind",
         "std::panic::set_hook",
-        "std::sync::OnceLock",
+        "std::sync::Mutex",
         "std::sync::{Mutex, MutexGuard, TryLockError}",
     ];
     for path in sources("src") {

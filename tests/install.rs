@@ -153,7 +153,8 @@ fn an_installed_launcher_finds_the_installed_library() {
         Run::bare(installed.file("bin/cfr")).args(["trace", "sh", "-c", script]).args([&from, &to]);
     let output = output.ok();
     assert_eq!(fs::read(from).unwrap(), fs::read(to).unwrap());
-    assert!(output.calls()[0].ends_with(" = 5000 (kernel)"), "{output:#?}");
+    let calls = output.calls();
+    assert!(calls.iter().any(|call| call.ends_with(" = 5000 (kernel)")), "{output:#?}");
     let real = installed.file(&format!("lib/libcfr.so.{VERSION}")).canonicalize().unwrap();
     assert_eq!(Path::new(output.stdout.trim()), real);
 }
@@ -219,7 +220,7 @@ fn a_program_is_built_by_pkg_config() {
 }
 
 #[test]
-fn the_installed_library_is_stripped_and_exports_three_names() {
+fn the_installed_library_is_stripped_and_exports_its_names() {
     let installed = Installed::new();
     let library = installed.file("lib/libcfr.so");
     let exported = Run::bare("nm")
@@ -229,7 +230,17 @@ fn the_installed_library_is_stripped_and_exports_three_names() {
     let mut names: Vec<_> =
         exported.stdout.lines().filter_map(|line| line.split(' ').next()).collect();
     names.sort_unstable();
-    assert_eq!(names, ["cfr_version", "copy_file_range", "syscall"]);
+    let expected = [
+        "_Exit",
+        "_exit",
+        "cfr_version",
+        "copy_file_range",
+        "ioctl",
+        "sendfile",
+        "sendfile64",
+        "syscall",
+    ];
+    assert_eq!(names, expected);
 
     let headers = Run::bare("readelf").args(["--dynamic", "--sections", "--wide"]).args([&library]);
     let headers = headers.ok().stdout;

@@ -12,6 +12,8 @@ fn a_traced_cp() {
     let output = Run::preloaded("cp").args([&source, &target]).ok();
     assert_eq!(fs::read(&source).unwrap(), fs::read(&target).unwrap());
     let calls = output.calls();
+    // It tries to share the blocks first.
+    let calls: Vec<_> = calls.iter().filter(|call| !call.starts_with("ioctl(")).collect();
     // How much cp asks for depends on its version.
     let before =
         format!("copy_file_range(3<{}>, NULL, 4<{}>, NULL, ", source.display(), target.display());

@@ -43,7 +43,9 @@ impl Copy {
         let strace = fs::read_to_string(&trace).unwrap();
         let strace: Vec<_> = strace.lines().filter_map(straces_call).collect();
         let logged = fs::read_to_string(&log).unwrap_or_default();
-        let logged: Vec<_> = logged.lines().filter_map(call).map(as_strace).collect();
+        // strace has other words for the ioctls.
+        let copies = logged.lines().filter_map(call).filter(|call| !call.starts_with("ioctl("));
+        let logged: Vec<_> = copies.map(as_strace).collect();
         assert_eq!(logged, strace, "{}", program.display());
         logged
     }
@@ -177,6 +179,6 @@ fn under_the_launcher() {
         .ok();
     assert_eq!(fs::read(&copy.source).unwrap(), fs::read(&copy.target).unwrap());
     let calls = output.calls();
-    assert!(calls[0].ends_with(" = 300000 (kernel)"), "{calls:?}");
+    assert!(calls.iter().any(|call| call.ends_with(" = 300000 (kernel)")), "{calls:?}");
     assert_eq!(calls.len(), output.stderr.lines().count());
 }

@@ -30,10 +30,19 @@ pub const TEXT_WRITES: Goal = exactly(1.0);
 pub const PASSING_INSTRUCTIONS: Goal = at_most(10.0);
 /// System calls of our own while an unlogged process starts.
 pub const LOAD_SYSTEM_CALLS: Goal = exactly(0.0);
-/// The stripped library, in bytes.
-pub const SIZE: Goal = at_most(409_600.0);
+/// The stripped library, in bytes: 448 KiB, of which the standard library is two thirds.
+pub const SIZE: Goal = at_most(458_752.0);
 /// What the library exports; nothing else.
-pub const EXPORTS: [&str; 3] = ["cfr_version", "copy_file_range", "syscall"];
+pub const EXPORTS: [&str; 8] = [
+    "_Exit",
+    "_exit",
+    "cfr_version",
+    "copy_file_range",
+    "ioctl",
+    "sendfile",
+    "sendfile64",
+    "syscall",
+];
 /// What the library may need: all of it is in every process anyway. libgcc_s is not.
 pub const NEEDED: [&str; 3] = ["ld-linux-aarch64.so.1", "ld-linux-x86-64.so.2", "libc.so.6"];
 

@@ -16,7 +16,7 @@ pub(super) fn text(out: &mut Piece, name: &[u8], room: usize) {
     let mut left = room;
     let mut rest = name;
     loop {
-        (rest, left) = plain(out, rest, left, &PLAIN_IN_TEXT);
+        (rest, left) = plain(out, rest, left, WIDEST, &PLAIN_IN_TEXT);
         let Some((&byte, tail)) = rest.split_first() else { return };
         if left < WIDEST {
             out.literal(CUT);
@@ -35,20 +35,19 @@ pub(super) fn text(out: &mut Piece, name: &[u8], room: usize) {
     }
 }
 
-/// Appends what at the front of `name` stands for itself, as far as there is room: what is left of the name and of the room. Nearly all of nearly every name.
+/// Appends what at the front of `name` stands for itself, as far as there is room for the `widest` escape: what is left of the name and of the room. Nearly all of nearly every name.
 #[inline(always)]
 fn plain<'a, const COUNT: usize>(
     out: &mut Piece,
     name: &'a [u8],
     mut room: usize,
+    widest: usize,
     set: &Plain<COUNT>,
 ) -> (&'a [u8], usize) {
-    /// What an escape may need behind it.
-    const RESERVE: usize = 8;
     const SPACES: u64 = u64::from_le_bytes([b' '; 8]);
     let mut rest = name;
     while let Some((eight, tail)) = rest.split_first_chunk::<8>()
-        && room >= 8 + RESERVE
+        && room >= 8 + widest
         && set.has_all(u64::from_le_bytes(*eight))
     {
         out.word(u64::from_le_bytes(*eight), 8);
@@ -57,7 +56,7 @@ fn plain<'a, const COUNT: usize>(
     }
     // The last ones, nearly always plain too.
     if let 4..8 = rest.len()
-        && room >= 8 + RESERVE
+        && room >= 8 + widest
     {
         let word = rest.iter().rev().fold(SPACES, |word, &byte| word << 8 | u64::from(byte));
         if set.has_all(word) {
@@ -66,7 +65,7 @@ fn plain<'a, const COUNT: usize>(
         }
     }
     while let Some((&byte, tail)) = rest.split_first()
-        && room >= RESERVE
+        && room >= widest
         && set.has(byte)
     {
         out.ascii(byte);
@@ -154,7 +153,7 @@ pub(super) fn json(out: &mut Piece, name: &[u8], room: usize) {
     let mut left = room;
     let mut rest = name;
     loop {
-        (rest, left) = plain(out, rest, left, &PLAIN_IN_JSON);
+        (rest, left) = plain(out, rest, left, WIDEST, &PLAIN_IN_JSON);
         let Some((&byte, tail)) = rest.split_first() else { return };
         if left < WIDEST {
             out.literal(CUT);
@@ -294,10 +293,14 @@ mod tests {
 
     #[test]
     fn long_names_are_cut() {
-        let long = [b'\n'; 5000];
-        for (escape, most) in [(text as fn(&mut Piece, &[u8], usize), 103), (json, 103)] {
-            let shown = escaped(escape, &long, 100);
-            assert!(shown.len() <= most && shown.ends_with("..."), "{shown}");
+        for (escape, widest) in [(text as fn(&mut Piece, &[u8], usize), 4), (json, 8)] {
+            for byte in [b'\n', b'x'] {
+                let shown = escaped(escape, &[byte; 5000], 100);
+                let kept = shown.strip_suffix("...").unwrap();
+                assert!(kept.len() <= 100 && kept.len() > 100 - widest, "{shown}");
+                let expected = if byte == b'x' { "x" } else { "\\n" };
+                assert!(kept.split(expected).all(str::is_empty), "{shown}");
+            }
         }
     }
 }
