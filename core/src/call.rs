@@ -179,6 +179,7 @@ impl Call {
     /// The pointers' values now that the call has returned, in bytes: `(off_in, off_out)`, each
     /// `None` where the pointer is NULL or could not be read.
     #[must_use]
+    #[inline(always)]
     pub fn offsets_after(
         &self,
         off_in: OffsetPointer,

@@ -5,7 +5,7 @@
 //! buffer. How a record looks is in [`crate::format`].
 
 use crate::call::{Answer, Call, Method, Request, Target};
-use crate::dialect::{Dialect, Rule};
+use crate::dialect::{self, Dialect, Rule};
 use crate::door::Door;
 use crate::errno::Errno;
 use crate::sys::Sharing;
@@ -60,12 +60,15 @@ pub struct Record<'a> {
 }
 
 impl Record<'_> {
-    /// Whether there is more to say than by what method.
+    /// Whether there is nothing to say of how it was answered, but that the kernel did, in the default
+    /// dialect, as for nearly all calls.
     #[inline(always)]
-    pub(crate) fn has_notes(&self) -> bool {
-        self.rule.is_some()
-            || self.sharing.is_some()
-            || matches!(self.call.request, Request::Dedupe(_))
+    pub(crate) fn is_plain(&self) -> bool {
+        self.method == Method::Kernel
+            && self.rule.is_none()
+            && self.sharing.is_none()
+            && !matches!(self.call.request, Request::Dedupe(_))
+            && core::ptr::eq(self.dialect, dialect::DEFAULT)
     }
 
     /// The error that its line tells of: the call's, or that of the target that it is about.

@@ -60,13 +60,13 @@ impl<P: Page> Pool<P> {
     #[inline]
     fn free_page(&self) -> Option<MutexGuard<'_, P>> {
         let first = mixed(sys::thread_mark()) % PAGES;
+        self.pages.get(first).and_then(taken).or_else(|| self.another_page(first))
+    }
+
+    #[cold]
+    fn another_page(&self, first: usize) -> Option<MutexGuard<'_, P>> {
         let (before, from) = self.pages.split_at_checked(first)?;
-        from.iter().chain(before).find_map(|page| match page.try_lock() {
-            Ok(page) => Some(page),
-            // Left by a panic; what stands in it does not matter.
-            Err(TryLockError::Poisoned(page)) => Some(page.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        })
+        from.iter().chain(before).find_map(taken)
     }
 
     #[cold]
@@ -78,6 +78,17 @@ impl<P: Page> Pool<P> {
         });
         self.exhausted.store(page.is_none(), Ordering::Relaxed);
         page
+    }
+}
+
+/// The page, if it is free.
+#[inline]
+fn taken<P>(page: &Mutex<P>) -> Option<MutexGuard<'_, P>> {
+    match page.try_lock() {
+        Ok(page) => Some(page),
+        // Left by a panic; what stands in it does not matter.
+        Err(TryLockError::Poisoned(page)) => Some(page.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
 }
 

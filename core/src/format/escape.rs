@@ -54,14 +54,15 @@ fn plain<'a, const COUNT: usize>(
         room -= 8;
         rest = tail;
     }
-    // The last ones, nearly always plain too.
-    if let 4..8 = rest.len()
+    // The last ones are nearly always plain too: they are the upper bytes of the last eight.
+    if let Some(eight) = name.last_chunk::<8>()
+        && let count @ 1..8 = rest.len()
         && room >= 8 + widest
     {
-        let word = rest.iter().rev().fold(SPACES, |word, &byte| word << 8 | u64::from(byte));
+        let word = u64::from_le_bytes(*eight) >> (8 * (8 - count)) | SPACES << (8 * count);
         if set.has_all(word) {
-            out.word(word, rest.len());
-            return (&[], room - rest.len());
+            out.word(word, count);
+            return (&[], room - count);
         }
     }
     while let Some((&byte, tail)) = rest.split_first()

@@ -3,8 +3,7 @@
 use super::Said;
 use super::escape;
 use super::piece::{Piece, digits_of, lanes};
-use crate::call::{Method, Offset, Request, Target};
-use crate::dialect::Rule;
+use crate::call::{Offset, Request, Target};
 use crate::door::Door;
 use crate::errno::Errno;
 use crate::flags::Flags;
@@ -12,7 +11,7 @@ use crate::line::{Line, ROOM_FOR_PATH};
 use crate::record::Record;
 use crate::sys::Sharing;
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// The keys of an object, in order.
 pub const KEYS: [&str; 32] = [
@@ -73,18 +72,13 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
         Some(errno) => error(out, errno),
     }
     out.unsigned(record.bytes);
-    match (call.request, record.method, record.sharing) {
-        (Request::Copy, Method::Kernel, None) => out.literal(
-            ",\"status\":null,\"target\":null,\"targets\":null,\"method\":\"kernel\",\"shared\":null,\"dialect\":\"",
-        ),
-        (request, method, sharing) => how(out, request, method, sharing),
+    if record.is_plain() {
+        out.literal(
+            ",\"status\":null,\"target\":null,\"targets\":null,\"method\":\"kernel\",\"shared\":null,\"dialect\":\"extended\",\"rule\":null,\"why\":null,\"injected\":false,\"duration_ns\":",
+        );
+    } else {
+        how(out, record);
     }
-    out.text(record.dialect.name);
-    match record.rule {
-        None => out.literal("\",\"rule\":null,\"why\":null"),
-        Some(rule) => broken(out, rule),
-    }
-    out.literal(",\"injected\":false,\"duration_ns\":");
     out.unsigned(record.duration_ns);
     out.literal("}");
 }
@@ -109,10 +103,11 @@ fn error(out: &mut Piece, errno: Errno) {
     out.literal(",\"bytes\":");
 }
 
-/// How the bytes moved, and what is so now. In part shared is not shared.
+/// How the bytes moved, what is so now, and by which rule. In part shared is not shared.
 #[cold]
-fn how(out: &mut Piece, request: Request, method: Method, sharing: Option<Sharing>) {
-    match request {
+#[inline(never)]
+fn how(out: &mut Piece, record: &Record) {
+    match record.call.request {
         Request::Dedupe(Target { number: place, count, status }) => {
             out.literal(",\"status\":");
             number(out, status.map(i64::from));
@@ -124,22 +119,25 @@ fn how(out: &mut Piece, request: Request, method: Method, sharing: Option<Sharin
         _ => out.literal(",\"status\":null,\"target\":null,\"targets\":null"),
     }
     out.literal(",\"method\":\"");
-    out.text(method.name());
+    out.text(record.method.name());
     out.literal("\",\"shared\":");
-    out.text(match sharing {
+    out.text(match record.sharing {
         None => "null",
         Some(Sharing::All) => "true",
         Some(Sharing::Part | Sharing::Nothing) => "false",
     });
     out.literal(",\"dialect\":\"");
-}
-
-#[cold]
-fn broken(out: &mut Piece, rule: &Rule) {
-    out.literal("\",\"rule\":\"");
-    out.text(rule.id);
-    out.literal("\",\"why\":");
-    string(out, rule.why.as_bytes());
+    out.text(record.dialect.name);
+    match record.rule {
+        None => out.literal("\",\"rule\":null,\"why\":null"),
+        Some(rule) => {
+            out.literal("\",\"rule\":\"");
+            out.text(rule.id);
+            out.literal("\",\"why\":");
+            string(out, rule.why.as_bytes());
+        }
+    }
+    out.literal(",\"injected\":false,\"duration_ns\":");
 }
 
 #[inline(always)]
@@ -164,6 +162,7 @@ fn offset(out: &mut Piece, offset: Offset) {
     }
 }
 
+#[inline(always)]
 fn string_or_null(out: &mut Piece, text: Option<&[u8]>) {
     match text {
         Some(text) => string(out, text),
@@ -225,36 +224,74 @@ pub(super) fn message(line: &mut Line, said: &Said, message: &dyn fmt::Debug) {
 }
 
 /// RFC 3339 in UTC with microseconds, quoted.
+#[inline(always)]
 fn rfc3339(out: &mut Piece, ns: u64) {
-    const DAY: u64 = 86_400;
     let seconds = ns / 1_000_000_000;
-    let (year, month, day) = today(seconds / DAY);
-    let in_day = seconds % DAY;
-    let date = digits_of(lanes([year / 100, year % 100, month, day]));
-    let time = digits_of(lanes([in_day / 3_600, in_day / 60 % 60, in_day % 60, 0]));
-    let [dash, letter, colon] = [b'-', b'T', b':'].map(u64::from);
-    let two = |digits: u64, place: u32| digits >> (16 * place) & 0xffff;
+    let [to_month, to_minute] = LATEST.of(seconds / 60);
+    let colon = u64::from(b':');
     out.literal("\"");
-    let to_month = date & 0xffff_ffff | dash << 32 | two(date, 2) << 40 | dash << 56;
     out.word(to_month, 8);
-    let to_minute = two(date, 3) | letter << 16 | two(time, 0) << 24 | colon << 40;
-    out.word(to_minute | two(time, 1) << 48, 8);
-    out.word(colon | two(time, 2) << 8, 3);
+    out.word(to_minute, 8);
+    out.word(colon | digits_of(seconds % 60) << 8, 3);
     out.fraction(ns % 1_000_000_000 / 1_000);
     out.literal("Z\"");
 }
 
-/// The date of a day counted from 1970-01-01: nearly always that of the call before.
-fn today(day: u64) -> (u64, u64, u64) {
-    /// The day, and its year, month and day of the month, in one word.
-    static LATEST: AtomicU64 = AtomicU64::new(0);
-    let latest = LATEST.load(Ordering::Relaxed);
-    if latest != 0 && latest >> 32 == day {
-        return (latest >> 16 & 0xffff, latest >> 8 & 0xff, latest & 0xff);
+/// How the latest minute is written: nearly always that of the call before.
+struct Minute {
+    /// Its number since 1970.
+    number: AtomicU64,
+    words: [AtomicU64; 2],
+}
+
+static LATEST: Minute =
+    Minute { number: AtomicU64::new(Minute::UNKNOWN), words: [const { AtomicU64::new(0) }; 2] };
+
+impl Minute {
+    /// The number while nothing stands there.
+    const UNKNOWN: u64 = u64::MAX;
+    /// The number while somebody writes there.
+    const CHANGING: u64 = u64::MAX - 1;
+
+    /// `2026-11-` and `25T02:01`. Whoever finds the number of its minute before and after it reads the
+    /// words has read those of its minute.
+    fn of(&self, number: u64) -> [u64; 2] {
+        let [first, second] = &self.words;
+        let known = self.number.load(Ordering::Acquire);
+        if known == number {
+            let words = [first.load(Ordering::Relaxed), second.load(Ordering::Relaxed)];
+            fence(Ordering::Acquire);
+            if self.number.load(Ordering::Relaxed) == number {
+                return words;
+            }
+        }
+        let words @ [to_month, to_minute] = written(number);
+        let change = |from, to| {
+            self.number.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        };
+        // Who comes second, maybe a signal's handler, leaves it to the first.
+        if known != Self::CHANGING && change(known, Self::CHANGING) {
+            first.store(to_month, Ordering::Relaxed);
+            second.store(to_minute, Ordering::Relaxed);
+            self.number.store(number, Ordering::Release);
+        }
+        words
     }
-    let (year, month, date) = civil(day);
-    LATEST.store(day << 32 | year << 16 | month << 8 | date, Ordering::Relaxed);
-    (year, month, date)
+}
+
+/// A minute, counted from 1970, in two words of eight characters.
+#[cold]
+fn written(minute: u64) -> [u64; 2] {
+    const DAY: u64 = 24 * 60;
+    let (year, month, day) = civil(minute / DAY);
+    let in_day = minute % DAY;
+    let date = digits_of(lanes([year / 100, year % 100, month, day]));
+    let time = digits_of(lanes([in_day / 60, in_day % 60, 0, 0]));
+    let [dash, letter, colon] = [b'-', b'T', b':'].map(u64::from);
+    let two = |digits: u64, place: u32| digits >> (16 * place) & 0xffff;
+    let to_month = date & 0xffff_ffff | dash << 32 | two(date, 2) << 40 | dash << 56;
+    let to_minute = two(date, 3) | letter << 16 | two(time, 0) << 24 | colon << 40;
+    [to_month, to_minute | two(time, 1) << 48]
 }
 
 /// The Gregorian date of a day counted from 1970-01-01. Years are taken to begin in March, so

@@ -47,9 +47,15 @@ impl<'a> Piece<'a> {
     #[inline(always)]
     pub(super) fn word(&mut self, word: u64, count: usize) {
         if !self.text.word(word, count) {
-            self.flush();
-            self.text.word(word, count);
+            self.crowded_word(word, count);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn crowded_word(&mut self, word: u64, count: usize) {
+        self.flush();
+        self.text.word(word, count);
     }
 
     /// Appends a short text.
@@ -81,17 +87,20 @@ impl<'a> Piece<'a> {
     /// For a value that is not 0.
     #[inline(never)]
     fn digits(&mut self, value: u64) {
-        const EIGHT_DIGITS: u64 = 100_000_000;
         const NUMBERS: u64 = u64::MAX / 0xff * 0x0f;
-        let word = digits_of(hundreds(value % EIGHT_DIGITS));
         if value >= EIGHT_DIGITS {
-            self.unsigned(value / EIGHT_DIGITS);
-            self.word(word, 8);
-            return;
+            return self.many_digits(value);
         }
+        let word = digits_of(hundreds(value));
         // The lowest byte is the first digit.
         let zeros = (word & NUMBERS).trailing_zeros() / 8;
         self.word(word >> (8 * zeros), 8 - zeros as usize);
+    }
+
+    #[inline(never)]
+    fn many_digits(&mut self, value: u64) {
+        self.digits(value / EIGHT_DIGITS);
+        self.word(digits_of(hundreds(value % EIGHT_DIGITS)), 8);
     }
 
     /// Appends a signed number in decimal.
@@ -134,6 +143,9 @@ fn digit(value: u64) -> u8 {
     let below_ten = value as u8;
     b'0' + below_ten
 }
+
+/// The first number that has more than eight digits.
+const EIGHT_DIGITS: u64 = 100_000_000;
 
 /// A number below 10^8 to the base of 100, the first digit in the low 16 bits. Both halves of eight digits
 /// are divided at once, by a multiplication that is exact for them: 5243 of 2^19 are a hundredth.

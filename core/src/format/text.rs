@@ -3,7 +3,7 @@
 use super::Said;
 use super::escape;
 use super::piece::Piece;
-use crate::call::{Call, Method, Offset, Request, Target};
+use crate::call::{Call, Offset, Request, Target};
 use crate::door::Door;
 use crate::errno::Errno;
 use crate::flags::Flags;
@@ -45,9 +45,9 @@ fn end(out: &mut Piece, record: &Record) {
         }
         Err(errno) => error(out, errno),
     }
-    match (record.method, record.has_notes()) {
-        (Method::Kernel, false) => out.literal(" (kernel) <"),
-        _ => notes(out, record),
+    match record.is_plain() {
+        true => out.literal(" (kernel) <"),
+        false => notes(out, record),
     }
     seconds(out, record.duration_ns);
     out.literal(">");

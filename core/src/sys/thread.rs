@@ -162,7 +162,11 @@ pub fn comm(buffer: &mut [u8; 16]) -> &[u8] {
     let registers = [reg(libc::PR_GET_NAME), buffer.as_mut_ptr() as usize, 0, 0, 0, 0];
     // SAFETY: the kernel writes at most 16 bytes, zero-terminated.
     let _ = unsafe { syscall(libc::SYS_prctl, registers) };
-    buffer.split(|&byte| byte == 0).next().unwrap_or_default()
+    // Sixteen bytes, the last of them zero: a byte of a word is zero where taking one borrows its high bit.
+    let name = u128::from_le_bytes(*buffer);
+    const ONES: u128 = u128::MAX / 0xff;
+    let zeros = name.wrapping_sub(ONES) & !name & (ONES << 7);
+    buffer.get(..zeros.trailing_zeros() as usize / 8).unwrap_or_default()
 }
 
 /// Whether the process has a limit on file sizes, so that a write may raise SIGXFSZ. `true` where
