@@ -4,8 +4,8 @@
 use crate::harness::skip;
 use exact::{
     Calls, DEFAULT_SYSTEM_CALLS, DIALECTS, Driver, EMULATED_SYSTEM_CALLS, EXPORTS,
-    FORWARD_INSTRUCTIONS, FORWARD_SYSTEM_CALLS, Goal, LOAD_SYSTEM_CALLS, PASSING_INSTRUCTIONS,
-    SIZE, Shipped, TEXT_INSTRUCTIONS, TEXT_WRITES, Way,
+    FORWARD_INSTRUCTIONS, FORWARD_SYSTEM_CALLS, Goal, JSON_INSTRUCTIONS, LOAD_SYSTEM_CALLS,
+    PASSING_INSTRUCTIONS, SIZE, Shipped, TEXT_INSTRUCTIONS, TEXT_WRITES, Way,
 };
 
 #[path = "../benches/figures/exact.rs"]
@@ -83,6 +83,13 @@ fn requests_that_are_not_ours_pass_through_ioctl_in_few_instructions() {
 fn a_text_line_takes_few_instructions() {
     hold("a_text_line_takes_few_instructions", TEXT_INSTRUCTIONS, || {
         Driver::new()?.more_instructions(Way::TEXT, Calls::COPY)
+    });
+}
+
+#[test]
+fn a_json_line_takes_few_instructions() {
+    hold("a_json_line_takes_few_instructions", JSON_INSTRUCTIONS, || {
+        Driver::new()?.more_instructions(Way::JSON, Calls::COPY)
     });
 }
 

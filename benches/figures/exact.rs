@@ -23,6 +23,8 @@ pub const DEFAULT_SYSTEM_CALLS: Goal = exactly(1.0);
 pub const EMULATED_SYSTEM_CALLS: Goal = at_most(5.0);
 /// Instructions that a text line adds to its call.
 pub const TEXT_INSTRUCTIONS: Goal = at_most(1500.0);
+/// Instructions that a JSON line adds to its call.
+pub const JSON_INSTRUCTIONS: Goal = at_most(2000.0);
 /// System calls of a logged call that write.
 pub const TEXT_WRITES: Goal = exactly(1.0);
 /// Instructions that a door which several system calls or requests go through adds to one that is not
@@ -69,6 +71,8 @@ impl Way {
     pub const EMULATED: Way = Way(Some(&["CFR_LOG=off", "CFR_BACKEND=emulate"]));
     /// Lines of text to a file, without paths.
     pub const TEXT: Way = Way(Some(&["CFR_PATHS=no"]));
+    /// Lines of JSON to a file, without paths.
+    pub const JSON: Way = Way(Some(&["CFR_PATHS=no", "CFR_LOG_FORMAT=json"]));
 }
 
 /// Every dialect, unlogged.

@@ -3,7 +3,9 @@
 
 use libc::{c_int, c_long, c_uint, size_t, ssize_t};
 use std::env;
+use std::ffi::CStr;
 use std::fs::OpenOptions;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once};
 use std::time::Instant;
 
@@ -12,6 +14,9 @@ const FILE: &str = "FMT_LAYER_FILE";
 const FORMAT: &str = "FMT_LAYER_FORMAT";
 
 static STARTED: Once = Once::new();
+
+/// JSON lines tell of the thread too, as ours do.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
 
 fn start() {
     let path = env::var_os(FILE).unwrap_or_else(|| panic!("{FILE} must be a path"));
@@ -23,7 +28,10 @@ fn start() {
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(Mutex::new(file));
     match env::var(FORMAT).as_deref() {
         Ok("text") => subscriber.init(),
-        Ok("json") => subscriber.json().init(),
+        Ok("json") => {
+            IS_JSON.store(true, Ordering::Relaxed);
+            subscriber.json().init()
+        }
         _ => panic!("{FORMAT} must be text or json"),
     }
 }
@@ -56,7 +64,18 @@ pub unsafe extern "C" fn copy_file_range(
     let place = unsafe { libc::__errno_location() };
     // SAFETY: as above.
     let kept = unsafe { *place };
+    let mut comm = [0u8; 16];
+    let is_json = IS_JSON.load(Ordering::Relaxed);
+    if is_json {
+        // SAFETY: the kernel writes at most 16 bytes, the last of them zero.
+        unsafe { libc::prctl(libc::PR_GET_NAME, comm.as_mut_ptr()) };
+    }
+    let comm = CStr::from_bytes_until_nul(&comm).unwrap_or_default().to_string_lossy();
     tracing::info!(
+        pid = std::process::id(),
+        // SAFETY: takes nothing.
+        tid = is_json.then(|| unsafe { libc::gettid() }),
+        comm = is_json.then_some(&*comm),
         fd_in,
         off_in = ?from,
         fd_out,
