@@ -98,6 +98,11 @@ pub enum End {
 }
 
 impl Hazard {
+    /// Whether the program measures how long it is held up.
+    pub fn waits(&self) -> bool {
+        matches!(self.program, "full_stderr" | "signal_while_waiting" | "stuck_threads")
+    }
+
     /// Whether its name or its program's holds this word.
     pub fn holds(&self, word: &str) -> bool {
         self.name.contains(word) || self.program.contains(word)
