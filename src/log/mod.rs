@@ -11,7 +11,7 @@ mod pool;
 mod sink;
 
 pub(crate) use complaints::Complaints;
-pub(crate) use pool::PATHS;
+pub(crate) use paths::PATHS;
 
 use cfr_core::account::{Accounts, Total};
 use cfr_core::errno::Errno;

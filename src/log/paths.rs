@@ -4,7 +4,7 @@
 //! any system call takes, the thread that makes them cannot have renamed anything: then it is enough
 //! that the descriptors are still those of the same files. What others rename shows after a moment.
 
-use super::pool::Page;
+use super::pool::{Page, Pool};
 use cfr_core::line::LONGEST;
 use cfr_core::sys::{self, Stat};
 use cfr_core::trail::{Told, at_trace};
@@ -15,6 +15,9 @@ use tracing::level_filters::LevelFilter;
 const NOTHING_BETWEEN_NS: u64 = 250;
 /// After this time a path is read anew, in nanoseconds: other threads and processes rename too.
 const FRESH_NS: u64 = 200_000;
+
+/// Where the calls' paths are.
+pub(crate) static PATHS: Pool<Paths> = Pool::new();
 
 /// Two paths, and what is known of them.
 pub(crate) struct Paths {

@@ -4,7 +4,6 @@
 //! the stack; it may do so while it holds the heap's lock, so they cannot stand on the heap; and
 //! a thread-local with a destructor is gone when a thread's last handlers run.
 
-use super::paths::Paths;
 use cfr_core::line::LONGEST;
 use cfr_core::sys;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -29,9 +28,6 @@ pub(crate) struct Pool<P> {
     exhausted: AtomicBool,
 }
 
-/// For the paths of a call.
-pub(crate) static PATHS: Pool<Paths> = Pool::new();
-
 /// For lines.
 pub(crate) static LINES: Pool<[u8; LONGEST]> = Pool::new();
 
@@ -43,7 +39,8 @@ impl<P: Page> Pool<P> {
     /// How often a thread lets others run when all pages are taken.
     const YIELDS: u32 = 1000;
 
-    const fn new() -> Self {
+    /// All of them free.
+    pub(super) const fn new() -> Self {
         Pool { pages: [const { Mutex::new(P::EMPTY) }; PAGES], exhausted: AtomicBool::new(false) }
     }
 
