@@ -19,6 +19,7 @@ mod backend;
 mod careful;
 mod dialects;
 mod docs;
+mod doors;
 mod examples;
 mod figures;
 mod hazards;

@@ -117,7 +117,7 @@ fn how(out: &mut Piece, request: Request, method: Method, sharing: Option<Sharin
             out.literal(",\"status\":");
             number(out, status.map(i64::from));
             out.literal(",\"target\":");
-            out.unsigned(place.into());
+            number(out, (place > 0).then_some(place.into()));
             out.literal(",\"targets\":");
             out.unsigned(count.into());
         }
