@@ -34,5 +34,6 @@ mod probe;
 mod programs;
 mod report;
 mod settings;
+mod sharing;
 mod trouble;
 mod twins;
