@@ -30,6 +30,7 @@ mod kernel;
 mod launcher;
 mod layouts;
 mod log;
+mod paths;
 mod probe;
 mod programs;
 mod report;
