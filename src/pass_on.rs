@@ -17,14 +17,14 @@ pub(crate) static NEXT_SENDFILE64: NextSendfile = NextSendfile::new(true);
 #[derive(Clone, Copy)]
 pub(crate) struct Ioctl {
     pub(crate) fd: i32,
-    pub(crate) request: u32,
+    pub(crate) request: usize,
     pub(crate) argument: Argument,
 }
 
 impl Ioctl {
     /// Passes it on and records it.
     pub(crate) fn watched(self) -> Answer {
-        guarded(|reply| self.observe(reply), || self.forward()).0
+        guarded(|reply| self.observe(reply), || self.forward().0).0
     }
 
     /// The next library's function, called as the host would have.
@@ -37,10 +37,10 @@ impl Ioctl {
         sys::ioctl(self.fd, self.request, self.argument)
     }
 
-    fn forward(self) -> Answer {
+    fn forward(self) -> (Answer, Method) {
         match NEXT.get().and_then(|_| self.call_next()) {
-            Some(result) => usize::try_from(result).map_err(|_| sys::errno()),
-            None => self.ask_kernel(),
+            Some(result) => (usize::try_from(result).map_err(|_| sys::errno()), Method::Next),
+            None => (self.ask_kernel(), Method::Kernel),
         }
     }
 
@@ -50,30 +50,35 @@ impl Ioctl {
         let recording = log.map(|log| Recording::new(log, Door::Ioctl));
         let call = Call::decode_ioctl(self.fd, self.request, self.argument);
         let (Some(log), Some(mut recording), Some(call)) = (log, recording, call) else {
-            reply.give(self.forward());
+            reply.give(self.forward().0);
             return;
         };
         log.complain_once();
         recording.begin(&call);
-        let answer = self.forward();
+        let (answer, method) = self.forward();
         reply.give(answer);
         let duration_ns = recording.end();
+        // The next library does not say how it shared.
+        let by = |how| if answer.is_ok() && method == Method::Kernel { how } else { method };
         let answered = |bytes, method| Answered { bytes, method, ..plain(answer) };
         let Request::Dedupe(Target { count, .. }) = call.request else {
             let shared = answer.map_or(0, |_| cloned(&call));
-            let method = if answer.is_ok() { Method::Reflink } else { Method::Kernel };
-            recording.note(&call, &answered(shared, method), duration_ns);
+            recording.note(&call, &answered(shared, by(Method::Reflink)), duration_ns);
             return;
         };
-        if count == 0 {
-            recording.note(&call, &answered(0, Method::Kernel), duration_ns);
-        }
+        // Where the call as a whole is refused, the kernel has looked at no target.
+        let count = if answer.is_ok() { count } else { count.min(1) };
+        let mut noted = false;
         for number in 1..=count {
-            // Another thread of the host may have taken the memory away meanwhile.
-            let Ok((call, bytes)) = call.with_target(self.argument, number, answer) else { return };
+            // The pointer was bad, or another thread of the host has taken the memory away meanwhile.
+            let Ok((call, bytes)) = call.with_target(self.argument, number, answer) else { break };
             let same = matches!(call.request, Request::Dedupe(Target { status: Some(0), .. }));
-            let method = if same { Method::Dedup } else { Method::Kernel };
+            let method = if same { by(Method::Dedup) } else { method };
             recording.note(&call, &answered(bytes, method), duration_ns);
+            noted = true;
+        }
+        if !noted {
+            recording.note(&call, &answered(0, method), duration_ns);
         }
     }
 }
@@ -91,7 +96,7 @@ pub(crate) struct Sendfile {
 impl Sendfile {
     /// Passes it on and records it, if its target is a regular file.
     pub(crate) fn watched(self) -> Answer {
-        guarded(|reply| self.observe(reply), || self.forward()).0
+        guarded(|reply| self.observe(reply), || self.forward().0).0
     }
 
     /// The system call.
@@ -99,10 +104,10 @@ impl Sendfile {
         sys::sendfile(self.out_fd, self.in_fd, self.offset, self.count)
     }
 
-    fn forward(self) -> Answer {
+    fn forward(self) -> (Answer, Method) {
         match NEXT.get().and_then(|_| self.call_next()) {
-            Some(result) => usize::try_from(result).map_err(|_| sys::errno()),
-            None => self.ask_kernel(),
+            Some(result) => (usize::try_from(result).map_err(|_| sys::errno()), Method::Next),
+            None => (self.ask_kernel(), Method::Kernel),
         }
     }
 
@@ -122,24 +127,25 @@ impl Sendfile {
             record::count();
         }
         let Some(log) = log else {
-            reply.give(self.forward());
+            reply.give(self.forward().0);
             return;
         };
         log.complain_once();
         let mut recording = Recording::new(log, self.door);
         let call = Call::decode_sendfile(self.out_fd, self.in_fd, self.offset, self.count);
         recording.begin(&call);
-        let answer = self.forward();
+        let (answer, method) = self.forward();
         reply.give(answer);
         let duration_ns = recording.end();
         let bytes = answer.map_or(0, |count| count as u64);
         let nowhere = OffsetPointer::new(core::ptr::null_mut());
         let offsets = [self.offset, nowhere];
-        recording.note(&call, &Answered { bytes, offsets, ..plain(answer) }, duration_ns);
+        let answered = Answered { bytes, method, offsets, ..plain(answer) };
+        recording.note(&call, &answered, duration_ns);
     }
 }
 
-/// The kernel's answer, by no rule.
+/// An answer of the kernel's, by no rule.
 fn plain(answer: Answer) -> Answered {
     Answered {
         answer,

@@ -15,7 +15,9 @@ c++ g++
 mandoc mandoc
 setpriv util-linux
 script bsdutils
-jq jq'
+jq jq
+duperemove duperemove
+jdupes jdupes'
 missing=
 packages=
 PATH=$PATH:/usr/sbin:/sbin

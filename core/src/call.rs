@@ -106,9 +106,10 @@ impl Call {
 
     /// Decodes ioctl(2) with a request that shares blocks; `None` for any other. Of FIDEDUPERANGE it is
     /// the part that all targets have in common ([`Call::with_target`]). Where the struct cannot be read,
-    /// `off_in` is the bad address, and the descriptor that stands there is −1.
+    /// `off_in` is the bad address, and the descriptor that stands there is −1. Of `request` the lower 32
+    /// bits count.
     #[must_use]
-    pub fn decode_ioctl(fd: i32, request: u32, argument: Argument) -> Option<Call> {
+    pub fn decode_ioctl(fd: i32, request: usize, argument: Argument) -> Option<Call> {
         const NO_FD: i32 = -1;
         let bad = Offset::Bad(argument.address());
         let nowhere = Call {
@@ -120,6 +121,8 @@ impl Call {
             len: 0,
             flags: Flags(0),
         };
+        #[expect(clippy::cast_possible_truncation, reason = "as the kernel does")]
+        let request = request as u32;
         Some(match request {
             FICLONE => Call { fd_in: argument.descriptor(), fd_out: fd, ..nowhere },
             FICLONERANGE => {

@@ -101,9 +101,8 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> 
     )
 }
 
-extern "C-unwind" fn door(fd: c_int, request: c_ulong, argument: usize) -> c_int {
-    #[expect(clippy::cast_possible_truncation, reason = "as the kernel does")]
-    let call = Ioctl { fd, request: request as u32, argument: Argument::new(argument) };
+extern "C-unwind" fn door(fd: c_int, request: usize, argument: usize) -> c_int {
+    let call = Ioctl { fd, request, argument: Argument::new(argument) };
     let result = if watches(Door::Ioctl) {
         passed_on(|| call.watched())
     } else {

@@ -82,15 +82,18 @@ fn is_sentence(line: &str) -> bool {
 const CALLS: [&str; 5] =
     ["copy_file_range(", "syscall(SYS_copy_file_range, ", "ioctl(", "sendfile(", "sendfile64("];
 const METHODS: [&str; 6] = ["kernel", "next", "reflink", "dedup", "emulated", "none"];
+const SHARING: [&str; 3] = ["shared", "partly shared", "not shared"];
 
 /// One call and nothing behind it.
 fn is_call(call: &str) -> bool {
     let Some((call, notes)) = call.rsplit_once(" (") else { return false };
     let Some(notes) = notes.strip_suffix(')') else { return false };
-    let (method, rule) = notes.split_once(", ").unwrap_or((notes, "rule "));
+    let mut notes = notes.split(", ");
     CALLS.iter().any(|start| call.starts_with(start))
-        && METHODS.contains(&method)
-        && rule.starts_with("rule ")
+        && notes.next().is_some_and(|method| METHODS.contains(&method))
+        && notes.all(|note| {
+            note.starts_with("rule ") || note.starts_with("target ") || SHARING.contains(&note)
+        })
         && call.matches(" = ").count() == 1
         && call.matches("SYS_").count() <= 1
 }

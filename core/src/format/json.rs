@@ -112,7 +112,7 @@ fn how(out: &mut Piece, record: &Record) {
             out.literal(",\"status\":");
             number(out, status.map(i64::from));
             out.literal(",\"target\":");
-            out.unsigned(place.into());
+            number(out, (place > 0).then_some(place.into()));
             out.literal(",\"targets\":");
             out.unsigned(count.into());
         }

@@ -58,7 +58,9 @@ fn end(out: &mut Piece, record: &Record) {
 fn notes(out: &mut Piece, record: &Record) {
     out.literal(" (");
     out.text(record.method.name());
-    if let Request::Dedupe(Target { number, count: count @ 2.., .. }) = record.call.request {
+    if let Request::Dedupe(Target { number: number @ 1.., count: count @ 2.., .. }) =
+        record.call.request
+    {
         out.literal(", target ");
         out.unsigned(number.into());
         out.literal(" of ");

@@ -2,7 +2,7 @@
 
 use super::copy::OffsetPointer;
 use super::share::Argument;
-use core::ffi::{CStr, c_int, c_ulong, c_void};
+use core::ffi::{CStr, c_int, c_void};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 /// One such function, by its name. Its address stands first, for doors that are written in instructions.
@@ -52,14 +52,14 @@ impl NextIoctl {
     }
 
     /// Calls it as the host would have: −1 and errno, or its result. `None` where there is none.
-    pub fn call(&self, fd: i32, request: u32, argument: Argument) -> Option<c_int> {
-        type Function = unsafe extern "C-unwind" fn(c_int, c_ulong, usize) -> c_int;
+    pub fn call(&self, fd: i32, request: usize, argument: Argument) -> Option<c_int> {
+        type Function = unsafe extern "C-unwind" fn(c_int, usize, usize) -> c_int;
         let address = self.0.address()?;
         // SAFETY: what dlsym(3) found under this name is a function of this type: ioctl(2), whose one
         // variadic argument is passed as any other on both architectures.
         let ioctl = unsafe { core::mem::transmute::<*mut c_void, Function>(address) };
         // SAFETY: the arguments that the host gave to a function of the same contract.
-        Some(unsafe { ioctl(fd, c_ulong::from(request), argument.0) })
+        Some(unsafe { ioctl(fd, request, argument.0) })
     }
 }
 

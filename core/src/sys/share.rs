@@ -122,8 +122,8 @@ fn descriptor(word: u64) -> i32 {
 }
 
 /// ioctl(2) with one of the requests above: what the kernel says.
-pub fn ioctl(fd: i32, request: u32, argument: Argument) -> Result<usize, Errno> {
-    let registers = [reg(fd), request as usize, argument.0, 0, 0, 0];
+pub fn ioctl(fd: i32, request: usize, argument: Argument) -> Result<usize, Errno> {
+    let registers = [reg(fd), request, argument.0, 0, 0, 0];
     // SAFETY: the kernel checks the pointer; what it writes there is what the host asked it to write.
     answer(unsafe { syscall(libc::SYS_ioctl, registers) })
 }

@@ -1,0 +1,286 @@
+/* Copies in a tight loop, and what changes the paths behind the descriptors between two of them:
+ * paths_change HOW, in an empty directory. A copy asks for as many bytes as the paths have between
+ * their marks at that moment, `in#7#` and `out#7#`: so each line of a log tells whether it is right.
+ * From DELETED on both files have no name, from HIDDEN on /proc is out of reach. */
+#include "check.h"
+#include <sys/time.h>
+
+#define DELETED 10000
+#define HIDDEN 20000
+#define ROUNDS 400
+#define IN_A_ROW 4
+
+/* Two files, and the number between their marks. */
+struct pair {
+	int in, out;
+	long number;
+};
+
+static void name(char *text, const char *kind, long number)
+{
+	sprintf(text, "%s#%ld#", kind, number);
+}
+
+static struct pair files(long number)
+{
+	char text[40];
+	struct pair pair = { .number = number };
+	name(text, "in", number);
+	pair.in = source(text, 3 * HIDDEN);
+	name(text, "out", number);
+	pair.out = target(text);
+	return pair;
+}
+
+static inline void copies(const struct pair *pair, int count)
+{
+	while (count-- > 0) {
+		loff_t from = 0, to = 0;
+		if (copy_file_range(pair->in, &from, pair->out, &to, pair->number, 0) != pair->number)
+			failed(__FILE__, __LINE__, "a copy");
+	}
+}
+
+static void renames(struct pair *pair, long number)
+{
+	static const char *const kinds[] = { "in", "out" };
+	for (int i = 0; i < 2; i++) {
+		char old[40], new[40];
+		name(old, kinds[i], pair->number);
+		name(new, kinds[i], number);
+		if (rename(old, new) != 0)
+			failed(__FILE__, __LINE__, "rename");
+	}
+	pair->number = number;
+}
+
+static void by_rename(void)
+{
+	struct pair pair = files(1);
+	for (long i = 2; i < ROUNDS; i++) {
+		copies(&pair, IN_A_ROW);
+		renames(&pair, i);
+		copies(&pair, IN_A_ROW);
+	}
+}
+
+static void by_rename_above(void)
+{
+	char old[40], new[40];
+	CHECK(mkdir("above#1#", 0700) == 0);
+	struct pair pair = { source("above#1#/in", 3 * HIDDEN), target("above#1#/out"), 1 };
+	for (long i = 2; i < ROUNDS; i++) {
+		name(old, "above", pair.number);
+		name(new, "above", i);
+		copies(&pair, IN_A_ROW);
+		CHECK(rename(old, new) == 0);
+		pair.number = i;
+		copies(&pair, IN_A_ROW);
+	}
+}
+
+static void by_unlink(void)
+{
+	for (long i = 1; i < ROUNDS; i++) {
+		char text[40];
+		struct pair pair = files(i);
+		copies(&pair, IN_A_ROW);
+		name(text, "in", i);
+		CHECK(unlink(text) == 0);
+		name(text, "out", i);
+		CHECK(unlink(text) == 0);
+		pair.number += DELETED;
+		copies(&pair, IN_A_ROW);
+		close(pair.in);
+		close(pair.out);
+	}
+}
+
+/* The fastest of all, so nothing else stands between: a target with both numbers. */
+static void by_dup(void)
+{
+	int in[2] = { files(1).in, files(2).in };
+	struct pair shown = { dup(in[0]), target("out#1##2#"), 1 };
+	for (long i = 0; i < 20 * ROUNDS; i++) {
+		dup2(in[i % 2], shown.in);
+		shown.number = 1 + i % 2;
+		copies(&shown, 1);
+	}
+}
+
+static void by_close(void)
+{
+	for (long i = 1; i < ROUNDS; i++) {
+		struct pair pair = files(1 + i % 5);
+		copies(&pair, IN_A_ROW);
+		close(pair.in);
+		close(pair.out);
+	}
+}
+
+static void by_chroot(void)
+{
+	int root = open("/", O_PATH), here = open(".", O_PATH);
+	struct pair pair = files(1);
+	CHECK(root >= 0 && here >= 0);
+	for (long i = 0; i < ROUNDS; i++) {
+		copies(&pair, IN_A_ROW);
+		CHECK(chroot(".") == 0);
+		pair.number += HIDDEN;
+		copies(&pair, IN_A_ROW);
+		CHECK(fchdir(root) == 0 && chroot(".") == 0 && fchdir(here) == 0);
+		pair.number -= HIDDEN;
+	}
+}
+
+/* A child has descriptors of its own, and begins with our memory. */
+static void by_forked_child(void)
+{
+	struct pair pair = files(1), other = files(2);
+	for (long i = 0; i < ROUNDS / 4; i++) {
+		copies(&pair, IN_A_ROW);
+		pid_t child = fork();
+		if (child == 0) {
+			dup2(other.in, pair.in);
+			dup2(other.out, pair.out);
+			other.in = pair.in;
+			other.out = pair.out;
+			copies(&other, IN_A_ROW);
+			_exit(0);
+		}
+		copies(&pair, IN_A_ROW);
+		CHECK(ending(child) == 0);
+	}
+}
+
+/* Or in our memory. A frame of its own, which the child leaves as it was. */
+static __attribute__((noinline)) void vforks(struct pair *pair, struct pair *other)
+{
+	copies(pair, IN_A_ROW);
+	pid_t child = vfork();
+	if (child == 0) {
+		dup2(other->in, pair->in);
+		dup2(other->out, pair->out);
+		struct pair mixed = { pair->in, pair->out, other->number };
+		copies(&mixed, IN_A_ROW);
+		_exit(0);
+	}
+	copies(pair, IN_A_ROW);
+	CHECK(ending(child) == 0);
+}
+
+static void by_vforked_child(void)
+{
+	struct pair pair = files(1), other = files(2);
+	for (long i = 0; i < ROUNDS / 4; i++)
+		vforks(&pair, &other);
+}
+
+static struct pair of_handler, of_thread;
+static atomic_int handled;
+
+static void handle(int signal)
+{
+	(void)signal;
+	copies(&of_handler, 2);
+	handled++;
+}
+
+static void by_signal(void)
+{
+	struct itimerval often = { { 0, 200 }, { 0, 200 } }, never = { 0 };
+	of_handler = files(2);
+	of_thread = files(1);
+	CHECK(signal(SIGALRM, handle) != SIG_ERR);
+	CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
+	for (double end = now() + 5; handled < 500 && now() < end;)
+		copies(&of_thread, IN_A_ROW);
+	CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0 && handled >= 10);
+}
+
+static void *of_its_own(void *number)
+{
+	struct pair pair = files((long)number * 10);
+	for (int i = 1; i < 10; i++) {
+		copies(&pair, 30);
+		renames(&pair, (long)number * 10 + i);
+	}
+	return NULL;
+}
+
+static void by_threads(void)
+{
+	pthread_t threads[64];
+	for (long i = 0; i < 64; i++)
+		CHECK(pthread_create(&threads[i], NULL, of_its_own, (void *)(i + 1)) == 0);
+	for (int i = 0; i < 64; i++)
+		CHECK(pthread_join(threads[i], NULL) == 0);
+}
+
+/* What another thread renames shows a millisecond later at the latest, which no copy is quick enough to
+ * have done so many of. What shows before that nobody can tell: such a line is on the list of those that
+ * may be wrong. */
+#define IN_A_MILLISECOND 2000
+
+static atomic_long turn, over;
+
+static void *renames_often(void *pair)
+{
+	for (long i = 2; i < 20; i++) {
+		struct timespec pause = { .tv_nsec = 30000000 };
+		nanosleep(&pause, NULL);
+		turn++;
+		renames(pair, i);
+		turn++;
+	}
+	over = 1;
+	return NULL;
+}
+
+static void by_another_thread(void)
+{
+	static char unsure[10000000];
+	pthread_t thread;
+	struct pair pair = files(1), as_now = pair;
+	long line = 0, seen = 0, since = 0;
+	CHECK(pthread_create(&thread, NULL, renames_often, &pair) == 0);
+	for (; !over && line < (long)sizeof unsure; line++) {
+		copies(&as_now, 1);
+		since++;
+		if (turn != seen || since < IN_A_MILLISECOND)
+			unsure[line] = 1;
+		if (turn != seen && turn % 2 == 0) {
+			seen = turn;
+			as_now = pair;
+			since = 0;
+		}
+	}
+	CHECK(pthread_join(thread, NULL) == 0);
+	FILE *list = fopen("unsure", "w");
+	CHECK(list != NULL);
+	for (long i = 0; i < line; i++)
+		if (unsure[i])
+			fprintf(list, "%ld\n", i);
+	CHECK(fclose(list) == 0);
+}
+
+int main(int argc, char **argv)
+{
+	CHECK(argc == 2);
+	watchdog(60);
+	const struct {
+		const char *how;
+		void (*change)(void);
+	} ways[] = {
+		{ "rename", by_rename }, { "rename above", by_rename_above }, { "unlink", by_unlink },
+		{ "dup2", by_dup }, { "close", by_close }, { "chroot", by_chroot },
+		{ "fork", by_forked_child }, { "vfork", by_vforked_child }, { "signal", by_signal }, { "threads", by_threads },
+		{ "another thread", by_another_thread },
+	};
+	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+		if (strcmp(ways[i].how, argv[1]) == 0) {
+			ways[i].change();
+			return 0;
+		}
+	return 98;
+}
