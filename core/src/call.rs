@@ -224,7 +224,7 @@ pub type Answer = Result<usize, Errno>;
 pub enum Method {
     /// The kernel's copy_file_range answered.
     Kernel,
-    /// The next library's copy_file_range answered (`CFR_FORWARD=next`); how, it did not say.
+    /// The next library answered (`CFR_FORWARD=next`); how, it did not say.
     Next,
     /// Blocks were shared, by FICLONERANGE.
     Reflink,
