@@ -86,6 +86,8 @@ fn begin() {
         && let Ok(words) = sys::private_words(Accounts::WORDS)
         && let Some(accounts) = Accounts::over(words)
     {
+        // A child of vfork(2) that calls first is not taken for the owner.
+        accounts.set(Total::Owner, sys::getpid().unsigned_abs().into());
         SUMMARY.set(accounts);
     }
     let is_wanted = settings.log > Level::Off || record::is_counted();
