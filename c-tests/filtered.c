@@ -1,6 +1,6 @@
 /* Runs a program under a seccomp(2) filter that answers one call with an error, as container
  * runtimes do: filtered CALL ERRNO PROGRAM [ARG]...  Calls: copy_file_range; tmpfile, which is
- * openat with O_TMPFILE; fallocate; fiemap, ficlonerange and fideduperange, which are ioctl(2).
+ * openat with O_TMPFILE; fallocate; memfd_create; fiemap, ficlonerange and fideduperange, which are ioctl(2).
  * The error 0 is a lie: the call says that it has succeeded, and has done nothing. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -27,6 +27,7 @@ static const struct {
 	{ "copy_file_range", SYS_copy_file_range, 0, 0, 0 },
 	{ "tmpfile", SYS_openat, 2, __O_TMPFILE, __O_TMPFILE },
 	{ "fallocate", SYS_fallocate, 0, 0, 0 },
+	{ "memfd_create", SYS_memfd_create, 0, 0, 0 },
 	{ "fiemap", SYS_ioctl, 1, ~0u, FIEMAP },
 	{ "ficlonerange", SYS_ioctl, 1, ~0u, FICLONERANGE },
 	{ "fideduperange", SYS_ioctl, 1, ~0u, FIDEDUPERANGE },

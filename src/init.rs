@@ -79,7 +79,7 @@ fn begin() {
         && let Ok(words) = sys::map_shared(path, WITNESS_NAME, Accounts::WORDS)
         && let Some(witness) = Accounts::over(words)
     {
-        witness.add(Total::Processes, 1);
+        witness.add(Total::Programs, 1);
         WITNESS.set(witness);
     }
     if settings.summary != Summary::No

@@ -143,7 +143,7 @@ fn line(sight: &Sight, others: usize) -> String {
     if sight.rate > 0 {
         let _ = write!(line, ", {}/s", Bytes(sight.rate));
         if let Some(at) = sight.reached() {
-            let seconds = (size - at) / sight.rate;
+            let seconds = (size - at).div_ceil(sight.rate);
             let _ = write!(line, ", {}:{:02} left", seconds / 60, seconds % 60);
         }
     }

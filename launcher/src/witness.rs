@@ -43,7 +43,7 @@ pub(crate) struct Seen {
 
 impl Seen {
     fn of(accounts: &Accounts) -> Seen {
-        Seen { processes: accounts.total(Total::Processes), calls: accounts.total(Total::Calls) }
+        Seen { processes: accounts.total(Total::Programs), calls: accounts.total(Total::Calls) }
     }
 }
 

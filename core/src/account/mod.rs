@@ -48,8 +48,9 @@ impl Part {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(usize)]
 pub enum Total {
-    /// Processes that the library came into.
-    Processes,
+    /// Programs that the library came into: a process that executes another is counted again, a child
+    /// made by fork(2) is not.
+    Programs,
     /// Calls through watched doors.
     Calls,
     /// What whoever made the accounts wants to know: [`Wanted`].
@@ -87,7 +88,7 @@ pub enum Total {
 impl Total {
     /// What adds up over several accounts.
     const SUMS: [Total; 13] = [
-        Total::Processes,
+        Total::Programs,
         Total::Calls,
         Total::Lost,
         Total::Time,
@@ -103,7 +104,7 @@ impl Total {
     ];
 }
 
-/// What is to be accounted, besides processes and calls: bits of [`Total::Wanted`].
+/// What is to be accounted, besides programs and calls: bits of [`Total::Wanted`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Wanted(u64);
 

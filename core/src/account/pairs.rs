@@ -192,3 +192,43 @@ pub(super) fn list(entry: Entry, number: u64) {
     entry.put(PAIR_STATE, PAIR_LISTED);
     entry.put(PAIR_FILES, number);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::accounts;
+    use super::*;
+    use std::vec::Vec;
+
+    /// As when two threads list them at once.
+    #[test]
+    fn files_that_are_listed_twice_are_one_pair() {
+        let accounts = accounts();
+        for (entry, number) in accounts.entries(PAIRS, PAIR_WORDS).zip([1, 2, 1]) {
+            list(entry, number);
+            entry.add(PAIR_CALLS, 3);
+            entry.add(PAIR_BYTES, 10 * number);
+        }
+        let pairs: Vec<_> = accounts.pairs().map(|pair| (pair.calls, pair.bytes)).collect();
+        assert_eq!(pairs, [(6, 20), (3, 20)]);
+    }
+
+    #[test]
+    fn what_is_absorbed_adds_up() {
+        let (one, other) = (accounts(), accounts());
+        for accounts in [one, other] {
+            accounts.entries(PAIRS, PAIR_WORDS).zip(0..).for_each(|(entry, at)| list(entry, at));
+        }
+        for entry in other.entries(PAIRS, PAIR_WORDS) {
+            entry.add(PAIR_BYTES, 2);
+        }
+        other.add(Total::UnlistedBytes, 5);
+        for _ in 0..2 {
+            one.absorb(&other);
+        }
+        assert_eq!(one.pairs().count(), MOST_PAIRS);
+        // Those that stand there by chance are found where they are looked for, or are not listed.
+        let listed: u64 = one.pairs().map(|pair| pair.bytes).sum();
+        let all = listed + one.total(Total::UnlistedBytes);
+        assert_eq!(all, 2 * (2 * MOST_PAIRS as u64 + 5));
+    }
+}

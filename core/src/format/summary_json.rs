@@ -21,10 +21,8 @@ impl Summary<'_> {
         out.write_str("{\"summary\":{\"program\":")?;
         string(out, self.program)?;
         match self.pid {
-            Some(pid) => write!(out, ",\"pid\":{pid},\"processes\":1")?,
-            None => {
-                write!(out, ",\"pid\":null,\"processes\":{}", accounts.total(Total::Processes))?
-            }
+            Some(pid) => write!(out, ",\"pid\":{pid},\"programs\":1")?,
+            None => write!(out, ",\"pid\":null,\"programs\":{}", accounts.total(Total::Programs))?,
         }
         write!(out, ",\"calls\":{},\"bytes\":{}", accounts.answered(), accounts.bytes())?;
         write!(out, ",\"duration_ns\":{},\"methods\":{{", accounts.total(Total::Time))?;

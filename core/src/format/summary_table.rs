@@ -37,10 +37,9 @@ impl Summary<'_> {
         let accounts = self.accounts;
         write!(out, "{}summary of ", self.prefix)?;
         escape::text(&mut Piece::new(out), self.program, ROOM_FOR_NAME);
-        match (self.pid, accounts.total(Total::Processes)) {
-            (Some(pid), _) => write!(out, " ({pid})")?,
-            (None, 1) => out.write_str(", 1 process")?,
-            (None, processes) => write!(out, ", {processes} processes")?,
+        match self.pid {
+            Some(pid) => write!(out, " ({pid})")?,
+            None => write!(out, ", {}", Count(accounts.total(Total::Programs), "program"))?,
         }
         write!(out, ": {}", Count(accounts.answered(), "call"))?;
         let errors = accounts.errors().fold(0u64, |sum, (_, count)| sum.saturating_add(count));
