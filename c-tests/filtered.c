@@ -1,7 +1,7 @@
 /* Runs a program under a seccomp(2) filter that answers one call with an error, as container
  * runtimes do: filtered CALL ERRNO PROGRAM [ARG]...  Calls: copy_file_range; tmpfile, which is
- * openat with O_TMPFILE; fallocate; statx; rt_sigprocmask; fiemap, ficlone, ficlonerange and
- * fideduperange, which are ioctl(2).
+ * openat with O_TMPFILE; fallocate; statx; rt_sigprocmask; memfd_create; fiemap, ficlone, ficlonerange
+ * and fideduperange, which are ioctl(2).
  * The error 0 is a lie: the call says that it has succeeded, and has done nothing. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,6 +31,7 @@ static const struct {
 	{ "statx", SYS_statx, 0, 0, 0 },
 	{ "rt_sigprocmask", SYS_rt_sigprocmask, 0, 0, 0 },
 	{ "ficlone", SYS_ioctl, 1, ~0u, FICLONE },
+	{ "memfd_create", SYS_memfd_create, 0, 0, 0 },
 	{ "fiemap", SYS_ioctl, 1, ~0u, FIEMAP },
 	{ "ficlonerange", SYS_ioctl, 1, ~0u, FICLONERANGE },
 	{ "fideduperange", SYS_ioctl, 1, ~0u, FIDEDUPERANGE },

@@ -79,13 +79,15 @@ fn begin() {
         && let Ok(words) = sys::map_shared(path, WITNESS_NAME, Accounts::WORDS)
         && let Some(witness) = Accounts::over(words)
     {
-        witness.add(Total::Processes, 1);
+        witness.add(Total::Programs, 1);
         WITNESS.set(witness);
     }
     if settings.summary != Summary::No
         && let Ok(words) = sys::private_words(Accounts::WORDS)
         && let Some(accounts) = Accounts::over(words)
     {
+        // A child of vfork(2) that calls first is not taken for the owner.
+        accounts.set(Total::Owner, sys::getpid().unsigned_abs().into());
         SUMMARY.set(accounts);
     }
     let is_wanted = settings.log > Level::Off || record::is_counted();

@@ -170,9 +170,9 @@ impl Recording {
 /// Has the call seen while it is under way.
 #[cold]
 fn mark(witness: &Accounts, call: &Call, begun_ns: u64) -> Option<WayMark> {
-    let off_out = match call.off_out {
+    let start = |offset, fd| match offset {
         Offset::At(bytes) => bytes.cast_unsigned(),
-        Offset::File => sys::position(call.fd_out).unwrap_or(0),
+        Offset::File => sys::position(fd).unwrap_or(0),
         Offset::Bad(_) => 0,
     };
     witness.begin(&UnderWay {
@@ -181,8 +181,10 @@ fn mark(witness: &Accounts, call: &Call, begun_ns: u64) -> Option<WayMark> {
         begun_ns,
         fd_in: call.fd_in,
         fd_out: call.fd_out,
-        off_out,
+        off_in: start(call.off_in, call.fd_in),
+        off_out: start(call.off_out, call.fd_out),
         len: call.len as u64,
+        size_out: sys::stat(call.fd_out).map_or(0, |stat| stat.size),
     })
 }
 

@@ -27,9 +27,20 @@ pub(crate) fn show(line: &str) {
     let columns = tcgetwinsize(&stderr).map_or(0, |size| usize::from(size.ws_col));
     let columns = if columns == 0 { 80 } else { columns };
     // A line that wraps could not be erased; the last column may wrap too.
-    let line: String = line.chars().take(columns.saturating_sub(1)).collect();
-    let bytes = [CLEAR, line.as_bytes(), b"\r"].concat();
+    let bytes = [CLEAR, begin(line, columns.saturating_sub(1)).as_bytes(), b"\r"].concat();
     SHOWN.store(stderr.write_all(&bytes).is_ok(), Ordering::Relaxed);
+}
+
+/// As much of it as fits into so many columns. What is not ASCII may take two.
+fn begin(line: &str, columns: usize) -> &str {
+    let mut room = columns;
+    let end = line.char_indices().find(|(_, character)| {
+        let width = if character.is_ascii() { 1 } else { 2 };
+        let fits = width <= room;
+        room = room.saturating_sub(width);
+        !fits
+    });
+    end.and_then(|(at, _)| line.get(..at)).unwrap_or(line)
 }
 
 /// Takes the line away.

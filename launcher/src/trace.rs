@@ -7,6 +7,7 @@ use crate::failure::{Failure, plain, say};
 use crate::library;
 use crate::live::Live;
 use crate::program::{self, Visibility};
+use crate::progress;
 use crate::summary;
 use crate::witness::{self, Seen, Witness};
 use cfr_core::account::Wanted;
@@ -18,7 +19,7 @@ use std::process::Command;
 
 /// Runs the program to its end: its status.
 pub(crate) fn run(request: Run) -> Result<u8, Failure> {
-    let Run { trace, progress, settings, program: words } = request;
+    let Run { trace, progress: shows_progress, settings, program: words } = request;
     let (name, arguments) =
         words.split_first().ok_or_else(|| Failure::new("no program; see cfr --help"))?;
     let checked = environment::check(settings, if trace { "info" } else { "error" })?;
@@ -33,23 +34,32 @@ pub(crate) fn run(request: Run) -> Result<u8, Failure> {
 
     let wanted = [
         (!matches!(checked.summary, SummaryTo::Nowhere), Wanted::SUMMARY),
-        (progress, Wanted::PROGRESS),
+        (shows_progress && progress::is_watched(), Wanted::PROGRESS),
     ];
     let wanted = wanted.into_iter().filter(|(is_wanted, _)| *is_wanted);
     let wanted = wanted.fold(Wanted::NOTHING, |all, (_, one)| all.and(one));
     let is_needed = trace || wanted != Wanted::NOTHING;
-    let witness = is_needed.then(|| Witness::new(wanted)).transpose()?;
+    let witness = match is_needed.then(|| Witness::new(wanted)).transpose() {
+        // A trace has its lines all the same.
+        Err(failure) if wanted == Wanted::NOTHING => {
+            failure.say();
+            None
+        }
+        made => made?,
+    };
     let mut command = Command::new(&path);
     command.arg0(name).args(arguments);
     prepare(&mut command, &library, &visibility, &checked.variables, witness.as_ref());
-    let live = witness.as_ref().filter(|_| progress).map(|witness| Live::new(*witness.accounts()));
+    let watched = witness.as_ref().filter(|_| wanted.contains(Wanted::PROGRESS));
+    let live = watched.map(|witness| Live::new(*witness.accounts()));
     let ended = child::run(command)?;
     drop(live);
     if let Some(witness) = witness {
-        summary::write(&checked, witness.accounts(), &path, ended.pid)?;
-        let seen = witness.seen();
+        let written = summary::write(&checked, witness.accounts(), &path, ended.pid);
+        let (seen, is_summed) = (witness.close(), wanted.contains(Wanted::SUMMARY));
+        written?;
         // Who changes user, capabilities or namespace logs, and may not open the witness.
-        if trace && !checked.log_has_grown() {
+        if (trace || is_summed) && !checked.log_has_grown() {
             explain_silence(seen, &visibility, &checked, &path);
         }
     }

@@ -3,15 +3,19 @@
 //! that could be left behind, and are complete however a process ends.
 
 use crate::failure::{Failure, told};
+use crate::inherited::is_ignored;
 use cfr_core::account::{Accounts, Total, Wanted};
 use cfr_core::errno::Errno;
 use cfr_core::settings::WITNESS_NAME;
 use cfr_core::sys;
 use rustix::fs::{MemfdFlags, SealFlags};
+use signal_hook::consts::signal::SIGXFSZ;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
 /// The variable that tells the library of it.
 pub(crate) const VARIABLE: &str = "CFR_WITNESS";
@@ -24,7 +28,7 @@ pub(crate) struct Witness {
     accounts: Accounts,
     /// What had been counted before.
     before: Seen,
-    /// The accounts of the launcher that this one runs under.
+    /// The accounts of the launcher that this one runs under, where it has its own.
     outer: Option<Accounts>,
 }
 
@@ -39,7 +43,7 @@ pub(crate) struct Seen {
 
 impl Seen {
     fn of(accounts: &Accounts) -> Seen {
-        Seen { processes: accounts.total(Total::Processes), calls: accounts.total(Total::Calls) }
+        Seen { processes: accounts.total(Total::Programs), calls: accounts.total(Total::Calls) }
     }
 }
 
@@ -61,7 +65,8 @@ impl Witness {
     }
 
     fn made(wanted: Wanted, outer: Option<Accounts>) -> Result<Witness, Failure> {
-        let made = || -> std::io::Result<(File, OsString, Accounts)> {
+        let made = || -> io::Result<(File, OsString, Accounts)> {
+            survive_size_limit()?;
             let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
             let file = rustix::fs::memfd_create("cfr-witness", flags)?;
             rustix::fs::ftruncate(&file, (Accounts::WORDS * size_of::<u64>()) as u64)?;
@@ -69,8 +74,7 @@ impl Witness {
             rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::SEAL)?;
             let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
             let path = OsString::from(path);
-            let accounts =
-                map(&path).map_err(|errno| std::io::Error::from_raw_os_error(errno.0))?;
+            let accounts = map(&path).map_err(|errno| io::Error::from_raw_os_error(errno.0))?;
             Ok((file.into(), path, accounts))
         };
         let (file, path, accounts) = made().map_err(|error| {
@@ -91,19 +95,27 @@ impl Witness {
         &self.accounts
     }
 
-    /// What was counted since this launcher has it; the launcher outside hears of it too.
-    pub(crate) fn seen(&self) -> Seen {
+    /// What was counted since this launcher has it, when all is done: the launcher outside gets it too.
+    pub(crate) fn close(self) -> Seen {
         let now = Seen::of(&self.accounts);
         let seen = Seen {
             processes: now.processes.saturating_sub(self.before.processes),
             calls: now.calls.saturating_sub(self.before.calls),
         };
         if let Some(outer) = &self.outer {
-            outer.add(Total::Processes, seen.processes);
-            outer.add(Total::Calls, seen.calls);
+            outer.absorb(&self.accounts);
         }
         seen
     }
+}
+
+/// A limit on the size of files (setrlimit(2), `RLIMIT_FSIZE`) is an error then, and no death. The program
+/// begins without: exec(3) takes what is caught back to its default.
+fn survive_size_limit() -> io::Result<()> {
+    if !is_ignored(SIGXFSZ) {
+        signal_hook::flag::register(SIGXFSZ, Arc::default())?;
+    }
+    Ok(())
 }
 
 fn map(path: &OsStr) -> Result<Accounts, Errno> {

@@ -13,7 +13,7 @@ mod sink;
 pub(crate) use complaints::Complaints;
 pub(crate) use paths::PATHS;
 
-use cfr_core::account::{Accounts, Total};
+use cfr_core::account::{Accounts, Total, Wanted};
 use cfr_core::errno::Errno;
 use cfr_core::format::{self, EventWriter, Format, Said, printable};
 use cfr_core::line::Line;
@@ -24,14 +24,11 @@ use cfr_core::trail::MESSAGES;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use pool::LINES;
-use sink::{Sink, program};
+use sink::{STANDARD_ERROR, Sink, program};
 use std::sync::Mutex;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber, span};
-
-/// Bytes of the longest summary.
-const ROOM_FOR_SUMMARY: usize = 8192;
 
 const GIVEN_UP: &str = "the program put its own files under its number too often";
 const DROPPED: &str = "its lines are dropped and counted";
@@ -71,6 +68,8 @@ pub(crate) struct Log {
     /// Where the summary goes, if there is to be one.
     summary: Option<Sink>,
     accounts: [Option<Accounts>; 2],
+    /// Whether the launcher's line of progress may stand where the next line comes to stand.
+    clears: bool,
 }
 
 impl Log {
@@ -80,6 +79,7 @@ impl Log {
         accounts: [Option<Accounts>; 2],
     ) -> Self {
         let console = Sink::standard_error();
+        let shows = |accounts: &Accounts| accounts.wants(Wanted::PROGRESS);
         Log {
             console: if settings.log_file.is_some() { console.impatient() } else { console },
             file: settings.log_file.map(Sink::file),
@@ -92,6 +92,9 @@ impl Log {
                 settings::Summary::Yes => Some(Sink::kept_standard_error()),
                 settings::Summary::File(template) => Some(Sink::file(template)),
             },
+            clears: settings.log_file.is_none()
+                && accounts.iter().flatten().any(shows)
+                && sys::is_terminal(STANDARD_ERROR),
             accounts,
         }
     }
@@ -125,6 +128,9 @@ impl Log {
         let sink = self.file.as_ref().unwrap_or(&self.console);
         let taken = LINES.with_page(|page| {
             let mut line = Line::new(page);
+            if self.clears {
+                line.bytes(b"\x1b[K");
+            }
             if self.file.is_none() && self.settings.log_format == Format::Text {
                 line.bytes(b"cfr: ");
             }
@@ -153,7 +159,8 @@ impl Log {
 
     /// Writes the summary of these accounts, of this process, where it belongs: one write, as a line is.
     pub(crate) fn summarize(&self, accounts: &Accounts, pid: i32) {
-        static ROOM: Mutex<[u8; ROOM_FOR_SUMMARY]> = Mutex::new([0; ROOM_FOR_SUMMARY]);
+        static ROOM: Mutex<[u8; format::Summary::LONGEST]> =
+            Mutex::new([0; format::Summary::LONGEST]);
         // Another thread, or the one that this signal handler interrupted, is about to write it.
         let Ok(mut room) = ROOM.try_lock() else { return };
         let mut text = Line::new(&mut *room);

@@ -16,7 +16,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 /// How long a line may wait for a slow reader, in milliseconds.
 const PATIENCE_MS: u32 = 1000;
 
-const STANDARD_ERROR: i32 = 2;
+pub(super) const STANDARD_ERROR: i32 = 2;
 
 /// A file that is opened when the first line comes, and again when its descriptor is gone.
 struct File {
@@ -102,9 +102,10 @@ impl Sink {
     /// The same under a number of its own, for what is written when the program has closed its own, as
     /// GNU's programs do when they end. Whoever reads there waits for the end of the process.
     pub(super) fn kept_standard_error() -> Self {
-        let kept = sys::duplicate_high(STANDARD_ERROR).ok();
-        let handle = kept.and_then(|fd| Some(Handle::identified(fd, sys::identify(fd).ok()?, 0)));
-        Sink::new(None, handle.map_or(0, Handle::pack))
+        // Where no number is free it is the program's own, for as long as that stays open.
+        let fd = sys::duplicate_high(STANDARD_ERROR).unwrap_or(STANDARD_ERROR);
+        let identity = sys::identify(fd);
+        Sink::new(None, identity.map_or(0, |found| Handle::identified(fd, found, 0).pack()))
     }
 
     /// A file, opened when the first line comes: most processes never copy.

@@ -33,6 +33,13 @@ impl Entry {
         })
     }
 
+    /// Takes the words from `first` on over from another entry.
+    pub(super) fn take(self, other: Entry, first: usize) {
+        for at in first..self.0.len() {
+            self.put(at, other.get(at));
+        }
+    }
+
     pub(super) fn put_name(self, at: usize, name: Option<&[u8]>) {
         const CUT: &[u8] = b"...";
         const LONGEST: usize = NAME_WORDS * 8;

@@ -48,8 +48,9 @@ impl Part {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(usize)]
 pub enum Total {
-    /// Processes that the library came into.
-    Processes,
+    /// Programs that the library came into: a process that executes another is counted again, a child
+    /// made by fork(2) is not.
+    Programs,
     /// Calls through watched doors.
     Calls,
     /// What whoever made the accounts wants to know: [`Wanted`].
@@ -76,9 +77,34 @@ pub enum Total {
     UnlistedCalls,
     /// Their bytes.
     UnlistedBytes,
+    /// Those of them that failed.
+    UnlistedErrors,
+    /// Nanoseconds that they took together.
+    UnlistedTime,
+    /// Nanoseconds that the slowest call took.
+    Longest,
 }
 
-/// What is to be accounted, besides processes and calls: bits of [`Total::Wanted`].
+impl Total {
+    /// What adds up over several accounts.
+    const SUMS: [Total; 13] = [
+        Total::Programs,
+        Total::Calls,
+        Total::Lost,
+        Total::Time,
+        Total::Empty,
+        Total::Shared,
+        Total::PartlyShared,
+        Total::NotShared,
+        Total::Differing,
+        Total::UnlistedCalls,
+        Total::UnlistedBytes,
+        Total::UnlistedErrors,
+        Total::UnlistedTime,
+    ];
+}
+
+/// What is to be accounted, besides programs and calls: bits of [`Total::Wanted`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Wanted(u64);
 
@@ -96,12 +122,14 @@ impl Wanted {
         Wanted(self.0 | other.0)
     }
 
-    const fn contains(self, other: Wanted) -> bool {
+    /// Whether all that `other` names is wanted.
+    #[must_use]
+    pub const fn contains(self, other: Wanted) -> bool {
         self.0 & other.0 == other.0
     }
 }
 
-const TOTALS: Part = Part(0, 16);
+const TOTALS: Part = Part(0, 24);
 const DOORS: Part = Part::after(TOTALS, Door::ALL.len());
 const METHOD_CALLS: Part = Part::after(DOORS, Method::ALL.len());
 const METHOD_BYTES: Part = Part::after(METHOD_CALLS, Method::ALL.len());
@@ -116,6 +144,16 @@ const UNDER_WAY: Part = Part::after(PAIRS, MOST_UNDER_WAY * WAY_WORDS);
 const NUMBERS: usize = 134;
 
 impl Accounts {
+    /// Lists every pair and keeps every slow call, for tests of what is made of them: files of their own
+    /// each.
+    #[cfg(test)]
+    pub(crate) fn list_all(&self) {
+        for (number, entry) in self.entries(PAIRS, PAIR_WORDS).enumerate() {
+            pairs::list(entry, number as u64);
+        }
+        self.entries(SLOWEST, SLOW_WORDS).for_each(slow::show);
+    }
+
     /// How many words they take.
     pub const WORDS: usize = UNDER_WAY.end();
 
@@ -159,6 +197,12 @@ impl Accounts {
         Wanted(self.total(Total::Wanted)).contains(wanted)
     }
 
+    fn raise(&self, total: Total, value: u64) {
+        if let Some(word) = self.words.get(total as usize) {
+            word.fetch_max(value, Ordering::Relaxed);
+        }
+    }
+
     fn part(&self, part: Part) -> &'static [AtomicU64] {
         self.words.get(part.0..part.end()).unwrap_or_default()
     }
@@ -198,6 +242,7 @@ impl Accounts {
             self.in_part(DOORS, record.door as usize, 1);
             self.add(Total::Time, record.duration_ns);
             self.in_part(LATENCY, bucket(record.duration_ns), 1);
+            self.raise(Total::Longest, record.duration_ns);
         }
         self.in_part(METHOD_CALLS, record.method as usize, 1);
         self.in_part(METHOD_BYTES, record.method as usize, record.bytes);
@@ -229,6 +274,21 @@ impl Accounts {
         }
     }
 
+    /// Adds what stands in other accounts, as if it had been counted here.
+    pub fn absorb(&self, other: &Accounts) {
+        for total in Total::SUMS {
+            self.add(total, other.total(total));
+        }
+        self.raise(Total::Longest, other.longest_ns());
+        for part in [DOORS, METHOD_CALLS, METHOD_BYTES, ERRORS, LATENCY] {
+            for (ours, theirs) in self.part(part).iter().zip(other.part(part)) {
+                ours.fetch_add(theirs.load(Ordering::Relaxed), Ordering::Relaxed);
+            }
+        }
+        self.absorb_slow(other);
+        self.absorb_pairs(other);
+    }
+
     /// Whether [`Accounts::count`] would keep the paths of a call on these files, that took so long.
     #[must_use]
     pub fn wants_paths(&self, files: Option<&Files>, duration_ns: u64) -> bool {
@@ -239,6 +299,25 @@ impl Accounts {
     #[must_use]
     pub fn through(&self, door: Door) -> u64 {
         self.read(DOORS, door as usize)
+    }
+
+    /// Calls that were answered.
+    #[must_use]
+    pub fn answered(&self) -> u64 {
+        Door::ALL.into_iter().fold(0, |sum, door| sum.saturating_add(self.through(door)))
+    }
+
+    /// Calls that came in and were not answered: they are under way still, or their process died in
+    /// them.
+    #[must_use]
+    pub fn unfinished(&self) -> u64 {
+        self.total(Total::Calls).saturating_sub(self.answered())
+    }
+
+    /// Bytes copied or shared.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        Method::ALL.into_iter().fold(0, |sum, method| sum.saturating_add(self.by(method).1))
     }
 
     /// Calls, and their bytes, that were answered by `method`.
@@ -262,10 +341,11 @@ impl Accounts {
     pub fn latency_ns(&self, share: u64) -> u64 {
         let buckets = self.part(LATENCY);
         let counts = || buckets.iter().map(|word| word.load(Ordering::Relaxed));
-        let wanted = (counts().sum::<u64>() * share).div_ceil(1000);
-        let mut seen = 0;
+        let calls = counts().fold(0u64, u64::saturating_add);
+        let wanted = calls.saturating_mul(share).div_ceil(1000);
+        let mut seen = 0u64;
         for (index, count) in counts().enumerate() {
-            seen += count;
+            seen = seen.saturating_add(count);
             if seen >= wanted && seen > 0 {
                 return top(index).min(self.longest_ns());
             }
@@ -276,7 +356,7 @@ impl Accounts {
     /// The time of the slowest call, in nanoseconds.
     #[must_use]
     pub fn longest_ns(&self) -> u64 {
-        self.slowest().map(|slow| slow.duration_ns()).max().unwrap_or(0)
+        self.total(Total::Longest)
     }
 }
 
@@ -293,7 +373,7 @@ pub(super) mod tests {
 
     #[test]
     fn parts_do_not_overlap() {
-        assert!((Total::UnlistedBytes as usize) < TOTALS.1);
+        assert!((Total::Longest as usize) < TOTALS.1);
         assert!(Accounts::over(&[]).is_none());
         let accounts = accounts();
         for word in accounts.part(UNDER_WAY).iter().chain(accounts.part(TOTALS)) {
@@ -301,5 +381,37 @@ pub(super) mod tests {
         }
         assert_eq!(accounts.pairs().count(), 0);
         assert_eq!(accounts.total(Total::UnlistedBytes), 7);
+    }
+
+    /// Whoever has the launcher's accounts can write anything there.
+    #[test]
+    fn garbage_is_read_to_its_end() {
+        let mut state = 0x9e37_79b9_7f4a_7c15u64;
+        for round in 0..200 {
+            let accounts = accounts();
+            for word in accounts.words {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                let value = match (round % 4, state % 5) {
+                    (0, _) => state,
+                    (1, _) => u64::MAX,
+                    (_, 0) => state,
+                    (_, small) => small - 1,
+                };
+                word.store(value, Ordering::Relaxed);
+            }
+            let other = tests::accounts();
+            other.absorb(&accounts);
+            for accounts in [accounts, other] {
+                let _ = (accounts.latency_ns(990), accounts.bytes(), accounts.unfinished());
+                assert!(accounts.pairs().count() <= MOST_PAIRS);
+                assert!(accounts.slowest().count() <= SLOW_CALLS);
+                assert!(accounts.under_way().count() <= MOST_UNDER_WAY);
+                for (source, target) in accounts.pairs().map(|pair| pair.names()) {
+                    assert!(source.bytes().len() + target.bytes().len() <= 192);
+                }
+            }
+        }
     }
 }

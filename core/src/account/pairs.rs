@@ -42,47 +42,65 @@ const PAIR_SOURCE: usize = 9;
 const PAIR_TARGET: usize = PAIR_SOURCE + NAME_WORDS;
 pub(super) const PAIR_WORDS: usize = PAIR_TARGET + NAME_WORDS;
 
-/// Two files between which something was copied.
+/// Two files between which something was copied, and what became of the calls.
 #[derive(Clone, Copy)]
-pub struct Pair(Entry);
+pub struct Pair {
+    /// Its names.
+    entry: Entry,
+    /// Calls.
+    pub calls: u64,
+    /// Bytes copied or shared.
+    pub bytes: u64,
+    /// Calls that failed.
+    pub errors: u64,
+    /// Nanoseconds that the calls took together.
+    pub time_ns: u64,
+}
 
 impl Pair {
-    /// Calls.
-    #[must_use]
-    pub fn calls(&self) -> u64 {
-        self.0.get(PAIR_CALLS)
+    fn of(entry: Entry) -> Pair {
+        Pair {
+            entry,
+            calls: entry.get(PAIR_CALLS),
+            bytes: entry.get(PAIR_BYTES),
+            errors: entry.get(PAIR_ERRORS),
+            time_ns: entry.get(PAIR_TIME),
+        }
     }
 
-    /// Bytes copied or shared.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.0.get(PAIR_BYTES)
-    }
-
-    /// Calls that failed.
-    #[must_use]
-    pub fn errors(&self) -> u64 {
-        self.0.get(PAIR_ERRORS)
-    }
-
-    /// Nanoseconds that the calls took together.
-    #[must_use]
-    pub fn time_ns(&self) -> u64 {
-        self.0.get(PAIR_TIME)
+    fn and(self, entry: Entry) -> Pair {
+        let other = Pair::of(entry);
+        Pair {
+            entry: self.entry,
+            calls: self.calls.saturating_add(other.calls),
+            bytes: self.bytes.saturating_add(other.bytes),
+            errors: self.errors.saturating_add(other.errors),
+            time_ns: self.time_ns.saturating_add(other.time_ns),
+        }
     }
 
     /// Source and target.
     #[must_use]
     pub fn names(&self) -> (Name, Name) {
-        (self.0.name(PAIR_SOURCE), self.0.name(PAIR_TARGET))
+        (self.entry.name(PAIR_SOURCE), self.entry.name(PAIR_TARGET))
     }
 }
 
 impl Accounts {
     /// The pairs that are listed, in no order.
     pub fn pairs(&self) -> impl Iterator<Item = Pair> {
-        let listed = |entry: &Entry| entry.get(PAIR_STATE) == PAIR_LISTED;
-        self.entries(PAIRS, PAIR_WORDS).filter(listed).map(Pair)
+        let all = self.entries(PAIRS, PAIR_WORDS);
+        all.clone().enumerate().filter_map(move |(place, entry)| {
+            if entry.get(PAIR_STATE) != PAIR_LISTED {
+                return None;
+            }
+            // Threads that came with the same files at once may have listed them once each.
+            let files = files(entry);
+            let same = |entry: &Entry| is_of(*entry, &files);
+            let is_first = !all.clone().take(place).any(|entry| same(&entry));
+            let others = all.clone().skip(place + 1).filter(same);
+            is_first.then(|| others.fold(Pair::of(entry), Pair::and))
+        })
     }
 
     /// The entries, beginning where these files would stand.
@@ -105,29 +123,49 @@ impl Accounts {
 
     /// Counts a call between two files.
     pub(super) fn count_between(&self, files: &Files, record: &Record<'_>) {
-        match self.pair(files).or_else(|| self.new_pair(files, record)) {
-            Some(pair) => {
-                pair.add(PAIR_CALLS, 1);
-                pair.add(PAIR_BYTES, record.bytes);
-                pair.add(PAIR_ERRORS, record.errno().is_some().into());
-                pair.add(PAIR_TIME, record.duration_ns);
-            }
+        let sums = [1, record.bytes, record.errno().is_some().into(), record.duration_ns];
+        self.add_between(files, sums, |entry| {
+            entry.put_name(PAIR_SOURCE, record.path_in);
+            entry.put_name(PAIR_TARGET, record.path_out);
+        });
+    }
+
+    pub(super) fn absorb_pairs(&self, other: &Accounts) {
+        for pair in other.pairs() {
+            let sums = [pair.calls, pair.bytes, pair.errors, pair.time_ns];
+            let names = |entry: Entry| entry.take(pair.entry, PAIR_SOURCE);
+            self.add_between(&files(pair.entry), sums, names);
+        }
+    }
+
+    /// Adds calls, bytes, errors and time; `put_names` gives files that are not listed yet their names.
+    fn add_between(&self, files: &Files, sums: [u64; 4], put_names: impl FnOnce(Entry)) {
+        const SUMS: [usize; 4] = [PAIR_CALLS, PAIR_BYTES, PAIR_ERRORS, PAIR_TIME];
+        const UNLISTED: [Total; 4] = [
+            Total::UnlistedCalls,
+            Total::UnlistedBytes,
+            Total::UnlistedErrors,
+            Total::UnlistedTime,
+        ];
+        match self.pair(files).or_else(|| self.new_pair(files, put_names)) {
+            Some(pair) => SUMS.into_iter().zip(sums).for_each(|(at, count)| pair.add(at, count)),
             None => {
-                self.add(Total::UnlistedCalls, 1);
-                self.add(Total::UnlistedBytes, record.bytes);
+                UNLISTED.into_iter().zip(sums).for_each(|(total, count)| self.add(total, count));
             }
         }
     }
 
-    /// Lists the files, with the paths of the record.
-    fn new_pair(&self, files: &Files, record: &Record<'_>) -> Option<Entry> {
+    /// Lists the files.
+    fn new_pair(&self, files: &Files, put_names: impl FnOnce(Entry)) -> Option<Entry> {
         for entry in self.pairs_from(files) {
-            if entry.moves(PAIR_STATE, PAIR_FREE, PAIR_BEING_WRITTEN) {
+            // Where all are taken none is written to: the host's threads share these words.
+            if entry.get(PAIR_STATE) == PAIR_FREE
+                && entry.moves(PAIR_STATE, PAIR_FREE, PAIR_BEING_WRITTEN)
+            {
                 for (at, word) in files.0.into_iter().enumerate() {
                     entry.put(PAIR_FILES + at, word);
                 }
-                entry.put_name(PAIR_SOURCE, record.path_in);
-                entry.put_name(PAIR_TARGET, record.path_out);
+                put_names(entry);
                 entry.put(PAIR_STATE, PAIR_LISTED);
                 return Some(entry);
             }
@@ -140,7 +178,57 @@ impl Accounts {
     }
 }
 
+fn files(entry: Entry) -> Files {
+    Files([0, 1, 2, 3].map(|at| entry.get(PAIR_FILES + at)))
+}
+
 fn is_of(entry: Entry, files: &Files) -> bool {
     entry.get(PAIR_STATE) == PAIR_LISTED
         && files.0.iter().enumerate().all(|(at, &word)| entry.get(PAIR_FILES + at) == word)
+}
+
+#[cfg(test)]
+pub(super) fn list(entry: Entry, number: u64) {
+    entry.put(PAIR_STATE, PAIR_LISTED);
+    entry.put(PAIR_FILES, number);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::accounts;
+    use super::*;
+    use std::vec::Vec;
+
+    /// As when two threads list them at once.
+    #[test]
+    fn files_that_are_listed_twice_are_one_pair() {
+        let accounts = accounts();
+        for (entry, number) in accounts.entries(PAIRS, PAIR_WORDS).zip([1, 2, 1]) {
+            list(entry, number);
+            entry.add(PAIR_CALLS, 3);
+            entry.add(PAIR_BYTES, 10 * number);
+        }
+        let pairs: Vec<_> = accounts.pairs().map(|pair| (pair.calls, pair.bytes)).collect();
+        assert_eq!(pairs, [(6, 20), (3, 20)]);
+    }
+
+    #[test]
+    fn what_is_absorbed_adds_up() {
+        let (one, other) = (accounts(), accounts());
+        for accounts in [one, other] {
+            accounts.entries(PAIRS, PAIR_WORDS).zip(0..).for_each(|(entry, at)| list(entry, at));
+        }
+        for entry in other.entries(PAIRS, PAIR_WORDS) {
+            entry.add(PAIR_BYTES, 2);
+        }
+        other.add(Total::UnlistedBytes, 5);
+        for _ in 0..2 {
+            one.absorb(&other);
+        }
+        assert_eq!(one.pairs().count(), MOST_PAIRS);
+        // Those that stand there by chance are found where they are looked for, or are not listed.
+        let listed: u64 = one.pairs().map(|pair| pair.bytes).sum();
+        let all = listed + one.total(Total::UnlistedBytes);
+        assert_eq!(all, 2 * (2 * MOST_PAIRS as u64 + 5));
+    }
 }

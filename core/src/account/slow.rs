@@ -78,30 +78,51 @@ impl Accounts {
         self.entries(SLOWEST, SLOW_WORDS).filter(whole).map(Slow)
     }
 
-    /// Who gives way to a slower call, and the time that it took.
+    /// Who gives way to a slower call, and the time that it took. Not one that another thread writes to,
+    /// or that a process was killed over.
     pub(super) fn least_slow(&self) -> (Option<Entry>, u64) {
-        let least = self.entries(SLOWEST, SLOW_WORDS).min_by_key(|entry| entry.get(SLOW_DURATION));
+        let whole = |entry: &Entry| entry.get(SLOW_SEQUENCE).is_multiple_of(2);
+        let entries = self.entries(SLOWEST, SLOW_WORDS).filter(whole);
+        let least = entries.min_by_key(|entry| entry.get(SLOW_DURATION));
         (least, least.map_or(u64::MAX, |entry| entry.get(SLOW_DURATION)))
     }
 
-    pub(super) fn keep_if_slow(&self, record: &Record<'_>) {
+    /// Has `write` write into the place of a faster call, where there is one.
+    fn keep(&self, duration_ns: u64, write: impl FnOnce(Entry)) {
         let (Some(entry), least) = self.least_slow() else { return };
         let sequence = entry.get(SLOW_SEQUENCE);
-        // Another thread that writes there has a slow call too; one of the two is let go.
-        if record.duration_ns <= least
-            || !sequence.is_multiple_of(2)
-            || !entry.moves(SLOW_SEQUENCE, sequence, sequence + 1)
-        {
+        // Another thread that takes the same place has a slow call too; one of the two is let go.
+        if duration_ns <= least || !entry.moves(SLOW_SEQUENCE, sequence, sequence | 1) {
             return;
         }
-        entry.put(SLOW_DURATION, record.duration_ns);
-        entry.put(SLOW_PID, record.pid.unsigned_abs().into());
-        entry.put(SLOW_DOOR, record.door as u64);
-        entry.put(SLOW_METHOD, record.method as u64);
-        entry.put(SLOW_BYTES, record.bytes);
-        entry.put(SLOW_ERRNO, record.errno().map_or(0, |errno| errno.0.unsigned_abs().into()));
-        entry.put_name(SLOW_SOURCE, record.path_in);
-        entry.put_name(SLOW_TARGET, record.path_out);
-        entry.put(SLOW_SEQUENCE, sequence + 2);
+        entry.put(SLOW_DURATION, duration_ns);
+        write(entry);
+        entry.put(SLOW_SEQUENCE, sequence.wrapping_add(2));
     }
+
+    pub(super) fn absorb_slow(&self, other: &Accounts) {
+        for Slow(slow) in other.slowest() {
+            self.keep(slow.get(SLOW_DURATION), |entry| entry.take(slow, SLOW_PID));
+        }
+    }
+
+    pub(super) fn keep_if_slow(&self, record: &Record<'_>) {
+        self.keep(record.duration_ns, |entry| put(entry, record));
+    }
+}
+
+fn put(entry: Entry, record: &Record<'_>) {
+    entry.put(SLOW_PID, record.pid.unsigned_abs().into());
+    entry.put(SLOW_DOOR, record.door as u64);
+    entry.put(SLOW_METHOD, record.method as u64);
+    entry.put(SLOW_BYTES, record.bytes);
+    entry.put(SLOW_ERRNO, record.errno().map_or(0, |errno| errno.0.unsigned_abs().into()));
+    entry.put_name(SLOW_SOURCE, record.path_in);
+    entry.put_name(SLOW_TARGET, record.path_out);
+}
+
+#[cfg(test)]
+pub(super) fn show(entry: Entry) {
+    entry.put(SLOW_SEQUENCE, 0);
+    entry.put(SLOW_ERRNO, 95);
 }

@@ -12,7 +12,9 @@ const WAY_BEGUN: usize = 2;
 const WAY_DESCRIPTORS: usize = 3;
 const WAY_OFFSET: usize = 4;
 const WAY_LEN: usize = 5;
-pub(super) const WAY_WORDS: usize = 6;
+const WAY_SOURCE_OFFSET: usize = 6;
+const WAY_SIZE: usize = 7;
+pub(super) const WAY_WORDS: usize = 8;
 
 /// A call that has not returned yet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,10 +29,14 @@ pub struct UnderWay {
     pub fd_in: i32,
     /// Target descriptor.
     pub fd_out: i32,
+    /// Where the source's range begins, in bytes.
+    pub off_in: u64,
     /// Where the target's range begins, in bytes.
     pub off_out: u64,
     /// Bytes asked for.
     pub len: u64,
+    /// The target's size before, in bytes: what grows beyond it was copied.
+    pub size_out: u64,
 }
 
 /// The place of a call that is under way; [`WayMark::end`] gives it back.
@@ -55,8 +61,10 @@ impl Accounts {
         entry.put(WAY_BEGUN, way.begun_ns);
         let [fd_in, fd_out] = [way.fd_in, way.fd_out].map(|fd| u64::from(fd.cast_unsigned()));
         entry.put(WAY_DESCRIPTORS, fd_in << 32 | fd_out);
+        entry.put(WAY_SOURCE_OFFSET, way.off_in);
         entry.put(WAY_OFFSET, way.off_out);
         entry.put(WAY_LEN, way.len);
+        entry.put(WAY_SIZE, way.size_out);
         entry.put(WAY_THREAD, tid.into());
         Some(WayMark(entry))
     }
@@ -73,8 +81,10 @@ impl Accounts {
                 begun_ns: entry.get(WAY_BEGUN),
                 fd_in: number(descriptors >> 32),
                 fd_out: number(descriptors & u64::from(u32::MAX)),
+                off_in: entry.get(WAY_SOURCE_OFFSET),
                 off_out: entry.get(WAY_OFFSET),
                 len: entry.get(WAY_LEN),
+                size_out: entry.get(WAY_SIZE),
             };
             // Another one may have taken its place meanwhile.
             (entry.get(WAY_THREAD) == thread).then_some(way)
@@ -100,8 +110,10 @@ mod tests {
             begun_ns: 1,
             fd_in: 3,
             fd_out: 4,
+            off_in: 2,
             off_out: 5,
             len: u64::MAX,
+            size_out: 6,
         };
         let first = accounts.begin(&way(1)).unwrap();
         let second = accounts.begin(&way(65)).unwrap();

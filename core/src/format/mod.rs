@@ -6,11 +6,15 @@ mod escape;
 mod json;
 mod piece;
 mod summary;
+mod summary_json;
+mod summary_table;
 mod text;
+mod units;
 
 pub use escape::printable;
 pub use json::KEYS as JSON_KEYS;
-pub use summary::{Bytes, Summary};
+pub use summary::Summary;
+pub use units::Bytes;
 
 use crate::line::Line;
 use crate::record::Record;

@@ -107,6 +107,16 @@ pub(super) fn move_up(low: i32) -> Result<i32, Errno> {
     high
 }
 
+/// Whether it is a terminal: what else has no size in rows and columns (ioctl_tty(2)).
+#[must_use]
+pub fn is_terminal(fd: i32) -> bool {
+    let mut size = [0u16; 4];
+    let request = usize::try_from(libc::TIOCGWINSZ).unwrap_or(0);
+    let registers = [reg(fd), request, size.as_mut_ptr() as usize, 0, 0, 0];
+    // SAFETY: struct winsize is four shorts.
+    answer(unsafe { syscall(libc::SYS_ioctl, registers) }).is_ok()
+}
+
 /// Another descriptor for the same, at 10 or above, close-on-exec. EMFILE where there is no room, EBADF
 /// where it is closed.
 pub fn duplicate_high(fd: i32) -> Result<i32, Errno> {

@@ -30,8 +30,8 @@ pub use copy::{
 };
 pub use fiemap::{Map, Sharing, is_beyond_filesystem, next_data, shares_blocks};
 pub use file::{
-    Identity, Opened, Readiness, close, duplicate_high, getcwd, identify, open_append, position,
-    readlink_fd, set_position, wait_writable, write, write_at_end, write_no_wait,
+    Identity, Opened, Readiness, close, duplicate_high, getcwd, identify, is_terminal, open_append,
+    position, readlink_fd, set_position, wait_writable, write, write_at_end, write_no_wait,
 };
 pub use host::{
     environment, executed_as, exit, is_secure, map_shared, monotonic_ns, next_copy_file_range,

@@ -1,0 +1,102 @@
+//! Numbers with their units, for eyes.
+
+use crate::line::Line;
+use core::fmt::{self, Write};
+
+/// Bytes, in units of 1024.
+pub struct Bytes(pub u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+        in_units(f, self.0, 1024, "B", &UNITS)
+    }
+}
+
+/// A time in nanoseconds.
+pub(super) struct Time(pub(super) u64);
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        in_units(f, self.0, 1000, "ns", &["us", "ms", "s", "ks"])
+    }
+}
+
+/// With two digits behind the point, cut off, and to the right of its column.
+fn in_units(
+    f: &mut fmt::Formatter<'_>,
+    value: u64,
+    step: u64,
+    smallest: &str,
+    larger: &[&str],
+) -> fmt::Result {
+    let mut buffer = [0; 32];
+    let mut text = Line::new(&mut buffer);
+    let (mut unit, mut size) = (smallest, 1);
+    for next in larger {
+        if value / size < step {
+            break;
+        }
+        (unit, size) = (next, size * step);
+    }
+    match size {
+        1 => write!(text, "{value} {unit}")?,
+        _ => write!(text, "{}.{:02} {unit}", value / size, value % size * 100 / size)?,
+    }
+    f.pad(core::str::from_utf8(text.as_bytes()).unwrap_or_default())
+}
+
+/// A part of a whole, in whole percents.
+pub(super) struct Share {
+    pub(super) part: u64,
+    pub(super) whole: u64,
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hundredfold = self.part.checked_mul(100);
+        let percent = match hundredfold {
+            Some(hundredfold) => hundredfold / self.whole.max(1),
+            None => self.part / (self.whole / 100).max(1),
+        };
+        let mut buffer = [0; 24];
+        let mut text = Line::new(&mut buffer);
+        write!(text, "{percent}%")?;
+        f.pad(core::str::from_utf8(text.as_bytes()).unwrap_or_default())
+    }
+}
+
+/// `1 call`, `2 calls`.
+pub(super) struct Count(pub(super) u64, pub(super) &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Count(count, noun) = self;
+        write!(f, "{count} {noun}{}", if *count == 1 { "" } else { "s" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::format;
+
+    #[test]
+    fn numbers_have_units() {
+        assert_eq!(format!("{}", Bytes(0)), "0 B");
+        assert_eq!(format!("{}", Bytes(1023)), "1023 B");
+        assert_eq!(format!("{}", Bytes(1536)), "1.50 KiB");
+        assert_eq!(format!("{}", Bytes(u64::MAX)), "16383.99 PiB");
+        assert_eq!(format!("{:>10}|", Time(999)), "    999 ns|");
+        assert_eq!(format!("{}", Time(1_234_567)), "1.23 ms");
+        assert_eq!(format!("{}", Time(61_000_000_000)), "61.00 s");
+    }
+
+    #[test]
+    fn shares_and_counts() {
+        let share = |part, whole| format!("{:>4}", Share { part, whole });
+        assert_eq!([share(1, 3), share(3, 3), share(0, 0)], [" 33%", "100%", "  0%"]);
+        assert_eq!(share(u64::MAX / 2, u64::MAX), " 50%");
+        assert_eq!(format!("{}, {}", Count(1, "call"), Count(0, "error")), "1 call, 0 errors");
+    }
+}
