@@ -32,8 +32,8 @@ pub const TEXT_WRITES: Goal = exactly(1.0);
 pub const PASSING_INSTRUCTIONS: Goal = at_most(10.0);
 /// System calls of our own while an unlogged process starts.
 pub const LOAD_SYSTEM_CALLS: Goal = exactly(0.0);
-/// The stripped library, in bytes: 448 KiB, of which the standard library is two thirds.
-pub const SIZE: Goal = at_most(458_752.0);
+/// The stripped library, in bytes: 464 KiB, of which the standard library is two thirds.
+pub const SIZE: Goal = at_most(475_136.0);
 /// What the library exports; nothing else.
 pub const EXPORTS: [&str; 8] = [
     "_Exit",
