@@ -226,7 +226,7 @@ fn lines_of_the_log() {
 fn garbage_in_the_accounts() {
     let scratch = Scratch::new();
     for seed in 1..=8u64 {
-        let seed = seed * 0x9e37_79b9_7f4a_7c15 % 1_000_000_007;
+        let seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 1_000_000_007;
         let command = format!(
             "\"$CFR\" run --progress sh -c '\"$GARBAGE\" garbage {seed}; sleep .5'; echo ended $?"
         );

@@ -555,7 +555,7 @@ fn hostile_names() {
 fn garbage_in_the_accounts() {
     let scratch = Scratch::new();
     for seed in 1..=40u64 {
-        let seed = (seed * 0x9e37_79b9_7f4a_7c15).to_string();
+        let seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_string();
         for options in [&[][..], &["--format", "json"]] {
             let command = [program().into_os_string(), "garbage".into(), (&seed).into()];
             let output = counted(options, command).within(scratch.path()).ok();
