@@ -1,7 +1,7 @@
 //! What becomes of an answered call: it is counted, and written as a line.
 
 use crate::hazard::hazard;
-use crate::log::{Log, PATHS};
+use crate::log::{self, Log, PATHS};
 use cfr_core::account::{Accounts, Files, Total, UnderWay, Wanted, WayMark};
 use cfr_core::call::{Answer, Call, Method, Offset, Request};
 use cfr_core::dialect::Rule;
@@ -29,6 +29,9 @@ pub(crate) fn count() {
         // A child made by fork(2) finds zeros.
         if accounts.total(Total::Owner) == 0 {
             accounts.set(Total::Owner, sys::getpid().unsigned_abs().into());
+        }
+        if let Some(log) = log::get() {
+            log.keep_place(accounts.total(Total::Owner));
         }
         accounts.add(Total::Calls, 1);
     }

@@ -640,3 +640,92 @@ fn a_static_program() {
     assert!(lines[0].contains("statically linked") && lines[2].contains("statically linked"));
     assert_eq!(lines[1], "cfr: summary of summarized-static, 0 programs: 0 calls");
 }
+
+/// Whoever has not copied makes no system call for it at the end, where a sandbox may kill for one, and
+/// keeps no descriptor for which a reader of standard error would wait.
+#[test]
+fn who_has_not_copied_pays_nothing() {
+    let Some(strace) = find_program("strace") else {
+        return skip("summary::who_has_not_copied_pays_nothing", "strace is not installed");
+    };
+    let scratch = Scratch::new();
+    let traced = |preloads: bool| {
+        let trace = scratch.file("trace");
+        let mut run = Run::bare(&strace)
+            .args(["-e", "trace=getpid,fcntl,dup,dup2,dup3,write,pwrite64,pwritev2,lseek", "-o"])
+            .args([&trace]);
+        if preloads {
+            let preload = format!("LD_PRELOAD={}", crate::harness::library().display());
+            run = run.args(["-E", &preload, "-E", "CFR_LOG=off", "-E", "CFR_SUMMARY=yes"]);
+        }
+        run.args(["true"]).ok();
+        let trace = fs::read_to_string(trace).unwrap();
+        trace.lines().map(|line| line.split('(').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    // At load it asks whose accounts they are.
+    let with = traced(true);
+    let others = with.strip_prefix(&["getpid".to_owned()]);
+    assert_eq!(others, Some(&*traced(false)), "{with:?}");
+}
+
+/// A file that has another's number after it is another file.
+#[test]
+fn numbers_that_are_used_again() {
+    let filesystems = Filesystems::mount("summary::numbers_that_are_used_again");
+    let Some(ext4) = filesystems.get("ext4") else {
+        return skip("summary::numbers_that_are_used_again", "no ext4");
+    };
+    let scratch = Scratch::below(ext4);
+    scratch.random("a", 1000);
+    let script = "cp a first; rm first; cp a second; rm second; cp a third";
+    let output = counted(&["--format", "json"], ["sh", "-c", script]).within(scratch.path()).ok();
+    let summary = object(&output.stderr);
+    let pairs = summary["pairs"].as_array().unwrap();
+    let mut targets: Vec<_> = pairs
+        .iter()
+        .map(|pair| pair["path_out"].as_str().unwrap().rsplit('/').next().unwrap())
+        .collect();
+    targets.sort_unstable();
+    assert_eq!(targets, ["first", "second", "third"], "{summary:#}");
+}
+
+/// A FIFO that nobody reads is said, not waited for.
+#[test]
+fn a_fifo_without_a_reader() {
+    let scratch = Scratch::new();
+    let fifo = scratch.file("fifo");
+    assert!(Run::bare("mkfifo").args([&fifo]).output().status == Some(0));
+    let option = format!("--summary={}", fifo.display());
+    let output = Run::bare(launcher()).args(["run", &option, "true"]).output();
+    assert_eq!(output.status, Some(125));
+    assert!(output.stderr.starts_with("cfr: cannot write the summary to "), "{}", output.stderr);
+}
+
+/// No thread can be made: nothing is started, and that is said.
+#[test]
+fn no_thread_can_be_made() {
+    let Some(setpriv) = find_program("setpriv") else {
+        return skip("summary::no_thread_can_be_made", "setpriv is not installed");
+    };
+    let scratch = Scratch::new();
+    let ran = scratch.file("ran");
+    // SAFETY: takes nothing.
+    if unsafe { libc::geteuid() } != 0 {
+        return skip(
+            "summary::no_thread_can_be_made",
+            "needs root, to be a user without processes",
+        );
+    }
+    // The launcher must be where that user may read it.
+    scratch.write("cfr", &fs::read(launcher()).unwrap());
+    scratch.write("libcfr.so", &fs::read(crate::harness::library()).unwrap());
+    Run::bare("chmod").args(["-R", "a+rwx"]).args([scratch.path()]).ok();
+    let script = "ulimit -u 1; exec ./cfr run -c -- sh -c 'echo ran > ran'";
+    let output = Run::bare(setpriv)
+        .args(["--reuid=64999", "--regid=64999", "--clear-groups", "bash", "-c", script])
+        .within(scratch.path())
+        .output();
+    assert_eq!(output.status, Some(125), "{output:?}");
+    assert!(output.stderr.contains("cfr: cannot start a thread: "), "{output:?}");
+    assert!(!ran.exists());
+}

@@ -15,6 +15,8 @@ use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::thread;
 
 /// A terminal sends these to the whole process group, the program included: the launcher only
@@ -57,11 +59,14 @@ pub(crate) fn run(mut command: Command) -> Result<Ended, Failure> {
     let signals = Signals::new(watched)
         .map_err(|error| Failure::new(format!("cannot watch for signals: {}", told(&error))))?;
     give_back(&mut command);
+    let started = pass_on(signals)?;
     let mut child = start(&mut command)?;
-    pass_on(signals, &child);
+    // The thread goes on as long as the launcher does.
+    let _ = started.send(child.id());
     let status = child
         .wait()
         .map_err(|error| Failure::new(format!("cannot wait for the program: {}", told(&error))))?;
+    HAS_ENDED.store(true, Ordering::Relaxed);
     let interrupted = status.signal() == Some(SIGINT) && !is_ignored(SIGINT);
     Ok(Ended { status: as_own(status), pid: child.id(), interrupted })
 }
@@ -121,14 +126,21 @@ fn through_shell(command: &Command) -> Command {
     shell
 }
 
-fn pass_on(mut signals: Signals, child: &Child) {
-    let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
-        return;
-    };
+/// Whether the program has ended: then signals are the launcher's.
+static HAS_ENDED: AtomicBool = AtomicBool::new(false);
+
+/// A thread that passes signals on to the process whose number it is sent; those that came before are kept
+/// for it.
+fn pass_on(mut signals: Signals) -> Result<Sender<u32>, Failure> {
+    let (sender, receiver) = mpsc::channel();
     // Ends with the launcher.
-    thread::spawn(move || {
+    let started = thread::Builder::new().spawn(move || {
+        let number = receiver.recv().ok().and_then(|number| i32::try_from(number).ok());
+        let Some(pid) = number.and_then(Pid::from_raw) else { return };
         for signal in signals.forever() {
-            if PASSED_ON.contains(&signal)
+            if HAS_ENDED.load(Ordering::Relaxed) {
+                let _ = emulate_default_handler(signal);
+            } else if PASSED_ON.contains(&signal)
                 && let Some(signal) = Signal::from_named_raw(signal)
             {
                 // The program may have ended just now.
@@ -136,6 +148,8 @@ fn pass_on(mut signals: Signals, child: &Child) {
             }
         }
     });
+    started.map_err(|error| Failure::new(format!("cannot start a thread: {}", told(&error))))?;
+    Ok(sender)
 }
 
 fn as_own(status: ExitStatus) -> u8 {

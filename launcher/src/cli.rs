@@ -201,7 +201,7 @@ fn settings(matches: &ArgMatches) -> Variables {
 fn command() -> Command {
     Command::new("cfr")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("See every copy_file_range that a program makes")
+        .about("See every copy that a program makes: copy_file_range, reflink, dedupe, sendfile")
         .after_help(after_help())
         .subcommand_required(true)
         .arg_required_else_help(true)

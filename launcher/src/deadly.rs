@@ -19,11 +19,13 @@ pub(crate) fn before<T>(tidy: impl Fn() -> T + Send + 'static) -> Result<(), Fai
     let mut signals = Signals::new(deadly)
         .map_err(|error| Failure::new(format!("cannot watch for signals: {}", told(&error))))?;
     // Ends with the process.
-    thread::spawn(move || {
+    let started = thread::Builder::new().spawn(move || {
         for signal in signals.forever() {
             let _held = tidy();
             let _ = emulate_default_handler(signal);
         }
     });
-    Ok(())
+    started
+        .map(drop)
+        .map_err(|error| Failure::new(format!("cannot start a thread: {}", told(&error))))
 }

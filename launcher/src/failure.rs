@@ -44,7 +44,10 @@ pub(crate) fn say(message: impl Display) {
 
 /// Whether a terminal or a reader of lines may obey the character.
 pub(crate) fn is_harmful(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    character.is_control()
+        || matches!(character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            | '\u{feff}')
 }
 
 /// A name or path as a message may show it: nothing in it can forge a line or command a terminal.

@@ -35,7 +35,8 @@ impl Live {
     pub(crate) fn new(accounts: Accounts) -> Live {
         let (end, is_over) = mpsc::channel::<()>();
         let (at_end, ended) = mpsc::channel::<()>();
-        thread::spawn(move || {
+        // Where no thread can be had, nothing is shown.
+        let _ = thread::Builder::new().spawn(move || {
             let mut sights = Vec::new();
             while is_over.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 sights = look(&accounts, &sights);

@@ -8,6 +8,8 @@ mod failure;
 
 mod output;
 
+mod harmless;
+
 mod progress;
 
 mod inherited;

@@ -5,10 +5,12 @@ use crate::failure::{Failure, plain, told};
 use cfr_core::account::Accounts;
 use cfr_core::format::{Format, Summary};
 use cfr_core::settings::{Part, Placeholder, template};
+use rustix::fs::OFlags;
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Writes the summary where it was asked for. `program` is the one that was started, as process `pid`.
@@ -35,7 +37,10 @@ pub(crate) fn write(
     match &checked.summary {
         SummaryTo::File(template) => {
             let path = expanded(template, name, pid);
-            let file = OpenOptions::new().append(true).create(true).open(&path);
+            // A FIFO without a reader is an error, not a wait.
+            let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+            let mut options = OpenOptions::new();
+            let file = options.append(true).create(true).custom_flags(nonblocking).open(&path);
             file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| {
                 let path = plain(&path);
                 Failure::new(format!("cannot write the summary to {path}: {}", told(&error)))

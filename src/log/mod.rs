@@ -89,7 +89,7 @@ impl Log {
             complaints,
             summary: match settings.summary {
                 settings::Summary::No => None,
-                settings::Summary::Yes => Some(Sink::kept_standard_error()),
+                settings::Summary::Yes => Some(Sink::standard_error()),
                 settings::Summary::File(template) => Some(Sink::file(template)),
             },
             clears: settings.log_file.is_none()
@@ -154,6 +154,13 @@ impl Log {
                 event.metadata().target() == MESSAGES && matches!(level, "warn" | "error");
             let said = Said { of_call: !of_itself, ..said(level) };
             event.record(&mut EventWriter::of_message(line, format, said));
+        }
+    }
+
+    /// Keeps the place of the summary that process `owner` will write: from its first call on.
+    pub(crate) fn keep_place(&self, owner: u64) {
+        if let (Some(sink), settings::Summary::Yes) = (&self.summary, self.settings.summary) {
+            sink.keep(owner);
         }
     }
 

@@ -99,13 +99,32 @@ impl Sink {
         Sink::new(None, handle)
     }
 
-    /// The same under a number of its own, for what is written when the program has closed its own, as
-    /// GNU's programs do when they end. Whoever reads there waits for the end of the process.
-    pub(super) fn kept_standard_error() -> Self {
-        // Where no number is free it is the program's own, for as long as that stays open.
-        let fd = sys::duplicate_high(STANDARD_ERROR).unwrap_or(STANDARD_ERROR);
+    /// Puts descriptor 2 under a number of its own, for what is written when the program has closed it, as
+    /// GNU's programs do when they end. Whoever reads there waits for the end of the process. Only in
+    /// process `owner`: a child made by vfork(2) shares this memory, but not the descriptors.
+    #[inline]
+    pub(super) fn keep(&self, owner: u64) {
+        let word = self.handle.load(Ordering::Relaxed);
+        if let Some(handle) = Handle::unpack(word)
+            && handle.fd == STANDARD_ERROR
+            && u64::from(sys::getpid().unsigned_abs()) == owner
+            && handle.is_ours(0, 0)
+        {
+            self.duplicate(word);
+        }
+    }
+
+    #[cold]
+    fn duplicate(&self, word: u64) {
+        // Where no number is free it stays the program's own, for as long as that is open.
+        let Ok(fd) = sys::duplicate_high(STANDARD_ERROR) else { return };
         let identity = sys::identify(fd);
-        Sink::new(None, identity.map_or(0, |found| Handle::identified(fd, found, 0).pack()))
+        let handle = identity.map_or(0, |found| Handle::identified(fd, found, 0).pack());
+        let replaced =
+            self.handle.compare_exchange(word, handle, Ordering::Relaxed, Ordering::Relaxed);
+        if replaced.is_err() {
+            sys::close(fd);
+        }
     }
 
     /// A file, opened when the first line comes: most processes never copy.

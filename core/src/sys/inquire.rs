@@ -35,19 +35,22 @@ pub struct Stat {
     pub size: u64,
     /// Bytes that are allocated to it.
     pub allocated: u64,
+    /// When it was made, in some unit; 0 where nobody knows.
+    pub born: u64,
 }
 
 impl Stat {
     /// Whether both are one file.
     #[must_use]
     pub fn is_same_file(&self, other: &Stat) -> bool {
-        self.identity() == other.identity()
+        (self.dev, self.ino) == (other.dev, other.ino)
     }
 
-    /// Device and number: what tells a file from all others as long as it exists.
+    /// Device, number and birth: what tells a file from all others, also from one that had its number
+    /// before.
     #[must_use]
     pub fn identity(&self) -> [u64; 2] {
-        [self.dev, self.ino]
+        [self.dev, self.ino ^ self.born]
     }
 }
 
@@ -56,7 +59,11 @@ impl Stat {
 /// Not by fstat(2), which tells the times too: since Linux 6.13 who was told a file's time makes the
 /// next write to it note a finer one, at the cost of half a write of 4 KiB.
 pub fn stat(fd: i32) -> Result<Stat, Errno> {
-    const WANTED: u32 = libc::STATX_TYPE | libc::STATX_INO | libc::STATX_SIZE | libc::STATX_BLOCKS;
+    const WANTED: u32 = libc::STATX_TYPE
+        | libc::STATX_INO
+        | libc::STATX_SIZE
+        | libc::STATX_BLOCKS
+        | libc::STATX_BTIME;
     match statx(fd, WANTED) {
         Ok(statx) => Ok(Stat {
             kind: kind(statx.stx_mode.into()),
@@ -64,6 +71,13 @@ pub fn stat(fd: i32) -> Result<Stat, Errno> {
             ino: statx.stx_ino,
             size: statx.stx_size,
             allocated: statx.stx_blocks.saturating_mul(BLOCK),
+            born: match statx.stx_mask & libc::STATX_BTIME {
+                0 => 0,
+                _ => {
+                    statx.stx_btime.tv_sec.cast_unsigned() << 30
+                        ^ u64::from(statx.stx_btime.tv_nsec)
+                }
+            },
         }),
         // Linux before 4.11, or a filter.
         Err(Errno::ENOSYS | Errno::EPERM) => fstat(fd),
@@ -111,6 +125,7 @@ fn reduced(stat: &libc::stat) -> Stat {
         ino: stat.st_ino,
         size: u64::try_from(stat.st_size).unwrap_or(0),
         allocated: u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(BLOCK),
+        born: 0,
     }
 }
 

@@ -16,6 +16,9 @@ const LONGEST: u64 = 4096;
 /// The most libraries that a file may need, and the most entries of its dynamic section: sound files
 /// have a tenth of it.
 const MOST_NEEDED: usize = 1024;
+/// As much of a symbol's name as is looked at, in bytes: more than any door's has. A file may have millions
+/// of names without an end.
+const LONGEST_SYMBOL: usize = 64;
 /// The largest hash table of symbols that is read, in bytes.
 const HASH_BYTES: u64 = 16 << 20;
 
@@ -123,6 +126,7 @@ pub(crate) fn symbols(
     for symbol in table.iter().skip(1) {
         let start = usize::try_from(symbol.st_name(dynamic.endian)).ok()?;
         let Some(rest) = strings.get(start..) else { continue };
+        let rest = rest.get(..LONGEST_SYMBOL).unwrap_or(rest);
         let Some(name) = rest.split(|&byte| byte == 0).next() else { continue };
         each(Symbol {
             name,

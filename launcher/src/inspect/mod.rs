@@ -60,7 +60,7 @@ pub(crate) fn run(request: &Inspect) -> Result<u8, Failure> {
     let report = Report { program, visibility, images, missing };
     output::write(&match request.format {
         Format::Text => report_text::written(&report),
-        Format::Json => report_json::written(&report),
+        Format::Json => report_json::written(&report)?,
     })
 }
 

@@ -4,12 +4,14 @@ use super::image::{How, Image, Role};
 use super::report::Report;
 use super::verdict::{notes, verdict};
 use crate::elf::{Elf, our_machine};
+use crate::failure::Failure;
+use crate::harmless;
 use crate::program::Visibility;
 use serde_json::{Value, json};
 use std::path::Path;
 
 /// The whole report. Bytes of a path that are not UTF-8 become U+FFFD.
-pub(super) fn written(report: &Report) -> String {
+pub(super) fn written(report: &Report) -> Result<String, Failure> {
     let (answer, line) = verdict(report);
     let program = &report.program;
     let (machine, native) = match &program.elf {
@@ -37,7 +39,7 @@ pub(super) fn written(report: &Report) -> String {
         "missing": missing.collect::<Value>(),
         "notes": notes(report),
     });
-    format!("{report}\n")
+    harmless::written(&report)
 }
 
 fn path(path: &Path) -> Value {

@@ -55,7 +55,7 @@ pub(crate) fn run(request: Probe) -> Result<u8, Failure> {
     let report = Report { kernel, c_library, places, pairs, refused };
     let text = match request.format {
         Format::Text => report_text::written(&report),
-        Format::Json => report_json::written(&report),
+        Format::Json => report_json::written(&report)?,
     };
     output::write(&text)?;
     Ok(if report.refused.is_empty() { 0 } else { INCOMPLETE })

@@ -2,13 +2,15 @@
 
 use super::fact::{Fact, Value as Answer};
 use super::report::Report;
+use crate::failure::Failure;
+use crate::harmless;
 use serde_json::{Map, Value, json};
 use std::ffi::OsStr;
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 
 /// The whole report, on one line.
-pub(super) fn written(report: &Report) -> String {
+pub(super) fn written(report: &Report) -> Result<String, Failure> {
     let paths = report.places.iter().map(|place| {
         let mut object = object(&place.facts);
         object.insert("path".to_owned(), string(&place.path));
@@ -34,7 +36,7 @@ pub(super) fn written(report: &Report) -> String {
         "pairs": pairs.collect::<Vec<_>>(),
         "failed": failed.collect::<Vec<_>>(),
     });
-    format!("{whole}\n")
+    harmless::written(&whole)
 }
 
 fn object(facts: &[Fact]) -> Map<String, Value> {

@@ -2,8 +2,8 @@
 //! JSON object, written as the log is read.
 
 use super::entry::{Call, Entry, Message, Moment, Offset};
-use super::harmless;
 use super::moment::rfc3339;
+use crate::harmless;
 use cfr_core::flags::Flags;
 use serde::Serialize;
 use std::borrow::Cow;

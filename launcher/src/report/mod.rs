@@ -16,8 +16,6 @@ mod sums;
 
 mod summary;
 
-mod harmless;
-
 mod text;
 
 mod events;
@@ -27,6 +25,7 @@ mod trace_file;
 use crate::cli::{Format, Report};
 use crate::deadly;
 use crate::failure::Failure;
+use crate::harmless;
 use crate::output;
 use crate::progress;
 use entry::Entry;

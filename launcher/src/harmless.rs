@@ -29,12 +29,12 @@ impl Formatter for Harmless {
 }
 
 /// Writes it, on one line and without a newline.
-pub(super) fn write(to: impl Write, value: &impl Serialize) -> io::Result<()> {
+pub(crate) fn write(to: impl Write, value: &impl Serialize) -> io::Result<()> {
     value.serialize(&mut Serializer::with_formatter(to, Harmless)).map_err(io::Error::from)
 }
 
 /// As text, with a newline.
-pub(super) fn written(value: &impl Serialize) -> Result<String, Failure> {
+pub(crate) fn written(value: &impl Serialize) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let cannot = |why: &dyn Display| Failure::new(format!("cannot write the report: {why}"));
     write(&mut bytes, value).map_err(|error| cannot(&error))?;
