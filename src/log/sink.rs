@@ -118,6 +118,11 @@ impl Sink {
     fn duplicate(&self, word: u64) {
         // Where no number is free it stays the program's own, for as long as that is open.
         let Ok(fd) = sys::duplicate_high(STANDARD_ERROR) else { return };
+        // The last free number is the host's.
+        match sys::duplicate_high(STANDARD_ERROR) {
+            Ok(another) => sys::close(another),
+            Err(_) => return sys::close(fd),
+        }
         let identity = sys::identify(fd);
         let handle = identity.map_or(0, |found| Handle::identified(fd, found, 0).pack());
         let replaced =
