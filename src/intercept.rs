@@ -105,7 +105,7 @@ fn observe(door: Door, args: &Args, reply: &Reply) {
 fn rule(outcome: &Outcome, args: &Args, log: &Log) -> Option<&'static Rule> {
     let settings = log.settings();
     match outcome.answer {
-        Err(_) if settings.log >= Level::Info || outcome.judged => {
+        Err(_) if settings.log >= Level::Info || outcome.judged || outcome.fell_back => {
             engine::explanation(outcome, args, &settings.policy)
         }
         _ => outcome.rule,
