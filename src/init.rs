@@ -5,6 +5,7 @@
 //! system call is made. The host may be anything: the environment is read once, what is needed of
 //! it is copied, and it is never looked at again.
 
+use crate::faults::{ARMED, Armed};
 use crate::gate::{self, Gate, NEXT_SYSCALL};
 use crate::intercept::{NEXT, POLICY};
 use crate::log::{self, Complaints};
@@ -12,9 +13,10 @@ use crate::pass_on::{NEXT_IOCTL, NEXT_SENDFILE, NEXT_SENDFILE64};
 use crate::record::{self, SUMMARY, WITNESS};
 use cfr_core::account::{Accounts, Total};
 use cfr_core::door::Door;
+use cfr_core::fault::Faults;
 use cfr_core::line::Line;
 use cfr_core::settings::{
-    Forward, LONGEST_PATH, Level, Setting, Settings, Summary, TABLE, Unusable, WITNESS_NAME,
+    Forward, LONGEST_PATH, Level, Setting, Settings, Summary, TABLE, Unusable, WITNESS_NAME, Why,
 };
 use cfr_core::sys::{self, Arena, Kept, NextExit};
 use core::fmt::Write;
@@ -90,6 +92,12 @@ fn begin() {
         accounts.set(Total::Owner, sys::getpid().unsigned_abs().into());
         SUMMARY.set(accounts);
     }
+    if let Some(text) = settings.inject
+        && let Ok(faults) = Faults::parse(text)
+        && let Some(armed) = Armed::new(faults)
+    {
+        ARMED.set(armed);
+    }
     let is_wanted = settings.log > Level::Off || record::is_counted();
     // A panic of ours is reported by the flow that it happened in; the standard hook would write
     // to whatever descriptor 2 is by then.
@@ -111,7 +119,11 @@ fn begin() {
         1 => Gate::ForwardPlain,
         _ => Gate::Watch,
     };
-    open_doors(|door| if settings.doors.contains(door) { watched } else { unwatched });
+    open_doors(|door| match ARMED.get() {
+        _ if !settings.doors.contains(door) => unwatched,
+        Some(armed) if armed.are_at(door) => Gate::Watch,
+        _ => watched,
+    });
 }
 
 fn open_doors(behind: impl Fn(Door) -> Gate) {
@@ -156,15 +168,22 @@ fn read_environment() -> (Settings<'static>, Complaints) {
             complain(b"CFR_SUMMARY", template, &mut complaints);
         }
     }
-    if let Err(unusable) = settings.settle() {
+    while let Err(unusable) = settings.settle() {
         complaints.add(&unusable);
+    }
+    if let Some(faults) = settings.inject {
+        static KEPT: Template = Template::new();
+        settings.inject = KEPT.keep(|room| {
+            room.get_mut(..faults.len())?.copy_from_slice(faults);
+            Some(faults.len())
+        });
     }
     (settings, complaints)
 }
 
 fn complain(variable: &[u8], value: &[u8], complaints: &mut Complaints) {
     if let Some(setting) = Setting::by_variable(variable) {
-        complaints.add(&Unusable { setting, value, dialect: None });
+        complaints.add(&Unusable { setting, value, why: Why::NotLegal });
     }
 }
 

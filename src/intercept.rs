@@ -1,12 +1,12 @@
 //! The flow of one copy, on one screen.
 
+use crate::faults::{self, Harm};
 use crate::hazard::hazard;
-use crate::log::{self, Log};
 use crate::record::{self, Answered, Recording};
 use cfr_core::call::{Answer, Call, Method, Offset};
 use cfr_core::dialect::Rule;
 use cfr_core::door::Door;
-use cfr_core::engine::{self, Outcome, Policy};
+use cfr_core::engine::{self, Imposed, Outcome, Policy};
 use cfr_core::flags::Flags;
 use cfr_core::settings::Level;
 use cfr_core::sys::{self, Args, NextCopy, SetOnce};
@@ -66,47 +66,60 @@ pub(crate) fn guarded(
 fn observe(door: Door, args: &Args, reply: &Reply) {
     hazard(0);
     record::count();
-    let Some(log) = log::get() else {
-        if let Some(policy) = POLICY.get() {
-            carry_out(args, policy, reply);
-        }
-        return;
-    };
-    log.complain_once();
+    let Some(log) = Recording::wanted() else { return unseen(door, args, reply) };
     let policy = &log.settings().policy;
-    if !record::is_wanted(log) {
-        carry_out(args, policy, reply);
-        return;
-    }
-
     let mut recording = Recording::new(log, door);
     let call = Call::decode(args);
     hazard(1);
+    let met = faults::meet(door, &call);
+    let harm = met.as_ref().unwrap_or(&Harm::NONE);
     recording.begin(&call);
-    let outcome = carry_out(args, policy, reply);
+    harm.enter();
+    let outcome = carry_out(args, policy, harm.imposed, reply);
+    harm.leave();
     let duration_ns = recording.end();
+    let level = recording.level();
     let answered = Answered {
         answer: outcome.answer,
         bytes: outcome.answer.map_or(0, |count| count as u64),
         method: outcome.method,
-        rule: rule(&outcome, args, log),
+        rule: rule(&outcome, args, policy, level, harm),
         judged: outcome.judged,
         fell_back: outcome.fell_back,
+        injected: harm.injected,
+        delayed: harm.delayed,
         offsets: [args.off_in, args.off_out],
     };
-    if log.settings().log > Level::Info {
+    if level > Level::Info {
         details(&call, &answered, policy.flags(args));
     }
     recording.note(&call, &answered, duration_ns);
 }
 
+/// The same for a call that nobody wants to know of.
+#[inline(never)]
+fn unseen(door: Door, args: &Args, reply: &Reply) {
+    let Some(policy) = POLICY.get() else { return };
+    let met = if faults::are_armed() { faults::meet(door, &Call::decode(args)) } else { None };
+    let harm = met.as_ref().unwrap_or(&Harm::NONE);
+    harm.enter();
+    carry_out(args, policy, harm.imposed, reply);
+    harm.leave();
+}
+
 /// The rule that decided or was broken, or the meaning of what the kernel said.
 #[inline(always)]
-fn rule(outcome: &Outcome, args: &Args, log: &Log) -> Option<&'static Rule> {
-    let settings = log.settings();
+fn rule(
+    outcome: &Outcome,
+    args: &Args,
+    policy: &Policy,
+    log: Level,
+    harm: &Harm,
+) -> Option<&'static Rule> {
     match outcome.answer {
-        Err(_) if settings.log >= Level::Info || outcome.judged || outcome.fell_back => {
-            engine::explanation(outcome, args, &settings.policy)
+        Err(_) if matches!(harm.imposed, Some(Imposed::Answer(_))) => None,
+        Err(_) if log >= Level::Info || outcome.judged || outcome.fell_back => {
+            engine::explanation(outcome, args, policy)
         }
         _ => outcome.rule,
     }
@@ -114,8 +127,8 @@ fn rule(outcome: &Outcome, args: &Args, log: &Log) -> Option<&'static Rule> {
 
 /// Carries the call out; from then on it has its reply, whatever happens.
 #[inline(always)]
-fn carry_out(args: &Args, policy: &Policy, reply: &Reply) -> Outcome {
-    let outcome = engine::carry_out(args, policy, forward);
+fn carry_out(args: &Args, policy: &Policy, imposed: Option<Imposed>, reply: &Reply) -> Outcome {
+    let outcome = engine::carry_out(args, policy, imposed, forward);
     reply.give(outcome.answer);
     if outcome.signal.is_some() {
         reply.signal.set(outcome.signal);

@@ -14,6 +14,8 @@ mod gate;
 
 mod record;
 
+mod faults;
+
 mod intercept;
 
 mod pass_on;

@@ -1,11 +1,12 @@
 //! The flow of the calls that the kernel alone can carry out: reflink and dedupe ioctls, sendfile(2).
 //! They are passed on as they came, and recorded.
 
+use crate::faults::{self, Harm};
 use crate::intercept::{NEXT, Reply, guarded};
-use crate::log;
 use crate::record::{self, Answered, Recording};
 use cfr_core::call::{Answer, Call, Method, Offset, Request, Target};
 use cfr_core::door::Door;
+use cfr_core::engine::Imposed;
 use cfr_core::sys::{self, Argument, Kind, NextIoctl, NextSendfile, OffsetPointer};
 
 /// The next library's functions.
@@ -44,23 +45,65 @@ impl Ioctl {
         }
     }
 
+    /// The answer, and how it came about, with what the faults have in store for it.
+    fn answered(self, call: &Call, harm: &Harm) -> (Answer, Method) {
+        match harm.imposed {
+            Some(Imposed::Answer(Ok(_))) => (self.dedupe_nothing(call), Method::None),
+            Some(Imposed::Answer(answer)) => (answer, Method::None),
+            Some(Imposed::AtMost(most)) => self.dedupe_at_most(most, call),
+            None => self.forward(),
+        }
+    }
+
+    /// FIDEDUPERANGE where the kernel has compared nothing.
+    fn dedupe_nothing(self, call: &Call) -> Answer {
+        let Request::Dedupe(Target { count, .. }) = call.request else { return Ok(0) };
+        (0..count).try_for_each(|index| self.argument.clear_dedupe_target(index)).map(|()| 0)
+    }
+
+    /// FIDEDUPERANGE of no more than so many bytes, in whole blocks. The length stands in the host's struct,
+    /// and is afterwards what it was.
+    fn dedupe_at_most(self, most: u64, call: &Call) -> (Answer, Method) {
+        let block = sys::filesystem(call.fd_in).map_or(1, |filesystem| filesystem.block).max(1);
+        let most = (most - most % block).max(block);
+        let asked = call.len as u64;
+        if most >= asked {
+            return self.forward();
+        }
+        match self.argument.set_dedupe_length(most) {
+            Err(errno) => (Err(errno), Method::None),
+            Ok(()) => {
+                let forwarded = self.forward();
+                // It could be written a moment ago.
+                let _ = self.argument.set_dedupe_length(asked);
+                forwarded
+            }
+        }
+    }
+
     fn observe(self, reply: &Reply) {
         record::count();
-        let log = log::get().filter(|log| record::is_wanted(log));
-        let recording = log.map(|log| Recording::new(log, Door::Ioctl));
-        let call = Call::decode_ioctl(self.fd, self.request, self.argument);
-        let (Some(log), Some(mut recording), Some(call)) = (log, recording, call) else {
+        let mut recording = Recording::wanted().map(|log| Recording::new(log, Door::Ioctl));
+        let is_looked_at = recording.is_some() || faults::are_armed();
+        let decode = || Call::decode_ioctl(self.fd, self.request, self.argument);
+        let Some(call) = is_looked_at.then(decode).flatten() else {
             reply.give(self.forward().0);
             return;
         };
-        log.complain_once();
-        recording.begin(&call);
-        let (answer, method) = self.forward();
+        let met = faults::meet(Door::Ioctl, &call);
+        let harm = met.as_ref().unwrap_or(&Harm::NONE);
+        if let Some(recording) = &mut recording {
+            recording.begin(&call);
+        }
+        harm.enter();
+        let (answer, method) = self.answered(&call, harm);
         reply.give(answer);
+        harm.leave();
+        let Some(recording) = &mut recording else { return };
         let duration_ns = recording.end();
         // The next library does not say how it shared.
         let by = |how| if answer.is_ok() && method == Method::Kernel { how } else { method };
-        let answered = |bytes, method| Answered { bytes, method, ..plain(answer) };
+        let answered = |bytes, method| Answered { bytes, method, ..plain(answer, harm) };
         let Request::Dedupe(Target { count, .. }) = call.request else {
             let shared = answer.map_or(0, |_| cloned(&call));
             recording.note(&call, &answered(shared, by(Method::Reflink)), duration_ns);
@@ -121,32 +164,45 @@ impl Sendfile {
     }
 
     fn observe(self, reply: &Reply) {
-        let is_copy = sys::stat(self.out_fd).is_ok_and(|stat| stat.kind == Kind::Regular);
-        let log = log::get().filter(|log| is_copy && record::is_wanted(log));
-        if is_copy {
-            record::count();
-        }
-        let Some(log) = log else {
+        if !sys::stat(self.out_fd).is_ok_and(|stat| stat.kind == Kind::Regular) {
             reply.give(self.forward().0);
             return;
-        };
-        log.complain_once();
-        let mut recording = Recording::new(log, self.door);
+        }
+        record::count();
+        let mut recording = Recording::wanted().map(|log| Recording::new(log, self.door));
+        if recording.is_none() && !faults::are_armed() {
+            reply.give(self.forward().0);
+            return;
+        }
         let call = Call::decode_sendfile(self.out_fd, self.in_fd, self.offset, self.count);
-        recording.begin(&call);
-        let (answer, method) = self.forward();
+        let met = faults::meet(self.door, &call);
+        let harm = met.as_ref().unwrap_or(&Harm::NONE);
+        if let Some(recording) = &mut recording {
+            recording.begin(&call);
+        }
+        harm.enter();
+        let (answer, method) = match harm.imposed {
+            Some(Imposed::Answer(answer)) => (answer, Method::None),
+            Some(Imposed::AtMost(most)) => {
+                let most = usize::try_from(most).unwrap_or(usize::MAX);
+                Sendfile { count: self.count.min(most), ..self }.forward()
+            }
+            None => self.forward(),
+        };
         reply.give(answer);
+        harm.leave();
+        let Some(recording) = &mut recording else { return };
         let duration_ns = recording.end();
         let bytes = answer.map_or(0, |count| count as u64);
         let nowhere = OffsetPointer::new(core::ptr::null_mut());
         let offsets = [self.offset, nowhere];
-        let answered = Answered { bytes, method, offsets, ..plain(answer) };
+        let answered = Answered { bytes, method, offsets, ..plain(answer, harm) };
         recording.note(&call, &answered, duration_ns);
     }
 }
 
-/// An answer of the kernel's, by no rule.
-fn plain(answer: Answer) -> Answered {
+/// An answer by no rule.
+fn plain(answer: Answer, harm: &Harm) -> Answered {
     Answered {
         answer,
         bytes: 0,
@@ -154,6 +210,8 @@ fn plain(answer: Answer) -> Answered {
         rule: None,
         judged: false,
         fell_back: false,
+        injected: harm.injected,
+        delayed: harm.delayed,
         offsets: [OffsetPointer::new(core::ptr::null_mut()); 2],
     }
 }

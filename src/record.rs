@@ -39,7 +39,7 @@ pub(crate) fn count() {
 
 /// Whether anybody wants to know more of calls than that there are some.
 #[inline(always)]
-pub(crate) fn is_wanted(log: &Log) -> bool {
+fn is_wanted(log: &Log) -> bool {
     log.settings().log >= Level::Warn || is_counted()
 }
 
@@ -86,12 +86,31 @@ pub(crate) struct Answered {
     pub(crate) judged: bool,
     /// Whether the library copied because the kernel did not.
     pub(crate) fell_back: bool,
+    /// Whether a fault has answered or shortened it, or sent a signal.
+    pub(crate) injected: bool,
+    /// Whether a fault has delayed it.
+    pub(crate) delayed: bool,
     /// The caller's offsets.
     pub(crate) offsets: [OffsetPointer; 2],
 }
 
+impl Answered {
+    /// Whether a rule, a fault or the library had a say in it.
+    fn is_unusual(&self) -> bool {
+        self.judged || self.fell_back || self.injected || self.delayed
+    }
+}
+
 impl Recording {
-    /// For a call that has just come in.
+    /// Of a call that has just come in: the log, if anybody wants to know of it.
+    #[inline(always)]
+    pub(crate) fn wanted() -> Option<&'static Log> {
+        let log = log::get()?;
+        log.complain_once();
+        is_wanted(log).then_some(log)
+    }
+
+    /// For that log.
     #[inline(always)]
     pub(crate) fn new(log: &'static Log, door: Door) -> Recording {
         let entered_ns = if log.settings().paths { sys::monotonic_ns() } else { 0 };
@@ -104,6 +123,12 @@ impl Recording {
         self.time_ns = sys::realtime_ns();
         self.begun_ns = sys::monotonic_ns();
         self.mark = progress().and_then(|witness| mark(witness, call, self.begun_ns));
+    }
+
+    /// How much is logged.
+    #[inline(always)]
+    pub(crate) fn level(&self) -> Level {
+        self.log.settings().log
     }
 
     /// Ends: how long it took, in nanoseconds.
@@ -121,8 +146,8 @@ impl Recording {
     #[inline(always)]
     pub(crate) fn note(&self, call: &Call, answered: &Answered, duration_ns: u64) {
         let settings = self.log.settings();
-        let writes = settings.log >= Level::Info
-            || settings.log == Level::Warn && (answered.judged || answered.fell_back);
+        let writes =
+            settings.log >= Level::Info || settings.log == Level::Warn && answered.is_unusual();
         let counts = accounts().next().is_some();
         if !writes && !counts {
             return;
@@ -153,6 +178,8 @@ impl Recording {
             rule: answered.rule,
             judged: answered.judged,
             fell_back: answered.fell_back,
+            injected: answered.injected,
+            delayed: answered.delayed,
             duration_ns,
         };
         let writes_paths = writes && settings.paths;

@@ -117,7 +117,7 @@ fn the_programs_status_is_the_launchers() {
 /// A value that no setting takes.
 fn unusable(legal: &Legal) -> Option<&'static str> {
     match legal {
-        Legal::OneOf(_) | Legal::SomeOf(_) | Legal::Errors => Some("sideways"),
+        Legal::OneOf(_) | Legal::SomeOf(_) | Legal::Errors | Legal::Faults => Some("sideways"),
         Legal::Template | Legal::SwitchOrTemplate => Some("/tmp/%q"),
         Legal::Path => None,
     }

@@ -78,7 +78,7 @@ fn others(output: &Output) -> Vec<&str> {
 /// A value that `setting` does not take.
 fn unusable(setting: &Setting) -> Vec<u8> {
     match setting.legal {
-        Legal::OneOf(_) | Legal::SomeOf(_) | Legal::Errors => b"sideways".to_vec(),
+        Legal::OneOf(_) | Legal::SomeOf(_) | Legal::Errors | Legal::Faults => b"sideways".to_vec(),
         Legal::Template | Legal::SwitchOrTemplate => b"/tmp/%q".to_vec(),
         // Longer than any path.
         Legal::Path => vec![b'x'; 4096],

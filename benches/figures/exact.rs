@@ -33,7 +33,7 @@ pub const PASSING_INSTRUCTIONS: Goal = at_most(10.0);
 /// System calls of our own while an unlogged process starts.
 pub const LOAD_SYSTEM_CALLS: Goal = exactly(0.0);
 /// The stripped library, in bytes: 464 KiB, of which the standard library is two thirds.
-pub const SIZE: Goal = at_most(475_136.0);
+pub const SIZE: Goal = at_most(491_520.0);
 /// What the library exports; nothing else.
 pub const EXPORTS: [&str; 8] = [
     "_Exit",

@@ -2,7 +2,7 @@
 
 use crate::errno::Errno;
 use crate::flags::Flags;
-use crate::sys::{self, Argument, FICLONE, FICLONERANGE, FIDEDUPERANGE, OffsetPointer};
+use crate::sys::{self, Argument, FICLONE, FICLONERANGE, FIDEDUPERANGE, Kind, OffsetPointer, Stat};
 
 /// An offset argument on entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -177,6 +177,24 @@ impl Call {
             ..*self
         };
         Ok((call, if status == Some(0) { bytes } else { 0 }))
+    }
+
+    /// The most that it could copy, in bytes, as far as its source tells: what stands between its offset and
+    /// its end, or all that was asked for where it tells no size.
+    #[must_use]
+    pub fn possible(&self) -> u64 {
+        let asked = self.len as u64;
+        let start = match self.off_in {
+            Offset::File => sys::position(self.fd_in).unwrap_or(0),
+            Offset::At(bytes) => bytes.cast_unsigned(),
+            Offset::Bad(_) => return asked,
+        };
+        match sys::stat(self.fd_in) {
+            Ok(Stat { kind: Kind::Regular, size: size @ 1.., .. }) => {
+                asked.min(size.saturating_sub(start))
+            }
+            _ => asked,
+        }
     }
 
     /// The pointers' values now that the call has returned, in bytes: `(off_in, off_out)`, each

@@ -56,6 +56,15 @@ impl Doors {
     /// What is watched when linked with `-lcfr`.
     pub const LINKED: Doors = Doors::NONE.with(Door::CopyFileRange);
 
+    /// The doors of these names, with commas between; `None` where one has no such name.
+    #[must_use]
+    pub fn by_names(names: &[u8]) -> Option<Doors> {
+        names.split(|&byte| byte == b',').try_fold(Doors::NONE, |doors, name| {
+            let door = Door::ALL.into_iter().find(|door| door.name().as_bytes() == name)?;
+            Some(doors.with(door))
+        })
+    }
+
     /// This set and `door`.
     #[must_use]
     pub const fn with(self, door: Door) -> Doors {

@@ -122,20 +122,30 @@ impl Outcome {
     }
 }
 
+/// What somebody else wants to become of a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Imposed {
+    /// It is answered so, and nothing moves.
+    Answer(Answer),
+    /// It moves at most so many bytes, but is judged by what it asks for.
+    AtMost(u64),
+}
+
 /// Carries a call out. `forward` hands one on, to the kernel or to the next library.
 #[inline(always)]
 pub fn carry_out(
     args: &Args,
     policy: &Policy,
+    imposed: Option<Imposed>,
     forward: impl Fn(&Args) -> (Answer, Method),
 ) -> Outcome {
-    if policy.flags(args).0 != 0 || !policy.asks_first() {
-        return with_facts(args, policy, None, &forward);
+    if policy.flags(args).0 != 0 || !policy.asks_first() || imposed.is_some() {
+        return with_facts(args, policy, imposed, None, &forward);
     }
     let (answer, method) = forward(args);
     match answer {
         Ok(_) => Outcome::answered(answer, method),
-        Err(_) => with_facts(args, policy, Some((answer, method)), &forward),
+        Err(_) => with_facts(args, policy, None, Some((answer, method)), &forward),
     }
 }
 
@@ -145,11 +155,17 @@ pub fn carry_out(
 fn with_facts(
     args: &Args,
     policy: &Policy,
+    imposed: Option<Imposed>,
     first: Option<(Answer, Method)>,
     forward: &dyn Fn(&Args) -> (Answer, Method),
 ) -> Outcome {
+    let most = match imposed {
+        Some(Imposed::Answer(answer)) => return Outcome::answered(answer, Method::None),
+        Some(Imposed::AtMost(most)) => Some(most),
+        None => None,
+    };
     let facts = &Facts::new(args, policy.flags(args));
-    let call = Carried { facts, policy, forward };
+    let call = Carried { facts, policy, most, forward };
     let mode = facts.flags.mode().filter(|mode| policy.dialect.knows(*mode));
     if let Some((answer, method)) = first {
         return call.unless_declined(Outcome::answered(answer, method), mode);
@@ -160,13 +176,12 @@ fn with_facts(
                 errno == Errno::ENOSYS || errno == Errno::EXDEV && policy.crosses_filesystems()
             };
             match plan::checked_by_kernel(facts, goes_on) {
-                Some(step) => call.run(step),
+                Some(step) => call.run(call.shortened(step)),
                 None => call.judged(mode, None),
             }
         }
         (None | Some(Mode::Any), Lead::Kernel, Backend::Auto | Backend::Kernel) => {
-            let as_it_came = Step::Ask { len: args.len, flags: facts.flags.0 };
-            call.unless_declined(call.run(as_it_came), mode)
+            call.unless_declined(call.run(call.asked(mode)), mode)
         }
         _ => call.judged(mode, None),
     }
@@ -189,6 +204,8 @@ pub fn explanation(outcome: &Outcome, args: &Args, policy: &Policy) -> Option<&'
 struct Carried<'a> {
     facts: &'a Facts<'a>,
     policy: &'a Policy,
+    /// The most that it may move, in bytes.
+    most: Option<u64>,
     forward: &'a dyn Fn(&Args) -> (Answer, Method),
 }
 
@@ -201,6 +218,23 @@ enum Verdict {
 }
 
 impl Carried<'_> {
+    /// The call as it came, for a kernel that judges it itself. One that is to be short would be judged by
+    /// fewer bytes then, so it is asked for only where the kernel has nothing against the whole.
+    fn asked(&self, mode: Option<Mode>) -> Step {
+        let whole = Step::Ask { len: self.facts.args.len, flags: self.facts.flags.0 };
+        if self.most.is_none() || mode.is_none() {
+            return whole;
+        }
+        match plan::checked_by_kernel(self.facts, |_| false) {
+            Some(Step::Copy { .. }) => self.shortened(whole),
+            refused => refused.unwrap_or(whole),
+        }
+    }
+
+    fn shortened(&self, step: Step) -> Step {
+        self.most.map_or(step, |most| plan::at_most(most, step, self.facts))
+    }
+
     /// The kernel's outcome, or what comes after one after which the library copies.
     fn unless_declined(&self, outcome: Outcome, mode: Option<Mode>) -> Outcome {
         match self.declines(&outcome) {
@@ -224,9 +258,9 @@ impl Carried<'_> {
             None => Step::Ask { len: facts.args.len, flags: facts.flags.0 },
         };
         let mut fell_back = declined.is_some();
-        let mut outcome = self.run(step);
+        let mut outcome = self.run(self.shortened(step));
         if matches!(step, Step::Ask { .. }) && self.declines(&outcome).is_some() {
-            outcome = self.run(plan::instead_of_kernel(facts, dialect));
+            outcome = self.run(self.shortened(plan::instead_of_kernel(facts, dialect)));
             fell_back = true;
         }
         Outcome { rule: broken, judged: broken.is_some(), fell_back, ..outcome }

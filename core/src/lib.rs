@@ -13,6 +13,7 @@ extern crate std;
 
 pub mod errno;
 pub mod flags;
+mod signal;
 
 pub mod door;
 
@@ -39,5 +40,7 @@ pub mod record;
 pub mod account;
 
 pub mod format;
+
+pub mod fault;
 
 pub mod settings;

@@ -142,6 +142,29 @@ fn dedup(facts: &Facts<'_>) -> Step {
     }
 }
 
+/// The same for at most so many bytes; what goes by blocks keeps to whole ones.
+pub(crate) fn at_most(most: u64, step: Step, facts: &Facts<'_>) -> Step {
+    let blocks = || {
+        let block = facts.filesystem().block.max(1);
+        (most - most % block).max(block)
+    };
+    match step {
+        Step::Ask { len, flags } => {
+            Step::Ask { len: usize::try_from(most).map_or(len, |most| len.min(most)), flags }
+        }
+        Step::Copy { len, through, holes } => Step::Copy { len: len.min(most), through, holes },
+        Step::CopyUnsized { len } => Step::CopyUnsized { len: len.min(most) },
+        Step::Reflink { len } => Step::Reflink { len: len.min(blocks()) },
+        Step::Clone { len } => Step::Clone { len: len.min(blocks()) },
+        Step::Dedup { len, target_size } => Step::Dedup { len: len.min(blocks()), target_size },
+        Step::DedupNothing
+        | Step::Nothing
+        | Step::Refuse(_)
+        | Step::Refused(_)
+        | Step::OverLimit => step,
+    }
+}
+
 /// A copy of the library's own.
 pub(crate) fn instead_of_kernel(facts: &Facts<'_>, dialect: &Dialect) -> Step {
     let len = match dialect.copying {

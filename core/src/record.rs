@@ -55,6 +55,10 @@ pub struct Record<'a> {
     pub judged: bool,
     /// Whether the library copied because the kernel did not.
     pub fell_back: bool,
+    /// Whether a fault had it answered or shortened, or sent a signal.
+    pub injected: bool,
+    /// Whether a fault delayed it.
+    pub delayed: bool,
     /// From asking until the answer, in nanoseconds.
     pub duration_ns: u64,
 }
@@ -67,8 +71,15 @@ impl Record<'_> {
         self.method == Method::Kernel
             && self.rule.is_none()
             && self.sharing.is_none()
+            && !self.is_tampered_with()
             && !matches!(self.call.request, Request::Dedupe(_))
             && core::ptr::eq(self.dialect, dialect::DEFAULT)
+    }
+
+    /// Whether a fault has hit it.
+    #[inline(always)]
+    fn is_tampered_with(&self) -> bool {
+        self.injected || self.delayed
     }
 
     /// The error that its line tells of: the call's, or that of the target that it is about.
@@ -86,7 +97,7 @@ impl Record<'_> {
     /// Sends the record to the subscriber.
     #[inline]
     pub fn emit(&self) {
-        match self.judged || self.fell_back {
+        match self.judged || self.fell_back || self.is_tampered_with() {
             false => info!(target: TARGET, message = ?self),
             true => self.emit_warning(),
         }

@@ -5,9 +5,10 @@
 //! runs in a stranger's constructor, maybe in a signal handler.
 
 use crate::dialect::{self, Dialect};
-use crate::door::{Door, Doors};
+use crate::door::Doors;
 use crate::engine::{Backend, Checks, Policy};
 use crate::errno::{Errno, ErrnoSet};
+use crate::fault::{self, Faults, Misspelt, Reason};
 use crate::flags::{COPY_FR_DEDUPE, Flags};
 use crate::format::{Format, printable};
 use core::fmt;
@@ -134,6 +135,8 @@ pub struct Settings<'a> {
     pub policy: Policy,
     /// `CFR_SHARED`
     pub shared: bool,
+    /// `CFR_INJECT`: faults that can be read.
+    pub inject: Option<&'a [u8]>,
     /// `CFR_SUMMARY`
     pub summary: Summary<'a>,
     /// `CFR_DOORS`
@@ -164,6 +167,7 @@ impl<'a> Settings<'a> {
                 verify: false,
             },
             shared: false,
+            inject: None,
             summary: Summary::No,
             doors: if preloaded { Doors::ALL } else { Doors::LINKED },
             forward: Forward::Syscall,
@@ -195,34 +199,47 @@ impl<'a> Settings<'a> {
             Name::Fallback => fallback(value).map(|set| self.policy.fallback = set),
             Name::Verify => choose(&SWITCH, value).map(|yes| self.policy.verify = yes),
             Name::Shared => choose(&SWITCH, value).map(|yes| self.shared = yes),
+            Name::Inject => {
+                self.inject = Some(faults(value).map_err(|misspelt| {
+                    let Misspelt { fault, column, word, reason } = misspelt;
+                    Unusable { setting, value: word, why: Why::Fault { fault, column, reason } }
+                })?);
+                return Ok(());
+            }
             Name::Summary => summary(value).map(|summary| self.summary = summary),
-            Name::Doors => doors(value).map(|doors| self.doors = doors),
+            Name::Doors => Doors::by_names(value).map(|doors| self.doors = doors),
             Name::Forward => choose(&FORWARDS, value).map(|forward| self.forward = forward),
             Name::Strict => choose(&SWITCH, value).map(|yes| self.strict = yes),
             Name::Witness => path(value).map(|path| self.witness = Some(path)),
         };
-        done.ok_or(Unusable { setting, value, dialect: None })
+        done.ok_or(Unusable { setting, value, why: Why::NotLegal })
     }
 
-    /// Takes back default flags that the dialect does not know, now that both are set: every call
-    /// would fail.
+    /// Takes back what does not go with the other settings, now that all are set: default flags that the
+    /// dialect does not know, with which every call would fail, and faults at doors that are not watched.
     ///
     /// # Errors
     ///
-    /// They were taken back.
-    pub fn settle(&mut self) -> Result<(), Unusable<'static>> {
+    /// One was taken back; there may be more.
+    pub fn settle(&mut self) -> Result<(), Unusable<'a>> {
         let Policy { dialect, default_flags, .. } = self.policy;
-        let is_known = default_flags.mode().is_some_and(|mode| dialect.knows(mode));
-        let setting = TABLE.iter().find(|setting| setting.name == Name::DefaultFlags);
-        match (is_known, setting) {
-            (false, Some(setting)) => {
-                self.policy.default_flags = Flags::default();
-                let value = default_flags.names().next().unwrap_or_default().as_bytes();
-                Err(Unusable { setting, value, dialect: Some(dialect) })
-            }
-            _ => Ok(()),
+        if !default_flags.mode().is_some_and(|mode| dialect.knows(mode)) {
+            self.policy.default_flags = Flags::default();
+            let value = default_flags.names().next().unwrap_or_default().as_bytes();
+            return refused(Name::DefaultFlags, value, Why::NotInDialect(dialect));
         }
+        let far = self.inject.and_then(|text| fault::out_of_reach(text, self.doors));
+        if let Some(Misspelt { fault, column, word, reason }) = far {
+            self.inject = None;
+            return refused(Name::Inject, word, Why::Fault { fault, column, reason });
+        }
+        Ok(())
     }
+}
+
+fn refused<'a>(name: Name, value: &'a [u8], why: Why) -> Result<(), Unusable<'a>> {
+    let setting = TABLE.iter().find(|setting| setting.name == name);
+    setting.map_or(Ok(()), |setting| Err(Unusable { setting, value, why }))
 }
 
 fn choose<T: Copy>(words: &[(&str, T)], value: &[u8]) -> Option<T> {
@@ -267,11 +284,13 @@ fn fallback(value: &[u8]) -> Option<ErrnoSet> {
     names.try_fold(ErrnoSet::NONE, |set, name| Some(set.with(Errno::by_name(name)?)))
 }
 
-fn doors(value: &[u8]) -> Option<Doors> {
-    value.split(|&byte| byte == b',').try_fold(Doors::NONE, |doors, word| {
-        let door = Door::ALL.into_iter().find(|door| door.name().as_bytes() == word)?;
-        Some(doors.with(door))
-    })
+/// Faults that can all be read, in no longer a text than a path may be.
+fn faults(text: &[u8]) -> Result<&[u8], Misspelt<'_>> {
+    Faults::parse(text)?;
+    match path(text) {
+        Some(text) => Ok(text),
+        None => Err(Misspelt { fault: 1, column: 1, word: text, reason: Reason::TooMany }),
+    }
 }
 
 /// The settings by name.
@@ -299,6 +318,8 @@ pub enum Name {
     Verify,
     /// `CFR_SHARED`
     Shared,
+    /// `CFR_INJECT`
+    Inject,
     /// `CFR_SUMMARY`
     Summary,
     /// `CFR_DOORS`
@@ -335,6 +356,8 @@ pub enum Legal {
     SomeOf(&'static [&'static str]),
     /// Names of errors, comma-separated, or `none`.
     Errors,
+    /// Faults, with semicolons between.
+    Faults,
     /// A path with placeholders.
     Template,
     /// Yes, no, or a path with placeholders.
@@ -352,6 +375,7 @@ impl fmt::Display for Legal {
                 return f
                     .write_str("none, or names of errors with commas between: ENOSYS, EXDEV, ...");
             }
+            Legal::Faults => return f.write_str(fault::LEGAL),
             Legal::Template => {
                 return f.write_str("a path; %p pid, %e program name, %% a percent sign");
             }
@@ -370,7 +394,7 @@ impl fmt::Display for Legal {
 }
 
 /// Every setting, in the order of the documentation.
-pub static TABLE: [Setting; 16] = [
+pub static TABLE: [Setting; 17] = [
     Setting {
         name: Name::Log,
         variable: "CFR_LOG",
@@ -459,6 +483,13 @@ pub static TABLE: [Setting; 16] = [
         default: "no",
     },
     Setting {
+        name: Name::Inject,
+        variable: "CFR_INJECT",
+        option: Some("inject"),
+        legal: Legal::Faults,
+        default: "none",
+    },
+    Setting {
         name: Name::Summary,
         variable: "CFR_SUMMARY",
         option: Some("summary"),
@@ -534,6 +565,9 @@ impl Setting {
             Name::Shared => {
                 "Ask the filesystem after each copy whether the target's range shares its blocks"
             }
+            Name::Inject => {
+                "Have calls fail, come short, wait or be interrupted, truthfully; may be repeated"
+            }
             Name::Summary => "Count the calls, and write a table of them at the end",
             Name::Doors => "Which functions of the C library to watch",
             Name::Forward => "Pass calls straight to the kernel, or to the next preloaded library",
@@ -559,15 +593,39 @@ pub struct Unusable<'a> {
     pub setting: &'static Setting,
     /// The value.
     pub value: &'a [u8],
-    /// The dialect that does not know it, where others do.
-    pub dialect: Option<&'static Dialect>,
+    /// What is wrong with it.
+    pub why: Why,
+}
+
+/// What is wrong with a value.
+#[derive(Clone, Copy, Debug)]
+pub enum Why {
+    /// It is none of the legal ones.
+    NotLegal,
+    /// The dialect does not know this flag, although others do.
+    NotInDialect(&'static Dialect),
+    /// A word of a fault: the value is that word.
+    Fault {
+        /// The fault's number, from 1.
+        fault: usize,
+        /// The column within it at which the word begins, from 1.
+        column: usize,
+        /// What is wrong with it.
+        reason: Reason,
+    },
 }
 
 impl fmt::Display for Unusable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = printable(self.value);
-        let Some(dialect) = self.dialect else {
-            return write!(f, "'{value}' is not usable; legal: {}", self.setting.legal);
+        let dialect = match self.why {
+            Why::NotLegal => {
+                return write!(f, "'{value}' is not usable; legal: {}", self.setting.legal);
+            }
+            Why::Fault { fault, column, reason } => {
+                return Misspelt { fault, column, word: self.value, reason }.fmt(f);
+            }
+            Why::NotInDialect(dialect) => dialect,
         };
         write!(f, "'{value}' is no flag of the dialect {}; legal there: 0", dialect.name)?;
         let names = dialect.modes.iter().filter_map(|mode| mode.name());
@@ -624,7 +682,7 @@ mod tests {
         assert_eq!(words(Name::Verify), SWITCH.map(|(word, _)| word));
         assert_eq!(words(Name::Forward), FORWARDS.map(|(word, _)| word));
         assert_eq!(words(Name::Paths), SWITCH.map(|(word, _)| word));
-        assert_eq!(words(Name::Doors), Door::ALL.map(Door::name));
+        assert_eq!(words(Name::Doors), crate::door::Door::ALL.map(crate::door::Door::name));
     }
 
     #[test]
@@ -649,7 +707,10 @@ mod tests {
         let all = set("CFR_DOORS", "sendfile64,syscall,sendfile,copy_file_range,ioctl").unwrap();
         assert_eq!(all.doors, Doors::ALL);
         let one = set("CFR_DOORS", "syscall").unwrap().doors;
-        assert!(one.contains(Door::Syscall) && !one.contains(Door::CopyFileRange));
+        assert!(
+            one.contains(crate::door::Door::Syscall)
+                && !one.contains(crate::door::Door::CopyFileRange)
+        );
         assert!(set("CFR_DOORS", "syscall,").is_err());
     }
 

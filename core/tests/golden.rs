@@ -42,6 +42,8 @@ fn plain() -> Record<'static> {
         rule: None,
         judged: false,
         fell_back: false,
+        injected: false,
+        delayed: false,
         duration_ns: 21_999,
     }
 }
@@ -86,6 +88,27 @@ fn records() -> Vec<(&'static str, Record<'static>)> {
                 dialect: rule("freebsd", "overlap").0,
                 rule: rule("freebsd", "overlap").1,
                 judged: true,
+                ..plain
+            },
+        ),
+        (
+            "failed by a fault",
+            Record {
+                answer: Err(Errno::EXDEV),
+                bytes: 0,
+                method: Method::None,
+                injected: true,
+                ..plain
+            },
+        ),
+        (
+            "shortened and delayed by a fault",
+            Record {
+                answer: Ok(4096),
+                bytes: 4096,
+                injected: true,
+                delayed: true,
+                sharing: Some(Sharing::All),
                 ..plain
             },
         ),
@@ -298,11 +321,11 @@ fn json() {
 /// The contract's keys, in its order, in every object.
 #[test]
 fn json_has_every_key() {
-    const KEYS: [&str; 32] = [
+    const KEYS: [&str; 33] = [
         "time", "pid", "tid", "comm", "call", "door", "request", "fd_in", "path_in", "off_in",
         "off_in_after", "fd_out", "path_out", "off_out", "off_out_after", "len", "flags",
         "flag_names", "ret", "errno", "error", "bytes", "status", "target", "targets", "method",
-        "shared", "dialect", "rule", "why", "injected", "duration_ns",
+        "shared", "dialect", "rule", "why", "injected", "delayed", "duration_ns",
     ];
     assert_eq!(KEYS, cfr_core::format::JSON_KEYS);
     for (what, record) in records() {

@@ -59,6 +59,8 @@ fn a_record_reaches_tracing_subscriber() {
         rule: None,
         judged: false,
         fell_back: false,
+        injected: false,
+        delayed: false,
         duration_ns: 0,
     };
     tracing::subscriber::with_default(subscriber, || record.emit());

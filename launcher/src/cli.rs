@@ -6,7 +6,7 @@ use cfr_core::settings::{Name, Setting, TABLE};
 use clap::builder::{OsStringValueParser, PathBufValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process;
@@ -192,8 +192,10 @@ fn settings(matches: &ArgMatches) -> Variables {
         .iter()
         .filter(|setting| setting.option.is_some())
         .filter_map(|setting| {
-            let value = matches.get_one::<OsString>(setting.variable)?;
-            Some((setting.variable, value.clone()))
+            // Only faults may be repeated.
+            let values = matches.get_many::<OsString>(setting.variable)?;
+            let values: Vec<_> = values.map(OsString::as_os_str).collect();
+            Some((setting.variable, values.join(OsStr::new(";"))))
         })
         .collect()
 }
@@ -414,6 +416,7 @@ fn option(setting: &'static Setting, default: &str) -> Option<Arg> {
     // A word behind a plain -c is the program.
     let option = match setting.name {
         Name::Summary => option.num_args(0..=1).require_equals(true).default_missing_value("yes"),
+        Name::Inject => option.action(ArgAction::Append),
         _ => option.allow_hyphen_values(true),
     };
     Some(match setting.short() {

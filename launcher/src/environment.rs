@@ -5,7 +5,7 @@ use crate::failure::{Failure, plain, say, told};
 use cfr_core::door::Doors;
 use cfr_core::format::Format;
 use cfr_core::settings::{
-    Level, Part, Placeholder, Setting, Settings, Summary, TABLE, Unusable, template,
+    Level, Part, Placeholder, Setting, Settings, Summary, TABLE, Unusable, Why, template,
 };
 use rustix::fs::Access;
 use std::ffi::{OsStr, OsString};
@@ -74,7 +74,7 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<Checked, Fail
         let value = value.as_bytes();
         // An empty variable is none; an empty option is a slip.
         let set = match value.is_empty() && name.starts_with("--") {
-            true => Err(Unusable { setting, value, dialect: None }),
+            true => Err(Unusable { setting, value, why: Why::NotLegal }),
             false => settings.set(setting, value),
         };
         set.map_err(|unusable| Failure::new(format!("{name}: {unusable}")))?;

@@ -1,7 +1,6 @@
 //! Settings that could not be used, kept until somebody may be told.
 
-use cfr_core::dialect::Dialect;
-use cfr_core::settings::{Setting, TABLE, Unusable};
+use cfr_core::settings::{Setting, TABLE, Unusable, Why};
 use cfr_core::trail::MESSAGES;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -57,7 +56,7 @@ struct Complaint {
     setting: &'static Setting,
     value: [u8; Complaint::KEPT + 3],
     len: usize,
-    dialect: Option<&'static Dialect>,
+    why: Why,
 }
 
 impl Complaint {
@@ -75,11 +74,11 @@ impl Complaint {
             *place = byte;
             len += 1;
         }
-        Complaint { setting: unusable.setting, value, len, dialect: unusable.dialect }
+        Complaint { setting: unusable.setting, value, len, why: unusable.why }
     }
 
     fn unusable(&self) -> Unusable<'_> {
         let value = self.value.get(..self.len).unwrap_or_default();
-        Unusable { setting: self.setting, value, dialect: self.dialect }
+        Unusable { setting: self.setting, value, why: self.why }
     }
 }

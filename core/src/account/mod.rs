@@ -83,11 +83,15 @@ pub enum Total {
     UnlistedTime,
     /// Nanoseconds that the slowest call took.
     Longest,
+    /// Calls that a fault has answered, shortened or sent a signal to.
+    Injected,
+    /// Calls that a fault has delayed.
+    Delayed,
 }
 
 impl Total {
     /// What adds up over several accounts.
-    const SUMS: [Total; 13] = [
+    const SUMS: [Total; 15] = [
         Total::Programs,
         Total::Calls,
         Total::Lost,
@@ -101,6 +105,8 @@ impl Total {
         Total::UnlistedBytes,
         Total::UnlistedErrors,
         Total::UnlistedTime,
+        Total::Injected,
+        Total::Delayed,
     ];
 }
 
@@ -243,6 +249,8 @@ impl Accounts {
             self.add(Total::Time, record.duration_ns);
             self.in_part(LATENCY, bucket(record.duration_ns), 1);
             self.raise(Total::Longest, record.duration_ns);
+            self.add(Total::Injected, record.injected.into());
+            self.add(Total::Delayed, record.delayed.into());
         }
         self.in_part(METHOD_CALLS, record.method as usize, 1);
         self.in_part(METHOD_BYTES, record.method as usize, record.bytes);
@@ -373,7 +381,7 @@ pub(super) mod tests {
 
     #[test]
     fn parts_do_not_overlap() {
-        assert!((Total::Longest as usize) < TOTALS.1);
+        assert!((Total::Delayed as usize) < TOTALS.1);
         assert!(Accounts::over(&[]).is_none());
         let accounts = accounts();
         for word in accounts.part(UNDER_WAY).iter().chain(accounts.part(TOTALS)) {

@@ -14,11 +14,11 @@ use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// The keys of an object, in order.
-pub const KEYS: [&str; 32] = [
+pub const KEYS: [&str; 33] = [
     "time", "pid", "tid", "comm", "call", "door", "request", "fd_in", "path_in", "off_in",
     "off_in_after", "fd_out", "path_out", "off_out", "off_out_after", "len", "flags", "flag_names",
     "ret", "errno", "error", "bytes", "status", "target", "targets", "method", "shared", "dialect",
-    "rule", "why", "injected", "duration_ns",
+    "rule", "why", "injected", "delayed", "duration_ns",
 ];
 
 pub(super) fn record(out: &mut Piece, record: &Record) {
@@ -74,7 +74,7 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
     out.unsigned(record.bytes);
     if record.is_plain() {
         out.literal(
-            ",\"status\":null,\"target\":null,\"targets\":null,\"method\":\"kernel\",\"shared\":null,\"dialect\":\"extended\",\"rule\":null,\"why\":null,\"injected\":false,\"duration_ns\":",
+            ",\"status\":null,\"target\":null,\"targets\":null,\"method\":\"kernel\",\"shared\":null,\"dialect\":\"extended\",\"rule\":null,\"why\":null,\"injected\":false,\"delayed\":false,\"duration_ns\":",
         );
     } else {
         how(out, record);
@@ -137,7 +137,15 @@ fn how(out: &mut Piece, record: &Record) {
             string(out, rule.why.as_bytes());
         }
     }
-    out.literal(",\"injected\":false,\"duration_ns\":");
+    out.literal(",\"injected\":");
+    switch(out, record.injected);
+    out.literal(",\"delayed\":");
+    switch(out, record.delayed);
+    out.literal(",\"duration_ns\":");
+}
+
+fn switch(out: &mut Piece, is_on: bool) {
+    out.text(if is_on { "true" } else { "false" });
 }
 
 #[inline(always)]
@@ -214,7 +222,7 @@ pub(super) fn message(line: &mut Line, said: &Said, message: &dyn fmt::Debug) {
         out.literal(",\"");
         out.text(key);
         out.literal("\":");
-        out.text(if key == "injected" { "false" } else { "null" });
+        out.text(if matches!(key, "injected" | "delayed") { "false" } else { "null" });
     }
     out.literal(",\"level\":");
     string(out, said.level.as_bytes());

@@ -27,12 +27,14 @@ pub(super) const ROOM_FOR_NAME: usize = 200;
 /// Shares of the calls, in thousandths, and their names.
 pub(super) const PERCENTILES: [(u64, &str); 3] = [(500, "p50"), (900, "p90"), (990, "p99")];
 /// What came of calls besides bytes and errors: in the table, in the object.
-pub(super) const RESULTS: [(&str, &str, Total); 6] = [
+pub(super) const RESULTS: [(&str, &str, Total); 8] = [
     ("end of file", "end_of_file", Total::Empty),
     ("differing", "differing", Total::Differing),
     ("shared", "shared", Total::Shared),
     ("partly shared", "partly_shared", Total::PartlyShared),
     ("not shared", "not_shared", Total::NotShared),
+    ("injected", "injected", Total::Injected),
+    ("delayed", "delayed", Total::Delayed),
     ("lines lost", "lines_lost", Total::Lost),
 ];
 

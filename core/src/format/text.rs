@@ -70,6 +70,12 @@ fn notes(out: &mut Piece, record: &Record) {
         out.literal(", rule ");
         out.text(rule.id);
     }
+    if record.injected {
+        out.literal(", INJECTED");
+    }
+    if record.delayed {
+        out.literal(", DELAYED");
+    }
     match record.sharing {
         None => {}
         Some(Sharing::All) => out.literal(", shared"),

@@ -54,8 +54,8 @@ pub use share::{
 pub use text::Text;
 pub use thread::{
     Cancellation, HeldSignals, KeptErrno, SignalGuard, comm, errno, file_size_limit,
-    file_size_limited, getpid, gettid, ignore, raise, set_errno, test_cancel, thread_mark,
-    yield_now,
+    file_size_limited, getpid, gettid, ignore, raise, set_errno, sleep_until, test_cancel,
+    thread_mark, yield_now,
 };
 pub use transfer::{
     Deduped, Range, clone_range, copy_range, dedupe_range, extend, preallocate, punch_hole,

@@ -3,6 +3,7 @@
 
 use super::copy::OffsetPointer;
 use super::raw::{answer, reg, syscall};
+use super::thread::HeldSignals;
 use crate::errno::Errno;
 
 /// The number of ioctl(2) on this architecture.
@@ -13,6 +14,11 @@ pub const FICLONE: u32 = 0x4004_9409;
 pub const FICLONERANGE: u32 = 0x4020_940d;
 /// FIDEDUPERANGE: `_IOWR(0x94, 54, struct file_dedupe_range)`.
 pub const FIDEDUPERANGE: u32 = 0xc018_9436;
+
+/// struct `file_dedupe_range` without its targets, in bytes.
+const HEAD: usize = 24;
+/// struct `file_dedupe_range_info`, in bytes.
+const TARGET: usize = 32;
 
 /// The third argument of an ioctl(2): a number, or the address of a struct, maybe a wild one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,13 +95,32 @@ impl Argument {
 
     /// Target number `index` of FIDEDUPERANGE. EFAULT where the memory cannot be read.
     pub fn dedupe_target(self, index: u16) -> Result<DedupeTarget, Errno> {
-        const HEAD: usize = 24;
-        const TARGET: usize = 32;
         let words = self.words(HEAD + TARGET * usize::from(index))?;
         let [dest_fd, dest_offset, bytes_deduped, status] = words;
         let [a, b, c, d, ..] = status.to_ne_bytes();
         let status = i32::from_ne_bytes([a, b, c, d]);
         Ok(DedupeTarget { dest_fd: descriptor(dest_fd), dest_offset, bytes_deduped, status })
+    }
+
+    /// Sets the length that FIDEDUPERANGE is asked for, in bytes. EFAULT where the memory cannot be written.
+    pub fn set_dedupe_length(self, bytes: u64) -> Result<(), Errno> {
+        const SRC_LENGTH: usize = 8;
+        self.put(SRC_LENGTH, bytes)
+    }
+
+    /// Has target number `index` of FIDEDUPERANGE say that its ranges are the same as far as they were
+    /// compared, and that this was nowhere. EFAULT likewise.
+    pub fn clear_dedupe_target(self, index: u16) -> Result<(), Errno> {
+        let start = HEAD + TARGET * usize::from(index);
+        self.put(start + 16, 0)?;
+        // The status, and what is reserved and must be 0.
+        self.put(start + 24, 0)
+    }
+
+    fn put(self, at: usize, word: u64) -> Result<(), Errno> {
+        let address = self.0.checked_add(at).ok_or(Errno::EFAULT)?;
+        let _held = HeldSignals::new();
+        super::write_offset(OffsetPointer::new(address as *mut i64), word.cast_signed())
     }
 
     /// Words of the struct, from byte `at` on. The kernel is asked for the first and the last, as for

@@ -187,6 +187,21 @@ pub fn file_size_limit() -> Result<u64, Errno> {
     Ok(limit.rlim_cur)
 }
 
+/// Waits until the monotonic clock says so many nanoseconds; handlers of signals that come meanwhile run
+/// as ever (clock_nanosleep(2)).
+pub fn sleep_until(ns: u64) {
+    const SECOND_NS: u64 = 1_000_000_000;
+    let until = libc::timespec {
+        tv_sec: (ns / SECOND_NS).cast_signed(),
+        tv_nsec: (ns % SECOND_NS).cast_signed(),
+    };
+    let (clock, absolute) = (reg(libc::CLOCK_MONOTONIC), reg(libc::TIMER_ABSTIME));
+    let registers = [clock, absolute, (&raw const until) as usize, 0, 0, 0];
+    // SAFETY: the struct stands until the call returns.
+    while let Err(Errno::EINTR) = answer(unsafe { syscall(libc::SYS_clock_nanosleep, registers) }) {
+    }
+}
+
 /// Sends `signal` to the calling thread, as the kernel does where a call of the thread's is at
 /// fault (tgkill(2)).
 pub fn raise(signal: c_int) {
