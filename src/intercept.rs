@@ -78,19 +78,18 @@ fn observe(door: Door, args: &Args, reply: &Reply) {
     let outcome = carry_out(args, policy, harm.imposed, reply);
     harm.leave();
     let duration_ns = recording.end();
-    let level = recording.level();
     let answered = Answered {
         answer: outcome.answer,
         bytes: outcome.answer.map_or(0, |count| count as u64),
         method: outcome.method,
-        rule: rule(&outcome, args, policy, level, harm),
+        rule: rule(&outcome, args, policy, &recording, harm),
         judged: outcome.judged,
         fell_back: outcome.fell_back,
         injected: harm.injected,
         delayed: harm.delayed,
         offsets: [args.off_in, args.off_out],
     };
-    if level > Level::Info {
+    if recording.level() > Level::Info {
         details(&call, &answered, policy.flags(args));
     }
     recording.note(&call, &answered, duration_ns);
@@ -113,12 +112,12 @@ fn rule(
     outcome: &Outcome,
     args: &Args,
     policy: &Policy,
-    log: Level,
+    recording: &Recording,
     harm: &Harm,
 ) -> Option<&'static Rule> {
     match outcome.answer {
         Err(_) if matches!(harm.imposed, Some(Imposed::Answer(_))) => None,
-        Err(_) if log >= Level::Info || outcome.judged || outcome.fell_back => {
+        Err(_) if recording.is_shown() || outcome.judged || outcome.fell_back => {
             engine::explanation(outcome, args, policy)
         }
         _ => outcome.rule,

@@ -56,6 +56,12 @@ fn accounts() -> impl Iterator<Item = &'static Accounts> {
     SUMMARY.get().into_iter().chain(of_tree)
 }
 
+/// The accounts that keep the lines of the latest calls.
+#[inline(always)]
+fn keeper() -> Option<&'static Accounts> {
+    WITNESS.get().filter(|witness| witness.wants(Wanted::SUMMARY.and(Wanted::LINES)))
+}
+
 #[inline(always)]
 fn progress() -> Option<&'static Accounts> {
     WITNESS.get().filter(|witness| witness.wants(Wanted::PROGRESS))
@@ -131,6 +137,12 @@ impl Recording {
         self.log.settings().log
     }
 
+    /// Whether its line is shown, in the log or after the program's end.
+    #[inline(always)]
+    pub(crate) fn is_shown(&self) -> bool {
+        self.level() >= Level::Info || keeper().is_some()
+    }
+
     /// Ends: how long it took, in nanoseconds.
     #[inline(always)]
     pub(crate) fn end(&mut self) -> u64 {
@@ -184,7 +196,8 @@ impl Recording {
         };
         let writes_paths = writes && settings.paths;
         if counts {
-            count_and_emit(&record, writes, writes_paths, self.entered_ns);
+            let keeps_paths = settings.paths && keeper().is_some();
+            count_and_emit(&record, writes, writes_paths || keeps_paths, self.entered_ns);
         } else if !writes_paths
             || with_paths(&record, self.entered_ns, &|record| record.emit()).is_none()
         {
@@ -240,7 +253,7 @@ fn sharing(call: &Call, bytes: u64) -> Option<Sharing> {
 /// For those who count.
 #[cold]
 #[inline(never)]
-fn count_and_emit(record: &Record<'_>, writes: bool, writes_paths: bool, entered_ns: u64) {
+fn count_and_emit(record: &Record<'_>, writes: bool, shows_paths: bool, entered_ns: u64) {
     let call = record.call;
     let stats = [call.fd_in, call.fd_out].map(sys::stat);
     let files = match &stats {
@@ -252,12 +265,16 @@ fn count_and_emit(record: &Record<'_>, writes: bool, writes_paths: bool, entered
         for accounts in accounts() {
             accounts.count(record, files.as_ref());
         }
+        if let Some(keeper) = keeper() {
+            keeper.keep_line(record);
+        }
         if writes {
             record.emit();
         }
     };
     // One that has its paths may show them.
-    if !(writes_paths || !writes && accounts().any(wants))
+    let shows = writes || keeper().is_some();
+    if !(shows_paths || !shows && accounts().any(wants))
         || with_paths(record, entered_ns, &work).is_none()
     {
         work(record);

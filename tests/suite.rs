@@ -21,6 +21,7 @@ mod dialects;
 mod docs;
 mod doors;
 mod examples;
+mod expect;
 mod figures;
 mod hazards;
 mod header;

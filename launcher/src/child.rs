@@ -33,6 +33,8 @@ const GIVEN_BACK: [i32; 2] = [SIGPIPE, SIGCHLD];
 pub(crate) struct Ended {
     /// Its status as the launcher's own: a death by signal N is 128+N.
     pub(crate) status: u8,
+    /// How it ended itself.
+    pub(crate) exit: ExitStatus,
     /// The process that it was.
     pub(crate) pid: u32,
     /// Ctrl-C ended it.
@@ -40,6 +42,11 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
+    /// Whether Ctrl-C ended it, and ends the launcher too.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted
+    }
+
     /// Ends the launcher as its program ended, once all is said: a shell ends its loop only where it sees
     /// that, and the status in `$?` is the same in any case.
     pub(crate) fn status(self) -> u8 {
@@ -68,7 +75,7 @@ pub(crate) fn run(mut command: Command) -> Result<Ended, Failure> {
         .map_err(|error| Failure::new(format!("cannot wait for the program: {}", told(&error))))?;
     HAS_ENDED.store(true, Ordering::Relaxed);
     let interrupted = status.signal() == Some(SIGINT) && !is_ignored(SIGINT);
-    Ok(Ended { status: as_own(status), pid: child.id(), interrupted })
+    Ok(Ended { status: as_own(status), exit: status, pid: child.id(), interrupted })
 }
 
 /// Has the program begin as the launcher did.

@@ -33,6 +33,10 @@ pub(crate) struct Run {
     pub(crate) trace: bool,
     /// Whether the copies under way are to be shown.
     pub(crate) progress: bool,
+    /// What is expected of the calls.
+    pub(crate) expectations: Vec<OsString>,
+    /// Where to write what came of that.
+    pub(crate) witness: Option<PathBuf>,
     /// The settings given on the command line.
     pub(crate) settings: Variables,
     /// The program and its arguments.
@@ -122,6 +126,8 @@ const PATH: &str = "PATH";
 const DIALECT: &str = "NAME";
 const FORMAT: &str = "format";
 const PROGRESS: &str = "progress";
+const EXPECT: &str = "expect";
+const WITNESS: &str = "witness";
 const JSON: &str = "json";
 const TOP: &str = "top";
 const ORDER: &str = "by";
@@ -162,6 +168,8 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request
         _ => Request::Run(Run {
             trace: name == "trace",
             progress: matches.get_flag(PROGRESS),
+            expectations: matches.get_many(EXPECT).into_iter().flatten().cloned().collect(),
+            witness: matches.get_one(WITNESS).cloned(),
             settings: settings(matches),
             program: matches.get_many(PROGRAM).into_iter().flatten().cloned().collect(),
         }),
@@ -234,6 +242,7 @@ Examples:
   cfr trace -o log.json --format json -- make
   LD_PRELOAD=libcfr.so cp a b              the same without the launcher
   cfr run --default-flags COPY_FR_REFLINK node build.js    share blocks, or fail
+  cfr run --expect method=reflink cp a b   status 123 where it was no reflink
   cfr run -c make                          how many copies, how, how fast, which errors?
   cfr trace --dialect freebsd make         what would FreeBSD say to these calls?
   cfr dialects linux                       by which rules, and from where?
@@ -241,7 +250,8 @@ Examples:
   cfr probe /home /mnt/usb                 what can the kernel and these filesystems do?
   cfr inspect busybox                      would cfr trace see its copies, and through which doors?
 
-The exit status is PROGRAM's; 128+N where signal N ended it; 125 where cfr failed,
+The exit status is PROGRAM's; 128+N where signal N ended it; 123 where an expectation
+(cfr run --help) does not hold; 125 where cfr failed,
 126 where PROGRAM cannot be executed, 127 where it is not found; of probe 1 where a
 PATH could not be probed.
 See cfr(1) and libcfr(7)."
@@ -260,7 +270,8 @@ fn running(name: &'static str, about: &'static str) -> Command {
         .long(PROGRESS)
         .action(ArgAction::SetTrue)
         .help("Show the copies under way, how far they are and how fast, where standard error is a terminal");
-    Command::new(name).about(about).override_usage(usage).args(options).arg(progress).arg(
+    let command = Command::new(name).about(about).override_usage(usage).args(options).arg(progress);
+    command.args(expecting()).after_help(EXPECTATIONS).arg(
         Arg::new(PROGRAM)
             .help("The program, and its arguments")
             .value_name("PROGRAM")
@@ -270,6 +281,42 @@ fn running(name: &'static str, about: &'static str) -> Command {
             .value_parser(OsStringValueParser::new()),
     )
 }
+
+fn expecting() -> [Arg; 2] {
+    let expect = Arg::new(EXPECT)
+        .long(EXPECT)
+        .value_name("EXPECTATION")
+        .action(ArgAction::Append)
+        .value_parser(OsStringValueParser::new())
+        .help("What must be true of the calls in the end, else the status is 123; may be repeated");
+    let witness = Arg::new(WITNESS)
+        .long(WITNESS)
+        .value_name("FILE")
+        .value_parser(PathBufValueParser::new())
+        .help("Write to this file, as JSON, what was seen and which expectations held");
+    [expect, witness]
+}
+
+const EXPECTATIONS: &str = "\
+Expectations:
+  NAME OP NUMBER     OP is >= <= > < = == or !=. NAME is calls, bytes (1K, 1M, 1G, 1T), errors,
+                     programs, end_of_file, differing, unfinished, injected, delayed,
+                     lines_lost; shared, partly_shared, not_shared (with --shared yes); a method, a door, or an
+                     error as EXDEV: calls answered by it, through it, that failed with it
+  no NAME            the same as NAME = 0; no error, no emulated, no EXDEV
+  method=WORD,...    some bytes moved so, and none otherwise: kernel, reflink, dedup, emulated,
+                     next, none
+  door=WORD,...      some calls came through these, and none through others
+  error=NAME,...     some calls failed with these, and none with others
+  method!=WORD       no call was answered so; door!= and error!= likewise
+Where libcfr.so was not loaded none holds; quote them, the shell knows > and !
+
+Examples:
+  cfr run --expect method=reflink cp a b         did it share the blocks?
+  cfr run --expect 'calls>=1' --expect 'no error' -- make install
+  cfr run --expect 'bytes>=1M' --witness copies.json -- ./test
+
+The exit status is PROGRAM's; 123 where an expectation does not hold.";
 
 fn probe() -> Command {
     Command::new("probe")

@@ -28,6 +28,8 @@ pub(crate) struct Checked {
     pub(crate) doors: Doors,
     /// In what form.
     pub(crate) format: Format,
+    /// Whether it is asked after each copy if blocks are shared.
+    pub(crate) shared: bool,
     /// Where the summary goes.
     pub(crate) summary: SummaryTo,
     /// The log file, where it is one for all processes, and its size in bytes before.
@@ -45,6 +47,12 @@ pub(crate) enum SummaryTo {
 }
 
 impl Checked {
+    /// The log file's full path, with its placeholders; `None` where the log goes to standard error.
+    pub(crate) fn log_path(&self) -> Option<&OsStr> {
+        let found = self.variables.iter().find(|(variable, _)| *variable == LOG_FILE);
+        found.map(|(_, path)| path.as_os_str())
+    }
+
     /// Whether something was logged to the log file.
     pub(crate) fn log_has_grown(&self) -> bool {
         self.log_file.as_ref().is_some_and(|(path, before)| size(path) > *before)
@@ -85,6 +93,7 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<Checked, Fail
     })?;
     warn_of_strangers();
     let (log, doors, format) = (settings.log, settings.doors, settings.log_format);
+    let shared = settings.shared;
     let file = settings.log_file.map(absolute).transpose()?;
     let summary = match settings.summary {
         Summary::No => SummaryTo::Nowhere,
@@ -103,7 +112,7 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<Checked, Fail
         variables.retain(|(variable, _)| *variable != LOG_FILE);
         variables.push((LOG_FILE, path));
     }
-    Ok(Checked { variables, log, doors, format, summary, log_file })
+    Ok(Checked { variables, log, doors, format, shared, summary, log_file })
 }
 
 /// How the user spelled a setting's name.

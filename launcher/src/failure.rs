@@ -31,6 +31,11 @@ impl Failure {
         Failure { status, message: message.into() }
     }
 
+    /// What it says.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Says it.
     pub(crate) fn say(&self) {
         say(&self.message);

@@ -34,6 +34,8 @@ mod cli;
 
 mod summary;
 
+mod expect;
+
 mod trace;
 
 mod dialects;

@@ -54,6 +54,16 @@ pub(crate) fn write(
     }
 }
 
+/// The same as one JSON object with the one key `summary`, whose strings command no terminal.
+pub(crate) fn object(accounts: &Accounts, program: &Path) -> String {
+    let name = program.file_name().unwrap_or(program.as_os_str());
+    let summary = Summary { accounts, program: name.as_bytes(), pid: None, prefix: "" };
+    let mut object = String::new();
+    // Writing into a String cannot fail.
+    let _ = summary.json(&mut object);
+    object
+}
+
 fn expanded(pattern: &OsStr, program: &OsStr, pid: u32) -> OsString {
     let mut path = Vec::new();
     for part in template(pattern.as_bytes()).flatten() {

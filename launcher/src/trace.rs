@@ -3,6 +3,7 @@
 use crate::child;
 use crate::cli::Run;
 use crate::environment::{self, Checked, SummaryTo, Variables};
+use crate::expect::{Doubt, Evidence, Expected, NOT_AS_EXPECTED};
 use crate::failure::{Failure, plain, say};
 use crate::library;
 use crate::live::Live;
@@ -17,12 +18,25 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-/// Runs the program to its end: its status.
+/// Runs the program to its end: its status, or that of an expectation which does not hold.
 pub(crate) fn run(request: Run) -> Result<u8, Failure> {
-    let Run { trace, progress: shows_progress, settings, program: words } = request;
+    let (expectations, file) = (&request.expectations, request.witness.as_deref());
+    let mut expected = Expected::new(expectations, file, &request.program)?;
+    let status = run_expecting(request, &mut expected);
+    if let Err(failure) = &status
+        && let Err(also) = expected.give_up(failure)
+    {
+        also.say();
+    }
+    status
+}
+
+fn run_expecting(request: Run, expected: &mut Expected) -> Result<u8, Failure> {
+    let Run { trace, progress: shows_progress, settings, program: words, .. } = request;
     let (name, arguments) =
         words.split_first().ok_or_else(|| Failure::new("no program; see cfr --help"))?;
     let checked = environment::check(settings, if trace { "info" } else { "error" })?;
+    expected.check(&checked)?;
     let library = library::find()?;
     let path = program::find(name)?;
     let visibility = program::visibility(&program::follow(&path));
@@ -32,8 +46,10 @@ pub(crate) fn run(request: Run) -> Result<u8, Failure> {
         say(format!("{why}; its copies will not be seen"));
     }
 
+    let is_summed = !matches!(checked.summary, SummaryTo::Nowhere);
     let wanted = [
-        (!matches!(checked.summary, SummaryTo::Nowhere), Wanted::SUMMARY),
+        (is_summed || expected.is_wanted(), Wanted::SUMMARY),
+        (expected.is_any() && checked.log < Level::Info, Wanted::LINES),
         (shows_progress && progress::is_watched(), Wanted::PROGRESS),
     ];
     let wanted = wanted.into_iter().filter(|(is_wanted, _)| *is_wanted);
@@ -54,16 +70,32 @@ pub(crate) fn run(request: Run) -> Result<u8, Failure> {
     let live = watched.map(|witness| Live::new(*witness.accounts()));
     let ended = child::run(command)?;
     drop(live);
-    if let Some(witness) = witness {
-        let written = summary::write(&checked, witness.accounts(), &path, ended.pid);
-        let (seen, is_summed) = (witness.close(), wanted.contains(Wanted::SUMMARY));
-        written?;
-        // Who changes user, capabilities or namespace logs, and may not open the witness.
-        if (trace || is_summed) && !checked.log_has_grown() {
-            explain_silence(seen, &visibility, &checked, &path);
-        }
+    let Some(witness) = witness else { return Ok(ended.status()) };
+    let accounts = *witness.accounts();
+    let written = summary::write(&checked, &accounts, &path, ended.pid);
+    let seen = witness.close();
+    let silence = silence(seen, &visibility, &checked, &path);
+    // Who changes user, capabilities or namespace logs, and may not open the witness.
+    if (trace || is_summed)
+        && !checked.log_has_grown()
+        && written.is_ok()
+        && let Some(why) = &silence
+    {
+        say(format!("no copy was seen: {why}"));
     }
-    Ok(ended.status())
+    let evidence = Evidence {
+        accounts: &accounts,
+        program: &path,
+        doubt: doubt(seen, &visibility, &checked, &path),
+        silence: silence.as_deref().filter(|_| !trace && !is_summed),
+        checked: &checked,
+        trouble: written.as_ref().err(),
+    };
+    let is_as_expected = expected.judge(&ended, &evidence)?;
+    written?;
+    // Ctrl-C ends the launcher here.
+    let status = ended.status();
+    Ok(if is_as_expected { status } else { NOT_AS_EXPECTED })
 }
 
 fn prepare(
@@ -90,8 +122,31 @@ fn prepare(
     }
 }
 
-/// A trace without a line wants a reason.
-fn explain_silence(seen: Seen, visibility: &Visibility, checked: &Checked, path: &Path) {
+/// Why not every call of the program can have been seen.
+fn doubt(seen: Seen, visibility: &Visibility, checked: &Checked, path: &Path) -> Option<Doubt> {
+    let shown = plain(path);
+    let why = match (seen, visibility) {
+        (Seen { processes: 0, .. }, Visibility::Unseen(why) | Visibility::Fatal(why)) => {
+            format!("libcfr.so was not loaded: {why}")
+        }
+        (Seen { processes: 0, .. }, _) if checked.log_has_grown() => {
+            format!("{shown} may not open the launcher's accounts: another user, or another /proc")
+        }
+        (Seen { processes: 0, .. }, _) => not_loaded(&shown),
+        (_, Visibility::Unseen(why) | Visibility::Bypassed(why) | Visibility::Fatal(why)) => {
+            why.clone()
+        }
+        (_, Visibility::Seen | Visibility::After(_)) => return None,
+    };
+    Some(Doubt { why, of_all: seen.processes == 0 })
+}
+
+fn not_loaded(shown: &str) -> String {
+    format!("libcfr.so was not loaded: {shown} or what it started dropped LD_PRELOAD")
+}
+
+/// A trace without a line wants a reason; `None` where calls were seen.
+fn silence(seen: Seen, visibility: &Visibility, checked: &Checked, path: &Path) -> Option<String> {
     let shown = plain(path);
     let who = match seen.processes {
         1 => shown.clone(),
@@ -99,14 +154,12 @@ fn explain_silence(seen: Seen, visibility: &Visibility, checked: &Checked, path:
     };
     let never = if seen.processes == 1 { " never" } else { "" };
     let why = match (seen, visibility) {
-        (Seen { calls: 1.., .. }, _) => return,
+        (Seen { calls: 1.., .. }, _) => return None,
         (_, Visibility::Unseen(why) | Visibility::Bypassed(why) | Visibility::Fatal(why)) => {
             why.clone()
         }
         _ if checked.log == Level::Off => "nothing is watched where the log is off".into(),
-        (Seen { processes: 0, .. }, _) => {
-            format!("libcfr.so was not loaded: {shown} or what it started dropped LD_PRELOAD")
-        }
+        (Seen { processes: 0, .. }, _) => not_loaded(&shown),
         _ if checked.doors != Doors::ALL => {
             format!("{who}{never} came through a watched door (--doors)")
         }
@@ -115,5 +168,5 @@ fn explain_silence(seen: Seen, visibility: &Visibility, checked: &Checked, path:
              read, write and splice are not watched, nor static programs"
         ),
     };
-    say(format!("no copy was seen: {why}"));
+    Some(why)
 }

@@ -60,7 +60,13 @@ impl Witness {
                 before: Seen::of(&accounts),
                 outer: None,
             }),
-            outer => Witness::made(wanted, outer.map(|(accounts, _)| accounts)),
+            outer => {
+                let outer = outer.map(|(accounts, _)| accounts);
+                // What the launcher outside wants to know of these calls it gets from here.
+                let theirs = [Wanted::SUMMARY, Wanted::LINES].into_iter();
+                let theirs = theirs.filter(|&one| outer.is_some_and(|outer| outer.wants(one)));
+                Witness::made(theirs.fold(wanted, Wanted::and), outer)
+            }
         }
     }
 

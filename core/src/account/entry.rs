@@ -26,6 +26,11 @@ impl Entry {
         }
     }
 
+    /// The number in its first word, which is one higher then.
+    pub(super) fn next(self) -> u64 {
+        self.0.first().map_or(0, |word| word.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// Whether it was at `from` in word `at` and is at `to` now.
     pub(super) fn moves(self, at: usize, from: u64, to: u64) -> bool {
         self.0.get(at).is_some_and(|word| {

@@ -3,11 +3,13 @@
 
 mod entry;
 mod latency;
+mod latest;
 mod pairs;
 mod slow;
 mod under_way;
 
 pub use entry::Name;
+pub use latest::Latest;
 pub use pairs::{Files, Pair};
 pub use slow::Slow;
 pub use under_way::{UnderWay, WayMark};
@@ -20,6 +22,7 @@ use crate::sys::Sharing;
 use core::sync::atomic::{AtomicU64, Ordering};
 use entry::Entry;
 use latency::{BUCKETS, bucket, top};
+use latest::{COUNT_WORDS, LINE_WORDS, MOST_LINES};
 use pairs::{MOST_PAIRS, PAIR_WORDS};
 use slow::{SLOW_CALLS, SLOW_WORDS};
 use under_way::{MOST_UNDER_WAY, WAY_WORDS};
@@ -121,6 +124,8 @@ impl Wanted {
     pub const SUMMARY: Wanted = Wanted(1);
     /// Which calls are under way.
     pub const PROGRESS: Wanted = Wanted(2);
+    /// The lines of the latest calls; only with [`Wanted::SUMMARY`].
+    pub const LINES: Wanted = Wanted(4);
 
     /// Both.
     #[must_use]
@@ -145,6 +150,7 @@ const LATENCY: Part = Part::after(ERRORS, BUCKETS);
 const SLOWEST: Part = Part::after(LATENCY, SLOW_CALLS * SLOW_WORDS);
 const PAIRS: Part = Part::after(SLOWEST, MOST_PAIRS * PAIR_WORDS);
 const UNDER_WAY: Part = Part::after(PAIRS, MOST_UNDER_WAY * WAY_WORDS);
+const LATEST: Part = Part::after(UNDER_WAY, COUNT_WORDS + MOST_LINES * LINE_WORDS);
 
 /// More than the largest errno(3) with a name.
 const NUMBERS: usize = 134;
@@ -161,7 +167,7 @@ impl Accounts {
     }
 
     /// How many words they take.
-    pub const WORDS: usize = UNDER_WAY.end();
+    pub const WORDS: usize = LATEST.end();
 
     /// The accounts over these words; `None` where they are too few.
     #[must_use]
@@ -295,6 +301,9 @@ impl Accounts {
         }
         self.absorb_slow(other);
         self.absorb_pairs(other);
+        if self.wants(Wanted::LINES) {
+            self.absorb_lines(other);
+        }
     }
 
     /// Whether [`Accounts::count`] would keep the paths of a call on these files, that took so long.
@@ -416,6 +425,8 @@ pub(super) mod tests {
                 assert!(accounts.pairs().count() <= MOST_PAIRS);
                 assert!(accounts.slowest().count() <= SLOW_CALLS);
                 assert!(accounts.under_way().count() <= MOST_UNDER_WAY);
+                assert!(accounts.latest().count() <= MOST_LINES);
+                assert!(accounts.latest().all(|line| line.bytes().count() <= crate::line::LONGEST));
                 for (source, target) in accounts.pairs().map(|pair| pair.names()) {
                     assert!(source.bytes().len() + target.bytes().len() <= 192);
                 }
