@@ -55,7 +55,7 @@ fn line(changes: Value) -> String {
         "len": 4096, "flags": 0, "flag_names": [], "ret": 4096, "errno": 0, "error": null,
         "bytes": 4096, "status": null, "target": null, "targets": null,
         "method": "kernel", "shared": null, "dialect": "extended", "rule": null, "why": null,
-        "injected": false, "duration_ns": 1000,
+        "injected": false, "delayed": false, "duration_ns": 1000,
     });
     line.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
     format!("{line}\n")
@@ -65,7 +65,7 @@ fn message(text: &str) -> String {
     let mut line = parsed(&line(json!({})));
     for (key, value) in line.as_object_mut().unwrap() {
         match key.as_str() {
-            "time" | "pid" | "tid" | "injected" => {}
+            "time" | "pid" | "tid" | "injected" | "delayed" => {}
             _ => *value = Value::Null,
         }
     }

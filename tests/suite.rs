@@ -22,6 +22,7 @@ mod docs;
 mod doors;
 mod examples;
 mod expect;
+mod faults;
 mod figures;
 mod hazards;
 mod header;

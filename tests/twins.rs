@@ -8,12 +8,22 @@ const PLACES: [&str; 4] = ["ext4", "xfs", "btrfs", "tmpfs"];
 
 #[track_caller]
 fn run(place: &Path, what: &str, seed: u32, rounds: u32, settings: &[(&str, &str)]) {
+    run_with(&[], place, what, seed, rounds, settings);
+}
+
+#[track_caller]
+fn run_with(
+    words: &[&str],
+    place: &Path,
+    what: &str,
+    seed: u32,
+    rounds: u32,
+    settings: &[(&str, &str)],
+) {
     let program = compile("twins.c", "twins", &[]);
-    let mut run = Run::preloaded(&program).args([
-        place.to_str().unwrap(),
-        &seed.to_string(),
-        &rounds.to_string(),
-    ]);
+    let mut run = Run::preloaded(&program)
+        .args([place.to_str().unwrap(), &seed.to_string(), &rounds.to_string()])
+        .args(words);
     for (name, value) in settings {
         run = run.env(name, value);
     }
@@ -73,6 +83,24 @@ fn with_a_log() {
             run(path, place, 1, 100, &settings);
             let log = std::fs::read_to_string(&file).unwrap();
             assert!(log.contains("copy_file_range"), "{place}");
+        }
+    }
+}
+
+/// Short by a fault, with everything else as the kernel leaves it: what it refuses is refused, and what has
+/// moved is where it should be, as are both offsets.
+#[test]
+fn short_by_a_fault() {
+    let filesystems = Filesystems::mount("twins::short_by_a_fault");
+    for (place, seed) in PLACES.into_iter().zip([1, 100_001, 200_001, 300_001]) {
+        let Some(path) = filesystems.get(place) else { continue };
+        for backend in ["auto", "emulate"] {
+            for most in ["1", "100", "5000", "200000"] {
+                let short = format!("short={most}");
+                let settings =
+                    [("CFR_BACKEND", backend), ("CFR_LOG", "off"), ("CFR_INJECT", &*short)];
+                run_with(&[most], path, place, seed, 250, &settings);
+            }
         }
     }
 }

@@ -44,6 +44,7 @@ pub(super) struct Call<'a> {
     pub(super) rule: Option<Cow<'a, str>>,
     pub(super) why: Option<Cow<'a, str>>,
     pub(super) injected: bool,
+    pub(super) delayed: bool,
     pub(super) duration_ns: u64,
     /// Whether this is the first of the call's lines: a call with several targets has one for each,
     /// and all of them tell the time of the whole.
@@ -124,6 +125,7 @@ struct Keys<'a> {
     #[serde(borrow)]
     why: Option<Text<'a>>,
     injected: Option<bool>,
+    delayed: Option<bool>,
     duration_ns: Option<u64>,
     #[serde(borrow)]
     level: Option<Text<'a>>,
@@ -198,6 +200,7 @@ fn call<'a>(keys: Keys<'a>, moment: Moment) -> Option<Call<'a>> {
         rule: keys.rule.map(|text| text.0),
         why: keys.why.map(|text| text.0),
         injected: keys.injected.unwrap_or(false),
+        delayed: keys.delayed.unwrap_or(false),
         duration_ns: keys.duration_ns?,
         first: keys.target.is_none_or(|place| place == 1),
     };

@@ -71,6 +71,7 @@ struct CallArgs<'a> {
     status: Option<i32>,
     shared: Option<bool>,
     injected: bool,
+    delayed: bool,
 }
 
 #[derive(Serialize)]
@@ -147,6 +148,7 @@ impl<W: Write> Events<W> {
                 status: call.status,
                 shared: call.shared,
                 injected: call.injected,
+                delayed: call.delayed,
             },
         })
     }

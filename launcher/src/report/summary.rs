@@ -18,6 +18,7 @@ pub(super) struct Summary {
     /// Targets of FIDEDUPERANGE that were not the same.
     pub(super) differ: u64,
     pub(super) injected: u64,
+    pub(super) delayed: u64,
     pub(super) shared: u64,
     pub(super) not_shared: u64,
     pub(super) processes: u64,
@@ -92,6 +93,7 @@ impl Summary {
             zero: sums.zero,
             differ: sums.differ,
             injected: sums.injected,
+            delayed: sums.delayed,
             shared: sums.shared,
             not_shared: sums.not_shared,
             processes: sums.pids.count(),

@@ -28,6 +28,8 @@ pub(super) struct Sums {
     /// FIDEDUPERANGE: targets that were not the same.
     pub(super) differ: u64,
     pub(super) injected: u64,
+    /// Calls that a fault has delayed.
+    pub(super) delayed: u64,
     pub(super) shared: u64,
     pub(super) not_shared: u64,
     /// When the first call began and the last ended, in microseconds since 1970.
@@ -105,6 +107,7 @@ impl Sums {
             zero: 0,
             differ: 0,
             injected: 0,
+            delayed: 0,
             shared: 0,
             not_shared: 0,
             span: None,
@@ -148,6 +151,7 @@ impl Sums {
         self.zero += u64::from(is_copy && call.ret == 0 && call.error.is_none());
         self.differ += u64::from(call.status == Some(1));
         self.injected += u64::from(call.injected);
+        self.delayed += u64::from(call.delayed);
         self.shared += u64::from(call.shared == Some(true));
         self.not_shared += u64::from(call.shared == Some(false));
         let begin = call.moment.time_us;

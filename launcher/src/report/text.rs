@@ -102,6 +102,7 @@ fn calls(summary: &Summary) -> Grid {
     for (label, count) in [
         ("differed (dedupe)", summary.differ),
         ("faults injected", summary.injected),
+        ("delayed by faults", summary.delayed),
         ("shared", summary.shared),
         ("not shared", summary.not_shared),
     ] {
