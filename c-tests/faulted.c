@@ -5,6 +5,7 @@
  *
  *     copy=LEN     copy_file_range by the descriptors' positions
  *     at=LEN       copy_file_range by two offsets, which begin at 0 and stay from call to call
+ *     to=OFFSET    the target's offset is this from here on
  *     number=LEN   copy through syscall(2)
  *     reflink=LEN  at with COPY_FR_REFLINK
  *     send=LEN     sendfile(2)
@@ -171,6 +172,8 @@ int main(int argc, char **argv)
             jumps = 1;
         } else if (strcmp(word, "spend") == 0) {
             times = true;
+        } else if (strncmp(word, "to=", 3) == 0) {
+            off_out = atol(word + 3);
         } else if (strncmp(word, "out=", 4) == 0) {
             close(out);
             CHECK((out = open(word + 4, O_RDWR | O_CREAT, 0600)) >= 0);

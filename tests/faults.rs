@@ -195,12 +195,12 @@ fn a_short_copy_is_judged_by_all_that_it_asks_for() {
         let files = Files::new();
         let run = Run::preloaded(program())
             .args([&files.source, &files.source])
-            .args(["at=5000"])
+            .args(["to=100", "at=5000"])
             .env("CFR_INJECT", "short=1")
             .env("CFR_DIALECT", dialect)
             .env("CFR_BACKEND", backend);
         let output = run.ok();
-        assert_eq!(said(&output), ["at EINVAL at 0 0 offsets 0 0"], "{dialect} {backend}");
+        assert_eq!(said(&output), ["at EINVAL at 0 0 offsets 0 100"], "{dialect} {backend}");
         assert!(output.stderr.contains("rule overlap"), "{}", output.stderr);
     }
     let files = Files::new();
