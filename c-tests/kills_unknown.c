@@ -23,6 +23,8 @@ static const int documented[] = {
 #endif
 	/* And what the library's own copies do; 451 is cachestat(2). */
 	451, SYS_fallocate, SYS_pipe2, SYS_pread64, SYS_rt_sigaction, SYS_sendfile, SYS_splice, SYS_tgkill,
+	/* And what faults do. */
+	SYS_clock_nanosleep,
 };
 
 static void confine(int with_documented)

@@ -9,6 +9,8 @@ use serde_json::Value;
 pub struct Lines {
     /// The lines that are a call's.
     pub calls: usize,
+    /// How many of them a fault has held up.
+    pub delayed: usize,
     /// What is said besides, but for sentences about rules.
     pub messages: Vec<String>,
 }
@@ -37,7 +39,7 @@ pub fn parse(format: &str, log: &[u8]) -> Result<Lines, String> {
 
 /// The text log; on standard error only what begins as it does.
 pub fn parse_text(log: &[u8], prefix: &str) -> Result<Lines, String> {
-    let mut lines = Lines { calls: 0, messages: Vec::new() };
+    let mut lines = Lines { calls: 0, delayed: 0, messages: Vec::new() };
     let log = String::from_utf8_lossy(log);
     if prefix.is_empty() && !log.is_empty() && !log.ends_with('\n') {
         return Err(log.lines().last().unwrap_or_default().to_owned());
@@ -55,6 +57,7 @@ pub fn parse_text(log: &[u8], prefix: &str) -> Result<Lines, String> {
                 return Err(line.to_owned());
             }
             lines.calls += 1;
+            lines.delayed += usize::from(call.ends_with(", DELAYED)"));
         } else if is_sentence(line) {
             // It says which rule the call before it broke.
         } else if line.ends_with(" lines lost") {
@@ -92,14 +95,17 @@ fn is_call(call: &str) -> bool {
     CALLS.iter().any(|start| call.starts_with(start))
         && notes.next().is_some_and(|method| METHODS.contains(&method))
         && notes.all(|note| {
-            note.starts_with("rule ") || note.starts_with("target ") || SHARING.contains(&note)
+            note.starts_with("rule ")
+                || note.starts_with("target ")
+                || matches!(note, "INJECTED" | "DELAYED")
+                || SHARING.contains(&note)
         })
         && call.matches(" = ").count() == 1
         && call.matches("SYS_").count() <= 1
 }
 
 fn parse_json(log: &[u8]) -> Result<Lines, String> {
-    let mut lines = Lines { calls: 0, messages: Vec::new() };
+    let mut lines = Lines { calls: 0, delayed: 0, messages: Vec::new() };
     for line in log.split_inclusive(|&byte| byte == b'\n') {
         let shown = || String::from_utf8_lossy(line).into_owned();
         if !line.ends_with(b"\n") {
@@ -113,7 +119,10 @@ fn parse_json(log: &[u8]) -> Result<Lines, String> {
             Some(message) => {
                 lines.messages.push(message.as_str().expect("a message is text").to_owned());
             }
-            None => lines.calls += 1,
+            None => {
+                lines.calls += 1;
+                lines.delayed += usize::from(object["delayed"] == true);
+            }
         }
     }
     Ok(lines)

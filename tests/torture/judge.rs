@@ -121,7 +121,9 @@ fn log_trouble(hazard: &Hazard, mode: Mode, with: &Outcome) -> Option<String> {
     let stderr = || parse_text(with.output.stderr.as_bytes(), "cfr: ");
     let (demand, lines) = match mode {
         Mode::Library(Saying::TextOnStderr, _) => (hazard.on_stderr, stderr()),
-        Mode::Library(Saying::TextInFile, _) => (hazard.in_file, parse("text", &with.log)),
+        Mode::Library(Saying::TextInFile | Saying::Faults, _) => {
+            (hazard.in_file, parse("text", &with.log))
+        }
         Mode::Library(Saying::JsonInFile, _) => (hazard.in_file, parse("json", &with.log)),
         Mode::Library(Saying::Summary, _) => return summary_trouble(hazard, with),
         _ => return (!with.log.is_empty()).then(|| "there is a log".to_owned()),
@@ -133,6 +135,9 @@ fn log_trouble(hazard: &Hazard, mode: Mode, with: &Outcome) -> Option<String> {
         Ok(lines) => lines,
         Err(line) => return Some(format!("not a line: {line:?}")),
     };
+    if mode.is_faulted() && lines.delayed != lines.calls {
+        return Some(format!("not every call met the faults: {lines:?}"));
+    }
     let calls = with.calls;
     let fits = match demand {
         Log::Exact => lines.calls == calls && lines.messages.is_empty() && calls > 0,

@@ -24,6 +24,8 @@ pub enum Saying {
     JsonInFile,
     /// A summary at the process's end, and no log.
     Summary,
+    /// Text in a file, with faults that meet every call and change no result.
+    Faults,
 }
 
 /// `CFR_BACKEND`.
@@ -37,12 +39,13 @@ pub enum Backend {
 
 impl Saying {
     /// Every one, in the order of the columns.
-    pub const ALL: [Saying; 5] = [
+    pub const ALL: [Saying; 6] = [
         Saying::Nothing,
         Saying::TextOnStderr,
         Saying::TextInFile,
         Saying::JsonInFile,
         Saying::Summary,
+        Saying::Faults,
     ];
 
     /// As a column's heading has it.
@@ -53,6 +56,7 @@ impl Saying {
             Saying::TextInFile => "text",
             Saying::JsonInFile => "JSON",
             Saying::Summary => "summary",
+            Saying::Faults => "faults",
         }
     }
 }
@@ -75,6 +79,13 @@ pub fn modes() -> impl Iterator<Item = Mode> {
         .into_iter()
         .flat_map(|saying| Backend::ALL.map(|backend| Mode::Library(saying, backend)));
     std::iter::once(Mode::Strace).chain(of_library)
+}
+
+impl Mode {
+    /// Whether every call meets a fault.
+    pub fn is_faulted(self) -> bool {
+        matches!(self, Mode::Library(Saying::Faults, _))
+    }
 }
 
 impl std::fmt::Display for Mode {

@@ -14,7 +14,7 @@ const ABOVE: &str = "# Hazards\n\n\
     What programs do to a library that is loaded into them. Each row is a program in `c-tests/` that does\n\
     it and proves to itself that it has. The program is run bare; under `strace -f`; and with the library\n\
     in each way that it tells of calls (not at all, text on standard error, text in a file, JSON in a file, a\n\
-    summary), each with `CFR_BACKEND=auto` and `emulate`. `same`: status, signal, standard output, its own lines on standard\n\
+    summary, text in a file while every call meets faults that change no result), each with `CFR_BACKEND=auto` and `emulate`. `same`: status, signal, standard output, its own lines on standard\n\
     error, the names of all files that it leaves, and every byte in them are those of the bare run. So\n\
     there is no byte of log in any file that was not opened for it.\n\n\
     This page is written by a run, `UPDATE=1 make torture`; `make check` runs all of it, and fails where\n\

@@ -9,6 +9,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// They wait, look at paths, and count calls by thread and path.
+const HARMLESS_FAULTS: &str = "delay_enter=1ns:delay_exit=1ns;error=EIO:path=/nowhere/*:per=path;\
+                               zero:per=thread:when=1000000000";
+
 /// A user without privileges, by number.
 const NOBODY: &str = "65534";
 
@@ -159,6 +163,7 @@ impl Staged {
             Saying::TextInFile => run.env("CFR_LOG_FILE", log),
             Saying::JsonInFile => run.env("CFR_LOG_FILE", log).env("CFR_LOG_FORMAT", "json"),
             Saying::Summary => run.env("CFR_LOG", "off").env("CFR_SUMMARY", "yes"),
+            Saying::Faults => run.env("CFR_LOG_FILE", log).env("CFR_INJECT", HARMLESS_FAULTS),
         }
     }
 }
