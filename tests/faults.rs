@@ -172,7 +172,7 @@ fn short_by_blocks_where_blocks_are_shared() {
         let said = files.said("short=9000", "reflink=65536 reflink=100");
         assert_eq!(said[0], "reflink 8192 at 0 0 offsets 8192 8192", "{name}");
         files.assert_copied(8192);
-        fs::copy(&files.source, &files.target).unwrap();
+        fs::write(&files.target, fs::read(&files.source).unwrap()).unwrap();
         let said = files.said("short=9000:door=ioctl", "dedupe=65536 dedupe=4096");
         assert_eq!(
             said,
