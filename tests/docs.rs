@@ -56,6 +56,25 @@ fn the_dialects_have_their_page() {
 }
 
 #[test]
+fn the_profiles_have_their_page() {
+    let path = project().join("docs/profiles.md");
+    let page = crate::profiles::page();
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, page).unwrap();
+    } else {
+        assert!(fs::read_to_string(&path).unwrap() == page, "UPDATE=1 cargo test docs");
+    }
+}
+
+#[test]
+fn the_manual_page_names_every_profile() {
+    let text = fs::read_to_string(project().join("man/cfr.1")).unwrap();
+    for name in crate::profiles::names() {
+        assert!(text.contains(&format!(".It Cm {name}\n")), "{name}");
+    }
+}
+
+#[test]
 fn the_manual_pages_name_every_dialect() {
     let text = fs::read_to_string(project().join("man/libcfr.7")).unwrap();
     for dialect in cfr_core::dialect::ALL {

@@ -34,6 +34,7 @@ mod layouts;
 mod log;
 mod paths;
 mod probe;
+mod profiles;
 mod programs;
 mod progress;
 mod report;

@@ -22,6 +22,8 @@ pub(crate) enum Request {
     Inspect(Inspect),
     /// `cfr dialects`.
     Dialects(Dialects),
+    /// `cfr profiles`.
+    Profiles(Profiles),
     /// `cfr report`.
     Report(Report),
 }
@@ -37,6 +39,8 @@ pub(crate) struct Run {
     pub(crate) expectations: Vec<OsString>,
     /// Where to write what came of that.
     pub(crate) witness: Option<PathBuf>,
+    /// Names of profiles.
+    pub(crate) profiles: Vec<OsString>,
     /// The settings given on the command line.
     pub(crate) settings: Variables,
     /// The program and its arguments.
@@ -68,6 +72,26 @@ pub(crate) struct Dialects {
     pub(crate) format: Format,
     /// Of which; `None` of all.
     pub(crate) name: Option<OsString>,
+}
+
+/// Which environments can be had?
+#[derive(Debug)]
+pub(crate) struct Profiles {
+    /// How to say it.
+    pub(crate) format: Listing,
+    /// Which; none for all.
+    pub(crate) names: Vec<OsString>,
+}
+
+/// How profiles are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listing {
+    /// For human eyes.
+    Text,
+    /// For programs.
+    Json,
+    /// For sh(1): their settings as variables.
+    Environment,
 }
 
 /// What is in these logs?
@@ -128,7 +152,9 @@ const FORMAT: &str = "format";
 const PROGRESS: &str = "progress";
 const EXPECT: &str = "expect";
 const WITNESS: &str = "witness";
+const PROFILE: &str = "profile";
 const JSON: &str = "json";
+const ENV: &str = "env";
 const TOP: &str = "top";
 const ORDER: &str = "by";
 const CHROME: &str = "chrome";
@@ -164,12 +190,21 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request
             format: format(matches),
             name: matches.get_one(DIALECT).cloned(),
         }),
+        "profiles" => Request::Profiles(Profiles {
+            format: match matches.get_one::<String>(FORMAT) {
+                Some(name) if name == JSON => Listing::Json,
+                Some(name) if name == ENV => Listing::Environment,
+                _ => Listing::Text,
+            },
+            names: matches.get_many(PROFILE).into_iter().flatten().cloned().collect(),
+        }),
         "report" => Request::Report(report(matches)),
         _ => Request::Run(Run {
             trace: name == "trace",
             progress: matches.get_flag(PROGRESS),
             expectations: matches.get_many(EXPECT).into_iter().flatten().cloned().collect(),
             witness: matches.get_one(WITNESS).cloned(),
+            profiles: matches.get_many(PROFILE).into_iter().flatten().cloned().collect(),
             settings: settings(matches),
             program: matches.get_many(PROGRAM).into_iter().flatten().cloned().collect(),
         }),
@@ -220,6 +255,7 @@ fn command() -> Command {
         .subcommand(probe())
         .subcommand(inspect())
         .subcommand(dialects())
+        .subcommand(profiles())
         .subcommand(reporting())
 }
 
@@ -246,6 +282,7 @@ Examples:
   cfr run -c make                          how many copies, how, how fast, which errors?
   cfr trace --dialect freebsd make         what would FreeBSD say to these calls?
   cfr dialects linux                       by which rules, and from where?
+  cfr run --profile nfs ./sync             does it cope with short copies, as on NFS?
   cfr report log.json                      who copied what, how fast, and what failed?
   cfr probe /home /mnt/usb                 what can the kernel and these filesystems do?
   cfr inspect busybox                      would cfr trace see its copies, and through which doors?
@@ -270,7 +307,14 @@ fn running(name: &'static str, about: &'static str) -> Command {
         .long(PROGRESS)
         .action(ArgAction::SetTrue)
         .help("Show the copies under way, how far they are and how fast, where standard error is a terminal");
-    let command = Command::new(name).about(about).override_usage(usage).args(options).arg(progress);
+    let profile = Arg::new(PROFILE)
+        .long(PROFILE)
+        .value_name("NAME")
+        .action(ArgAction::Append)
+        .value_parser(OsStringValueParser::new())
+        .help("Have calls answered as in another environment: see cfr profiles; may be repeated");
+    let own = [profile, progress];
+    let command = Command::new(name).about(about).override_usage(usage).args(options).args(own);
     command.args(expecting()).after_help(EXPECTATIONS).arg(
         Arg::new(PROGRAM)
             .help("The program, and its arguments")
@@ -378,6 +422,38 @@ a dialect with cfr trace --dialect NAME, and CFR_DIALECT=NAME.",
             Arg::new(DIALECT)
                 .help("Of this dialect only")
                 .value_name("NAME")
+                .value_parser(OsStringValueParser::new()),
+        )
+}
+
+fn profiles() -> Command {
+    Command::new("profiles")
+        .about("Print the profiles: environments whose answers a program can be given here")
+        .after_help(
+            "\
+A profile is faults and maybe other settings. What the user sets goes before it, faults in
+addition. Programs that ask statfs(2) or uname(2) where they are see this machine.
+
+Examples:
+  cfr run --profile seccomp-eperm cargo build     does it build in an old container?
+  cfr trace --profile nfs cp a b                  what does cp make of short counts?
+  cfr profiles nfs                                what is that, and from where is it known?
+  (eval \"$(cfr profiles --format env nfs)\"; LD_PRELOAD=libcfr.so cp a b)",
+        )
+        .arg(
+            Arg::new(FORMAT)
+                .long("format")
+                .value_name("VALUE")
+                .value_parser(["text", JSON, ENV])
+                .default_value("text")
+                .hide_possible_values(true)
+                .help("For eyes, as JSON, or as variables for sh [text, json, env]"),
+        )
+        .arg(
+            Arg::new(PROFILE)
+                .help("Of these profiles only; as variables all together")
+                .value_name("NAME")
+                .num_args(0..)
                 .value_parser(OsStringValueParser::new()),
         )
 }

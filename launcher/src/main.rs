@@ -28,6 +28,8 @@ mod live;
 
 mod environment;
 
+mod profile;
+
 mod child;
 
 mod cli;
@@ -39,6 +41,8 @@ mod expect;
 mod trace;
 
 mod dialects;
+
+mod profiles;
 
 mod probe;
 
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Ok(Request::Probe(request)) => probe::run(request),
         Ok(Request::Inspect(request)) => inspect::run(&request),
         Ok(Request::Dialects(request)) => dialects::run(&request),
+        Ok(Request::Profiles(request)) => profiles::run(&request),
         Ok(Request::Report(request)) => report::run(&request),
         Err(failure) => Err(failure),
     };

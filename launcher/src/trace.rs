@@ -7,6 +7,7 @@ use crate::expect::{Doubt, Evidence, Expected, NOT_AS_EXPECTED};
 use crate::failure::{Failure, plain, say};
 use crate::library;
 use crate::live::Live;
+use crate::profile;
 use crate::program::{self, Visibility};
 use crate::progress;
 use crate::summary;
@@ -32,9 +33,10 @@ pub(crate) fn run(request: Run) -> Result<u8, Failure> {
 }
 
 fn run_expecting(request: Run, expected: &mut Expected) -> Result<u8, Failure> {
-    let Run { trace, progress: shows_progress, settings, program: words, .. } = request;
+    let Run { trace, progress: shows_progress, profiles, settings, program: words, .. } = request;
     let (name, arguments) =
         words.split_first().ok_or_else(|| Failure::new("no program; see cfr --help"))?;
+    let settings = profile::below(settings, &profiles)?;
     let checked = environment::check(settings, if trace { "info" } else { "error" })?;
     expected.check(&checked)?;
     let library = library::find()?;
