@@ -41,5 +41,6 @@ mod report;
 mod settings;
 mod sharing;
 mod summary;
+mod sweep;
 mod trouble;
 mod twins;

@@ -80,13 +80,22 @@ pub(crate) fn run(mut command: Command) -> Result<Ended, Failure> {
 
 /// Has the program begin as the launcher did.
 fn give_back(command: &mut Command) {
+    begin_with(command, closed());
+}
+
+/// The same of signals alone, for a program that gets standard descriptors of its own.
+pub(crate) fn give_signals_back(command: &mut Command) {
+    begin_with(command, &[]);
+}
+
+fn begin_with(command: &mut Command, closed: &'static [i32]) {
     let ignored = GIVEN_BACK.map(|signal| is_ignored(signal).then_some(signal));
-    if ignored.iter().all(Option::is_none) && closed().is_empty() {
+    if ignored.iter().all(Option::is_none) && closed.is_empty() {
         return;
     }
     let begin = move || {
         ignored.into_iter().flatten().for_each(sys::ignore);
-        closed().iter().copied().for_each(sys::close);
+        closed.iter().copied().for_each(sys::close);
         Ok(())
     };
     // SAFETY: between fork and exec only async-signal-safe functions may run: signal(2), close(2).
@@ -98,38 +107,46 @@ fn give_back(command: &mut Command) {
 
 fn start(command: &mut Command) -> Result<Child, Failure> {
     match command.spawn() {
-        // As execvp(3): what the kernel does not know is for the shell.
-        Err(error)
-            if error.raw_os_error() == Some(Errno::ENOEXEC.0)
-                && is_text(Path::new(command.get_program())) =>
-        {
-            through_shell(command).spawn()
+        Err(error) if is_for_shell(command, &error) => {
+            let mut shell = through_shell(command);
+            give_back(&mut shell);
+            shell.spawn()
         }
         started => started,
     }
-    .map_err(|error| {
-        let program = plain(command.get_program());
-        match error.kind() {
-            io::ErrorKind::NotFound => Failure::with_status(
-                NOT_FOUND,
-                format!("{program}: its interpreter or dynamic linker is not there"),
-            ),
-            _ => Failure::with_status(CANNOT_EXECUTE, format!("{program}: {}", told(&error))),
-        }
-    })
+    .map_err(|error| cannot_start(command, &error))
 }
 
-/// The same command as a script of sh(1).
-fn through_shell(command: &Command) -> Command {
+/// What is said where it could not be started.
+pub(crate) fn cannot_start(command: &Command, error: &io::Error) -> Failure {
+    let program = plain(command.get_program());
+    match error.kind() {
+        io::ErrorKind::NotFound => Failure::with_status(
+            NOT_FOUND,
+            format!("{program}: its interpreter or dynamic linker is not there"),
+        ),
+        _ => Failure::with_status(CANNOT_EXECUTE, format!("{program}: {}", told(error))),
+    }
+}
+
+/// As execvp(3): what the kernel does not know is for the shell.
+pub(crate) fn is_for_shell(command: &Command, error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::ENOEXEC.0) && is_text(Path::new(command.get_program()))
+}
+
+/// The same command as a script of sh(1), but for its standard descriptors and its group.
+pub(crate) fn through_shell(command: &Command) -> Command {
     let mut shell = Command::new(SHELL);
     shell.arg(command.get_program()).args(command.get_args());
+    if let Some(directory) = command.get_current_dir() {
+        shell.current_dir(directory);
+    }
     for (name, value) in command.get_envs() {
         match value {
             Some(value) => shell.env(name, value),
             None => shell.env_remove(name),
         };
     }
-    give_back(&mut shell);
     shell
 }
 

@@ -5,7 +5,7 @@ use crate::failure::{Failure, plain, say, told};
 use cfr_core::door::Doors;
 use cfr_core::format::Format;
 use cfr_core::settings::{
-    Level, Part, Placeholder, Setting, Settings, Summary, TABLE, Unusable, Why, template,
+    Level, Name, Part, Placeholder, Setting, Settings, Summary, TABLE, Unusable, Why, template,
 };
 use rustix::fs::Access;
 use std::ffi::{OsStr, OsString};
@@ -65,6 +65,8 @@ fn size(path: &Path) -> u64 {
 
 const LOG: &str = "CFR_LOG";
 const LOG_FILE: &str = "CFR_LOG_FILE";
+/// A sweep sets it for each run.
+pub(crate) const INJECT: &str = "CFR_INJECT";
 /// For the launcher alone, which writes one summary of all processes.
 pub(crate) const SUMMARY: &str = "CFR_SUMMARY";
 
@@ -77,20 +79,7 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<Checked, Fail
         options.push((LOG, level.into()));
     }
     let given: Vec<_> = TABLE.iter().filter_map(|setting| given(setting, &options)).collect();
-    let mut settings = Settings::new(true);
-    for (setting, name, value) in &given {
-        let value = value.as_bytes();
-        // An empty variable is none; an empty option is a slip.
-        let set = match value.is_empty() && name.starts_with("--") {
-            true => Err(Unusable { setting, value, why: Why::NotLegal }),
-            false => settings.set(setting, value),
-        };
-        set.map_err(|unusable| Failure::new(format!("{name}: {unusable}")))?;
-    }
-    settings.settle().map_err(|unusable| {
-        let name = spelled(&given, unusable.setting);
-        Failure::new(format!("{name}: {unusable}"))
-    })?;
+    let settings = settled(&given)?;
     warn_of_strangers();
     let (log, doors, format) = (settings.log, settings.doors, settings.log_format);
     let shared = settings.shared;
@@ -113,6 +102,48 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<Checked, Fail
         variables.push((LOG_FILE, path));
     }
     Ok(Checked { variables, log, doors, format, shared, summary, log_file })
+}
+
+/// Checks what decides about copies, where it is logged and counted by the launcher alone: all of it.
+pub(crate) fn check_rules(options: &Variables) -> Result<Doors, Failure> {
+    let is_rule = |setting: &&Setting| {
+        !matches!(
+            setting.name,
+            Name::Log
+                | Name::LogFile
+                | Name::LogFormat
+                | Name::Paths
+                | Name::Summary
+                | Name::Inject
+        )
+    };
+    let rules = TABLE.iter().filter(is_rule);
+    let given: Vec<_> = rules.filter_map(|setting| given(setting, options)).collect();
+    let doors = settled(&given)?.doors;
+    if std::env::var_os(INJECT).is_some_and(|value| !value.is_empty()) {
+        say(format!("{INJECT} is left out: a sweep injects its own faults, one at a time"));
+    }
+    warn_of_strangers();
+    Ok(doors)
+}
+
+/// All settings, of those that are given.
+fn settled<'a>(given: &'a [(&'static Setting, String, OsString)]) -> Result<Settings<'a>, Failure> {
+    let mut settings = Settings::new(true);
+    for (setting, name, value) in given {
+        let value = value.as_bytes();
+        // An empty variable is none; an empty option is a slip.
+        let set = match value.is_empty() && name.starts_with("--") {
+            true => Err(Unusable { setting, value, why: Why::NotLegal }),
+            false => settings.set(setting, value),
+        };
+        set.map_err(|unusable| Failure::new(format!("{name}: {unusable}")))?;
+    }
+    settings.settle().map_err(|unusable| {
+        let name = spelled(given, unusable.setting);
+        Failure::new(format!("{name}: {unusable}"))
+    })?;
+    Ok(settings)
 }
 
 /// How the user spelled a setting's name.

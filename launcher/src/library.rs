@@ -53,14 +53,22 @@ fn loadable(path: &Path) -> Result<(), Failure> {
 /// The value of LD_PRELOAD that loads `library` behind what `before` already holds: whoever
 /// preloads something else keeps what he has, and we see what becomes of it.
 pub(crate) fn preload_list(before: Option<OsString>, library: &Path, first: &[&str]) -> OsString {
-    let before = before.unwrap_or_default();
-    let kept = before
-        .as_bytes()
-        .split(|&byte| byte == b' ' || byte == b':')
-        .filter(|entry| !entry.is_empty() && !is_ours(entry));
-    let mut list = Vec::new();
+    let before = without_ours(before);
+    let kept = before.as_bytes().split(|&byte| byte == b':').filter(|entry| !entry.is_empty());
     let ours = std::iter::once(library.as_os_str().as_bytes());
-    for entry in first.iter().map(|name| name.as_bytes()).chain(kept).chain(ours) {
+    joined(first.iter().map(|name| name.as_bytes()).chain(kept).chain(ours))
+}
+
+/// What a value of LD_PRELOAD loads besides a libcfr.so.
+pub(crate) fn without_ours(before: Option<OsString>) -> OsString {
+    let before = before.unwrap_or_default();
+    let entries = before.as_bytes().split(|&byte| byte == b' ' || byte == b':');
+    joined(entries.filter(|entry| !entry.is_empty() && !is_ours(entry)))
+}
+
+fn joined<'a>(entries: impl Iterator<Item = &'a [u8]>) -> OsString {
+    let mut list = Vec::new();
+    for entry in entries {
         if !list.is_empty() {
             list.push(b':');
         }

@@ -50,6 +50,8 @@ mod inspect;
 
 mod report;
 
+mod sweep;
+
 use cli::Request;
 use std::process::ExitCode;
 
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Ok(Request::Dialects(request)) => dialects::run(&request),
         Ok(Request::Profiles(request)) => profiles::run(&request),
         Ok(Request::Report(request)) => report::run(&request),
+        Ok(Request::Sweep(request)) => sweep::run(&request),
         Err(failure) => Err(failure),
     };
     match code {

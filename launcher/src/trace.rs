@@ -76,7 +76,7 @@ fn run_expecting(request: Run, expected: &mut Expected) -> Result<u8, Failure> {
     let accounts = *witness.accounts();
     let written = summary::write(&checked, &accounts, &path, ended.pid);
     let seen = witness.close();
-    let silence = silence(seen, &visibility, &checked, &path);
+    let silence = why_silent(seen, &visibility, checked.log, checked.doors, &path);
     // Who changes user, capabilities or namespace logs, and may not open the witness.
     if (trace || is_summed)
         && !checked.log_has_grown()
@@ -100,7 +100,8 @@ fn run_expecting(request: Run, expected: &mut Expected) -> Result<u8, Failure> {
     Ok(if is_as_expected { status } else { NOT_AS_EXPECTED })
 }
 
-fn prepare(
+/// Has the library loaded into the program, with these settings.
+pub(crate) fn prepare(
     command: &mut Command,
     library: &Path,
     visibility: &Visibility,
@@ -147,8 +148,14 @@ fn not_loaded(shown: &str) -> String {
     format!("libcfr.so was not loaded: {shown} or what it started dropped LD_PRELOAD")
 }
 
-/// A trace without a line wants a reason; `None` where calls were seen.
-fn silence(seen: Seen, visibility: &Visibility, checked: &Checked, path: &Path) -> Option<String> {
+/// A trace without a line wants a reason; `None` where there were calls.
+pub(crate) fn why_silent(
+    seen: Seen,
+    visibility: &Visibility,
+    log: Level,
+    doors: Doors,
+    path: &Path,
+) -> Option<String> {
     let shown = plain(path);
     let who = match seen.processes {
         1 => shown.clone(),
@@ -160,9 +167,9 @@ fn silence(seen: Seen, visibility: &Visibility, checked: &Checked, path: &Path) 
         (_, Visibility::Unseen(why) | Visibility::Bypassed(why) | Visibility::Fatal(why)) => {
             why.clone()
         }
-        _ if checked.log == Level::Off => "nothing is watched where the log is off".into(),
+        _ if log == Level::Off => "nothing is watched where the log is off".into(),
         (Seen { processes: 0, .. }, _) => not_loaded(&shown),
-        _ if checked.doors != Doors::ALL => {
+        _ if doors != Doors::ALL => {
             format!("{who}{never} came through a watched door (--doors)")
         }
         _ => format!(

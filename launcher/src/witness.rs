@@ -70,6 +70,11 @@ impl Witness {
         }
     }
 
+    /// Accounts that nobody else has.
+    pub(crate) fn own(wanted: Wanted) -> Result<Witness, Failure> {
+        Witness::made(wanted, None)
+    }
+
     fn made(wanted: Wanted, outer: Option<Accounts>) -> Result<Witness, Failure> {
         let made = || -> io::Result<(File, OsString, Accounts)> {
             survive_size_limit()?;
@@ -117,7 +122,7 @@ impl Witness {
 
 /// A limit on the size of files (setrlimit(2), `RLIMIT_FSIZE`) is an error then, and no death. The program
 /// begins without: exec(3) takes what is caught back to its default.
-fn survive_size_limit() -> io::Result<()> {
+pub(crate) fn survive_size_limit() -> io::Result<()> {
     if !is_ignored(SIGXFSZ) {
         signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     }

@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use std::time::UNIX_EPOCH;
 
 /// The highest process number of any kernel: PID_MAX_LIMIT of include/linux/threads.h.
-pub(super) const LAST_PID: u32 = 1 << 22;
+pub(crate) const LAST_PID: u32 = 1 << 22;
 
 /// No name of a log is longer, in bytes: its lines are not (PIPE_BUF).
 const LONGEST_NAME: usize = 4096;
 
 /// A line that was read.
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, and most are calls")]
-pub(super) enum Entry<'a> {
+pub(crate) enum Entry<'a> {
     /// A call and its outcome.
     Call(Call<'a>),
     /// What the library had to say.
@@ -21,63 +21,63 @@ pub(super) enum Entry<'a> {
 
 /// A call. The names are the log's keys, without escapes but one: a byte that is not UTF-8 is
 /// U+0000 and its two hexadecimal digits.
-pub(super) struct Call<'a> {
-    pub(super) moment: Moment,
-    pub(super) comm: Option<Cow<'a, str>>,
-    pub(super) door: Cow<'a, str>,
-    pub(super) request: Option<Cow<'a, str>>,
-    pub(super) source: Option<Cow<'a, str>>,
-    pub(super) target: Option<Cow<'a, str>>,
-    pub(super) off_in: Option<Offset<'a>>,
-    pub(super) off_out: Option<Offset<'a>>,
-    pub(super) len: Option<u64>,
-    pub(super) flags: Option<u32>,
-    pub(super) ret: i64,
+pub(crate) struct Call<'a> {
+    pub(crate) moment: Moment,
+    pub(crate) comm: Option<Cow<'a, str>>,
+    pub(crate) door: Cow<'a, str>,
+    pub(crate) request: Option<Cow<'a, str>>,
+    pub(crate) source: Option<Cow<'a, str>>,
+    pub(crate) target: Option<Cow<'a, str>>,
+    pub(crate) off_in: Option<Offset<'a>>,
+    pub(crate) off_out: Option<Offset<'a>>,
+    pub(crate) len: Option<u64>,
+    pub(crate) flags: Option<u32>,
+    pub(crate) ret: i64,
     /// The error's name, `errno N` where it has none; `None` where the call did not fail.
-    pub(super) error: Option<Cow<'a, str>>,
+    pub(crate) error: Option<Cow<'a, str>>,
     /// Copied or shared.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     /// Of FIDEDUPERANGE: 0 where the target is the same now, 1 where it differs, or `-errno`.
-    pub(super) status: Option<i32>,
-    pub(super) method: Cow<'a, str>,
-    pub(super) shared: Option<bool>,
-    pub(super) rule: Option<Cow<'a, str>>,
-    pub(super) why: Option<Cow<'a, str>>,
-    pub(super) injected: bool,
-    pub(super) delayed: bool,
-    pub(super) duration_ns: u64,
+    pub(crate) status: Option<i32>,
+    pub(crate) method: Cow<'a, str>,
+    pub(crate) shared: Option<bool>,
+    pub(crate) rule: Option<Cow<'a, str>>,
+    pub(crate) why: Option<Cow<'a, str>>,
+    pub(crate) injected: bool,
+    pub(crate) delayed: bool,
+    pub(crate) duration_ns: u64,
     /// Whether this is the first of the call's lines: a call with several targets has one for each,
     /// and all of them tell the time of the whole.
-    pub(super) first: bool,
+    pub(crate) first: bool,
 }
 
 /// A message.
-pub(super) struct Message<'a> {
-    pub(super) moment: Moment,
-    pub(super) level: Cow<'a, str>,
-    pub(super) text: Cow<'a, str>,
+pub(crate) struct Message<'a> {
+    pub(crate) moment: Moment,
+    pub(crate) level: Cow<'a, str>,
+    pub(crate) text: Cow<'a, str>,
 }
 
 impl Message<'_> {
     /// How many lines it says were lost.
-    pub(super) fn lost(&self) -> Option<u64> {
+    pub(crate) fn lost(&self) -> Option<u64> {
         self.text.strip_suffix(" lines lost")?.parse().ok()
     }
 }
 
 /// When, and by whom.
 #[derive(Clone, Copy)]
-pub(super) struct Moment {
+pub(crate) struct Moment {
     /// Microseconds since 1970.
-    pub(super) time_us: u64,
-    pub(super) pid: u32,
-    pub(super) tid: u32,
+    pub(crate) time_us: u64,
+    pub(crate) pid: u32,
+    pub(crate) tid: u32,
 }
 
 /// An offset in bytes, or the address of a pointer that was bad.
 #[derive(Deserialize, Serialize, Clone, Copy)]
 #[serde(untagged)]
-pub(super) enum Offset<'a> {
+pub(crate) enum Offset<'a> {
     At(i64),
     Bad(&'a str),
 }
@@ -135,7 +135,7 @@ struct Keys<'a> {
 
 impl<'a> Entry<'a> {
     /// What the line says; `None` where it is no line of a log.
-    pub(super) fn read(line: &'a [u8]) -> Option<Entry<'a>> {
+    pub(crate) fn read(line: &'a [u8]) -> Option<Entry<'a>> {
         // Also within what is skipped.
         let line = std::str::from_utf8(line).ok()?;
         let keys: Keys<'a> = serde_json::from_str(line).ok()?;
@@ -150,7 +150,7 @@ impl<'a> Entry<'a> {
 
 /// Whether it is a line of the text log: a process, seconds with six digits behind the point, and
 /// what follows.
-pub(super) fn is_text(line: &[u8]) -> bool {
+pub(crate) fn is_text(line: &[u8]) -> bool {
     let line = line.strip_prefix(b"cfr: ").unwrap_or(line);
     let mut words = line.splitn(3, |&byte| byte == b' ');
     let is_number = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_digit);

@@ -22,11 +22,11 @@ const CELLS: u64 = 20;
 const PACE: Duration = Duration::from_millis(100);
 
 /// A log that is read.
-pub(super) struct Log {
+pub(crate) struct Log {
     /// Its name, harmless.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// The number of the latest line, from 1.
-    pub(super) number: u64,
+    pub(crate) number: u64,
     input: BufReader<Take<File>>,
     line: Vec<u8>,
     bar: Option<Bar>,
@@ -34,7 +34,7 @@ pub(super) struct Log {
 
 impl Log {
     /// Opens it; `-` is standard input.
-    pub(super) fn open(path: &Path) -> Result<Log, Failure> {
+    pub(crate) fn open(path: &Path) -> Result<Log, Failure> {
         let (name, file) = if path == Path::new("-") {
             let file = io::stdin().as_fd().try_clone_to_owned().map(File::from);
             ("standard input".to_owned(), file)
@@ -53,7 +53,7 @@ impl Log {
 
     /// The next line, without its newline; `None` at the end. A line that is too long to be one
     /// of a log is empty, which is none either.
-    pub(super) fn next(&mut self) -> Result<Option<&[u8]>, Failure> {
+    pub(crate) fn next(&mut self) -> Result<Option<&[u8]>, Failure> {
         match self.advance() {
             Err(error) => Err(cannot_read(&self.name, &error)),
             Ok(0) => Ok(None),

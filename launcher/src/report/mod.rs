@@ -4,9 +4,9 @@
 
 mod moment;
 
-mod entry;
+pub(crate) mod entry;
 
-mod log;
+pub(crate) mod log;
 
 mod tally;
 

@@ -1,0 +1,188 @@
+//! `cfr sweep`: the program once for each fault that its copies may meet, and what became of it.
+//!
+//! A file uses only what stands above it in this list.
+
+mod fault;
+
+mod leftovers;
+
+mod process;
+
+mod place;
+
+mod bench;
+
+mod series;
+
+mod baseline;
+
+mod point;
+
+mod outcome;
+
+mod pool;
+
+mod shell;
+
+mod report;
+
+mod text;
+
+mod junit;
+
+use crate::cli::{Format, Sweep};
+use crate::environment;
+use crate::failure::{Failure, plain, told};
+use crate::harmless;
+use crate::inherited::is_ignored;
+use crate::output;
+use crate::witness;
+use baseline::Baseline;
+use bench::Bench;
+use cfr_core::fault::Faults;
+use fault::{Fault, Word};
+use point::Point;
+use pool::Trial;
+use report::{Report, Row, Spot, Without};
+use serde::Serialize;
+use signal_hook::consts::signal::SIGCHLD;
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Some point is bad.
+const BAD: u8 = 1;
+
+/// Tries all points and reports: 0 where none is bad.
+pub(crate) fn run(request: &Sweep) -> Result<u8, Failure> {
+    leftovers::guard()?;
+    survive()?;
+    let doors = environment::check_rules(&request.settings)?;
+    let faults = words("--faults", &request.faults)?;
+    let must_pass = words("--must-pass", &request.must_pass)?;
+    let signal = signal(&request.signal)?;
+    for path in [&request.json, &request.junit].into_iter().flatten() {
+        write(path, "", true)?;
+    }
+    let mut bench = Bench::new(request)?;
+    let baseline = baseline::run(&mut bench, request.timeout, doors)?;
+    let points = point::all(&baseline.used, &faults);
+    if points.is_empty() {
+        return Err(Failure::new("none of --faults can hit one of its calls"));
+    }
+    if request.list {
+        let spots: Vec<_> =
+            points.iter().map(|point| Spot::new(point, signal.0, request, bench.named())).collect();
+        return list(&spots, &baseline, request);
+    }
+    let report = tried(&bench, request, &baseline, &points, &must_pass, signal)?;
+    if let Some(path) = &request.json {
+        write(path, &harmless::written(&report)?, false)?;
+    }
+    if let Some(path) = &request.junit {
+        write(path, &junit::written(&report)?, false)?;
+    }
+    output::write(&match request.format {
+        Format::Text => text::written(&report),
+        Format::Json => harmless::written(&report)?,
+    })?;
+    Ok(if report.bad > 0 { BAD } else { 0 })
+}
+
+fn tried(
+    bench: &Bench,
+    request: &Sweep,
+    baseline: &Baseline,
+    points: &[Point],
+    must_pass: &[Word],
+    signal: (&str, i32),
+) -> Result<Report, Failure> {
+    let must_pass = |point: &Point| must_pass.iter().any(|word| word.means(&point.fault));
+    let trial = Trial { bench, limit: baseline.limit, signal, must_pass: &must_pass };
+    let begun = Instant::now();
+    let rows = pool::run(points, jobs(request), &trial, |point, tried| {
+        Row::new(
+            Spot::new(point, signal.0, request, bench.named()),
+            tried,
+            baseline.limit,
+            request.keep,
+        )
+    })?;
+    Ok(Report::new(request, baseline, begun.elapsed(), rows))
+}
+
+/// The faults of these names.
+fn words(option: &str, names: &[String]) -> Result<Vec<Word>, Failure> {
+    let word = |name: &String| {
+        let word = Word::by_name(name).filter(|word| match word {
+            Word::One(fault @ Fault::Short(_)) => Faults::parse(fault.name().as_bytes()).is_ok(),
+            _ => true,
+        });
+        word.ok_or_else(|| {
+            Failure::new(format!(
+                "{option}: '{}' is no fault; legal: names of errors as EIO, short, short=BYTES or N%, zero, signal, \
+                 default or all, with commas between",
+                plain(name)
+            ))
+        })
+    };
+    names.iter().map(word).collect()
+}
+
+/// The signal of that name, with SIG before it or without: its name and its number.
+fn signal(word: &str) -> Result<(&'static str, i32), Failure> {
+    let bare = word.strip_prefix("SIG").unwrap_or(word);
+    let named = |number| {
+        let name = signal_hook::low_level::signal_name(number)?;
+        (name.strip_prefix("SIG") == Some(bare)).then_some((name, number))
+    };
+    (1..=31).find_map(named).ok_or_else(|| {
+        let word = plain(word);
+        Failure::new(format!(
+            "--signal: '{word}' is no signal; legal: names as in signal(7), SIGURG"
+        ))
+    })
+}
+
+/// In one directory one after the other.
+fn jobs(request: &Sweep) -> usize {
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    if request.fresh { request.jobs.unwrap_or_else(processors) } else { 1 }
+}
+
+/// `--list`.
+fn list(spots: &[Spot], baseline: &Baseline, request: &Sweep) -> Result<u8, Failure> {
+    #[derive(Serialize)]
+    struct List<'a> {
+        baseline: Without,
+        points: &'a [Spot],
+    }
+    output::write(&match request.format {
+        Format::Text => text::listed(spots),
+        Format::Json => {
+            harmless::written(&List { baseline: Without::new(baseline), points: spots })?
+        }
+    })
+}
+
+/// What was ignored when the launcher was started must not keep it from waiting.
+fn survive() -> Result<(), Failure> {
+    let survived = witness::survive_size_limit().and_then(|()| {
+        if is_ignored(SIGCHLD) {
+            signal_hook::flag::register(SIGCHLD, Arc::default())?;
+        }
+        Ok(())
+    });
+    survived.map_err(|error| Failure::new(format!("cannot watch for signals: {}", told(&error))))
+}
+
+/// Writes a file; only tries to where nothing is to be written yet.
+fn write(path: &Path, text: &str, only_try: bool) -> Result<(), Failure> {
+    let mut options = OpenOptions::new();
+    options.create(true).write(true).truncate(!only_try);
+    let written = options
+        .open(path)
+        .and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
+    written.map_err(|error| Failure::new(format!("cannot write {}: {}", plain(path), told(&error))))
+}
