@@ -335,15 +335,31 @@ fn command() -> Command {
         .subcommand(sweeping())
 }
 
+/// The text in lines of at most 100 columns, of which the first `indent` are taken.
+fn hanging(text: &str, indent: usize) -> String {
+    const COLUMNS: usize = 100;
+    let (mut lines, mut column) = (String::new(), indent);
+    for word in text.split_whitespace() {
+        let width = word.chars().count();
+        if column > indent && column + 1 + width > COLUMNS {
+            let _ = write!(lines, "\n{:indent$}", "");
+            column = indent;
+        } else if column > indent {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += width;
+    }
+    lines
+}
+
 fn after_help() -> String {
     let mut settings = String::new();
     for (setting, option) in TABLE.iter().filter_map(|row| row.option.map(|option| (row, option))) {
         let short = setting.short().map_or("    ".into(), |short| format!("-{short}, "));
-        let _ = writeln!(
-            settings,
-            "  {short}--{option:<13} {:<17} {}",
-            setting.variable, setting.legal
-        );
+        let names = format!("  {short}--{option:<13} {:<17} ", setting.variable);
+        let _ = writeln!(settings, "{names}{}", hanging(&setting.legal.to_string(), names.len()));
     }
     format!(
         "\
@@ -365,9 +381,8 @@ Examples:
   cfr inspect busybox                      would cfr trace see its copies, and through which doors?
 
 The exit status is PROGRAM's; 128+N where signal N ended it; 123 where an expectation
-(cfr run --help) does not hold; 125 where cfr failed,
-126 where PROGRAM cannot be executed, 127 where it is not found; of probe 1 where a
-PATH could not be probed, of sweep 1 where a point is bad.
+(cfr run --help) does not hold; 125 where cfr failed, 126 where PROGRAM cannot be executed, 127
+where it is not found; of probe 1 where a PATH could not be probed, of sweep 1 where a point is bad.
 See cfr(1) and libcfr(7)."
     )
 }
@@ -653,8 +668,8 @@ Examples:
   cfr sweep --must-pass ENOSYS,EXDEV,EOPNOTSUPP,short --check 'cmp a b' -- ./program
   cfr sweep --faults EIO,short=4096 --junit sweep.xml -- make check
 
-The exit status is 0 where nothing is bad, 1 where something is; 125 where cfr failed or PROGRAM does
-not work without a fault, 126 where it cannot be executed, 127 where it is not found.",
+The exit status is 0 where nothing is bad, 1 where something is; 125 where cfr failed or PROGRAM
+does not work without a fault, 126 where it cannot be executed, 127 where it is not found.",
         )
         .args(own)
         .args(flags)
