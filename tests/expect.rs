@@ -185,6 +185,21 @@ fn what_every_filesystem_has() {
         &["no call", "no error", "method!=kernel", "door!=ioctl", "error!=EXDEV", "bytes=0"],
         &["calls>=1", "method=kernel", "method=none", "door=ioctl", "error=EXDEV", "bytes>0"],
     );
+    // Faults: cat goes on by read(2) and write(2).
+    assert_judged(
+        place,
+        &["--inject", "error=EXDEV"],
+        cat,
+        &["injected=1", "error=EXDEV", "method=none", "no delayed", "no byte"],
+        &["no injected", "delayed>0", "no EXDEV", "no error", "method=kernel"],
+    );
+    assert_judged(
+        place,
+        &["--inject", "delay_enter=1ms"],
+        cat,
+        &["delayed=2", "no injected", "method=kernel"],
+        &["no delayed", "injected>=1"],
+    );
     // A log that takes no line.
     assert_judged(
         place,
@@ -662,6 +677,8 @@ fn settings_of_the_log_hold() {
     // They are text whatever the log is, and an error has its rule as there.
     let json = shown(&["--format", "json"]).calls();
     assert_eq!(json.len(), 2, "{json:?}");
+    let faulty = shown(&["--inject", "error=EIO"]).calls();
+    assert!(faulty[0].ends_with(" = -1 EIO (Input/output error) (none, INJECTED)"), "{faulty:?}");
     let refused = shown(&["--dialect", "linux-4.15"]).calls();
     assert!(
         refused[0].contains(" = -1 EINVAL (Invalid argument) (none, rule past-end)"),

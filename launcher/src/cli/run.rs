@@ -87,8 +87,9 @@ const EXPECTATIONS: &str = "\
 Expectations:
   NAME OP NUMBER     OP is >= <= > < = == or !=. NAME is calls, bytes (1K, 1M, 1G, 1T), errors,
                      programs, end_of_file, differing, unfinished, injected, delayed,
-                     lines_lost; shared, partly_shared, not_shared (with --shared yes); a method, a door, or an
-                     error as EXDEV: calls answered by it, through it, that failed with it
+                     lines_lost; shared, partly_shared, not_shared (with --shared yes);
+                     a method, a door, or an error as EXDEV: calls answered by it, through
+                     it, that failed with it
   no NAME            the same as NAME = 0; no error, no emulated, no EXDEV
   method=WORD,...    some bytes moved so, and none otherwise: kernel, reflink, dedup, emulated,
                      next, none
@@ -100,6 +101,7 @@ Where libcfr.so was not loaded none holds; quote them, the shell knows > and !
 Examples:
   cfr run --expect method=reflink cp a b         did it share the blocks?
   cfr run --expect 'calls>=1' --expect 'no error' -- make install
+  cfr run --inject error=EXDEV --expect 'injected>=1' -- ./test     does it cope?
   cfr run --expect 'bytes>=1M' --witness copies.json -- ./test
 
 The exit status is PROGRAM's; 123 where an expectation does not hold.";
