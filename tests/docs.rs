@@ -67,6 +67,19 @@ fn the_profiles_have_their_page() {
 }
 
 #[test]
+fn the_swept_programs_have_their_page() {
+    let path = project().join("docs/programs.md");
+    let there = fs::read_to_string(&path).unwrap_or_default();
+    let page = crate::swept::page(&there);
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, page).unwrap();
+        return;
+    }
+    let differs = page.lines().zip(there.lines()).find(|(swept, shown)| swept != shown);
+    assert!(there == page, "UPDATE=1 cargo test docs: {differs:#?}");
+}
+
+#[test]
 fn the_manual_page_names_every_profile() {
     let text = fs::read_to_string(project().join("man/cfr.1")).unwrap();
     for name in crate::profiles::names() {
@@ -126,7 +139,8 @@ fn the_recipes_run() {
         scratch.random("c", 10_000);
         let typed: Vec<_> = script.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
         assert!(!typed.is_empty(), "recipe {number}: nothing to type\n{script}");
-        if let Some(missing) = ["python3", "node", "jq", "cc"].into_iter().find(|tool| {
+        let tools = ["python3", "node", "php", "qemu-img", "rustc", "jq", "cc"];
+        if let Some(missing) = tools.into_iter().find(|tool| {
             script.split_whitespace().any(|word| word == *tool) && find_program(tool).is_none()
         }) {
             skip("docs::the_recipes_run", &format!("recipe {number}: no {missing}"));

@@ -42,5 +42,6 @@ mod settings;
 mod sharing;
 mod summary;
 mod sweep;
+mod swept;
 mod trouble;
 mod twins;

@@ -10,6 +10,8 @@ mkfs.xfs xfsprogs
 mkfs.btrfs btrfs-progs
 python3 python3
 node nodejs
+php php-cli
+qemu-img qemu-utils
 pkg-config pkg-config
 c++ g++
 mandoc mandoc
