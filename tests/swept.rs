@@ -101,8 +101,9 @@ const ABOVE: &str = "# Programs\n\n\
     `short=1` and `short=50%` copy for real, but no more than one byte or half of what is left; with `signal` a\n\
     SIGURG comes and the copy ends early for it. These are answers that every program must expect. `zero` is 0\n\
     before the end of the file, as kernels have answered for files of procfs (see the profile\n\
-    [`procfs`](profiles.md#procfs)): who takes it for the end has lost the rest. An error at the second call comes\n\
-    after a part was copied, and one at every call in an environment that never does otherwise.\n";
+    [`procfs`](profiles.md#procfs)): who takes it for the end has lost the rest. The second call of most of them\n\
+    looks for the end when all is copied: there a `zero` is right, and an error comes too late to harm the copy.\n\
+    `every` is every call through that door, while the others answer as they do.\n";
 
 /// The page: the sections of programs that are here in the version that it tells of are swept anew; with
 /// `UPDATE=1` those of any version.
@@ -279,7 +280,7 @@ fn overview(sections: &[(&str, String)]) -> String {
     }
     faults.sort_by_key(|fault| !fault.starts_with('E'));
     let mut text = String::from(
-        "## All of them\n\nReflinks are left out here. Two words: the one at the first call, the other at\n         a later one.\n\n| |",
+        "## All of them\n\nReflinks are left out here. Where several words stand, calls or doors differ: the sections below have them.\n\n| |",
     );
     for (name, _) in sections {
         let _ = write!(text, " {name} |");
