@@ -57,7 +57,8 @@ fn accounts() -> impl Iterator<Item = &'static Accounts> {
 }
 
 /// The accounts that keep the lines of the latest calls.
-#[inline(always)]
+#[cold]
+#[inline(never)]
 fn keeper() -> Option<&'static Accounts> {
     WITNESS.get().filter(|witness| witness.wants(Wanted::SUMMARY.and(Wanted::LINES)))
 }
@@ -196,8 +197,7 @@ impl Recording {
         };
         let writes_paths = writes && settings.paths;
         if counts {
-            let keeps_paths = settings.paths && keeper().is_some();
-            count_and_emit(&record, writes, writes_paths || keeps_paths, self.entered_ns);
+            count_and_emit(&record, writes, settings.paths, self.entered_ns);
         } else if !writes_paths
             || with_paths(&record, self.entered_ns, &|record| record.emit()).is_none()
         {
@@ -253,7 +253,7 @@ fn sharing(call: &Call, bytes: u64) -> Option<Sharing> {
 /// For those who count.
 #[cold]
 #[inline(never)]
-fn count_and_emit(record: &Record<'_>, writes: bool, shows_paths: bool, entered_ns: u64) {
+fn count_and_emit(record: &Record<'_>, writes: bool, has_paths: bool, entered_ns: u64) {
     let call = record.call;
     let stats = [call.fd_in, call.fd_out].map(sys::stat);
     let files = match &stats {
@@ -274,7 +274,7 @@ fn count_and_emit(record: &Record<'_>, writes: bool, shows_paths: bool, entered_
     };
     // One that has its paths may show them.
     let shows = writes || keeper().is_some();
-    if !(shows_paths || !shows && accounts().any(wants))
+    if !(shows && has_paths || !shows && accounts().any(wants))
         || with_paths(record, entered_ns, &work).is_none()
     {
         work(record);
