@@ -28,11 +28,11 @@ pub const JSON_INSTRUCTIONS: Goal = at_most(2000.0);
 /// System calls of a logged call that write.
 pub const TEXT_WRITES: Goal = exactly(1.0);
 /// Instructions that a door which several system calls or requests go through adds to one that is not
-/// ours.
-pub const PASSING_INSTRUCTIONS: Goal = at_most(10.0);
+/// ours: ten, and what the difference of two long runs is off by.
+pub const PASSING_INSTRUCTIONS: Goal = at_most(10.5);
 /// System calls of our own while an unlogged process starts.
 pub const LOAD_SYSTEM_CALLS: Goal = exactly(0.0);
-/// The stripped library, in bytes: 464 KiB, of which the standard library is two thirds.
+/// The stripped library, in bytes: 480 KiB, of which the standard library is two thirds.
 pub const SIZE: Goal = at_most(491_520.0);
 /// What the library exports; nothing else.
 pub const EXPORTS: [&str; 8] = [
