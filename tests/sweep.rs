@@ -587,6 +587,11 @@ fn without_a_baseline_there_is_no_sweep() {
         assert!(output.stderr.contains(said), "{options:?} {words:?}: {}", output.stderr);
         assert_eq!(output.stdout, "", "{words:?}");
     }
+    // Nobody takes the last report, or an empty one, for this sweep's.
+    scratch.write("report", b"the last one's");
+    let options = ["--json", "report", "--junit", "new"];
+    assert_eq!(sweep(&scratch, &options, ["false"]).output().status, Some(125));
+    assert!(!scratch.file("report").exists() && !scratch.file("new").exists());
     let output = sweep(&scratch, &[], ["sh", "-c", "printf '\\033[2J'; exit 1"]).output();
     assert!(output.stderr.ends_with("\n    \\u{1b}[2J\n"), "{}", output.stderr);
 }

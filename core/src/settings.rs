@@ -289,7 +289,10 @@ fn faults(text: &[u8]) -> Result<&[u8], Misspelt<'_>> {
     Faults::parse(text)?;
     match path(text) {
         Some(text) => Ok(text),
-        None => Err(Misspelt { fault: 1, column: 1, word: text, reason: Reason::TooMany }),
+        None => {
+            let word = text.get(..32).unwrap_or(text);
+            Err(Misspelt { fault: 1, column: 1, word, reason: Reason::TooLong })
+        }
     }
 }
 

@@ -194,6 +194,9 @@ impl<'a> Faults<'a> {
     pub fn parse(text: &'a [u8]) -> Result<Faults<'a>, Misspelt<'a>> {
         let mut list = [None; MOST_FAULTS];
         let mut places = list.iter_mut();
+        if spelling::expressions(text).next().is_none() {
+            return Err(Misspelt { fault: 1, column: 1, word: text, reason: Reason::NoEffect });
+        }
         for expression in spelling::expressions(text) {
             let fault = expression.fault()?;
             let place = places.next().ok_or(expression.refused(Reason::TooMany))?;

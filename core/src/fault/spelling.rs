@@ -77,8 +77,10 @@ pub enum Reason {
     NoEffect,
     /// A seed without a probability.
     NoChance,
-    /// There are more than [`MOST_FAULTS`], or the text is longer than a path may be.
+    /// There are more than [`MOST_FAULTS`].
     TooMany,
+    /// The text that begins so is longer than a path may be.
+    TooLong,
     /// None of its doors is watched.
     OutOfReach,
 }
@@ -113,7 +115,8 @@ impl fmt::Display for Misspelt<'_> {
                 "does nothing; add error, short, zero, delay_enter, delay_exit or signal",
             ),
             Reason::NoChance => f.write_str("needs prob="),
-            Reason::TooMany => write!(f, "is too much: {MOST_FAULTS} faults, 4095 bytes"),
+            Reason::TooMany => write!(f, "is too much: at most {MOST_FAULTS} faults"),
+            Reason::TooLong => f.write_str("... is too long: at most 4095 bytes"),
             Reason::OutOfReach => f.write_str("is only for doors that are not watched (CFR_DOORS)"),
         }
     }
@@ -357,6 +360,7 @@ mod tests {
             ("zero:error=EIO", "'error=EIO' (fault 1, column 6)", "one answer too many"),
             ("zero:when=1:when=2", "'when=2' (fault 1, column 13)", "twice"),
             ("when=2", "'when=2' (fault 1, column 1)", "does nothing"),
+            (" ; ", "' ; ' (fault 1, column 1)", "does nothing"),
             ("zero:seed=2", "'seed=2' (fault 1, column 6)", "needs prob="),
             ("zero:", "'' (fault 1, column 6)", "is no word"),
             ("zero:path=", "'path=' (fault 1, column 6)", "GLOB"),

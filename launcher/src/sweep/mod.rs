@@ -46,7 +46,8 @@ use pool::Trial;
 use report::{Report, Row, Spot, Without};
 use serde::Serialize;
 use signal_hook::consts::signal::SIGCHLD;
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -62,8 +63,8 @@ pub(crate) fn run(request: &Sweep) -> Result<u8, Failure> {
     let faults = words("--faults", &request.faults)?;
     let must_pass = words("--must-pass", &request.must_pass)?;
     let signal = signal(&request.signal)?;
-    for path in [&request.json, &request.junit].into_iter().flatten() {
-        write(path, "", true)?;
+    for path in [&request.json, &request.junit].into_iter().flatten().filter(|_| !request.list) {
+        make_way(path)?;
     }
     let mut bench = Bench::new(request)?;
     let baseline = baseline::run(&mut bench, request.timeout, doors)?;
@@ -78,10 +79,10 @@ pub(crate) fn run(request: &Sweep) -> Result<u8, Failure> {
     }
     let report = tried(&bench, request, &baseline, &points, &must_pass, signal)?;
     if let Some(path) = &request.json {
-        write(path, &harmless::written(&report)?, false)?;
+        write(path, &harmless::written(&report)?)?;
     }
     if let Some(path) = &request.junit {
-        write(path, &junit::written(&report)?, false)?;
+        write(path, &junit::written(&report)?)?;
     }
     output::write(&match request.format {
         Format::Text => text::written(&report),
@@ -177,12 +178,19 @@ fn survive() -> Result<(), Failure> {
     survived.map_err(|error| Failure::new(format!("cannot watch for signals: {}", told(&error))))
 }
 
-/// Writes a file; only tries to where nothing is to be written yet.
-fn write(path: &Path, text: &str, only_try: bool) -> Result<(), Failure> {
-    let mut options = OpenOptions::new();
-    options.create(true).write(true).truncate(!only_try);
-    let written = options
-        .open(path)
-        .and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
-    written.map_err(|error| Failure::new(format!("cannot write {}: {}", plain(path), told(&error))))
+/// Sees to it that the file can be written, and takes an earlier one away: where no sweep comes about nobody is
+/// to read the last one's report, nor an empty one.
+fn make_way(path: &Path) -> Result<(), Failure> {
+    let tried = OpenOptions::new().create(true).write(true).truncate(false).open(path);
+    let is_plain = path.symlink_metadata().is_ok_and(|metadata| metadata.is_file());
+    let removed = tried.and_then(|_| if is_plain { fs::remove_file(path) } else { Ok(()) });
+    removed.map_err(|error| cannot_write(path, &error))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(path, text).map_err(|error| cannot_write(path, &error))
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(format!("cannot write {}: {}", plain(path), told(error)))
 }
