@@ -90,7 +90,8 @@ static long long now(clockid_t clock)
     return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
-static void make_calls(struct part *part)
+/* Where callgrind counts: by its name, so it stays a function. */
+__attribute__((noinline)) static void make_calls(struct part *part)
 {
     part->begun = now(CLOCK_MONOTONIC);
     part->cpu = now(CLOCK_THREAD_CPUTIME_ID);

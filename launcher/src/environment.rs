@@ -65,7 +65,7 @@ fn size(path: &Path) -> u64 {
 
 const LOG: &str = "CFR_LOG";
 const LOG_FILE: &str = "CFR_LOG_FILE";
-/// A sweep sets it for each run.
+/// The variable that holds faults: a sweep sets it for each run, profiles add to it.
 pub(crate) const INJECT: &str = "CFR_INJECT";
 /// For the launcher alone, which writes one summary of all processes.
 pub(crate) const SUMMARY: &str = "CFR_SUMMARY";

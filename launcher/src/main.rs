@@ -10,6 +10,10 @@ mod output;
 
 mod harmless;
 
+mod shell;
+
+mod whole_file;
+
 mod progress;
 
 mod inherited;

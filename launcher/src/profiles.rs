@@ -4,6 +4,7 @@ use crate::cli::{Listing, Profiles};
 use crate::failure::Failure;
 use crate::output;
 use crate::profile::{self, Profile};
+use crate::shell;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
@@ -26,17 +27,12 @@ pub(crate) fn run(request: &Profiles) -> Result<u8, Failure> {
         Listing::Environment => {
             let mut text = String::new();
             for (variable, value) in profile::together(&chosen, |_| false)? {
-                let _ = writeln!(text, "export {variable}={}", quoted(&value));
+                let _ = writeln!(text, "export {variable}={}", shell::in_quotes(&value));
             }
             text
         }
     };
     output::write(&text)
-}
-
-/// As a word of sh(1).
-fn quoted(value: &str) -> String {
-    format!("'{}'", value.replace('\'', r"'\''"))
 }
 
 fn text(profile: &'static Profile) -> Result<String, Failure> {

@@ -194,15 +194,15 @@ impl<'a> Faults<'a> {
     pub fn parse(text: &'a [u8]) -> Result<Faults<'a>, Misspelt<'a>> {
         let mut list = [None; MOST_FAULTS];
         let mut places = list.iter_mut();
-        if spelling::expressions(text).next().is_none() {
-            return Err(Misspelt { fault: 1, column: 1, word: text, reason: Reason::NoEffect });
-        }
         for expression in spelling::expressions(text) {
             let fault = expression.fault()?;
             let place = places.next().ok_or(expression.refused(Reason::TooMany))?;
             *place = Some(fault);
         }
-        Ok(Faults { list })
+        match list.first() {
+            Some(Some(_)) => Ok(Faults { list }),
+            _ => Err(Misspelt { fault: 1, column: 1, word: text, reason: Reason::NoEffect }),
+        }
     }
 
     fn all(&self) -> impl Iterator<Item = &Fault<'a>> {

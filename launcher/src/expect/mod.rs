@@ -12,20 +12,19 @@ mod judge;
 
 mod testimony;
 
-mod witness_file;
-
 mod say;
 
 use crate::child::Ended;
 use crate::environment::Checked;
-use crate::failure::Failure;
+use crate::failure::{Failure, plain, told};
+use crate::whole_file::WholeFile;
 use cfr_core::account::Accounts;
 use claim::Claim;
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use testimony::Testimony;
-use witness_file::WitnessFile;
 
 /// Some expectation did not hold. timeout(1), env(1) and nohup(1) have 124 to 127 for themselves, a shell
 /// what is above, and programs what is low; xargs(1) says 123 where one of its commands failed, which
@@ -36,7 +35,7 @@ pub(crate) const NOT_AS_EXPECTED: u8 = 123;
 pub(crate) struct Expected {
     claims: Vec<Claim>,
     /// Gone when it is written.
-    file: Option<WitnessFile>,
+    file: Option<WholeFile>,
     command: Vec<OsString>,
 }
 
@@ -73,7 +72,8 @@ impl Expected {
     ) -> Result<Expected, Failure> {
         let claims = expressions.iter().map(|expression| parse::claim(expression));
         let claims = claims.collect::<Result<_, _>>()?;
-        let file = file.map(WitnessFile::open).transpose()?;
+        let open = |path| WholeFile::open(path).map_err(|error| cannot_write(path, &error));
+        let file = file.map(open).transpose()?;
         Ok(Expected { claims, file, command: command.to_vec() })
     }
 
@@ -119,7 +119,7 @@ impl Expected {
                 expectations: verdicts,
             };
             let about = Some((evidence.accounts, evidence.program));
-            file.write(&testimony.written(about)?)?;
+            write(&file, &testimony.written(about)?)?;
         }
         Ok(held)
     }
@@ -137,10 +137,18 @@ impl Expected {
             command: self.command(),
             expectations: self.claims.iter().map(judge::not_run).collect(),
         };
-        file.write(&testimony.written(None)?)
+        write(&file, &testimony.written(None)?)
     }
 
     fn command(&self) -> Vec<String> {
         self.command.iter().map(|word| word.to_string_lossy().into_owned()).collect()
     }
+}
+
+fn write(file: &WholeFile, text: &str) -> Result<(), Failure> {
+    file.write(text).map_err(|error| cannot_write(file.path(), &error))
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(format!("cannot write the witness to {}: {}", plain(path), told(error)))
 }

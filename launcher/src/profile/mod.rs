@@ -2,7 +2,7 @@
 
 mod table;
 
-use crate::environment::Variables;
+use crate::environment::{INJECT, Variables};
 use crate::failure::{Failure, plain};
 use cfr_core::door::Doors;
 use cfr_core::fault::out_of_reach;
@@ -34,8 +34,6 @@ pub(crate) struct Source {
     pub(crate) at: &'static str,
 }
 
-/// The variable that holds faults.
-const INJECT: &str = "CFR_INJECT";
 /// The variable that says which doors are watched.
 const DOORS: &str = "CFR_DOORS";
 

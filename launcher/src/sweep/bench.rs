@@ -3,7 +3,7 @@
 use super::place::Place;
 use super::process::{self, Ended, How};
 use crate::cli::Sweep;
-use crate::environment::{self, Variables};
+use crate::environment;
 use crate::failure::{FAILED, Failure, plain, told};
 use crate::library;
 use crate::program::{self, Visibility};
@@ -102,8 +102,8 @@ impl<'a> Bench<'a> {
         if let Some((name, arguments)) = self.request.program.split_first() {
             command.arg0(name).args(arguments);
         }
-        let own: Variables = self.request.settings.clone();
-        trace::prepare(&mut command, &self.library, &self.visibility, &own, Some(&witness));
+        let own = &self.request.settings;
+        trace::prepare(&mut command, &self.library, &self.visibility, own, Some(&witness));
         // The user's log is not for hundreds of runs.
         for variable in ["CFR_LOG_FILE", "CFR_LOG_FORMAT", "CFR_PATHS", environment::INJECT] {
             command.env_remove(variable);

@@ -22,8 +22,6 @@ mod outcome;
 
 mod pool;
 
-mod shell;
-
 mod report;
 
 mod text;
@@ -36,6 +34,7 @@ use crate::failure::{Failure, plain, told};
 use crate::harmless;
 use crate::inherited::is_ignored;
 use crate::output;
+use crate::whole_file::WholeFile;
 use crate::witness;
 use baseline::Baseline;
 use bench::Bench;
@@ -46,7 +45,6 @@ use pool::Trial;
 use report::{Report, Row, Spot, Without};
 use serde::Serialize;
 use signal_hook::consts::signal::SIGCHLD;
-use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -63,9 +61,9 @@ pub(crate) fn run(request: &Sweep) -> Result<u8, Failure> {
     let faults = words("--faults", &request.faults)?;
     let must_pass = words("--must-pass", &request.must_pass)?;
     let signal = signal(&request.signal)?;
-    for path in [&request.json, &request.junit].into_iter().flatten().filter(|_| !request.list) {
-        make_way(path)?;
-    }
+    let is_reported = |_: &&Path| !request.list;
+    let json_file = file(request.json.as_deref().filter(is_reported))?;
+    let junit_file = file(request.junit.as_deref().filter(is_reported))?;
     let mut bench = Bench::new(request)?;
     let baseline = baseline::run(&mut bench, request.timeout, doors)?;
     let points = point::all(&baseline.used, &faults);
@@ -78,11 +76,11 @@ pub(crate) fn run(request: &Sweep) -> Result<u8, Failure> {
         return list(&spots, &baseline, request);
     }
     let report = tried(&bench, request, &baseline, &points, &must_pass, signal)?;
-    if let Some(path) = &request.json {
-        write(path, &harmless::written(&report)?)?;
+    if let Some(file) = &json_file {
+        write(file, &harmless::written(&report)?)?;
     }
-    if let Some(path) = &request.junit {
-        write(path, &junit::written(&report)?)?;
+    if let Some(file) = &junit_file {
+        write(file, &junit::written(&report)?)?;
     }
     output::write(&match request.format {
         Format::Text => text::written(&report),
@@ -178,17 +176,14 @@ fn survive() -> Result<(), Failure> {
     survived.map_err(|error| Failure::new(format!("cannot watch for signals: {}", told(&error))))
 }
 
-/// Sees to it that the file can be written, and takes an earlier one away: where no sweep comes about nobody is
-/// to read the last one's report, nor an empty one.
-fn make_way(path: &Path) -> Result<(), Failure> {
-    let tried = OpenOptions::new().create(true).write(true).truncate(false).open(path);
-    let is_plain = path.symlink_metadata().is_ok_and(|metadata| metadata.is_file());
-    let removed = tried.and_then(|_| if is_plain { fs::remove_file(path) } else { Ok(()) });
-    removed.map_err(|error| cannot_write(path, &error))
+/// A file for the report; an earlier one is gone from here on.
+fn file(path: Option<&Path>) -> Result<Option<WholeFile>, Failure> {
+    let open = |path| WholeFile::open(path).map_err(|error| cannot_write(path, &error));
+    path.map(open).transpose()
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    fs::write(path, text).map_err(|error| cannot_write(path, &error))
+fn write(file: &WholeFile, text: &str) -> Result<(), Failure> {
+    file.write(text).map_err(|error| cannot_write(file.path(), &error))
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {

@@ -1,7 +1,6 @@
-//! The file that `--witness` names: there when all of it is there, and gone before the program runs, so
-//! that nobody takes an earlier run's for this one's.
+//! A file that is there when all of it is there, and gone before that, so that nobody takes what an earlier
+//! run has written for this one's.
 
-use crate::failure::{Failure, plain, told};
 use rustix::fs::OFlags;
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -11,7 +10,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// A file to be written when all is done.
-pub(super) struct WitnessFile {
+pub(crate) struct WholeFile {
     path: PathBuf,
     /// A pipe, a device: it is written as it is.
     is_special: bool,
@@ -19,13 +18,9 @@ pub(super) struct WitnessFile {
     old: Option<Metadata>,
 }
 
-impl WitnessFile {
+impl WholeFile {
     /// Sees that it can be written, and takes an old one away.
-    pub(super) fn open(path: &Path) -> Result<WitnessFile, Failure> {
-        WitnessFile::tried(path).map_err(|error| cannot_write(path, &error))
-    }
-
-    fn tried(path: &Path) -> io::Result<WitnessFile> {
+    pub(crate) fn open(path: &Path) -> io::Result<WholeFile> {
         let old = match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             metadata => Some(metadata?),
@@ -36,11 +31,11 @@ impl WitnessFile {
             if !old.as_ref().is_some_and(|old| old.file_type().is_fifo()) {
                 special(path)?;
             }
-            return Ok(WitnessFile { path: path.to_owned(), is_special, old: None });
+            return Ok(WholeFile { path: path.to_owned(), is_special, old: None });
         }
         // What a symbolic link leads to is replaced, and not the link.
         let path = if old.is_some() { path.canonicalize()? } else { path.to_owned() };
-        let file = WitnessFile { path, is_special, old };
+        let file = WholeFile { path, is_special, old };
         let (_, new) = file.beside()?;
         fs::remove_file(new)?;
         if file.old.is_some() {
@@ -50,12 +45,16 @@ impl WitnessFile {
     }
 
     /// Writes it.
-    pub(super) fn write(&self, text: &str) -> Result<(), Failure> {
-        let written = match self.is_special {
-            true => special(&self.path).and_then(|mut file| file.write_all(text.as_bytes())),
+    pub(crate) fn write(&self, text: &str) -> io::Result<()> {
+        match self.is_special {
+            true => special(&self.path)?.write_all(text.as_bytes()),
             false => self.replace(text),
-        };
-        written.map_err(|error| cannot_write(&self.path, &error))
+        }
+    }
+
+    /// Where it stands, symbolic links followed.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     fn replace(&self, text: &str) -> io::Result<()> {
@@ -69,7 +68,7 @@ impl WitnessFile {
         if self.path.file_name().is_none() {
             return Err(io::Error::from(io::ErrorKind::IsADirectory));
         }
-        let name = format!(".cfr-witness-{:016x}", RandomState::new().hash_one(()));
+        let name = format!(".cfr-new-{:016x}", RandomState::new().hash_one(()));
         let new = self.path.with_file_name(name);
         let file = OpenOptions::new().write(true).create_new(true).open(&new)?;
         if let Some(old) = &self.old {
@@ -83,8 +82,4 @@ impl WitnessFile {
 fn special(path: &Path) -> io::Result<File> {
     let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
     OpenOptions::new().append(true).custom_flags(nonblocking).open(path)
-}
-
-fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(format!("cannot write the witness to {}: {}", plain(path), told(error)))
 }

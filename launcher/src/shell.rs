@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 
 /// The words with spaces between, each quoted where it must be. What a terminal might obey, and bytes that are
 /// not UTF-8, are escaped in the quotes of bash, zsh and POSIX.1-2024: `$'\033'`.
-pub(super) fn line<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> String {
+pub(crate) fn line<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> String {
     let words: Vec<_> = words.into_iter().map(|word| quoted(word.as_ref())).collect();
     words.join(" ")
 }
@@ -15,9 +15,14 @@ pub(super) fn line<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Strin
 fn quoted(word: &OsStr) -> String {
     match word.to_str() {
         Some(text) if !text.is_empty() && text.chars().all(is_plain) => text.to_owned(),
-        Some(text) if !text.chars().any(is_harmful) => format!("'{}'", text.replace('\'', r"'\''")),
+        Some(text) if !text.chars().any(is_harmful) => in_quotes(text),
         _ => escaped(word.as_bytes()),
     }
+}
+
+/// In single quotes, which every shell reads.
+pub(crate) fn in_quotes(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 fn is_plain(character: char) -> bool {
