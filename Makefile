@@ -11,7 +11,7 @@ INSTALL ?= install
 # How long `make fuzz` runs, and where: on a tmpfs of its own where nothing is said.
 FUZZ_SECONDS ?= 60
 FUZZ_DIR     ?=
-# Which hazards `make torture` tries: those whose name or program holds one of these words.
+# Which hazards `make hazards` tries: those whose name or program holds one of these words.
 HAZARDS      ?=
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
@@ -21,20 +21,20 @@ SKIPS   := $(TARGET)/skips
 # What the launcher falls back to where it finds no library near itself.
 export LIBCFR_LIBDIR := $(LIBDIR)
 
-.PHONY: usable-prefix all run check test lint conformance torture bench soak fuzz header install uninstall clean help tools
+.PHONY: usable-prefix all run check test lint conformance hazards bench soak fuzz header install uninstall clean help tools
 
 all: ## build libcfr.so and cfr
 	$(CARGO) build --release --locked --workspace
 
 run: all ## trace a real cp on real files: text, then the same as JSON
-	@CFR="$(CURDIR)/$(RELEASE)/cfr" sh tests/demo.sh
+	@CFR="$(CURDIR)/$(RELEASE)/cfr" sh tests/scripts/demo.sh
 
 check: tools lint test ## everything that must pass: tools, lints, every test
 
 test: all
 	@rm -f $(SKIPS)
 	CFR_TEST_SKIPS="$(abspath $(SKIPS))" $(CARGO) test --locked --workspace
-	@sh tests/skips.sh $(SKIPS)
+	@sh tests/scripts/skips.sh $(SKIPS)
 
 lint: # rustfmt and clippy are parts of Rust that may be left out
 	@if $(CARGO) fmt --version > /dev/null 2>&1; then $(CARGO) fmt --all --check && $(CARGO) fmt --check --manifest-path benches/fmt-layer/Cargo.toml; \
@@ -44,26 +44,26 @@ lint: # rustfmt and clippy are parts of Rust that may be left out
 	else echo 'skipped: cargo clippy is not installed'; fi
 
 tools: # what the tests need: installed where that may be, said where not
-	@sh tests/tools.sh
+	@sh tests/scripts/deps.sh
 
 conformance: all ## print the conformance matrix: dialect by clause and by rule
 	$(CARGO) test --release --locked --test conformance -- --matrix
 
-torture: all ## print the torture matrix: hazard by mode; HAZARDS="word..." for some
-	$(CARGO) test --release --locked --test torture -- --matrix $(HAZARDS)
+hazards: all ## print the hazard matrix: hazard by mode; HAZARDS="word..." for some
+	$(CARGO) test --release --locked --test hazards -- --matrix $(HAZARDS)
 
 bench: all ## print the figures and their goals
 	$(CARGO) bench --locked --bench figures
 
 soak: all ## a million random operations on real filesystems, against a model
-	$(CARGO) test --release --locked --test suite -- --ignored --exact layouts::soak_of_a_million --nocapture
+	$(CARGO) test --release --locked --test suite -- --ignored --exact emulation::layouts::soak_of_a_million --nocapture
 
 fuzz: all ## fuzz the space of requests (libFuzzer, clang)
-	@CARGO_TARGET="$(abspath $(TARGET))" FUZZ_SECONDS="$(FUZZ_SECONDS)" FUZZ_DIR="$(FUZZ_DIR)" sh tests/fuzz.sh
+	@CARGO_TARGET="$(abspath $(TARGET))" FUZZ_SECONDS="$(FUZZ_SECONDS)" FUZZ_DIR="$(FUZZ_DIR)" sh tests/scripts/fuzz.sh
 
 header: ## make include/ anew from the Rust sources
-	$(CARGO) build --release --locked -p cfr
-	@set -e; out=$$(dirname "$$(ls -t $(RELEASE)/build/cfr-*/out/cfr.h | head -n 1)"); \
+	$(CARGO) build --release --locked -p libcfr
+	@set -e; out=$$(dirname "$$(ls -t $(RELEASE)/build/libcfr-*/out/cfr.h | head -n 1)"); \
 	cp "$$out/cfr.h" include/cfr.h; cp "$$out/linux-copy.h" include/linux/copy.h
 
 # Recipes and pkg-config know no way to quote a space.

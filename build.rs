@@ -13,8 +13,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     pack_relocations();
     fold_functions();
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
-    header("cbindgen.toml", &["src/doors/copy_file_range.rs", "src/capi.rs"], &out.join("cfr.h"))?;
-    header("cbindgen-linux-copy.toml", &["core/src/flags.rs"], &out.join("linux-copy.h"))
+    header("cbindgen.toml", &["src/hooks/copy_file_range.rs", "src/capi.rs"], &out.join("cfr.h"))?;
+    header("cbindgen-linux-copy.toml", &["crates/engine/src/flags.rs"], &out.join("linux-copy.h"))
 }
 
 /// The unwinder from the static libgcc_eh: loading libgcc_s into every process costs more than

@@ -5,20 +5,20 @@
 //! system call is made. The host may be anything: the environment is read once, what is needed of
 //! it is copied, and it is never looked at again.
 
-use crate::faults::{ARMED, Armed};
-use crate::gate::{self, Gate, NEXT_SYSCALL};
+use crate::inject::{ARMED, Armed};
 use crate::intercept::{NEXT, POLICY};
 use crate::log::{self, Complaints};
 use crate::pass_on::{NEXT_IOCTL, NEXT_SENDFILE, NEXT_SENDFILE64};
-use crate::record::{self, SUMMARY, WITNESS};
-use cfr_core::account::{Accounts, Total};
-use cfr_core::door::Door;
-use cfr_core::fault::Faults;
-use cfr_core::line::Line;
-use cfr_core::settings::{
+use crate::recording::{self, SUMMARY, WITNESS};
+use crate::route::{self, Gate, NEXT_SYSCALL};
+use cfr_engine::hook::Door;
+use cfr_shared::inject::Faults;
+use cfr_shared::line::Line;
+use cfr_shared::settings::{
     Forward, LONGEST_PATH, Level, Setting, Settings, Summary, TABLE, Unusable, WITNESS_NAME, Why,
 };
-use cfr_core::sys::{self, Arena, Kept, NextExit};
+use cfr_shared::stats::{Accounts, Total};
+use cfr_sys::{self as sys, Arena, Kept, NextExit};
 use core::fmt::Write;
 use core::mem;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -98,7 +98,7 @@ fn begin() {
     {
         ARMED.set(armed);
     }
-    let is_wanted = settings.log > Level::Off || record::is_counted();
+    let is_wanted = settings.log > Level::Off || recording::is_counted();
     // A panic of ours is reported by the flow that it happened in; the standard hook would write
     // to whatever descriptor 2 is by then.
     std::panic::set_hook(Box::new(|_| {}));
@@ -128,7 +128,7 @@ fn begin() {
 
 fn open_doors(behind: impl Fn(Door) -> Gate) {
     for door in Door::ALL {
-        gate::set(door, behind(door));
+        route::set(door, behind(door));
     }
 }
 

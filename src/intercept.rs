@@ -1,16 +1,16 @@
 //! The flow of one copy, on one screen.
 
-use crate::faults::{self, Harm};
-use crate::hazard::hazard;
-use crate::record::{self, Answered, Recording};
-use cfr_core::call::{Answer, Call, Method, Offset};
-use cfr_core::dialect::Rule;
-use cfr_core::door::Door;
-use cfr_core::engine::{self, Imposed, Outcome, Policy};
-use cfr_core::flags::Flags;
-use cfr_core::settings::Level;
-use cfr_core::sys::{self, Args, NextCopy, SetOnce};
-use cfr_core::trail::{MESSAGES, Told, at_debug, at_trace};
+use crate::inject::{self, Harm};
+use crate::panic_point::panic_point;
+use crate::recording::{self, Answered, Recording};
+use cfr_engine::call::{Answer, Call, Method, Offset};
+use cfr_engine::diag::{MESSAGES, Told, at_debug, at_trace};
+use cfr_engine::dialect::Rule;
+use cfr_engine::execution::{self, Imposed, Outcome, Policy};
+use cfr_engine::flags::Flags;
+use cfr_engine::hook::Door;
+use cfr_shared::settings::Level;
+use cfr_sys::{self as sys, Args, NextCopy, SetOnce};
 use core::cell::Cell;
 use core::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -64,14 +64,14 @@ pub(crate) fn guarded(
 }
 
 fn observe(door: Door, args: &Args, reply: &Reply) {
-    hazard(0);
-    record::count();
+    panic_point(0);
+    recording::count();
     let Some(log) = Recording::wanted() else { return unseen(door, args, reply) };
     let policy = &log.settings().policy;
     let mut recording = Recording::new(log, door);
     let call = Call::decode(args);
-    hazard(1);
-    let met = faults::meet(door, &call);
+    panic_point(1);
+    let met = inject::meet(door, &call);
     let harm = met.as_ref().unwrap_or(&Harm::NONE);
     recording.begin(&call);
     harm.enter();
@@ -99,7 +99,7 @@ fn observe(door: Door, args: &Args, reply: &Reply) {
 #[inline(never)]
 fn unseen(door: Door, args: &Args, reply: &Reply) {
     let Some(policy) = POLICY.get() else { return };
-    let met = if faults::are_armed() { faults::meet(door, &Call::decode(args)) } else { None };
+    let met = if inject::are_armed() { inject::meet(door, &Call::decode(args)) } else { None };
     let harm = met.as_ref().unwrap_or(&Harm::NONE);
     harm.enter();
     carry_out(args, policy, harm.imposed, reply);
@@ -118,7 +118,7 @@ fn rule(
     match outcome.answer {
         Err(_) if matches!(harm.imposed, Some(Imposed::Answer(_))) => None,
         Err(_) if recording.is_shown() || outcome.judged || outcome.fell_back => {
-            engine::explanation(outcome, args, policy)
+            execution::explanation(outcome, args, policy)
         }
         _ => outcome.rule,
     }
@@ -127,7 +127,7 @@ fn rule(
 /// Carries the call out; from then on it has its reply, whatever happens.
 #[inline(always)]
 fn carry_out(args: &Args, policy: &Policy, imposed: Option<Imposed>, reply: &Reply) -> Outcome {
-    let outcome = engine::carry_out(args, policy, imposed, forward);
+    let outcome = execution::carry_out(args, policy, imposed, forward);
     reply.give(outcome.answer);
     if outcome.signal.is_some() {
         reply.signal.set(outcome.signal);

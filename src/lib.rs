@@ -6,15 +6,15 @@
 //!
 //! A file uses only what stands above it in this list. ARCHITECTURE.md tells one call's way.
 
-mod hazard;
+mod panic_point;
 
 mod log;
 
-mod gate;
+mod route;
 
-mod record;
+mod recording;
 
-mod faults;
+mod inject;
 
 mod intercept;
 
@@ -24,6 +24,6 @@ mod summary;
 
 mod init;
 
-mod doors;
+mod hooks;
 
 mod capi;

@@ -1,13 +1,13 @@
 //! The flow of the calls that the kernel alone can carry out: reflink and dedupe ioctls, sendfile(2).
 //! They are passed on as they came, and recorded.
 
-use crate::faults::{self, Harm};
+use crate::inject::{self, Harm};
 use crate::intercept::{NEXT, Reply, guarded};
-use crate::record::{self, Answered, Recording};
-use cfr_core::call::{Answer, Call, Method, Offset, Request, Target};
-use cfr_core::door::Door;
-use cfr_core::engine::Imposed;
-use cfr_core::sys::{self, Argument, Kind, NextIoctl, NextSendfile, OffsetPointer};
+use crate::recording::{self, Answered, Recording};
+use cfr_engine::call::{Answer, Call, Method, Offset, Request, Target};
+use cfr_engine::execution::Imposed;
+use cfr_engine::hook::Door;
+use cfr_sys::{self as sys, Argument, Kind, NextIoctl, NextSendfile, OffsetPointer};
 
 /// The next library's functions.
 pub(crate) static NEXT_IOCTL: NextIoctl = NextIoctl::new();
@@ -82,15 +82,15 @@ impl Ioctl {
     }
 
     fn observe(self, reply: &Reply) {
-        record::count();
+        recording::count();
         let mut recording = Recording::wanted().map(|log| Recording::new(log, Door::Ioctl));
-        let is_looked_at = recording.is_some() || faults::are_armed();
+        let is_looked_at = recording.is_some() || inject::are_armed();
         let decode = || Call::decode_ioctl(self.fd, self.request, self.argument);
         let Some(call) = is_looked_at.then(decode).flatten() else {
             reply.give(self.forward().0);
             return;
         };
-        let met = faults::meet(Door::Ioctl, &call);
+        let met = inject::meet(Door::Ioctl, &call);
         let harm = met.as_ref().unwrap_or(&Harm::NONE);
         if let Some(recording) = &mut recording {
             recording.begin(&call);
@@ -168,14 +168,14 @@ impl Sendfile {
             reply.give(self.forward().0);
             return;
         }
-        record::count();
+        recording::count();
         let mut recording = Recording::wanted().map(|log| Recording::new(log, self.door));
-        if recording.is_none() && !faults::are_armed() {
+        if recording.is_none() && !inject::are_armed() {
             reply.give(self.forward().0);
             return;
         }
         let call = Call::decode_sendfile(self.out_fd, self.in_fd, self.offset, self.count);
-        let met = faults::meet(self.door, &call);
+        let met = inject::meet(self.door, &call);
         let harm = met.as_ref().unwrap_or(&Harm::NONE);
         if let Some(recording) = &mut recording {
             recording.begin(&call);

@@ -1,9 +1,9 @@
 //! The summary that a process writes of itself when it ends.
 
 use crate::log;
-use crate::record::SUMMARY;
-use cfr_core::account::Total;
-use cfr_core::sys;
+use crate::recording::SUMMARY;
+use cfr_shared::stats::Total;
+use cfr_sys as sys;
 use core::mem;
 use std::panic::catch_unwind;
 

@@ -1,10 +1,10 @@
 //! What copies of the library's own cost, as ratios of CPU times that were measured in turns in one
-//! process (c-tests/bench_copies.c): against the loop of GNU cp, that of glibc 2.27, and the kernel's
+//! process (c-tests/bench/copies.c): against the loop of GNU cp, that of glibc 2.27, and the kernel's
 //! own copy_file_range; against GNU cp itself; and files with holes.
 
 use crate::exact::{Goal, at_most};
-use crate::harness::{Filesystems, Run, Scratch, compile, library};
 use crate::timed::cpu_of;
+use cfr_testkit::{Filesystems, Run, Scratch, compile, library};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -139,7 +139,7 @@ impl Places {
     pub fn new() -> Places {
         Places {
             filesystems: Filesystems::mount_also("figures", &["ext4-4k"]),
-            driver: compile("bench_copies.c", "bench_copies", &[]),
+            driver: compile("bench/copies.c", "bench_copies", &[]),
         }
     }
 

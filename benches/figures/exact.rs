@@ -1,7 +1,7 @@
 //! Figures that come out the same every time: instructions, system calls, bytes and names. The
-//! bench prints them, and tests/figures.rs holds them to their goals.
+//! bench prints them, and tests/repository/exact_costs.rs holds them to their goals.
 
-use crate::harness::{Filesystems, Run, Scratch, compile, find_program, library};
+use cfr_testkit::{Filesystems, Run, Scratch, compile, find_program, library};
 use std::collections::BTreeMap;
 use std::fs;
 use std::mem::MaybeUninit;
@@ -122,7 +122,7 @@ impl Driver {
             Some(mounted) => mounted.get("tmpfs").ok_or("there is no tmpfs")?,
         };
         Ok(Driver {
-            program: compile("bench_calls.c", "bench_calls", &[]),
+            program: compile("bench/calls.c", "bench_calls", &[]),
             directory: Scratch::below(place),
             _mounted: mounted,
         })

@@ -11,10 +11,6 @@
     reason = "what cannot be measured ends it"
 )]
 
-#[path = "../../tests/harness/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "the tests use all of it")]
-mod harness;
-
 mod exact;
 
 mod peer;

@@ -2,7 +2,7 @@
 //! tracing-subscriber's fmt layer. Built where figures are wanted, and nowhere else.
 
 use crate::exact::{Driver, Way};
-use crate::harness::project;
+use cfr_testkit::project;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;

@@ -2,8 +2,8 @@
 //! differences and ratios within one run mean anything.
 
 use crate::exact::{Calls, Driver, Goal, Way, at_most, preload};
-use crate::harness::{Run, find_program};
 use crate::peer::{self, Format};
+use cfr_testkit::{Run, find_program};
 use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};

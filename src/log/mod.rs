@@ -4,26 +4,26 @@
 //! its thread-locals with destructors deadlock in signal handlers and forked children, and abort
 //! at thread exit. This one has none of them.
 
-mod complaints;
-mod handle;
-mod paths;
-mod pool;
+mod config_errors;
+mod line_pool;
+mod owned_fd;
+mod path_cache;
 mod sink;
 
-pub(crate) use complaints::Complaints;
-pub(crate) use paths::PATHS;
+pub(crate) use config_errors::Complaints;
+pub(crate) use path_cache::PATHS;
 
-use cfr_core::account::{Accounts, Total, Wanted};
-use cfr_core::errno::Errno;
-use cfr_core::format::{self, EventWriter, Format, Said, printable};
-use cfr_core::line::Line;
-use cfr_core::record;
-use cfr_core::settings::{self, Level, Settings};
-use cfr_core::sys::{self, SetOnce};
-use cfr_core::trail::MESSAGES;
+use cfr_engine::diag::MESSAGES;
+use cfr_shared::format::{self, EventWriter, Format, Said, printable};
+use cfr_shared::line::Line;
+use cfr_shared::record;
+use cfr_shared::settings::{self, Level, Settings};
+use cfr_shared::stats::{Accounts, Total, Wanted};
+use cfr_sys::errno::Errno;
+use cfr_sys::{self as sys, SetOnce};
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use pool::LINES;
+use line_pool::LINES;
 use sink::{STANDARD_ERROR, Sink, program};
 use std::sync::Mutex;
 use tracing::level_filters::LevelFilter;

@@ -4,11 +4,11 @@
 //! written and never closed.
 
 use crate::log::PATHS;
-use crate::log::handle::{Handle, Proof};
-use cfr_core::errno::Errno;
-use cfr_core::line::Line;
-use cfr_core::settings::{Part, Placeholder, template as parts};
-use cfr_core::sys::{self, Readiness, SignalGuard};
+use crate::log::owned_fd::{Handle, Proof};
+use cfr_shared::line::Line;
+use cfr_shared::settings::{Part, Placeholder, template as parts};
+use cfr_sys::errno::Errno;
+use cfr_sys::{self as sys, Readiness, SignalGuard};
 use core::ffi::CStr;
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};

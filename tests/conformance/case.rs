@@ -1,7 +1,7 @@
 //! One case: a row in one dialect on one filesystem, run and compared.
 
-use crate::harness::{Run, Scratch, library};
 use crate::table::{Row, Words, number};
+use cfr_testkit::{Run, Scratch, library};
 use serde_json::Value;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;

@@ -14,10 +14,6 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "../harness/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "the other tests use all of it")]
-mod harness;
-
 mod table;
 
 mod case;
@@ -25,7 +21,7 @@ mod case;
 mod matrix;
 
 use case::{Ending, Place, Under};
-use harness::{Filesystems, compile, skip};
+use cfr_testkit::{Filesystems, compile, skip};
 use matrix::Matrix;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -118,7 +114,7 @@ fn shown(row: &Row) -> String {
 
 /// Runs every row everywhere.
 fn try_all<'a>(rows: &'a [Row], places: &[Place<'_>]) -> Vec<Tried<'a>> {
-    let driver = compile("conformance.c", "conformance", &[]);
+    let driver = compile("drivers/conformance.c", "conformance", &[]);
     let mut jobs = Vec::new();
     for row in rows {
         for place in places.iter().filter(|place| case::has_size(row, place)) {

@@ -2,9 +2,9 @@
 
 use crate::Tried;
 use crate::case::{Ending, Under};
-use crate::harness::project;
 use crate::table::{clauses, elsewhere};
-use cfr_core::dialect;
+use cfr_engine::dialect;
+use cfr_testkit::project;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;

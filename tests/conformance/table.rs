@@ -1,6 +1,6 @@
 //! The tables of tests/data: what stands in a row, and the cases that it means.
 
-use crate::harness::project;
+use cfr_testkit::project;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
@@ -168,7 +168,7 @@ fn lines(name: &str) -> Vec<(String, Vec<String>)> {
 }
 
 /// A number with K, M, G or T behind it, or the name of a limit, with +N or -N behind that: as
-/// c-tests/conformance.c reads it. `None` for NULL and for pointers that are none.
+/// c-tests/drivers/conformance.c reads it. `None` for NULL and for pointers that are none.
 pub fn number(text: &str) -> Option<i64> {
     const LIMITS: [(&str, i64); 2] = [("SSIZE_MAX", i64::MAX), ("LLONG_MAX", i64::MAX)];
     let text = text.strip_prefix("fixed:").unwrap_or(text);
@@ -210,7 +210,7 @@ fn named(text: &str, place: &str) -> Vec<&'static str> {
             Some(beginning) => name.starts_with(beginning),
             None => pattern == "all" || pattern == name,
         };
-        let fitting: Vec<_> = cfr_core::dialect::ALL
+        let fitting: Vec<_> = cfr_engine::dialect::ALL
             .iter()
             .map(|dialect| dialect.name)
             .filter(|name| fits(name))

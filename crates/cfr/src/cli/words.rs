@@ -1,0 +1,86 @@
+//! Words that several commands have.
+
+use crate::run::environment::Variables;
+use cfr_shared::settings::{Name, Setting, TABLE};
+use clap::builder::OsStringValueParser;
+use clap::{Arg, ArgAction, ArgMatches};
+use std::ffi::{OsStr, OsString};
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// For human eyes.
+    Text,
+    /// For programs.
+    Json,
+}
+
+pub(super) const PROGRAM: &str = "PROGRAM";
+pub(super) const FORMAT: &str = "format";
+pub(super) const PROFILE: &str = "profile";
+pub(super) const JSON: &str = "json";
+
+pub(super) fn format(matches: &ArgMatches) -> Format {
+    match matches.get_one::<String>(FORMAT) {
+        Some(name) if name == JSON => Format::Json,
+        _ => Format::Text,
+    }
+}
+
+pub(super) fn settings(matches: &ArgMatches) -> Variables {
+    TABLE
+        .iter()
+        .filter(|setting| setting.option.is_some())
+        .filter_map(|setting| {
+            // Not every command has all of them. Only faults may be repeated.
+            let values = matches.try_get_many::<OsString>(setting.variable).ok().flatten()?;
+            let values: Vec<_> = values.map(OsString::as_os_str).collect();
+            Some((setting.variable, values.join(OsStr::new(";"))))
+        })
+        .collect()
+}
+
+pub(super) fn command_line() -> Arg {
+    Arg::new(PROGRAM)
+        .help("The program, and its arguments")
+        .value_name("PROGRAM")
+        .required(true)
+        .num_args(1..)
+        .trailing_var_arg(true)
+        .value_parser(OsStringValueParser::new())
+}
+
+pub(super) fn report_format() -> Arg {
+    Arg::new(FORMAT)
+        .long("format")
+        .value_name("VALUE")
+        .value_parser(["text", JSON])
+        .default_value("text")
+        .hide_possible_values(true)
+        .help("For eyes, or as JSON [text, json]")
+}
+
+pub(super) fn option(setting: &'static Setting, default: &str) -> Option<Arg> {
+    let long = setting.option?;
+    let help = format!(
+        "{} [{}; default: {default}] [env: {}]",
+        setting.help(),
+        setting.legal,
+        setting.variable
+    );
+    let option = Arg::new(setting.variable)
+        .long(long)
+        .value_name(if long == "output" { "FILE" } else { "VALUE" })
+        .value_parser(OsStringValueParser::new())
+        .help(help);
+    // A word behind a plain -c is the program.
+    let option = match setting.name {
+        Name::Summary => option.num_args(0..=1).require_equals(true).default_missing_value("yes"),
+        Name::Inject => option.action(ArgAction::Append),
+        _ => option.allow_hyphen_values(true),
+    };
+    Some(match setting.short() {
+        Some(short) => option.short(short),
+        None => option,
+    })
+}

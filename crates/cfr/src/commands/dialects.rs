@@ -1,0 +1,101 @@
+//! `cfr dialects`: the rules of each dialect, in order, with their sources.
+
+use crate::cli::{Dialects, Format};
+use crate::term::failure::{Failure, plain};
+use crate::term::stdout;
+use cfr_engine::dialect::{ALL, Dialect, Rule, Ruling, When};
+use cfr_sys::errno::Errno;
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::os::unix::ffi::OsStrExt;
+
+/// Prints one dialect, or all of them.
+pub(crate) fn run(request: &Dialects) -> Result<u8, Failure> {
+    let chosen = match &request.name {
+        None => ALL.to_vec(),
+        Some(name) => vec![Dialect::by_name(name.as_bytes()).ok_or_else(|| {
+            let known: Vec<_> =
+                ALL.iter().flat_map(|row| [Some(row.name), row.alias]).flatten().collect();
+            let name = plain(name);
+            Failure::new(format!("'{name}' is no dialect; there are: {}", known.join(", ")))
+        })?],
+    };
+    let text = match request.format {
+        Format::Text => chosen.iter().map(|dialect| text(dialect)).collect::<Vec<_>>().join("\n"),
+        Format::Json => {
+            let dialects: Value = chosen.iter().map(|dialect| as_json(dialect)).collect();
+            format!("{dialects:#}\n")
+        }
+    };
+    stdout::write(&text)
+}
+
+/// What a call is answered, in a word.
+fn answer(ruling: Ruling) -> &'static str {
+    ruling.errno().map_or("0", |errno: Errno| errno.name().unwrap_or("an error"))
+}
+
+fn flags(dialect: &Dialect) -> Vec<&'static str> {
+    dialect.modes.iter().filter_map(|mode| mode.name()).collect()
+}
+
+fn text(dialect: &Dialect) -> String {
+    let mut text = String::new();
+    let alias = dialect.alias.map_or_else(String::new, |alias| format!(" (or {alias})"));
+    let _ = writeln!(text, "{}{alias}: {}", dialect.name, dialect.about);
+    let flags = flags(dialect);
+    let flags = if flags.is_empty() { "none".to_owned() } else { flags.join(", ") };
+    let _ = writeln!(text, "  flags: {flags}");
+    let width = dialect.rules.iter().map(|rule| rule.id.len()).max().unwrap_or(0);
+    for (number, rule) in dialect.rules.iter().enumerate() {
+        let signal = match rule.ruling {
+            Ruling::RefuseAndRaise(..) => "; raises SIGXFSZ",
+            _ => "",
+        };
+        let (id, answer) = (rule.id, answer(rule.ruling));
+        let _ = writeln!(
+            text,
+            "  {:2}  {id:width$}  {answer:10}  {}{signal}\n{:width$}                    {}{}",
+            number + 1,
+            rule.why,
+            "",
+            rule.source.text(),
+            moment(rule),
+        );
+    }
+    text
+}
+
+/// A rule that is not looked at beforehand says so.
+fn moment(rule: &Rule) -> &'static str {
+    match rule.when {
+        When::Before => "",
+        When::Moving => "; while bytes move",
+    }
+}
+
+fn as_json(dialect: &Dialect) -> Value {
+    let rule = |rule: &Rule| {
+        json!({
+            "id": rule.id,
+            "answer": answer(rule.ruling),
+            "signal": match rule.ruling {
+                Ruling::RefuseAndRaise(..) => Value::from("SIGXFSZ"),
+                _ => Value::Null,
+            },
+            "why": rule.why,
+            "source": rule.source.text(),
+            "when": match rule.when {
+                When::Before => "before",
+                When::Moving => "moving",
+            },
+        })
+    };
+    json!({
+        "name": dialect.name,
+        "alias": dialect.alias,
+        "about": dialect.about,
+        "flags": flags(dialect),
+        "rules": dialect.rules.iter().map(rule).collect::<Value>(),
+    })
+}

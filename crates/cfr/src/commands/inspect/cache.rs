@@ -1,0 +1,60 @@
+//! The dynamic linker's list of libraries and where they are: /etc/ld.so.cache, as ldconfig(8)
+//! of glibc 2.2 and later writes it (glibc's sysdeps/generic/dl-cache.h).
+
+use memchr::memmem;
+use std::ffi::OsStr;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+const PATH: &str = "/etc/ld.so.cache";
+/// The largest that is read, in bytes: a thousand times the usual.
+const MOST: u64 = 64 << 20;
+const MAGIC: &[u8] = b"glibc-ld.so.cache1.1";
+/// Where the number of entries stands, and where the first entry.
+const COUNT: usize = 20;
+const ENTRIES: usize = 48;
+const ENTRY: usize = 24;
+
+/// Libraries of this machine and word size, for glibc: an entry's flags.
+#[cfg(target_arch = "x86_64")]
+const FLAGS: u32 = 0x0303;
+#[cfg(target_arch = "aarch64")]
+const FLAGS: u32 = 0x0a03;
+
+/// The list; empty where there is none.
+pub(super) struct Cache(Vec<u8>);
+
+impl Cache {
+    /// Reads it.
+    pub(super) fn read() -> Cache {
+        let mut bytes = Vec::new();
+        let file = crate::program::elf::open_regular(Path::new(PATH));
+        let _ = file.and_then(|file| file.take(MOST).read_to_end(&mut bytes));
+        // An older list may stand before it; offsets of names count from here.
+        let start = memmem::find(&bytes, MAGIC).unwrap_or(bytes.len());
+        Cache(bytes.split_off(start))
+    }
+
+    /// Where the library `name` is. Those for better processors have the same doors: they are passed over.
+    pub(super) fn find(&self, name: &OsStr) -> Option<PathBuf> {
+        let word = |at: usize| {
+            let bytes = self.0.get(at..)?.first_chunk()?;
+            Some(u32::from_le_bytes(*bytes))
+        };
+        let string = |at: u32| {
+            let bytes = self.0.get(usize::try_from(at).ok()?..)?;
+            bytes.split(|&byte| byte == 0).next()
+        };
+        let count = usize::try_from(word(COUNT)?).ok()?;
+        (0..count)
+            .map(|number| ENTRIES + number * ENTRY)
+            .take_while(|at| at + ENTRY <= self.0.len())
+            .find_map(|at| {
+                let plain = word(at)? == FLAGS && word(at + 16)? == 0 && word(at + 20)? == 0;
+                let path = (plain && string(word(at + 4)?)? == name.as_bytes())
+                    .then(|| string(word(at + 8)?))??;
+                Some(PathBuf::from(OsStr::from_bytes(path)))
+            })
+    }
+}

@@ -1,0 +1,87 @@
+//! The report for programs: one JSON object, on one line.
+
+use super::image::{How, Image, Role};
+use super::report::Report;
+use super::verdict::{notes, verdict};
+use crate::program::elf::{Elf, our_machine};
+use crate::program::locate::Visibility;
+use crate::term::failure::Failure;
+use crate::term::json;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// The whole report. Bytes of a path that are not UTF-8 become U+FFFD.
+pub(super) fn written(report: &Report) -> Result<String, Failure> {
+    let (answer, line) = verdict(report);
+    let program = &report.program;
+    let (machine, native) = match &program.elf {
+        Elf::Native(native) => (Some(our_machine()), Some(native)),
+        Elf::Foreign(machine) => (Some(machine.clone()), None),
+        Elf::Other => (None, None),
+    };
+    let missing = report
+        .missing
+        .iter()
+        .map(|missing| json!({"name": missing.name.to_string_lossy(), "by": path(&missing.by)}));
+    let report = json!({
+        "verdict": answer.name(),
+        "text": line,
+        "asked": path(report.asked()),
+        "scripts": program.scripts.iter().map(|script| path(script)).collect::<Value>(),
+        "program": path(&program.file),
+        "machine": machine,
+        "dynamic_linker": native.and_then(|native| native.linker.as_deref()).map(path),
+        "static": native.map(|native| native.linker.is_none() && !native.is_linker()),
+        "go": native.map(|native| native.go),
+        "preload": preload(&report.visibility),
+        "why": report.unseen(),
+        "files": report.images.iter().map(image).collect::<Value>(),
+        "missing": missing.collect::<Value>(),
+        "notes": notes(report),
+    });
+    json::written(&report)
+}
+
+fn path(path: &Path) -> Value {
+    path.to_string_lossy().into()
+}
+
+/// What becomes of a preload, in a word.
+fn preload(visibility: &Visibility) -> &'static str {
+    match visibility {
+        Visibility::Seen => "sees",
+        Visibility::After(_) => "sees after sanitizer",
+        Visibility::Bypassed(_) => "is bypassed",
+        Visibility::Unseen(_) => "is not loaded",
+        Visibility::Fatal(_) => "cannot be loaded",
+    }
+}
+
+fn image(image: &Image) -> Value {
+    let doors = image.uses.iter().map(|used| {
+        json!({
+            "door": used.door,
+            "how": match used.how {
+                How::Strong => "strong",
+                How::Weak => "weak",
+                How::ByName => "name",
+            },
+            "asks_for": used.marks,
+            "copies": used.copies(),
+        })
+    });
+    json!({
+        "path": path(&image.path),
+        "role": match image.role {
+            Role::Program => "program",
+            Role::Preloaded => "preloaded",
+            Role::Needed => "needed",
+        },
+        "doors": doors.collect::<Value>(),
+        "defines": image.defines,
+        "dlopen": image.loads,
+        "starts_programs": image.starts,
+        "by_instruction": {"places": image.places, "calls": image.calls},
+        "complete": !image.partial,
+    })
+}

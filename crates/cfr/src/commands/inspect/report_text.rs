@@ -1,0 +1,145 @@
+//! The report for human eyes: the verdict, the program, the doors, what is worth knowing besides.
+
+use super::hooks::{MARKS, NAMES, is_for_copies};
+use super::image::{How, Image, Role, Use};
+use super::report::Report;
+use super::verdict::{name_of, notes, verdict};
+use crate::program::elf::{Elf, our_machine};
+use crate::term::failure::plain;
+
+/// The whole report.
+pub(super) fn written(report: &Report) -> String {
+    let (_, line) = verdict(report);
+    let mut text = format!("{line}\n\n");
+    let mut rows = about(report);
+    rows.push(Row::default());
+    rows.extend(doors(report));
+    rows.extend(instructions(report));
+    let labels = rows.iter().map(|row| row.label.chars().count()).max().unwrap_or(0);
+    let values = rows.iter().filter(|row| !row.who.is_empty());
+    let values = values.map(|row| row.value.chars().count()).max().unwrap_or(0);
+    for Row { label, value, who } in &rows {
+        let line = format!("  {label:labels$}  {value:values$}  {who}");
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    let notes = notes(report);
+    if !notes.is_empty() {
+        text.push('\n');
+    }
+    notes.iter().for_each(|note| text.push_str(&format!("  * {note}\n")));
+    text
+}
+
+/// A line in columns.
+#[derive(Default)]
+struct Row {
+    label: String,
+    value: String,
+    /// The file that it is said of.
+    who: String,
+}
+
+fn row(label: &str, value: impl Into<String>) -> Row {
+    Row { label: label.into(), value: value.into(), who: String::new() }
+}
+
+fn about(report: &Report) -> Vec<Row> {
+    let program = &report.program;
+    let mut rows = Vec::new();
+    for script in &program.scripts {
+        rows.push(row(if rows.is_empty() { "script" } else { "through" }, plain(script)));
+    }
+    rows.push(row("program", plain(&program.file)));
+    match &program.elf {
+        Elf::Native(native) => {
+            let linker = match &native.linker {
+                None if native.is_linker() => "itself".into(),
+                None => "none: statically linked".into(),
+                Some(linker) if linker.exists() => plain(linker),
+                Some(linker) => format!("{}, which is not there", plain(linker)),
+            };
+            rows.push(row("machine", our_machine()));
+            rows.push(row("dynamic linker", linker));
+        }
+        Elf::Foreign(machine) => rows.push(row("machine", machine)),
+        Elf::Other => {}
+    }
+    let needed = report.images.iter().filter(|image| image.role == Role::Needed).count();
+    if needed + report.missing.len() > 0 {
+        let missing = match report.missing.len() {
+            0 => String::new(),
+            missing => format!(", {missing} not found"),
+        };
+        rows.push(row("libraries", format!("{needed} besides the C library{missing}")));
+    }
+    rows
+}
+
+/// A line for each use of a door, or one that says that nobody uses it.
+fn doors(report: &Report) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for door in NAMES.into_iter().filter(|_| !report.images.is_empty()) {
+        let mut label = door;
+        for (image, used) in report.uses().filter(|(_, used)| used.door == door) {
+            let value = how(used);
+            rows.push(Row { label: label.into(), value, who: who(image) });
+            label = "";
+        }
+        if !label.is_empty() {
+            rows.push(row(label, "-"));
+        }
+    }
+    rows
+}
+
+fn how(used: &Use) -> String {
+    let how = match used.how {
+        How::Strong => "imported",
+        How::Weak => "imported, weak",
+        How::ByName => "by name only (dlsym?)",
+    };
+    match used.marks.as_slice() {
+        [] if is_for_copies(used.door) => how.into(),
+        [] => format!("{how}, without {}", wanted(used.door)),
+        marks => format!("{how}: {}", marks.join(", ")),
+    }
+}
+
+/// What would show that a copy goes through such a door.
+fn wanted(door: &str) -> &'static str {
+    let mut marks = MARKS.iter().filter(|mark| mark.door == door).map(|mark| mark.name);
+    match (marks.next(), marks.next()) {
+        (Some(only), None) => only,
+        _ => "a reflink request",
+    }
+}
+
+fn who(image: &Image) -> String {
+    match image.role {
+        Role::Program => "the program".into(),
+        Role::Needed => name_of(&image.path),
+        Role::Preloaded => format!("{} (preloaded)", name_of(&image.path)),
+    }
+}
+
+fn instructions(report: &Report) -> Vec<Row> {
+    let mut label = "by instruction";
+    let mut rows = Vec::new();
+    for image in report.images.iter().filter(|image| image.places > 0) {
+        let places = match image.places {
+            1 => "1 place".into(),
+            places => format!("{places} places"),
+        };
+        let calls = match image.calls.as_slice() {
+            [] => String::new(),
+            calls => format!(": {}", calls.join(", ")),
+        };
+        rows.push(Row { label: label.into(), value: format!("{places}{calls}"), who: who(image) });
+        label = "";
+    }
+    if rows.is_empty() && !report.images.is_empty() {
+        rows.push(row(label, "-"));
+    }
+    rows
+}

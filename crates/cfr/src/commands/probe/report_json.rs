@@ -1,0 +1,87 @@
+//! The report as one JSON object. Its keys do not change: cfr(1) lists them.
+
+use super::fact::{Fact, Value as Answer};
+use super::report::Report;
+use crate::term::failure::Failure;
+use crate::term::json;
+use serde_json::{Map, Value, json};
+use std::ffi::OsStr;
+use std::fmt::Write;
+use std::os::unix::ffi::OsStrExt;
+
+/// The whole report, on one line.
+pub(super) fn written(report: &Report) -> Result<String, Failure> {
+    let paths = report.places.iter().map(|place| {
+        let mut object = object(&place.facts);
+        object.insert("path".to_owned(), string(&place.path));
+        Value::Object(object)
+    });
+    let pairs = report.pairs.iter().map(|pair| {
+        let mut object = object(&pair.facts);
+        object.insert("from".to_owned(), string(&pair.from));
+        object.insert("to".to_owned(), string(&pair.to));
+        Value::Object(object)
+    });
+    let failed = report.refused.iter().map(|(path, refusal)| {
+        json!({
+            "path": string(path),
+            "errno": refusal.errno.name(),
+            "message": refusal.message,
+        })
+    });
+    let whole = json!({
+        "kernel": object(&report.kernel),
+        "libc": object(&report.c_library),
+        "paths": paths.collect::<Vec<_>>(),
+        "pairs": pairs.collect::<Vec<_>>(),
+        "failed": failed.collect::<Vec<_>>(),
+    });
+    json::written(&whole)
+}
+
+fn object(facts: &[Fact]) -> Map<String, Value> {
+    facts.iter().map(|fact| (fact.key.to_owned(), finding(fact))).collect()
+}
+
+fn finding(fact: &Fact) -> Value {
+    let finding = &fact.finding;
+    let value = match &finding.value {
+        Answer::Yes => true.into(),
+        Answer::No => false.into(),
+        Answer::Unknown => Value::Null,
+        Answer::Bytes(count) | Answer::AtLeast(count) => (*count).into(),
+        Answer::Name(name) => string(name),
+    };
+    json!({
+        "value": value,
+        "at_least": matches!(finding.value, Answer::AtLeast(_)),
+        "errno": finding.errno.map(|errno| {
+            errno.name().map_or_else(|| errno.0.to_string(), str::to_owned)
+        }),
+        "note": finding.note,
+    })
+}
+
+/// A name. A byte that is not UTF-8 becomes U+0000 and its two hexadecimal digits, as in the log:
+/// no path holds a zero byte, so the bytes can be recovered.
+fn string(name: impl AsRef<OsStr>) -> Value {
+    let mut text = String::new();
+    for chunk in name.as_ref().as_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\0{byte:02x}");
+        }
+    }
+    text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_is_a_string() {
+        assert_eq!(string("/a b\n"), json!("/a b\n"));
+        assert_eq!(string(OsStr::from_bytes(b"/caf\xe9/\xff")), json!("/caf\0e9/\0ff"));
+    }
+}

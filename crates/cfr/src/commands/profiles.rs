@@ -1,0 +1,62 @@
+//! `cfr profiles`: the profiles, what they come to, and from where they are known.
+
+use crate::cli::{Listing, Profiles};
+use crate::run::profile::{self, Profile};
+use crate::term::failure::Failure;
+use crate::term::shell;
+use crate::term::stdout;
+use serde_json::{Map, Value, json};
+use std::fmt::Write;
+
+/// Prints the profiles that are named, or all of them.
+pub(crate) fn run(request: &Profiles) -> Result<u8, Failure> {
+    let named = profile::by_names(&request.names)?;
+    let chosen = if named.is_empty() { profile::all().iter().collect() } else { named };
+    let text = match request.format {
+        Listing::Text => {
+            let texts: Result<Vec<_>, _> = chosen.into_iter().map(text).collect();
+            texts?.join("\n")
+        }
+        Listing::Json => {
+            let profiles: Result<Value, _> = chosen.into_iter().map(as_json).collect();
+            format!("{:#}\n", profiles?)
+        }
+        Listing::Environment if request.names.is_empty() => {
+            return Err(Failure::new("whose settings? name a profile; see cfr profiles"));
+        }
+        Listing::Environment => {
+            let mut text = String::new();
+            for (variable, value) in profile::together(&chosen, |_| false)? {
+                let _ = writeln!(text, "export {variable}={}", shell::in_quotes(&value));
+            }
+            text
+        }
+    };
+    stdout::write(&text)
+}
+
+fn text(profile: &'static Profile) -> Result<String, Failure> {
+    let mut text = format!("{}: {}\n", profile.name, profile.about);
+    for (variable, value) in profile::together(&[profile], |_| false)? {
+        let _ = writeln!(text, "  {variable}={value}");
+    }
+    for source in profile.sources {
+        let _ = writeln!(text, "  * {}\n    ({})", source.says, source.at);
+    }
+    Ok(text)
+}
+
+fn as_json(profile: &'static Profile) -> Result<Value, Failure> {
+    let settings = profile::together(&[profile], |_| false)?.into_iter();
+    let settings: Map<_, _> =
+        settings.map(|(variable, value)| (variable.to_owned(), Value::from(value))).collect();
+    let sources = profile.sources.iter();
+    let sources: Value =
+        sources.map(|source| json!({ "says": source.says, "at": source.at })).collect();
+    Ok(json!({
+        "name": profile.name,
+        "about": profile.about,
+        "settings": settings,
+        "sources": sources,
+    }))
+}

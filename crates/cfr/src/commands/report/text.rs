@@ -1,0 +1,249 @@
+//! The report for human eyes: under each heading a line a fact, in columns.
+
+use super::summary::Summary;
+use super::sums::SlowCall;
+use super::table::Top;
+use super::tally::Tally;
+use crate::term::failure::plain;
+
+/// The whole report.
+pub(super) fn written(summary: &Summary) -> String {
+    let mut sections = vec![("log", log(summary))];
+    if summary.all.calls == 0 {
+        sections.insert(0, ("no calls", Grid::default()));
+        return joined(&sections);
+    }
+    sections.insert(0, ("calls", calls(summary)));
+    sections.insert(1, ("time of a call", latency(summary)));
+    let methods = tallies(&summary.methods, "methods", |row| name(&row.method));
+    sections.push(("by method", methods));
+    let doors = tallies(&summary.doors, "doors", |row| match &row.request {
+        Some(request) => format!("{} {}", name(&row.door), name(request)),
+        None => name(&row.door),
+    });
+    sections.push(("by door", doors));
+    let programs = tallies(&summary.programs, "programs", |row| known(row.comm.as_deref()));
+    sections.push(("by program", programs));
+    if !summary.failures.is_empty() {
+        sections.push(("errors", errors(summary)));
+    }
+    sections.push(("slowest calls", slowest(&summary.slowest)));
+    let heading = format!("from where to where, by {}", summary.by);
+    let pairs = tallies(&summary.pairs, "pairs", |row| {
+        from_to(row.source.as_deref(), row.target.as_deref())
+    });
+    sections.push((&heading, pairs));
+    let mut text = joined(&sections);
+    if summary.pairs.distinct.is_none() {
+        let unit = if summary.by == "time" { "ns" } else { summary.by };
+        text.push_str(&format!(
+            "  There are too many pairs to tell all apart: a row with + may miss up to {} {unit}.\n",
+            summary.pairs.off_by_at_most
+        ));
+    }
+    text
+}
+
+/// Lines of cells. The first column of each is set to the left, the last is not padded.
+#[derive(Default)]
+struct Grid {
+    lines: Vec<Vec<String>>,
+    /// Whether the cells between are numbers, set to the right.
+    numbers: bool,
+}
+
+impl Grid {
+    /// A label and what there is to it.
+    fn fact(&mut self, label: &str, value: impl ToString) {
+        self.lines.push(vec![label.to_owned(), value.to_string()]);
+    }
+
+    fn write(&self, text: &mut String) {
+        let columns = self.lines.iter().map(Vec::len).max().unwrap_or(0);
+        let widths: Vec<_> = (0..columns)
+            .map(|at| {
+                let cells = self.lines.iter().filter_map(|line| line.get(at));
+                cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+            })
+            .collect();
+        for line in &self.lines {
+            let cells = line.iter().zip(&widths).enumerate().map(|(at, (cell, &width))| {
+                match self.numbers && at + 1 < columns {
+                    true => format!("{cell:>width$}"),
+                    false => format!("{cell:width$}"),
+                }
+            });
+            let cells: Vec<_> = cells.collect();
+            text.push_str(format!("  {}", cells.join("  ")).trim_end());
+            text.push('\n');
+        }
+    }
+}
+
+fn joined(sections: &[(&str, Grid)]) -> String {
+    let mut text = String::new();
+    for (heading, grid) in sections {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(heading);
+        text.push('\n');
+        grid.write(&mut text);
+    }
+    text
+}
+
+fn calls(summary: &Summary) -> Grid {
+    let mut grid = Grid::default();
+    grid.fact("calls", summary.all.calls);
+    grid.fact("bytes", summary.all.bytes);
+    grid.fact("errors", summary.all.errors);
+    grid.fact("returned 0", summary.zero);
+    for (label, count) in [
+        ("differed (dedupe)", summary.differ),
+        ("faults injected", summary.injected),
+        ("delayed by faults", summary.delayed),
+        ("shared", summary.shared),
+        ("not shared", summary.not_shared),
+    ] {
+        if count > 0 {
+            grid.fact(label, count);
+        }
+    }
+    grid.fact("processes", summary.processes);
+    grid.fact("first call", summary.first.as_deref().unwrap_or_default());
+    grid.fact("last call's end", summary.last.as_deref().unwrap_or_default());
+    grid.fact("from first to last", duration(summary.span_us.saturating_mul(1_000)));
+    grid.fact("within calls", duration(summary.all.time_ns));
+    for (label, speed) in [
+        ("speed within calls", summary.bytes_per_second.in_calls),
+        ("speed overall", summary.bytes_per_second.overall),
+    ] {
+        if let Some(speed) = speed {
+            grid.fact(
+                label,
+                scaled(speed, &[("B/s", 1), ("kB/s", KILO), ("MB/s", MEGA), ("GB/s", GIGA)]),
+            );
+        }
+    }
+    grid
+}
+
+fn log(summary: &Summary) -> Grid {
+    let mut grid = Grid::default();
+    grid.fact("messages", summary.messages);
+    grid.fact("lines lost", summary.lost);
+    let foreign = &summary.foreign;
+    grid.fact(
+        "lines that are none",
+        match &foreign.first {
+            Some(place) => format!("{}, the first is {}:{}", foreign.count, place.log, place.line),
+            None => foreign.count.to_string(),
+        },
+    );
+    grid
+}
+
+fn latency(summary: &Summary) -> Grid {
+    let mut grid = Grid::default();
+    if let Some(latency) = &summary.latency_ns {
+        for (label, time) in [
+            ("50 % up to", latency.p50),
+            ("90 %", latency.p90),
+            ("99 %", latency.p99),
+            ("99.9 %", latency.p99_9),
+            ("the slowest", latency.max),
+        ] {
+            grid.fact(label, duration(time));
+        }
+    }
+    grid
+}
+
+/// Rows of sums below the names of the columns, and what all the others come to.
+fn tallies<K>(top: &Top<K>, what: &str, shown: impl Fn(&K) -> String) -> Grid {
+    let head = ["calls", "bytes", "errors", "time", ""];
+    let mut grid = Grid { lines: vec![head.map(str::to_owned).to_vec()], numbers: true };
+    let mut line = |tally: &Tally, mark: &str, name: String| {
+        let sums = [tally.calls, tally.bytes, tally.errors].map(|sum| format!("{sum}{mark}"));
+        let time = format!("{}{mark}", duration(tally.time_ns));
+        grid.lines.push(sums.into_iter().chain([time, name]).collect());
+    };
+    for row in &top.rows {
+        line(&row.tally, if row.exact { "" } else { "+" }, shown(&row.key));
+    }
+    if top.others.calls > 0 {
+        let others = match top.distinct {
+            Some(distinct) => format!("({} other {what})", distinct.saturating_sub(top.rows.len())),
+            None => format!("(other {what})"),
+        };
+        line(&top.others, "", others);
+    }
+    grid
+}
+
+fn errors(summary: &Summary) -> Grid {
+    let mut grid = Grid { lines: Vec::new(), numbers: false };
+    for failure in &summary.failures {
+        grid.lines.push(vec![name(&failure.error), failure.calls.to_string()]);
+        for broken in &failure.rules {
+            let rule = format!("  {}", name(&broken.rule));
+            let why = broken.why.as_deref().map(name).unwrap_or_default();
+            grid.lines.push(vec![rule, broken.calls.to_string(), why]);
+        }
+    }
+    grid
+}
+
+fn slowest(calls: &[SlowCall]) -> Grid {
+    let head = ["duration", "begun", "pid", "program", "method", "len", "result", ""];
+    let mut grid = Grid { lines: vec![head.map(str::to_owned).to_vec()], numbers: true };
+    for call in calls {
+        let result = match &call.error {
+            Some(error) => name(error),
+            None => call.bytes.to_string(),
+        };
+        grid.lines.push(vec![
+            duration(call.duration_ns),
+            super::moment::rfc3339(call.time),
+            call.pid.to_string(),
+            known(call.comm.as_deref()),
+            name(&call.method),
+            call.len.map_or_else(|| "-".to_owned(), |len| len.to_string()),
+            result,
+            from_to(call.source.as_deref(), call.target.as_deref()),
+        ]);
+    }
+    grid
+}
+
+fn from_to(source: Option<&str>, target: Option<&str>) -> String {
+    format!("{} -> {}", known(source), known(target))
+}
+
+fn known(text: Option<&str>) -> String {
+    text.map_or_else(|| "?".to_owned(), name)
+}
+
+/// A name of the log's, harmless. A byte that is not UTF-8 is U+0000 and two digits there.
+fn name(text: &str) -> String {
+    plain(text.replace('\0', "\\x"))
+}
+
+const KILO: u64 = 1_000;
+const MEGA: u64 = 1_000_000;
+const GIGA: u64 = 1_000_000_000;
+
+fn duration(ns: u64) -> String {
+    scaled(ns, &[("ns", 1), ("us", KILO), ("ms", MEGA), ("s", GIGA)])
+}
+
+/// In the largest unit of which it is one at least, with three digits behind the point.
+fn scaled(value: u64, units: &[(&str, u64)]) -> String {
+    let unit = units.iter().rev().find(|(_, size)| value >= *size).or(units.first());
+    match unit {
+        Some((unit, size @ 2..)) => format!("{:.3} {unit}", value as f64 / *size as f64),
+        Some((unit, _)) => format!("{value} {unit}"),
+        None => value.to_string(),
+    }
+}

@@ -1,0 +1,145 @@
+//! One process and all that it starts: with a time limit, and with the end of what it says.
+
+use super::cleanup;
+use crate::run::child;
+use crate::term::failure::{Failure, told};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use std::collections::VecDeque;
+use std::io::{self, PipeReader, Read};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How much of what it says is kept, in bytes: the end.
+const KEPT: usize = 16 << 10;
+/// How long its output is read on when it has ended: who left its group may hold the pipe for ever.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// With this status.
+    Status(i32),
+    /// By this signal.
+    Signal(i32),
+    /// It took too long, and was killed.
+    OutOfTime,
+}
+
+/// A process that has ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// How.
+    pub(super) how: How,
+    /// From its start to its end.
+    pub(super) took: Duration,
+    /// The end of what it wrote to standard output and standard error.
+    pub(super) output: Vec<u8>,
+}
+
+/// Runs the command to its end in a group of its own, of which nothing is left, without input.
+pub(super) fn run(mut command: Command, limit: Duration) -> Result<Ended, Failure> {
+    let cannot = |error: io::Error| Failure::new(format!("cannot run it: {}", told(&error)));
+    let (reader, writer) = io::pipe().map_err(cannot)?;
+    let output = Arc::new(Mutex::new(VecDeque::new()));
+    let is_read = read(reader, &output).map_err(cannot)?;
+    let begun = Instant::now();
+    let set_up = |command: &mut Command| -> io::Result<()> {
+        command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer.try_clone()?);
+        command.process_group(0);
+        child::give_signals_back(command);
+        Ok(())
+    };
+    set_up(&mut command).map_err(cannot)?;
+    let mut child = start(&mut command, set_up)?;
+    // Each holds the pipe open.
+    drop((command, writer));
+    let group = group(&child);
+    let is_in_time = wait(group, limit);
+    let took = begun.elapsed();
+    // The process itself is a zombie still: its number is nobody else's.
+    let _ = kill_process_group(group, Signal::KILL);
+    let status = {
+        let mut leftovers = cleanup::lock();
+        leftovers.forget_group(group);
+        child.wait()
+    };
+    let (status, is_in_time) = (status.map_err(cannot)?, is_in_time.map_err(cannot)?);
+    let _ = is_read.recv_timeout(PATIENCE);
+    let output = output.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(Ended {
+        how: match (is_in_time, status.signal()) {
+            (false, _) => How::OutOfTime,
+            (true, Some(signal)) => How::Signal(signal),
+            (true, None) => How::Status(status.code().unwrap_or(-1)),
+        },
+        took,
+        output: output.iter().copied().collect(),
+    })
+}
+
+fn start(
+    command: &mut Command,
+    set_up: impl Fn(&mut Command) -> io::Result<()>,
+) -> Result<Child, Failure> {
+    let mut leftovers = cleanup::lock();
+    let started = match command.spawn() {
+        Err(error) if child::is_for_shell(command, &error) => {
+            let mut shell = child::through_shell(command);
+            set_up(&mut shell).and_then(|()| shell.spawn())
+        }
+        started => started,
+    };
+    let child = started.map_err(|error| child::cannot_start(command, &error))?;
+    leftovers.add_group(group(&child));
+    Ok(child)
+}
+
+fn group(child: &Child) -> Pid {
+    Pid::from_child(child)
+}
+
+/// Waits for the process, and kills its group where it takes longer than that: whether it did not.
+fn wait(pid: Pid, limit: Duration) -> io::Result<bool> {
+    let (at_end, is_over) = mpsc::channel::<()>();
+    let watch = move || {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        while matches!(waitid(WaitId::Pid(pid), options), Err(Errno::INTR)) {}
+        drop(at_end);
+    };
+    thread::Builder::new().spawn(watch)?;
+    if is_over.recv_timeout(limit) != Err(RecvTimeoutError::Timeout) {
+        return Ok(true);
+    }
+    let _ = kill_process_group(pid, Signal::KILL);
+    let _ = is_over.recv();
+    Ok(false)
+}
+
+/// Reads to the end, of which the last is kept; the channel closes when all is read.
+fn read(mut from: PipeReader, to: &Arc<Mutex<VecDeque<u8>>>) -> io::Result<Receiver<()>> {
+    let (at_end, is_read) = mpsc::channel::<()>();
+    let to = Arc::clone(to);
+    let read = move || {
+        let mut piece = [0; 4096];
+        loop {
+            match from.read(&mut piece) {
+                Ok(0) => break,
+                Ok(count) => {
+                    let mut to = to.lock().unwrap_or_else(PoisonError::into_inner);
+                    to.extend(piece.iter().take(count));
+                    let over = to.len().saturating_sub(KEPT);
+                    to.drain(..over);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        drop(at_end);
+    };
+    thread::Builder::new().spawn(read).map(|_| is_read)
+}

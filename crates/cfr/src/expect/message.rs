@@ -1,0 +1,81 @@
+//! What the user reads: nothing where all is as expected.
+
+use super::check::Verdict;
+use super::{Evidence, NOT_AS_EXPECTED};
+use crate::run::child::Ended;
+use crate::term::failure::{plain, say};
+use cfr_shared::settings::Level;
+use cfr_shared::stats::{Accounts, Latest};
+use signal_hook::low_level::signal_name;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::process::ExitStatusExt;
+
+/// How many calls are shown.
+const MOST_CALLS: usize = 40;
+
+/// Says which expectations did not hold, how the program itself ended, and what it called.
+pub(super) fn outcome(verdicts: &[Verdict], ended: &Ended, evidence: &Evidence) {
+    let program = evidence.program.file_name().unwrap_or(evidence.program.as_os_str());
+    let program = plain(program);
+    let failed: Vec<_> = verdicts.iter().filter(|verdict| !verdict.held).collect();
+    if failed.is_empty() {
+        if !verdicts.is_empty() && ended.exit.code() == Some(NOT_AS_EXPECTED.into()) {
+            say(format!(
+                "all is as expected; status {NOT_AS_EXPECTED} is that of {program} itself"
+            ));
+        }
+        return;
+    }
+    for verdict in &failed {
+        say(format!("expected {}, but {}", plain(&verdict.expression), verdict.actual));
+    }
+    let how = match (ended.exit.code(), ended.exit.signal()) {
+        (Some(code), _) => format!("ended with status {code}"),
+        (None, Some(signal)) => {
+            let name = signal_name(signal).map(|name| format!(" ({name})"));
+            format!("was ended by signal {signal}{}", name.unwrap_or_default())
+        }
+        (None, None) => "ended".to_owned(),
+    };
+    let (failed, all) = (failed.len(), verdicts.len());
+    say(format!("{failed} of {all} expectations did not hold; {program} itself {how}"));
+    calls(evidence);
+}
+
+/// Shows the calls, or says where they are.
+fn calls(evidence: &Evidence) {
+    let Evidence { accounts, checked, silence, doubt, .. } = evidence;
+    if accounts.answered() == 0 {
+        match (silence, doubt) {
+            // It is said already.
+            (_, Some(_)) | (None, _) => {}
+            (Some(why), None) => say(format!("no copy was seen: {why}")),
+        }
+        return;
+    }
+    if checked.log >= Level::Info {
+        return say(match checked.log_path() {
+            Some(path) => format!("its calls are logged in {}", plain(path)),
+            None => "its calls are logged above".to_owned(),
+        });
+    }
+    let shown = latest(accounts);
+    let all = accounts.lines();
+    match shown.len() as u64 {
+        0 => return say("its calls could not be kept"),
+        count if count < all => say(format!("its calls, the last {count} of {all} lines:")),
+        _ => say("its calls:"),
+    }
+    for line in shown {
+        let bytes = line.bytes().collect();
+        say(plain(OsString::from_vec(bytes)));
+    }
+}
+
+/// The last lines, in the order in which the calls returned.
+fn latest(accounts: &Accounts) -> Vec<Latest> {
+    let mut latest: Vec<_> = accounts.latest().collect();
+    latest.sort_by_key(|line| line.number);
+    latest.split_off(latest.len().saturating_sub(MOST_CALLS))
+}

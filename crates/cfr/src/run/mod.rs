@@ -1,0 +1,15 @@
+//! A program under observation: its environment, its process, the counters that it shares.
+//!
+//! A file uses only what stands above it in this list.
+
+pub(crate) mod shared_stats;
+
+pub(crate) mod progress;
+
+pub(crate) mod environment;
+
+pub(crate) mod profile;
+
+pub(crate) mod child;
+
+pub(crate) mod summary;

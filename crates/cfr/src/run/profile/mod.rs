@@ -1,0 +1,178 @@
+//! Profiles: environments that programs met elsewhere, as settings for one that is to meet them here.
+
+mod table;
+
+use crate::run::environment::{INJECT, Variables};
+use crate::term::failure::{Failure, plain};
+use cfr_engine::hook::Doors;
+use cfr_shared::inject::out_of_reach;
+use cfr_shared::settings::{Setting, Settings};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+/// One environment.
+#[derive(Debug)]
+pub(crate) struct Profile {
+    /// Its name on the command line.
+    pub(crate) name: &'static str,
+    /// What it is, in one line.
+    pub(crate) about: &'static str,
+    /// Variables besides [`INJECT`], each with its value.
+    settings: &'static [(&'static str, &'static str)],
+    /// Faults, in their order.
+    faults: &'static [&'static str],
+    /// From where it is known.
+    pub(crate) sources: &'static [Source],
+}
+
+/// Where something stands, and what it says.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// In our words.
+    pub(crate) says: &'static str,
+    /// A manual page's section, a commit, an issue.
+    pub(crate) at: &'static str,
+}
+
+/// The variable that says which doors are watched.
+const DOORS: &str = "CFR_DOORS";
+
+/// Every profile, in the order of the documentation.
+pub(crate) fn all() -> &'static [Profile] {
+    &table::TABLE
+}
+
+/// The profiles of these names; an error names one that there is not, and those that there are.
+pub(crate) fn by_names(names: &[OsString]) -> Result<Vec<&'static Profile>, Failure> {
+    let by_name = |name: &OsString| {
+        all().iter().find(|profile| name == profile.name).ok_or_else(|| {
+            let known: Vec<_> = all().iter().map(|profile| profile.name).collect();
+            let name = plain(name);
+            Failure::new(format!("'{name}' is no profile; there are: {}", known.join(", ")))
+        })
+    };
+    names.iter().map(by_name).collect()
+}
+
+/// What these profiles come to together: their faults in order, and their other settings but those for
+/// which `is_set`. An error names two that want one setting otherwise.
+pub(crate) fn together(
+    profiles: &[&'static Profile],
+    is_set: impl Fn(&str) -> bool,
+) -> Result<Vec<(&'static str, String)>, Failure> {
+    let mut chosen: Vec<(&Profile, &'static str, &str)> = Vec::new();
+    for &profile in profiles {
+        for &(variable, value) in profile.settings.iter().filter(|(name, _)| !is_set(name)) {
+            match chosen.iter().find(|(_, chosen, _)| *chosen == variable) {
+                None => chosen.push((profile, variable, value)),
+                Some((_, _, chosen)) if *chosen == value => {}
+                Some((first, _, chosen)) => {
+                    let (first, second) = (first.name, profile.name);
+                    return Err(Failure::new(format!(
+                        "--profile: {first} wants {variable}={chosen}, and {second} {variable}={value}; \
+                         say which by an option of its own"
+                    )));
+                }
+            }
+        }
+    }
+    let faults: Vec<_> = profiles.iter().flat_map(|profile| profile.faults).copied().collect();
+    let settings = chosen.into_iter().map(|(_, variable, value)| (variable, value.to_owned()));
+    Ok(settings.chain([(INJECT, faults.join(";"))]).collect())
+}
+
+/// The user's settings with those of the profiles below them: what the user sets stays, as an option or as
+/// a variable, and the user's faults come before the profiles'.
+pub(crate) fn below(mut options: Variables, names: &[OsString]) -> Result<Variables, Failure> {
+    let profiles = by_names(names)?;
+    if profiles.is_empty() {
+        return Ok(options);
+    }
+    let users = |options: &Variables, variable: &str| {
+        let option = options.iter().find(|(name, _)| *name == variable);
+        let value = option.map(|(_, value)| value.clone()).or_else(|| std::env::var_os(variable));
+        value.filter(|value| !value.is_empty())
+    };
+    let doors = users(&options, DOORS);
+    let doors = doors.and_then(|doors| Doors::by_names(doors.as_bytes())).unwrap_or(Doors::ALL);
+    for (variable, value) in together(&profiles, |variable| users(&options, variable).is_some())? {
+        let value = match variable {
+            INJECT => with_faults(users(&options, INJECT).as_deref(), &value, doors, &profiles)?,
+            _ => value.into(),
+        };
+        options.retain(|(name, _)| *name != variable);
+        options.push((variable, value));
+    }
+    Ok(options)
+}
+
+/// The user's faults, and of those of the profiles the ones that a call through `doors` can meet.
+fn with_faults(
+    users: Option<&OsStr>,
+    faults: &str,
+    doors: Doors,
+    profiles: &[&Profile],
+) -> Result<OsString, Failure> {
+    let is_near = |fault: &&str| out_of_reach(fault.as_bytes(), doors).is_none();
+    if let Some(idle) = profiles.iter().find(|profile| !profile.faults.iter().any(&is_near)) {
+        let name = idle.name;
+        return Err(Failure::new(format!(
+            "--profile: {name} does nothing at the doors of {DOORS}"
+        )));
+    }
+    let near = faults.split(';').filter(is_near).map(OsStr::new);
+    let value = users.into_iter().chain(near).collect::<Vec<_>>().join(OsStr::new(";"));
+    if let Some(setting) = Setting::by_variable(INJECT.as_bytes()) {
+        Settings::new(true).set(setting, value.as_bytes()).map_err(|unusable| {
+            Failure::new(format!("--inject and --profile together: {unusable}"))
+        })?;
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_profile_is_made_of_settings_that_can_be_used() {
+        for profile in all() {
+            let mut settings = Settings::new(true);
+            let expanded = together(&[profile], |_| false).unwrap();
+            for (variable, value) in &expanded {
+                let setting = Setting::by_variable(variable.as_bytes()).unwrap();
+                let set = settings.set(setting, value.as_bytes());
+                assert!(set.is_ok(), "{}: {variable}: {}", profile.name, set.unwrap_err());
+            }
+            assert!(settings.settle().is_ok(), "{}", profile.name);
+            assert!(!profile.faults.is_empty(), "{}", profile.name);
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_every_profile_has_sources() {
+        let names: BTreeSet<_> = all().iter().map(|profile| profile.name).collect();
+        assert_eq!(names.len(), all().len());
+        for Profile { name, about, sources, .. } in all() {
+            assert!(!sources.is_empty() && !about.ends_with('.'), "{name}");
+            for source in *sources {
+                assert!(!source.says.ends_with('.') && !source.at.is_empty(), "{name}");
+            }
+        }
+    }
+
+    /// Every one says what reflinks are answered, so that cp comes to copy_file_range.
+    #[test]
+    fn every_profile_is_about_reflinks_too() {
+        for Profile { name, faults, .. } in all() {
+            let of_ioctl = |fault: &&&str| {
+                fault.split(':').any(|word| {
+                    word.strip_prefix("door=")
+                        .is_some_and(|doors| doors.split(',').any(|door| door == "ioctl"))
+                })
+            };
+            assert!(faults.iter().any(|fault| of_ioctl(&fault)), "{name}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! `-c`: what all processes of the program copied, when it has ended, however they ended.
+
+use crate::run::environment::{Checked, SummaryTo};
+use crate::term::failure::{Failure, plain, told};
+use cfr_shared::format::{Format, Summary};
+use cfr_shared::settings::{Part, Placeholder, template};
+use cfr_shared::stats::Accounts;
+use rustix::fs::OFlags;
+use std::ffi::{OsStr, OsString};
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Writes the summary where it was asked for. `program` is the one that was started, as process `pid`.
+pub(crate) fn write(
+    checked: &Checked,
+    accounts: &Accounts,
+    program: &Path,
+    pid: u32,
+) -> Result<(), Failure> {
+    let prefix = match &checked.summary {
+        SummaryTo::Nowhere => return Ok(()),
+        SummaryTo::StandardError => "cfr: ",
+        SummaryTo::File(_) => "",
+    };
+    let name = program.file_name().unwrap_or(program.as_os_str());
+    let summary = Summary { accounts, program: name.as_bytes(), pid: None, prefix };
+    let mut text = String::new();
+    // Writing into a String cannot fail.
+    let _ = match checked.format {
+        Format::Text => summary.table(&mut text),
+        Format::Json => summary.json(&mut text),
+    };
+    text.push('\n');
+    match &checked.summary {
+        SummaryTo::File(template) => {
+            let path = expanded(template, name, pid);
+            // A FIFO without a reader is an error, not a wait.
+            let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+            let mut options = OpenOptions::new();
+            let file = options.append(true).create(true).custom_flags(nonblocking).open(&path);
+            file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| {
+                let path = plain(&path);
+                Failure::new(format!("cannot write the summary to {path}: {}", told(&error)))
+            })
+        }
+        // Where standard error is closed, nobody wants to read it.
+        _ => {
+            let _ = io::stderr().write_all(text.as_bytes());
+            Ok(())
+        }
+    }
+}
+
+/// The same as one JSON object with the one key `summary`, whose strings command no terminal.
+pub(crate) fn object(accounts: &Accounts, program: &Path) -> String {
+    let name = program.file_name().unwrap_or(program.as_os_str());
+    let summary = Summary { accounts, program: name.as_bytes(), pid: None, prefix: "" };
+    let mut object = String::new();
+    // Writing into a String cannot fail.
+    let _ = summary.json(&mut object);
+    object
+}
+
+fn expanded(pattern: &OsStr, program: &OsStr, pid: u32) -> OsString {
+    let mut path = Vec::new();
+    for part in template(pattern.as_bytes()).flatten() {
+        match part {
+            Part::Literal(bytes) => path.extend_from_slice(bytes),
+            Part::Placeholder(Placeholder::Percent) => path.push(b'%'),
+            Part::Placeholder(Placeholder::Program) => path.extend_from_slice(program.as_bytes()),
+            Part::Placeholder(Placeholder::Pid) => path.extend(pid.to_string().into_bytes()),
+        }
+    }
+    OsString::from_vec(path)
+}

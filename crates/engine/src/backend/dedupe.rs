@@ -1,0 +1,48 @@
+//! Sharing the blocks of two ranges that are identical, by FIDEDUPERANGE. The kernel compares, and
+//! holds both files still while it does.
+
+use super::Moved;
+use crate::call::Method;
+use crate::diag::system_call;
+use cfr_sys::errno::Errno;
+use cfr_sys::{self as sys, Deduped, HeldSignals, Range};
+
+/// Shares as much of the range as is identical from its start on; the kernel takes at most 1 GiB
+/// in one call. EILSEQ where the first bytes asked for already differ, or where the target, whose
+/// size in bytes is `target_size`, has no such range; EOPNOTSUPP where the filesystem cannot;
+/// EINVAL for a range that does not go by blocks.
+pub(crate) fn dedup(range: Range, target_size: u64, held: &HeldSignals) -> Moved {
+    let mut bytes = 0;
+    while bytes < range.len && !(bytes > 0 && held.is_one_waiting()) {
+        let rest = range.after(bytes);
+        let deduped = sys::dedupe_range(&rest);
+        system_call("ioctl FIDEDUPERANGE", rest.fd_in, &deduped);
+        let refusal = match deduped {
+            // A tail that is shorter than a block and not the end of both files.
+            Ok(Deduped::Same(0)) => Errno::EINVAL,
+            Ok(Deduped::Same(more)) => {
+                bytes = bytes.saturating_add(more.min(rest.len));
+                continue;
+            }
+            Ok(Deduped::Differs) => Errno::EILSEQ,
+            Err(Errno::EINVAL) if rest.off_out.saturating_add(rest.len) > target_size => {
+                Errno::EILSEQ
+            }
+            Err(Errno::ENOTTY | Errno::ENOSYS) => Errno::EOPNOTSUPP,
+            Err(errno) => errno,
+        };
+        if bytes == 0 {
+            return Moved::refused(refusal);
+        }
+        break;
+    }
+    Moved::done(bytes, if bytes > 0 { Method::Dedup } else { Method::None })
+}
+
+/// Refuses a range in which there is no whole block: EINVAL, unless there is more to be said against
+/// it. The kernel makes its other checks for no bytes too.
+pub(crate) fn dedup_nothing(range: Range) -> Moved {
+    let opinion = sys::dedupe_range(&range.first(0));
+    system_call("ioctl FIDEDUPERANGE of no bytes", range.fd_in, &opinion);
+    Moved::refused(opinion.err().unwrap_or(Errno::EINVAL))
+}

@@ -1,0 +1,56 @@
+//! How bytes are moved where the kernel's copy_file_range is not simply asked: each way takes a
+//! [`Range`] that was checked, tries, and says what came of it. None of them touches a file offset
+//! or a caller's pointer.
+
+mod layout;
+mod pace;
+mod pipe;
+mod zeros;
+
+mod copy;
+mod dedupe;
+mod hole;
+mod reflink;
+mod verify;
+
+pub(crate) use copy::{ONE_PIECE, Through, copy};
+pub(crate) use dedupe::{dedup, dedup_nothing};
+pub(crate) use layout::Holes;
+pub(crate) use reflink::reflink;
+pub(crate) use verify::{Verdict, verify};
+
+use crate::call::Method;
+#[cfg(doc)]
+use cfr_sys::Range;
+use cfr_sys::errno::Errno;
+
+/// What came of moving a range.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Moved {
+    /// Bytes from its start that are where they should be.
+    pub(crate) bytes: u64,
+    /// What ended it before its end, if it was an error.
+    pub(crate) trouble: Option<Errno>,
+    /// How they moved.
+    pub(crate) method: Method,
+}
+
+impl Moved {
+    /// So many bytes, and no error.
+    fn done(bytes: u64, method: Method) -> Moved {
+        Moved { bytes, trouble: None, method }
+    }
+
+    /// The same, where an error that means EOPNOTSUPP is that.
+    pub(crate) fn unsupported_if(self, means_it: impl FnOnce(Errno) -> bool) -> Moved {
+        match self.trouble {
+            Some(errno) if means_it(errno) => Moved { trouble: Some(Errno::EOPNOTSUPP), ..self },
+            _ => self,
+        }
+    }
+
+    /// Nothing, because whoever was asked refused.
+    fn refused(errno: Errno) -> Moved {
+        Moved { bytes: 0, trouble: Some(errno), method: Method::Kernel }
+    }
+}

@@ -1,0 +1,238 @@
+//! The choice of how a call's bytes are moved: pure, but for the facts that it asks for.
+
+use crate::backend::{Holes, ONE_PIECE, Through};
+use crate::dialect::{Copying, Dialect};
+use crate::facts::{Facts, MOST};
+use crate::flags::Mode;
+use cfr_sys::errno::Errno;
+use cfr_sys::{self as sys, FilesystemName};
+
+/// The most that Linux moves in one call, in bytes: `MAX_RW_COUNT` of include/linux/fs.h.
+const MOST_OF_LINUX: u64 = 0x7fff_f000;
+
+/// What glibc read and wrote at a time.
+const GLIBC_PIECE: usize = 8 << 10;
+
+/// One way, with what it needs. Lengths in bytes.
+#[derive(Clone, Copy)]
+pub(crate) enum Step {
+    /// The call itself goes on, to the kernel or to the next library.
+    Ask { len: usize, flags: u32 },
+    /// The library copies.
+    Copy { len: u64, through: Through, holes: Holes },
+    /// The same, of a source that tells no size.
+    CopyUnsized { len: u64 },
+    /// FICLONERANGE.
+    Reflink { len: u64 },
+    /// FICLONERANGE, with FreeBSD's errors.
+    Clone { len: u64 },
+    /// FIDEDUPERANGE, of a target of this size.
+    Dedup { len: u64, target_size: u64 },
+    /// The same where that has no whole block.
+    DedupNothing,
+    /// There is nothing to move.
+    Nothing,
+    /// Nothing moves.
+    Refuse(Errno),
+    /// Nothing moves: so the kernel has said.
+    Refused(Errno),
+    /// Nothing moves, because of the limit on file sizes, and the signal says so.
+    OverLimit,
+}
+
+/// Who copies (`CFR_BACKEND`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Backend {
+    /// The kernel; the library where the kernel cannot or may not.
+    #[default]
+    Auto,
+    /// Only the kernel.
+    Kernel,
+    /// Only the library: the kernel's copy_file_range moves no byte.
+    Emulate,
+}
+
+impl Backend {
+    /// Every one, by its name in `CFR_BACKEND`.
+    pub const ALL: [(&'static str, Backend); 3] =
+        [("auto", Backend::Auto), ("kernel", Backend::Kernel), ("emulate", Backend::Emulate)];
+}
+
+/// The way of a call at flags 0 that the kernel is not to copy, but whose checks it makes: a copy of
+/// no bytes from and to the same places is refused as the call would be. `None` where the rules must
+/// tell, because that copy does not: where the ranges overlap, maybe, where offset and len add up to
+/// more than 64 bits hold, and where the kernel refuses for a reason `goes_on_after`.
+pub(crate) fn checked_by_kernel(
+    facts: &Facts<'_>,
+    goes_on_after: impl Fn(Errno) -> bool,
+) -> Option<Step> {
+    let (off_in, off_out) = facts.starts()?;
+    let last = off_in.cast_unsigned().max(off_out.cast_unsigned());
+    last.checked_add(facts.asked())?;
+    match facts.kernel_opinion_here(off_in, off_out) {
+        Err(errno) if goes_on_after(errno) => return None,
+        Err(errno) => return Some(Step::Refused(errno)),
+        Ok(_) => {}
+    }
+    let mut asked = facts.asked();
+    if facts.do_ranges_overlap(asked) {
+        // Maybe only behind the source's end or where the target may not reach.
+        asked = facts.below_largest(facts.cropped());
+        if facts.do_ranges_overlap(asked) {
+            return None;
+        }
+    }
+    let len = asked.min(MOST_OF_LINUX).min(MOST.saturating_sub(last));
+    // One read finds the source's end and one write the limits; more than one would meet them twice.
+    let len = if len > ONE_PIECE { facts.readable(len) } else { len };
+    Some(Step::Copy { len, through: Through::Library, holes: Holes::Kept })
+}
+
+/// The way of a call of this mode that passed the dialect's rules.
+pub(crate) fn first(facts: &Facts<'_>, dialect: &Dialect, backend: Backend, mode: Mode) -> Step {
+    let library_may_copy = backend != Backend::Kernel;
+    match (mode, dialect.copying) {
+        (Mode::Any, Copying::InEightKiB) if library_may_copy => match facts.target.opening() {
+            // Writing would append, wherever the offset is.
+            Ok(opening) if opening.appends => Step::Refuse(Errno::EBADF),
+            _ => {
+                let len = facts.asked().min(MOST);
+                Step::Copy { len, through: Through::Buffer(GLIBC_PIECE), holes: Holes::Filled }
+            }
+        },
+        (Mode::Any | Mode::Clone, _) if is_clamped_away(facts, dialect) => Step::Nothing,
+        (mode, _) if mode != Mode::Any && is_over_limit(facts) => Step::OverLimit,
+        (_, _) if begins_at_the_end(facts) => Step::Refuse(Errno::EFBIG),
+        (Mode::Any, _) if backend == Backend::Emulate => instead_of_kernel(facts, dialect),
+        (Mode::Any, Copying::KeepingHoles) if library_may_copy && is_sparse(facts) => {
+            carefully(facts, len_in_freebsd(facts), Through::Kernel)
+        }
+        (Mode::Any, Copying::KeepingHoles) => Step::Ask {
+            len: usize::try_from(len_in_offsets(facts)).unwrap_or(usize::MAX),
+            flags: 0,
+        },
+        (Mode::Any, _) => Step::Ask { len: facts.args.len, flags: 0 },
+        (Mode::Copy, _) => match facts.filesystem().name {
+            // Neither lets two files share blocks.
+            FilesystemName::Ext4 | FilesystemName::Tmpfs if backend != Backend::Emulate => {
+                Step::Ask { len: facts.args.len, flags: 0 }
+            }
+            _ if !library_may_copy => Step::Refuse(Errno::EOPNOTSUPP),
+            _ => instead_of_kernel(facts, dialect),
+        },
+        (Mode::Reflink, _) => Step::Reflink { len: facts.cropped() },
+        (Mode::Clone, _) => Step::Clone { len: facts.cropped() },
+        (Mode::Dedup, _) => dedup(facts),
+    }
+}
+
+/// The kernel shares whole blocks, and the last bytes of both files together. Of a shorter tail it
+/// says that it was shared, and has not even compared it (seen on Linux 6.18): so it gets none.
+fn dedup(facts: &Facts<'_>) -> Step {
+    let (_, off_out) = facts.starts().unwrap_or_default();
+    let off_out = u64::try_from(off_out).unwrap_or(0);
+    let target_size = facts.target.stat().map_or(0, |stat| stat.size);
+    let len = facts.cropped();
+    let ends_both = len == facts.left_in_source() && off_out.saturating_add(len) == target_size;
+    let whole = len - len % facts.filesystem().block;
+    match whole {
+        _ if ends_both => Step::Dedup { len, target_size },
+        0 if len > 0 => Step::DedupNothing,
+        _ => Step::Dedup { len: whole, target_size },
+    }
+}
+
+/// The same for at most so many bytes; what goes by blocks keeps to whole ones.
+pub(crate) fn at_most(most: u64, step: Step, facts: &Facts<'_>) -> Step {
+    let blocks = || {
+        let block = facts.filesystem().block.max(1);
+        (most - most % block).max(block)
+    };
+    match step {
+        Step::Ask { len, flags } => {
+            Step::Ask { len: usize::try_from(most).map_or(len, |most| len.min(most)), flags }
+        }
+        Step::Copy { len, through, holes } => Step::Copy { len: len.min(most), through, holes },
+        Step::CopyUnsized { len } => Step::CopyUnsized { len: len.min(most) },
+        Step::Reflink { len } => Step::Reflink { len: len.min(blocks()) },
+        Step::Clone { len } => Step::Clone { len: len.min(blocks()) },
+        Step::Dedup { len, target_size } => Step::Dedup { len: len.min(blocks()), target_size },
+        Step::DedupNothing
+        | Step::Nothing
+        | Step::Refuse(_)
+        | Step::Refused(_)
+        | Step::OverLimit => step,
+    }
+}
+
+/// A copy of the library's own.
+pub(crate) fn instead_of_kernel(facts: &Facts<'_>, dialect: &Dialect) -> Step {
+    let len = match dialect.copying {
+        Copying::KeepingHoles => len_in_freebsd(facts),
+        _ if dialect.emulation_crosses => facts.readable(facts.asked().min(MOST_OF_LINUX)),
+        // To Linux a file of /proc ends where it says: at once.
+        Copying::Plainly | Copying::InEightKiB => facts.cropped().min(MOST_OF_LINUX),
+    };
+    carefully(facts, len, Through::Library)
+}
+
+/// Whether FreeBSD's clamping of len leaves nothing of it.
+fn is_clamped_away(facts: &Facts<'_>, dialect: &Dialect) -> bool {
+    dialect.copying == Copying::KeepingHoles && len_in_offsets(facts) == 0
+}
+
+/// Whether the target's range begins at or behind the process's limit on file sizes. The kernel looks
+/// when it writes, and not when it punches holes or shares blocks.
+fn is_over_limit(facts: &Facts<'_>) -> bool {
+    let start = facts.target.start().ok().and_then(|start| u64::try_from(start).ok());
+    facts.asked() > 0 && start.is_some_and(|start| start >= facts.file_size_limit())
+}
+
+/// Whether the target's range begins where no offset is left for its first byte.
+fn begins_at_the_end(facts: &Facts<'_>) -> bool {
+    let start = facts.target.start().ok().and_then(|start| u64::try_from(start).ok());
+    facts.asked() > 0 && start.is_some_and(|start| start >= MOST)
+}
+
+/// A copy of the library's own, with the checks that the kernel makes of each of its copies: they
+/// keep the host's data from harm, whatever the dialect says of them.
+fn carefully(facts: &Facts<'_>, len: u64, through: Through) -> Step {
+    if facts.target.opening().is_ok_and(|opening| opening.appends) {
+        return Step::Refuse(Errno::EBADF);
+    }
+    if is_over_limit(facts) {
+        return Step::OverLimit;
+    }
+    let (is_sealed, _) = sys::seals(facts.args.fd_out);
+    if facts.is_target_immutable() || is_sealed && facts.cropped() > 0 {
+        return Step::Refuse(Errno::EPERM);
+    }
+    if facts.kernel_opinion() == Err(Errno::ETXTBSY) {
+        return Step::Refuse(Errno::ETXTBSY);
+    }
+    let is_negative = facts.starts().is_none_or(|(off_in, off_out)| off_in < 0 || off_out < 0);
+    if is_negative || facts.do_ranges_overlap(len) {
+        return Step::Refuse(Errno::EINVAL);
+    }
+    if !facts.tells_size() {
+        return Step::CopyUnsized { len: len.min(ONE_PIECE) };
+    }
+    Step::Copy { len, through, holes: Holes::Kept }
+}
+
+/// Whether fewer bytes are allocated to the source than it has.
+fn is_sparse(facts: &Facts<'_>) -> bool {
+    facts.source.stat().is_ok_and(|stat| stat.allocated < stat.size)
+}
+
+/// What FreeBSD makes of len: neither range reaches beyond the largest offset.
+fn len_in_offsets(facts: &Facts<'_>) -> u64 {
+    let (off_in, off_out) = facts.starts().unwrap_or_default();
+    let last = u64::try_from(off_in.max(off_out)).unwrap_or(0);
+    facts.asked().min(MOST - last)
+}
+
+/// The same, less what lies behind the source's end and the limit on the target's size.
+fn len_in_freebsd(facts: &Facts<'_>) -> u64 {
+    facts.readable(len_in_offsets(facts))
+}

@@ -1,0 +1,334 @@
+//! JSON: one object a line, every key always present.
+
+use super::Said;
+use super::escape;
+use super::piece::{Piece, digits_of, lanes};
+use crate::line::{Line, ROOM_FOR_PATH};
+use crate::record::Record;
+use cfr_engine::call::{Offset, Request, Target};
+use cfr_engine::flags::Flags;
+use cfr_engine::hook::Door;
+use cfr_sys::Sharing;
+use cfr_sys::errno::Errno;
+use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicU64, Ordering, fence};
+
+/// The keys of an object, in order.
+pub const KEYS: [&str; 33] = [
+    "time", "pid", "tid", "comm", "call", "door", "request", "fd_in", "path_in", "off_in",
+    "off_in_after", "fd_out", "path_out", "off_out", "off_out_after", "len", "flags", "flag_names",
+    "ret", "errno", "error", "bytes", "status", "target", "targets", "method", "shared", "dialect",
+    "rule", "why", "injected", "delayed", "duration_ns",
+];
+
+pub(super) fn record(out: &mut Piece, record: &Record) {
+    let call = record.call;
+    let (off_in_after, off_out_after) = record.offsets_after;
+    out.literal("{\"time\":");
+    rfc3339(out, record.time_ns);
+    out.literal(",\"pid\":");
+    out.signed(i64::from(record.pid));
+    out.literal(",\"tid\":");
+    number(out, record.tid.map(i64::from));
+    out.literal(",\"comm\":");
+    string_or_null(out, record.comm);
+    match record.door {
+        Door::CopyFileRange => out.literal(
+            ",\"call\":\"copy_file_range\",\"door\":\"copy_file_range\",\"request\":null,\"fd_in\":",
+        ),
+        door => other_door(out, door, call.request.name()),
+    }
+    out.signed(i64::from(call.fd_in));
+    out.literal(",\"path_in\":");
+    string_or_null(out, record.path_in);
+    out.literal(",\"off_in\":");
+    offset(out, call.off_in);
+    out.literal(",\"off_in_after\":");
+    number(out, off_in_after);
+    out.literal(",\"fd_out\":");
+    out.signed(i64::from(call.fd_out));
+    out.literal(",\"path_out\":");
+    string_or_null(out, record.path_out);
+    out.literal(",\"off_out\":");
+    offset(out, call.off_out);
+    out.literal(",\"off_out_after\":");
+    number(out, off_out_after);
+    out.literal(",\"len\":");
+    match call.request {
+        Request::Clone => out.literal("null"),
+        _ => out.unsigned(call.len as u64),
+    }
+    match call.flags.0 {
+        0 => out.literal(",\"flags\":0,\"flag_names\":["),
+        _ => flags(out, call.flags),
+    }
+    out.literal("],\"ret\":");
+    match record.answer {
+        Ok(count) => out.unsigned(count as u64),
+        Err(_) => out.literal("-1"),
+    }
+    match record.errno() {
+        None => out.literal(",\"errno\":0,\"error\":null,\"bytes\":"),
+        Some(errno) => error(out, errno),
+    }
+    out.unsigned(record.bytes);
+    if record.is_plain() {
+        out.literal(
+            ",\"status\":null,\"target\":null,\"targets\":null,\"method\":\"kernel\",\"shared\":null,\"dialect\":\"extended\",\"rule\":null,\"why\":null,\"injected\":false,\"delayed\":false,\"duration_ns\":",
+        );
+    } else {
+        how(out, record);
+    }
+    out.unsigned(record.duration_ns);
+    out.literal("}");
+}
+
+#[cold]
+fn other_door(out: &mut Piece, door: Door, request: Option<&str>) {
+    out.literal(",\"call\":\"");
+    out.text(door.call());
+    out.literal("\",\"door\":\"");
+    out.text(door.name());
+    out.literal("\",\"request\":");
+    string_or_null(out, request.map(str::as_bytes));
+    out.literal(",\"fd_in\":");
+}
+
+#[cold]
+fn error(out: &mut Piece, errno: Errno) {
+    out.literal(",\"errno\":");
+    out.signed(i64::from(errno.0));
+    out.literal(",\"error\":");
+    string_or_null(out, errno.name().map(str::as_bytes));
+    out.literal(",\"bytes\":");
+}
+
+/// How the bytes moved, what is so now, and by which rule. In part shared is not shared.
+#[cold]
+#[inline(never)]
+fn how(out: &mut Piece, record: &Record) {
+    match record.call.request {
+        Request::Dedupe(Target { number: place, count, status }) => {
+            out.literal(",\"status\":");
+            number(out, status.map(i64::from));
+            out.literal(",\"target\":");
+            number(out, (place > 0).then_some(place.into()));
+            out.literal(",\"targets\":");
+            out.unsigned(count.into());
+        }
+        _ => out.literal(",\"status\":null,\"target\":null,\"targets\":null"),
+    }
+    out.literal(",\"method\":\"");
+    out.text(record.method.name());
+    out.literal("\",\"shared\":");
+    out.text(match record.sharing {
+        None => "null",
+        Some(Sharing::All) => "true",
+        Some(Sharing::Part | Sharing::Nothing) => "false",
+    });
+    out.literal(",\"dialect\":\"");
+    out.text(record.dialect.name);
+    match record.rule {
+        None => out.literal("\",\"rule\":null,\"why\":null"),
+        Some(rule) => {
+            out.literal("\",\"rule\":\"");
+            out.text(rule.id);
+            out.literal("\",\"why\":");
+            string(out, rule.why.as_bytes());
+        }
+    }
+    out.literal(",\"injected\":");
+    switch(out, record.injected);
+    out.literal(",\"delayed\":");
+    switch(out, record.delayed);
+    out.literal(",\"duration_ns\":");
+}
+
+fn switch(out: &mut Piece, is_on: bool) {
+    out.text(if is_on { "true" } else { "false" });
+}
+
+#[inline(always)]
+fn number(out: &mut Piece, number: Option<i64>) {
+    match number {
+        Some(number) => out.signed(number),
+        None => out.literal("null"),
+    }
+}
+
+/// The address of a bad pointer is a string: it is no offset.
+#[inline(always)]
+fn offset(out: &mut Piece, offset: Offset) {
+    match offset {
+        Offset::File => out.literal("null"),
+        Offset::At(bytes) => out.signed(bytes),
+        Offset::Bad(address) => {
+            out.literal("\"");
+            out.hex(address);
+            out.literal("\"");
+        }
+    }
+}
+
+#[inline(always)]
+fn string_or_null(out: &mut Piece, text: Option<&[u8]>) {
+    match text {
+        Some(text) => string(out, text),
+        None => out.literal("null"),
+    }
+}
+
+fn string(out: &mut Piece, bytes: &[u8]) {
+    out.literal("\"");
+    escape::json(out, bytes, ROOM_FOR_PATH);
+    out.literal("\"");
+}
+
+/// Up to the list's last name.
+#[cold]
+fn flags(out: &mut Piece, flags: Flags) {
+    out.literal(",\"flags\":");
+    out.unsigned(u64::from(flags.0));
+    out.literal(",\"flag_names\":[");
+    let mut first = true;
+    let mut separate = |out: &mut Piece| {
+        if !core::mem::take(&mut first) {
+            out.literal(",");
+        }
+        out.literal("\"");
+    };
+    for name in flags.names() {
+        separate(out);
+        out.text(name);
+        out.literal("\"");
+    }
+    if flags.unnamed() != 0 {
+        separate(out);
+        out.hex(u64::from(flags.unnamed()));
+        out.literal("\"");
+    }
+}
+
+/// A message has every key of a call, without values, and two of its own behind them.
+pub(super) fn message(line: &mut Line, said: &Said, message: &dyn fmt::Debug) {
+    let out = &mut Piece::new(line);
+    out.literal("{\"time\":");
+    rfc3339(out, said.time_ns);
+    out.literal(",\"pid\":");
+    out.signed(i64::from(said.pid));
+    out.literal(",\"tid\":");
+    out.signed(i64::from(said.tid));
+    for key in KEYS.into_iter().skip_while(|&key| key != "comm") {
+        out.literal(",\"");
+        out.text(key);
+        out.literal("\":");
+        out.text(if matches!(key, "injected" | "delayed") { "false" } else { "null" });
+    }
+    out.literal(",\"level\":");
+    string(out, said.level.as_bytes());
+    out.literal(",\"message\":\"");
+    let _ = write!(escape::JsonString(out), "{message:?}");
+    out.literal("\"}");
+}
+
+/// RFC 3339 in UTC with microseconds, quoted.
+#[inline(always)]
+fn rfc3339(out: &mut Piece, ns: u64) {
+    let seconds = ns / 1_000_000_000;
+    let [to_month, to_minute] = LATEST.of(seconds / 60);
+    let colon = u64::from(b':');
+    out.literal("\"");
+    out.word(to_month, 8);
+    out.word(to_minute, 8);
+    out.word(colon | digits_of(seconds % 60) << 8, 3);
+    out.fraction(ns % 1_000_000_000 / 1_000);
+    out.literal("Z\"");
+}
+
+/// How the latest minute is written: nearly always that of the call before.
+struct Minute {
+    /// Its number since 1970.
+    number: AtomicU64,
+    words: [AtomicU64; 2],
+}
+
+static LATEST: Minute =
+    Minute { number: AtomicU64::new(Minute::UNKNOWN), words: [const { AtomicU64::new(0) }; 2] };
+
+impl Minute {
+    /// The number while nothing stands there.
+    const UNKNOWN: u64 = u64::MAX;
+    /// The number while somebody writes there.
+    const CHANGING: u64 = u64::MAX - 1;
+
+    /// `2026-11-` and `25T02:01`. Whoever finds the number of its minute before and after it reads the
+    /// words has read those of its minute.
+    fn of(&self, number: u64) -> [u64; 2] {
+        let [first, second] = &self.words;
+        let known = self.number.load(Ordering::Acquire);
+        if known == number {
+            let words = [first.load(Ordering::Relaxed), second.load(Ordering::Relaxed)];
+            fence(Ordering::Acquire);
+            if self.number.load(Ordering::Relaxed) == number {
+                return words;
+            }
+        }
+        let words @ [to_month, to_minute] = written(number);
+        let change = |from, to| {
+            self.number.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        };
+        // Who comes second, maybe a signal's handler, leaves it to the first.
+        if known != Self::CHANGING && change(known, Self::CHANGING) {
+            first.store(to_month, Ordering::Relaxed);
+            second.store(to_minute, Ordering::Relaxed);
+            self.number.store(number, Ordering::Release);
+        }
+        words
+    }
+}
+
+/// A minute, counted from 1970, in two words of eight characters.
+#[cold]
+fn written(minute: u64) -> [u64; 2] {
+    const DAY: u64 = 24 * 60;
+    let (year, month, day) = civil(minute / DAY);
+    let in_day = minute % DAY;
+    let date = digits_of(lanes([year / 100, year % 100, month, day]));
+    let time = digits_of(lanes([in_day / 60, in_day % 60, 0, 0]));
+    let [dash, letter, colon] = [b'-', b'T', b':'].map(u64::from);
+    let two = |digits: u64, place: u32| digits >> (16 * place) & 0xffff;
+    let to_month = date & 0xffff_ffff | dash << 32 | two(date, 2) << 40 | dash << 56;
+    let to_minute = two(date, 3) | letter << 16 | two(time, 0) << 24 | colon << 40;
+    [to_month, to_minute | two(time, 1) << 48]
+}
+
+/// The Gregorian date of a day counted from 1970-01-01. Years are taken to begin in March, so
+/// that the leap day is the last of a year; 146,097 days are 400 years.
+fn civil(days_since_1970: u64) -> (u64, u64, u64) {
+    let days = days_since_1970 + 719_468; // since 0000-03-01
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_agree_with_another_calendar() {
+        for day in (0..60_000u64).step_by(13).chain([0, 58, 59, 60, 11_016, 11_017, 47_540]) {
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(day * 86_400);
+            let expected = std::format!("{}", humantime::format_rfc3339_seconds(time));
+            let (year, month, day) = civil(day);
+            assert_eq!(std::format!("{year:04}-{month:02}-{day:02}T00:00:00Z"), expected);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The summary as one JSON object.
+
+use super::escape;
+use super::piece::Piece;
+use super::summary::{
+    PERCENTILES, RESULTS, ROOM_FOR_NAME, Summary, busiest, error_name, others, separated, slowest,
+};
+use crate::stats::{Name, Pair, Slow, Total};
+use cfr_engine::call::Method;
+use cfr_engine::hook::Door;
+use core::fmt::{self, Write};
+
+impl Summary<'_> {
+    /// One JSON object with the one key `summary`; bytes, and nanoseconds.
+    ///
+    /// # Errors
+    ///
+    /// `out`'s own.
+    pub fn json(&self, out: &mut impl Write) -> fmt::Result {
+        let accounts = self.accounts;
+        out.write_str("{\"summary\":{\"program\":")?;
+        string(out, self.program)?;
+        match self.pid {
+            Some(pid) => write!(out, ",\"pid\":{pid},\"programs\":1")?,
+            None => write!(out, ",\"pid\":null,\"programs\":{}", accounts.total(Total::Programs))?,
+        }
+        write!(out, ",\"calls\":{},\"bytes\":{}", accounts.answered(), accounts.bytes())?;
+        write!(out, ",\"duration_ns\":{},\"methods\":{{", accounts.total(Total::Time))?;
+        separated(out, Method::ALL.into_iter(), |out, method| {
+            let ((calls, bytes), name) = (accounts.by(method), method.name());
+            write!(out, "\"{name}\":{{\"calls\":{calls},\"bytes\":{bytes}}}")
+        })?;
+        out.write_str("},\"doors\":{")?;
+        separated(out, Door::ALL.into_iter(), |out, door| {
+            write!(out, "\"{}\":{}", door.name(), accounts.through(door))
+        })?;
+        out.write_str("},\"errors\":{")?;
+        separated(out, accounts.errors(), |out, (errno, count)| {
+            write!(out, "\"{}\":{count}", error_name(errno))
+        })?;
+        out.write_char('}')?;
+        for (_, name, total) in RESULTS {
+            write!(out, ",\"{name}\":{}", accounts.total(total))?;
+        }
+        write!(out, ",\"unfinished\":{},\"latency_ns\":{{", accounts.unfinished())?;
+        for (share, name) in PERCENTILES {
+            write!(out, "\"{name}\":{},", accounts.latency_ns(share))?;
+        }
+        write!(out, "\"max\":{}}},\"slowest\":[", accounts.longest_ns())?;
+        separated(out, slowest(accounts), |out, slow| slow_call(out, &slow))?;
+        out.write_str("],\"pairs\":[")?;
+        separated(out, busiest(accounts), |out, pair| pair_of_files(out, &pair))?;
+        let others = others(accounts);
+        write!(out, "],\"further_pairs\":{{\"calls\":{},\"bytes\":{}", others.calls, others.bytes)?;
+        write!(out, ",\"errors\":{},\"duration_ns\":{}}}}}}}", others.errors, others.time_ns)
+    }
+}
+
+fn slow_call(out: &mut dyn Write, slow: &Slow) -> fmt::Result {
+    let (door, method) =
+        (slow.door().map_or("", Door::name), slow.method().map_or("", Method::name));
+    write!(out, "{{\"duration_ns\":{},\"pid\":{}", slow.duration_ns(), slow.pid())?;
+    write!(out, ",\"door\":\"{door}\",\"bytes\":{},\"error\":", slow.bytes())?;
+    match slow.errno() {
+        None => out.write_str("null")?,
+        Some(errno) => write!(out, "\"{}\"", error_name(Some(errno)))?,
+    }
+    write!(out, ",\"method\":\"{method}\"")?;
+    paths(out, &slow.names())
+}
+
+fn pair_of_files(out: &mut dyn Write, pair: &Pair) -> fmt::Result {
+    write!(out, "{{\"calls\":{},\"bytes\":{}", pair.calls, pair.bytes)?;
+    write!(out, ",\"errors\":{},\"duration_ns\":{}", pair.errors, pair.time_ns)?;
+    paths(out, &pair.names())
+}
+
+/// The two files, and the object's end.
+fn paths(mut out: &mut dyn Write, (source, target): &(Name, Name)) -> fmt::Result {
+    for (key, name) in [("path_in", source), ("path_out", target)] {
+        write!(out, ",\"{key}\":")?;
+        match name.bytes() {
+            b"" => out.write_str("null")?,
+            bytes => string(&mut out, bytes)?,
+        }
+    }
+    out.write_char('}')
+}
+
+fn string(out: &mut impl Write, bytes: &[u8]) -> fmt::Result {
+    out.write_char('"')?;
+    escape::json(&mut Piece::new(out), bytes, ROOM_FOR_NAME);
+    out.write_char('"')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::Accounts;
+    use core::sync::atomic::AtomicU64;
+    use std::boxed::Box;
+    use std::string::String;
+    use std::vec::Vec;
+
+    /// Cut off, it would be no JSON.
+    #[test]
+    fn the_longest_has_room() {
+        for byte in [u8::MAX, 1, b'"', b'a'] {
+            let filled = u64::from_ne_bytes([byte; 8]);
+            let words: Vec<_> = (0..Accounts::WORDS).map(|_| AtomicU64::new(filled)).collect();
+            let accounts = Accounts::over(Box::leak(words.into_boxed_slice())).unwrap();
+            accounts.list_all();
+            let summary =
+                Summary { accounts: &accounts, program: &[byte; 300], pid: None, prefix: "cfr: " };
+            let (mut json, mut table) = (String::new(), String::new());
+            summary.json(&mut json).unwrap();
+            summary.table(&mut table).unwrap();
+            assert_eq!(json.matches("path_in").count(), 10);
+            assert!(json.len() < Summary::LONGEST - 2, "{}", json.len());
+            assert!(table.len() < Summary::LONGEST - 2, "{}", table.len());
+            assert!(table.lines().all(|line| line.starts_with("cfr: ")), "{table}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The summary as a table, for eyes.
+
+use super::escape;
+use super::piece::Piece;
+use super::summary::{
+    PERCENTILES, RESULTS, ROOM_FOR_NAME, Summary, busiest, error_name, others, slowest,
+};
+use super::units::{Bytes, Count, Share, Time};
+use crate::stats::{Name, Total};
+use cfr_engine::call::Method;
+use cfr_engine::hook::Door;
+use cfr_sys::errno::Errno;
+use core::fmt::{self, Write};
+
+impl Summary<'_> {
+    /// The table, without a newline at its end. A section of which there is nothing to say is left out.
+    ///
+    /// # Errors
+    ///
+    /// `out`'s own.
+    pub fn table(&self, out: &mut impl Write) -> fmt::Result {
+        self.heading(out)?;
+        if self.accounts.answered() > 0 {
+            self.methods(out)?;
+            self.doors(out)?;
+        }
+        self.errors(out)?;
+        self.results(out)?;
+        if self.accounts.answered() > 0 {
+            self.times(out)?;
+            self.slowest(out)?;
+        }
+        self.busiest(out)
+    }
+
+    fn heading(&self, out: &mut impl Write) -> fmt::Result {
+        let accounts = self.accounts;
+        write!(out, "{}summary of ", self.prefix)?;
+        escape::text(&mut Piece::new(out), self.program, ROOM_FOR_NAME);
+        match self.pid {
+            Some(pid) => write!(out, " ({pid})")?,
+            None => write!(out, ", {}", Count(accounts.total(Total::Programs), "program"))?,
+        }
+        write!(out, ": {}", Count(accounts.answered(), "call"))?;
+        let errors = accounts.errors().fold(0u64, |sum, (_, count)| sum.saturating_add(count));
+        if errors > 0 {
+            write!(out, ", {}", Count(errors, "error"))?;
+        }
+        let (bytes, time_ns) = (accounts.bytes(), accounts.total(Total::Time));
+        if accounts.answered() > 0 {
+            write!(out, ", {} in {}", Bytes(bytes), Time(time_ns))?;
+        }
+        if bytes > 0 && time_ns > 0 {
+            write!(out, ", {}/s", Bytes(rate(bytes, time_ns)))?;
+        }
+        Ok(())
+    }
+
+    fn methods(&self, out: &mut impl Write) -> fmt::Result {
+        let whole = self.accounts.bytes();
+        let share = if whole > 0 { "share" } else { "" };
+        let prefix = self.prefix;
+        write!(out, "\n{prefix}  {:<16}{:>10}{:>14}{share:>7}", "method", "calls", "bytes")?;
+        for method in Method::ALL {
+            let (calls, part) = self.accounts.by(method);
+            if calls > 0 {
+                let (name, bytes) = (method.name(), Bytes(part));
+                write!(out, "\n{prefix}    {name:<14}{calls:>10}{bytes:>14}")?;
+                if whole > 0 {
+                    write!(out, "{:>7}", Share { part, whole })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn doors(&self, out: &mut impl Write) -> fmt::Result {
+        write!(out, "\n{}  {:<16}{:>10}", self.prefix, "door", "calls")?;
+        for door in Door::ALL {
+            self.row(out, door.name(), self.accounts.through(door))?;
+        }
+        Ok(())
+    }
+
+    fn errors(&self, out: &mut impl Write) -> fmt::Result {
+        let mut heading = "error";
+        for (errno, count) in self.accounts.errors() {
+            self.head(out, &mut heading)?;
+            self.row(out, error_name(errno), count)?;
+            let message = errno.filter(|errno| errno.name().is_some()).map_or("", Errno::message);
+            if !message.is_empty() {
+                write!(out, "  {message}")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn results(&self, out: &mut impl Write) -> fmt::Result {
+        let mut heading = "result";
+        let results = RESULTS.map(|(name, _, total)| (name, self.accounts.total(total)));
+        let unfinished = ("unfinished", self.accounts.unfinished());
+        for (name, count) in results.into_iter().chain([unfinished]) {
+            if count > 0 {
+                self.head(out, &mut heading)?;
+                self.row(out, name, count)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The heading of a section, before its first row.
+    fn head(&self, out: &mut impl Write, heading: &mut &str) -> fmt::Result {
+        match core::mem::take(heading) {
+            "" => Ok(()),
+            heading => write!(out, "\n{}  {heading:<16}{:>10}", self.prefix, "calls"),
+        }
+    }
+
+    fn row(&self, out: &mut impl Write, name: &str, count: u64) -> fmt::Result {
+        match count {
+            0 => Ok(()),
+            _ => write!(out, "\n{}    {name:<14}{count:>10}", self.prefix),
+        }
+    }
+
+    fn times(&self, out: &mut impl Write) -> fmt::Result {
+        write!(out, "\n{}  {:<16}", self.prefix, "time of a call")?;
+        for (_, name) in PERCENTILES {
+            write!(out, "{name:>12}")?;
+        }
+        write!(out, "{:>12}\n{}  {:<16}", "max", self.prefix, "")?;
+        for (share, _) in PERCENTILES {
+            write!(out, "{:>12}", Time(self.accounts.latency_ns(share)))?;
+        }
+        write!(out, "{:>12}", Time(self.accounts.longest_ns()))
+    }
+
+    fn slowest(&self, out: &mut impl Write) -> fmt::Result {
+        let prefix = self.prefix;
+        write!(out, "\n{prefix}  {:<16}{:>17}", "slowest calls", "result")?;
+        write!(out, "  {:<15}  {:<8}{:>9}  files", "door", "method", "process")?;
+        for slow in slowest(self.accounts) {
+            write!(out, "\n{prefix}  {:>16}", Time(slow.duration_ns()))?;
+            match slow.errno() {
+                Some(errno) => write!(out, "{:>17}", error_name(Some(errno)))?,
+                None => write!(out, "{:>17}", Bytes(slow.bytes()))?,
+            }
+            let door = slow.door().map_or("", Door::name);
+            let method = slow.method().map_or("", Method::name);
+            write!(out, "  {door:<15}  {method:<8}{:>9}  ", slow.pid())?;
+            between(out, &slow.names())?;
+        }
+        Ok(())
+    }
+
+    fn busiest(&self, out: &mut impl Write) -> fmt::Result {
+        let (prefix, whole) = (self.prefix, self.accounts.bytes());
+        let row = |out: &mut dyn Write, bytes, calls, errors, time_ns| {
+            let (bytes, share, time) = (Bytes(bytes), Share { part: bytes, whole }, Time(time_ns));
+            write!(out, "\n{prefix}  {bytes:>16}{share:>7}{calls:>10}{errors:>8}{time:>13}  ")
+        };
+        let mut pairs = busiest(self.accounts).peekable();
+        let others = others(self.accounts);
+        if pairs.peek().is_none() && others.calls == 0 {
+            return Ok(());
+        }
+        write!(out, "\n{prefix}  {:<16}{:>7}{:>10}", "busiest files", "share", "calls")?;
+        write!(out, "{:>8}{:>13}  files", "errors", "time")?;
+        for pair in pairs {
+            row(out, pair.bytes, pair.calls, pair.errors, pair.time_ns)?;
+            between(out, &pair.names())?;
+        }
+        if others.calls > 0 {
+            row(out, others.bytes, others.calls, others.errors, others.time_ns)?;
+            out.write_str("all others")?;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes a second.
+fn rate(bytes: u64, time_ns: u64) -> u64 {
+    const SECOND: u64 = 1_000_000_000;
+    bytes.checked_mul(SECOND).map_or_else(|| bytes / (time_ns / SECOND).max(1), |all| all / time_ns)
+}
+
+/// The two files.
+fn between(out: &mut impl Write, (source, target): &(Name, Name)) -> fmt::Result {
+    for (before, name) in [("", source), (" -> ", target)] {
+        out.write_str(before)?;
+        match name.bytes() {
+            b"" => out.write_char('?')?,
+            bytes => escape::text(&mut Piece::new(out), bytes, ROOM_FOR_NAME),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,291 @@
+//! Text: strace's grammar, so that strace's readers can read it.
+
+use super::Said;
+use super::escape;
+use super::piece::Piece;
+use crate::line::{Line, ROOM_FOR_PATH};
+use crate::record::Record;
+use cfr_engine::call::{Call, Offset, Request, Target};
+use cfr_engine::flags::Flags;
+use cfr_engine::hook::Door;
+use cfr_sys::Sharing;
+use cfr_sys::errno::Errno;
+use core::fmt::{self, Write};
+
+const SECOND_NS: u64 = 1_000_000_000;
+const MICROSECOND_NS: u64 = 1_000;
+
+#[inline(always)]
+pub(super) fn record(out: &mut Piece, record: &Record) {
+    let call = record.call;
+    origin(out, record.pid, record.time_ns);
+    match record.door {
+        Door::CopyFileRange => out.literal(" copy_file_range("),
+        Door::Syscall => out.literal(" syscall(SYS_copy_file_range, "),
+        Door::Ioctl | Door::Sendfile | Door::Sendfile64 => return other_door(out, record),
+    }
+    file(out, call.fd_in, record.path_in, call.off_in);
+    file(out, call.fd_out, record.path_out, call.off_out);
+    out.unsigned(call.len as u64);
+    out.literal(", ");
+    match call.flags.0 {
+        0 => out.literal("0"),
+        _ => flags(out, call.flags),
+    }
+    end(out, record);
+}
+
+/// The result, how it came about, and how long it took.
+#[inline(always)]
+fn end(out: &mut Piece, record: &Record) {
+    match record.answer {
+        Ok(count) => {
+            out.literal(") = ");
+            out.unsigned(count as u64);
+        }
+        Err(errno) => error(out, errno),
+    }
+    match record.is_plain() {
+        true => out.literal(" (kernel) <"),
+        false => notes(out, record),
+    }
+    seconds(out, record.duration_ns);
+    out.literal(">");
+}
+
+#[cold]
+#[inline(never)]
+fn notes(out: &mut Piece, record: &Record) {
+    out.literal(" (");
+    out.text(record.method.name());
+    if let Request::Dedupe(Target { number: number @ 1.., count: count @ 2.., .. }) =
+        record.call.request
+    {
+        out.literal(", target ");
+        out.unsigned(number.into());
+        out.literal(" of ");
+        out.unsigned(count.into());
+    }
+    if let Some(rule) = record.rule {
+        out.literal(", rule ");
+        out.text(rule.id);
+    }
+    if record.injected {
+        out.literal(", INJECTED");
+    }
+    if record.delayed {
+        out.literal(", DELAYED");
+    }
+    match record.sharing {
+        None => {}
+        Some(Sharing::All) => out.literal(", shared"),
+        Some(Sharing::Part) => out.literal(", partly shared"),
+        Some(Sharing::Nothing) => out.literal(", not shared"),
+    }
+    out.literal(") <");
+}
+
+/// A call of ioctl(2) or sendfile(2), as strace prints it.
+#[cold]
+#[inline(never)]
+fn other_door(out: &mut Piece, record: &Record) {
+    let call = record.call;
+    out.literal(" ");
+    out.text(record.door.name());
+    out.literal("(");
+    match call.request {
+        Request::Copy => {}
+        Request::Send => send(out, record),
+        Request::Clone => {
+            request(out, call, call.fd_out, record.path_out);
+            descriptor(out, call.fd_in, record.path_in);
+        }
+        Request::CloneRange => {
+            request(out, call, call.fd_out, record.path_out);
+            match call.off_in {
+                Offset::Bad(address) => out.hex(address),
+                _ => clone_range(out, record),
+            }
+        }
+        Request::Dedupe(target) => {
+            request(out, call, call.fd_in, record.path_in);
+            match call.off_in {
+                Offset::Bad(address) => out.hex(address),
+                _ => dedupe(out, record, target),
+            }
+        }
+    }
+    end(out, record);
+}
+
+/// `4</path>, FICLONE, `.
+fn request(out: &mut Piece, call: &Call, fd: i32, path: Option<&[u8]>) {
+    descriptor(out, fd, path);
+    out.literal(", ");
+    out.text(call.request.name().unwrap_or_default());
+    out.literal(", ");
+}
+
+fn clone_range(out: &mut Piece, record: &Record) {
+    let call = record.call;
+    out.literal("{src_fd=");
+    descriptor(out, call.fd_in, record.path_in);
+    out.literal(", src_offset=");
+    bytes(out, call.off_in);
+    out.literal(", src_length=");
+    out.unsigned(call.len as u64);
+    out.literal(", dest_offset=");
+    bytes(out, call.off_out);
+    out.literal("}");
+}
+
+fn dedupe(out: &mut Piece, record: &Record, target: Target) {
+    let call = record.call;
+    out.literal("{src_offset=");
+    bytes(out, call.off_in);
+    out.literal(", src_length=");
+    out.unsigned(call.len as u64);
+    out.literal(", dest_count=");
+    out.unsigned(target.count.into());
+    out.literal(", info=[");
+    if target.number > 0 {
+        out.literal("{dest_fd=");
+        descriptor(out, call.fd_out, record.path_out);
+        out.literal(", dest_offset=");
+        bytes(out, call.off_out);
+        out.literal("}");
+    }
+    out.literal("]}");
+    if let Some(status) = target.status {
+        out.literal(" => {info=[{bytes_deduped=");
+        out.unsigned(record.bytes);
+        out.literal(", status=");
+        out.signed(status.into());
+        out.literal("}]}");
+    }
+}
+
+/// `4</target>, 3</source>, [0] => [4096], 8192`.
+fn send(out: &mut Piece, record: &Record) {
+    let call = record.call;
+    descriptor(out, call.fd_out, record.path_out);
+    out.literal(", ");
+    descriptor(out, call.fd_in, record.path_in);
+    out.literal(", ");
+    match (call.off_in, record.offsets_after.0) {
+        (Offset::File, _) => out.literal("NULL"),
+        (Offset::Bad(address), _) => out.hex(address),
+        (Offset::At(before), after) => {
+            position(out, before);
+            if let Some(after) = after {
+                out.literal(" => ");
+                position(out, after);
+            }
+        }
+    }
+    out.literal(", ");
+    out.unsigned(call.len as u64);
+}
+
+fn position(out: &mut Piece, bytes: i64) {
+    out.literal("[");
+    out.signed(bytes);
+    out.literal("]");
+}
+
+/// An offset of a struct, which is unsigned there.
+fn bytes(out: &mut Piece, offset: Offset) {
+    if let Offset::At(bytes) = offset {
+        out.unsigned(bytes.cast_unsigned());
+    }
+}
+
+/// `3</path>`.
+#[inline(always)]
+fn descriptor(out: &mut Piece, fd: i32, path: Option<&[u8]>) {
+    out.signed(i64::from(fd));
+    if let Some(path) = path {
+        out.literal("<");
+        escape::text(out, path, ROOM_FOR_PATH);
+        out.literal(">");
+    }
+}
+
+/// A descriptor, its path and the offset: `3</path>, [0], `.
+#[inline(always)]
+fn file(out: &mut Piece, fd: i32, path: Option<&[u8]>, offset: Offset) {
+    descriptor(out, fd, path);
+    match offset {
+        Offset::File => out.literal(", NULL, "),
+        Offset::At(bytes) => {
+            out.literal(", [");
+            out.signed(bytes);
+            out.literal("], ");
+        }
+        Offset::Bad(address) => {
+            out.literal(", ");
+            out.hex(address);
+            out.literal(", ");
+        }
+    }
+}
+
+/// What the library says of itself is one plain sentence. What happened within a call carries its
+/// process and time, between the marks that strace puts around what is not a call.
+pub(super) fn message(line: &mut Line, said: &Said, message: &dyn fmt::Debug) {
+    if !said.of_call {
+        if line.is_empty() {
+            line.bytes(b"cfr: ");
+        }
+        let _ = write!(line, "{message:?}");
+    } else {
+        origin(&mut Piece::new(line), said.pid, said.time_ns);
+        let _ = write!(line, " --- {}: {message:?} ---", said.level);
+    }
+}
+
+#[inline(always)]
+fn origin(out: &mut Piece, pid: i32, time_ns: u64) {
+    out.signed(i64::from(pid));
+    out.literal(" ");
+    seconds(out, time_ns);
+}
+
+/// Seconds with six digits behind the point.
+#[inline(always)]
+fn seconds(out: &mut Piece, ns: u64) {
+    out.unsigned(ns / SECOND_NS);
+    out.fraction(ns % SECOND_NS / MICROSECOND_NS);
+}
+
+#[cold]
+#[inline(never)]
+fn flags(out: &mut Piece, flags: Flags) {
+    let mut first = true;
+    let mut separate = |out: &mut Piece| {
+        if !core::mem::take(&mut first) {
+            out.literal("|");
+        }
+    };
+    for name in flags.names() {
+        separate(out);
+        out.text(name);
+    }
+    if flags.unnamed() != 0 {
+        separate(out);
+        out.hex(u64::from(flags.unnamed()));
+    }
+}
+
+/// `) = -1 ENAME (message)`.
+#[cold]
+fn error(out: &mut Piece, errno: Errno) {
+    out.literal(") = -1 ");
+    match errno.name() {
+        Some(name) => out.text(name),
+        None => out.signed(i64::from(errno.0)),
+    }
+    out.literal(" (");
+    out.text(errno.message());
+    out.literal(")");
+}

@@ -1,0 +1,129 @@
+//! Calls that have not returned yet, for whoever watches a long copy.
+
+use super::slot::Entry;
+use super::{Accounts, UNDER_WAY};
+
+/// How many calls can be seen while they are under way.
+pub(super) const MOST_UNDER_WAY: usize = 64;
+/// The thread; 0 where the entry is free.
+const WAY_THREAD: usize = 0;
+const WAY_PID: usize = 1;
+const WAY_BEGUN: usize = 2;
+const WAY_DESCRIPTORS: usize = 3;
+const WAY_OFFSET: usize = 4;
+const WAY_LEN: usize = 5;
+const WAY_SOURCE_OFFSET: usize = 6;
+const WAY_SIZE: usize = 7;
+pub(super) const WAY_WORDS: usize = 8;
+
+/// A call that has not returned yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UnderWay {
+    /// The thread that makes it.
+    pub tid: i32,
+    /// Its process.
+    pub pid: i32,
+    /// When it began, by the monotonic clock, in nanoseconds.
+    pub begun_ns: u64,
+    /// Source descriptor.
+    pub fd_in: i32,
+    /// Target descriptor.
+    pub fd_out: i32,
+    /// Where the source's range begins, in bytes.
+    pub off_in: u64,
+    /// Where the target's range begins, in bytes.
+    pub off_out: u64,
+    /// Bytes asked for.
+    pub len: u64,
+    /// The target's size before, in bytes: what grows beyond it was copied.
+    pub size_out: u64,
+}
+
+/// The place of a call that is under way; [`WayMark::end`] gives it back.
+pub struct WayMark(Entry);
+
+impl WayMark {
+    /// The call has returned.
+    pub fn end(self) {
+        self.0.put(WAY_THREAD, 0);
+    }
+}
+
+impl Accounts {
+    /// Notes a call that begins; `None` where too many are under way.
+    #[must_use]
+    pub fn begin(&self, way: &UnderWay) -> Option<WayMark> {
+        let tid = way.tid.unsigned_abs();
+        let start = usize::try_from(tid).unwrap_or(0);
+        let mut entries = self.entries_from(UNDER_WAY, WAY_WORDS, start);
+        let entry = entries.find(|entry| entry.moves(WAY_THREAD, 0, BEING_WRITTEN))?;
+        entry.put(WAY_PID, way.pid.unsigned_abs().into());
+        entry.put(WAY_BEGUN, way.begun_ns);
+        let [fd_in, fd_out] = [way.fd_in, way.fd_out].map(|fd| u64::from(fd.cast_unsigned()));
+        entry.put(WAY_DESCRIPTORS, fd_in << 32 | fd_out);
+        entry.put(WAY_SOURCE_OFFSET, way.off_in);
+        entry.put(WAY_OFFSET, way.off_out);
+        entry.put(WAY_LEN, way.len);
+        entry.put(WAY_SIZE, way.size_out);
+        entry.put(WAY_THREAD, tid.into());
+        Some(WayMark(entry))
+    }
+
+    /// The calls that are under way, in no order.
+    pub fn under_way(&self) -> impl Iterator<Item = UnderWay> {
+        self.entries(UNDER_WAY, WAY_WORDS).filter_map(|entry| {
+            let thread = entry.get(WAY_THREAD);
+            let number = |word| i32::try_from(word).unwrap_or(0);
+            let descriptors = entry.get(WAY_DESCRIPTORS);
+            let way = UnderWay {
+                tid: i32::try_from(thread).ok().filter(|&tid| tid > 0)?,
+                pid: number(entry.get(WAY_PID)),
+                begun_ns: entry.get(WAY_BEGUN),
+                fd_in: number(descriptors >> 32),
+                fd_out: number(descriptors & u64::from(u32::MAX)),
+                off_in: entry.get(WAY_SOURCE_OFFSET),
+                off_out: entry.get(WAY_OFFSET),
+                len: entry.get(WAY_LEN),
+                size_out: entry.get(WAY_SIZE),
+            };
+            // Another one may have taken its place meanwhile.
+            (entry.get(WAY_THREAD) == thread).then_some(way)
+        })
+    }
+}
+
+/// More than any thread's number.
+const BEING_WRITTEN: u64 = u64::MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::accounts;
+    use super::*;
+    use std::vec::Vec;
+
+    #[test]
+    fn calls_under_way_come_and_go() {
+        let accounts = accounts();
+        let way = |tid| UnderWay {
+            tid,
+            pid: 7,
+            begun_ns: 1,
+            fd_in: 3,
+            fd_out: 4,
+            off_in: 2,
+            off_out: 5,
+            len: u64::MAX,
+            size_out: 6,
+        };
+        let first = accounts.begin(&way(1)).unwrap();
+        let second = accounts.begin(&way(65)).unwrap();
+        assert_eq!(accounts.under_way().collect::<Vec<_>>(), [way(1), way(65)]);
+        first.end();
+        assert_eq!(accounts.under_way().collect::<Vec<_>>(), [way(65)]);
+        second.end();
+        let all: Vec<_> = (0..64).map(|tid| accounts.begin(&way(tid + 1)).unwrap()).collect();
+        assert!(accounts.begin(&way(99)).is_none());
+        all.into_iter().for_each(WayMark::end);
+        assert_eq!(accounts.under_way().count(), 0);
+    }
+}

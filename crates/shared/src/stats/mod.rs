@@ -1,0 +1,436 @@
+//! What a process or a tree of processes has copied: counters that several processes may share, so
+//! they are words that are added to, never locked, and complete at any moment, however a process ends.
+
+mod in_flight;
+mod latency;
+mod pairs;
+mod recent_lines;
+mod slot;
+mod slow;
+
+pub use in_flight::{UnderWay, WayMark};
+pub use pairs::{Files, Pair};
+pub use recent_lines::Latest;
+pub use slot::Name;
+pub use slow::Slow;
+
+use crate::record::Record;
+use cfr_engine::call::{Method, Request, Target};
+use cfr_engine::hook::Door;
+use cfr_sys::Sharing;
+use cfr_sys::errno::Errno;
+use core::sync::atomic::{AtomicU64, Ordering};
+use in_flight::{MOST_UNDER_WAY, WAY_WORDS};
+use latency::{BUCKETS, bucket, top};
+use pairs::{MOST_PAIRS, PAIR_WORDS};
+use recent_lines::{COUNT_WORDS, LINE_WORDS, MOST_LINES};
+use slot::Entry;
+use slow::{SLOW_CALLS, SLOW_WORDS};
+
+/// The accounts, over memory that starts as zeros.
+#[derive(Clone, Copy)]
+pub struct Accounts {
+    words: &'static [AtomicU64],
+}
+
+/// A part of the words, by its first and how many it has.
+#[derive(Clone, Copy)]
+struct Part(usize, usize);
+
+impl Part {
+    const fn after(before: Part, len: usize) -> Part {
+        Part(before.0 + before.1, len)
+    }
+
+    const fn end(self) -> usize {
+        self.0 + self.1
+    }
+}
+
+/// Single numbers, by their place among the words.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(usize)]
+pub enum Total {
+    /// Programs that the library came into: a process that executes another is counted again, a child
+    /// made by fork(2) is not.
+    Programs,
+    /// Calls through watched doors.
+    Calls,
+    /// What whoever made the accounts wants to know: [`Wanted`].
+    Wanted,
+    /// The process whose accounts these are; 0 for a tree's.
+    Owner,
+    /// Calls of which a summary was written.
+    Summarized,
+    /// Lines of the log that were lost.
+    Lost,
+    /// Nanoseconds that the calls took together.
+    Time,
+    /// Calls that returned 0: the source's end, or a length of 0.
+    Empty,
+    /// Calls whose target shares its blocks.
+    Shared,
+    /// Calls of whose target some blocks are shared.
+    PartlyShared,
+    /// Calls whose target shares none.
+    NotShared,
+    /// Ranges that were to be deduplicated and differ.
+    Differing,
+    /// Calls on pairs of files beyond those that are listed.
+    UnlistedCalls,
+    /// Their bytes.
+    UnlistedBytes,
+    /// Those of them that failed.
+    UnlistedErrors,
+    /// Nanoseconds that they took together.
+    UnlistedTime,
+    /// Nanoseconds that the slowest call took.
+    Longest,
+    /// Calls that a fault has answered, shortened or sent a signal to.
+    Injected,
+    /// Calls that a fault has delayed.
+    Delayed,
+}
+
+impl Total {
+    /// What adds up over several accounts.
+    const SUMS: [Total; 15] = [
+        Total::Programs,
+        Total::Calls,
+        Total::Lost,
+        Total::Time,
+        Total::Empty,
+        Total::Shared,
+        Total::PartlyShared,
+        Total::NotShared,
+        Total::Differing,
+        Total::UnlistedCalls,
+        Total::UnlistedBytes,
+        Total::UnlistedErrors,
+        Total::UnlistedTime,
+        Total::Injected,
+        Total::Delayed,
+    ];
+}
+
+/// What is to be accounted, besides programs and calls: bits of [`Total::Wanted`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wanted(u64);
+
+impl Wanted {
+    /// Nothing else.
+    pub const NOTHING: Wanted = Wanted(0);
+    /// All that the summary tells.
+    pub const SUMMARY: Wanted = Wanted(1);
+    /// Which calls are under way.
+    pub const PROGRESS: Wanted = Wanted(2);
+    /// The lines of the latest calls; only with [`Wanted::SUMMARY`].
+    pub const LINES: Wanted = Wanted(4);
+
+    /// Both.
+    #[must_use]
+    pub const fn and(self, other: Wanted) -> Wanted {
+        Wanted(self.0 | other.0)
+    }
+
+    /// Whether all that `other` names is wanted.
+    #[must_use]
+    pub const fn contains(self, other: Wanted) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+const TOTALS: Part = Part(0, 24);
+const DOORS: Part = Part::after(TOTALS, Door::ALL.len());
+const METHOD_CALLS: Part = Part::after(DOORS, Method::ALL.len());
+const METHOD_BYTES: Part = Part::after(METHOD_CALLS, Method::ALL.len());
+/// By errno; place 0 for those beyond.
+const ERRORS: Part = Part::after(METHOD_BYTES, NUMBERS);
+const LATENCY: Part = Part::after(ERRORS, BUCKETS);
+const SLOWEST: Part = Part::after(LATENCY, SLOW_CALLS * SLOW_WORDS);
+const PAIRS: Part = Part::after(SLOWEST, MOST_PAIRS * PAIR_WORDS);
+const UNDER_WAY: Part = Part::after(PAIRS, MOST_UNDER_WAY * WAY_WORDS);
+const LATEST: Part = Part::after(UNDER_WAY, COUNT_WORDS + MOST_LINES * LINE_WORDS);
+
+/// More than the largest errno(3) with a name.
+const NUMBERS: usize = 134;
+
+impl Accounts {
+    /// Lists every pair and keeps every slow call, for tests of what is made of them: files of their own
+    /// each.
+    #[cfg(test)]
+    pub(crate) fn list_all(&self) {
+        for (number, entry) in self.entries(PAIRS, PAIR_WORDS).enumerate() {
+            pairs::list(entry, number as u64);
+        }
+        self.entries(SLOWEST, SLOW_WORDS).for_each(slow::show);
+    }
+
+    /// How many words they take.
+    pub const WORDS: usize = LATEST.end();
+
+    /// The accounts over these words; `None` where they are too few.
+    #[must_use]
+    pub fn over(words: &'static [AtomicU64]) -> Option<Accounts> {
+        (words.len() >= Self::WORDS).then_some(Accounts { words })
+    }
+
+    /// One of the single numbers.
+    #[must_use]
+    #[inline(always)]
+    pub fn total(&self, total: Total) -> u64 {
+        self.words.get(total as usize).map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+
+    /// Adds to one of the single numbers.
+    #[inline(always)]
+    pub fn add(&self, total: Total, count: u64) {
+        if let Some(word) = self.words.get(total as usize) {
+            word.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
+    /// Sets one of the single numbers.
+    pub fn set(&self, total: Total, value: u64) {
+        if let Some(word) = self.words.get(total as usize) {
+            word.store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// Says what is wanted of whoever counts here.
+    pub fn want(&self, wanted: Wanted) {
+        self.set(Total::Wanted, wanted.0);
+    }
+
+    /// Whether this is wanted.
+    #[must_use]
+    #[inline(always)]
+    pub fn wants(&self, wanted: Wanted) -> bool {
+        Wanted(self.total(Total::Wanted)).contains(wanted)
+    }
+
+    fn raise(&self, total: Total, value: u64) {
+        if let Some(word) = self.words.get(total as usize) {
+            word.fetch_max(value, Ordering::Relaxed);
+        }
+    }
+
+    fn part(&self, part: Part) -> &'static [AtomicU64] {
+        self.words.get(part.0..part.end()).unwrap_or_default()
+    }
+
+    /// The entries of a part, each of `len` words.
+    fn entries(&self, part: Part, len: usize) -> impl Iterator<Item = Entry> + Clone + use<> {
+        self.part(part).chunks_exact(len).map(Entry)
+    }
+
+    /// The same, beginning with number `start`.
+    fn entries_from(&self, part: Part, len: usize, start: usize) -> impl Iterator<Item = Entry> {
+        let count = part.1 / len;
+        let words = self.part(part);
+        let at = move |index: usize| {
+            let first = (start + index) % count * len;
+            Some(Entry(words.get(first..first + len)?))
+        };
+        (0..count).filter_map(at)
+    }
+
+    fn in_part(&self, part: Part, index: usize, count: u64) {
+        if let Some(word) = self.part(part).get(index) {
+            word.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
+    fn read(&self, part: Part, index: usize) -> u64 {
+        self.part(part).get(index).map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+
+    /// Counts an answered call on these two files. Its paths are kept where they are needed
+    /// ([`Accounts::wants_paths`]).
+    pub fn count(&self, record: &Record<'_>, files: Option<&Files>) {
+        let is_first = !matches!(record.call.request, Request::Dedupe(Target { number: 2.., .. }));
+        // Of a call on several targets its time counts once.
+        if is_first {
+            self.in_part(DOORS, record.door as usize, 1);
+            self.add(Total::Time, record.duration_ns);
+            self.in_part(LATENCY, bucket(record.duration_ns), 1);
+            self.raise(Total::Longest, record.duration_ns);
+            self.add(Total::Injected, record.injected.into());
+            self.add(Total::Delayed, record.delayed.into());
+        }
+        self.in_part(METHOD_CALLS, record.method as usize, 1);
+        self.in_part(METHOD_BYTES, record.method as usize, record.bytes);
+        let errno = record.errno();
+        match (errno, record.call.request) {
+            (Some(errno), _) => {
+                let number = usize::try_from(errno.0).ok().filter(|&number| number < NUMBERS);
+                self.in_part(ERRORS, number.unwrap_or(0), 1);
+            }
+            (None, Request::Dedupe(Target { status: Some(1..), .. })) => {
+                self.add(Total::Differing, 1);
+            }
+            (None, Request::Copy | Request::Send) if record.bytes == 0 => {
+                self.add(Total::Empty, 1);
+            }
+            (None, _) => {}
+        }
+        match record.sharing {
+            None => {}
+            Some(Sharing::All) => self.add(Total::Shared, 1),
+            Some(Sharing::Part) => self.add(Total::PartlyShared, 1),
+            Some(Sharing::Nothing) => self.add(Total::NotShared, 1),
+        }
+        if is_first {
+            self.keep_if_slow(record);
+        }
+        if let Some(files) = files {
+            self.count_between(files, record);
+        }
+    }
+
+    /// Adds what stands in other accounts, as if it had been counted here.
+    pub fn absorb(&self, other: &Accounts) {
+        for total in Total::SUMS {
+            self.add(total, other.total(total));
+        }
+        self.raise(Total::Longest, other.longest_ns());
+        for part in [DOORS, METHOD_CALLS, METHOD_BYTES, ERRORS, LATENCY] {
+            for (ours, theirs) in self.part(part).iter().zip(other.part(part)) {
+                ours.fetch_add(theirs.load(Ordering::Relaxed), Ordering::Relaxed);
+            }
+        }
+        self.absorb_slow(other);
+        self.absorb_pairs(other);
+        if self.wants(Wanted::LINES) {
+            self.absorb_lines(other);
+        }
+    }
+
+    /// Whether [`Accounts::count`] would keep the paths of a call on these files, that took so long.
+    #[must_use]
+    pub fn wants_paths(&self, files: Option<&Files>, duration_ns: u64) -> bool {
+        duration_ns > self.least_slow().1 || files.is_some_and(|files| self.would_list(files))
+    }
+
+    /// Calls that came through `door`.
+    #[must_use]
+    pub fn through(&self, door: Door) -> u64 {
+        self.read(DOORS, door as usize)
+    }
+
+    /// Calls that were answered.
+    #[must_use]
+    pub fn answered(&self) -> u64 {
+        Door::ALL.into_iter().fold(0, |sum, door| sum.saturating_add(self.through(door)))
+    }
+
+    /// Calls that came in and were not answered: they are under way still, or their process died in
+    /// them.
+    #[must_use]
+    pub fn unfinished(&self) -> u64 {
+        self.total(Total::Calls).saturating_sub(self.answered())
+    }
+
+    /// Bytes copied or shared.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        Method::ALL.into_iter().fold(0, |sum, method| sum.saturating_add(self.by(method).1))
+    }
+
+    /// Calls, and their bytes, that were answered by `method`.
+    #[must_use]
+    pub fn by(&self, method: Method) -> (u64, u64) {
+        (self.read(METHOD_CALLS, method as usize), self.read(METHOD_BYTES, method as usize))
+    }
+
+    /// Calls that failed, by their errors; `None` stands for all that have no name.
+    pub fn errors(&self) -> impl Iterator<Item = (Option<Errno>, u64)> {
+        let errors = self.part(ERRORS).iter().zip(0..);
+        errors.filter_map(|(word, number)| {
+            let count = word.load(Ordering::Relaxed);
+            (count > 0).then_some(((number > 0).then_some(Errno(number)), count))
+        })
+    }
+
+    /// The time that this share of the calls did not exceed, in nanoseconds and at most an eighth too
+    /// high; `share` is in thousandths. 0 where there were none.
+    #[must_use]
+    pub fn latency_ns(&self, share: u64) -> u64 {
+        let buckets = self.part(LATENCY);
+        let counts = || buckets.iter().map(|word| word.load(Ordering::Relaxed));
+        let calls = counts().fold(0u64, u64::saturating_add);
+        let wanted = calls.saturating_mul(share).div_ceil(1000);
+        let mut seen = 0u64;
+        for (index, count) in counts().enumerate() {
+            seen = seen.saturating_add(count);
+            if seen >= wanted && seen > 0 {
+                return top(index).min(self.longest_ns());
+            }
+        }
+        0
+    }
+
+    /// The time of the slowest call, in nanoseconds.
+    #[must_use]
+    pub fn longest_ns(&self) -> u64 {
+        self.total(Total::Longest)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use std::boxed::Box;
+    use std::vec::Vec;
+
+    pub(super) fn accounts() -> Accounts {
+        let words: Vec<AtomicU64> = (0..Accounts::WORDS).map(|_| AtomicU64::new(0)).collect();
+        Accounts::over(Box::leak(words.into_boxed_slice())).unwrap()
+    }
+
+    #[test]
+    fn parts_do_not_overlap() {
+        assert!((Total::Delayed as usize) < TOTALS.1);
+        assert!(Accounts::over(&[]).is_none());
+        let accounts = accounts();
+        for word in accounts.part(UNDER_WAY).iter().chain(accounts.part(TOTALS)) {
+            word.store(7, Ordering::Relaxed);
+        }
+        assert_eq!(accounts.pairs().count(), 0);
+        assert_eq!(accounts.total(Total::UnlistedBytes), 7);
+    }
+
+    /// Whoever has the launcher's accounts can write anything there.
+    #[test]
+    fn garbage_is_read_to_its_end() {
+        let mut state = 0x9e37_79b9_7f4a_7c15u64;
+        for round in 0..200 {
+            let accounts = accounts();
+            for word in accounts.words {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                let value = match (round % 4, state % 5) {
+                    (0, _) => state,
+                    (1, _) => u64::MAX,
+                    (_, 0) => state,
+                    (_, small) => small - 1,
+                };
+                word.store(value, Ordering::Relaxed);
+            }
+            let other = tests::accounts();
+            other.absorb(&accounts);
+            for accounts in [accounts, other] {
+                let _ = (accounts.latency_ns(990), accounts.bytes(), accounts.unfinished());
+                assert!(accounts.pairs().count() <= MOST_PAIRS);
+                assert!(accounts.slowest().count() <= SLOW_CALLS);
+                assert!(accounts.under_way().count() <= MOST_UNDER_WAY);
+                assert!(accounts.latest().count() <= MOST_LINES);
+                assert!(accounts.latest().all(|line| line.bytes().count() <= crate::line::LONGEST));
+                for (source, target) in accounts.pairs().map(|pair| pair.names()) {
+                    assert!(source.bytes().len() + target.bytes().len() <= 192);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Every system call, every touch of errno and every foreign pointer: the unsafe floor of the house.
+//!
+//! System calls are made by instruction, not through the C library: its `syscall` is one of our
+//! own doors, its wrappers are cancellation points, set errno and may be another preload's. Each
+//! function here says in its type what it may be given; none of them allocates, locks or sets
+//! errno, so each may be called in a signal handler.
+//!
+//! A file uses only what stands above it in this list.
+#![no_std]
+#![doc(html_no_source)]
+#![expect(unsafe_code, reason = "makes the system calls; every block says on what it relies")]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod errno;
+pub mod signal_name;
+
+mod copy;
+mod fd_info;
+mod fiemap;
+mod file;
+mod host;
+mod memory;
+mod next;
+mod pages;
+mod pipe;
+mod raw;
+mod reader;
+mod share;
+mod text;
+mod thread;
+mod transfer;
+
+pub use libc::{SIGXFSZ, ssize_t};
+
+pub use copy::{
+    Args, COPY_FILE_RANGE, NextCopy, OffsetPointer, copy_file_range, put_offset, read_offset,
+    touch_offset, write_offset,
+};
+pub use fd_info::{
+    Filesystem, FilesystemName, Kind, Opening, Stat, filesystem, is_copy_file_range_missing,
+    is_immutable, is_same_description, is_swap_file, opening, seals, stat, zero_length_copy,
+    zero_length_copy_at,
+};
+pub use fiemap::{Map, Sharing, is_beyond_filesystem, next_data, shares_blocks};
+pub use file::{
+    Identity, Opened, Readiness, close, duplicate_high, getcwd, identify, is_terminal, open_append,
+    position, readlink_fd, set_position, wait_writable, write, write_at_end, write_no_wait,
+};
+pub use host::{
+    environment, executed_as, exit, is_secure, map_shared, monotonic_ns, next_copy_file_range,
+    private_words, realtime_ns,
+};
+pub use memory::{Arena, Buffers, Kept, SetOnce};
+pub use next::{NextExit, NextIoctl, NextSendfile, NextSymbol};
+pub use pages::{pages_of, pages_present};
+pub use pipe::Pipe;
+pub use reader::Reader;
+pub use share::{
+    Argument, CloneRange, DedupeRange, DedupeTarget, FICLONE, FICLONERANGE, FIDEDUPERANGE, IOCTL,
+    ioctl, sendfile,
+};
+pub use text::Text;
+pub use thread::{
+    Cancellation, HeldSignals, KeptErrno, SignalGuard, comm, errno, file_size_limit,
+    file_size_limited, getpid, gettid, ignore, raise, set_errno, sleep_until, test_cancel,
+    thread_mark, yield_now,
+};
+pub use transfer::{
+    Deduped, Range, clone_range, copy_range, dedupe_range, extend, preallocate, punch_hole,
+    read_at, write_at,
+};

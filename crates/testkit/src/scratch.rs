@@ -1,0 +1,74 @@
+//! A directory of its own for each test.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// An empty directory that goes away with this value.
+pub struct Scratch(PathBuf);
+
+impl Default for Scratch {
+    fn default() -> Scratch {
+        Scratch::new()
+    }
+}
+
+impl Scratch {
+    /// Below the system's directory for temporary files.
+    pub fn new() -> Scratch {
+        Scratch::below(&std::env::temp_dir())
+    }
+
+    /// Below `parent`, e.g. a filesystem's mount point.
+    pub fn below(parent: &Path) -> Scratch {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = parent.join(format!("cfr-test-{}-{number}", std::process::id()));
+        fs::create_dir(&path).expect("a new directory");
+        Scratch(path)
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The path of a file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Lets every user write to it.
+    pub fn open_to_all(&self) {
+        let mode = fs::Permissions::from_mode(0o777);
+        fs::set_permissions(&self.0, mode).expect("it is ours");
+    }
+
+    /// A new file in it with this content.
+    pub fn write(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.file(name);
+        fs::write(&path, content).expect("can be written");
+        path
+    }
+
+    /// A new file in it of `len` bytes that do not compress and do not repeat.
+    pub fn random(&self, name: &str, len: usize) -> PathBuf {
+        let mut state = 0x9e37_79b9_7f4a_7c15u64 ^ len as u64;
+        let bytes: Vec<u8> = (0..len)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                (state >> 24) as u8
+            })
+            .collect();
+        self.write(name, &bytes)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,115 @@
+//! The door `ioctl`: ioctl(2) with the requests that share blocks, FICLONE, FICLONERANGE and
+//! FIDEDUPERANGE.
+//!
+//! Every other request goes on with its arguments as they came, to the next library's `ioctl`, or to
+//! the kernel where there is none yet: hence the function is written in instructions, at most ten of
+//! them.
+#![expect(unsafe_code, reason = "exports a C symbol and makes system calls by instruction")]
+#![expect(unreachable_pub, reason = "the linker exports what is public")]
+
+use super::{encode, fail, passed_on, watches};
+use crate::pass_on::{Ioctl, NEXT_IOCTL};
+use cfr_engine::hook::Door;
+use cfr_sys::{Argument, FICLONE, FICLONERANGE, FIDEDUPERANGE, IOCTL};
+use core::arch::naked_asm;
+use core::ffi::{c_int, c_ulong};
+
+/// ioctl(2). Three words: on both architectures a variadic function gets its one further argument
+/// where one with three parameters would.
+///
+/// # Safety
+///
+/// As for the request.
+#[cfg(target_arch = "x86_64")]
+#[unsafe(naked)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> c_int {
+    naked_asm!(
+        // The kernel, too, looks at 32 bits of the request.
+        "cmp esi, {ficlone}",
+        "je {door}",
+        "cmp esi, {ficlonerange}",
+        "je {door}",
+        "cmp esi, {fideduperange}",
+        "je {door}",
+        "mov rax, qword ptr [rip + {next}]",
+        "test rax, rax",
+        "je 2f",
+        "jmp rax",
+        "2:",
+        "mov eax, {number}",
+        "syscall",
+        "cmp rax, -4095",
+        "jae 3f",
+        "ret",
+        "3:",
+        "mov rdi, rax",
+        "jmp {fail}",
+        ficlone = const FICLONE,
+        ficlonerange = const FICLONERANGE,
+        fideduperange = const FIDEDUPERANGE,
+        number = const IOCTL,
+        door = sym door,
+        next = sym NEXT_IOCTL,
+        fail = sym fail,
+    )
+}
+
+/// As for x86-64.
+///
+/// # Safety
+///
+/// As for x86-64.
+#[cfg(target_arch = "aarch64")]
+#[unsafe(naked)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> c_int {
+    naked_asm!(
+        "movz w16, #({ficlone} & 0xffff)",
+        "movk w16, #({ficlone} >> 16), lsl #16",
+        "cmp w1, w16",
+        "b.eq 4f",
+        "movz w16, #({ficlonerange} & 0xffff)",
+        "movk w16, #({ficlonerange} >> 16), lsl #16",
+        "cmp w1, w16",
+        "b.eq 4f",
+        "movz w16, #({fideduperange} & 0xffff)",
+        "movk w16, #({fideduperange} >> 16), lsl #16",
+        "cmp w1, w16",
+        "b.eq 4f",
+        "adrp x16, {next}",
+        "ldr x16, [x16, :lo12:{next}]",
+        "cbz x16, 2f",
+        "br x16",
+        "2:",
+        "mov x8, #{number}",
+        "svc 0",
+        "cmn x0, #4095",
+        "b.cs 3f",
+        "ret",
+        "3:",
+        "b {fail}",
+        "4:",
+        "b {door}",
+        ficlone = const FICLONE,
+        ficlonerange = const FICLONERANGE,
+        fideduperange = const FIDEDUPERANGE,
+        number = const IOCTL,
+        door = sym door,
+        next = sym NEXT_IOCTL,
+        fail = sym fail,
+    )
+}
+
+extern "C-unwind" fn door(fd: c_int, request: usize, argument: usize) -> c_int {
+    let call = Ioctl { fd, request, argument: Argument::new(argument) };
+    let result = if watches(Door::Ioctl) {
+        passed_on(|| call.watched())
+    } else {
+        match call.call_next() {
+            Some(result) => return result,
+            None => encode(call.ask_kernel()),
+        }
+    };
+    c_int::try_from(result).unwrap_or(c_int::MAX)
+}

@@ -1,0 +1,142 @@
+//! The door `syscall`: syscall(2) for the number of copy_file_range(2).
+//!
+//! Every other number goes on with all six arguments, the stack and errno as they came: to the
+//! next library's `syscall`, so that other preloads keep seeing what they saw, or to the kernel
+//! where there is none yet. Hence the function is written in instructions: it must have no frame
+//! when, say, clone(2) returns on another stack.
+#![expect(unsafe_code, reason = "exports a C symbol and makes system calls by instruction")]
+#![expect(unreachable_pub, reason = "the linker exports what is public")]
+
+use super::{encode, enter, fail, refused};
+use crate::route::{self, NEXT_SYSCALL};
+use cfr_engine::hook::Door;
+use cfr_sys::{self as sys, Args, COPY_FILE_RANGE, OffsetPointer};
+use core::arch::naked_asm;
+use core::ffi::{c_int, c_long, c_uint};
+
+/// syscall(2). Seven words: on both architectures a variadic function of integers gets them
+/// where one with seven parameters would.
+///
+/// # Safety
+///
+/// As for the system call of that number.
+#[cfg(target_arch = "x86_64")]
+#[unsafe(naked)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syscall(
+    number: c_long,
+    arg1: c_long,
+    arg2: c_long,
+    arg3: c_long,
+    arg4: c_long,
+    arg5: c_long,
+    arg6: c_long,
+) -> c_long {
+    naked_asm!(
+        // The kernel, too, looks at 32 bits of the number.
+        "cmp edi, {copy_file_range}",
+        "je {door}",
+        "mov rax, qword ptr [rip + {next}]",
+        "test rax, rax",
+        "je 2f",
+        "jmp rax",
+        "2:",
+        "mov rax, rdi",
+        "mov rdi, rsi",
+        "mov rsi, rdx",
+        "mov rdx, rcx",
+        "mov r10, r8",
+        "mov r8, r9",
+        "mov r9, qword ptr [rsp + 8]",
+        "syscall",
+        "cmp rax, -4095",
+        "jae 3f",
+        "ret",
+        "3:",
+        "mov rdi, rax",
+        "jmp {fail}",
+        copy_file_range = const COPY_FILE_RANGE,
+        door = sym door,
+        next = sym NEXT_SYSCALL,
+        fail = sym fail,
+    )
+}
+
+/// As for x86-64.
+///
+/// # Safety
+///
+/// As for x86-64.
+#[cfg(target_arch = "aarch64")]
+#[unsafe(naked)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syscall(
+    number: c_long,
+    arg1: c_long,
+    arg2: c_long,
+    arg3: c_long,
+    arg4: c_long,
+    arg5: c_long,
+    arg6: c_long,
+) -> c_long {
+    naked_asm!(
+        "cmp w0, #{copy_file_range}",
+        "b.eq 4f",
+        "adrp x16, {next}",
+        "ldr x16, [x16, :lo12:{next}]",
+        "cbz x16, 2f",
+        "br x16",
+        "2:",
+        "mov x8, x0",
+        "mov x0, x1",
+        "mov x1, x2",
+        "mov x2, x3",
+        "mov x3, x4",
+        "mov x4, x5",
+        "mov x5, x6",
+        "svc 0",
+        "cmn x0, #4095",
+        "b.cs 3f",
+        "ret",
+        "3:",
+        "b {fail}",
+        "4:",
+        "b {door}",
+        copy_file_range = const COPY_FILE_RANGE,
+        door = sym door,
+        next = sym NEXT_SYSCALL,
+        fail = sym fail,
+    )
+}
+
+/// The arguments of copy_file_range(2) in words: the upper halves of `int`s count for nothing.
+extern "C-unwind" fn door(
+    _number: c_long,
+    fd_in: c_long,
+    off_in: *mut i64,
+    fd_out: c_long,
+    off_out: *mut i64,
+    len: usize,
+    flags: c_long,
+) -> isize {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "as the kernel does"
+    )]
+    let args = Args {
+        fd_in: fd_in as c_int,
+        off_in: OffsetPointer::new(off_in),
+        fd_out: fd_out as c_int,
+        off_out: OffsetPointer::new(off_out),
+        len,
+        flags: flags as c_uint,
+    };
+    if !route::is_open(Door::Syscall, args.flags) {
+        return enter(Door::Syscall, &args);
+    }
+    match sys::copy_file_range(&args) {
+        Ok(count) => encode(Ok(count)),
+        Err(errno) => refused(Door::Syscall, &args, errno),
+    }
+}

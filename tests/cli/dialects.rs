@@ -1,0 +1,253 @@
+//! `cfr dialects`, and the launcher's word on settings that cannot go together. What the rules do is
+//! held by tests/conformance.
+
+use cfr_engine::dialect::{ALL, Dialect, When};
+use cfr_testkit::{
+    Filesystems, Output, Run, Scratch, compile, find_program, launcher, library, project, skip,
+};
+use serde_json::Value;
+
+fn cfr<const COUNT: usize>(words: [&str; COUNT]) -> Output {
+    Run::bare(launcher()).args(words).output()
+}
+
+/// Every rule of every dialect, in order, with its answer, reason and source.
+#[test]
+fn all_of_them_are_printed_in_order() {
+    let text = cfr(["dialects"]).stdout;
+    let mut rest = text.as_str();
+    for dialect in ALL {
+        for rule in dialect.rules {
+            let errno = rule.ruling.errno().map_or("0", |errno| errno.name().unwrap());
+            for word in [rule.id, errno, rule.why, rule.source.text()] {
+                let at = rest.find(word);
+                rest = &rest[at.unwrap_or_else(|| panic!("{} {word}\n{text}", dialect.name))..];
+            }
+        }
+    }
+}
+
+#[test]
+fn one_of_them_by_either_name() {
+    let by_name = cfr(["dialects", "freebsd-14"]).stdout;
+    assert!(by_name.starts_with("freebsd-14 (or freebsd): ") && !by_name.contains("linux-5"));
+    assert_eq!(cfr(["dialects", "freebsd"]).stdout, by_name);
+}
+
+#[test]
+fn as_json() {
+    let output = Run::bare(launcher()).args(["dialects", "--format", "json"]).ok();
+    let dialects: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(dialects.as_array().unwrap().len(), ALL.len());
+    for (shown, dialect) in dialects.as_array().unwrap().iter().zip(ALL) {
+        assert_eq!(shown["name"], dialect.name);
+        assert_eq!(shown["rules"].as_array().unwrap().len(), dialect.rules.len());
+        for (shown, rule) in shown["rules"].as_array().unwrap().iter().zip(dialect.rules) {
+            assert_eq!(
+                (shown["id"].as_str(), shown["why"].as_str()),
+                (Some(rule.id), Some(rule.why))
+            );
+            let moving = rule.when == When::Moving;
+            assert_eq!(shown["when"] == "moving", moving, "{}", rule.id);
+        }
+    }
+    assert_eq!(
+        dialects[0]["flags"],
+        serde_json::json!(["COPY_FR_COPY", "COPY_FR_REFLINK", "COPY_FR_DEDUP"])
+    );
+}
+
+#[test]
+fn an_unknown_name_is_refused_with_the_known_ones() {
+    let output = cfr(["dialects", "freebsd-12"]);
+    assert_eq!((output.status, output.stdout.as_str()), (Some(125), ""));
+    for name in ["'freebsd-12'", "freebsd-14", "glibc-2.27", "extended"] {
+        assert!(output.stderr.contains(name), "{}", output.stderr);
+    }
+}
+
+/// Every copy would fail: that is said before the program runs.
+#[test]
+fn default_flags_that_the_dialect_does_not_know_are_refused() {
+    for (dialect, flag, legal) in [
+        ("linux", "COPY_FR_REFLINK", "linux-5.19; legal there: 0\n"),
+        ("extended", "COPY_FILE_RANGE_CLONE", "0, COPY_FR_COPY, COPY_FR_REFLINK, COPY_FR_DEDUP\n"),
+        ("freebsd-15", "COPY_FR_COPY", "legal there: 0, COPY_FILE_RANGE_CLONE\n"),
+    ] {
+        let output = cfr(["run", "--dialect", dialect, "--default-flags", flag, "echo", "ran"]);
+        assert_eq!((output.status, output.stdout.as_str()), (Some(125), ""), "{dialect} {flag}");
+        assert!(output.stderr.starts_with(&format!("cfr: --default-flags: '{flag}'")));
+        assert!(output.stderr.ends_with(legal), "{output:?}");
+    }
+    let output = cfr(["run", "--default-flags", "COPY_FR_REFLINK", "echo", "ran"]);
+    assert_eq!((output.status, output.stdout.as_str()), (Some(0), "ran\n"));
+}
+
+/// In a process that was merely preloaded it costs a warning, and calls without flags have none.
+#[test]
+fn default_flags_that_the_dialect_does_not_know_are_not_used() {
+    let scratch = Scratch::new();
+    let (source, target) = (scratch.random("source", 1000), scratch.file("target"));
+    let program = compile("drivers/syscall_copy.c", "syscall_copy", &[]);
+    let run = |name: &str, value: &str| {
+        Run::preloaded(&program)
+            .args([&source, &target])
+            .env("CFR_DIALECT", "freebsd")
+            .env("CFR_DEFAULT_FLAGS", "COPY_FR_REFLINK")
+            .env(name, value)
+            .output()
+    };
+    let output = run("CFR_LOG", "info");
+    assert_eq!(output.status, Some(0), "{output:?}");
+    let warning = "cfr: CFR_DEFAULT_FLAGS: 'COPY_FR_REFLINK' is no flag of the dialect freebsd-14";
+    assert_eq!(output.stderr.matches(warning).count(), 1, "{output:?}");
+    assert!(output.calls()[0].ends_with(" = 1000 (kernel)"), "{output:?}");
+    assert_eq!(run("CFR_LOG", "off").status, Some(0));
+    assert_eq!(run("CFR_STRICT", "yes").status, Some(125));
+}
+
+/// Flags work in a program that was never told of a log, and its other calls stay the kernel's.
+#[test]
+fn flags_need_no_log() {
+    let scratch = Scratch::new();
+    let source = scratch.random("source", 100_000);
+    let include = format!("-I{}", project().join("include").display());
+    let program = compile("drivers/own_wrapper.c", "own_wrapper", &[&include]);
+    let run = |settings: &[(&str, &str)]| {
+        let mut run = Run::bare(&program)
+            .args(["copy".as_ref(), source.as_path(), &scratch.file("target")])
+            .env("LD_PRELOAD", library());
+        for (name, value) in settings {
+            run = run.env(name, value);
+        }
+        run.output()
+    };
+    let output = run(&[("CFR_LOG", "off")]);
+    assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""));
+    let output = run(&[("CFR_LOG", "off"), ("CFR_FORWARD", "next")]);
+    assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""));
+    // At a door that is not watched the kernel gets them, and takes none.
+    let output = run(&[("CFR_LOG", "off"), ("CFR_DOORS", "copy_file_range")]);
+    assert_eq!(output.status, Some(1), "{output:?}");
+    for dialect in ["linux-5.19", "freebsd", "glibc-2.27"] {
+        let output = run(&[("CFR_LOG", "off"), ("CFR_DIALECT", dialect)]);
+        assert!(output.stderr.contains("Invalid argument"), "{dialect} {output:?}");
+    }
+}
+
+/// What each level of the log says of a call that broke a rule.
+#[test]
+fn levels() {
+    let scratch = Scratch::new();
+    let source = scratch.write("source", b"0123456789");
+    let script = "import os, sys\n\
+                  fd = os.open(sys.argv[1], os.O_RDWR)\n\
+                  try: os.copy_file_range(fd, fd, 5, 0, 1)\n\
+                  except OSError as error: assert error.errno == 22\n\
+                  os.copy_file_range(fd, fd, 5, 0, 5)\n";
+    let Some(python) = find_program("python3") else {
+        return skip("cli::dialects::levels", "python3 is not installed");
+    };
+    let lines = |level: &str, dialect: &str| {
+        let output = Run::preloaded(&python)
+            .args(["-c".as_ref(), script.as_ref(), source.as_os_str()])
+            .env("CFR_LOG", level)
+            .env("CFR_DIALECT", dialect)
+            .ok();
+        let count = |word: &str| output.stderr.matches(word).count();
+        (
+            count(" copy_file_range(3"),
+            count("--- warn: rule overlap: "),
+            count("--- info: rule overlap: "),
+        )
+    };
+    // The kernel says so in the one, the library in the other.
+    for (level, by_kernel, by_library) in [
+        ("off", (0, 0, 0), (0, 0, 0)),
+        ("error", (0, 0, 0), (0, 0, 0)),
+        ("warn", (0, 0, 0), (1, 1, 0)),
+        ("info", (2, 0, 1), (2, 1, 0)),
+    ] {
+        assert_eq!(lines(level, "extended"), by_kernel, "{level}");
+        assert_eq!(lines(level, "freebsd-14"), by_library, "{level}");
+    }
+}
+
+/// What two of the pages recommend for files with holes: a loop over the data, until each range is
+/// copied.
+#[test]
+fn a_loop_over_data_keeps_the_holes() {
+    const TEST: &str = "cli::dialects::a_loop_over_data_keeps_the_holes";
+    let script = "import os, sys\n\
+                  def data(fd):\n    \
+                      at, size = 0, os.fstat(fd).st_size\n    \
+                      while at < size:\n        \
+                          try: begin = os.lseek(fd, at, os.SEEK_DATA)\n        \
+                          except OSError: return\n        \
+                          at = os.lseek(fd, begin, os.SEEK_HOLE)\n        \
+                          yield begin, at\n\
+                  source = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)\n\
+                  target = os.open(sys.argv[2], os.O_RDWR | os.O_CREAT)\n\
+                  for at in range(0, 8 << 20, 1 << 20): os.pwrite(source, b'x' * 70000, at)\n\
+                  os.ftruncate(source, 9 << 20)\n\
+                  for begin, end in list(data(source)):\n    \
+                      while begin < end:\n        \
+                          done = os.copy_file_range(source, target, end - begin, begin, begin)\n        \
+                          assert 0 < done <= end - begin\n        \
+                          begin += done\n\
+                  os.ftruncate(target, 9 << 20)\n\
+                  found = list(data(source))\n\
+                  assert found == list(data(target)) and len(found) == 8, found\n\
+                  assert os.pread(source, 9 << 20, 0) == os.pread(target, 9 << 20, 0)\n";
+    let Some(python) = find_program("python3") else {
+        return skip(TEST, "python3 is not installed");
+    };
+    let filesystems = Filesystems::mount(TEST);
+    for (name, place) in filesystems.iter().filter(|(name, _)| *name != "overlay") {
+        for dialect in ["freebsd-14", "freebsd-15", "linux-4.15"] {
+            let scratch = Scratch::below(place);
+            let files = [scratch.file("source"), scratch.file("target")];
+            let output = Run::preloaded(&python)
+                .args(["-c".as_ref(), script.as_ref(), files[0].as_os_str(), files[1].as_os_str()])
+                .env("CFR_DIALECT", dialect)
+                .output();
+            assert_eq!(output.status, Some(0), "{name} {dialect}: {output:?}");
+            assert!(output.calls().len() >= 8, "{name} {dialect}: {output:?}");
+        }
+    }
+}
+
+/// The pages of docs/ are made of the same tables.
+pub fn page() -> String {
+    let mut page = String::from(
+        "# Dialects\n\nWhat each dialect says of a call, in order: where a call breaks several rules, the\n\
+         first decides. *Before* is looked at before anything moves, *moving* by whoever moves the\n\
+         bytes. Made from the library's own tables (`UPDATE=1 cargo test docs`); `cfr dialects`\n\
+         prints the same.\n",
+    );
+    for dialect in ALL {
+        page.push_str(&section(dialect));
+    }
+    page
+}
+
+fn section(dialect: &Dialect) -> String {
+    let alias = dialect.alias.map_or_else(String::new, |alias| format!(", `{alias}`"));
+    let flags: Vec<_> = dialect.modes.iter().filter_map(|mode| mode.name()).collect();
+    let flags = if flags.is_empty() { "none".to_owned() } else { flags.join(", ") };
+    let mut section = format!(
+        "\n## `{}`{alias}\n\n{}.\nFlags besides 0: {flags}.\n\n\
+         | | rule | answer | when | condition | source |\n|---|---|---|---|---|---|\n",
+        dialect.name, dialect.about
+    );
+    for (number, rule) in dialect.rules.iter().enumerate() {
+        let answer = rule.ruling.errno().map_or("0", |errno| errno.name().unwrap());
+        let when = if rule.when == When::Before { "before" } else { "moving" };
+        let (id, why, source) = (rule.id, rule.why, rule.source.text());
+        section.push_str(&format!(
+            "| {} | {id} | {answer} | {when} | {why} | {source} |\n",
+            number + 1
+        ));
+    }
+    section
+}

@@ -1,0 +1,943 @@
+//! Expectations: each that can be written holds and fails on real programs and filesystems, says so, and
+//! never holds because nothing was seen.
+
+use cfr_testkit::{
+    Filesystems, Output, Run, Scratch, call, compile, compile_text, find_program, launcher, skip,
+};
+use serde_json::{Value, json};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+/// Each as `--expect`.
+fn expecting<'a>(expressions: &[&'a str]) -> impl Iterator<Item = &'a str> + use<'a> {
+    expressions.iter().flat_map(|one| ["--expect", one]).collect::<Vec<_>>().into_iter()
+}
+
+/// `cfr run` with these expectations and this command line, in this directory.
+fn run<S: AsRef<OsStr>>(
+    place: &Path,
+    expressions: &[&str],
+    command: impl IntoIterator<Item = S>,
+) -> Run {
+    let run = Run::bare(launcher()).args(["run"]).args(expecting(expressions)).args(["--"]);
+    run.args(command).within(place)
+}
+
+fn witness(path: &Path) -> Value {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    assert!(text.ends_with("}\n") && text.lines().count() == 1, "{text}");
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// Of a run of this script, which of the expectations held: all of `hold`, none of `fail`.
+#[track_caller]
+fn assert_judged(place: &Path, options: &[&str], script: &str, hold: &[&str], fail: &[&str]) {
+    let scratch = Scratch::new();
+    let file = scratch.file("witness");
+    let expressions: Vec<_> = hold.iter().chain(fail).copied().collect();
+    let run = Run::bare(launcher()).args(["run"]).args(options).args(["--witness"]).args([&file]);
+    let run = run.args(expecting(&expressions)).args(["--", "sh", "-euc", script]);
+    let output = run.within(place).output();
+    let witness = witness(&file);
+    let shown = |expression: &str| format!("{script}: {expression}\n{output:#?}\n{witness:#}");
+    let verdicts = witness["expectations"].as_array().unwrap();
+    assert_eq!(verdicts.len(), expressions.len());
+    for (verdict, expression) in verdicts.iter().zip(&expressions) {
+        assert_eq!(verdict["expression"], *expression);
+        assert_eq!(verdict["held"], hold.contains(expression), "{}", shown(expression));
+        // What does not hold is said in a line of its own, and nothing else is.
+        let line =
+            format!("cfr: expected {expression}, but {}\n", verdict["actual"].as_str().unwrap());
+        assert_eq!(
+            output.stderr.contains(&line),
+            fail.contains(expression),
+            "{}",
+            shown(expression)
+        );
+    }
+    assert_eq!(witness["held"], fail.is_empty());
+    let status = if fail.is_empty() { 0 } else { 123 };
+    assert_eq!((output.status, &witness["cfr_status"]), (Some(status), &json!(status)));
+    assert_eq!((&witness["status"], &witness["signal"]), (&json!(0), &Value::Null));
+}
+
+/// Python, with the C library's functions by name.
+const PYTHON: &str = "import ctypes, errno, fcntl, os, struct\n\
+    c = ctypes.CDLL(None)\n\
+    a, b = os.open('a', os.O_RDONLY), os.open('b', os.O_RDWR | os.O_CREAT)\n";
+
+fn python(lines: &str) -> String {
+    format!("python3 - << 'END'\n{PYTHON}{lines}END\n")
+}
+
+fn has_python(test: &str) -> bool {
+    let has_it = find_program("python3").is_some();
+    if !has_it {
+        skip(test, "python3 is not installed");
+    }
+    has_it
+}
+
+// What can be expected.
+
+/// Every name and every word, on files anywhere.
+#[test]
+fn what_every_filesystem_has() {
+    let scratch = Scratch::new();
+    let place = scratch.path();
+    scratch.random("a", 300_000);
+    // Two calls, of which the second meets the end.
+    let cat = "cat a > b";
+    assert_judged(
+        place,
+        &[],
+        cat,
+        &["calls=2", "calls>=2", "calls<=2", "calls>1", "calls<3", "calls==2", "calls!=3"],
+        &[
+            "calls=1", "calls>=3", "calls<=1", "calls>2", "calls<2", "calls==3", "calls!=2",
+            "no calls",
+        ],
+    );
+    assert_judged(
+        place,
+        &[],
+        cat,
+        &[
+            "bytes=300000",
+            "bytes>=292K",
+            "bytes<1M",
+            "bytes<1G",
+            "bytes < 1T",
+            "no error",
+            "no errors",
+            "errors=0",
+            "programs=2",
+            "end_of_file=1",
+            "unfinished=0",
+            "no unfinished",
+            "lines_lost=0",
+            "kernel=2",
+            "reflink=0",
+            "no emulated",
+            "copy_file_range=2",
+            "no ioctl",
+            "EXDEV=0",
+            "no EXDEV",
+            "method=kernel",
+            "method=reflink,kernel",
+            "method!=emulated,reflink",
+            "door=copy_file_range",
+            "door = ioctl , copy_file_range",
+            "door!=syscall",
+            "error!=EXDEV",
+            "differing<1",
+            "no differing",
+        ],
+        &[
+            "bytes>300000",
+            "bytes>=293K",
+            "bytes>1M",
+            "no bytes",
+            "no byte",
+            "errors>0",
+            "programs>2",
+            "no programs",
+            "no end_of_file",
+            "unfinished>0",
+            "lines_lost>=1",
+            "no kernel",
+            "reflink>=1",
+            "no copy_file_range",
+            "ioctl>0",
+            "EXDEV>=1",
+            "differing>=1",
+            "method=reflink",
+            "method=none",
+            "method!=kernel",
+            "method!=reflink,kernel",
+            "door=ioctl",
+            "door!=copy_file_range",
+            "error=EXDEV",
+        ],
+    );
+    assert_judged(
+        place,
+        &["--backend", "emulate"],
+        cat,
+        &["method=emulated", "emulated=1", "no kernel"],
+        &["method!=emulated", "no emulated", "method=kernel"],
+    );
+    assert_judged(
+        place,
+        &["--forward", "next"],
+        cat,
+        &["method=next", "next=2"],
+        &["method!=next", "no next"],
+    );
+    // Nothing was called: what says that there was something fails.
+    assert_judged(
+        place,
+        &[],
+        "true",
+        &["no call", "no error", "method!=kernel", "door!=ioctl", "error!=EXDEV", "bytes=0"],
+        &["calls>=1", "method=kernel", "method=none", "door=ioctl", "error=EXDEV", "bytes>0"],
+    );
+    // Faults: cat goes on by read(2) and write(2).
+    assert_judged(
+        place,
+        &["--inject", "error=EXDEV"],
+        cat,
+        &["injected=1", "error=EXDEV", "method=none", "no delayed", "no byte"],
+        &["no injected", "delayed>0", "no EXDEV", "no error", "method=kernel"],
+    );
+    assert_judged(
+        place,
+        &["--inject", "delay_enter=1ms"],
+        cat,
+        &["delayed=2", "no injected", "method=kernel"],
+        &["no delayed", "injected>=1"],
+    );
+    // A log that takes no line.
+    assert_judged(
+        place,
+        &["--log", "info", "-o", "/dev/full"],
+        cat,
+        &["lines_lost=2", "calls=2"],
+        &["no lines_lost"],
+    );
+    // Killed within the call.
+    let script = "(ulimit -f 0; exec cat a > c) || true";
+    assert_judged(place, &[], script, &["unfinished=1", "no calls"], &["no unfinished"]);
+}
+
+#[test]
+fn doors_and_errors() {
+    if !has_python("cli::expect::doors_and_errors") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let place = scratch.path();
+    scratch.random("a", 300_000);
+    let script = python(
+        "assert c.syscall(os.uname().machine == 'x86_64' and 326 or 285, a, 0, b, 0, 5, 0) == 5\n\
+         assert c.sendfile(b, a, 0, 6) == 6\n\
+         assert c.sendfile64(b, a, 0, 7) == 7\n",
+    );
+    assert_judged(
+        place,
+        &[],
+        &script,
+        &[
+            "syscall=1",
+            "sendfile=1",
+            "sendfile64=1",
+            "bytes=18",
+            "door=syscall,sendfile,sendfile64",
+        ],
+        &["no syscall", "no sendfile", "no sendfile64", "door=syscall", "door!=sendfile64"],
+    );
+    let fails = "assert c.copy_file_range(99, 0, b, 0, 5, 0) == -1\n";
+    assert_judged(
+        place,
+        &[],
+        &python(fails),
+        &[
+            "error=EBADF",
+            "EBADF=1",
+            "errors=1",
+            "error=EBADF,EXDEV",
+            "method!=none",
+            "no byte",
+            "no EXDEV",
+            "no EWOULDBLOCK",
+        ],
+        &["no error", "no errors", "no EBADF", "error=EXDEV", "error!=EBADF", "method=kernel"],
+    );
+    let also = "assert c.copy_file_range(a, 0, b, 0, 5, 64) == -1\n";
+    assert_judged(
+        place,
+        &[],
+        &python(&format!("{fails}{also}")),
+        &["error=EBADF,EINVAL", "errors=2"],
+        &["error=EBADF", "error=EINVAL", "error=EXDEV,EINVAL"],
+    );
+    // A rule answers, and nobody is asked to move any.
+    let rule = "assert c.copy_file_range(a, 0, b, 0, 1 << 20, 0) == -1\n";
+    assert_judged(
+        place,
+        &["--dialect", "linux-4.15"],
+        &python(rule),
+        &["method=none", "none=1", "error=EINVAL"],
+        &["no none", "method!=none", "method=kernel"],
+    );
+}
+
+/// What only btrfs and xfs do, and what is asked of them after each copy.
+#[test]
+fn sharing() {
+    const TEST: &str = "cli::expect::sharing";
+    if !has_python(TEST) {
+        return;
+    }
+    let filesystems = Filesystems::mount(TEST);
+    let next = compile("shims/overwriting_copy.c", "expect_overwriting.so", &["-shared", "-fPIC"]);
+    let next = next.to_str().unwrap();
+    let copier = compile("drivers/launcher_copy.c", "expect_copier", &[next]);
+    for (_, place) in filesystems.iter().filter(|(name, _)| matches!(*name, "xfs" | "btrfs")) {
+        let scratch = Scratch::below(place);
+        let place = scratch.path();
+        let source = scratch.random("a", 256 << 10);
+        scratch.write("same", &fs::read(&source).unwrap());
+        scratch.write("other", &vec![7; 256 << 10]);
+        assert_judged(
+            place,
+            &["--shared", "yes"],
+            "cp a b",
+            &["method=reflink", "reflink=1", "door=ioctl", "shared=1", "no not_shared", "no error"],
+            &["no reflink", "method!=reflink", "door!=ioctl", "no shared", "not_shared>0"],
+        );
+        // The kernel's copy shares too; the library's own does not.
+        assert_judged(
+            place,
+            &["--shared", "yes", "--backend", "emulate"],
+            "cat a > c",
+            &["not_shared=1", "no shared", "no partly_shared"],
+            &["no not_shared", "shared>=1", "partly_shared>=1", "method=reflink"],
+        );
+        let script = format!("exec {} copy a d", copier.display());
+        assert_judged(
+            place,
+            &["--shared", "yes", "--forward", "next"],
+            &script,
+            &["partly_shared=1"],
+            &["no partly_shared"],
+        );
+        let dedupe = python(
+            "request = struct.pack('=QQHHI', 0, 65536, 2, 0, 0)\n\
+             for name in ['same', 'other']:\n\
+             \x20   request += struct.pack('=qQQiI', os.open(name, os.O_RDWR), 0, 0, 0, 0)\n\
+             fcntl.ioctl(a, 0xc0189436, bytearray(request))\n",
+        );
+        assert_judged(
+            place,
+            &[],
+            &dedupe,
+            &["method=dedup", "differing=1", "calls=1", "dedup>=1"],
+            &["no dedup", "no differing", "method!=dedup", "method=reflink"],
+        );
+    }
+    // What nobody counts is not expected: it would hold whatever happens.
+    let scratch = Scratch::new();
+    for expression in ["no not_shared", "shared>=1", "partly_shared=0"] {
+        let output = run(scratch.path(), &[expression], ["touch", "ran"]).output();
+        assert_eq!(output.status, Some(125));
+        let said = format!("cfr: --expect '{expression}': needs --shared yes, which counts that\n");
+        assert_eq!((output.stderr, scratch.file("ran").exists()), (said, false));
+    }
+}
+
+/// The example of the manual page: a FICLONE that is refused is no reflink, whatever the copy after it.
+#[test]
+fn was_it_a_reflink() {
+    let filesystems = Filesystems::mount("cli::expect::was_it_a_reflink");
+    for (name, place) in filesystems.iter() {
+        let scratch = Scratch::below(place);
+        scratch.random("a", 300_000);
+        let output = run(scratch.path(), &["method=reflink"], ["cp", "a", "b"]).output();
+        if matches!(name, "xfs" | "btrfs") {
+            assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""), "{name}");
+            continue;
+        }
+        assert_eq!(output.status, Some(123), "{name}: {output:#?}");
+        let said = "cfr: expected method=reflink, but 300000 bytes moved by kernel, none by reflink\n\
+            cfr: 1 of 1 expectations did not hold; cp itself ended with status 0\n\
+            cfr: its calls:\n";
+        assert!(output.stderr.starts_with(said), "{name}: {}", output.stderr);
+        let calls = output.calls();
+        assert!(calls[0].contains("FICLONE") && calls[0].contains(" = -1 E"), "{calls:?}");
+        assert!(calls.iter().any(|call| call.ends_with(" = 300000 (kernel)")), "{calls:?}");
+        assert_eq!(output.stderr.lines().count(), 3 + calls.len(), "{}", output.stderr);
+    }
+}
+
+// Statuses.
+
+#[test]
+fn statuses() {
+    let scratch = Scratch::new();
+    let ended = |expression: &str, script: &str| {
+        let output = run(scratch.path(), &[expression], ["sh", "-c", script]).output();
+        (output.status, output.signal, output.stderr)
+    };
+    let (holds, fails) = ("no call", "calls>=1");
+    assert_eq!(ended(holds, "exit 7"), (Some(7), None, String::new()));
+    assert_eq!(ended(holds, "kill -9 $$"), (Some(137), None, String::new()));
+    assert_eq!(ended(holds, "kill -TERM $$"), (Some(143), None, String::new()));
+    let said = "cfr: all is as expected; status 123 is that of sh itself\n";
+    assert_eq!(ended(holds, "exit 123"), (Some(123), None, said.to_owned()));
+    for (script, how) in [
+        ("exit 0", "ended with status 0"),
+        ("exit 7", "ended with status 7"),
+        ("exit 123", "ended with status 123"),
+        ("kill -9 $$", "was ended by signal 9 (SIGKILL)"),
+        ("kill -SEGV $$", "was ended by signal 11 (SIGSEGV)"),
+        ("kill -40 $$", "was ended by signal 40"),
+    ] {
+        let (status, signal, said) = ended(fails, script);
+        assert_eq!((status, signal), (Some(123), None), "{script}: {said}");
+        let second = said.lines().nth(1).unwrap();
+        let expected = format!("cfr: 1 of 1 expectations did not hold; sh itself {how}");
+        assert_eq!(second, expected, "{script}");
+    }
+    // Ctrl-C is passed on as without expectations, and is said all the same.
+    for expression in [holds, fails] {
+        let (status, signal, said) = ended(expression, "kill -INT $$");
+        assert_eq!((status, signal), (None, Some(2)), "{said}");
+        assert_eq!(said.contains("did not hold"), expression == fails, "{said}");
+    }
+    // One of several is enough; all that fail are said.
+    let all = ["no call", "calls>=1", "no error", "bytes>0"];
+    let output = run(scratch.path(), &all, ["true"]).output();
+    assert_eq!(output.status, Some(123));
+    let said: Vec<_> = output.stderr.lines().collect();
+    assert_eq!(said[0], "cfr: expected calls>=1, but no call was answered");
+    assert_eq!(said[1], "cfr: expected bytes>0, but no byte moved");
+    assert_eq!(said[2], "cfr: 2 of 4 expectations did not hold; true itself ended with status 0");
+    assert!(said[3].starts_with("cfr: no copy was seen: /"), "{said:?}");
+    assert_eq!(said.len(), 4);
+}
+
+/// A process that is killed has told all that it had done.
+#[test]
+fn killed_programs() {
+    let program = compile("drivers/summarized.c", "summarized", &[]);
+    let scratch = Scratch::new();
+    for way in ["SIGKILL", "abort", "crash", "_exit", "exec"] {
+        let output = run(
+            scratch.path(),
+            &["calls=3", "bytes=30", "method=kernel", "no error", "no unfinished"],
+            [program.as_os_str(), OsStr::new("ends"), OsStr::new(way)],
+        );
+        let output = output.output();
+        assert_ne!(output.status, Some(123), "{way}: {output:#?}");
+        let words = [program.as_os_str(), OsStr::new("ends"), OsStr::new(way)];
+        let output = run(scratch.path(), &["calls>3"], words).output();
+        assert_eq!((output.status, output.calls().len()), (Some(123), 3), "{way}: {output:#?}");
+    }
+}
+
+/// The launcher says it before anything runs, with the word, where it stands, and what is legal.
+#[test]
+fn what_makes_no_sense() {
+    let scratch = Scratch::new();
+    for (expression, said) in [
+        ("cals>=1", "column 1: 'cals' is nothing that is counted; legal: calls, bytes, errors, "),
+        ("calls=>1", "column 6: '=>' is no comparison; legal: >=, <=, >, <, =, ==, !="),
+        ("calls>=many", "column 8: 'many' is no number; legal: 0, 1, 2, ..."),
+        ("bytes>=1X", "column 8: '1X' is no number; legal: 0, 1, 2, ..., or one with K, M, G or T"),
+        ("method=fast", "column 8: 'fast' is no method; legal: kernel, next, reflink, dedup, "),
+        (
+            "door=ioctl,gate",
+            "column 12: 'gate' is no door; legal: copy_file_range, syscall, ioctl, ",
+        ),
+        ("error=EFOO", "column 7: 'EFOO' is no error; legal: names of errno(3), as EXDEV"),
+        ("no exdev", "column 4: 'exdev' is nothing that is counted; legal: "),
+        ("calls>=1 calls<3", "column 10: 'calls<3' follows; an expectation ends before that"),
+        ("", "column 1: what stands here is nothing that is counted"),
+        ("\u{1b}[2J", "column 1: '\\u{1b}[2J' is nothing that is counted"),
+    ] {
+        for command in ["run", "trace"] {
+            let run = Run::bare(launcher()).args([command, "--expect", "no error", "--expect"]);
+            let output = run.args([expression, "touch", "ran"]).within(scratch.path()).output();
+            assert_eq!(output.status, Some(125), "{expression:?} {output:#?}");
+            let lines: Vec<_> = output.stderr.lines().collect();
+            assert!(lines[0].starts_with("cfr: --expect '"), "{lines:?}");
+            assert!(lines[0].contains(&format!("': {said}")), "{expression:?}: {lines:?}");
+            assert_eq!(lines.len(), 1);
+            assert!(!scratch.file("ran").exists());
+        }
+    }
+}
+
+// Who is judged.
+
+#[test]
+fn many_processes() {
+    let scratch = Scratch::new();
+    let place = scratch.path();
+    scratch.random("a", 1000);
+    scratch.random("c", 2000);
+    let output = run(place, &["bytes=3000", "programs=3"], ["sh", "-c", "cp a b; cp c d"]).output();
+    assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""));
+    let output = run(place, &["bytes=1000"], ["sh", "-c", "cp a b & cp c d & wait"]).output();
+    assert_eq!(output.status, Some(123), "{output:#?}");
+    let targets = |output: &Output| {
+        let mut names = Vec::new();
+        for call in output.calls().iter().filter(|call| call.contains("000 (kernel)")) {
+            names.extend(["/b>", "/d>"].into_iter().filter(|name| call.contains(name)));
+        }
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(targets(&output), ["/b>", "/d>"], "{output:#?}");
+    if find_program("make").is_none() {
+        return skip("cli::expect::many_processes", "make is not installed");
+    }
+    let makefile = "all: e f g\ne f g:\n\tcp a $@\n";
+    scratch.write("Makefile", makefile.as_bytes());
+    let make = ["make", "--silent", "-j4"];
+    let output = run(place, &["bytes=3000", "programs>=4", "calls>=6"], make).output();
+    assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""), "{output:#?}");
+    let output = run(place, &["calls>=1"], make).output();
+    assert_eq!(output.status, Some(123), "there is nothing to do: {output:#?}");
+}
+
+/// Nothing holds of what nobody could see.
+#[test]
+fn programs_that_cannot_be_seen() {
+    const ALL: [&str; 7] = [
+        "no error",
+        "no call",
+        "calls>=0",
+        "calls>=1",
+        "method!=emulated",
+        "bytes=0",
+        "error!=EXDEV",
+    ];
+    let scratch = Scratch::new();
+    let place = scratch.path();
+    scratch.random("a", 1000);
+    let file = scratch.file("witness");
+    let none_holds = |run: Run, why: &str| {
+        let output = run.within(place).output();
+        assert_eq!(output.status, Some(123), "{output:#?}");
+        for expression in ALL {
+            let said = format!("cfr: expected {expression}, but libcfr.so was not loaded: ");
+            let line = output.stderr.lines().find(|line| line.starts_with(&said));
+            assert!(line.is_some_and(|line| line.contains(why)), "{said}: {output:#?}");
+        }
+        let witness = witness(&file);
+        assert_eq!((&witness["held"], &witness["programs"]), (&json!(false), &json!(0)));
+        assert!(witness["unseen"].as_str().unwrap().contains(why), "{witness:#}");
+        let verdicts = witness["expectations"].as_array().unwrap();
+        assert!(verdicts.iter().all(|verdict| verdict["held"] == false));
+    };
+    let cfr = || {
+        let run = Run::bare(launcher()).args(["run", "--witness"]).args([&file]);
+        run.args(expecting(&ALL)).args(["--"])
+    };
+    let program = compile("drivers/summarized.c", "summarized-static", &["-static"]);
+    none_holds(cfr().args([&program]).args(["ends", "return"]), "statically linked");
+    // What it starts is seen: that is enough for a lower bound, and for nothing else.
+    let text = "#include <stdlib.h>\nint main(void) { return system(\"cp a b\"); }\n";
+    let starter = compile_text(text, "expect-static-starter", &["-static"]);
+    let some = ["calls>=1", "bytes>0", "no emulated", "bytes<2M", "calls>=99"];
+    let output = run(place, &some, [&starter]).output();
+    assert_eq!(output.status, Some(123), "{output:#?}");
+    let failed: Vec<_> =
+        output.stderr.lines().filter(|line| line.contains(": expected ")).collect();
+    assert_eq!(failed.len(), 3, "{output:#?}");
+    for (line, start) in failed.iter().zip([
+        "cfr: expected no emulated, but no call was answered by emulated, and not every call can be seen: ",
+        "cfr: expected bytes<2M, but 1000 bytes moved, and not every call can be seen: ",
+        "cfr: expected calls>=99, but ",
+    ]) {
+        assert!(line.starts_with(start) && line.ends_with("nothing is preloaded"), "{line}");
+    }
+    assert!(!output.calls().is_empty(), "what was seen is shown: {output:#?}");
+    assert_eq!(run(place, &some[..2], [&starter]).output().status, Some(0));
+    // A program of Go's is loaded and goes its own way.
+    let text = "__asm__(\".section .gopclntab,\\\"a\\\",@progbits\\n.byte 1\\n.text\");\n\
+        int main(void) { return 0; }\n";
+    let go = compile_text(text, "expect-go", &[]);
+    let output = run(place, &["no error", "calls>=0"], [&go]).output();
+    assert_eq!(output.status, Some(123), "{output:#?}");
+    let said = "cfr: expected no error, but no call failed, and not every call can be seen: ";
+    assert!(output.stderr.contains(said) && output.stderr.contains("Go program"), "{output:#?}");
+    assert!(!output.stderr.contains("expected calls>=0"), "{output:#?}");
+}
+
+/// Another user's processes may not open the launcher's accounts: that is no noise in theirs.
+#[test]
+fn another_user() {
+    // SAFETY: takes nothing.
+    let user = unsafe { libc::geteuid() };
+    let (Some(setpriv), 0) = (find_program("setpriv"), user) else {
+        return skip("cli::expect::another_user", "needs setpriv and root");
+    };
+    let scratch = Scratch::new();
+    scratch.open_to_all();
+    scratch.random("a", 1000);
+    let options = ["--reuid=64999", "--regid=64999", "--clear-groups", "cp", "a", "b"];
+    let words = [setpriv.to_str().unwrap()].into_iter().chain(options);
+    let output = run(scratch.path(), &["calls>=1"], words).output();
+    assert_eq!(output.status, Some(123), "{output:#?}");
+    let lines: Vec<_> = output.stderr.lines().collect();
+    assert_eq!(lines[0], "cfr: expected calls>=1, but no call was answered");
+    assert!(lines[2].starts_with("cfr: no copy was seen: "), "{lines:?}");
+    assert_eq!(lines.len(), 3);
+    assert_eq!(fs::read(scratch.file("b")).unwrap().len(), 1000);
+}
+
+/// One launcher within another, in every mode: the outer one judges everything, and shows it.
+#[test]
+fn nested_launchers() {
+    let scratch = Scratch::new();
+    let place = scratch.path();
+    scratch.random("a", 1000);
+    for inner in [
+        &["run"][..],
+        &["run", "-c"],
+        &["run", "--expect", "bytes=1000"],
+        &["run", "--witness", "w"],
+        &["trace"],
+        &["trace", "-c"],
+        &["trace", "-o", "log"],
+    ] {
+        let words = || {
+            let script = "\"$CFR\" \"$@\" cp a b; cp a c";
+            ["sh", "-euc", script, "sh"].into_iter().chain(inner.iter().copied())
+        };
+        let run = |expression| run(place, &[expression], words()).env("CFR", launcher());
+        let held = run("bytes=2000").output();
+        assert_eq!(held.status, Some(0), "{inner:?} {held:#?}");
+        assert!(!held.stderr.contains("expected"), "{inner:?} {held:#?}");
+        let failed = run("bytes=1").output();
+        assert_eq!(failed.status, Some(123), "{inner:?} {failed:#?}");
+        let (_, shown) = failed.stderr.split_once("cfr: its calls:\n").unwrap();
+        for name in ["/b>", "/c>"] {
+            let is_it = |line: &&str| line.contains(name) && line.contains(" = 1000 (kernel)");
+            assert_eq!(shown.lines().filter(is_it).count(), 1, "{inner:?} {name} {failed:#?}");
+        }
+    }
+    // The inner one fails by its own, and the outer one passes its status on.
+    let script = "\"$CFR\" run --expect 'no call' cp a b";
+    let output = run(place, &["bytes=1000"], ["sh", "-c", script]).env("CFR", launcher()).output();
+    assert_eq!(output.status, Some(123));
+    assert!(output.stderr.contains("cfr: expected no call, but "), "{output:#?}");
+    assert!(output.stderr.ends_with("cfr: all is as expected; status 123 is that of sh itself\n"));
+}
+
+// What is said.
+
+#[test]
+fn the_last_calls_are_shown() {
+    let program = compile("drivers/summarized.c", "summarized", &[]);
+    let scratch = Scratch::new();
+    for (processes, threads, each) in [(1, 1, 40), (1, 1, 41), (1, 1, 1000), (8, 8, 50)] {
+        let calls = processes * threads * each;
+        let words = ["many".to_owned(), processes.to_string(), threads.to_string(), "3".to_owned()];
+        let words = words.into_iter().chain([each.to_string()]).map(Into::into);
+        let command = [program.clone().into_os_string()].into_iter().chain(words);
+        let output = run(scratch.path(), &["no call"], command).output();
+        assert_eq!(output.status, Some(123));
+        let said = format!("cfr: expected no call, but {calls} calls were answered\n");
+        assert!(output.stderr.starts_with(&said), "{output:#?}");
+        let lines: Vec<_> = output.stderr.lines().skip(3).collect();
+        assert_eq!(lines.len(), calls.min(40), "{output:#?}");
+        for line in &lines {
+            let shown = line.strip_prefix("cfr: ").and_then(call);
+            assert!(shown.is_some_and(|call| call.ends_with(" = 10 (kernel)")), "{line}");
+        }
+        let heading = match calls {
+            40 => "cfr: its calls:".to_owned(),
+            _ => format!("cfr: its calls, the last 40 of {calls} lines:"),
+        };
+        assert_eq!(output.stderr.lines().nth(2).unwrap(), heading);
+        // In the order in which they were made.
+        let times = lines.iter().map(|line| line.split(' ').nth(2).unwrap());
+        assert!(threads > 1 || times.is_sorted(), "{output:#?}");
+    }
+}
+
+/// Lines are those of the log, as its settings have them.
+#[test]
+fn settings_of_the_log_hold() {
+    let scratch = Scratch::new();
+    let place = scratch.path();
+    let name = format!("{}\u{1b}[2J\u{202e}", "n".repeat(200));
+    scratch.random(&name, 1000);
+    let shown = |options: &[&str]| {
+        let run =
+            Run::bare(launcher()).args(["run"]).args(options).args(["--expect", "no call", "cat"]);
+        let output = run.args([&name]).within(place).stdout(scratch.file("b")).output();
+        assert_eq!(output.status, Some(123), "{output:#?}");
+        let is_harmful = |character: char| character.is_control() || character == '\u{202e}';
+        assert!(output.stderr.lines().all(|line| !line.contains(is_harmful)), "{output:#?}");
+        output
+    };
+    let by_default = shown(&[]).calls();
+    assert_eq!(by_default.len(), 2, "{by_default:?}");
+    assert!(by_default[0].contains(&"n".repeat(200)), "{by_default:?}");
+    let without = shown(&["--paths", "no"]).calls();
+    assert!(without[0].starts_with("copy_file_range(3, NULL, 1, NULL, "), "{without:?}");
+    // They are text whatever the log is, and an error has its rule as there.
+    let json = shown(&["--format", "json"]).calls();
+    assert_eq!(json.len(), 2, "{json:?}");
+    let faulty = shown(&["--inject", "error=EIO"]).calls();
+    assert!(faulty[0].ends_with(" = -1 EIO (Input/output error) (none, INJECTED)"), "{faulty:?}");
+    let refused = shown(&["--dialect", "linux-4.15"]).calls();
+    assert!(
+        refused[0].contains(" = -1 EINVAL (Invalid argument) (none, rule past-end)"),
+        "{refused:?}"
+    );
+    // The user's own log has them already.
+    let above = shown(&["--log", "info"]);
+    assert_eq!(above.calls().len(), 2);
+    assert!(above.stderr.ends_with("cfr: its calls are logged above\n"), "{above:#?}");
+    let log = scratch.file("log");
+    let elsewhere = shown(&["--log", "info", "-o", "log"]);
+    let said = format!("cfr: its calls are logged in {}\n", log.display());
+    assert!(elsewhere.calls().is_empty() && elsewhere.stderr.ends_with(&said), "{elsewhere:#?}");
+    assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), 2);
+    // A log of errors alone has no call.
+    let quiet = shown(&["-o", "quiet"]);
+    assert_eq!((quiet.calls().len(), scratch.file("quiet").metadata().unwrap().len()), (2, 0));
+    // As a trace does.
+    let run = Run::bare(launcher()).args(["trace", "--expect", "no call", "cat"]).args([&name]);
+    let trace = run.within(place).stdout(scratch.file("b")).output();
+    assert_eq!((trace.status, trace.calls().len()), (Some(123), 2));
+    assert!(trace.stderr.ends_with("cfr: its calls are logged above\n"), "{trace:#?}");
+}
+
+/// The program finds the settings that it would find without.
+#[test]
+fn a_run_is_as_ever() {
+    let scratch = Scratch::new();
+    let settings = |options: &[&str]| {
+        let run = Run::bare(launcher()).args(["run"]).args(options).args(["env"]);
+        let output = run.within(scratch.path()).ok();
+        let lines = output.stdout.lines().filter(|line| line.starts_with("CFR_"));
+        let mut names: Vec<_> =
+            lines.map(|line| line.split('/').next().unwrap().to_owned()).collect();
+        names.sort();
+        (names, output.stderr)
+    };
+    let plain = settings(&[]);
+    assert_eq!(
+        plain,
+        (["CFR_LOG=error", "CFR_STRICT=yes"].map(str::to_owned).to_vec(), String::new())
+    );
+    let mut with = settings(&["--expect", "no call", "--witness", "w"]);
+    assert_eq!(with.0.remove(2), "CFR_WITNESS=");
+    assert_eq!(with, plain);
+}
+
+/// The launcher's accounts are open to every process of the program.
+#[test]
+fn garbage_in_the_accounts() {
+    let program = compile("drivers/summarized.c", "summarized", &[]);
+    let scratch = Scratch::new();
+    let file = scratch.file("witness");
+    for seed in 1..=40u64 {
+        let seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_string();
+        let run = Run::bare(launcher()).args(["run", "--witness"]).args([&file]);
+        let run = run.args(expecting(&["no call", "method=kernel", "error=EXDEV", "door=ioctl"]));
+        let output = run.args([&program]).args(["garbage", &seed]).within(scratch.path()).output();
+        assert!(matches!(output.status, Some(0 | 123)), "{seed}: {output:#?}");
+        for line in output.stderr.lines() {
+            assert!(line.starts_with("cfr: ") && !line.contains(char::is_control), "{line:?}");
+        }
+        witness(&file);
+    }
+}
+
+// The witness file.
+
+#[test]
+fn the_witness_file() {
+    let scratch = Scratch::new();
+    let place = scratch.path();
+    scratch.random("a", 1000);
+    let file = scratch.file("w");
+    let cfr = |words: &[&str]| {
+        let run = Run::bare(launcher()).args(["run", "--witness", "w"]).args(words);
+        run.within(place).output()
+    };
+    // Without expectations it proves what was seen.
+    let output = cfr(&["cat", "a"]);
+    assert_eq!(output.status, Some(0));
+    let output = cfr(&["sh", "-c", "cat a > b; exit 4"]);
+    assert_eq!((output.status, output.stderr.as_str()), (Some(4), ""));
+    let seen = witness(&file);
+    let keys = |value: &Value| {
+        let object = value.as_object().unwrap();
+        object.iter().map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>()
+    };
+    let mut shown: Vec<_> = keys(&seen).into_iter().filter(|(key, _)| key != "summary").collect();
+    shown.sort_by(|one, other| one.0.cmp(&other.0));
+    let expected = json!({
+        "bytes": 1000, "calls": 2, "cfr_status": 4, "command": ["sh", "-c", "cat a > b; exit 4"],
+        "expectations": [], "failure": null, "held": true, "programs": 2, "signal": null,
+        "status": 4, "unseen": null,
+    });
+    let mut expected = keys(&expected);
+    expected.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(shown, expected);
+    // The summary is the one that -c writes.
+    let summary = &seen["summary"];
+    assert_eq!((&summary["program"], &summary["bytes"]), (&json!("sh"), &json!(1000)));
+    assert_eq!(summary["methods"]["kernel"]["calls"], 2);
+    let output = cfr(&["--summary=sum", "--format", "json", "cat", "a"]);
+    assert_eq!(output.status, Some(0));
+    let written: Value =
+        serde_json::from_str(&fs::read_to_string(scratch.file("sum")).unwrap()).unwrap();
+    assert_eq!(witness(&file)["summary"], written["summary"]);
+    // A failed one, with what was the case.
+    let output = cfr(&[
+        "--expect",
+        "calls>=9",
+        "--expect",
+        "method=reflink",
+        "sh",
+        "-c",
+        "cat a > b; kill -9 $$",
+    ]);
+    assert_eq!(output.status, Some(123));
+    let seen = witness(&file);
+    assert_eq!((&seen["held"], &seen["cfr_status"]), (&json!(false), &json!(123)));
+    assert_eq!((&seen["status"], &seen["signal"]), (&Value::Null, &json!(9)));
+    assert_eq!(
+        seen["expectations"],
+        json!([
+            { "expression": "calls>=9", "held": false, "actual": "2 calls were answered", "number": 2 },
+            { "expression": "method=reflink", "held": false,
+              "actual": "1000 bytes moved by kernel, none by reflink", "number": null },
+        ])
+    );
+    // Ctrl-C.
+    let output = cfr(&["--expect", "calls>=9", "sh", "-c", "kill -INT $$"]);
+    assert_eq!(output.signal, Some(2));
+    assert_eq!(
+        (&witness(&file)["cfr_status"], &witness(&file)["signal"]),
+        (&json!(130), &json!(2))
+    );
+    let left: Vec<_> =
+        fs::read_dir(place).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_str().unwrap().starts_with('.')), "{left:?}");
+}
+
+/// It says so where the program did not run; an earlier run's is gone.
+#[test]
+fn a_program_that_is_not_there() {
+    let scratch = Scratch::new();
+    let file = scratch.write("w", b"earlier");
+    scratch.write("text", b"\0");
+    let script = scratch.write("script", b"#!/no/such\n");
+    Run::bare("chmod").args(["755"]).args([&script]).ok();
+    for (words, status, why) in [
+        (&["/no/such"][..], 127, "/no/such: there is no such program"),
+        (&["./text"], 126, "./text: may not be executed (chmod +x)"),
+        (&["./script"], 127, "./script: its interpreter or dynamic linker is not there"),
+        (&["--log", "loud", "true"], 125, "--log: "),
+        (&["--summary=/no/such/file", "true"], 125, "cannot write the summary to "),
+        (&["--summary=/dev/full", "true"], 125, "cannot write the summary to /dev/full: "),
+    ] {
+        let run = Run::bare(launcher()).args(["run", "--witness", "w", "--expect", "no error"]);
+        let output = run.args(words).within(scratch.path()).output();
+        assert_eq!(output.status, Some(status), "{output:#?}");
+        let seen = witness(&file);
+        let failure = seen["failure"].as_str().unwrap();
+        assert!(failure.starts_with(why), "{failure}");
+        assert!(output.stderr.contains(&format!("cfr: {}", failure.lines().next().unwrap())));
+        let has_run = words[0] == "--summary=/dev/full";
+        assert_eq!((&seen["cfr_status"], &seen["held"]), (&json!(status), &json!(has_run)));
+        if !has_run {
+            assert_eq!(seen["expectations"][0]["actual"], "the program was not run");
+            assert_eq!((&seen["summary"], &seen["status"]), (&Value::Null, &Value::Null));
+        }
+    }
+    // While a program runs there is none.
+    let script = "test ! -e w && sleep 0";
+    let run = Run::bare(launcher()).args(["run", "--witness", "w", "sh", "-c", script]);
+    run.within(scratch.path()).ok();
+    assert!(file.exists());
+}
+
+#[test]
+fn files_that_cannot_be_written() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.file("directory")).unwrap();
+    Run::bare("mkfifo").args(["fifo"]).within(scratch.path()).ok();
+    let tried = |file: &str, words: &[&str]| {
+        let run = Run::bare(launcher()).args(["run", "--witness", file]).args(words);
+        run.within(scratch.path()).output()
+    };
+    for (file, why) in [
+        ("missing/w", "No such file or directory (ENOENT)"),
+        ("directory", "Is a directory (EISDIR)"),
+        ("directory/.", "Is a directory (EISDIR)"),
+        ("directory/w/x", "No such file or directory (ENOENT)"),
+        ("/proc/w", "(ENOENT)"),
+        ("", "No such file or directory (ENOENT)"),
+    ] {
+        let output = tried(file, &["touch", "ran"]);
+        assert_eq!(output.status, Some(125), "{file}: {output:#?}");
+        assert!(output.stderr.starts_with("cfr: "), "{file}: {output:#?}");
+        assert!(
+            output.stderr.ends_with(&format!("{why}\n")) || file.is_empty(),
+            "{file}: {output:#?}"
+        );
+        assert!(!scratch.file("ran").exists(), "{file}: nothing has run");
+    }
+    // What could be written before, and cannot be after.
+    let output = tried("directory/w", &["rm", "-r", "directory"]);
+    assert_eq!(output.status, Some(125), "{output:#?}");
+    assert!(output.stderr.starts_with("cfr: cannot write the witness to directory/w: "));
+    let output = tried("/dev/full", &["true"]);
+    let said = "cfr: cannot write the witness to /dev/full: No space left on device (ENOSPC)\n";
+    assert_eq!((output.status, output.stderr.as_str()), (Some(125), said));
+    // A FIFO that nobody reads is said, not waited for.
+    let output = tried("fifo", &["true"]);
+    assert_eq!(output.status, Some(125), "{output:#?}");
+    assert!(output.stderr.ends_with("No such device or address (ENXIO)\n"), "{output:#?}");
+    let pipe = tried("/dev/stdout", &["true"]);
+    assert_eq!(pipe.status, Some(0));
+    assert_eq!(serde_json::from_str::<Value>(&pipe.stdout).unwrap()["held"], true);
+}
+
+/// Permissions stay, and what a link leads to is written.
+#[test]
+fn a_file_that_is_replaced() {
+    let scratch = Scratch::new();
+    let file = scratch.write("file", b"earlier");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    symlink("file", scratch.file("link")).unwrap();
+    let run = Run::bare(launcher()).args(["run", "--witness", "link", "true"]);
+    run.within(scratch.path()).ok();
+    assert_eq!(witness(&file)["held"], true);
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+    assert!(scratch.file("link").is_symlink());
+}
+
+/// Two runs at once that write to the same file: it is one of theirs, whole.
+#[test]
+fn two_runs_at_once() {
+    let scratch = Scratch::new();
+    let place: PathBuf = scratch.path().to_owned();
+    scratch.random("a", 1000);
+    let runs: Vec<_> = (0..8)
+        .map(|number| {
+            let place = place.clone();
+            thread::spawn(move || {
+                let target = format!("b{number}");
+                let run = Run::bare(launcher()).args(["run", "--witness", "same", "--expect"]);
+                let run = run.args(["bytes=1000", "cp", "a", &target]).within(&place);
+                (target, run.output())
+            })
+        })
+        .collect();
+    let mut targets = Vec::new();
+    for run in runs {
+        let (target, output) = run.join().unwrap();
+        assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""));
+        targets.push(target);
+    }
+    let seen = witness(&scratch.file("same"));
+    assert!(targets.iter().any(|target| seen["command"][2] == **target), "{seen:#}");
+    assert_eq!((&seen["held"], &seen["bytes"]), (&json!(true), &json!(1000)));
+    assert_eq!(fs::read_dir(&place).unwrap().count(), 1 + 8 + 1, "nothing else is left");
+}

@@ -1,0 +1,736 @@
+//! `cfr inspect`: what a program's files tell of its copies, held against programs made for it.
+
+use cfr_testkit::{
+    Output, Run, Scratch, compile, compile_rust, compile_text, find_program, launcher, skip,
+};
+use serde_json::{Value, json};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+fn inspect<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Run {
+    Run::bare(launcher()).args(["inspect"]).args(words)
+}
+
+fn parsed(output: &Output) -> Value {
+    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:#?}"))
+}
+
+#[track_caller]
+fn report(program: impl AsRef<OsStr>) -> Value {
+    let words = ["--format".as_ref(), "json".as_ref(), program.as_ref()];
+    parsed(&inspect(words).ok())
+}
+
+#[track_caller]
+fn text(program: impl AsRef<OsStr>) -> String {
+    inspect([program]).ok().stdout
+}
+
+/// How the file at `place` in the report comes to `door`; null where it does not.
+fn how(report: &Value, place: usize, door: &str) -> Value {
+    let doors = report["files"][place]["doors"].as_array().expect("doors");
+    doors.iter().find(|row| row["door"] == door).map_or(Value::Null, |row| row["how"].clone())
+}
+
+fn marks(report: &Value, door: &str) -> Value {
+    let doors = report["files"][0]["doors"].as_array().expect("doors");
+    doors.iter().find(|row| row["door"] == door).map_or(Value::Null, |row| row["asks_for"].clone())
+}
+
+/// An executable file. Nobody executes it, so that it may be written here.
+fn executable(scratch: &Scratch, name: &str, content: &[u8]) -> PathBuf {
+    let path = scratch.write(name, content);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+// Ways to a door.
+
+const COPY: &str = "
+    #define _GNU_SOURCE
+    #include <unistd.h>
+    int main(void) { return copy_file_range(-1, 0, -1, 0, 1, 0) == 0; }";
+
+fn strong() -> PathBuf {
+    compile_text(COPY, "inspect_strong", &[])
+}
+
+#[test]
+fn an_import_is_told_strong_from_weak() {
+    let json = report(strong());
+    assert_eq!(
+        (how(&json, 0, "copy_file_range"), how(&json, 0, "syscall")),
+        ("strong".into(), Value::Null)
+    );
+    assert_eq!((&json["verdict"], &json["preload"]), (&json!("sees"), &json!("sees")), "{json:#}");
+    let text = text(strong());
+    let line = format!("cfr trace sees the copies of {}: copy_file_range", strong().display());
+    assert_eq!(first_line(&text), line);
+    assert!(text.contains("\n  copy_file_range  imported"), "{text}");
+    assert!(text.contains("\n  syscall          -\n"), "{text}");
+
+    let weak = compile_text(
+        "#include <unistd.h>
+        __attribute__((weak)) long copy_file_range(int, long *, int, long *, unsigned long, unsigned);
+        int main(void) { return copy_file_range ? copy_file_range(-1, 0, -1, 0, 1, 0) == 0 : 2; }",
+        "inspect_weak",
+        &[],
+    );
+    let json = report(&weak);
+    assert_eq!(how(&json, 0, "copy_file_range"), "weak", "{json:#}");
+    assert_eq!(json["verdict"], "sees");
+}
+
+/// The standard library of Rust imports copy_file_range weakly and passes its number to syscall.
+#[test]
+fn rust_copies_by_a_weak_import() {
+    let json = report(compile_rust("fs_copy"));
+    assert_eq!(how(&json, 0, "copy_file_range"), "weak", "{json:#}");
+    assert_eq!(json["verdict"], "sees");
+}
+
+#[test]
+fn a_name_for_dlsym_is_a_maybe() {
+    let program = |more: &str, name: &str| {
+        let text = format!(
+            "#define _GNU_SOURCE
+            #include <dlfcn.h>
+            #include <stdio.h>
+            int main(void) {{ puts(\"no copy_file_range here\"); return {more}; }}"
+        );
+        compile_text(&text, name, &[])
+    };
+    let json = report(program("!dlsym(RTLD_DEFAULT, \"copy_file_range\")", "inspect_dlsym"));
+    assert_eq!(how(&json, 0, "copy_file_range"), "name", "{json:#}");
+    assert_eq!(json["verdict"], "may see");
+    assert!(json["text"].as_str().unwrap().contains("if it finds a door by name: copy_file_range"));
+    // The words of a message are no name; nor is a name where nothing is looked up by it.
+    let json = report(program("!dlsym(RTLD_DEFAULT, \"getpid\")", "inspect_dlsym_other"));
+    assert_eq!(
+        (how(&json, 0, "copy_file_range"), &json["verdict"]),
+        (Value::Null, &json!("no door"))
+    );
+    let json = report(program("!puts(\"copy_file_range\")", "inspect_puts"));
+    assert_eq!(how(&json, 0, "copy_file_range"), Value::Null, "{json:#}");
+}
+
+#[test]
+fn doors_for_all_and_sundry_count_where_a_copy_goes_through() {
+    let program = |call: &str, name: &str| {
+        let text = format!(
+            "#include <unistd.h>
+            #include <sys/ioctl.h>
+            #include <sys/syscall.h>
+            #include <linux/fs.h>
+            int main(void) {{ return {call} == 0; }}"
+        );
+        compile_text(&text, name, &["-D_GNU_SOURCE"])
+    };
+    for (call, name, door, mark) in [
+        ("ioctl(1, FICLONE, 0)", "inspect_ficlone", "ioctl", "FICLONE"),
+        ("ioctl(1, FICLONERANGE, 0)", "inspect_ficlonerange", "ioctl", "FICLONERANGE"),
+        ("ioctl(1, FIDEDUPERANGE, 0)", "inspect_fideduperange", "ioctl", "FIDEDUPERANGE"),
+        (
+            "syscall(SYS_copy_file_range, 0, 0, 1, 0, 1, 0)",
+            "inspect_syscall",
+            "syscall",
+            "SYS_copy_file_range",
+        ),
+    ] {
+        let json = report(program(call, name));
+        assert_eq!((how(&json, 0, door), marks(&json, door)), ("strong".into(), json!([mark])));
+        let line = json["text"].as_str().unwrap();
+        assert_eq!(json["verdict"], "sees");
+        assert!(line.ends_with(&format!(": {door} ({mark})")), "{line}");
+    }
+    for (call, name, door) in [
+        ("ioctl(1, TIOCGWINSZ, 0)", "inspect_window", "ioctl"),
+        ("syscall(SYS_gettid)", "inspect_gettid", "syscall"),
+        #[cfg(target_arch = "x86_64")] // mov $326, %r15d: no argument
+        (
+            "syscall(SYS_gettid) & ({ __asm__(\".byte 0x41, 0xbf, 0x46, 1, 0, 0\"); 1; })",
+            "inspect_r15",
+            "syscall",
+        ),
+    ] {
+        let json = report(program(call, name));
+        assert_eq!((how(&json, 0, door), marks(&json, door)), ("strong".into(), json!([])));
+        assert_eq!(json["verdict"], "no door");
+    }
+    assert!(
+        text(program("syscall(SYS_gettid)", "inspect_gettid"))
+            .contains("without SYS_copy_file_range")
+    );
+}
+
+#[test]
+fn sendfile_is_a_door_under_both_names() {
+    for (name, words) in [("sendfile", &[][..]), ("sendfile64", &["-D_FILE_OFFSET_BITS=64"])] {
+        let source = "#include <sys/sendfile.h>
+            int main(void) { return sendfile(1, 0, 0, 1) == 0; }";
+        let json = report(compile_text(source, &format!("inspect_{name}"), words));
+        assert_eq!((how(&json, 0, name), &json["verdict"]), ("strong".into(), &json!("sees")));
+    }
+}
+
+// System calls by instruction.
+
+/// A program with this instruction sequence in it, or a skip.
+fn with_assembly(assembly: &str, name: &str) -> Option<PathBuf> {
+    if !cfg!(target_arch = "x86_64") {
+        skip(&format!("inspect::{name}"), "the assembly is x86-64's");
+        return None;
+    }
+    let text = format!("int main(void) {{ __asm__(\"{assembly}\"); return 0; }}");
+    Some(compile_text(&text, name, &[]))
+}
+
+#[test]
+fn a_copy_by_instruction_is_named() {
+    let Some(program) = with_assembly("mov $326, %eax; xor %edi, %edi; syscall", "inspect_raw")
+    else {
+        return;
+    };
+    let json = report(&program);
+    let found = &json["files"][0]["by_instruction"];
+    assert_eq!(*found, json!({"places": 1, "calls": ["copy_file_range"]}), "{json:#}");
+    assert_eq!(json["verdict"], "cannot see");
+    let text = text(&program);
+    assert!(text.contains("by instruction, which no preload sees: copy_file_range\n"), "{text}");
+    assert!(text.contains("1 place: copy_file_range"), "{text}");
+    assert!(text.contains("strace -f -e trace=copy_file_range"), "{text}");
+}
+
+#[test]
+fn a_copy_by_instruction_beside_a_door_is_a_part() {
+    let test = "cli::inspect::a_copy_by_instruction_beside_a_door_is_a_part";
+    if !cfg!(target_arch = "x86_64") {
+        return skip(test, "the assembly is x86-64's");
+    }
+    let text = COPY.replace("return", "__asm__(\"mov $326, %eax; syscall\"); return");
+    let json = report(compile_text(&text, "inspect_part", &[]));
+    assert_eq!((&json["verdict"], &json["preload"]), (&json!("sees part"), &json!("sees")));
+    let line = json["text"].as_str().unwrap();
+    assert!(line.contains(": copy_file_range; but not those by instruction, which"), "{line}");
+}
+
+#[test]
+fn a_system_call_by_instruction_is_no_copy_for_that() {
+    for (assembly, name) in [
+        ("mov $39, %eax; syscall", "inspect_raw_getpid"),
+        // The number is another register's, or is gone, or another call's.
+        ("mov $326, %edi; mov %ebx, %eax; syscall", "inspect_raw_other"),
+        ("mov $326, %eax; mov $39, %eax; syscall", "inspect_raw_overwritten"),
+        ("mov $326, %eax; ret; syscall", "inspect_raw_elsewhere"),
+    ] {
+        let Some(program) = with_assembly(assembly, name) else { return };
+        let found = &report(&program)["files"][0]["by_instruction"];
+        assert_eq!(*found, json!({"places": 1, "calls": []}), "{name}");
+    }
+}
+
+#[test]
+fn bytes_of_other_instructions_are_no_system_call() {
+    for (assembly, name) in [
+        ("mov $0x050f, %eax; mov $0x50f0146, %ebx; nop; nop", "inspect_immediate"),
+        ("lea 0x50f(%rax), %rcx; movabs $0x1122050f33440f05, %rdx; nop", "inspect_displacement"),
+    ] {
+        let Some(program) = with_assembly(assembly, name) else { return };
+        let found = &report(&program)["files"][0]["by_instruction"];
+        assert_eq!(*found, json!({"places": 0, "calls": []}), "{name}");
+    }
+}
+
+// What no preload sees.
+
+#[test]
+fn a_static_program_cannot_be_seen() {
+    let archive = Run::bare("cc").args(["-print-file-name=libc.a"]).ok().stdout;
+    if !Path::new(archive.trim()).is_absolute() {
+        return skip("cli::inspect::a_static_program_cannot_be_seen", "there is no libc.a");
+    }
+    let program = compile_text(COPY, "inspect_static", &["-static"]);
+    let json = report(&program);
+    assert_eq!((&json["verdict"], &json["static"]), (&json!("cannot see"), &json!(true)));
+    assert_eq!(json["preload"], "is not loaded");
+    let calls = json["files"][0]["by_instruction"]["calls"].as_array().unwrap();
+    assert!(calls.contains(&"copy_file_range".into()), "{json:#}");
+    let text = text(&program);
+    assert!(first_line(&text).starts_with("cfr trace cannot see its copies: "), "{text}");
+    assert!(first_line(&text).contains("statically linked"), "{text}");
+    assert!(text.contains("strace -f -e trace=copy_file_range"), "{text}");
+}
+
+/// The dynamic linker that the C compiler names, under another name.
+fn with_linker(scratch: &Scratch, name: &str, source: &str) -> PathBuf {
+    let linker = report(strong())["dynamic_linker"].as_str().unwrap().to_owned();
+    let other = scratch.file(name);
+    symlink(linker, &other).unwrap();
+    let program = scratch.file("program");
+    let option = format!("-Wl,--dynamic-linker={}", other.display());
+    let text = scratch.write("program.c", source.as_bytes());
+    Run::bare("cc").args(["-w", &option, "-o"]).args([&program, &text]).ok();
+    program
+}
+
+/// musl's linker would end the program: it knows no library of glibc's.
+#[test]
+fn a_program_of_musl_is_told_and_not_preloaded() {
+    let scratch = Scratch::new();
+    let source = "#include <stdlib.h>
+        #include <stdio.h>
+        int main(void) { puts(getenv(\"LD_PRELOAD\") ? \"preloaded\" : \"not preloaded\"); return 3; }";
+    let program = with_linker(&scratch, "ld-musl-any.so.1", source);
+    let json = report(&program);
+    assert_eq!(
+        (&json["verdict"], &json["preload"]),
+        (&json!("cannot see"), &json!("cannot be loaded"))
+    );
+    assert!(json["why"].as_str().unwrap().contains("linked with musl"), "{json:#}");
+    let output = Run::bare(launcher()).args(["trace".as_ref(), program.as_os_str()]).output();
+    assert_eq!((output.status, output.stdout.as_str()), (Some(3), "not preloaded\n"));
+    assert!(output.stderr.contains("linked with musl"), "{output:#?}");
+}
+
+/// Executed by name it preloads as ever.
+#[test]
+fn the_dynamic_linker_itself_is_no_static_program() {
+    let linker = report(strong())["dynamic_linker"].as_str().unwrap().to_owned();
+    let json = report(&linker);
+    assert_eq!((&json["preload"], &json["static"]), (&json!("sees"), &json!(false)));
+    let scratch = Scratch::new();
+    let (from, to) = (scratch.random("a", 5000), scratch.file("b"));
+    let cp = find_program("cp").expect("cp");
+    let words = ["trace".as_ref(), linker.as_ref(), cp.as_os_str(), from.as_ref(), to.as_ref()];
+    let output = Run::bare(launcher()).args(words).ok();
+    assert!(!output.calls().is_empty(), "{output:#?}");
+    assert!(!output.stderr.contains("will not be seen"), "{output:#?}");
+}
+
+#[test]
+fn a_dynamic_linker_that_is_not_there_is_told() {
+    let scratch = Scratch::new();
+    let program = with_linker(&scratch, "ld.so", COPY);
+    fs::remove_file(scratch.file("ld.so")).unwrap();
+    assert!(text(program).contains("ld.so, which is not there\n"));
+}
+
+#[test]
+fn a_go_program_goes_past_the_c_library() {
+    for (section, kind) in [(".note.go.buildid", "note"), (".gopclntab", "progbits")] {
+        let text = format!(
+            "int main(void) {{ return 0; }}
+            __asm__(\".section {section},\\\"a\\\",@{kind}\\n.long 0, 0, 0\\n.previous\");"
+        );
+        let json = report(compile_text(&text, &format!("inspect{section}"), &[]));
+        assert_eq!((&json["go"], &json["preload"]), (&json!(true), &json!("is bypassed")));
+        assert_eq!(json["verdict"], "cannot see");
+    }
+}
+
+/// Whatever comes before such a runtime ends the program.
+#[test]
+fn the_runtimes_of_address_sanitizers_come_first() {
+    for name in ["libasan.so.8", "libclang_rt.asan-any.so"] {
+        let soname = format!("-Wl,-soname,{name}");
+        let library = compile_text("", &format!("inspect_{name}"), &["-shared", "-fPIC", &soname]);
+        let library = library.to_str().unwrap();
+        let words = ["-Wl,--no-as-needed", library];
+        let json = report(compile_text(COPY, &format!("inspect_with_{name}"), &words));
+        assert_eq!(
+            (&json["verdict"], &json["preload"]),
+            (&json!("sees"), &json!("sees after sanitizer"))
+        );
+    }
+}
+
+#[test]
+fn programs_for_other_machines_are_told() {
+    let scratch = Scratch::new();
+    let with_machine = |name: &str, class: u8, machine: u16| {
+        let mut file = fs::read(strong()).unwrap();
+        file[4] = class;
+        file[18..20].copy_from_slice(&machine.to_le_bytes());
+        executable(&scratch, name, &file)
+    };
+    for (name, class, machine, said) in [
+        ("risc-v", 2, 243, "RISC-V"),
+        ("i386", 1, 3, "32-bit x86"),
+        ("x32", 1, 62, "x32"),
+        ("unheard-of", 2, 0xfefe, "ELF machine 65278"),
+    ] {
+        let json = report(with_machine(name, class, machine));
+        assert_eq!((&json["machine"], &json["verdict"]), (&json!(said), &json!("cannot see")));
+        assert_eq!(json["files"], json!([]));
+    }
+    let tried = scratch.file("m32");
+    let source = scratch.write("m32.c", COPY.as_bytes());
+    let compiled = Run::bare("cc").args(["-m32", "-w", "-o"]).args([&tried, &source]).output();
+    if compiled.status == Some(0) {
+        assert_eq!(report(&tried)["machine"], "32-bit x86");
+    }
+}
+
+fn may_change_user(test: &str, place: &Path) -> bool {
+    let reason = if !fs::metadata("/proc/self")
+        .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+    {
+        "needs root"
+    } else if fs::read_to_string("/proc/self/status").unwrap().contains("NoNewPrivs:\t1") {
+        "set-user-ID programs have no effect here"
+    } else {
+        let mount = Run::bare("findmnt").args(["-n", "-o", "OPTIONS", "-T"]).args([place]).ok();
+        if !mount.stdout.contains("nosuid") {
+            return true;
+        }
+        "the filesystem ignores set-user-ID"
+    };
+    skip(test, reason);
+    false
+}
+
+#[test]
+fn privileged_programs_are_told() {
+    let scratch = Scratch::new();
+    if !may_change_user("cli::inspect::privileged_programs_are_told", scratch.path()) {
+        return;
+    }
+    let content = fs::read(strong()).unwrap();
+    let program = |mode: u32, name: &str| {
+        let path = executable(&scratch, name, &content);
+        std::os::unix::fs::chown(&path, Some(65534), Some(65534)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    };
+    for (mode, why) in [(0o4755, "is set-user-ID"), (0o2755, "is set-group-ID")] {
+        let json = report(program(mode, &format!("{mode:o}")));
+        assert_eq!(
+            (&json["verdict"], &json["preload"]),
+            (&json!("cannot see"), &json!("is not loaded"))
+        );
+        assert!(json["why"].as_str().unwrap().contains(why), "{json:#}");
+    }
+    // A mark for mandatory locking; and the kernel ignores the bits of a script.
+    assert_eq!(report(program(0o2745, "locking"))["preload"], "sees");
+    let script = executable(&scratch, "script", b"#!/bin/sh\n");
+    std::os::unix::fs::chown(&script, Some(65534), Some(65534)).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o6755)).unwrap();
+    assert_eq!(report(script)["preload"], "sees");
+}
+
+// Scripts.
+
+#[test]
+fn scripts_are_followed() {
+    let scratch = Scratch::new();
+    let tool = strong();
+    let first = format!("#! {} -x\n", tool.display());
+    let script = executable(&scratch, "script", first.as_bytes());
+    let second = executable(&scratch, "second", format!("#!{}\n", script.display()).as_bytes());
+    let json = report(&second);
+    assert_eq!(json["scripts"], json!([second, script]));
+    assert_eq!((&json["program"], &json["asked"]), (&json!(tool), &json!(second)));
+    assert_eq!(json["verdict"], "sees");
+    let shown = text(&second);
+    assert!(first_line(&shown).contains(second.to_str().unwrap()), "{shown}");
+    assert!(shown.contains(&format!("program          {}", tool.display())), "{shown}");
+
+    // By env(1), as most are.
+    for line in ["#!/usr/bin/env inspect_strong\n", "#!/usr/bin/env -S A=b inspect_strong -x\n"] {
+        let script = executable(&scratch, "by-env", line.as_bytes());
+        let path = format!("{}:/usr/bin:/bin", tool.parent().unwrap().display());
+        let words = ["--format".as_ref(), "json".as_ref(), script.as_os_str()];
+        let json = parsed(&inspect(words).env("PATH", path).ok());
+        assert_eq!((&json["program"], &json["scripts"][1]), (&json!(tool), &json!("/usr/bin/env")));
+    }
+
+    // Without a first line, as under execvp(3).
+    let plain = executable(&scratch, "plain", b"echo plain\n");
+    assert_eq!(report(&plain)["scripts"], json!([plain]));
+    let text = text(&plain);
+    assert!(text.contains("\n  script           ") && text.contains("/bin/sh\n"), "{text}");
+    assert!(text.contains("programs that it starts are traced too"), "{text}");
+
+    let endless = scratch.file("endless");
+    executable(&scratch, "endless", format!("#!{}\n", endless.display()).as_bytes());
+    let output = inspect([endless]).output();
+    assert!(matches!(output.status, Some(0 | 126)), "{output:#?}");
+}
+
+// Libraries.
+
+/// A library that copies, a program that calls it, and the directory of both: `$ORIGIN` leads the
+/// one to the other.
+fn with_library(scratch: &Scratch, words: &[&str]) -> PathBuf {
+    let copy = COPY.replace("main", "copy_it");
+    let inner = scratch.write("inner.c", copy.as_bytes());
+    let outer =
+        scratch.write("outer.c", b"int copy_it(void); int outer(void) { return copy_it(); }");
+    let main = scratch.write("main.c", b"int outer(void); int main(void) { return outer(); }");
+    let directory = format!("-L{}", scratch.path().display());
+    let compile = |name: &str, source: &Path, words: &[&str]| {
+        let path = scratch.file(name);
+        let all = ["-w", "-Wl,--no-as-needed,--allow-shlib-undefined", "-o"];
+        Run::bare("cc").args(all).args([&path, source]).args([&directory]).args(words).ok();
+        path
+    };
+    compile("libinner.so", &inner, &["-shared", "-fPIC"]);
+    compile("libouter.so", &outer, &["-shared", "-fPIC", "-linner"]);
+    compile("main", &main, &[&["-louter"], words].concat())
+}
+
+#[test]
+fn a_copy_by_a_library_of_a_library_is_found() {
+    let scratch = Scratch::new();
+    // What DT_RPATH says holds for libraries of libraries too, what DT_RUNPATH says does not.
+    let program = with_library(&scratch, &["-Wl,--disable-new-dtags,-rpath,$ORIGIN"]);
+    let json = report(&program);
+    assert_eq!((&json["verdict"], &json["missing"]), (&json!("sees"), &json!([])), "{json:#}");
+    assert_eq!(json["files"][2]["path"], json!(scratch.file("libinner.so")));
+    assert_eq!(how(&json, 2, "copy_file_range"), "strong");
+    assert_eq!(how(&json, 0, "copy_file_range"), Value::Null);
+    let shown = text(&program);
+    let end = "main copies through its libraries: copy_file_range through libinner.so";
+    assert!(first_line(&shown).ends_with(end), "{shown}");
+
+    let program = with_library(&scratch, &["-Wl,--enable-new-dtags,-rpath,${ORIGIN}"]);
+    let json = report(&program);
+    let by = scratch.file("libouter.so");
+    assert_eq!(json["missing"], json!([{"name": "libinner.so", "by": by}]));
+    assert_eq!(json["verdict"], "no door");
+    let found = inspect(["--format".as_ref(), "json".as_ref(), program.as_os_str()])
+        .env("LD_LIBRARY_PATH", scratch.path())
+        .ok();
+    assert_eq!(parsed(&found)["verdict"], "sees");
+    let text = text(&program);
+    assert!(text.contains("1 not found\n"), "{text}");
+    assert!(text.contains("libinner.so, which ") && text.contains("was not found"), "{text}");
+}
+
+#[test]
+fn the_libraries_are_those_of_the_dynamic_linker() {
+    let Some(program) = find_program("qemu-img").or(find_program("git")).or(find_program("cp"))
+    else {
+        return skip("cli::inspect::the_libraries_are_those_of_the_dynamic_linker", "no cp");
+    };
+    let listed = Run::bare("ldd").args([&program]).ok().stdout;
+    let mut expected: Vec<PathBuf> = listed
+        .lines()
+        .filter_map(|line| line.split_once(" => ")?.1.split(' ').next())
+        .filter(|path| {
+            !["libc.so", "libm.so", "libpthread", "libdl", "librt", "libutil"]
+                .iter()
+                .any(|part| path.contains(part))
+        })
+        .map(|path| Path::new(path).canonicalize().unwrap())
+        .collect();
+    let json = report(&program);
+    let mut found: Vec<PathBuf> = json["files"].as_array().unwrap()[1..]
+        .iter()
+        .map(|file| Path::new(file["path"].as_str().unwrap()).canonicalize().unwrap())
+        .collect();
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected);
+    assert_eq!(json["missing"], json!([]));
+}
+
+/// Another shim that is preloaded gets the calls before the library does.
+#[test]
+fn who_has_a_door_itself_is_told() {
+    let shim = compile("shims/launcher_shim.c", "launcher_shim.so", &["-shared", "-fPIC"]);
+    let program = strong();
+    let words = ["--format".as_ref(), "json".as_ref(), program.as_os_str()];
+    let json = parsed(&inspect(words).env("LD_PRELOAD", &shim).ok());
+    assert_eq!(json["files"][1]["role"], "preloaded", "{json:#}");
+    assert_eq!(json["files"][1]["defines"][0], "copy_file_range", "{json:#}");
+    assert!(json["notes"][0].as_str().unwrap().contains("gets the calls first"), "{json:#}");
+
+    let output = inspect([strong()]).env("LD_PRELOAD", "no-such-shim.so").ok();
+    assert!(
+        output.stdout.contains("no-such-shim.so, which LD_PRELOAD asks for, was not"),
+        "{output:#?}"
+    );
+}
+
+// Real programs.
+
+#[test]
+fn programs_as_they_are() {
+    let json = report("cp");
+    assert_eq!(how(&json, 0, "copy_file_range"), "strong", "{json:#}");
+    assert_eq!((&json["verdict"], &marks(&json, "ioctl")), (&json!("sees"), &json!(["FICLONE"])));
+    if find_program("node").is_some() {
+        let json = report("node");
+        let text = json["text"].as_str().unwrap();
+        assert!(text.contains("syscall (SYS_copy_file_range)"), "{text}");
+    }
+    if let Some(python) = find_program("python3") {
+        // Where that is a shim, of the Python behind it.
+        let behind =
+            Run::bare(python).args(["-c", "import sys; print(sys.executable)"]).ok().stdout;
+        let json = report(behind.trim());
+        assert_eq!(json["verdict"], "sees", "{json:#}");
+        let text = json["text"].as_str().unwrap();
+        assert!(text.contains("copy_file_range") && text.contains("sendfile"), "{text}");
+        assert!(json["notes"].to_string().contains("dlopen"), "{json:#}");
+    }
+    let json = report("true");
+    assert_eq!(json["verdict"], "no door");
+}
+
+// Statuses, and files that are none.
+
+#[track_caller]
+fn assert_fails(words: &[&OsStr], status: i32, said: &str) {
+    let output = inspect(words).output();
+    assert_eq!((output.status, output.stdout.as_str()), (Some(status), ""), "{output:#?}");
+    assert!(output.stderr.starts_with("cfr: ") && output.stderr.contains(said), "{output:#?}");
+}
+
+#[test]
+fn what_cannot_be_inspected_has_the_status_of_trace() {
+    let scratch = Scratch::new();
+    let fifo = scratch.file("fifo");
+    Run::bare("mkfifo").args(["-m", "755"]).args([&fifo]).ok();
+    let plain = scratch.write("plain", b"#!/bin/sh\n");
+    let garbage = executable(&scratch, "garbage", b"\x01\x02\x03\0garbage\n");
+    let missing = scratch.file("missing");
+    assert_fails(&[missing.as_os_str()], 127, "there is no such program");
+    assert_fails(&["no-program-has-this-name".as_ref()], 127, "not found on the PATH");
+    assert_fails(&["".as_ref()], 127, "not found");
+    assert_fails(&[fifo.as_os_str()], 126, "is no regular file");
+    assert_fails(&[scratch.path().as_os_str()], 126, "is a directory");
+    assert_fails(&[plain.as_os_str()], 126, "may not be executed");
+    assert_fails(&[garbage.as_os_str()], 126, "is neither a script nor an ELF program");
+    assert_fails(&[], 125, "PROGRAM");
+    assert_fails(&["cp".as_ref(), "a".as_ref()], 125, "a");
+    assert_fails(&["--format".as_ref(), "xml".as_ref(), "cp".as_ref()], 125, "xml");
+    // The interpreter of a script is no better.
+    let script = executable(&scratch, "script", format!("#!{}\n", fifo.display()).as_bytes());
+    assert_fails(&[script.as_os_str()], 125, "is no regular file");
+    let output = Run::bare(launcher()).args(["trace".as_ref(), fifo.as_os_str()]).output();
+    assert_eq!(output.status, Some(126), "{output:#?}");
+    // Nor is a name that would command a terminal.
+    let hostile = executable(&scratch, "\u{1b}[31m", &fs::read(strong()).unwrap());
+    assert!(!text(hostile).contains('\u{1b}'));
+}
+
+/// Whatever was left of it: an answer or a reason, and neither a crash nor much of anything.
+#[track_caller]
+fn assert_survives(path: &Path, what: &str) {
+    // 1 GiB of address space in all.
+    let script = "ulimit -v 1048576 && exec \"$0\" inspect --format json \"$1\"";
+    let output = Run::bare("sh").args(["-c", script]).args([&launcher(), path]).output();
+    assert!(matches!(output.status, Some(0 | 125 | 126)), "{what}: {output:#?}");
+    match output.status {
+        Some(0) => drop(parsed(&output)),
+        _ => assert!(output.stderr.starts_with("cfr: ") && output.stdout.is_empty(), "{output:#?}"),
+    }
+    assert!(!output.stderr.contains("panicked"), "{what}: {output:#?}");
+}
+
+#[test]
+fn truncated_programs_are_survived() {
+    let scratch = Scratch::new();
+    let whole = fs::read(strong()).unwrap();
+    let path = executable(&scratch, "program", b"");
+    let lengths = (0..1024).step_by(31).chain((1024..whole.len()).step_by(211));
+    for length in lengths {
+        executable(&scratch, "program", &whole[..length]);
+        assert_survives(&path, &format!("{length} bytes"));
+    }
+}
+
+#[test]
+fn damaged_programs_are_survived() {
+    let scratch = Scratch::new();
+    let whole = fs::read(strong()).unwrap();
+    let path = executable(&scratch, "program", b"");
+    let mut state = 0x2545_f491_4f6c_dd1du64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    for round in 0..150 {
+        let mut file = whole.clone();
+        for _ in 0..=random(6) {
+            // Headers and dynamic sections are where it hurts.
+            let end = if random(2) == 0 { 0x400 } else { file.len() };
+            let at = random(end - 8);
+            let value = [0, 1, 0x7f, 0xff, random(256) as u8][random(5)];
+            let length = [1, 4, 8][random(3)];
+            file[at..at + length].fill(value);
+        }
+        executable(&scratch, "program", &file);
+        assert_survives(&path, &format!("round {round}"));
+    }
+}
+
+#[test]
+fn a_file_that_claims_terabytes_is_survived() {
+    let scratch = Scratch::new();
+    let program = strong();
+    let headers = fs::read(&program).unwrap();
+    let at = u64::from_le_bytes(headers[32..40].try_into().unwrap()) as usize;
+    let count = usize::from(u16::from_le_bytes(headers[56..58].try_into().unwrap()));
+    let word = |at: usize| u64::from_le_bytes(headers[at..at + 8].try_into().unwrap());
+    // Sections say where the code is; without them segments do; strings are read whole.
+    for claim in ["sections", "segments", "strings"] {
+        let mut file = headers.clone();
+        for header in (0..count).map(|header| at + header * 56) {
+            if file[header] == 1 {
+                // p_filesz of a PT_LOAD
+                file[header + 32..header + 40].copy_from_slice(&(1u64 << 42).to_le_bytes());
+            }
+            if claim == "strings" && file[header] == 2 {
+                // DT_STRSZ of the PT_DYNAMIC
+                let entries = word(header + 8) as usize;
+                let size = (entries..).step_by(16).find(|entry| word(*entry) == 10).unwrap();
+                file[size + 8..size + 16].copy_from_slice(&(600u64 << 20).to_le_bytes());
+            }
+        }
+        if claim == "segments" {
+            file[40..48].fill(0);
+            file[58..64].fill(0);
+        }
+        let path = executable(&scratch, claim, &file);
+        let grown = fs::File::options().write(true).open(&path).unwrap().set_len(4 << 40);
+        if let Err(error) = grown {
+            let test = "cli::inspect::a_file_that_claims_terabytes_is_survived";
+            return skip(test, &format!("no file of 4 TiB here: {error}"));
+        }
+        assert_survives(&path, claim);
+        if claim == "strings" {
+            assert_fails(&[path.as_os_str()], 125, "its dynamic section is damaged");
+        }
+    }
+}
+
+#[test]
+fn help_teaches() {
+    let help = inspect(["--help"]).ok().stdout;
+    for word in ["Examples:", "cfr inspect cp", "--format", "exit status", "interpreter"] {
+        assert!(help.contains(word), "no {word:?} in {help}");
+    }
+    assert!(Run::bare(launcher()).args(["--help"]).ok().stdout.contains("inspect"));
+}
+
+/// Bytes of a name that are not UTF-8 are no reason to fail.
+#[test]
+fn odd_names_are_no_reason_to_fail() {
+    let scratch = Scratch::new();
+    let path = scratch.path().join(OsStr::from_bytes(b"\xff odd"));
+    let script = "cp \"$0\" \"$1\"";
+    Run::bare("sh").args(["-c", script]).args([&strong(), &path]).ok();
+    assert_eq!(report(&path)["verdict"], "sees");
+}

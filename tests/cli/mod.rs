@@ -1,0 +1,12 @@
+//! The command `cfr`, as its users run it.
+
+pub mod dialects;
+pub mod expect;
+pub mod inspect;
+pub mod launcher;
+pub mod probe;
+pub mod profiles;
+pub mod progress;
+pub mod report;
+pub mod summary;
+pub mod sweep;

@@ -1,0 +1,715 @@
+//! `cfr probe`: what it says is what is true, and nothing is left behind.
+
+use cfr_testkit::{
+    Filesystems, Output, Run, Scratch, compile, find_program, launcher, library, project, skip,
+};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Each fact of a path in JSON and in the text.
+const FACTS: [(&str, &str); 13] = [
+    ("filesystem", "filesystem"),
+    ("mount_point", "mounted at"),
+    ("block_size", "block size"),
+    ("copy_file_range", "copy_file_range"),
+    ("copy_shares_blocks", "copy shares blocks"),
+    ("copy_keeps_holes", "copy keeps holes"),
+    ("largest_copy", "largest single copy"),
+    ("reflink", "reflink"),
+    ("reflink_alignment", "reflink alignment"),
+    ("dedupe", "dedupe"),
+    ("largest_dedupe", "largest single dedupe"),
+    ("reports_holes", "reports holes"),
+    ("punches_holes", "punches holes"),
+];
+
+/// The most that the kernel itself copies in one call.
+const CEILING: u64 = 0x7fff_f000;
+
+fn probe<S: AsRef<OsStr>>(paths: impl IntoIterator<Item = S>) -> Run {
+    Run::bare(launcher()).args(["probe"]).args(paths)
+}
+
+fn json<S: AsRef<OsStr>>(paths: impl IntoIterator<Item = S>) -> Run {
+    probe(["--format", "json"]).args(paths)
+}
+
+fn report(output: &Output) -> Value {
+    assert_eq!(output.stdout.lines().count(), 1, "{output:#?}");
+    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:#?}"))
+}
+
+/// A program that runs another under a seccomp filter: c-tests/drivers/filtered.c.
+fn filtered() -> &'static Path {
+    static PROGRAM: LazyLock<PathBuf> =
+        LazyLock::new(|| compile("drivers/filtered.c", "filtered", &[]));
+    &PROGRAM
+}
+
+fn under_filter<S: AsRef<OsStr>>(
+    call: &str,
+    errno: &str,
+    paths: impl IntoIterator<Item = S>,
+) -> Value {
+    let run = Run::bare(filtered()).args([call, errno]).args([launcher()]);
+    report(&run.args(["probe", "--format", "json"]).args(paths).ok())
+}
+
+fn value<'a>(facts: &'a Value, key: &str) -> &'a Value {
+    facts[key].get("value").unwrap_or_else(|| panic!("no {key} in {facts:#}"))
+}
+
+#[track_caller]
+fn assert_fact(facts: &Value, key: &str, expected: impl Into<Value>, errno: Option<&str>) {
+    let fact = &facts[key];
+    assert_eq!(fact["value"], expected.into(), "{key} of {facts:#}");
+    assert_eq!(fact["errno"].as_str(), errno, "{key} of {facts:#}");
+}
+
+fn names_in(place: &Path) -> BTreeSet<PathBuf> {
+    fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+// What is true.
+
+#[test]
+fn every_filesystem_as_it_is() {
+    let filesystems = Filesystems::mount("cli::probe::every_filesystem_as_it_is");
+    let points: Vec<_> = filesystems.iter().map(|(_, point)| point).collect();
+    if points.is_empty() {
+        return;
+    }
+    let report = report(&json(&points).ok());
+    assert_eq!(report["paths"].as_array().unwrap().len(), points.len());
+    for ((name, point), facts) in filesystems.iter().zip(report["paths"].as_array().unwrap()) {
+        assert_eq!(facts["path"], point.to_str().unwrap());
+        assert_fact(facts, "filesystem", name, None);
+        assert_fact(facts, "mount_point", point.to_str().unwrap(), None);
+        let block = Run::bare("stat").args(["-f", "-c", "%S"]).args([point]).ok().stdout;
+        assert_fact(facts, "block_size", block.trim().parse::<u64>().unwrap(), None);
+        for key in ["copy_file_range", "reports_holes", "punches_holes"] {
+            assert_fact(facts, key, true, None);
+        }
+        if name == "xfs" || name == "btrfs" {
+            for key in ["copy_shares_blocks", "copy_keeps_holes", "reflink", "dedupe"] {
+                assert_fact(facts, key, true, None);
+            }
+            assert_fact(facts, "reflink_alignment", 4096, None);
+            assert_fact(facts, "largest_copy", CEILING, None);
+            let most = value(facts, "largest_dedupe").as_u64().unwrap();
+            match facts["largest_dedupe"]["at_least"].as_bool().unwrap() {
+                // A machine that takes too long for more.
+                true => assert!((16 << 20..=256 << 20).contains(&most), "{facts:#}"),
+                false => assert_eq!(most, 1 << 30, "{facts:#}"),
+            }
+        } else {
+            for key in ["copy_shares_blocks", "copy_keeps_holes"] {
+                assert_fact(facts, key, false, None);
+            }
+            // What overlay makes of it depends on the filesystem below.
+            let no_dedupe = if name == "overlay" { "EINVAL" } else { "EOPNOTSUPP" };
+            for (key, most, errno) in [
+                ("reflink", "reflink_alignment", "EOPNOTSUPP"),
+                ("dedupe", "largest_dedupe", no_dedupe),
+            ] {
+                assert_fact(facts, key, false, Some(errno));
+                assert_fact(facts, most, Value::Null, Some(errno));
+            }
+            assert_fact(facts, "largest_copy", Value::Null, None);
+            let note = facts["largest_copy"]["note"].as_str().unwrap();
+            assert_eq!(note, "not tried: would write 2 GiB");
+        }
+        // As another program finds it.
+        let scratch = Scratch::below(point);
+        let source = scratch.random("a", 100_000);
+        let cp = Run::bare("cp").args(["--reflink=always"]).args([&source, &scratch.file("b")]);
+        assert_eq!(cp.output().status == Some(0), value(facts, "reflink") == true, "{name}");
+    }
+    every_pair(&report, &points);
+}
+
+fn every_pair(report: &Value, points: &[&Path]) {
+    let pairs = report["pairs"].as_array().unwrap();
+    let mut expected = Vec::new();
+    for from in points {
+        let others = points.iter().filter(|to| *to != from);
+        expected.extend(others.map(|to| (from.to_str().unwrap(), to.to_str().unwrap())));
+    }
+    let found: Vec<_> = pairs
+        .iter()
+        .map(|pair| (pair["from"].as_str().unwrap(), pair["to"].as_str().unwrap()))
+        .collect();
+    assert_eq!(found, expected);
+    let copies = value(&report["kernel"], "behaves_as") == "5.3 to 5.18";
+    for pair in pairs {
+        match copies {
+            true => assert_fact(pair, "copy_file_range", true, None),
+            false => assert_fact(pair, "copy_file_range", false, Some("EXDEV")),
+        }
+        assert_fact(pair, "reflink", false, Some("EXDEV"));
+    }
+}
+
+/// Two mounts of one filesystem, and a directory of it, are no pair.
+#[test]
+fn one_filesystem_is_no_pair() {
+    let filesystems = Filesystems::mount("cli::probe::one_filesystem_is_no_pair");
+    let Some(point) = filesystems.get("btrfs") else { return };
+    let subvolume = point.join("subvolume");
+    let made = Run::bare("btrfs").args(["subvolume", "create"]).args([&subvolume]).output();
+    assert_eq!(made.status, Some(0), "{made:#?}");
+    let bound = point.join("bound");
+    fs::create_dir(&bound).unwrap();
+    assert!(Command::new("mount").arg("--bind").args([point, &bound]).status().unwrap().success());
+    assert_ne!(fs::metadata(point).unwrap().dev(), fs::metadata(&subvolume).unwrap().dev());
+    let report = report(&json([point, &subvolume, &bound]).ok());
+    assert_eq!(report["paths"].as_array().unwrap().len(), 3);
+    assert_eq!(report["pairs"].as_array().unwrap().len(), 0, "{report:#}");
+    assert_fact(&report["paths"][2], "mount_point", bound.to_str().unwrap(), None);
+}
+
+#[test]
+fn the_kernel_and_the_c_library_as_they_are() {
+    let scratch = Scratch::new();
+    let report = report(&json([scratch.path()]).ok());
+    let release = Run::bare("uname").args(["-r"]).ok().stdout;
+    assert_fact(&report["kernel"], "release", release.trim(), None);
+    assert_fact(&report["kernel"], "copy_file_range", true, None);
+    let (major, minor) = release.split_once('.').unwrap();
+    let minor = minor.split(|letter: char| !letter.is_ascii_digit()).next().unwrap();
+    let version: (u32, u32) = (major.parse().unwrap(), minor.parse().unwrap());
+    if version >= (5, 19) {
+        assert_fact(&report["kernel"], "behaves_as", "5.19 and later", None);
+    }
+    let libc = Run::bare("getconf").args(["GNU_LIBC_VERSION"]).ok().stdout;
+    let (name, version) = libc.trim().split_once(' ').unwrap();
+    assert_fact(&report["libc"], "name", name, None);
+    assert_fact(&report["libc"], "version", version, None);
+    assert_fact(&report["libc"], "copy_file_range", true, None);
+    assert_fact(&report["libc"], "cuts_results", version == "2.41" || version == "2.42", None);
+}
+
+/// As containers hide it.
+#[test]
+fn a_filter_is_seen_through() {
+    let scratch = Scratch::new();
+    for (errno, said) in
+        [("EPERM", "a seccomp filter hides"), ("ENOSYS", "a seccomp filter says so")]
+    {
+        let report = under_filter("copy_file_range", errno, [scratch.path()]);
+        let kernel = &report["kernel"];
+        assert_fact(kernel, "copy_file_range", false, Some(errno));
+        assert!(kernel["copy_file_range"]["note"].as_str().unwrap().contains(said), "{kernel:#}");
+        assert_fact(kernel, "seccomp_filter", true, None);
+        assert_fact(kernel, "behaves_as", Value::Null, None);
+        // What goes another way is tried all the same.
+        let facts = &report["paths"][0];
+        assert_fact(facts, "copy_file_range", false, Some(errno));
+        assert_fact(facts, "copy_keeps_holes", Value::Null, Some(errno));
+        assert_fact(facts, "largest_copy", Value::Null, Some(errno));
+        assert_fact(facts, "punches_holes", true, None);
+    }
+}
+
+/// Each trial is its own: what one call is refused says nothing of the others.
+#[test]
+fn one_call_that_is_refused_is_no_other() {
+    let filesystems = Filesystems::mount("cli::probe::one_call_that_is_refused_is_no_other");
+    let (Some(xfs), Some(tmpfs)) = (filesystems.get("xfs"), filesystems.get("tmpfs")) else {
+        return;
+    };
+    let facts = &under_filter("ficlonerange", "EPERM", [xfs])["paths"][0];
+    assert_fact(facts, "reflink", false, Some("EPERM"));
+    assert_fact(facts, "reflink_alignment", Value::Null, Some("EPERM"));
+    assert_fact(facts, "copy_shares_blocks", true, None);
+    assert_fact(facts, "dedupe", true, None);
+    let facts = &under_filter("fideduperange", "EPERM", [xfs])["paths"][0];
+    assert_fact(facts, "dedupe", false, Some("EPERM"));
+    assert_fact(facts, "largest_dedupe", Value::Null, Some("EPERM"));
+    assert_fact(facts, "reflink", true, None);
+    // Who can share may have done so; who cannot has not.
+    let facts = &under_filter("fiemap", "EOPNOTSUPP", [xfs, tmpfs])["paths"];
+    assert_fact(&facts[0], "copy_shares_blocks", Value::Null, Some("EOPNOTSUPP"));
+    assert_fact(&facts[1], "copy_shares_blocks", false, None);
+}
+
+/// What a call says is not believed where the files say otherwise.
+#[test]
+fn a_call_that_lies_is_found_out() {
+    let scratch = Scratch::new();
+    for (call, key, note) in [
+        ("fallocate", "punches_holes", "says that it did: it did not"),
+        ("ficlonerange", "reflink", "says that it copied 65536 bytes: it did not"),
+        ("copy_file_range", "copy_file_range", "returns 0 of 65536"),
+    ] {
+        let facts = &under_filter(call, "0", [scratch.path()])["paths"][0];
+        assert_fact(facts, key, false, None);
+        assert_eq!(facts[key]["note"], note);
+    }
+}
+
+/// What is only the largest that could be tried is not said to be the most.
+#[test]
+fn a_lower_bound_is_called_one() {
+    let filesystems = Filesystems::mount("cli::probe::a_lower_bound_is_called_one");
+    let Some(xfs) = filesystems.get("xfs") else { return };
+    let limited = |words: &[&str]| {
+        // In units of 512 bytes: room for 64 MiB and not for 256.
+        let script = "ulimit -f 262144; exec \"$@\"";
+        let run = Run::bare("sh").args(["-c", script, "sh"]).args([launcher()]);
+        run.args(["probe"]).args(words).args([xfs]).ok()
+    };
+    let report = report(&limited(&["--format", "json"]));
+    let facts = &report["paths"][0];
+    for key in ["largest_copy", "largest_dedupe"] {
+        assert_fact(facts, key, 64 << 20, Some("EFBIG"));
+        assert_eq!(facts[key]["at_least"], true, "{facts:#}");
+    }
+    let text = limited(&[]).stdout;
+    let lines = section(&text, xfs.to_str().unwrap());
+    let bounds = lines.iter().filter(|line| line.contains("  >= 67108864 EFBIG  "));
+    assert_eq!(bounds.count(), 2, "{text}");
+}
+
+/// A limit on file sizes is no signal, and what it forbids is not said to be impossible.
+#[test]
+fn a_limit_on_file_sizes() {
+    let scratch = Scratch::new();
+    let script = "ulimit -c 0; ulimit -f 16; exec \"$@\"";
+    let run = Run::bare("sh").args(["-c", script, "sh"]).args([launcher()]);
+    let output = run.args(["probe", "--format", "json"]).args([scratch.path()]).output();
+    assert_eq!((output.status, output.signal), (Some(0), None), "{output:#?}");
+    let report = report(&output);
+    for key in ["copy_file_range", "copy_keeps_holes", "reflink", "punches_holes"] {
+        assert_fact(&report["paths"][0], key, Value::Null, Some("EFBIG"));
+    }
+}
+
+// Both reports.
+
+/// The answer as the text shows it.
+fn shown(fact: &Value) -> String {
+    let answer = match &fact["value"] {
+        Value::Null => "?".to_owned(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::String(name) => name.clone(),
+        number if fact["at_least"] == true => format!(">= {number}"),
+        number => number.to_string(),
+    };
+    let errno = fact["errno"].as_str().map_or(String::new(), |errno| format!(" {errno}"));
+    let note = fact["note"].as_str().unwrap_or_default();
+    [answer, errno, note.to_owned()].concat()
+}
+
+/// The lines below a heading, without the blanks that align them.
+fn section<'a>(text: &'a str, heading: &str) -> Vec<&'a str> {
+    let lines = text.lines().skip_while(|line| *line != heading).skip(1);
+    lines.take_while(|line| !line.is_empty()).collect()
+}
+
+fn without_blanks(text: &str) -> String {
+    text.split_whitespace().collect()
+}
+
+#[test]
+fn text_and_json_agree() {
+    let filesystems = Filesystems::mount("cli::probe::text_and_json_agree");
+    let here = Scratch::new();
+    let mut paths: Vec<_> = filesystems.iter().map(|(_, point)| point).collect();
+    paths.push(here.path());
+    let text = probe(&paths).ok().stdout;
+    let report = report(&json(&paths).ok());
+    for facts in report["paths"].as_array().unwrap() {
+        let lines = section(&text, facts["path"].as_str().unwrap());
+        assert_eq!(lines.len(), FACTS.len(), "{text}");
+        assert_eq!(facts.as_object().unwrap().len(), FACTS.len() + 1, "{facts:#}");
+        for ((key, label), line) in FACTS.iter().zip(lines) {
+            let expected = format!("{label}{}", shown(&facts[*key]));
+            // How far it gets depends on the time that it takes.
+            let expected = if *key == "largest_dedupe" { (*label).to_owned() } else { expected };
+            let (line, expected) = (without_blanks(line), without_blanks(&expected));
+            assert!(line.starts_with(&expected), "{expected}: {text}");
+            assert!(line == expected || *key == "largest_dedupe", "{expected}: {text}");
+        }
+    }
+    for (heading, facts, keys) in [
+        (
+            "kernel",
+            &report["kernel"],
+            ["release", "copy_file_range", "seccomp_filter", "behaves_as"],
+        ),
+        ("C library", &report["libc"], ["name", "version", "copy_file_range", "cuts_results"]),
+    ] {
+        let lines = section(&text, heading);
+        assert_eq!((lines.len(), facts.as_object().unwrap().len()), (keys.len(), keys.len()));
+        for (key, line) in keys.iter().zip(lines) {
+            let shown = without_blanks(&shown(&facts[*key]));
+            assert!(without_blanks(line).ends_with(&shown), "{key}: {line}");
+        }
+    }
+    let pairs = report["pairs"].as_array().unwrap();
+    let lines = section(&text, "from one filesystem to another");
+    assert_eq!(lines.len(), if pairs.is_empty() { 0 } else { pairs.len() + 1 }, "{text}");
+    for (pair, line) in pairs.iter().zip(lines.iter().skip(1)) {
+        let (from, to) = (pair["from"].as_str().unwrap(), pair["to"].as_str().unwrap());
+        let answers = [shown(&pair["copy_file_range"]), shown(&pair["reflink"])].concat();
+        assert_eq!(without_blanks(line), without_blanks(&[from, to, &answers].concat()));
+    }
+}
+
+/// Every answer of a section begins in the same column.
+#[test]
+fn the_text_stands_in_columns() {
+    let scratch = Scratch::new();
+    let text = probe([scratch.path()]).ok().stdout;
+    let lines = text.lines().filter(|line| line.starts_with("  "));
+    let column = |line: &str| {
+        let label = line.trim_start();
+        let gap = label.find("  ").expect("two blanks behind the label");
+        let answer = label[gap..].trim_start();
+        line.len() - answer.len()
+    };
+    let columns: BTreeSet<_> = lines.map(column).collect();
+    assert_eq!(columns.len(), 1, "{text}");
+    assert!(text.lines().all(|line| line.trim_end() == line), "{text}");
+}
+
+#[test]
+fn a_path_of_any_bytes_makes_valid_json_and_a_harmless_text() {
+    let scratch = Scratch::new();
+    let place = scratch.path().join(OsStr::from_bytes(b"caf\xe9 \"\x1b[31m\n"));
+    fs::create_dir(&place).unwrap();
+    let report = report(&json([&place]).ok());
+    let path = report["paths"][0]["path"].as_str().unwrap();
+    assert!(path.ends_with("/caf\u{0}e9 \"\u{1b}[31m\n"), "{path:?}");
+    let text = probe([&place]).ok().stdout;
+    assert!(!text.contains('\u{1b}') && text.contains("[31m\\n\n"), "{text}");
+}
+
+#[test]
+fn the_manual_page_names_every_key() {
+    let page = fs::read_to_string(project().join("man/cfr.1")).unwrap();
+    let scratch = Scratch::new();
+    let report = report(&json([scratch.path(), Path::new("/no/such")]).output());
+    let mut keys = BTreeSet::from(["from".to_owned(), "to".to_owned()]);
+    let mut objects = vec![&report];
+    while let Some(object) = objects.pop() {
+        match object {
+            Value::Array(items) => objects.extend(items),
+            Value::Object(fields) => {
+                keys.extend(fields.keys().cloned());
+                objects.extend(fields.values());
+            }
+            _ => {}
+        }
+    }
+    assert!(keys.len() > 25, "{keys:?}");
+    for key in keys {
+        let named = |line: &str| line.split([' ', ',']).any(|word| word == key);
+        assert!(page.lines().any(|line| line.starts_with('.') && named(line)), "{key}");
+    }
+}
+
+// What it leaves behind.
+
+/// A file's content and times, and its directory's.
+fn untouched(file: &Path) -> impl PartialEq + std::fmt::Debug + use<> {
+    let times = |path: &Path| {
+        let data = fs::metadata(path).unwrap();
+        [(data.atime(), data.atime_nsec()), (data.mtime(), data.mtime_nsec())]
+    };
+    let before = (times(file), times(file.parent().unwrap()));
+    (before, fs::read(file).unwrap(), names_in(file.parent().unwrap()))
+}
+
+/// Not even the directory's own times change: no file ever had a name.
+#[test]
+fn nothing_is_touched() {
+    let filesystems = Filesystems::mount("cli::probe::nothing_is_touched");
+    for (name, point) in filesystems.iter() {
+        let scratch = Scratch::below(point);
+        let file = scratch.random("theirs", 5000);
+        // A look later than the last change, after which the time of access stands (relatime).
+        thread::sleep(Duration::from_millis(50));
+        let _ = untouched(&file);
+        let before = untouched(&file);
+        let by_directory = report(&json([scratch.path()]).ok());
+        let by_file = report(&json([&file]).ok());
+        assert_eq!(untouched(&file), before, "{name}");
+        for facts in [&by_directory["paths"][0], &by_file["paths"][0]] {
+            assert_fact(facts, "mount_point", point.to_str().unwrap(), None);
+        }
+    }
+}
+
+/// Where the filesystem has no files without a name, one with a name loses it at once.
+#[test]
+fn a_filesystem_without_unnamed_files_will_do() {
+    let scratch = Scratch::new();
+    scratch.random("theirs", 5000);
+    let before = names_in(scratch.path());
+    let report = under_filter("tmpfile", "EOPNOTSUPP", [scratch.path()]);
+    assert_fact(&report["paths"][0], "copy_file_range", true, None);
+    assert_eq!(names_in(scratch.path()), before);
+    let trace = scratch.file("trace");
+    let Some(strace) = find_program("strace") else {
+        return skip(
+            "cli::probe::a_filesystem_without_unnamed_files_will_do",
+            "strace is not installed",
+        );
+    };
+    let run = Run::bare(strace).args(["-f", "-e", "trace=openat,unlinkat", "-o"]).args([&trace]);
+    let run = run.args([filtered()]).args(["tmpfile", "EOPNOTSUPP"]);
+    run.args([launcher()]).args(["probe"]).args([scratch.path()]).ok();
+    let trace = fs::read_to_string(trace).unwrap();
+    let made: Vec<_> = trace.lines().filter(|line| line.contains("\".cfr-probe-")).collect();
+    assert!(made.len() > 20, "{trace}");
+    for pair in made.chunks(2) {
+        assert!(pair[0].contains("|O_CREAT|O_EXCL|") && pair[0].contains(", 0600) = "), "{pair:?}");
+        assert!(pair[1].contains("unlinkat(") && pair[1].ends_with("= 0"), "{pair:?}");
+    }
+}
+
+/// Runs it until it is killed by `signal` at the moment that `now` waits for: nothing is left.
+#[track_caller]
+fn killed<S: AsRef<OsStr>>(
+    words: impl IntoIterator<Item = S>,
+    place: &Path,
+    signal: i32,
+    now: impl Fn(),
+) {
+    // The tests themselves may have been started with one of them ignored, as nohup(1) does.
+    let mut run = Run::bare("env").args(["--default-signal=HUP,INT,QUIT,TERM"]).args(words);
+    let command = run.command().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child: Child = command.spawn().unwrap();
+    now();
+    let pid = child_of(child.id()).unwrap_or(child.id());
+    // SAFETY: a process that this test has started and not yet waited for.
+    unsafe { libc::kill(pid.cast_signed(), signal) };
+    let begun = Instant::now();
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None if begun.elapsed() > Duration::from_secs(30) => {
+                child.kill().unwrap();
+                panic!("signal {signal} did not end it");
+            }
+            None => thread::sleep(Duration::from_millis(2)),
+        }
+    };
+    assert_eq!(status.signal(), Some(signal), "{status}");
+    assert_eq!(names_in(place), BTreeSet::new(), "signal {signal}");
+}
+
+fn child_of(pid: u32) -> Option<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    children.split_whitespace().next()?.parse().ok()
+}
+
+const DEADLY: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+
+#[test]
+fn nothing_is_left_by_a_signal() {
+    let scratch = Scratch::new();
+    for signal in DEADLY {
+        for milliseconds in [5, 20, 80] {
+            let place = Scratch::below(scratch.path());
+            let mut words = vec![launcher().into_os_string(), "probe".into()];
+            // Often enough that it takes longer.
+            words.resize(2000, place.path().into());
+            killed(words, place.path(), signal, || {
+                thread::sleep(Duration::from_millis(milliseconds));
+            });
+        }
+    }
+}
+
+/// The one moment at which a file has a name, made long.
+#[test]
+fn nothing_is_left_by_a_signal_while_a_file_has_a_name() {
+    let Some(strace) = find_program("strace") else {
+        let test = "cli::probe::nothing_is_left_by_a_signal_while_a_file_has_a_name";
+        return skip(test, "strace is not installed");
+    };
+    let launcher = launcher();
+    for signal in DEADLY {
+        let place = Scratch::new();
+        let inject = "inject=unlinkat:delay_enter=300000".as_ref();
+        let words = [
+            strace.as_os_str(),
+            "-f".as_ref(),
+            "-e".as_ref(),
+            inject,
+            filtered().as_os_str(),
+            "tmpfile".as_ref(),
+            "EOPNOTSUPP".as_ref(),
+            launcher.as_os_str(),
+            "probe".as_ref(),
+            place.path().as_os_str(),
+        ];
+        killed(words, place.path(), signal, || {
+            let begun = Instant::now();
+            while names_in(place.path()).is_empty() {
+                assert!(begun.elapsed() < Duration::from_secs(30), "no file ever had a name");
+                thread::sleep(Duration::from_millis(5));
+            }
+        });
+    }
+}
+
+#[test]
+fn an_ignored_signal_stays_ignored() {
+    let scratch = Scratch::new();
+    let script = "trap '' TERM; \"$@\" & sleep .05; kill -TERM $!; wait $!";
+    let run = Run::bare("sh").args(["-c", script, "sh"]).args([launcher()]);
+    let output = run.args(["probe"]).args(vec![scratch.path(); 50]).ok();
+    assert_eq!(output.stdout.matches("punches holes").count(), 50);
+}
+
+// What goes wrong.
+
+#[test]
+fn a_path_that_does_not_exist_is_named_and_the_others_are_probed() {
+    let scratch = Scratch::new();
+    let missing = scratch.file("missing");
+    let output = json([&missing, scratch.path()]).output();
+    assert_eq!(output.status, Some(1), "{output:#?}");
+    let said = format!("cfr: {}: No such file or directory (ENOENT)\n", missing.display());
+    assert_eq!(output.stderr, said);
+    let report = report(&output);
+    assert_eq!(report["paths"].as_array().unwrap().len(), 1);
+    assert_fact(&report["paths"][0], "copy_file_range", true, None);
+    let failed = &report["failed"];
+    assert_eq!(failed.as_array().unwrap().len(), 1);
+    assert_eq!(failed[0]["path"], missing.to_str().unwrap());
+    assert_eq!(failed[0]["errno"], "ENOENT");
+    assert_eq!(failed[0]["message"], "No such file or directory (ENOENT)");
+    let output = probe([&missing, scratch.path()]).output();
+    assert_eq!((output.status, output.stderr), (Some(1), said));
+    assert_eq!(section(&output.stdout, scratch.path().to_str().unwrap()).len(), FACTS.len());
+}
+
+#[test]
+fn a_filesystem_that_is_read_only() {
+    let filesystems = Filesystems::mount("cli::probe::a_filesystem_that_is_read_only");
+    for (name, point) in filesystems.iter() {
+        let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(point).status();
+        assert!(remounted.unwrap().success(), "{name}");
+        let output = json([point]).output();
+        assert_eq!(output.status, Some(1), "{output:#?}");
+        let said = "no file can be made there: Read-only file system (EROFS)";
+        assert_eq!(output.stderr, format!("cfr: {}: {said}\n", point.display()));
+        assert_eq!(report(&output)["failed"][0]["errno"], "EROFS");
+    }
+}
+
+#[test]
+fn a_directory_that_may_not_be_written() {
+    let output = json(["/proc"]).output();
+    assert_eq!(output.status, Some(1), "{output:#?}");
+    assert!(output.stderr.starts_with("cfr: /proc: no file can be made there: "), "{output:#?}");
+}
+
+#[test]
+fn slips_are_125() {
+    let scratch = Scratch::new();
+    for (words, said) in
+        [(&["--format", "xml"][..], "[possible values: text, json]"), (&["--fromat"], "--format")]
+    {
+        let output = probe(words).args([scratch.path()]).output();
+        assert_eq!((output.status, output.stdout.as_str()), (Some(125), ""), "{output:#?}");
+        assert!(output.stderr.starts_with("cfr: ") && output.stderr.contains(said), "{output:#?}");
+    }
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_125() {
+    let scratch = Scratch::new();
+    let output = probe([scratch.path()]).stdout("/dev/full").output();
+    let said = "cfr: cannot write the report: No space left on device (ENOSPC)\n";
+    assert_eq!((output.status, output.stderr.as_str()), (Some(125), said));
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_failure() {
+    let scratch = Scratch::new();
+    let script = "{ sleep .1; \"$@\"; echo $? >&2; } | true";
+    let run = Run::bare("sh").args(["-c", script, "sh"]).args([launcher()]);
+    assert_eq!(run.args(["probe"]).args([scratch.path()]).ok().stderr, "0\n");
+}
+
+// Where it runs.
+
+#[test]
+fn the_path_is_the_working_directory_where_none_is_given() {
+    let scratch = Scratch::new();
+    let report = report(&json::<&str>([]).within(scratch.path()).ok());
+    assert_eq!(report["paths"].as_array().unwrap().len(), 1);
+    assert_eq!(report["paths"][0]["path"], ".");
+}
+
+/// The probe asks the kernel, whatever is preloaded, and leaves no line in a log.
+#[test]
+fn what_is_preloaded_does_not_matter() {
+    let scratch = Scratch::new();
+    let shim = compile("shims/launcher_shim.c", "probe_shim.so", &["-shared", "-fPIC"]);
+    let list = format!("{}:{}", shim.display(), library().display());
+    let output = json([scratch.path()]).env("LD_PRELOAD", list).ok();
+    assert_eq!(output.stderr, "");
+    let without = json([scratch.path()]).ok();
+    assert_eq!(
+        report(&output)["paths"][0]["copy_file_range"],
+        report(&without)["paths"][0]["copy_file_range"]
+    );
+    assert_eq!(report(&output)["libc"], report(&without)["libc"]);
+    assert_fact(&report(&output)["paths"][0], "copy_file_range", true, None);
+}
+
+/// One line says what is being tried, and is gone at the end.
+#[test]
+fn progress_is_shown_on_a_terminal_only() {
+    const CLEAR: &str = "\r\u{1b}[K";
+    let scratch = Scratch::new();
+    assert_eq!(probe([scratch.path()]).ok().stderr, "");
+    let Some(script) = find_program("script") else {
+        return skip("cli::probe::progress_is_shown_on_a_terminal_only", "script is not installed");
+    };
+    let report = scratch.file("report");
+    let missing = scratch.file("missing");
+    let shown = |command: &str| {
+        let run = Run::bare(&script).args(["-qec", command, "/dev/null"]);
+        let run = run.env("CFR", launcher()).env("PLACE", scratch.path());
+        run.env("REPORT", &report).env("MISSING", &missing).output().stdout
+    };
+    let all = shown("stty cols 200; \"$CFR\" probe \"$PLACE\" > \"$REPORT\"");
+    assert!(fs::read_to_string(&report).unwrap().starts_with("kernel\n"));
+    for (_, label) in FACTS.iter().skip(3) {
+        let line = format!("{CLEAR}{label}: {}", scratch.path().display());
+        assert!(all.contains(&line), "no {line:?} in {all:?}");
+    }
+    assert!(all.ends_with(CLEAR) && !all.contains('\n'), "{all:?}");
+    // A line that wraps could not be erased.
+    let narrow = shown("stty cols 30; \"$CFR\" probe \"$PLACE\" > \"$REPORT\"");
+    assert!(narrow.split(CLEAR).all(|line| line.trim_end_matches('\r').len() < 30), "{narrow:?}");
+    // What is said stands on a line of its own.
+    let all = shown("\"$CFR\" probe \"$PLACE\" \"$MISSING\" > \"$REPORT\"");
+    assert!(all.contains(&format!("{CLEAR}cfr: {}: ", missing.display())), "{all:?}");
+    // Also where it is interrupted.
+    let all =
+        shown("timeout --foreground -s INT .1 \"$CFR\" probe $(yes \"$PLACE\" | head -n 2000)");
+    assert!(all.ends_with(CLEAR), "{all:?}");
+    // The standard error of somebody else is not the terminal.
+    let all = shown("\"$CFR\" probe \"$PLACE\" 2> \"$REPORT\"");
+    assert!(!all.contains('\u{1b}') && fs::read(&report).unwrap().is_empty(), "{all:?}");
+}

@@ -1,0 +1,263 @@
+//! `cfr trace|run --progress`: a line on a terminal while copies last, and nothing anywhere else.
+
+use cfr_testkit::{Run, Scratch, compile, find_program, launcher, skip};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// To the line's begin, and the rest of it cleared.
+const CLEAR: &str = "\r\u{1b}[K";
+
+/// A directory on a filesystem of memory.
+fn memory() -> Scratch {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { Scratch::below(memory) } else { Scratch::new() }
+}
+
+/// What a terminal is sent by a shell command in this directory; `None` where that cannot be had.
+fn on_terminal(test: &str, place: &Path, command: &str) -> Option<String> {
+    let Some(script) = find_program("script") else {
+        skip(test, "script is not installed");
+        return None;
+    };
+    let run = Run::bare(script).args(["-qec", command, "/dev/null"]).within(place);
+    let run = run.env("CFR", launcher()).env("SLOW", slow()).env("GARBAGE", garbage());
+    let output = run.output();
+    if output.status == Some(77) {
+        skip(test, output.stdout.trim());
+        return None;
+    }
+    Some(output.stdout)
+}
+
+/// A filesystem on which each piece of a copy takes as long as is wanted: c-tests/drivers/failing_filesystem.c.
+fn slow() -> PathBuf {
+    compile("drivers/failing_filesystem.c", "slow_filesystem", &[])
+}
+
+fn garbage() -> PathBuf {
+    compile("drivers/summarized.c", "summarized", &[])
+}
+
+/// A copy of 4 MiB on it, 32 pieces, each read and written in 30 ms: two seconds.
+fn slow_copy(command: &str) -> String {
+    format!("mkdir -p m; \"$SLOW\" m direct 4194304 99999999 99999999 30 -- {command}")
+}
+
+/// The lines that stood there one after the other.
+fn shown(all: &str) -> Vec<&str> {
+    let lines = all.split(CLEAR).skip(1).filter_map(|line| line.split('\r').next());
+    lines.filter(|line| !line.is_empty()).collect()
+}
+
+/// The bytes of `1.50 MiB`.
+fn bytes(text: &str) -> f64 {
+    let (number, unit) = text.split_once(' ').unwrap();
+    let units = ["B", "KiB", "MiB", "GiB"];
+    let power = units.iter().take_while(|name| **name != unit);
+    power.fold(number.parse::<f64>().unwrap(), |bytes, _| bytes * 1024.0)
+}
+
+#[test]
+fn a_long_copy() {
+    const TEST: &str = "cli::progress::a_long_copy";
+    for options in ["", "--backend emulate"] {
+        let scratch = Scratch::new();
+        let command = slow_copy(&format!(
+            "/bin/sh -c 'stty cols 300; : > m/out; \"$CFR\" run --progress {options} cp m/in m/out; stat -c %s m/out; echo ended $?'"
+        ));
+        let Some(all) = on_terminal(TEST, scratch.path(), &command) else { return };
+        let lines = shown(&all);
+        let far: Vec<_> = lines.iter().filter(|line| line.contains(" of 4.00 MiB (")).collect();
+        assert!(far.len() >= 3, "{options}: {all:?}");
+        let mut last = 0.0;
+        for line in &far {
+            let (at, rest) = line.split_once(" of 4.00 MiB (").unwrap();
+            let percent: f64 = rest.split_once(" %)").unwrap().0.parse().unwrap();
+            let at = bytes(at);
+            assert!(at >= last && at > 0.0, "{far:?}");
+            assert!((percent - at * 100.0 / 4_194_304.0).abs() <= 1.5, "{line}");
+            let names = format!(": {0}/m/in -> {0}/m/out", scratch.path().display());
+            assert!(line.ends_with(&names), "{line}");
+            last = at;
+        }
+        assert!(far.iter().any(|line| line.contains("iB/s, 0:0")), "{far:?}");
+        // The line is gone when the program has ended, and the program is none the wiser.
+        assert!(all.ends_with(&format!("{CLEAR}4194304\r\nended 0\r\n")), "{all:?}");
+    }
+}
+
+/// What overwrites shows how long it takes, and never that it is done.
+#[test]
+fn what_is_overwritten() {
+    let scratch = Scratch::new();
+    let command = slow_copy(
+        "/bin/sh -c 'stty cols 300; cat m/in > m/out; \"$CFR\" run --progress python3 -c \"import os; \
+         os.copy_file_range(os.open(\\\"m/in\\\", 0), os.open(\\\"m/out\\\", os.O_WRONLY), 4194304)\"'",
+    );
+    let Some(all) = on_terminal("cli::progress::what_is_overwritten", scratch.path(), &command)
+    else {
+        return;
+    };
+    let lines = shown(&all);
+    assert!(lines.iter().any(|line| line.starts_with("4.00 MiB asked for, ")), "{all:?}");
+    assert!(!all.contains('%'), "{all:?}");
+    assert!(all.ends_with(CLEAR), "{all:?}");
+}
+
+/// Each of a program's many short calls for one copy.
+#[test]
+fn a_copy_of_many_calls() {
+    let scratch = Scratch::new();
+    let command = slow_copy(
+        "/bin/sh -c 'stty cols 300; : > m/out; \"$CFR\" run --progress python3 -c \"import os; \
+         a, b = os.open(\\\"m/in\\\", 0), os.open(\\\"m/out\\\", os.O_WRONLY)\n\
+         while os.copy_file_range(a, b, 131072) > 0: pass\"'",
+    );
+    let Some(all) = on_terminal("cli::progress::a_copy_of_many_calls", scratch.path(), &command)
+    else {
+        return;
+    };
+    assert!(shown(&all).iter().any(|line| line.contains(" of 4.00 MiB (")), "{all:?}");
+    assert!(all.ends_with(CLEAR), "{all:?}");
+}
+
+#[test]
+fn two_at_once() {
+    let scratch = Scratch::new();
+    let command = slow_copy(
+        "/bin/sh -c 'stty cols 300; : > m/out; \"$CFR\" run --backend emulate --progress sh -c \"cp m/in m/out & \
+         cp m/in copy & wait\"'",
+    );
+    let Some(all) = on_terminal("cli::progress::two_at_once", scratch.path(), &command) else {
+        return;
+    };
+    assert!(shown(&all).iter().any(|line| line.contains(", and 1 more: ")), "{all:?}");
+    assert!(all.ends_with(CLEAR), "{all:?}");
+    assert_eq!(fs::metadata(scratch.file("copy")).unwrap().len(), 4 << 20);
+}
+
+#[test]
+fn nothing_without_a_terminal() {
+    let scratch = Scratch::new();
+    let command =
+        slow_copy("/bin/sh -c ': > m/out; \"$CFR\" run --progress cp m/in m/out 2> said'");
+    let Some(all) =
+        on_terminal("cli::progress::nothing_without_a_terminal", scratch.path(), &command)
+    else {
+        return;
+    };
+    assert_eq!(
+        (all.as_str(), fs::read_to_string(scratch.file("said")).unwrap().as_str()),
+        ("", "")
+    );
+    // And on one, nothing for what is over at once.
+    let script = "echo x > a; \"$CFR\" run --progress cp a b";
+    let all =
+        on_terminal("cli::progress::nothing_without_a_terminal", scratch.path(), script).unwrap();
+    assert_eq!(all, "");
+}
+
+/// Ctrl-C, and a program that dies: the line is gone.
+#[test]
+fn the_line_is_gone_at_the_end() {
+    const TEST: &str = "cli::progress::the_line_is_gone_at_the_end";
+    for (signal, status) in [("INT", "124\r\n"), ("TERM", "124\r\n"), ("KILL", "137\r\n")] {
+        let scratch = Scratch::new();
+        // Ctrl-C is for the whole group, the others are for the program.
+        let kill = match signal {
+            "INT" => "timeout -s INT 1 $CFR run --progress cp m/in m/out".to_owned(),
+            _ => format!("$CFR run --progress timeout --foreground -s {signal} 1 cp m/in m/out"),
+        };
+        let command = slow_copy(&format!("/bin/sh -c 'stty cols 300; : > m/out; {kill}; echo $?'"));
+        let Some(all) = on_terminal(TEST, scratch.path(), &command) else { return };
+        assert!(shown(&all).iter().any(|line| line.contains("4.00 MiB")), "{signal}: {all:?}");
+        let (_, after) = all.rsplit_once(CLEAR).unwrap();
+        assert!(!after.contains("MiB") && after.ends_with(status), "{signal}: {all:?}");
+    }
+}
+
+/// A line that wraps could not be erased.
+#[test]
+fn narrow_terminals_and_hostile_names() {
+    const TEST: &str = "cli::progress::narrow_terminals_and_hostile_names";
+    const EVIL: &str = "\u{1b}[2J\n\u{202e}x";
+    // Each character two columns wide, so that the cut is among them.
+    let wide = "漢".repeat(60);
+    for columns in [20, 0, 120] {
+        let scratch = memory();
+        let command = format!(
+            "mkdir {wide}; \"$SLOW\" {wide} direct 4194304 99999999 99999999 30 -- /bin/sh -c \
+             'stty cols {columns}; \"$CFR\" run --backend emulate --progress cp {wide}/in \"$0\"' '{EVIL}'"
+        );
+        let Some(all) = on_terminal(TEST, scratch.path(), &command) else { return };
+        let lines = shown(&all);
+        assert!(!lines.is_empty(), "{columns}: {all:?}");
+        assert!(columns < 120 || lines.iter().any(|line| line.contains('漢')), "{lines:?}");
+        let most = if columns == 0 { 80 } else { columns };
+        for line in lines {
+            let width = |character: char| if character.is_ascii() { 1 } else { 2 };
+            assert!(line.chars().map(width).sum::<usize>() < most, "{columns}: {line:?}");
+        }
+        // In full they are harmless too.
+        let command = command.replace(&wide, "m");
+        let command = command.replace(&format!("cols {columns}"), "cols 400");
+        let all = on_terminal(TEST, scratch.path(), &command).unwrap();
+        let lines = shown(&all);
+        assert!(lines.iter().any(|line| line.ends_with("\\u{1b}[2J\\n\\u{202e}x")), "{all:?}");
+        assert!(!lines.iter().any(|line| line.chars().any(char::is_control)), "{all:?}");
+    }
+}
+
+/// The log's own lines clear what is left of it.
+#[test]
+fn lines_of_the_log() {
+    let scratch = Scratch::new();
+    let command = slow_copy(
+        "/bin/sh -c 'stty cols 300; : > m/out; \"$CFR\" trace --paths no --progress cp m/in m/out'",
+    );
+    let Some(all) = on_terminal("cli::progress::lines_of_the_log", scratch.path(), &command) else {
+        return;
+    };
+    let call = all.split("\u{1b}[K").find(|piece| piece.contains("copy_file_range(")).unwrap();
+    assert!(call.starts_with("cfr: ") && call.contains(" = 4194304 ("), "{all:?}");
+    // Nobody else's lines have that.
+    let command = "echo x > a; \"$CFR\" trace cp a b; \"$CFR\" trace --progress cp a b 2> said";
+    let all = on_terminal("cli::progress::lines_of_the_log", scratch.path(), command).unwrap();
+    assert!(!all.contains('\u{1b}'), "{all:?}");
+    assert!(!fs::read_to_string(scratch.file("said")).unwrap().contains('\u{1b}'));
+}
+
+/// Words that are no call's, of processes that are none.
+#[test]
+fn garbage_in_the_accounts() {
+    let scratch = Scratch::new();
+    for seed in 1..=8u64 {
+        let seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 1_000_000_007;
+        let command = format!(
+            "\"$CFR\" run --progress sh -c '\"$GARBAGE\" garbage {seed}; sleep .5'; echo ended $?"
+        );
+        let Some(all) =
+            on_terminal("cli::progress::garbage_in_the_accounts", scratch.path(), &command)
+        else {
+            return;
+        };
+        assert!(all.ends_with("ended 0\r\n"), "{seed}: {all:?}");
+        let rest = all.replace(CLEAR, "").replace(['\r', '\n'], "");
+        assert!(!rest.chars().any(char::is_control), "{seed}: {all:?}");
+    }
+}
+
+/// A hundred threads in a call: those that are not shown are counted all the same.
+#[test]
+fn more_calls_than_can_be_shown() {
+    const TEST: &str = "cli::progress::more_calls_than_can_be_shown";
+    let scratch = memory();
+    let words = "run --progress --format json -c \"$GARBAGE\" many 1 100 5 10 1048576";
+    let Some(all) = on_terminal(TEST, scratch.path(), &format!("\"$CFR\" {words}")) else { return };
+    let object = all.rsplit(CLEAR).next().unwrap();
+    let summary: serde_json::Value =
+        serde_json::from_str(object).unwrap_or_else(|_| panic!("{all:?}"));
+    assert_eq!(summary["summary"]["calls"], 1000, "{summary:#}");
+    assert_eq!(summary["summary"]["bytes"], 1000u64 << 20);
+    assert_eq!(summary["summary"]["pairs"].as_array().unwrap().len(), 5);
+}

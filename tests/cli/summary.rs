@@ -1,0 +1,731 @@
+//! Summaries: what they count is what a log of the same run says, whoever counts and however it ends.
+
+use cfr_testkit::{Filesystems, Output, Run, Scratch, compile, find_program, launcher, skip};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+/// c-tests/drivers/summarized.c.
+fn program() -> PathBuf {
+    compile("drivers/summarized.c", "summarized", &[])
+}
+
+/// `cfr run -c` of this command line.
+fn counted<S: AsRef<OsStr>>(options: &[&str], command: impl IntoIterator<Item = S>) -> Run {
+    Run::bare(launcher()).args(["run", "-c"]).args(options).args(["--"]).args(command)
+}
+
+/// The library alone, which writes a summary and no log.
+fn preloaded(program: impl AsRef<OsStr>) -> Run {
+    Run::preloaded(program).env("CFR_LOG", "off").env("CFR_SUMMARY", "yes")
+}
+
+/// The one object in what was written.
+#[track_caller]
+fn object(text: &str) -> Value {
+    let mut objects = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let object = objects.next().unwrap_or_else(|| panic!("no summary: {text:?}"));
+    assert_eq!(objects.next(), None, "one summary");
+    object["summary"].clone()
+}
+
+/// The headings of the tables on standard error, without the program's name and process.
+fn headings(output: &Output) -> Vec<&str> {
+    let lines = output.stderr.lines().filter_map(|line| line.strip_prefix("cfr: summary of "));
+    lines.map(|line| line.split_once(": ").unwrap().1).collect()
+}
+
+/// A table is of lines of ours alone, none of which a terminal obeys.
+#[track_caller]
+fn assert_harmless(text: &str) {
+    for line in text.lines() {
+        assert!(line.starts_with("cfr: "), "{text}");
+        assert!(!line.chars().any(|character| character.is_control()), "{text:?}");
+        assert_eq!(line, line.trim_end(), "{text}");
+    }
+}
+
+// What is counted.
+
+/// The calls of a JSON log.
+fn calls(log: &Path) -> Vec<Value> {
+    let log = fs::read_to_string(log).unwrap();
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line.get("message").is_none()).collect()
+}
+
+fn number(call: &Value, key: &str) -> u64 {
+    call[key].as_u64().unwrap_or(0)
+}
+
+/// How many calls have each value of this key.
+fn tally(calls: &[&Value], key: &str) -> BTreeMap<String, u64> {
+    let mut tally = BTreeMap::new();
+    for value in calls.iter().filter_map(|call| call[key].as_str()) {
+        *tally.entry(value.to_owned()).or_default() += 1;
+    }
+    tally
+}
+
+/// The summary says what the log says.
+#[track_caller]
+fn assert_agrees(summary: &Value, log: &[Value]) {
+    let all: Vec<_> = log.iter().collect();
+    let sum = |calls: &[&Value], key: &str| calls.iter().map(|call| number(call, key)).sum::<u64>();
+    // Of a call on several targets the first line tells of the call.
+    let first: Vec<_> = log.iter().filter(|call| number(call, "target") < 2).collect();
+    assert_eq!(summary["calls"], first.len(), "{summary:#}");
+    assert_eq!(summary["bytes"], sum(&all, "bytes"));
+    assert_eq!(summary["duration_ns"], sum(&first, "duration_ns"));
+    for (method, counted) in summary["methods"].as_object().unwrap() {
+        let of_it: Vec<_> = log.iter().filter(|call| call["method"] == *method).collect();
+        let expected = json!({ "calls": of_it.len(), "bytes": sum(&of_it, "bytes") });
+        assert_eq!(*counted, expected, "{method}");
+    }
+    let doors = summary["doors"].as_object().unwrap().clone();
+    let used: BTreeMap<_, _> = doors
+        .into_iter()
+        .map(|(door, count)| (door, count.as_u64().unwrap()))
+        .filter(|(_, count)| *count > 0)
+        .collect();
+    assert_eq!(used, tally(&first, "door"));
+    assert_eq!(summary["errors"], json!(tally(&all, "error")));
+    let count = |is_it: &dyn Fn(&Value) -> bool| log.iter().filter(|call| is_it(call)).count();
+    let at_end =
+        count(&|call| call["error"].is_null() && call["bytes"] == 0 && call["request"].is_null());
+    assert_eq!(summary["end_of_file"], at_end);
+    assert_eq!(summary["differing"], count(&|call| call["status"] == 1));
+    assert_eq!(summary["not_shared"], count(&|call| call["shared"] == false));
+    let shared = number(summary, "shared") + number(summary, "partly_shared");
+    assert_eq!(shared as usize, count(&|call| call["shared"] == true));
+    assert_eq!((&summary["lines_lost"], &summary["unfinished"]), (&json!(0), &json!(0)));
+    assert_latency(summary, &first);
+    assert_pairs(summary, &all);
+}
+
+fn assert_latency(summary: &Value, calls: &[&Value]) {
+    let mut slow: Vec<_> = calls.to_vec();
+    slow.sort_by_key(|call| number(call, "duration_ns"));
+    let mut last = 0;
+    for (key, share) in [("p50", 500), ("p90", 900), ("p99", 990), ("max", 1000)] {
+        let rank = (slow.len() * share).div_ceil(1000).max(1) - 1;
+        let exact = slow.get(rank).map_or(0, |call| number(call, "duration_ns"));
+        let said = number(&summary["latency_ns"], key);
+        assert!(said >= exact && said <= exact + exact / 8, "{key}: {said}, by the log {exact}");
+        assert!(said >= last);
+        last = said;
+        assert!(key != "max" || said == exact, "the longest is exact");
+    }
+    slow.reverse();
+    let kept = summary["slowest"].as_array().unwrap();
+    assert_eq!(kept.len(), slow.len().min(5));
+    for (kept, call) in kept.iter().zip(&slow) {
+        assert_eq!(kept["duration_ns"], call["duration_ns"]);
+        // Which of two that took equally long comes first is open.
+        let same = |call: &&&Value| kept["duration_ns"] == call["duration_ns"];
+        let keys = ["pid", "door", "bytes", "error", "method", "path_in", "path_out"];
+        let is_it = |call: &&Value| keys.iter().all(|key| kept[key] == call[key]);
+        assert!(slow.iter().filter(same).any(is_it), "{kept:#}");
+    }
+}
+
+fn assert_pairs(summary: &Value, calls: &[&Value]) {
+    let mut pairs: BTreeMap<_, [u64; 4]> = BTreeMap::new();
+    for call in
+        calls.iter().filter(|call| call["path_in"].is_string() && call["path_out"].is_string())
+    {
+        let names = [&call["path_in"], &call["path_out"]].map(|path| path.as_str().unwrap());
+        let sums = pairs.entry(names).or_default();
+        let failed = u64::from(!call["error"].is_null());
+        let these = [1, number(call, "bytes"), failed, number(call, "duration_ns")];
+        sums.iter_mut().zip(these).for_each(|(sum, this)| *sum += this);
+    }
+    const KEYS: [&str; 4] = ["calls", "bytes", "errors", "duration_ns"];
+    let shown = summary["pairs"].as_array().unwrap();
+    assert_eq!(shown.len(), pairs.len().min(5));
+    let mut largest: Vec<_> = pairs.values().map(|sums| (sums[1], sums[0])).collect();
+    largest.sort_by(|one, other| other.cmp(one));
+    for (pair, largest) in shown.iter().zip(largest) {
+        let names = [&pair["path_in"], &pair["path_out"]].map(|path| path.as_str().unwrap());
+        let sums = pairs.remove(&names).unwrap_or_else(|| panic!("{pair:#}"));
+        assert_eq!(KEYS.map(|key| number(pair, key)), sums, "{names:?}");
+        assert_eq!((sums[1], sums[0]), largest, "the busiest first");
+    }
+    let mut rest = [0; 4];
+    for sums in pairs.values() {
+        rest.iter_mut().zip(sums).for_each(|(rest, sum)| *rest += sum);
+    }
+    assert_eq!(KEYS.map(|key| number(&summary["further_pairs"], key)), rest);
+}
+
+/// A run of this shell command with a log and a summary of the same calls, on this place's files.
+#[track_caller]
+fn agrees(place: &Path, options: &[&str], script: &str) -> Value {
+    let scratch = Scratch::new();
+    let (log, summary) = (scratch.file("log"), scratch.file("summary"));
+    let run = Run::bare(launcher()).args(["trace", "--format", "json", "-o"]).args([&log]);
+    let run = run.args([format!("--summary={}", summary.display())]).args(options);
+    run.args(["--", "sh", "-euc", script]).within(place).env("PROGRAM", program()).ok();
+    let summary = object(&fs::read_to_string(summary).unwrap());
+    assert_agrees(&summary, &calls(&log));
+    summary
+}
+
+#[test]
+fn what_a_log_of_the_same_run_says() {
+    let scratch = Scratch::new();
+    scratch.random("a", 3_000_000);
+    let summary =
+        agrees(scratch.path(), &[], "cp a b; cp a c; cat a > d; cp b e; cp c f; cp c g; cp c h");
+    assert_eq!(summary["bytes"], 21_000_000);
+    assert_eq!(summary["program"], "sh");
+    assert_eq!(summary["pid"], Value::Null);
+    agrees(scratch.path(), &["--backend", "emulate", "--shared", "yes"], "cp a b; cp a c");
+    agrees(scratch.path(), &[], "\"$PROGRAM\" many 4 4 7 20");
+    if find_program("python3").is_none() {
+        return skip("cli::summary::what_a_log_of_the_same_run_says", "python3 is not installed");
+    }
+    let script = "python3 - << 'END'\n\
+        import fcntl, os\n\
+        a, b = os.open('a', os.O_RDONLY), os.open('b', os.O_RDWR)\n\
+        for arguments in [(a, b, 5), (a, b, 0), (b, a, 5), (a, 99, 5), (a, b, 5, 1 << 40)] * 3:\n\
+        \x20   try: os.copy_file_range(*arguments)\n\
+        \x20   except OSError: pass\n\
+        os.sendfile(b, a, 0, 1000)\n\
+        for request in (0x40049409, 0x4020940d):\n\
+        \x20   try: fcntl.ioctl(b, request, a)\n\
+        \x20   except OSError: pass\nEND";
+    let summary = agrees(scratch.path(), &[], script);
+    assert!(number(&summary["errors"], "EBADF") >= 6, "{summary:#}");
+    assert!(number(&summary["doors"], "ioctl") == 2, "{summary:#}");
+}
+
+/// Reflinks, dedupes of several targets, and proof of sharing.
+#[test]
+fn what_only_some_filesystems_do() {
+    let filesystems = Filesystems::mount("cli::summary::what_only_some_filesystems_do");
+    for (name, place) in filesystems.iter().filter(|(name, _)| matches!(*name, "xfs" | "btrfs")) {
+        let scratch = Scratch::below(place);
+        let source = scratch.random("a", 1 << 20);
+        scratch.write("same", &fs::read(&source).unwrap());
+        scratch.write("other", &vec![7; 1 << 20]);
+        let script = "cp --reflink=always a b; cp --reflink=never a c; python3 - << 'END'\n\
+            import fcntl, os, struct\n\
+            names = ['same', 'other']\n\
+            request = struct.pack('=QQHHI', 0, 65536, 2, 0, 0)\n\
+            for name in names:\n\
+            \x20   request += struct.pack('=qQQiI', os.open(name, os.O_RDWR), 0, 0, 0, 0)\n\
+            fcntl.ioctl(os.open('a', os.O_RDONLY), 0xc0189436, bytearray(request))\nEND";
+        let summary = agrees(scratch.path(), &["--shared", "yes"], script);
+        assert_eq!(summary["methods"]["reflink"]["calls"], 1, "{name} {summary:#}");
+        assert_eq!(summary["methods"]["dedup"], json!({ "calls": 1, "bytes": 65536 }), "{name}");
+        assert_eq!(summary["differing"], 1, "{name} {summary:#}");
+        assert!(number(&summary, "shared") >= 2, "{name} {summary:#}");
+    }
+}
+
+/// 64 processes of 16 threads, and one of a thousand: nothing is lost and nothing counted twice.
+#[test]
+fn many_count_at_once() {
+    for (processes, threads, files, each) in [(64, 16, 300, 10), (1, 1000, 7, 5), (8, 8, 1, 50)] {
+        let scratch = Scratch::new();
+        let words = ["many".to_owned(), processes.to_string(), threads.to_string()];
+        let words = words.into_iter().chain([files, each].map(|number: u64| number.to_string()));
+        let command = [program().into_os_string()].into_iter().chain(words.map(Into::into));
+        let output = counted(&["--format", "json"], command).within(scratch.path()).ok();
+        let summary = object(&output.stderr);
+        let calls = processes * threads * each;
+        assert_eq!(number(&summary, "calls"), calls, "{summary:#}");
+        assert_eq!(number(&summary, "bytes"), calls * 10);
+        assert_eq!(number(&summary, "unfinished"), 0);
+        // Threads that come with new files at once do not make two pairs of them.
+        let shown = summary["pairs"].as_array().unwrap();
+        assert_eq!(shown.len() as u64, files.min(5));
+        let of_shown: u64 = shown.iter().map(|pair| number(pair, "calls")).sum();
+        assert_eq!(of_shown + number(&summary["further_pairs"], "calls"), calls);
+        if files == 1 {
+            assert_eq!(of_shown, calls);
+        }
+    }
+}
+
+#[test]
+fn every_way_to_end() {
+    const WRITTEN: [&str; 5] = ["return", "exit", "_exit", "_Exit", "thread"];
+    const CUT_OFF: [&str; 6] = ["quick_exit", "abort", "SIGTERM", "SIGKILL", "crash", "exec"];
+    for way in WRITTEN.into_iter().chain(CUT_OFF) {
+        let run = |run: Run| {
+            let scratch = Scratch::new();
+            run.args(["ends", way]).within(scratch.path()).output()
+        };
+        let bare = run(Run::bare(program()));
+        let under = run(counted(&[], [program()]));
+        let ended = bare.status.unwrap_or_else(|| 128 + bare.signal.unwrap());
+        assert_eq!(under.status, Some(ended), "{way}");
+        let [heading] = headings(&under)[..] else { panic!("{way}: {under:#?}") };
+        assert!(heading.starts_with("3 calls, 30 B in "), "{way}: {heading}");
+        let alone = run(preloaded(program()));
+        assert_eq!((alone.status, alone.signal), (bare.status, bare.signal), "{way}");
+        let is_written = WRITTEN.contains(&way);
+        assert_eq!(headings(&alone).len(), usize::from(is_written), "{way}: {alone:#?}");
+        assert!(headings(&alone).iter().all(|heading| heading.starts_with("3 calls, 30 B in ")));
+    }
+}
+
+#[test]
+fn children_count_for_themselves() {
+    let scratch = Scratch::new();
+    let forks = preloaded(program()).args(["forks"]).within(scratch.path()).ok();
+    // One of the two children copies nothing.
+    let counts: Vec<_> = headings(&forks).iter().map(|line| &line[..7]).collect();
+    assert_eq!(counts, ["2 calls", "3 calls"], "{forks:#?}");
+    let whole = counted(&[], [program().as_os_str(), OsStr::new("forks")]);
+    let whole = whole.within(scratch.path()).ok();
+    assert!(headings(&whole)[0].starts_with("5 calls, 50 B in "), "{whole:#?}");
+    // A child of vfork runs in its parent's memory; here it comes first.
+    let vforks = preloaded(program()).args(["vforks"]).within(scratch.path()).ok();
+    let [heading] = headings(&vforks)[..] else { panic!("{vforks:#?}") };
+    assert!(heading.starts_with("3 calls, 30 B in "), "{vforks:#?}");
+    // multiprocessing ends its children by os._exit.
+    if find_program("python3").is_none() {
+        return skip("cli::summary::children_count_for_themselves", "python3 is not installed");
+    }
+    let script = "import multiprocessing, os\n\
+        def copy(number):\n\
+        \x20   a, b = os.open('source', os.O_RDONLY), os.open(f'b{number}', os.O_WRONLY | os.O_CREAT)\n\
+        \x20   for _ in range(number): os.copy_file_range(a, b, 10, 0)\n\
+        context = multiprocessing.get_context('fork')\n\
+        children = [context.Process(target=copy, args=(number,)) for number in (1, 2, 3)]\n\
+        for child in children: child.start()\n\
+        for child in children: child.join()\n";
+    let python = preloaded("python3").args(["-c", script]).within(scratch.path()).ok();
+    let mut counts: Vec<_> = headings(&python).iter().map(|line| &line[..6]).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, ["1 call", "2 call", "3 call"], "{python:#?}");
+    assert!(headings(&python).iter().any(|heading| heading.starts_with("1 call, 10 B in ")));
+}
+
+/// One launcher within another: the outer one tells of everything.
+#[test]
+fn nested_launchers() {
+    let scratch = Scratch::new();
+    let source = scratch.random("a", 1000);
+    for inner in [&["run", "-c"][..], &["trace", "-c"], &["trace"], &["run"]] {
+        let script = "\"$CFR\" \"$@\" cp a b; cp a c; cp a d";
+        let run = counted(&["--format", "json"], ["sh", "-euc", script, "sh"]).args(inner);
+        let run = run.env("CFR", launcher()).within(scratch.path()).env("CFR_LOG_FILE", "log");
+        let summaries = run.ok().stderr;
+        let outer = summaries.lines().last().unwrap();
+        let outer: Value = serde_json::from_str(outer).unwrap_or_else(|_| panic!("{summaries}"));
+        let outer = &outer["summary"];
+        assert_eq!(outer["program"], "sh", "{inner:?}");
+        assert_eq!(outer["bytes"], 3000, "{inner:?} {outer:#}");
+        assert_eq!(outer["pairs"].as_array().unwrap().len(), 3, "{inner:?}");
+        let from = source.to_str().unwrap();
+        assert!(outer["slowest"].as_array().unwrap().iter().all(|slow| slow["path_in"] == from));
+        assert_eq!(number(outer, "unfinished"), 0);
+    }
+    // A trace around one that counts is not told that nothing was copied.
+    let run = Run::bare(launcher()).args(["trace", "--log", "warn"]).args([launcher()]);
+    let output = run.args(["run", "-c"]).args(["cp", "a", "b"]).within(scratch.path()).ok();
+    assert!(!output.stderr.contains("no copy was seen"), "{output:#?}");
+}
+
+/// The table is written when the program has ended, whoever of its children goes on.
+#[test]
+fn children_that_outlive_the_program() {
+    let scratch = Scratch::new();
+    scratch.random("a", 1000);
+    let script = "{ read line < go; cp a b; echo done > done; } > /dev/null 2>&1 & exit 3";
+    assert!(Run::bare("mkfifo").args(["go", "done"]).within(scratch.path()).ok().stderr.is_empty());
+    let output = counted(&[], ["sh", "-c", script]).within(scratch.path()).output();
+    assert_eq!(output.status, Some(3));
+    assert!(output.stderr.contains("summary of sh, "), "{output:#?}");
+    assert_eq!(headings(&output), ["0 calls"]);
+    fs::write(scratch.file("go"), "\n").unwrap();
+    assert_eq!(fs::read_to_string(scratch.file("done")).unwrap(), "done\n");
+    assert_eq!(fs::read(scratch.file("b")).unwrap(), fs::read(scratch.file("a")).unwrap());
+}
+
+// Where it goes.
+
+#[test]
+fn the_table() {
+    let scratch = Scratch::new();
+    let source = scratch.random("a", 1_000_000);
+    let copy = |options: &[&str]| {
+        let run = counted(options, ["cp", "--reflink=auto", "a", "b"]);
+        run.within(scratch.path()).ok().stderr
+    };
+    let table = copy(&[]);
+    assert_harmless(&table);
+    let paths = format!("{} -> {}", source.display(), scratch.file("b").display());
+    let lines: Vec<_> = table.lines().collect();
+    assert!(lines[0].starts_with("cfr: summary of cp, 1 program: "), "{table}");
+    for start in [
+        "cfr:   method               calls         bytes  share",
+        "cfr:     kernel ",
+        "cfr:   door                 calls",
+        "cfr:     copy_file_range         2",
+        "cfr:   result               calls",
+        "cfr:     end of file            1",
+        "cfr:   time of a call           p50         p90         p99         max",
+        "cfr:   slowest calls              result  door             method    process  files",
+        "cfr:   busiest files     share     calls  errors         time  files",
+        "cfr:         976.56 KiB   100%         ",
+    ] {
+        assert!(lines.iter().any(|line| line.starts_with(start)), "{start:?}\n{table}");
+    }
+    assert!(lines.iter().filter(|line| line.ends_with(&paths)).count() >= 3, "{table}");
+    assert!(!table.contains("shared") && !table.contains("unfinished"), "{table}");
+    for line in lines.iter().map(|line| line.replace(&paths, "")) {
+        assert!(line.len() <= 110, "{line}");
+    }
+    // Where nothing was called there is nothing but the reason.
+    let empty = counted(&[], ["true"]).ok().stderr;
+    let lines: Vec<_> = empty.lines().collect();
+    assert_eq!(lines[0], "cfr: summary of true, 1 program: 0 calls");
+    assert!(lines[1].starts_with("cfr: no copy was seen: "), "{empty}");
+    assert_eq!(lines.len(), 2);
+}
+
+/// As its user would ask for it, and as a program's words would be mistaken for it.
+#[test]
+fn how_it_is_asked_for() {
+    let scratch = Scratch::new();
+    scratch.random("a", 1000);
+    let asked = |words: &[&str], variable: &str| {
+        let run = Run::bare(launcher()).args(words).args(["cp", "a", "b"]).within(scratch.path());
+        let output = run.env("CFR_SUMMARY", variable).ok();
+        headings(&output).len()
+    };
+    for (words, variable, count) in [
+        (&["run"][..], "", 0),
+        (&["run"], "yes", 1),
+        (&["run"], "no", 0),
+        (&["run", "-c"], "", 1),
+        (&["run", "--summary"], "no", 1),
+        (&["run", "--summary=yes"], "", 1),
+        (&["run", "--summary=no"], "yes", 0),
+        (&["trace", "-c"], "", 1),
+        (&["trace", "-c", "--"], "", 1),
+    ] {
+        assert_eq!(asked(words, variable), count, "{words:?} {variable:?}");
+    }
+}
+
+#[test]
+fn files() {
+    let scratch = Scratch::new();
+    scratch.random("a", 1000);
+    fs::create_dir(scratch.file("100%")).unwrap();
+    let (place, within) = (scratch.path(), scratch.file("100%"));
+    // The launcher: one, of the program that it started.
+    for _ in 0..2 {
+        let script = "cp ../a b; cp ../a c";
+        let run = Run::bare(launcher()).args(["run", "--summary=sum.%e.%%", "sh", "-euc", script]);
+        assert_eq!(run.within(&within).ok().stderr, "");
+    }
+    let text = fs::read_to_string(within.join("sum.sh.%")).unwrap();
+    assert_eq!(text.matches("summary of sh, ").count(), 2, "{text}");
+    assert!(text.lines().all(|line| line.starts_with("summary of ") || line.starts_with("  ")));
+    // The library: one of each process that has copied, found from where it started.
+    let run = Run::preloaded("sh").args(["-euc", "cp ../a b; cp ../a c; true"]);
+    let run = run.env("CFR_LOG", "off").env("CFR_SUMMARY", "alone.%e.%p").within(&within);
+    assert_eq!(run.env("CFR_LOG_FORMAT", "json").ok().stderr, "");
+    let mut found = 0;
+    for entry in fs::read_dir(&within).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let Some(pid) = name.strip_prefix("alone.cp.") else {
+            assert!(!name.starts_with("alone."), "{name}");
+            continue;
+        };
+        let summary = object(&fs::read_to_string(&path).unwrap());
+        assert_eq!(number(&summary, "pid"), pid.parse::<u64>().unwrap());
+        assert_eq!((&summary["program"], &summary["programs"]), (&json!("cp"), &json!(1)));
+        assert_eq!(summary["bytes"], 1000);
+        found += 1;
+    }
+    assert_eq!(found, 2);
+    // A process that never copied leaves nothing at all.
+    let run = Run::preloaded("true").env("CFR_SUMMARY", place.join("never")).ok();
+    assert_eq!((run.stderr.as_str(), place.join("never").exists()), ("", false));
+    assert_eq!(preloaded("true").ok().stderr, "");
+}
+
+#[test]
+fn files_that_cannot_be_written() {
+    let scratch = Scratch::new();
+    scratch.random("a", 1000);
+    for (file, why) in [
+        ("missing/sum", "No such file or directory (ENOENT)"),
+        ("missing/sum.%p", "No such file or directory (ENOENT)"),
+        (".", "Is a directory (EISDIR)"),
+    ] {
+        let run = Run::bare(launcher()).args(["run", &format!("--summary={file}"), "cp", "a", "b"]);
+        let output = run.within(scratch.path()).output();
+        assert_eq!(output.status, Some(125), "{file}");
+        let is_said = output.stderr.starts_with("cfr: cannot write the summary to ")
+            && output.stderr.ends_with(&format!(": {why}\n"));
+        assert!(is_said && output.stderr.lines().count() == 1, "{file}: {output:#?}");
+        assert!(!scratch.file("b").exists(), "nothing has run");
+    }
+    for value in ["--summary=%x", "--summary="] {
+        let output = Run::bare(launcher()).args(["run", value, "true"]).output();
+        assert_eq!(output.status, Some(125), "{value}");
+        assert!(output.stderr.starts_with("cfr: --summary: "), "{value}: {output:#?}");
+    }
+    // What was there when the program began, and is not when it ends.
+    let output = Run::bare(launcher())
+        .args(["run", "--summary=/dev/full", "cp", "a", "b"])
+        .within(scratch.path())
+        .output();
+    let said = "cfr: cannot write the summary to /dev/full: No space left on device (ENOSPC)\n";
+    assert_eq!((output.status, output.stderr.as_str()), (Some(125), said));
+    assert!(scratch.file("b").exists());
+    // The library alone says it once; the program is none the wiser.
+    let run = preloaded(program()).args(["ends", "return"]).within(scratch.path());
+    let output = run.env("CFR_SUMMARY", "/missing/sum").ok();
+    let said =
+        "cfr: cannot write the summary to /missing/sum: No such file or directory (ENOENT)\n";
+    assert_eq!(output.stderr, said);
+}
+
+/// GNU's programs close their standard error when they end, others close everything.
+#[test]
+fn a_descriptor_of_its_own() {
+    let scratch = Scratch::new();
+    scratch.random("a", 1000);
+    let output = preloaded("cp").args(["a", "b"]).within(scratch.path()).ok();
+    assert_eq!(headings(&output).len(), 1, "{output:#?}");
+    assert_harmless(&output.stderr);
+    // Where none is free, the program's own will do.
+    let script = "ulimit -n 6; exec \"$0\" ends return";
+    let run = preloaded("sh").args(["-c".as_ref(), script.as_ref(), program().as_os_str()]);
+    let output = run.within(scratch.path()).ok();
+    assert_eq!(headings(&output).len(), 1, "{output:#?}");
+    // Where the program was started without one, there is nobody to read it.
+    let script = "exec 2>&-; exec cp a b";
+    let output = preloaded("sh").args(["-c", script]).within(scratch.path()).ok();
+    assert_eq!(output.stderr, "");
+}
+
+#[test]
+fn hostile_names() {
+    let evil = b"cfr: summary of\n\x1b[2J\xff\"\\<\xe2\x80\xaex\r";
+    let scratch = Scratch::new();
+    scratch.random("a", 1000);
+    let program_name = scratch.file("cp").with_file_name(OsStr::from_bytes(evil));
+    symlink(find_program("cp").unwrap(), &program_name).unwrap();
+    let target = [b"x".as_slice(), evil].concat();
+    let target = OsStr::from_bytes(&target);
+    for options in [&[][..], &["--format", "json"]] {
+        let run = counted(options, [program_name.as_os_str(), OsStr::new("a"), target]);
+        let output = run.within(scratch.path()).ok();
+        if options.is_empty() {
+            assert_harmless(&output.stderr);
+            assert_eq!(headings(&output).len(), 1);
+            continue;
+        }
+        let summary = object(&output.stderr);
+        assert!(!output.stderr.trim_end().chars().any(char::is_control), "{output:?}");
+        // What is no UTF-8 is a zero byte and two digits.
+        let expected = "cfr: summary of\n\u{1b}[2J\u{0}ff\"\\<\u{202e}x\r";
+        assert_eq!(summary["program"], expected);
+        assert!(summary["pairs"][0]["path_out"].as_str().unwrap().ends_with(expected));
+    }
+    // Of long ones the end is kept.
+    let long = "l".repeat(200);
+    let summary = counted(&["--format", "json"], ["cp", "a", &long]).within(scratch.path()).ok();
+    let kept = object(&summary.stderr)["pairs"][0]["path_out"].clone();
+    assert_eq!(kept, format!("...{}", "l".repeat(93)));
+}
+
+// What goes wrong.
+
+/// The launcher's accounts are open to every process of the program.
+#[test]
+fn garbage_in_the_accounts() {
+    let scratch = Scratch::new();
+    for seed in 1..=40u64 {
+        let seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_string();
+        for options in [&[][..], &["--format", "json"]] {
+            let command = [program().into_os_string(), "garbage".into(), (&seed).into()];
+            let output = counted(options, command).within(scratch.path()).ok();
+            if options.is_empty() {
+                assert_harmless(&output.stderr);
+                assert_eq!(headings(&output).len(), 1, "{seed}");
+            } else {
+                object(&output.stderr);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_program_outlives_a_launcher_that_is_killed() {
+    let scratch = Scratch::new();
+    let mut run = counted(&[], [compile("hazards/many_threads.c", "many_threads", &[])]);
+    let run = run.command().env("LASTS", "1").current_dir(scratch.path());
+    let mut child =
+        run.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It is under way as soon as it has made its first target.
+    while !scratch.file("out-9").exists() {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let (mut stdout, mut stderr) = (String::new(), String::new());
+    child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!((stdout.as_str(), stderr.as_str()), ("ok\n", ""));
+}
+
+/// Where the launcher may make no file, a trace goes on without its last line, and what was asked for
+/// and cannot be had is said before anything runs.
+#[test]
+fn limits() {
+    const WHY: &str = "cfr: cannot make a memory file: File too large (EFBIG)\n";
+    let scratch = Scratch::new();
+    scratch.random("a", 1000);
+    let limited = |words: &[&str]| {
+        let script = "ulimit -f 0; exec \"$0\" \"$@\"";
+        let run = Run::bare("sh").args(["-c", script]).args([launcher()]).args(words);
+        run.within(scratch.path()).output()
+    };
+    let trace = limited(&["trace", "true"]);
+    assert_eq!((trace.status, trace.stderr.as_str()), (Some(0), WHY));
+    let run = limited(&["run", "-c", "touch", "b"]);
+    assert_eq!((run.status, run.stderr.as_str()), (Some(125), WHY));
+    assert!(!scratch.file("b").exists());
+    assert_eq!(limited(&["run", "true"]).stderr, "");
+    let filtered = |words: &[&str]| {
+        let filtered = Run::bare(compile("drivers/filtered.c", "filtered", &[]));
+        let run = filtered.args(["memfd_create", "EPERM"]).args([launcher()]).args(words);
+        run.within(scratch.path()).output()
+    };
+    let why = "cfr: cannot make a memory file: Operation not permitted (EPERM)\n";
+    let trace = filtered(&["trace", "cp", "a", "c"]);
+    assert!(trace.stderr.starts_with(why) && !trace.calls().is_empty(), "{trace:#?}");
+    let run = filtered(&["run", "-c", "true"]);
+    assert_eq!((run.status, run.stderr.as_str()), (Some(125), why));
+    // The program ends by the signal of its own limit as ever.
+    let bare = Run::bare("sh").args(["-c", "ulimit -f 0; exec cp a b"]).within(scratch.path());
+    let bare = bare.output().signal.unwrap();
+    assert_eq!(limited(&["trace", "cp", "a", "b"]).status, Some(128 + bare));
+    // Limits of the program's own are no limit to counting.
+    let script = "ulimit -f 0; exec cp a b";
+    let output = counted(&[], ["sh", "-c", script]).within(scratch.path()).output();
+    assert_eq!(output.status, Some(128 + bare));
+    assert!(output.stderr.contains("cfr:     unfinished"), "{output:#?}");
+}
+
+/// What cannot be seen is not counted, and that is said.
+#[test]
+fn a_static_program() {
+    let program = compile("drivers/summarized.c", "summarized-static", &["-static"]);
+    let scratch = Scratch::new();
+    let output = counted(&[], [program.as_os_str(), OsStr::new("ends"), OsStr::new("return")])
+        .within(scratch.path())
+        .ok();
+    let lines: Vec<_> = output.stderr.lines().collect();
+    assert_eq!(lines.len(), 3, "{output:#?}");
+    assert!(lines[0].contains("statically linked") && lines[2].contains("statically linked"));
+    assert_eq!(lines[1], "cfr: summary of summarized-static, 0 programs: 0 calls");
+}
+
+/// Whoever has not copied makes no system call for it at the end, where a sandbox may kill for one, and
+/// keeps no descriptor for which a reader of standard error would wait.
+#[test]
+fn who_has_not_copied_pays_nothing() {
+    let Some(strace) = find_program("strace") else {
+        return skip("cli::summary::who_has_not_copied_pays_nothing", "strace is not installed");
+    };
+    let scratch = Scratch::new();
+    let traced = |preloads: bool| {
+        let trace = scratch.file("trace");
+        let mut run = Run::bare(&strace)
+            .args(["-e", "trace=getpid,fcntl,dup,dup2,dup3,write,pwrite64,pwritev2,lseek", "-o"])
+            .args([&trace]);
+        if preloads {
+            let preload = format!("LD_PRELOAD={}", cfr_testkit::library().display());
+            run = run.args(["-E", &preload, "-E", "CFR_LOG=off", "-E", "CFR_SUMMARY=yes"]);
+        }
+        run.args(["true"]).ok();
+        let trace = fs::read_to_string(trace).unwrap();
+        trace.lines().map(|line| line.split('(').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    // At load it asks whose accounts they are.
+    let with = traced(true);
+    let others = with.strip_prefix(&["getpid".to_owned()]);
+    assert_eq!(others, Some(&*traced(false)), "{with:?}");
+}
+
+/// A file that has another's number after it is another file.
+#[test]
+fn numbers_that_are_used_again() {
+    let filesystems = Filesystems::mount("cli::summary::numbers_that_are_used_again");
+    let Some(ext4) = filesystems.get("ext4") else {
+        return skip("cli::summary::numbers_that_are_used_again", "no ext4");
+    };
+    let scratch = Scratch::below(ext4);
+    scratch.random("a", 1000);
+    let script = "cp a first; rm first; cp a second; rm second; cp a third";
+    let output = counted(&["--format", "json"], ["sh", "-c", script]).within(scratch.path()).ok();
+    let summary = object(&output.stderr);
+    let pairs = summary["pairs"].as_array().unwrap();
+    let mut targets: Vec<_> = pairs
+        .iter()
+        .map(|pair| pair["path_out"].as_str().unwrap().rsplit('/').next().unwrap())
+        .collect();
+    targets.sort_unstable();
+    assert_eq!(targets, ["first", "second", "third"], "{summary:#}");
+}
+
+/// A FIFO that nobody reads is said, not waited for.
+#[test]
+fn a_fifo_without_a_reader() {
+    let scratch = Scratch::new();
+    let fifo = scratch.file("fifo");
+    assert!(Run::bare("mkfifo").args([&fifo]).output().status == Some(0));
+    let option = format!("--summary={}", fifo.display());
+    let output = Run::bare(launcher()).args(["run", &option, "true"]).output();
+    assert_eq!(output.status, Some(125));
+    assert!(output.stderr.starts_with("cfr: cannot write the summary to "), "{}", output.stderr);
+}
+
+/// No thread can be made: nothing is started, and that is said.
+#[test]
+fn no_thread_can_be_made() {
+    let Some(setpriv) = find_program("setpriv") else {
+        return skip("cli::summary::no_thread_can_be_made", "setpriv is not installed");
+    };
+    let scratch = Scratch::new();
+    let ran = scratch.file("ran");
+    // SAFETY: takes nothing.
+    if unsafe { libc::geteuid() } != 0 {
+        return skip(
+            "cli::summary::no_thread_can_be_made",
+            "needs root, to be a user without processes",
+        );
+    }
+    // The launcher must be where that user may read it.
+    scratch.write("cfr", &fs::read(launcher()).unwrap());
+    scratch.write("libcfr.so", &fs::read(cfr_testkit::library()).unwrap());
+    Run::bare("chmod").args(["-R", "a+rwx"]).args([scratch.path()]).ok();
+    let script = "ulimit -u 1; exec ./cfr run -c -- sh -c 'echo ran > ran'";
+    let output = Run::bare(setpriv)
+        .args(["--reuid=64999", "--regid=64999", "--clear-groups", "bash", "-c", script])
+        .within(scratch.path())
+        .output();
+    assert_eq!(output.status, Some(125), "{output:?}");
+    assert!(output.stderr.contains("cfr: cannot start a thread: "), "{output:?}");
+    assert!(!ran.exists());
+}

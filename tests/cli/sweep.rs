@@ -1,0 +1,675 @@
+//! `cfr sweep`: what it says of programs whose weaknesses are known, how it runs them, and what it leaves.
+
+use cfr_testkit::{
+    Output, Run, Scratch, compile, compile_rust, find_program, launcher, library, skip,
+};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// c-tests/drivers/swept.c.
+fn swept() -> PathBuf {
+    compile("drivers/swept.c", "swept", &[])
+}
+
+/// A directory with a file `a` to be copied, and one for temporary files.
+fn scratch() -> Scratch {
+    let scratch = Scratch::new();
+    scratch.random("a", 20_000);
+    fs::create_dir(scratch.file("tmp")).unwrap();
+    scratch
+}
+
+/// `cfr sweep` with these options and this command line, in that directory.
+fn sweep<S: AsRef<OsStr>>(
+    scratch: &Scratch,
+    options: &[&str],
+    command: impl IntoIterator<Item = S>,
+) -> Run {
+    let run = Run::bare(launcher()).args(["sweep"]).args(options).args(["--"]).args(command);
+    run.within(scratch.path()).env("TMPDIR", scratch.file("tmp"))
+}
+
+/// The same bytes, for everybody to execute.
+fn duplicate(from: &Path, to: &Path) {
+    fs::write(to, fs::read(from).unwrap()).unwrap();
+    fs::set_permissions(to, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// The options of most: runs in parallel, each on a copy of `a`, and checked.
+fn fresh<'a>(scratch: &Scratch, more: &[&'a str]) -> Vec<&'a str> {
+    fs::create_dir_all(scratch.file("from")).unwrap();
+    duplicate(&scratch.file("a"), &scratch.file("from/a"));
+    let all = ["--fresh", "--from", "from", "--check", "cmp a b", "--format", "json"];
+    all.into_iter().chain(more.iter().copied()).collect()
+}
+
+#[track_caller]
+fn object(output: &Output) -> Value {
+    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:#?}"))
+}
+
+/// The outcome of each fault, at each position of its only door: `passed*3 wrong` is three alike, and
+/// another. What is bad is in capitals.
+fn matrix(report: &Value) -> BTreeMap<String, Vec<String>> {
+    let mut matrix: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    for point in report["points"].as_array().unwrap() {
+        let outcome = point["outcome"].as_str().unwrap();
+        let shown = if point["bad"] == true { outcome.to_uppercase() } else { outcome.to_owned() };
+        let fault = point["fault"].as_str().unwrap();
+        let door = point["door"].as_str().unwrap();
+        matrix.entry(format!("{fault} {door}")).or_default().push(shown);
+    }
+    matrix
+}
+
+/// The rows of these faults are all of this outcome.
+#[track_caller]
+fn assert_rows(matrix: &BTreeMap<String, Vec<String>>, door: &str, rows: &[(&str, &str)]) {
+    for (faults, outcomes) in rows {
+        for fault in faults.split(' ') {
+            let row = matrix.get(&format!("{fault} {door}")).unwrap_or_else(|| panic!("{fault}"));
+            let outcomes: Vec<_> = outcomes.split(' ').collect();
+            assert!(
+                row == &outcomes || outcomes.len() == 1 && row.iter().all(|one| one == outcomes[0]),
+                "{fault}: {row:?}, and not {outcomes:?}"
+            );
+        }
+    }
+}
+
+const ENDS: &str = "EIO ENOSPC EDQUOT EFBIG ENOMEM EOVERFLOW ETXTBSY EBADF EACCES EISDIR EAGAIN";
+const FALLBACKS: &str = "ENOSYS EXDEV EOPNOTSUPP EPERM EINVAL";
+const PARTS: &str = "short=1 short=50% zero signal";
+
+// Programs whose weaknesses are known.
+
+#[test]
+fn a_program_that_handles_all() {
+    let scratch = scratch();
+    let output = sweep(&scratch, &fresh(&scratch, &[]), [swept()]).output();
+    let report = object(&output);
+    assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""));
+    let rows = [(FALLBACKS, "passed"), (PARTS, "passed"), (ENDS, "failed"), ("EINTR", "passed")];
+    assert_rows(&matrix(&report), "copy_file_range", &rows);
+    assert_eq!(report["baseline"]["doors"][0]["calls"], 4);
+    // First, second, last and all; EINTR, EAGAIN and short=1 not at every call.
+    assert_eq!(report["points"].as_array().unwrap().len(), 21 * 4 - 3);
+    assert_eq!(report["outcomes"]["passed"], 38);
+    assert_eq!(report["outcomes"]["failed"], 43);
+    assert_eq!(report["bad"], 0);
+    for point in report["points"].as_array().unwrap() {
+        let call = match point["position"].as_str().unwrap() {
+            "first" => Value::from(1),
+            "second" => Value::from(2),
+            "last" => Value::from(4),
+            _ => Value::Null,
+        };
+        assert_eq!(point["call"], call, "{point:#}");
+        assert!(point["injected"].as_u64() >= Some(1), "{point:#}");
+    }
+    assert_left_nothing(&scratch);
+}
+
+#[test]
+fn a_program_that_ignores_short_counts() {
+    let scratch = scratch();
+    let program = swept();
+    let words = [program.as_os_str(), "assumes".as_ref()];
+    let output = sweep(&scratch, &fresh(&scratch, &[]), words).output();
+    assert_eq!(output.status, Some(1));
+    let report = object(&output);
+    let rows = [(PARTS, "WRONG"), (ENDS, "failed"), (FALLBACKS, "failed"), ("EINTR", "failed")];
+    assert_rows(&matrix(&report), "copy_file_range", &rows);
+    assert_eq!(report["bad"], 15);
+    // The command line that is said tries it again.
+    for point in report["points"].as_array().unwrap().iter().filter(|point| point["bad"] == true) {
+        let again = point["reproduce"].as_str().unwrap().replacen("cfr", "\"$CFR\"", 1);
+        let script = format!("rm -f b; {again}; status=$?; cmp -s a b || echo wrong; exit $status");
+        let run = Run::bare("sh").args(["-c", &script]).env("CFR", launcher());
+        let output = run.within(scratch.path()).output();
+        assert_eq!((output.status, output.stdout.trim()), (Some(0), "wrong"), "{point:#}");
+    }
+}
+
+#[test]
+fn a_program_that_asks_for_ever() {
+    let scratch = scratch();
+    let program = swept();
+    let words = [program.as_os_str(), "insists".as_ref()];
+    let options = fresh(&scratch, &["--faults", "zero,short", "--timeout", "5"]);
+    let output = sweep(&scratch, &options, words).output();
+    let rows = [("short=1 short=50%", "passed"), ("zero", "passed passed passed HUNG")];
+    assert_rows(&matrix(&object(&output)), "copy_file_range", &rows);
+    assert_eq!(output.status, Some(1));
+    assert_left_nothing(&scratch);
+}
+
+/// One that a shell tells of, too.
+#[test]
+fn a_program_that_crashes() {
+    let scratch = scratch();
+    let program = swept();
+    let script = format!("{} aborts; exit $?", program.display());
+    let direct = [program.as_os_str(), "aborts".as_ref()];
+    let by_shell = ["sh", "-c", &script].map(OsStr::new);
+    for words in [&direct[..], &by_shell[..]] {
+        let options = fresh(&scratch, &["--faults", "EIO,EXDEV,short"]);
+        let output = sweep(&scratch, &options, words).output();
+        let rows = [("EIO", "CRASHED"), ("EXDEV short=1 short=50%", "passed")];
+        assert_rows(&matrix(&object(&output)), "copy_file_range", &rows);
+        assert_eq!(output.status, Some(1));
+    }
+}
+
+#[test]
+fn a_program_that_takes_an_interruption_for_the_end() {
+    let scratch = scratch();
+    let program = swept();
+    let words = [program.as_os_str(), "interrupted".as_ref()];
+    let options = fresh(&scratch, &["--faults", "EINTR,EIO,signal"]);
+    let output = sweep(&scratch, &options, words).output();
+    let rows = [("EINTR", "WRONG"), ("EIO", "failed"), ("signal", "passed")];
+    assert_rows(&matrix(&object(&output)), "copy_file_range", &rows);
+}
+
+/// A signal that was asked for ends it: it has not crashed.
+#[test]
+fn a_signal_of_the_sweeps_own() {
+    let scratch = scratch();
+    let options = fresh(&scratch, &["--faults", "signal,EINTR", "--signal", "TERM"]);
+    let report = object(&sweep(&scratch, &options, [swept()]).output());
+    assert_rows(&matrix(&report), "copy_file_range", &[("signal EINTR", "failed")]);
+    assert_eq!(report["points"][0]["signal"], "SIGTERM");
+}
+
+#[test]
+fn a_program_that_makes_no_call_any_more() {
+    let scratch = scratch();
+    let program = swept();
+    let words = [program.as_os_str(), "once".as_ref()];
+    let options = ["--faults", "EIO,short", "--format", "json"];
+    let output = sweep(&scratch, &options, words).output();
+    let rows = [("EIO short=1 short=50%", "missed")];
+    assert_rows(&matrix(&object(&output)), "copy_file_range", &rows);
+    assert_eq!(output.status, Some(0));
+    // With what it leaves taken away it does.
+    let options = [&options[..], &["--setup", "rm -f b"]].concat();
+    let output = sweep(&scratch, &options, words).output();
+    let rows = [("EIO", "failed"), ("short=1 short=50%", "passed")];
+    assert_rows(&matrix(&object(&output)), "copy_file_range", &rows);
+}
+
+#[test]
+fn faults_that_must_be_got_by() {
+    let scratch = scratch();
+    let bad = |list| {
+        let options = fresh(&scratch, &["--faults", "ENOSYS,EIO,short", "--must-pass", list]);
+        let output = sweep(&scratch, &options, [swept()]).output();
+        let report = object(&output);
+        assert_eq!(output.status, Some(if report["bad"] == 0 { 0 } else { 1 }));
+        report["bad"].as_u64().unwrap()
+    };
+    assert_eq!(bad("ENOSYS,short"), 0);
+    assert_eq!(bad("EIO"), 4);
+    assert_eq!(bad("all"), 4);
+}
+
+// Real programs.
+
+#[test]
+fn gnu_cp() {
+    let scratch = scratch();
+    let version = Run::bare("cp").args(["--version"]).output().stdout;
+    if !version.contains("GNU coreutils") {
+        return skip("cli::sweep::gnu_cp", "cp is not GNU's");
+    }
+    let report = object(&sweep(&scratch, &fresh(&scratch, &[]), ["cp", "a", "b"]).output());
+    let matrix = matrix(&report);
+    if !matrix.contains_key("EIO copy_file_range") {
+        return skip("cli::sweep::gnu_cp", "cp does not call copy_file_range here");
+    }
+    // It falls back before the first byte, and not after.
+    let rows = [
+        ("ENOSYS EXDEV EOPNOTSUPP EINVAL short=1 short=50% zero", "passed"),
+        ("EIO EACCES EAGAIN ENOSPC ENOMEM", "failed"),
+    ];
+    assert_rows(&matrix, "copy_file_range", &rows);
+    assert_eq!(matrix["EPERM copy_file_range"][0], "passed");
+    // A reflink is all or nothing, and interrupted by nobody.
+    assert!(matrix.contains_key("EXDEV ioctl"), "{matrix:?}");
+    for fault in PARTS.split(' ').chain(["EINTR"]) {
+        assert!(!matrix.contains_key(&format!("{fault} ioctl")), "{matrix:?}");
+    }
+    assert_eq!(report["bad"], 0);
+}
+
+#[test]
+fn rusts_standard_library() {
+    let scratch = scratch();
+    let program = compile_rust("fs_copy");
+    let words = [program.as_os_str(), "a".as_ref(), "b".as_ref()];
+    let report = object(&sweep(&scratch, &fresh(&scratch, &[]), words).output());
+    let matrix = matrix(&report);
+    for fault in ["ENOSYS", "EXDEV", "EINVAL", "short=1", "short=50%"] {
+        assert_eq!(matrix[&format!("{fault} copy_file_range")][0], "passed", "{matrix:?}");
+    }
+    for fault in ["EINTR", "EIO", "EACCES"] {
+        assert_eq!(matrix[&format!("{fault} copy_file_range")][0], "failed", "{matrix:?}");
+    }
+}
+
+/// Other doors, and several processes that copy different numbers of times.
+#[test]
+fn doors_and_processes() {
+    let scratch = scratch();
+    if find_program("python3").is_none() {
+        return skip("cli::sweep::doors_and_processes", "python3 is not installed");
+    }
+    let send = "import os; s, t = os.open('a', 0), os.open('b', os.O_WRONLY | os.O_CREAT); [os.sendfile(t, s, None, 5000) for _ in range(4)]";
+    let script = format!("python3 -c \"{send}\"; cat a > c; {} careful", swept().display());
+    let options = fresh(&scratch, &["--list"]);
+    let list = object(&sweep(&scratch, &options, ["sh", "-c", &script]).output());
+    let doors = &list["baseline"]["doors"];
+    let calls = |name: &str| {
+        let mut doors = doors
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|door| door["door"].as_str().unwrap().trim_end_matches("64") == name);
+        doors.next().unwrap_or_else(|| panic!("{name}: {doors:?}"))["calls"].as_u64().unwrap()
+    };
+    assert_eq!((calls("sendfile"), calls("copy_file_range")), (4, 4), "{doors:#}");
+    let points = list["points"].as_array().unwrap();
+    let last = points.iter().find(|point| {
+        point["fault"] == "ESPIPE" && point["position"] == "last" && point["call"] == 4
+    });
+    let door = last.unwrap()["door"].as_str().unwrap();
+    assert_eq!(last.unwrap()["inject"], format!("error=ESPIPE:door={door}:when=4"));
+    assert!(last.unwrap()["outcome"].is_null(), "nothing was tried");
+}
+
+// How it runs them.
+
+/// Without times, and what differs from directory to directory.
+fn without_times(mut report: Value) -> Value {
+    let timeless = |object: &mut Value| {
+        object.as_object_mut().unwrap().retain(|key, _| !key.ends_with("_ns"));
+    };
+    timeless(&mut report);
+    timeless(&mut report["baseline"]);
+    report["points"].as_array_mut().unwrap().iter_mut().for_each(timeless);
+    report
+}
+
+#[test]
+fn parallel_is_sequential() {
+    let scratch = scratch();
+    let program = swept();
+    for way in ["careful", "assumes", "says"] {
+        let words = [program.as_os_str(), way.as_ref()];
+        let run = |options: &[&str]| {
+            let output = sweep(&scratch, options, words).output();
+            (output.status, without_times(object(&output)))
+        };
+        let one = run(&fresh(&scratch, &["-j", "1"]));
+        assert_eq!(run(&fresh(&scratch, &["-j", "8"])), one, "{way}");
+        let here = ["--setup", "rm -f b", "--check", "cmp a b", "--format", "json"];
+        assert_eq!(run(&here), one, "{way}");
+    }
+}
+
+#[test]
+fn directories() {
+    let scratch = scratch();
+    fresh(&scratch, &[]);
+    // A program of the directory's own, and one that stands here; their paths have no meaning there.
+    duplicate(&swept(), &scratch.file("from/inner"));
+    duplicate(&swept(), &scratch.file("outer"));
+    let options = ["--fresh", "--from", "from", "--faults", "EIO", "--format", "json"];
+    let inner = object(&sweep(&scratch, &options, ["./inner"]).output());
+    let outer = object(&sweep(&scratch, &options, ["./outer"]).output());
+    let again = |report: &Value| {
+        report["points"][0]["reproduce"].as_str().unwrap().rsplit(' ').next().unwrap().to_owned()
+    };
+    assert_eq!(again(&inner), "./inner");
+    assert_eq!(again(&outer), scratch.file("outer").display().to_string());
+    assert!(!scratch.file("b").exists(), "something ran here");
+    // Whether they are new, and whose setup it is.
+    let setup = "test ! -e b && test ! -e seen && echo \"$LD_PRELOAD\" > seen && pwd >> ../places";
+    let check = "test \"$(cat seen)\" = '' && test \"$PWD\" != \"$OLD\" && cmp a b";
+    let options = fresh(&scratch, &["--setup", setup, "--faults", "ENOSYS"]);
+    let options: Vec<_> =
+        options.into_iter().map(|word| if word == "cmp a b" { check } else { word }).collect();
+    let run = sweep(&scratch, &options, [swept()]).env("OLD", scratch.path());
+    let output = run.env("LD_PRELOAD", library()).output();
+    assert_eq!(object(&output)["outcomes"]["passed"], 4, "{output:#?}");
+    let places = fs::read_to_string(scratch.file("tmp/places")).unwrap();
+    let mut places: Vec<_> = places.lines().collect();
+    places.sort_unstable();
+    places.dedup();
+    assert_eq!(places.len(), 5, "{places:?}");
+    fs::remove_file(scratch.file("tmp/places")).unwrap();
+    assert_left_nothing(&scratch);
+}
+
+#[test]
+fn bad_directories_are_kept() {
+    let scratch = scratch();
+    let program = swept();
+    let words = [program.as_os_str(), "assumes".as_ref()];
+    let options = fresh(&scratch, &["--keep", "--faults", "EIO,zero"]);
+    let report = object(&sweep(&scratch, &options, words).output());
+    let kept = fs::read_dir(scratch.file("tmp")).unwrap().count();
+    assert_eq!(kept, 4);
+    for point in report["points"].as_array().unwrap() {
+        let directory = point["directory"].as_str();
+        assert_eq!(directory.is_some(), point["bad"] == true, "{point:#}");
+        if let Some(directory) = directory {
+            let directory = Path::new(directory);
+            let [a, b] = ["a", "b"].map(|name| fs::read(directory.join(name)).unwrap());
+            assert_ne!(a, b);
+        }
+    }
+    let options: Vec<_> =
+        options.into_iter().map(|word| if word == "json" { "text" } else { word }).collect();
+    let output = sweep(&scratch, &options, words).output();
+    assert_eq!(output.stdout.matches("\n    kept: /").count(), 4, "{}", output.stdout);
+}
+
+/// The library's own settings go along, and are said again.
+#[test]
+fn settings_pass_through() {
+    let scratch = scratch();
+    let options = fresh(&scratch, &["--backend", "emulate", "--faults", "EIO,short"]);
+    let run = sweep(&scratch, &options, [swept()]).env("CFR_LOG_FILE", scratch.file("log"));
+    let output = run.env("CFR_INJECT", "error=EIO").output();
+    let rows = [("EIO", "failed"), ("short=1 short=50%", "passed")];
+    let report = object(&output);
+    assert_rows(&matrix(&report), "copy_file_range", &rows);
+    let again = report["points"][0]["reproduce"].as_str().unwrap();
+    assert!(again.starts_with("cfr run --backend emulate --inject error=EIO:"), "{again}");
+    assert!(output.stderr.starts_with("cfr: CFR_INJECT is left out: "), "{}", output.stderr);
+    assert!(!scratch.file("log").exists(), "a log of hundreds of runs");
+    // Faults at doors that are not watched could hit nothing.
+    let options = fresh(&scratch, &["--doors", "ioctl"]);
+    let output = sweep(&scratch, &options, [swept()]).output();
+    assert_eq!(output.status, Some(125));
+    assert!(output.stderr.contains("watched door (--doors)"), "{}", output.stderr);
+}
+
+// What it says.
+
+#[test]
+fn a_table_for_eyes() {
+    let scratch = scratch();
+    let program = swept();
+    let words = [program.as_os_str(), "assumes".as_ref()];
+    let options = ["--setup", "rm -f b", "--check", "cmp a b", "--faults", "EIO,short=1"];
+    let output = sweep(&scratch, &options, words).output();
+    let lines: Vec<_> = output.stdout.lines().collect();
+    let table = [
+        "         copy_file_range",
+        "         first   second  last    every",
+        "EIO      failed  failed  failed  failed",
+        "short=1  WRONG   WRONG   WRONG   -",
+        "",
+    ];
+    assert_eq!(lines[..5], table);
+    assert!(lines[5].starts_with("7 points in ") && lines[5].ends_with("; 3 bad, in capitals"));
+    let again = format!(
+        "    cfr run --inject short=1:door=copy_file_range:when=2 -- {} assumes",
+        program.display()
+    );
+    let at = lines.iter().position(|line| *line == again).expect("a command line");
+    assert_eq!(
+        lines[at - 1],
+        "WRONG short=1 at the second copy_file_range: exit status 0, but --check says exit status 1"
+    );
+    assert!(lines[at + 1].starts_with("    | a b differ"), "{lines:#?}");
+    assert!(!output.stdout.contains("No --check"));
+    let output = sweep(&scratch, &["--faults", "EIO"], words).output();
+    assert!(output.stdout.contains("\nNo --check: "), "{}", output.stdout);
+    assert_eq!(output.status, Some(0));
+    // The points alone.
+    let output = sweep(&scratch, &["--faults", "EIO,EINTR", "--list"], words).output();
+    let door = "door=copy_file_range";
+    let expected = format!(
+        "error=EIO:{door}:when=1\nerror=EIO:{door}:when=2\nerror=EIO:{door}:when=4\nerror=EIO:{door}\n\
+         error=EINTR:signal=SIGURG:{door}:when=1\nerror=EINTR:signal=SIGURG:{door}:when=2\n\
+         error=EINTR:signal=SIGURG:{door}:when=4\n"
+    );
+    assert_eq!(output.stdout, expected);
+}
+
+/// Nothing that a program prints breaks a format or commands a terminal.
+#[test]
+fn three_formats_at_once() {
+    let scratch = scratch();
+    let program = swept();
+    let words = [program.as_os_str(), "says".as_ref(), "\u{1b}]<&\n\u{202e}'".as_ref()];
+    let options = fresh(
+        &scratch,
+        &["--faults", "EIO,short,zero", "--must-pass", "EIO", "--json", "j", "--junit", "x"],
+    );
+    let options: Vec<_> =
+        options.into_iter().map(|word| if word == "json" { "text" } else { word }).collect();
+    let output = sweep(&scratch, &options, words).output();
+    assert_eq!(output.status, Some(1), "{output:#?}");
+    assert!(output.stdout.contains("| \\u{1b}[2J<&>]]>\"'\\u{1}\u{fffd}"), "{}", output.stdout);
+    let json = fs::read_to_string(scratch.file("j")).unwrap();
+    for text in [&output.stdout, &json] {
+        let harmful = |character: char| character.is_control() && character != '\n';
+        assert!(!text.contains(harmful) && !text.contains('\u{202e}'), "{text:?}");
+    }
+    let report: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(report["bad"], 4);
+    let said = report["points"][0]["output"].as_str().unwrap();
+    assert!(said.contains("\u{1b}[2J<&>]]>\"'\u{1}"), "{said:?}");
+    if find_program("python3").is_none() {
+        return skip("cli::sweep::three_formats_at_once", "python3 is not installed");
+    }
+    let reader = "import json, sys, xml.etree.ElementTree as tree
+root = tree.parse('x').getroot()
+suite, = root
+cases = [[c.get('classname'), c.get('name'), float(c.get('time')) >= 0, [(e.tag, e.get('type')) for e in c], ''.join(c.itertext())] for c in suite]
+print(json.dumps([root.tag, [int(suite.get(k)) for k in ('tests', 'failures', 'errors', 'skipped')], cases]))";
+    let output = Run::bare("python3").args(["-c", reader]).within(scratch.path()).ok();
+    let read = object(&output);
+    assert_eq!(read[0], "testsuites");
+    assert_eq!(read[1], serde_json::json!([15, 4, 0, 0]));
+    let cases = read[2].as_array().unwrap();
+    for (case, point) in cases.iter().zip(report["points"].as_array().unwrap()) {
+        assert_eq!(case[0], "swept.copy_file_range");
+        let name = case[1].as_str().unwrap();
+        assert!(name.starts_with(point["fault"].as_str().unwrap()), "{name}");
+        let children = case[3].as_array().unwrap();
+        let is_failure = children.contains(&serde_json::json!(["failure", "failed"]));
+        assert_eq!(is_failure, point["bad"] == true, "{case:#}");
+        let text = case[4].as_str().unwrap();
+        assert_eq!(text.contains("\\u{1b}[2J<&>]]>\"'\\u{1}"), is_failure, "{text:?}");
+    }
+}
+
+/// Hung and crashed points are errors to JUnit, missed ones are skipped.
+#[test]
+fn outcomes_in_junit() {
+    let scratch = scratch();
+    let program = swept();
+    for (way, options, element) in [
+        ("aborts", &["--setup", "rm -f b"][..], "<error type=\"crashed\""),
+        ("waits", &["--setup", "rm -f b", "--timeout", "2"], "<error type=\"hung\""),
+        ("once", &[], "<skipped message=\"no call met the fault\"/>"),
+    ] {
+        let more = ["--faults", "EIO", "--junit", "x"];
+        let options = [options, &more].concat();
+        sweep(&scratch, &options, [program.as_os_str(), way.as_ref()]).output();
+        let xml = fs::read_to_string(scratch.file("x")).unwrap();
+        assert_eq!(xml.matches(element).count(), 4, "{xml}");
+        let _ = fs::remove_file(scratch.file("b"));
+    }
+}
+
+#[test]
+fn a_line_on_a_terminal() {
+    const TEST: &str = "cli::sweep::a_line_on_a_terminal";
+    let scratch = scratch();
+    let Some(script) = find_program("script") else {
+        return skip(TEST, "script is not installed");
+    };
+    fresh(&scratch, &[]);
+    let command = format!(
+        "stty cols 100; {} sweep --fresh --from from --check 'cmp a b' --faults zero,EIO -- {} assumes > table",
+        launcher().display(),
+        swept().display()
+    );
+    let run = Run::bare(script).args(["-qec", &command, "/dev/null"]).within(scratch.path());
+    let all = run.output().stdout;
+    let lines: Vec<_> = all.split("\r\u{1b}[K").skip(1).collect();
+    assert!(
+        lines.iter().any(|line| line.starts_with("[....................] 0/8, 0 bad")),
+        "{all:?}"
+    );
+    let last = lines.iter().rfind(|line| line.starts_with('[')).unwrap();
+    assert!(last.starts_with("[####################] 8/8, 4 bad, 0:00 left"), "{all:?}");
+    assert_eq!(lines.last(), Some(&""), "the line is gone: {all:?}");
+}
+
+// What does not begin.
+
+#[test]
+fn without_a_baseline_there_is_no_sweep() {
+    let scratch = scratch();
+    let program = swept();
+    let program = program.to_str().unwrap();
+    for (options, words, status, said) in [
+        (&[][..], &["false"][..], 125, "the program without a fault failed: exit status 1"),
+        (&[], &["sh", "-c", "echo no file >&2; exit 3"], 125, "exit status 3\n    no file\n"),
+        (&[], &["sh", "-c", "kill -SEGV $$"], 125, "killed by SIGSEGV"),
+        (&["--timeout", "0.3"], &["sleep", "100"], 125, "not over after 0.3 s"),
+        (&["--check", "cmp a c"], &[program], 125, "--check after a run without a fault failed"),
+        (
+            &["--setup", "echo no room; exit 9"],
+            &[program],
+            125,
+            "--setup failed: exit status 9\n    no room",
+        ),
+        (&[], &["true"], 125, "there is no call that a fault could hit: /"),
+        (&["--faults", "zero"], &["sh", "-c", "exit 0"], 125, "no call that a fault could hit"),
+        (&[], &["./missing"], 127, "there is no such program"),
+        (&[], &["/dev/null"], 126, "no regular file"),
+        (&["-j", "4"], &["cp"], 125, "--fresh"),
+        (&["--from", "from"], &["cp"], 125, "--fresh"),
+        (&["--keep"], &["cp"], 125, "--fresh"),
+        (&["--faults", "EFOO"], &["cp"], 125, "--faults: 'EFOO' is no fault; legal: "),
+        (&["--faults", "EIO,short=x"], &["cp"], 125, "--faults: 'short=x' is no fault"),
+        (&["--must-pass", ""], &["cp"], 125, "--must-pass: '' is no fault"),
+        (&["--signal", "SIGNOPE"], &["cp"], 125, "--signal: 'SIGNOPE' is no signal"),
+        (&["--timeout", "0"], &["cp"], 125, "a time is a number of seconds"),
+        (&["--timeout", "-1"], &["cp"], 125, "--timeout"),
+        (&["--junit", "no/x"], &["cp"], 125, "cannot write no/x: No such file or directory"),
+        (&["--dialect", "dos"], &["cp"], 125, "--dialect: 'dos' is not usable"),
+    ] {
+        let output = sweep(&scratch, options, words).output();
+        assert_eq!(output.status, Some(status), "{options:?} {words:?}: {output:#?}");
+        assert!(output.stderr.contains(said), "{options:?} {words:?}: {}", output.stderr);
+        assert_eq!(output.stdout, "", "{words:?}");
+    }
+    // Nobody takes the last report, or an empty one, for this sweep's.
+    scratch.write("report", b"the last one's");
+    let options = ["--json", "report", "--junit", "new"];
+    assert_eq!(sweep(&scratch, &options, ["false"]).output().status, Some(125));
+    assert!(!scratch.file("report").exists() && !scratch.file("new").exists());
+    let output = sweep(&scratch, &[], ["sh", "-c", "printf '\\033[2J'; exit 1"]).output();
+    assert!(output.stderr.ends_with("\n    \\u{1b}[2J\n"), "{}", output.stderr);
+}
+
+// What it leaves.
+
+/// Processes that run in this directory or below.
+fn processes_in(directory: &Path) -> Vec<String> {
+    let numbers = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        name.parse::<u32>().ok()
+    });
+    let there = numbers.filter(|pid| {
+        let place = fs::read_link(format!("/proc/{pid}/cwd"));
+        place.is_ok_and(|place| place.starts_with(directory))
+    });
+    there
+        .filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).ok())
+        .map(|name| name.trim().to_owned())
+        .collect()
+}
+
+#[track_caller]
+fn assert_left_nothing(scratch: &Scratch) {
+    let tmp = scratch.file("tmp");
+    let left: Vec<_> = fs::read_dir(&tmp).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(left, Vec::<PathBuf>::new());
+    // Who was killed may be dying still.
+    until(|| processes_in(&tmp).is_empty(), "no process is left");
+}
+
+#[track_caller]
+fn until(mut holds: impl FnMut() -> bool, what: &str) {
+    let patient_until = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < patient_until, "{what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// What hangs is killed with all that it has started.
+#[test]
+fn what_hangs_leaves_nothing() {
+    let scratch = scratch();
+    let program = swept();
+    let words = [program.as_os_str(), "waits".as_ref()];
+    let options = fresh(&scratch, &["--faults", "EIO", "--timeout", "2"]);
+    let report = object(&sweep(&scratch, &options, words).output());
+    assert_eq!(report["outcomes"]["hung"], 4);
+    assert_left_nothing(&scratch);
+}
+
+#[test]
+fn a_signal_leaves_nothing() {
+    for (signal, number) in [("INT", libc::SIGINT), ("TERM", libc::SIGTERM), ("HUP", libc::SIGHUP)]
+    {
+        let scratch = scratch();
+        let program = swept();
+        let words = [program.as_os_str(), "waits".as_ref()];
+        let options = fresh(&scratch, &["--faults", "EIO", "--timeout", "1h", "-j", "3"]);
+        let mut run = sweep(&scratch, &options, words);
+        let command =
+            run.command().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child: Child = command.spawn().unwrap();
+        let tmp = scratch.file("tmp");
+        until(|| processes_in(&tmp).len() == 6, "three runs, each with a child");
+        let sent = Run::bare("kill").args([format!("-{signal}"), child.id().to_string()]);
+        sent.ok();
+        let status = child.wait().unwrap();
+        let ended_by = std::os::unix::process::ExitStatusExt::signal(&status);
+        assert_eq!(ended_by, Some(number), "{signal}");
+        assert_left_nothing(&scratch);
+    }
+}
+
+/// Who was started without SIGCHLD has children that nobody waits for.
+#[test]
+fn started_with_signals_ignored() {
+    let scratch = scratch();
+    let options = fresh(&scratch, &["--faults", "EIO,zero"]).join("' '");
+    let script =
+        format!("trap '' CHLD PIPE XFSZ; exec \"$CFR\" sweep '{options}' -- {}", swept().display());
+    let run = Run::bare("bash").args(["-c", &script]).env("CFR", launcher());
+    let output = run.within(scratch.path()).env("TMPDIR", scratch.file("tmp")).output();
+    let rows = [("EIO", "failed"), ("zero", "passed")];
+    assert_rows(&matrix(&object(&output)), "copy_file_range", &rows);
+}

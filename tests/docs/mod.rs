@@ -1,0 +1,5 @@
+//! The documents say what is true.
+
+pub mod examples;
+pub mod pages;
+pub mod programs;

@@ -1,0 +1,179 @@
+//! The documents say what is true: settings as in the one table, recipes that run.
+
+use cfr_shared::settings::TABLE;
+use cfr_testkit::{Run, Scratch, find_program, launcher, library, project, skip};
+use std::fmt::Write;
+use std::fs;
+
+/// The table of settings as the README shows it.
+fn settings_table() -> String {
+    let mut table =
+        String::from("| variable | option | values | default | |\n|---|---|---|---|---|\n");
+    for setting in &TABLE {
+        let short = setting.short().map_or(String::new(), |short| format!("`-{short}` "));
+        let option = match setting.option {
+            Some(option) => format!("{short}`--{option}`"),
+            None => "the launcher's own".to_owned(),
+        };
+        writeln!(
+            table,
+            "| `{}` | {option} | {} | {} | {} |",
+            setting.variable,
+            setting.legal,
+            setting.default,
+            setting.help()
+        )
+        .unwrap();
+    }
+    table
+}
+
+#[test]
+fn the_readme_has_the_table_of_settings() {
+    const BEGIN: &str = "<!-- settings: generated, UPDATE=1 cargo test docs -->\n";
+    const END: &str = "<!-- end of settings -->";
+    let path = project().join("README.md");
+    let readme = fs::read_to_string(&path).unwrap();
+    let (before, rest) = readme.split_once(BEGIN).expect("the README marks the table's begin");
+    let (shown, after) = rest.split_once(END).expect("the README marks the table's end");
+    let table = settings_table();
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
+    } else {
+        assert_eq!(shown, table);
+    }
+}
+
+#[test]
+fn the_dialects_have_their_page() {
+    let path = project().join("docs/reference/dialects.md");
+    let page = crate::cli::dialects::page();
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, page).unwrap();
+    } else {
+        assert!(fs::read_to_string(&path).unwrap() == page, "UPDATE=1 cargo test docs");
+    }
+}
+
+#[test]
+fn the_profiles_have_their_page() {
+    let path = project().join("docs/reference/profiles.md");
+    let page = crate::cli::profiles::page();
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, page).unwrap();
+    } else {
+        assert!(fs::read_to_string(&path).unwrap() == page, "UPDATE=1 cargo test docs");
+    }
+}
+
+#[test]
+fn the_swept_programs_have_their_page() {
+    let path = project().join("docs/results/programs.md");
+    let there = fs::read_to_string(&path).unwrap_or_default();
+    let page = crate::docs::programs::page(&there);
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, page).unwrap();
+        return;
+    }
+    let differs = page.lines().zip(there.lines()).find(|(swept, shown)| swept != shown);
+    assert!(there == page, "UPDATE=1 cargo test docs: {differs:#?}");
+}
+
+#[test]
+fn the_manual_page_names_every_profile() {
+    let text = fs::read_to_string(project().join("man/cfr.1")).unwrap();
+    for name in crate::cli::profiles::names() {
+        assert!(text.contains(&format!(".It Cm {name}\n")), "{name}");
+    }
+}
+
+#[test]
+fn the_manual_pages_name_every_dialect() {
+    let text = fs::read_to_string(project().join("man/libcfr.7")).unwrap();
+    for dialect in cfr_engine::dialect::ALL {
+        assert!(text.contains(&format!(".It Cm {}", dialect.name)), "{}", dialect.name);
+    }
+}
+
+#[test]
+fn the_manual_pages_name_every_setting() {
+    for page in ["man/cfr.1", "man/libcfr.7"] {
+        let text = fs::read_to_string(project().join(page)).unwrap();
+        for setting in &TABLE {
+            assert!(text.contains(setting.variable), "{page}: {}", setting.variable);
+            if let (Some(option), "man/cfr.1") = (setting.option, page) {
+                assert!(text.contains(&format!("Fl -{option}")), "{page}: --{option}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_manual_pages_are_well_formed() {
+    let Some(mandoc) = find_program("mandoc") else {
+        return skip("docs::pages::the_manual_pages_are_well_formed", "mandoc is not installed");
+    };
+    for page in ["man/cfr.1", "man/libcfr.7"] {
+        let output = Run::bare(&mandoc)
+            .args(["-T", "lint", "-W", "warning", page])
+            .within(project())
+            .output();
+        assert_eq!((output.status, output.stdout.as_str()), (Some(0), ""), "{page}");
+    }
+}
+
+/// Every `sh` block of the page, in a directory with two files, with `cfr` on the PATH and the
+/// library as `$LIBCFR`. Lines that begin with `$ ` are what the reader types.
+#[test]
+fn the_recipes_run() {
+    let page = fs::read_to_string(project().join("docs/guide/recipes.md")).unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    let mut path: Vec<_> = std::env::split_paths(&path).collect();
+    path.insert(0, launcher().parent().unwrap().to_owned());
+    let path = std::env::join_paths(path).unwrap();
+    let mut count = 0;
+    for (number, block) in page.split("```sh\n").skip(1).enumerate() {
+        let (script, _) = block.split_once("```").expect("the block ends");
+        let scratch = Scratch::new();
+        scratch.random("a", 1_000_000);
+        scratch.random("c", 10_000);
+        let typed: Vec<_> = script.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
+        assert!(!typed.is_empty(), "recipe {number}: nothing to type\n{script}");
+        let tools = ["python3", "node", "php", "qemu-img", "rustc", "jq", "cc"];
+        if let Some(missing) = tools.into_iter().find(|tool| {
+            script.split_whitespace().any(|word| word == *tool) && find_program(tool).is_none()
+        }) {
+            skip("docs::pages::the_recipes_run", &format!("recipe {number}: no {missing}"));
+            count += 1;
+            continue;
+        }
+        let output = Run::bare("sh")
+            .args(["-euc", &typed.join("\n")])
+            .within(scratch.path())
+            .env("PATH", &path)
+            .env("LIBCFR", library())
+            .env("LIBCFR_INCLUDE", project().join("include"))
+            .output();
+        assert_eq!(output.status, Some(0), "recipe {number}:\n{script}\n{output:#?}");
+        // What the page shows of the output; `...` stands for what differs from run to run.
+        for shown in script.lines().filter(|line| !line.starts_with("$ ")) {
+            let all = format!("{}{}", output.stdout, output.stderr);
+            let found = all.lines().any(|line| holds(line, shown));
+            assert!(found, "recipe {number} shows {shown:?}\n{all}");
+        }
+        count += 1;
+    }
+    assert!(count >= 6, "{count} recipes");
+}
+
+/// Whether the line holds the pieces between the `...`, in their order.
+fn holds(line: &str, shown: &str) -> bool {
+    let mut rest = line;
+    shown.split("...").all(|piece| match rest.find(piece) {
+        Some(at) => {
+            rest = &rest[at + piece.len()..];
+            true
+        }
+        None => false,
+    })
+}

@@ -1,0 +1,317 @@
+//! docs/results/programs.md: what programs in use make of each fault, found out by `cfr sweep`.
+
+use cfr_testkit::{Run, Scratch, compile_rust, find_program, launcher, skip};
+use serde_json::Value;
+use std::fmt::Write;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// One of them.
+struct Program {
+    /// Its section of the page.
+    name: &'static str,
+    /// What must be installed for it, and tells the version.
+    tool: &'static str,
+    /// How it is asked to copy `a` to `b`.
+    words: &'static [&'static str],
+    /// Whether the file has a hole, which makes more calls of a program that copies data by data.
+    has_hole: bool,
+    about: &'static str,
+}
+
+static PROGRAMS: [Program; 7] = [
+    Program {
+        name: "GNU cp",
+        tool: "cp",
+        words: &["cp", "a", "b"],
+        has_hole: false,
+        about: "It asks for a reflink first, which is refused here, and then copies by copy_file_range. (A file with holes it copies by read and write.)",
+    },
+    Program {
+        name: "Rust's std::fs::copy",
+        tool: "rustc",
+        words: &["fs_copy", "a", "b"],
+        has_hole: false,
+        about: "`fs_copy` is `tests/programs/fs_copy.rs`: the function, and nothing else.",
+    },
+    Program {
+        name: "Python's shutil.copyfile",
+        tool: "python3",
+        words: &["python3", "-c", "import shutil; shutil.copyfile('a', 'b')"],
+        has_hole: false,
+        about: "It copies by sendfile(2).",
+    },
+    Program {
+        name: "a loop of Python's os.copy_file_range",
+        tool: "python3",
+        words: &[
+            "python3",
+            "-c",
+            "import os; a = os.open('a', os.O_RDONLY); b = os.open('b', os.O_WRONLY | os.O_CREAT)\n\
+             while os.copy_file_range(a, b, 1 << 18): pass",
+        ],
+        has_hole: false,
+        about: "The loop to the end of the file, as it is often written. It has nothing to fall back on: every error is \
+                the script's to catch. A loop that counts what is left would know a 0 from the end.",
+    },
+    Program {
+        name: "Node.js fs.copyFileSync",
+        tool: "node",
+        words: &["node", "-e", "require('fs').copyFileSync('a', 'b')"],
+        has_hole: false,
+        about: "It calls copy_file_range by syscall(2), and falls back on sendfile(2) after some errors. It asks for what \
+                is left until there is nothing, so where every answer is 0 it asks for ever.",
+    },
+    Program {
+        name: "qemu-img convert -C",
+        tool: "qemu-img",
+        words: &["qemu-img", "convert", "-m", "1", "-C", "-f", "raw", "-O", "raw", "a", "b"],
+        has_hole: true,
+        about: "It copies data by data, here those on both sides of a hole; after any error it copies by other means. `-m 1` has it \
+                call in one and the same order each time.",
+    },
+    Program {
+        name: "PHP's copy",
+        tool: "php",
+        words: &["php", "-r", "exit(copy('a', 'b') ? 0 : 1);"],
+        has_hole: false,
+        about: "After some errors it goes on by other means.",
+    },
+];
+
+/// The directories of the files to be copied.
+const SOLID: &str = "solid";
+const HOLED: &str = "holed";
+
+/// What stands above the programs.
+const ABOVE: &str = "# Programs\n\n\
+    What programs in use make of each answer that a copy may get. Made by `cfr sweep` itself, which runs the\n\
+    program once for each fault at the first, the second and the last call through each door, and at every call\n\
+    (`UPDATE=1 cargo test docs`); the tests run all of it again, and hold these versions of the programs to it.\n\
+    The file `a` has 1 MiB and is on tmpfs, where the kernel copies and has no reflinks; `cmp a b` says whether the\n\
+    copy is right.\n\n\
+    * `passed`: the program succeeded, and the copy is right. It went on, or copied by other means.\n\
+    * `failed`: it said that it failed, which after an error is no mistake: but where others pass, its users\n  \
+      get no copy.\n\
+    * **WRONG**: it said that it had succeeded, and the copy is not right.\n\
+    * **HUNG**: it did not come to an end. **CRASHED**: a signal ended it.\n\
+    * `missed`: it took another way, and no call met the fault.\n\
+    * `-`: the door does not answer so, or there is no such call.\n\n\
+    `short=1` and `short=50%` copy for real, but no more than one byte or half of what is left; with `signal` a\n\
+    SIGURG comes and the copy ends early for it. These are answers that every program must expect. `zero` is 0\n\
+    before the end of the file, as kernels have answered for files of procfs (see the profile\n\
+    [`procfs`](profiles.md#procfs)): who takes it for the end has lost the rest. The second call of most of them\n\
+    looks for the end when all is copied: there a `zero` is right, and an error comes too late to harm the copy.\n\
+    `every` is every call through that door, while the others answer as they do.\n";
+
+/// The page: the sections of programs that are here in the version that it tells of are swept anew; with
+/// `UPDATE=1` those of any version.
+pub fn page(there: &str) -> String {
+    const TEST: &str = "docs::pages::the_swept_programs_have_their_page";
+    let is_update = std::env::var_os("UPDATE").is_some();
+    let shared_memory = Path::new("/dev/shm");
+    if let Err(reason) = can_copy(shared_memory) {
+        skip(TEST, &reason);
+        return there.to_owned();
+    }
+    let scratch = Scratch::below(shared_memory);
+    files(&scratch);
+    let mut sections = Vec::new();
+    for program in &PROGRAMS {
+        let old = there
+            .split("\n## ")
+            .find(|section| section.lines().next() == Some(program.name))
+            .map(|section| format!("{}\n", section.trim_end()));
+        let told = old.as_deref().and_then(|section| section.lines().nth(2));
+        let section = match (version(program.tool), old.clone()) {
+            (Some(version), Some(_)) if is_update || told == Some(&version) => {
+                Some(section(program, &version, &scratch))
+            }
+            (Some(version), None) => Some(section(program, &version, &scratch)),
+            (Some(version), old) => {
+                let told = told.unwrap_or_default();
+                skip(
+                    TEST,
+                    &format!("{}: here is {version}, the page tells of {told}", program.name),
+                );
+                old
+            }
+            (None, old) => {
+                skip(TEST, &format!("{}: {} is not installed", program.name, program.tool));
+                old
+            }
+        };
+        sections.extend(section.map(|section| (program.name, section)));
+    }
+    let mut page = format!("{ABOVE}\n{}", overview(&sections));
+    for (_, section) in sections {
+        page.push_str("\n## ");
+        page.push_str(&section);
+    }
+    page
+}
+
+/// Whether files can be copied in the kernel there, as everywhere on tmpfs.
+fn can_copy(place: &Path) -> Result<(), String> {
+    let output = Run::bare(launcher()).args(["probe", "--format", "json"]).args([place]).output();
+    let probed: Value = serde_json::from_str(&output.stdout).unwrap_or_default();
+    let [copies, reflink] =
+        ["copy_file_range", "reflink"].map(|fact| &probed["paths"][0][fact]["value"]);
+    match (copies.as_bool(), reflink.as_bool()) {
+        (Some(true), Some(false)) => Ok(()),
+        _ => Err(format!("{}: not as on tmpfs", place.display())),
+    }
+}
+
+/// The program's version, without what distributions add.
+fn version(tool: &str) -> Option<String> {
+    let output = Run::bare(find_program(tool)?).args(["--version"]).output();
+    let line = output.stdout.lines().next()?.replace("(GNU coreutils) ", "");
+    let version = line.split(" (").next()?;
+    Some(format!("{}{version}", if tool == "node" { "Node.js " } else { "" }))
+}
+
+/// The files that are copied: one all of data, and one of data, a hole and data.
+fn files(scratch: &Scratch) {
+    for name in [SOLID, HOLED] {
+        std::fs::create_dir(scratch.file(name)).unwrap();
+    }
+    scratch.random(&format!("{SOLID}/a"), 1 << 20);
+    let bytes = std::fs::read(scratch.random("data", 256 << 10)).unwrap();
+    let (begin, end) = bytes.split_at(128 << 10);
+    let file = File::create(scratch.file(HOLED).join("a")).unwrap();
+    file.write_all_at(begin, 0).unwrap();
+    file.write_all_at(end, (1 << 20) - end.len() as u64).unwrap();
+}
+
+/// The program's part of the page, by a sweep.
+fn section(program: &Program, version: &str, scratch: &Scratch) -> String {
+    let mut path = std::env::var_os("PATH").unwrap();
+    if program.tool == "rustc" {
+        path.push(":");
+        path.push(compile_rust("fs_copy").parent().unwrap());
+    }
+    let from = if program.has_hole { HOLED } else { SOLID };
+    let options = ["sweep", "--fresh", "--from", from, "--check", "cmp a b"];
+    let output = Run::bare(launcher())
+        .args(options)
+        .args(["--format", "json", "--"])
+        .args(program.words)
+        .env("PATH", path)
+        .env("TMPDIR", scratch.path())
+        .within(scratch.path())
+        .output();
+    let report: Value =
+        serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{output:#?}"));
+    let quoted = program
+        .words
+        .iter()
+        .map(|word| if word.contains(' ') { format!("\"{word}\"") } else { (*word).to_owned() });
+    let command = quoted.collect::<Vec<_>>().join(" ").replace('\n', "\n    ");
+    let mut text = format!("{}\n\n{version}\n\n    {command}\n\n{}\n", program.name, program.about);
+    let doors = report["baseline"]["doors"].as_array().unwrap().iter().map(|door| {
+        let calls = door["calls"].as_u64().unwrap();
+        format!(
+            "{calls} call{} of {}",
+            if calls == 1 { "" } else { "s" },
+            door["door"].as_str().unwrap()
+        )
+    });
+    let _ = write!(text, "Without a fault: {}.\n\n", doors.collect::<Vec<_>>().join(", "));
+    text.push_str(&table(&report));
+    text
+}
+
+/// A row a fault, a column a door and position.
+fn table(report: &Value) -> String {
+    let points = report["points"].as_array().unwrap();
+    let word = |point: &Value, key: &str| point[key].as_str().unwrap().to_owned();
+    let mut faults = Vec::new();
+    let mut columns = Vec::new();
+    for door in report["baseline"]["doors"].as_array().unwrap() {
+        for position in ["first", "second", "last", "every"] {
+            let column = (word(door, "door"), position.to_owned());
+            if points.iter().any(|point| (word(point, "door"), word(point, "position")) == column) {
+                columns.push(column);
+            }
+        }
+    }
+    for point in points {
+        let fault = word(point, "fault");
+        if !faults.contains(&fault) {
+            faults.push(fault);
+        }
+    }
+    let mut text = String::from("| |");
+    for (door, position) in &columns {
+        let _ = write!(text, " {door}, {position} |");
+    }
+    let _ = writeln!(text, "\n|---|{}", "---|".repeat(columns.len()));
+    for fault in faults {
+        let _ = write!(text, "| {fault} |");
+        for (door, position) in &columns {
+            let point = points.iter().find(|point| {
+                let place = [word(point, "fault"), word(point, "door"), word(point, "position")];
+                place.each_ref() == [&fault, door, position]
+            });
+            let outcome = match point {
+                Some(point) if point["bad"] == true => {
+                    format!("**{}**", word(point, "outcome").to_uppercase())
+                }
+                Some(point) => word(point, "outcome"),
+                None => "-".to_owned(),
+            };
+            let _ = write!(text, " {outcome} |");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// All programs side by side, by what their sections say of calls that copy.
+fn overview(sections: &[(&str, String)]) -> String {
+    let tables: Vec<_> = sections.iter().map(|(_, section)| rows(section)).collect();
+    let mut faults: Vec<&String> = Vec::new();
+    for (fault, _) in tables.iter().flatten() {
+        if !faults.contains(&fault) {
+            faults.push(fault);
+        }
+    }
+    faults.sort_by_key(|fault| !fault.starts_with('E'));
+    let mut text = String::from(
+        "## All of them\n\nReflinks are left out here. Where several words stand, calls or doors differ: the sections below have them.\n\n| |",
+    );
+    for (name, _) in sections {
+        let _ = write!(text, " {name} |");
+    }
+    let _ = writeln!(text, "\n|---|{}", "---|".repeat(sections.len()));
+    for fault in faults {
+        let _ = write!(text, "| {fault} |");
+        for table in &tables {
+            let outcomes = table.iter().find(|(name, _)| name == fault);
+            let outcomes = outcomes.map_or("-".to_owned(), |(_, outcomes)| outcomes.join(", "));
+            let _ = write!(text, " {outcomes} |");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Each fault of a section's table, and what came of it at calls that copy, each word once.
+fn rows(section: &str) -> Vec<(String, Vec<String>)> {
+    let mut lines = section.lines().filter(|line| line.starts_with('|')).map(|line| {
+        line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>()
+    });
+    let heading = lines.next().unwrap_or_default();
+    let rows = lines.skip(1).map(|cells| {
+        let mut outcomes = Vec::new();
+        for (outcome, column) in cells.iter().zip(&heading).skip(1) {
+            if outcome != "-" && !column.starts_with("ioctl") && !outcomes.contains(outcome) {
+                outcomes.push(outcome.clone());
+            }
+        }
+        (cells[0].clone(), outcomes)
+    });
+    rows.filter(|(_, outcomes)| !outcomes.is_empty()).collect()
+}

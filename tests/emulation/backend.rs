@@ -1,0 +1,178 @@
+//! Who copies (`CFR_BACKEND`, `CFR_FALLBACK`), and whether it is true (`CFR_VERIFY`).
+
+use cfr_testkit::{Output, Run, Scratch, compile, find_program, library, skip};
+use std::fs;
+
+/// A program that copies once and checks what came of it, where the kernel's call is answered so.
+fn copies_where(call_is: &str, program: &str, settings: &[&str]) -> Output {
+    let data = Scratch::new();
+    fs::write(data.file("a"), [7; 1000]).expect("the scratch directory can be written");
+    let filtered = compile("drivers/filtered.c", "filtered", &[]);
+    let copies = compile(&format!("{program}.c"), program, &[]);
+    let mut words = vec!["copy_file_range".to_owned(), call_is.to_owned(), "env".to_owned()];
+    words.push(format!("LD_PRELOAD={}", library().display()));
+    words.extend(settings.iter().map(|setting| (*setting).to_owned()));
+    words.push(copies.display().to_string());
+    if program == "syscall_copy" {
+        words.extend(["a", "b"].map(str::to_owned));
+    }
+    Run::bare(filtered).args(words).within(data.path()).output()
+}
+
+#[test]
+fn a_kernel_without_the_call_is_no_hindrance_whether_anybody_logs_or_not() {
+    for call_is in ["ENOSYS", "EPERM"] {
+        for program in ["copies_once", "syscall_copy"] {
+            let output = copies_where(call_is, program, &["CFR_LOG=off"]);
+            assert_eq!(output.status, Some(0), "{call_is} {program}: {output:?}");
+            assert_eq!(output.stderr, "");
+            let output = copies_where(call_is, program, &["CFR_LOG=info"]);
+            assert!(output.stderr.contains(" (emulated) <"), "{output:?}");
+        }
+    }
+}
+
+#[test]
+fn no_fallback_is_taken_that_nobody_named() {
+    for (call_is, setting) in [
+        ("ENOSYS", "CFR_FALLBACK=none"),
+        ("EPERM", "CFR_FALLBACK=none"),
+        ("ENOSYS", "CFR_FALLBACK=EXDEV,EIO"),
+        ("EPERM", "CFR_FALLBACK=EXDEV"),
+        ("EOPNOTSUPP", "CFR_FALLBACK=ENOSYS"),
+        ("ENOSYS", "CFR_BACKEND=kernel"),
+    ] {
+        for log in ["CFR_LOG=off", "CFR_LOG=info"] {
+            let output = copies_where(call_is, "copies_once", &[setting, log]);
+            assert_ne!(output.status, Some(0), "{call_is} {setting}: {output:?}");
+            let line = format!(" = -1 {call_is} (");
+            assert!(log == "CFR_LOG=off" || output.stderr.contains(&line), "{output:?}");
+        }
+    }
+    let output = copies_where("EOPNOTSUPP", "copies_once", &["CFR_FALLBACK=EOPNOTSUPP"]);
+    assert_eq!(output.status, Some(0), "{output:?}");
+    let output = copies_where("EOPNOTSUPP", "copies_once", &["CFR_FALLBACK=ENOTSUP"]);
+    assert_eq!(output.status, Some(0), "{output:?}");
+}
+
+/// A fallback is a warning; who declined, and what was tried instead, is for `debug`.
+#[test]
+fn the_log_says_that_the_library_copied_and_why() {
+    let lines = |log: &str| copies_where("ENOSYS", "copies_once", &[log]).stderr;
+    assert_eq!(lines("CFR_LOG=error"), "");
+    let warned = lines("CFR_LOG=warn");
+    assert!(warned.lines().count() == 1 && warned.contains(" = 1000 (emulated) <"), "{warned}");
+    let debugged = lines("CFR_LOG=debug");
+    let declines = "debug: kernel declines: Function not implemented (ENOSYS); the library copies";
+    assert!(debugged.contains(declines), "{debugged}");
+    let hidden = copies_where("EPERM", "copies_once", &["CFR_LOG=trace"]).stderr;
+    assert!(hidden.contains("trace: copy_file_range of no descriptors for"), "{hidden}");
+    assert!(hidden.contains("kernel declines: Function not implemented (ENOSYS)"), "{hidden}");
+}
+
+/// With `emulate` the kernel's copy_file_range is asked about no bytes, and never for any.
+#[test]
+fn emulation_has_the_kernel_copy_nothing() {
+    let test = "emulation_has_the_kernel_copy_nothing";
+    if find_program("strace").is_none() {
+        return skip(test, "strace is not installed");
+    }
+    let data = Scratch::new();
+    let program = compile("hazards/copies_once.c", "copies_once", &[]);
+    let preload = format!("LD_PRELOAD={}", library().display());
+    let output = Run::bare("strace")
+        .args(["-e", "trace=copy_file_range", "-E", &preload, "-E", "CFR_LOG=off"])
+        .args(["-E", "CFR_BACKEND=emulate"])
+        .args([program])
+        .within(data.path())
+        .output();
+    assert_eq!(output.status, Some(0), "{output:?}");
+    let calls: Vec<_> =
+        output.stderr.lines().filter(|line| line.contains("copy_file_range(")).collect();
+    assert!(!calls.is_empty(), "{output:?}");
+    assert!(calls.iter().all(|call| call.contains(", 0, 0)")), "{calls:?}");
+}
+
+/// fallocate(2) would extend it: only writing and punching mind the seal.
+#[test]
+fn a_hole_does_not_extend_a_file_that_is_sealed_against_writing() {
+    const COPY: &str = "import errno, fcntl, os\n\
+        a, b = (os.memfd_create(name, os.MFD_ALLOW_SEALING) for name in 'ab')\n\
+        os.ftruncate(a, 65536)\n\
+        fcntl.fcntl(b, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE)\n\
+        for len in (4096, 65536):\n    \
+            try: print(os.copy_file_range(a, b, len, 0, 0))\n    \
+            except OSError as error: print(errno.errorcode[error.errno], os.fstat(b).st_size)\n";
+    let test = "a_hole_does_not_extend_a_file_that_is_sealed_against_writing";
+    if find_program("python3").is_none() {
+        return skip(test, "python3 is not installed");
+    }
+    for backend in ["kernel", "emulate"] {
+        let run = Run::preloaded("python3").args(["-c", COPY]);
+        let output = run.env("CFR_BACKEND", backend).env("CFR_LOG", "off").output();
+        assert_eq!(output.stdout, "EPERM 0\nEPERM 0\n", "{backend}: {output:?}");
+    }
+}
+
+// Verifying.
+
+fn verified(how: &str, preload_more: Option<&str>, settings: &[(&str, &str)]) -> Output {
+    let data = Scratch::new();
+    let program = compile("drivers/verified.c", "verified", &[]);
+    let mut preload = library().display().to_string();
+    if let Some(more) = preload_more {
+        preload = format!("{preload}:{more}");
+    }
+    let mut run = Run::bare(program).args([how]).within(data.path());
+    run = run.env("LD_PRELOAD", preload).env("CFR_VERIFY", "yes").env("CFR_PATHS", "no");
+    for (name, value) in settings {
+        run = run.env(name, value);
+    }
+    let output = run.output();
+    assert_eq!(output.status, Some(0), "{how} {settings:?}: {output:?}");
+    output
+}
+
+#[test]
+fn a_copy_that_is_right_is_read_back_and_stands() {
+    for (backend, method) in [("auto", "kernel"), ("kernel", "kernel"), ("emulate", "emulated")] {
+        let output = verified("right", None, &[("CFR_BACKEND", backend)]);
+        assert!(output.stderr.contains(&format!("= 200000 ({method}) <")), "{output:?}");
+        assert!(!output.stderr.contains("verify:"), "{output:?}");
+        verified("right", None, &[("CFR_BACKEND", backend), ("CFR_LOG", "off")]);
+    }
+}
+
+/// What the next library leaves in errno is not the host's.
+#[test]
+fn a_next_library_that_refuses_is_no_hindrance_and_leaves_no_errno() {
+    let shim = compile("shims/refusing_copy.c", "librefusing.so", &["-shared", "-fPIC"]);
+    let shim = shim.to_str().expect("a path in UTF-8");
+    for log in ["off", "info"] {
+        let settings = [("CFR_FORWARD", "next"), ("CFR_VERIFY", "no"), ("CFR_LOG", log)];
+        verified("right", Some(shim), &settings);
+    }
+}
+
+#[test]
+fn a_copy_that_is_wrong_is_an_error_and_a_line() {
+    let shim = compile("shims/lying_copy.c", "liblying.so", &["-shared", "-fPIC"]);
+    let shim = shim.to_str().expect("a path in UTF-8");
+    for (spoiled, place) in [("0", "byte 0 differs"), ("199999", "byte 199999 differs")] {
+        let settings = [("CFR_FORWARD", "next"), ("SPOILED", spoiled), ("CFR_LOG", "error")];
+        let output = verified("wrong", Some(shim), &settings);
+        assert!(output.stderr.contains(place), "{output:?}");
+        assert!(output.stderr.contains("from 1000 of"), "{output:?}");
+    }
+    let settings = [("CFR_FORWARD", "next"), ("SPOILED", "5"), ("CFR_LOG", "off")];
+    assert_eq!(verified("wrong", Some(shim), &settings).stderr, "");
+}
+
+/// Closing a second descriptor of the file would end the lock.
+#[test]
+fn a_lock_of_the_hosts_is_worth_more_than_verifying() {
+    for backend in ["auto", "emulate"] {
+        let output = verified("locked", None, &[("CFR_BACKEND", backend), ("CFR_LOG", "error")]);
+        assert!(output.stderr.contains("were not compared"), "{output:?}");
+    }
+}

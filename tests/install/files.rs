@@ -1,0 +1,251 @@
+//! `make install`: what a packager gets, and what stands on it.
+
+use cfr_testkit::{Output, Run, Scratch, find_program, launcher, library, project, skip};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// `make` with these words, on the product as the tests have built it. Nothing is built here: a
+/// launcher with another LIBCFR_LIBDIR in the place of the one that other tests run would be.
+fn make(words: &[String]) -> Output {
+    let target = launcher();
+    let target = target.ancestors().nth(2).expect("TARGET/release/cfr");
+    let mut run = Run::bare("make")
+        .args(["--silent", "--no-print-directory", "CARGO=true"])
+        .args(words)
+        .env("CARGO_TARGET_DIR", target)
+        .within(project());
+    // An outer make, and a packager's environment.
+    for name in [
+        "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR", "PREFIX", "BINDIR", "LIBDIR", "INCDIR",
+        "MANDIR", "INSTALL",
+    ] {
+        run.command().env_remove(name);
+    }
+    // Builds what is not built yet.
+    assert!(library().is_file());
+    run.ok()
+}
+
+fn install(words: &[String]) {
+    make(&[&["install".to_owned()], words].concat());
+}
+
+/// Every file and link below `directory`, by its path from there.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut todo = vec![directory.to_owned()];
+    while let Some(next) = todo.pop() {
+        for entry in fs::read_dir(next).expect("a directory") {
+            let entry = entry.expect("an entry");
+            if entry.file_type().expect("a type").is_dir() {
+                todo.push(entry.path());
+            } else {
+                found.push(entry.path().strip_prefix(directory).expect("below it").to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn expected_below(prefix: &str, libdir: &str) -> Vec<PathBuf> {
+    let mut expected: Vec<_> = [
+        format!("{prefix}/bin/cfr"),
+        format!("{prefix}/include/cfr/cfr.h"),
+        format!("{prefix}/include/cfr/linux/copy.h"),
+        format!("{libdir}/libcfr.so"),
+        format!("{libdir}/libcfr.so.0"),
+        format!("{libdir}/libcfr.so.{VERSION}"),
+        format!("{libdir}/pkgconfig/cfr.pc"),
+        format!("{prefix}/share/man/man1/cfr.1"),
+        format!("{prefix}/share/man/man7/libcfr.7"),
+    ]
+    .map(|path| PathBuf::from(path.trim_start_matches('/')))
+    .into();
+    expected.sort();
+    expected
+}
+
+/// Installed where it will be used, and used.
+struct Installed(Scratch);
+
+impl Installed {
+    fn new() -> Installed {
+        let scratch = Scratch::new();
+        install(&[format!("PREFIX={}", scratch.file("p").display())]);
+        Installed(scratch)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.file("p").join(name)
+    }
+}
+
+#[test]
+fn every_file_is_where_packagers_look() {
+    let scratch = Scratch::new();
+    let directories = [
+        format!("DESTDIR={}", scratch.path().display()),
+        "PREFIX=/usr".to_owned(),
+        "LIBDIR=/usr/lib/x".to_owned(),
+    ];
+    install(&directories);
+    assert_eq!(files(scratch.path()), expected_below("/usr", "/usr/lib/x"));
+
+    let libdir = scratch.file("usr/lib/x");
+    let real = format!("libcfr.so.{VERSION}");
+    for (link, to) in [("libcfr.so", "libcfr.so.0"), ("libcfr.so.0", real.as_str())] {
+        assert_eq!(fs::read_link(libdir.join(link)).unwrap(), Path::new(to));
+    }
+    for (file, mode) in [
+        ("usr/bin/cfr", 0o755),
+        ("usr/include/cfr/cfr.h", 0o644),
+        ("usr/lib/x/pkgconfig/cfr.pc", 0o644),
+        ("usr/share/man/man1/cfr.1", 0o644),
+    ] {
+        let metadata = fs::metadata(scratch.file(file)).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, mode, "{file}");
+    }
+
+    let pc = fs::read_to_string(libdir.join("pkgconfig/cfr.pc")).unwrap();
+    for line in [
+        "prefix=/usr".to_owned(),
+        "libdir=/usr/lib/x".to_owned(),
+        "includedir=/usr/include/cfr".to_owned(),
+        format!("Version: {VERSION}"),
+    ] {
+        assert!(pc.lines().any(|found| found == line), "no {line} in\n{pc}");
+    }
+    for path in [scratch.path(), project()] {
+        assert!(!pc.contains(path.to_str().unwrap()), "{path:?} in\n{pc}");
+    }
+    assert!(!pc.contains('@'), "{pc}");
+
+    make(&[&["uninstall".to_owned()], &directories[..]].concat());
+    assert!(files(scratch.path()).is_empty());
+    assert!(!scratch.file("usr/include/cfr").exists());
+}
+
+#[test]
+fn only_what_is_ours_is_uninstalled() {
+    let installed = Installed::new();
+    let [theirs_in_lib, theirs_in_include] =
+        ["lib/libcfr.so.9", "include/cfr/other.h"].map(|name| {
+            let path = installed.file(name);
+            fs::write(&path, "").unwrap();
+            path
+        });
+    make(&["uninstall".to_owned(), format!("PREFIX={}", installed.file("").display())]);
+    assert!(theirs_in_lib.exists() && theirs_in_include.exists());
+    assert_eq!(files(&installed.file("")).len(), 2);
+}
+
+#[test]
+fn an_installed_launcher_finds_the_installed_library() {
+    let installed = Installed::new();
+    let scratch = Scratch::new();
+    let (from, to) = (scratch.random("a", 5000), scratch.file("b"));
+    let script = "echo $LD_PRELOAD; cp \"$0\" \"$1\"";
+    let output =
+        Run::bare(installed.file("bin/cfr")).args(["trace", "sh", "-c", script]).args([&from, &to]);
+    let output = output.ok();
+    assert_eq!(fs::read(from).unwrap(), fs::read(to).unwrap());
+    let calls = output.calls();
+    assert!(calls.iter().any(|call| call.ends_with(" = 5000 (kernel)")), "{output:#?}");
+    let real = installed.file(&format!("lib/libcfr.so.{VERSION}")).canonicalize().unwrap();
+    assert_eq!(Path::new(output.stdout.trim()), real);
+}
+
+/// A library directory that the launcher cannot guess from where it stands is compiled into it.
+#[test]
+fn a_launcher_knows_a_library_directory_elsewhere() {
+    let target = launcher();
+    let place = target.ancestors().nth(2).expect("TARGET/release/cfr").join("elsewhere");
+    // Always the same directory, or the launcher would be built anew in each run.
+    let (libdir, target) = (place.join("lib/x"), place.join("target"));
+    fs::create_dir_all(&libdir).unwrap();
+    Run::bare(env!("CARGO"))
+        .args(["build", "--quiet", "--locked", "--package", "cfr-launcher", "--target-dir"])
+        .args([&target])
+        .env("LIBCFR_LIBDIR", &libdir)
+        .env("CARGO_PROFILE_DEV_DEBUG", "none")
+        .within(project())
+        .ok();
+    // Renamed into its place: another run of the tests may have it loaded.
+    let scratch = Scratch::below(&libdir);
+    Run::bare("cp").args([&library(), &scratch.file("libcfr.so.0")]).ok();
+    fs::rename(scratch.file("libcfr.so.0"), libdir.join("libcfr.so.0")).unwrap();
+    fs::create_dir(scratch.file("bin")).unwrap();
+    let alone = scratch.file("bin/cfr");
+    Run::bare("cp").args([&target.join("debug/cfr"), &alone]).ok();
+    let output = Run::bare(alone).args(["trace", "sh", "-c", "echo $LD_PRELOAD"]).ok();
+    let expected = libdir.join("libcfr.so.0").canonicalize().unwrap();
+    assert_eq!(Path::new(output.stdout.trim()), expected);
+}
+
+#[test]
+fn a_program_is_built_by_pkg_config() {
+    let test = "a_program_is_built_by_pkg_config";
+    if find_program("pkg-config").is_none() {
+        return skip(test, "pkg-config is not installed");
+    }
+    let installed = Installed::new();
+    let scratch = Scratch::new();
+    let source = scratch.write(
+        "prog.c",
+        b"#include <cfr.h>\n#include <linux/copy.h>\n#include <stdio.h>\n\
+          int main(void) { return printf(\"%s %d\\n\", cfr_version(), COPY_FR_REFLINK) < 0; }\n",
+    );
+    // As a README has it: the shell splits what pkg-config prints.
+    let line = "cc -Wall -Wextra -Werror -o \"$1\" \"$0\" $(pkg-config --cflags --libs cfr)";
+    Run::bare("sh")
+        .args(["-e", "-c", line])
+        .args([&source, &scratch.file("prog")])
+        .env("PKG_CONFIG_PATH", installed.file("lib/pkgconfig"))
+        .ok();
+    let output = Run::bare(scratch.file("prog")).env("LD_LIBRARY_PATH", installed.file("lib")).ok();
+    assert_eq!(output.stdout, format!("{VERSION} 2\n"));
+
+    let version = Run::bare("pkg-config")
+        .args(["--modversion", "cfr"])
+        .env("PKG_CONFIG_PATH", installed.file("lib/pkgconfig"))
+        .ok();
+    assert_eq!(version.stdout.trim(), VERSION);
+    let needed =
+        Run::bare("readelf").args(["--dynamic", "--wide"]).args([scratch.file("prog")]).ok();
+    assert!(needed.stdout.contains("Shared library: [libcfr.so.0]"), "{}", needed.stdout);
+}
+
+#[test]
+fn the_installed_library_is_stripped_and_exports_its_names() {
+    let installed = Installed::new();
+    let library = installed.file("lib/libcfr.so");
+    let exported = Run::bare("nm")
+        .args(["--dynamic", "--defined-only", "--format=posix"])
+        .args([&library])
+        .ok();
+    let mut names: Vec<_> =
+        exported.stdout.lines().filter_map(|line| line.split(' ').next()).collect();
+    names.sort_unstable();
+    let expected = [
+        "_Exit",
+        "_exit",
+        "cfr_version",
+        "copy_file_range",
+        "ioctl",
+        "sendfile",
+        "sendfile64",
+        "syscall",
+    ];
+    assert_eq!(names, expected);
+
+    let headers = Run::bare("readelf").args(["--dynamic", "--sections", "--wide"]).args([&library]);
+    let headers = headers.ok().stdout;
+    assert!(headers.contains("Library soname: [libcfr.so.0]"), "{headers}");
+    for section in [".symtab", ".debug_info", ".debug_line"] {
+        assert!(!headers.contains(section), "{section} is still there");
+    }
+}

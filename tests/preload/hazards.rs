@@ -1,0 +1,432 @@
+//! What hosts do to a library that is a guest in them, where more must hold than that the host cannot
+//! tell: what is said, where the lines are, in what order things happen. The rest is the table of
+//! tests/hazards/.
+
+use cfr_testkit::{
+    Host, Lines, Outcome, Run, Scratch, compile, library, library_with_panics, parse, parse_text,
+    skip,
+};
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// How a program is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Bare,
+    Console,
+    Text,
+    Json,
+}
+
+fn run(host: &Host, mode: Mode) -> Outcome {
+    host.run(|run, log| match mode {
+        Mode::Bare => run,
+        Mode::Console => preload(run),
+        Mode::Text => preload(run).env("CFR_LOG_FILE", log),
+        Mode::Json => preload(run).env("CFR_LOG_FILE", log).env("CFR_LOG_FORMAT", "json"),
+    })
+}
+
+/// One line for each call that the program reports, and no other.
+#[track_caller]
+fn must_hold_each_call(with: &Outcome, lines: Result<Lines, String>) {
+    let lines = lines.unwrap_or_else(|line| panic!("not a line: {line:?}"));
+    assert!(lines.calls == with.calls && lines.messages.is_empty(), "{lines:?}");
+    assert!(lines.calls > 0, "nothing was logged");
+}
+
+/// The files in a directory, by name.
+fn read_files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
+    let named = |entry: fs::DirEntry| (entry.file_name().into_string().unwrap(), entry.path());
+    entries.map(named).map(|(name, path)| (name, fs::read(path).unwrap())).collect()
+}
+
+fn preload(run: Run) -> Run {
+    run.env("LD_PRELOAD", library())
+}
+
+/// A path in C's terms.
+fn c_path(path: &Path) -> CString {
+    CString::new(path.as_os_str().as_bytes()).unwrap()
+}
+
+fn make_fifo(path: &Path) {
+    let path = c_path(path);
+    // SAFETY: path is a C string.
+    assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }, 0);
+}
+
+/// A log that cannot be written changes nothing but the log.
+#[test]
+fn log_that_cannot_be_written() {
+    let host = Host::new("log_that_cannot_be_written", "errno", &[]);
+    let bare = run(&host, Mode::Bare);
+    let places = Scratch::new();
+    let fifo = places.file("fifo");
+    make_fifo(&fifo);
+    let socket = places.file("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    for place in [
+        Path::new("/dev/full"),
+        &places.file("no such directory/log"),
+        places.path(),
+        &fifo,
+        &socket,
+        Path::new("/proc/self/status"),
+        Path::new("/proc/self/mem"),
+    ] {
+        let with = host.run(|run, _| preload(run).env("CFR_LOG_FILE", place));
+        with.must_equal(&bare, place);
+        let told = with.output.stderr.matches("cannot write the log").count();
+        assert_eq!(told, 1, "{}: {}", place.display(), with.output.stderr);
+    }
+}
+
+/// Standard error on a full disk, or a log there too.
+#[test]
+fn standard_error_that_cannot_be_written() {
+    let program = compile("hazards/errno.c", "hazard-standard_error_that_cannot", &[]);
+    let shell = Host::of(["/bin/sh"], &[]);
+    let run = |redirection: &str, log: Option<&str>, preloaded: bool| {
+        shell.run(|run, _| {
+            let script = format!("exec {} log {redirection}", program.display());
+            // The log's path, which the shell would take for a script, goes after "-c".
+            let mut run = Run::bare("/bin/sh").args(["-c", &script]).within(run_directory(run));
+            if preloaded {
+                run = preload(run);
+            }
+            match log {
+                Some(log) => run.env("CFR_LOG_FILE", log),
+                None => run,
+            }
+        })
+    };
+    for redirection in ["2>/dev/full", "2>&-", "2</dev/null", "2>/dev/null"] {
+        let bare = run(redirection, None, false);
+        assert_eq!(bare.output.status, Some(0), "{}", bare.output.stdout);
+        for log in [None, Some("/dev/full")] {
+            run(redirection, log, true).must_equal(&bare, redirection);
+        }
+    }
+}
+
+/// The directory in which a program would run.
+fn run_directory(mut run: Run) -> PathBuf {
+    run.command().get_current_dir().unwrap().to_owned()
+}
+
+/// Held up for at most about a second in a row; then lines are dropped, counted, and told of.
+#[test]
+fn full_fifo() {
+    let program = compile("hazards/full_fifo.c", "hazard-full_fifo", &[]);
+    let host = Host::of([&program], &[]);
+    for format in ["text", "json"] {
+        let places = Scratch::new();
+        let (fifo, kept) = (places.file("fifo"), places.file("kept"));
+        make_fifo(&fifo);
+        let outcome = host.run(|run, _| {
+            preload(Run::bare(&program).within(run_directory(run)))
+                .args([&fifo, &kept])
+                .env("CFR_LOG_FILE", &fifo)
+                .env("CFR_LOG_FORMAT", format)
+        });
+        assert_eq!(outcome.output.status, Some(0), "{format}: {:?}", outcome.output);
+        let log = fs::read(&kept).unwrap();
+        let lines = parse(format, &log).unwrap();
+        assert_eq!(lines.messages.len(), 2, "{format}: {lines:?}");
+        assert_eq!(lines.calls + lines.lost(), outcome.calls, "{format}: {lines:?}");
+    }
+}
+
+/// cp started with its standard descriptors closed; each in turn, and all of them.
+#[test]
+fn cp_without_standard_descriptors() {
+    let scratch = Scratch::new();
+    let source = scratch.random("source", 100_000);
+    for closed in ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"] {
+        for log in [None, Some("log")] {
+            let script = format!("exec cp source copied {closed}");
+            let mut run = Run::preloaded("sh").args(["-c", &script]).within(scratch.path());
+            if let Some(log) = log {
+                run = run.env("CFR_LOG_FILE", log);
+            }
+            run.ok();
+            assert_eq!(fs::read(&source).unwrap(), fs::read(scratch.file("copied")).unwrap());
+            if log.is_some() {
+                let lines = parse_text(&fs::read(scratch.file("log")).unwrap(), "").unwrap();
+                assert!(lines.calls > 0, "{closed}");
+                fs::remove_file(scratch.file("log")).unwrap();
+            }
+            fs::remove_file(scratch.file("copied")).unwrap();
+        }
+    }
+}
+
+/// Another library's constructor copies before ours has run, and after.
+#[test]
+fn early_constructor() {
+    let host = Host::new("early_constructor", "copies_once", &[]);
+    let other =
+        compile("shims/early_constructor.c", "hazard-early_constructor.so", &["-shared", "-fPIC"]);
+    let ours = library();
+    let bare = host.run(|run, _| run.env("LD_PRELOAD", &other));
+    assert_eq!(bare.output.stdout, "constructor\nok\n");
+    let mut came_first = Vec::new();
+    for order in [[&ours, &other], [&other, &ours]] {
+        let list = order.map(|path| path.to_str().unwrap()).join(":");
+        for format in ["text", "json"] {
+            let debug = Scratch::new();
+            let with = host.run(|run, log| {
+                run.env("LD_PRELOAD", &list)
+                    .env("CFR_LOG_FILE", log)
+                    .env("CFR_LOG_FORMAT", format)
+                    .env("LD_DEBUG", "files")
+                    .env("LD_DEBUG_OUTPUT", debug.file("ld"))
+            });
+            with.must_equal(&bare, &list);
+            let parsed = parse(format, &with.log);
+            must_hold_each_call(&with, parsed);
+            let said = read_files(debug.path()).into_values().next().unwrap();
+            let said = String::from_utf8_lossy(&said).into_owned();
+            let first = said
+                .lines()
+                .filter_map(|line| line.split_once("calling init: "))
+                .map(|(_, path)| Path::new(path.trim()).to_owned())
+                .find(|path| *path == ours || *path == other);
+            came_first.push(first.expect("a constructor ran") == ours);
+        }
+    }
+    came_first.sort_unstable();
+    came_first.dedup();
+    assert_eq!(came_first, [false, true], "both orders were tried");
+}
+
+/// Opened by dlopen(3), used, closed, again and again: quiet unless told, and nothing leaks.
+#[test]
+fn opens_library() {
+    let host = Host::new("opens_library", "opens_library", &[]);
+    let run = |settings: &[(&str, &str)], with_file: bool| {
+        host.run(|run, log| {
+            let mut run = run.args([library()]);
+            if with_file {
+                run = run.env("CFR_LOG_FILE", log);
+            }
+            settings.iter().fold(run, |run, (name, value)| run.env(name, value))
+        })
+    };
+    let quiet = run(&[], true);
+    assert_eq!(quiet.output.status, Some(0), "{}", quiet.output.stdout);
+    assert_eq!(quiet.output.stderr, "");
+    assert!(quiet.log.is_empty());
+    for format in ["text", "json"] {
+        let logged = run(&[("CFR_LOG", "info"), ("CFR_LOG_FORMAT", format)], true);
+        logged.must_equal(&quiet, format);
+        let parsed = parse(format, &logged.log);
+        must_hold_each_call(&logged, parsed);
+    }
+    let console = run(&[("CFR_LOG", "info")], false);
+    console.must_equal(&quiet, "console");
+    must_hold_each_call(&console, parse_text(console.output.stderr.as_bytes(), "cfr: "));
+}
+
+/// A file for each process (`%p`): each holds the lines of its own, and what the host opens while
+/// a child turns from its parent's to its own stays open.
+macro_rules! one_log_a_process {
+    ($($test:ident: $program:literal, $format:literal;)*) => {$(
+        #[test]
+        fn $test() {
+            one_log_a_process(stringify!($test), $program, $format);
+        }
+    )*};
+}
+
+one_log_a_process! {
+    one_log_a_fork_of_threads: "forks_from_threads", "text";
+    one_log_a_fork_with_threads: "fork_then_threads", "text";
+    one_log_a_fork_with_threads_in_json: "fork_then_threads", "json";
+    one_log_a_raw_fork: "other_syscalls", "text";
+    one_log_a_vfork: "vfork_often", "text";
+    one_log_a_program: "many_processes", "json";
+    one_log_a_spawned_program: "vfork_exec", "json";
+}
+
+fn one_log_a_process(test: &str, program: &str, format: &str) {
+    let host = Host::new(test, program, &[]);
+    let bare = run(&host, Mode::Bare);
+    let logs = Scratch::new();
+    let with = host.run(|run, _| {
+        preload(run).env("CFR_LOG_FILE", logs.file("%p")).env("CFR_LOG_FORMAT", format)
+    });
+    with.must_equal(&bare, format);
+    let mut calls = 0;
+    for (name, log) in read_files(logs.path()) {
+        let lines = parse(format, &log).unwrap();
+        assert!(lines.messages.is_empty(), "{lines:?}");
+        calls += lines.calls;
+        let origin = match format {
+            "text" => format!("{name} "),
+            _ => format!("\"pid\":{name},"),
+        };
+        for line in String::from_utf8(log).unwrap().lines() {
+            let its_own = match format {
+                "text" => line.starts_with(&origin),
+                _ => line.contains(&origin),
+            };
+            assert!(its_own, "in {name}: {line}");
+        }
+    }
+    // cp makes calls that nobody reports.
+    assert!(calls == with.calls || program == "vfork_exec" && calls > with.calls);
+}
+
+/// When the limit on file sizes is lifted, the log goes on, on a line of its own, and says what is
+/// missing.
+#[test]
+fn log_after_a_limit() {
+    let host = Host::new("log_after_a_limit", "file_size_limit", &[]);
+    for mode in [Mode::Text, Mode::Json] {
+        let with = run(&host, mode);
+        let log = String::from_utf8(with.log).unwrap();
+        let lines = log.lines().collect::<Vec<_>>();
+        let format = if mode == Mode::Text { "text" } else { "json" };
+        // The program's last two copies are made without a limit; a message follows the first.
+        let last = lines.get(lines.len() - 3..).unwrap().join("\n") + "\n";
+        let last = parse(format, last.as_bytes()).unwrap();
+        assert_eq!((last.calls, last.lost() > 0), (2, true), "{mode:?}: {last:?}");
+    }
+}
+
+/// Without /proc a descriptor is shown without a path.
+#[test]
+fn paths_without_proc() {
+    let host = Host::new("paths_without_proc", "without_proc", &[]);
+    let with = run(&host, Mode::Console);
+    if let Some(reason) = with.cannot() {
+        return skip("paths_without_proc", reason);
+    }
+    let calls = with.output.calls();
+    assert_eq!(calls.len(), with.calls, "{}", with.output.stderr);
+    for call in calls.get(1..).unwrap() {
+        assert!(!call.contains('<'), "{call}");
+    }
+}
+
+/// Each thread's descriptors have their paths, whatever /proc/self is.
+#[test]
+fn paths_of_each_thread() {
+    for program in ["leader_gone", "descriptor_tables"] {
+        let host = Host::new(&format!("paths_of_each_thread-{program}"), program, &[]);
+        let with = run(&host, Mode::Console);
+        let calls = with.output.calls();
+        assert_eq!(calls.len(), with.calls, "{}", with.output.stderr);
+        for call in calls {
+            assert!(call.contains("/source>") && call.contains("/out"), "{program}: {call}");
+        }
+    }
+}
+
+/// In a set-user-ID program every variable is ignored: no file is made, nothing is said.
+#[test]
+fn set_user_id() {
+    const NOBODY: &str = "65534";
+    // SAFETY: no arguments.
+    if unsafe { libc::geteuid() } != 0 {
+        return skip("set_user_id", "only root may become another user");
+    }
+    let places = Scratch::new();
+    let open_to_all = |path: &Path, mode: u32| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    open_to_all(places.path(), 0o777);
+    fs::write(places.file("libcfr.so.0"), fs::read(library()).unwrap()).unwrap();
+    open_to_all(&places.file("libcfr.so.0"), 0o755);
+    let compiled = compile(
+        "hazards/copies_once.c",
+        "hazard-set_user_id",
+        &[
+            "-Wl,--no-as-needed",
+            places.file("libcfr.so.0").to_str().unwrap(),
+            // The dynamic linker trusts a path that is spelled out; $ORIGIN and the environment
+            // it does not.
+            &format!("-Wl,-rpath,{}", places.path().display()),
+        ],
+    );
+    let [plain, secure] = ["plain", "secure"].map(|name| places.file(name));
+    for (program, mode) in [(&plain, 0o755), (&secure, 0o4755)] {
+        fs::write(program, fs::read(&compiled).unwrap()).unwrap();
+        open_to_all(program, mode);
+    }
+    let run = |program: &Path, log: &Path| {
+        let data = Scratch::new();
+        open_to_all(data.path(), 0o777);
+        let output = Run::bare("setpriv")
+            .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--"])
+            .args([program])
+            .env("CFR_LOG", "info")
+            .env("CFR_LOG_FILE", log)
+            .within(data.path())
+            .ok();
+        let owner = fs::metadata(data.file("out")).unwrap();
+        let copied = fs::read(data.file("out")).unwrap();
+        assert_eq!(copied, fs::read(data.file("source")).unwrap());
+        (output, std::os::unix::fs::MetadataExt::uid(&owner))
+    };
+    let log = places.file("log");
+    let (_, owner) = run(&plain, &log);
+    assert_eq!(owner.to_string(), NOBODY);
+    assert_eq!(
+        parse_text(&fs::read(&log).unwrap_or_default(), "").unwrap().calls,
+        1,
+        "linked and not privileged, it does log"
+    );
+    fs::remove_file(&log).unwrap();
+    let (output, owner) = run(&secure, &log);
+    if owner != 0 {
+        skip("set_user_id", "the filesystem ignores set-user-ID");
+        return;
+    }
+    assert!(!log.exists());
+    assert_eq!(output.stdout, "ok\n");
+    assert_eq!(output.stderr, "");
+}
+
+/// A fault of our own, at each step of a call: the host gets what the kernel said.
+#[test]
+fn faults_of_our_own() {
+    for program in
+        ["errno", "wild_offsets", "closes_often", "late_copies", "cancel_pending", "many_processes"]
+    {
+        let host = Host::new(&format!("faults_of_our_own-{program}"), program, &[]);
+        let bare = run(&host, Mode::Bare);
+        for format in ["text", "json"] {
+            let with = host.run(|run, log| {
+                let run =
+                    run.env("LD_PRELOAD", library_with_panics()).env("CFR_LOG_FORMAT", format);
+                match format {
+                    "json" => run.env("CFR_LOG_FILE", log),
+                    _ => run,
+                }
+            });
+            with.must_equal(&bare, program);
+            let log = match format {
+                "json" => String::from_utf8_lossy(&with.log).into_owned(),
+                _ => with.output.stderr.clone(),
+            };
+            assert!(log.contains("a fault of libcfr's own"), "{program}: {format}: {log}");
+        }
+    }
+}
+
+/// The log's descriptor is at 10 or above, close-on-exec, and not one of the host's.
+#[test]
+fn descriptor_of_the_log() {
+    let host = Host::new("descriptor_of_the_log", "without_standard", &[]);
+    let with = run(&host, Mode::Text);
+    assert_eq!(with.output.status, Some(0), "{:?}", with.files.keys());
+    assert!(parse_text(&with.log, "").unwrap().calls > 0);
+}

@@ -1,0 +1,518 @@
+//! The doors that only pass on, `ioctl`, `sendfile` and `sendfile64`: what they log, and that nobody else
+//! can tell that they are there.
+
+use cfr_testkit::{Filesystems, Run, Scratch, call, compile, find_program, library, parse, skip};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Filesystems that differ in what can be cloned.
+const KINDS: [&str; 4] = ["btrfs", "xfs", "ext4", "tmpfs"];
+
+/// The words of c-tests/drivers/hooks.c.
+const GROUPS: [&str; 6] = ["clone", "clone_range", "dedupe", "sendfile", "sendfile64", "others"];
+
+fn program() -> PathBuf {
+    compile("drivers/hooks.c", "doors", &[])
+}
+
+/// A place where one program runs again and again with the same paths.
+struct Place {
+    directory: PathBuf,
+    logs: Scratch,
+    /// A file of another filesystem.
+    elsewhere: Scratch,
+}
+
+/// What a program said, and what the log holds.
+struct Said {
+    stdout: String,
+    log: String,
+}
+
+impl Place {
+    fn new(below: &Path) -> Place {
+        // A filesystem of its own, or a directory on the system's.
+        let elsewhere = match below.starts_with("/dev/shm") {
+            true => Scratch::new(),
+            false => Scratch::below(Path::new("/dev/shm")),
+        };
+        elsewhere.write("elsewhere", b"of another filesystem");
+        Place { directory: below.join("d"), logs: Scratch::new(), elsewhere }
+    }
+
+    fn run(&self, run: Run, group: &str) -> Said {
+        let log = self.logs.file("log");
+        fs::create_dir(&self.directory).unwrap();
+        let output = run
+            .args([Path::new(group), &self.elsewhere.file("elsewhere")])
+            .env("CFR_LOG_FILE", &log)
+            .within(&self.directory)
+            .ok();
+        fs::remove_dir_all(&self.directory).unwrap();
+        assert_eq!(output.stderr, "", "{group}");
+        let said =
+            Said { stdout: output.stdout, log: fs::read_to_string(&log).unwrap_or_default() };
+        let _ = fs::remove_file(log);
+        said
+    }
+}
+
+impl Said {
+    fn calls(&self) -> Vec<String> {
+        self.log.lines().map(|line| call(line).unwrap_or_else(|| panic!("{line}"))).collect()
+    }
+
+    /// What belongs into the log.
+    fn expected(&self) -> Vec<&str> {
+        self.stdout.lines().filter(|line| !line.starts_with("# ")).collect()
+    }
+}
+
+/// An object of the JSON log as the line of the text log that says the same. Keys that have to be null
+/// are looked at on the way.
+fn as_text(line: &str) -> String {
+    let object: Value = serde_json::from_str(line).unwrap();
+    let key = |name: &str| &object[name];
+    let file = |fd: &str, path: &str| match key(path) {
+        Value::Null => key(fd).to_string(),
+        path => format!("{}<{}>", key(fd), path.as_str().unwrap()),
+    };
+    let (source, target) = (file("fd_in", "path_in"), file("fd_out", "path_out"));
+    let unsigned = |name: &str| key(name).as_i64().unwrap().cast_unsigned();
+    let request = key("request").as_str();
+    let mut text = format!("{}(", key("door").as_str().unwrap());
+    let by_targets = request == Some("FIDEDUPERANGE");
+    let is_bad = key("off_in").is_string();
+    let _ = match request {
+        _ if is_bad && request.is_some() => {
+            let first = if by_targets { &source } else { &target };
+            write!(text, "{first}, {}, {}", request.unwrap(), key("off_in").as_str().unwrap())
+        }
+        Some("FICLONE") => {
+            let nothing = [&json!(null); 3];
+            assert_eq!(["off_in", "off_out", "len"].map(key), nothing, "{line}");
+            write!(text, "{target}, FICLONE, {source}")
+        }
+        Some("FICLONERANGE") => write!(
+            text,
+            "{target}, FICLONERANGE, {{src_fd={source}, src_offset={}, src_length={}, dest_offset={}}}",
+            unsigned("off_in"),
+            key("len"),
+            unsigned("off_out"),
+        ),
+        Some(_) => write!(
+            text,
+            "{source}, FIDEDUPERANGE, {{src_offset={}, src_length={}, dest_count={}, info=[{}]}}{}",
+            unsigned("off_in"),
+            key("len"),
+            key("targets"),
+            match key("target") {
+                Value::Null => String::new(),
+                _ => format!("{{dest_fd={target}, dest_offset={}}}", unsigned("off_out")),
+            },
+            match key("status") {
+                Value::Null => String::new(),
+                status => {
+                    format!(" => {{info=[{{bytes_deduped={}, status={status}}}]}}", key("bytes"))
+                }
+            },
+        ),
+        None => {
+            let offset = match (key("off_in"), key("off_in_after")) {
+                (Value::Null, Value::Null) => "NULL".to_owned(),
+                (Value::String(address), Value::Null) => address.clone(),
+                (before, after) => format!("[{before}] => [{after}]"),
+            };
+            write!(text, "{target}, {source}, {offset}, {}", key("len"))
+        }
+    };
+    let status = key("status").as_i64().unwrap_or(0);
+    match (key("ret").as_i64().unwrap(), key("errno").as_i64().unwrap()) {
+        (-1, errno) => {
+            let message = std::io::Error::from_raw_os_error(errno as i32).to_string();
+            let (message, _) = message.split_once(" (os error").unwrap();
+            let _ = write!(text, ") = -1 {} ({message})", key("error").as_str().unwrap());
+            assert_eq!(key("bytes"), &json!(0), "{line}");
+        }
+        (ret, errno) => {
+            assert_eq!((errno, key("error").is_string()), (-status.min(0), status < 0), "{line}");
+            assert!(request.is_some() || key("bytes") == &json!(ret), "{line}");
+            let _ = write!(text, ") = {ret}");
+        }
+    }
+    let _ = write!(text, " ({}", key("method").as_str().unwrap());
+    if let (Some(target), Some(count @ 2..)) = (key("target").as_u64(), key("targets").as_u64()) {
+        let _ = write!(text, ", target {target} of {count}");
+    }
+    text.push(')');
+    let doors = if request.is_some() { "ioctl" } else { "sendfile" };
+    assert_eq!(key("call"), doors, "{line}");
+    assert_eq!(key("off_out_after"), &Value::Null, "{line}");
+    assert!(request.is_none() || key("off_in_after").is_null(), "{line}");
+    assert_eq!((key("flags"), key("flag_names")), (&json!(0), &json!([])), "{line}");
+    let others = ["rule", "why", "shared"].map(key);
+    assert_eq!(others, [&Value::Null; 3], "{line}");
+    assert_eq!(key("injected"), &json!(false));
+    text
+}
+
+/// Each call is in the log, its arguments and what became of it, and no other; and the program finds
+/// results, errno, offsets, positions and contents as when it is bare.
+#[test]
+fn each_call_is_logged_and_none_is_changed() {
+    let filesystems = Filesystems::mount("preload::hooks::each_call_is_logged_and_none_is_changed");
+    for name in KINDS {
+        let Some(mounted) = filesystems.get(name) else { continue };
+        let place = Place::new(mounted);
+        for group in GROUPS {
+            let bare = place.run(Run::bare(program()), group);
+            assert_eq!(bare.expected().is_empty(), group == "others");
+            let text = place.run(Run::preloaded(program()), group);
+            assert_eq!(text.stdout, bare.stdout, "{name}");
+            assert_eq!(text.calls(), bare.expected(), "{name}");
+            let json = Run::preloaded(program()).env("CFR_LOG_FORMAT", "json");
+            let json = place.run(json, group);
+            assert_eq!(json.stdout, bare.stdout, "{name}");
+            let said: Vec<_> = json.log.lines().map(as_text).collect();
+            assert_eq!(said, bare.expected(), "{name}");
+        }
+    }
+}
+
+/// The bytes that a clone has shared.
+#[test]
+fn clones_tell_how_many_bytes_they_share() {
+    let filesystems = Filesystems::mount("preload::hooks::clones_tell_how_many_bytes_they_share");
+    let Some(mounted) = filesystems.get("btrfs") else { return };
+    let place = Place::new(mounted);
+    let bytes = |group| {
+        let run = Run::preloaded(program()).env("CFR_LOG_FORMAT", "json");
+        let log = place.run(run, group).log;
+        let objects = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        objects.map(|object| object["bytes"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    let block = 65536;
+    assert_eq!(bytes("clone")[..3], [2 * block, 2 * block, 0]);
+    let ranges = [block, block, 2 * block, block];
+    assert_eq!(bytes("clone_range")[..4], ranges);
+    assert_eq!(bytes("dedupe")[..5], [2 * block, 0, 2 * block, 0, 2 * block]);
+}
+
+#[test]
+fn only_the_doors_that_are_watched_are_logged() {
+    let scratch = Scratch::new();
+    let place = Place::new(scratch.path());
+    for (doors, seen) in [
+        ("ioctl", &["clone", "clone_range", "dedupe"][..]),
+        ("sendfile", &["sendfile"]),
+        ("sendfile64", &["sendfile64"]),
+        ("copy_file_range,syscall", &[]),
+        ("sendfile64,ioctl", &["clone", "clone_range", "dedupe", "sendfile64"]),
+    ] {
+        for group in GROUPS {
+            let bare = place.run(Run::bare(program()), group);
+            let with = place.run(Run::preloaded(program()).env("CFR_DOORS", doors), group);
+            assert_eq!(with.stdout, bare.stdout, "{doors}");
+            let expected = if seen.contains(&group) { bare.expected() } else { Vec::new() };
+            assert_eq!(with.calls(), expected, "{doors}");
+        }
+    }
+    for group in GROUPS {
+        let bare = place.run(Run::bare(program()), group);
+        let off = place.run(Run::preloaded(program()).env("CFR_LOG", "off"), group);
+        assert_eq!((off.stdout, &*off.log), (bare.stdout, ""), "{group}");
+    }
+}
+
+/// A program that is linked with the library has one door watched, and it is none of these.
+#[test]
+fn a_linked_program_is_not_watched_here() {
+    let scratch = Scratch::new();
+    let place = Place::new(scratch.path());
+    let libraries = Scratch::new();
+    std::os::unix::fs::symlink(library(), libraries.file("libcfr.so.0")).unwrap();
+    let directory = format!("-L{}", library().parent().unwrap().display());
+    // The program names no function of ours but these doors.
+    let linked =
+        compile("drivers/hooks.c", "doors_linked", &[&directory, "-Wl,--no-as-needed", "-lcfr"]);
+    let run = |watches: &str| {
+        let run =
+            Run::bare(&linked).env("LD_LIBRARY_PATH", libraries.path()).env("CFR_LOG", "info");
+        if watches.is_empty() { run } else { run.env("CFR_DOORS", watches) }
+    };
+    for group in GROUPS {
+        let bare = place.run(Run::bare(program()), group);
+        let silent = place.run(run(""), group);
+        assert_eq!((silent.stdout, &*silent.log), (bare.stdout.clone(), ""), "{group}");
+        let watched = place.run(run("ioctl,sendfile,sendfile64"), group);
+        assert_eq!(watched.stdout, bare.stdout);
+        assert_eq!(watched.calls(), bare.expected());
+    }
+}
+
+/// Another library's constructor comes by these doors before ours has run.
+#[test]
+fn calls_before_our_constructor() {
+    let scratch = Scratch::new();
+    let place = Place::new(scratch.path());
+    let early = compile("drivers/hooks.c", "doors_early.so", &["-shared", "-fPIC", "-DEARLY"]);
+    let both = format!("{}:{}", library().display(), early.display());
+    for group in GROUPS {
+        let bare = place.run(Run::bare("true").env("LD_PRELOAD", &early), group);
+        assert!(!bare.stdout.is_empty());
+        let with = place.run(Run::bare("true").env("LD_PRELOAD", &both), group);
+        assert_eq!(with.stdout, bare.stdout);
+        assert_eq!(with.calls(), bare.expected());
+        let unwatched = Run::bare("true").env("LD_PRELOAD", &both).env("CFR_DOORS", "syscall");
+        let unwatched = place.run(unwatched, group);
+        assert_eq!((unwatched.stdout, &*unwatched.log), (bare.stdout, ""));
+    }
+}
+
+/// The next library gets what is not watched, and with `CFR_FORWARD=next` all.
+#[test]
+fn the_next_library() {
+    let scratch = Scratch::new();
+    let next = compile("shims/next_hooks.c", "doors_next.so", &["-shared", "-fPIC"]);
+    let preload = format!("{}:{}", library().display(), next.display());
+    let place = Place::new(scratch.path());
+    let told = |variables: &[(&str, &str)], preload: &str, group: &str| {
+        let told = place.elsewhere.file("told");
+        let mut run = Run::bare(program()).env("LD_PRELOAD", preload).env("NEXT", &told);
+        for (variable, value) in variables {
+            run = run.env(variable, value);
+        }
+        let said = place.run(run, group);
+        let lines = fs::read_to_string(&told).unwrap_or_default();
+        // The stack and the program stand somewhere else each time.
+        let is_place =
+            |word: &str| word.len() == 12 && (word.starts_with('7') || word.starts_with('5'));
+        let same = |word| if is_place(word) { "place" } else { word };
+        let lines: Vec<_> = lines.split_whitespace().map(same).collect();
+        let lines = lines.join(" ");
+        let _ = fs::remove_file(told);
+        (said, lines)
+    };
+    for group in GROUPS {
+        let (bare, all) = told(&[], next.to_str().unwrap(), group);
+        assert!(!all.is_empty(), "{group}");
+        let (forwarded, seen) = told(&[("CFR_FORWARD", "next")], &preload, group);
+        assert_eq!((forwarded.stdout.as_str(), &seen), (bare.stdout.as_str(), &all), "{group}");
+        let by_next = |line: &&str| {
+            let (call, method) = line.rsplit_once(" (").unwrap();
+            let notes = method.split_once(", ").map_or(")", |(_, notes)| notes);
+            let comma = if notes == ")" { "" } else { ", " };
+            format!("{call} (next{comma}{notes}")
+        };
+        let expected: Vec<_> = bare.expected().iter().map(by_next).collect();
+        assert_eq!(forwarded.calls(), expected, "{group}");
+        let unwatched = [("CFR_DOORS", "syscall")];
+        let (passed, seen) = told(&unwatched, &preload, group);
+        assert_eq!((passed.stdout, passed.log), (bare.stdout.clone(), String::new()));
+        assert_eq!(seen, all, "{group}");
+        // Straight to the kernel, all but what is none of ours.
+        let (straight, seen) = told(&[], &preload, group);
+        assert_eq!(straight.stdout, bare.stdout);
+        assert_eq!(straight.calls(), bare.expected());
+        assert_eq!(seen, if group == "others" { all } else { String::new() });
+    }
+}
+
+/// A pending cancellation does not act here.
+#[test]
+fn no_cancellation_points() {
+    let program = compile("drivers/hooks_cancelled.c", "doors_cancelled", &[]);
+    for log in ["off", "info", "trace"] {
+        let directory = Scratch::new();
+        let output = Run::preloaded(&program)
+            .env("CFR_LOG", log)
+            .env("CFR_LOG_FILE", directory.file("log"))
+            .within(directory.path())
+            .ok();
+        assert_eq!(output.stdout, "ok\n", "{log}");
+    }
+}
+
+/// Filters that answer for the calls that the library makes, or that the program makes, with an error.
+#[test]
+fn under_filters() {
+    let filtered = compile("drivers/filtered.c", "doors_filtered", &[]);
+    let filesystems = Filesystems::mount("preload::hooks::under_filters");
+    let Some(mounted) = filesystems.get("btrfs") else { return };
+    let place = Place::new(mounted);
+    for filter in ["statx", "rt_sigprocmask", "ficlone", "ficlonerange", "fideduperange"] {
+        for errno in ["EPERM", "ENOSYS"] {
+            let under = |run: Run| run.args([filter, errno]).args([program()]);
+            for group in GROUPS {
+                let bare = place.run(under(Run::bare(&filtered)), group);
+                let with = place.run(under(Run::preloaded(&filtered)), group);
+                assert_eq!(with.stdout, bare.stdout, "{filter} {errno}");
+                match (filter, group) {
+                    // It cannot tell a bad pointer from a good one, and says addresses.
+                    ("rt_sigprocmask", "clone_range" | "sendfile" | "sendfile64") => {
+                        assert_eq!(with.calls().len(), bare.expected().len());
+                    }
+                    ("rt_sigprocmask", "dedupe") => assert!(!with.log.is_empty()),
+                    _ => assert_eq!(with.calls(), bare.expected(), "{filter} {errno}"),
+                }
+            }
+        }
+    }
+}
+
+/// Random calls give and leave what they do when the program is bare.
+#[test]
+fn random_calls() {
+    let filesystems = Filesystems::mount("preload::hooks::random_calls");
+    let program = compile("drivers/hooks_fuzzed.c", "doors_fuzzed", &[]);
+    for (name, mounted) in filesystems.iter().filter(|(name, _)| KINDS.contains(name)) {
+        for seed in ["1", "2", "3", "4"] {
+            let run = |run: Run| {
+                let directory = Scratch::below(mounted);
+                let logs = Scratch::new();
+                let output = run
+                    .args([seed, "800"])
+                    .env("CFR_LOG_FILE", logs.file("log"))
+                    .within(directory.path())
+                    .ok();
+                (output, fs::read(logs.file("log")).unwrap_or_default())
+            };
+            let (bare, _) = run(Run::bare(&program));
+            for (format, shared) in [("text", "no"), ("json", "yes")] {
+                let (with, log) = run(Run::preloaded(&program)
+                    .env("CFR_LOG_FORMAT", format)
+                    .env("CFR_SHARED", shared)
+                    .env("CFR_SUMMARY", "/dev/null"));
+                assert_eq!(with, bare, "{name}, seed {seed}, {format}");
+                assert!(parse(format, &log).unwrap().calls > 100, "{name}, seed {seed}");
+            }
+        }
+    }
+}
+
+/// From many threads, while others write to the very structs.
+#[test]
+fn structs_that_change_meanwhile() {
+    let filesystems = Filesystems::mount("preload::hooks::structs_that_change_meanwhile");
+    let program = compile("drivers/hooks_fuzzed.c", "doors_fuzzed", &[]);
+    let Some(mounted) = filesystems.get("btrfs") else { return };
+    for format in ["text", "json"] {
+        let directory = Scratch::below(mounted);
+        let logs = Scratch::new();
+        let output = Run::preloaded(&program)
+            .args(["threads"])
+            .env("CFR_LOG_FORMAT", format)
+            .env("CFR_LOG_FILE", logs.file("log"))
+            .within(directory.path())
+            .ok();
+        assert_eq!(output.stdout, "ok\n");
+        let lines = parse(format, &fs::read(logs.file("log")).unwrap()).unwrap();
+        assert!(lines.calls >= 64 * 60 * 3 && lines.messages.is_empty(), "{lines:?}");
+    }
+}
+
+/// GNU cp asks for a clone first; what it does then depends on the filesystem.
+#[test]
+fn cp() {
+    let Some(cp) = find_program("cp") else {
+        return skip("preload::hooks::cp", "cp is not installed");
+    };
+    let filesystems = Filesystems::mount("preload::hooks::cp");
+    for name in KINDS {
+        let Some(mounted) = filesystems.get(name) else { continue };
+        let directory = Scratch::below(mounted);
+        let from = directory.random("from", 300_000);
+        let elsewhere = Scratch::below(filesystems.get("tmpfs").unwrap_or(Path::new("/dev/shm")));
+        let clones = ["btrfs", "xfs"].contains(&name);
+        for (reflink, place) in [
+            ("auto", &directory),
+            ("always", &directory),
+            ("never", &directory),
+            ("auto", &elsewhere),
+            ("always", &elsewhere),
+        ] {
+            let (log, to) = (directory.file("log"), place.file("to"));
+            let output = Run::preloaded(&cp)
+                .args([Path::new(&format!("--reflink={reflink}")), &from, &to])
+                .env("CFR_LOG_FILE", &log)
+                .output();
+            let log_lines = fs::read_to_string(&log).unwrap_or_default();
+            let calls: Vec<_> = log_lines.lines().filter_map(call).collect();
+            let asks = calls.iter().filter(|call| call.contains(", FICLONE, ")).collect::<Vec<_>>();
+            let is_near = place.path() == directory.path();
+            let ending = match (is_near || name == "tmpfs", clones) {
+                (true, true) => " = 0 (reflink)",
+                (true, false) => " = -1 EOPNOTSUPP (Operation not supported) (kernel)",
+                (false, _) => " = -1 EXDEV (Invalid cross-device link) (kernel)",
+            };
+            if reflink == "never" {
+                assert_eq!(calls, [""; 0], "{name}");
+            } else {
+                let [ask] = asks[..] else { panic!("{name} {reflink}: {calls:?}") };
+                let paths = [&to, &from].map(|path| format!("<{}>", path.display()));
+                assert!(paths.iter().all(|path| ask.contains(path)), "{ask}");
+                assert!(ask.ends_with(ending), "{name} {reflink}: {ask}");
+            }
+            let succeeds = reflink != "always" || ending.contains("= 0");
+            assert_eq!(output.status, Some(i32::from(!succeeds)), "{name} {reflink} {output:?}");
+            if succeeds {
+                assert!(fs::read(&from).unwrap() == fs::read(&to).unwrap());
+            }
+            let _ = fs::remove_file(log);
+            let _ = fs::remove_file(to);
+        }
+    }
+}
+
+/// Python's shutil copies by sendfile(2).
+#[test]
+fn python() {
+    let Some(python) = find_program("python3") else {
+        return skip("preload::hooks::python", "python3 is not installed");
+    };
+    let files = Scratch::new();
+    let (from, to) = (files.random("from", 300_000), files.file("to"));
+    // A version that would rather copy otherwise is told not to.
+    let script = "import os, shutil, sys\n\
+                  for name in ('copy_file_range', '_USE_CP_COPY_FILE_RANGE'):\n    \
+                      vars(os).pop(name, None)\n\
+                  shutil.copyfile(sys.argv[1], sys.argv[2])";
+    let output = Run::preloaded(python).args([Path::new("-c"), Path::new(script), &from, &to]).ok();
+    assert!(fs::read(&from).unwrap() == fs::read(&to).unwrap());
+    let sends: Vec<_> =
+        output.calls().into_iter().filter(|call| call.starts_with("sendfile")).collect();
+    assert!(sends[0].ends_with(" = 300000 (kernel)"), "{sends:?}");
+    assert!(sends[0].contains("[0] => [300000]") && sends.len() == 2, "{sends:?}");
+}
+
+/// Deduplicators ask in batches, of which each target has its line.
+#[test]
+fn deduplicators() {
+    let filesystems = Filesystems::mount("preload::hooks::deduplicators");
+    let Some(mounted) = filesystems.get("btrfs") else { return };
+    for (name, words) in [("duperemove", &["-dr", "-q"][..]), ("jdupes", &["-B", "-q"])] {
+        let Some(program) = find_program(name) else {
+            skip("preload::hooks::deduplicators", &format!("{name} is not installed"));
+            continue;
+        };
+        let directory = Scratch::below(mounted);
+        for copy in ["one", "two", "three"] {
+            directory.random(copy, 1 << 20);
+        }
+        // What is not on the disk yet cannot be shared.
+        Run::bare("sync").ok();
+        let log = Scratch::new();
+        Run::preloaded(program)
+            .args(words)
+            .args([directory.path()])
+            .env("CFR_LOG_FILE", log.file("log"))
+            .ok();
+        let log = fs::read_to_string(log.file("log")).unwrap_or_default();
+        let calls: Vec<_> = log.lines().filter_map(call).collect();
+        let same = |call: &&String| call.contains("FIDEDUPERANGE") && call.contains("status=0}]}");
+        assert!(calls.iter().filter(same).count() >= 2, "{name}: {log}");
+        assert!(calls.iter().any(|call| call.contains("(dedup")), "{name}: {log}");
+    }
+}

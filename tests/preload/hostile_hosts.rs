@@ -1,0 +1,72 @@
+//! Copies of the library's own in hosts at their worst: c-tests/drivers/careful_copies.c, under dialects whose
+//! copies cross filesystems, without a log and with one.
+
+use cfr_testkit::{Run, Scratch, compile, library};
+use std::fs;
+
+#[track_caller]
+fn run(how: &str) {
+    let program = compile("drivers/careful_copies.c", "careful_copies", &[]);
+    for (dialect, backend) in
+        [("linux-5.3", "auto"), ("freebsd-14", "auto"), ("extended", "emulate")]
+    {
+        for log in ["off", "info"] {
+            let (data, logs) = (Scratch::new(), Scratch::new());
+            let file = logs.file("log");
+            let mut run = Run::bare(&program)
+                .args([file.as_os_str(), how.as_ref()])
+                .within(data.path())
+                .env("LD_PRELOAD", library())
+                .env("CFR_DIALECT", dialect)
+                .env("CFR_BACKEND", backend)
+                .env("CFR_LOG", log);
+            // A limit on file sizes is one on the log's too; on a pipe there is none.
+            if how != "limit" {
+                run = run.env("CFR_LOG_FILE", &file);
+            }
+            let output = run.output();
+            assert_eq!(output.status, Some(0), "{dialect}, log {log}: {output:?}");
+            let calls = fs::read_to_string(data.file("calls")).unwrap();
+            let calls: usize = calls.lines().map(|line| line.parse::<usize>().unwrap()).sum();
+            let text = match how {
+                "limit" => output.stderr,
+                _ => fs::read_to_string(&file).unwrap_or(output.stderr),
+            };
+            let lines = text.lines().filter(|line| line.contains(" (emulated) ")).count();
+            // A handler that never returns takes the line of its call with it.
+            let expected = if log == "off" { 0 } else { calls };
+            let fits = if how == "limit" { lines <= expected } else { lines == expected };
+            assert!(calls > 0 && fits, "{dialect}: {calls} calls, {lines} lines");
+        }
+    }
+}
+
+#[test]
+fn in_a_handler_on_a_small_stack() {
+    run("handler");
+}
+
+#[test]
+fn in_more_threads_than_there_are_buffers() {
+    run("threads");
+}
+
+#[test]
+fn in_children_of_threads() {
+    run("forks");
+}
+
+#[test]
+fn a_handler_that_never_returns() {
+    run("limit");
+}
+
+#[test]
+fn signals_end_copies_and_are_not_lost() {
+    run("signals");
+}
+
+#[test]
+fn a_host_that_holds_locks_and_a_lease() {
+    run("locks");
+}

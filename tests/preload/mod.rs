@@ -1,0 +1,12 @@
+//! The library in real processes: hooks, log, settings, faults.
+
+pub mod hazards;
+pub mod hooks;
+pub mod hostile_hosts;
+pub mod inject;
+pub mod kernel_contract;
+pub mod log;
+pub mod paths;
+pub mod real_programs;
+pub mod settings;
+pub mod sharing;

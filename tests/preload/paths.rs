@@ -1,0 +1,113 @@
+//! The paths in a log are those of the moment, although not every call reads them anew
+//! (c-tests/drivers/paths_change.c).
+
+use cfr_testkit::{Run, Scratch, compile};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// As in the program.
+const DELETED: u64 = 10_000;
+const HIDDEN: u64 = 20_000;
+
+/// Whether a path is one that a copy with this number goes by.
+fn is_right(path: &Value, number: u64) -> bool {
+    let holds = |number: u64| move |path: &str| path.contains(&format!("#{number}#"));
+    match number {
+        HIDDEN.. => path.is_null(),
+        DELETED.. => path
+            .as_str()
+            .and_then(|path| path.strip_suffix(" (deleted)"))
+            .is_some_and(holds(number - DELETED)),
+        _ => path.as_str().filter(|path| !path.ends_with(" (deleted)")).is_some_and(holds(number)),
+    }
+}
+
+#[track_caller]
+fn must_show_the_paths_of_the_moment(how: &str) {
+    let program = compile("drivers/paths_change.c", "paths_change", &[]);
+    // Where a rename takes least.
+    let memory = Path::new("/dev/shm");
+    let files = if memory.is_dir() { Scratch::below(memory) } else { Scratch::new() };
+    let logs = Scratch::new();
+    let log = logs.file("log");
+    Run::preloaded(program)
+        .args([how])
+        .env("CFR_LOG_FILE", &log)
+        .env("CFR_LOG_FORMAT", "json")
+        .within(files.path())
+        .ok();
+    let unsure: BTreeSet<usize> = fs::read_to_string(files.file("unsure"))
+        .unwrap_or_default()
+        .lines()
+        .map(|line| line.parse().unwrap())
+        .collect();
+    let log = fs::read_to_string(log).unwrap();
+    let mut sure = 0;
+    for (number, line) in log.lines().enumerate().filter(|(number, _)| !unsure.contains(number)) {
+        let object: Value = serde_json::from_str(line).unwrap();
+        assert!(object.get("message").is_none(), "{line}");
+        let len = object["len"].as_u64().unwrap();
+        for path in ["path_in", "path_out"] {
+            assert!(is_right(&object[path], len), "line {number}: {line}");
+        }
+        sure += 1;
+    }
+    assert!(sure >= 500, "{sure} lines");
+}
+
+#[test]
+fn after_a_rename() {
+    must_show_the_paths_of_the_moment("rename");
+}
+
+#[test]
+fn after_a_rename_of_a_directory_above() {
+    must_show_the_paths_of_the_moment("rename above");
+}
+
+#[test]
+fn after_an_unlink() {
+    must_show_the_paths_of_the_moment("unlink");
+}
+
+#[test]
+fn after_a_dup2_over_the_descriptors() {
+    must_show_the_paths_of_the_moment("dup2");
+}
+
+#[test]
+fn after_a_close_and_an_open() {
+    must_show_the_paths_of_the_moment("close");
+}
+
+#[test]
+fn after_a_chroot() {
+    must_show_the_paths_of_the_moment("chroot");
+}
+
+#[test]
+fn in_a_forked_child() {
+    must_show_the_paths_of_the_moment("fork");
+}
+
+#[test]
+fn in_a_vforked_child() {
+    must_show_the_paths_of_the_moment("vfork");
+}
+
+#[test]
+fn in_a_signals_handler_and_behind_it() {
+    must_show_the_paths_of_the_moment("signal");
+}
+
+#[test]
+fn of_sixty_four_threads() {
+    must_show_the_paths_of_the_moment("threads");
+}
+
+#[test]
+fn a_millisecond_after_another_thread_has_renamed() {
+    must_show_the_paths_of_the_moment("another thread");
+}

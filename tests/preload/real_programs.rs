@@ -1,0 +1,184 @@
+//! Real programs: the log holds every copy_file_range that strace counts in the same run, with
+//! the same arguments and results, and the copies are right.
+
+use cfr_testkit::{Run, Scratch, call, compile, compile_rust, find_program, library, skip};
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What is copied, and what it becomes.
+struct Copy {
+    scratch: Scratch,
+    source: PathBuf,
+    target: PathBuf,
+}
+
+impl Copy {
+    fn new() -> Copy {
+        let scratch = Scratch::new();
+        let source = scratch.random("a source", 300_000);
+        let target = scratch.file("a target");
+        Copy { scratch, source, target }
+    }
+
+    /// Runs the program under strace with the library in it and compares the two records.
+    /// Returns the calls.
+    #[track_caller]
+    fn traced(&self, program: &Path, words: &[OsString]) -> Vec<String> {
+        let content = fs::read(&self.source).unwrap();
+        let (trace, log) = (self.scratch.file("strace"), self.scratch.file("log"));
+        let preload = format!("LD_PRELOAD={}", library().display());
+        let mut run = Run::bare("strace")
+            .args(["-f", "-y", "-e", "trace=copy_file_range", "-e", "signal=none", "-o"])
+            .args([&trace])
+            .args(["-E", &preload, "-E"])
+            .args([format!("CFR_LOG_FILE={}", log.display())])
+            .args([program])
+            .args(words);
+        if program.ends_with("cat") {
+            run = run.stdout(&self.target);
+        }
+        run.ok();
+        assert_eq!(fs::read(&self.target).unwrap(), content, "{}", program.display());
+        let strace = fs::read_to_string(&trace).unwrap();
+        let strace: Vec<_> = strace.lines().filter_map(straces_call).collect();
+        let logged = fs::read_to_string(&log).unwrap_or_default();
+        // strace has other words for the ioctls.
+        let copies = logged.lines().filter_map(call).filter(|call| !call.starts_with("ioctl("));
+        let logged: Vec<_> = copies.map(as_strace).collect();
+        assert_eq!(logged, strace, "{}", program.display());
+        logged
+    }
+}
+
+/// `PID copy_file_range(...) = ...` without the process.
+fn straces_call(line: &str) -> Option<String> {
+    let at = line.find("copy_file_range(")?;
+    // strace pads between the arguments and the result.
+    let (arguments, result) = line[at..].rsplit_once(" = ")?;
+    Some(format!("{} = {result}", arguments.trim_end()))
+}
+
+/// Our line as strace, which sees only what reaches the kernel, prints it.
+fn as_strace(call: String) -> String {
+    let call = call.rsplit_once(" (kernel").map_or(&*call, |(call, _)| call);
+    call.replacen("syscall(SYS_copy_file_range, ", "copy_file_range(", 1)
+}
+
+fn words<const COUNT: usize>(words: [&dyn AsRef<std::ffi::OsStr>; COUNT]) -> Vec<OsString> {
+    words.into_iter().map(|word| word.as_ref().to_owned()).collect()
+}
+
+/// The program on the PATH, or a skip.
+fn program(test: &str, name: &str) -> Option<PathBuf> {
+    for needed in ["strace", name] {
+        if find_program(needed).is_none() {
+            skip(test, &format!("{needed} is not installed"));
+            return None;
+        }
+    }
+    find_program(name)
+}
+
+#[test]
+fn cp() {
+    let Some(cp) = program("preload::real_programs::cp", "cp") else { return };
+    let copy = Copy::new();
+    let calls = copy.traced(&cp, &words([&copy.source, &copy.target]));
+    assert!(calls[0].ends_with(" = 300000"), "{calls:?}");
+}
+
+#[test]
+fn cat() {
+    let Some(cat) = program("preload::real_programs::cat", "cat") else { return };
+    let copy = Copy::new();
+    let calls = copy.traced(&cat, &words([&copy.source]));
+    assert!(calls[0].ends_with(" = 300000"), "{calls:?}");
+}
+
+/// mv(1) copies where it cannot rename.
+#[test]
+fn mv() {
+    let Some(mv) = program("preload::real_programs::mv", "mv") else { return };
+    let filesystems = cfr_testkit::Filesystems::mount("preload::real_programs::mv");
+    let Some(tmpfs) = filesystems.get("tmpfs") else {
+        return skip("preload::real_programs::mv", "no tmpfs to move to");
+    };
+    let mut copy = Copy::new();
+    copy.target = tmpfs.join("moved");
+    copy.traced(&mv, &words([&copy.source, &copy.target]));
+    assert!(!copy.source.exists());
+}
+
+#[test]
+fn install() {
+    let Some(install) = program("preload::real_programs::install", "install") else { return };
+    let copy = Copy::new();
+    let calls = copy.traced(&install, &words([&copy.source, &copy.target]));
+    assert!(calls[0].ends_with(" = 300000"), "{calls:?}");
+}
+
+#[test]
+fn python() {
+    let Some(python) = program("preload::real_programs::python", "python3") else { return };
+    let copy = Copy::new();
+    let script = "import os, sys\n\
+                  a = os.open(sys.argv[1], os.O_RDONLY)\n\
+                  b = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT)\n\
+                  assert os.copy_file_range(a, b, 1000) == 1000\n\
+                  assert os.copy_file_range(a, b, 2000, 1000, 1000) == 2000\n\
+                  os.lseek(a, 3000, 0), os.lseek(b, 3000, 0)\n\
+                  while os.copy_file_range(a, b, 1 << 20): pass\n\
+                  try: os.copy_file_range(a, 99, 1)\n\
+                  except OSError as error: assert error.errno == 9\n";
+    let calls = copy.traced(&python, &words([&"-c", &script, &copy.source, &copy.target]));
+    assert_eq!(calls.len(), 5, "{calls:?}");
+    assert!(calls[1].contains(", [1000], ") && calls[1].ends_with(" = 2000"), "{calls:?}");
+    assert!(calls[4].ends_with(" = -1 EBADF (Bad file descriptor)"), "{calls:?}");
+}
+
+/// std::fs::copy imports the symbol weakly.
+#[test]
+fn rust() {
+    if program("preload::real_programs::rust", "strace").is_none() {
+        return;
+    }
+    let copy = Copy::new();
+    let calls = copy.traced(&compile_rust("fs_copy"), &words([&copy.source, &copy.target]));
+    assert!(calls[0].ends_with(" = 300000"), "{calls:?}");
+}
+
+#[test]
+fn c_through_syscall() {
+    if program("preload::real_programs::c_through_syscall", "strace").is_none() {
+        return;
+    }
+    let copy = Copy::new();
+    let program = compile("drivers/syscall_copy.c", "syscall_copy", &[]);
+    let calls = copy.traced(&program, &words([&copy.source, &copy.target]));
+    assert!(calls[0].contains(", [0], "), "{calls:?}");
+}
+
+/// libuv goes through syscall() too.
+#[test]
+fn node() {
+    let Some(node) = program("preload::real_programs::node", "node") else { return };
+    let copy = Copy::new();
+    let script = "require('fs').copyFileSync(process.argv[1], process.argv[2])";
+    let calls = copy.traced(&node, &words([&"-e", &script, &copy.source, &copy.target]));
+    assert!(calls[0].ends_with(" = 300000"), "{calls:?}");
+}
+
+/// The same under the launcher, whose lines go where the program's errors go.
+#[test]
+fn under_the_launcher() {
+    let copy = Copy::new();
+    let output = Run::bare(cfr_testkit::launcher())
+        .args(["trace", "cp"])
+        .args([&copy.source, &copy.target])
+        .ok();
+    assert_eq!(fs::read(&copy.source).unwrap(), fs::read(&copy.target).unwrap());
+    let calls = output.calls();
+    assert!(calls.iter().any(|call| call.ends_with(" = 300000 (kernel)")), "{calls:?}");
+    assert_eq!(calls.len(), output.stderr.lines().count());
+}

@@ -1,0 +1,499 @@
+//! The settings of a process that was merely preloaded, or linked with the library.
+
+use cfr_shared::settings::{Legal, Setting, TABLE};
+use cfr_testkit::{Output, Run, Scratch, compile, library, project};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+const SIZE: usize = 5000;
+/// How a call ends that copied the whole file.
+const WHOLE: &str = " = 5000 (kernel)";
+
+/// A file to copy, and where to.
+struct Files {
+    scratch: Scratch,
+    from: PathBuf,
+    to: PathBuf,
+}
+
+impl Files {
+    fn new() -> Files {
+        let scratch = Scratch::new();
+        Files { from: scratch.random("a", SIZE), to: scratch.file("b"), scratch }
+    }
+
+    /// The copier, preloaded, to make one call through each of these doors.
+    fn copier(&self, doors: &[&str]) -> Run {
+        let mut run = Run::preloaded(copier());
+        for door in doors {
+            run = run.args([OsStr::new(door), self.from.as_os_str(), self.to.as_os_str()]);
+        }
+        run
+    }
+
+    /// One copy through the C library's wrapper: its standard error, after the copy was found to
+    /// be what it would be without us.
+    #[track_caller]
+    fn copy_with(&self, variables: &[(&str, &OsStr)]) -> Output {
+        let mut run = self.copier(&["copy"]);
+        for (variable, value) in variables {
+            run = run.env(variable, value);
+        }
+        let output = run.args(["exit", "3"]).output();
+        assert_eq!(output.status, Some(3), "{output:#?}");
+        assert_eq!(output.stdout, "5000\n", "{output:#?}");
+        assert!(fs::read(&self.from).unwrap() == fs::read(&self.to).unwrap());
+        output
+    }
+}
+
+/// c-tests/drivers/launcher_copy.c.
+fn copier() -> &'static Path {
+    static PROGRAM: LazyLock<PathBuf> =
+        LazyLock::new(|| compile("drivers/launcher_copy.c", "settings_copy", &[]));
+    &PROGRAM
+}
+
+/// Through which doors whole copies were logged.
+fn doors(output: &Output) -> Vec<&'static str> {
+    let calls = output.calls();
+    let whole = calls.iter().filter(|call| call.ends_with(WHOLE));
+    let door = |call: &String| match call {
+        call if call.starts_with("copy_file_range(") => "copy_file_range",
+        call if call.starts_with("syscall(SYS_copy_file_range, ") => "syscall",
+        call => panic!("{call}"),
+    };
+    whole.map(door).collect()
+}
+
+/// The lines that are no calls.
+fn others(output: &Output) -> Vec<&str> {
+    let calls = output.calls();
+    output.stderr.lines().filter(|line| !calls.iter().any(|call| line.contains(call))).collect()
+}
+
+/// A value that `setting` does not take.
+fn unusable(setting: &Setting) -> Vec<u8> {
+    match setting.legal {
+        Legal::OneOf(_) | Legal::SomeOf(_) | Legal::Errors | Legal::Faults => b"sideways".to_vec(),
+        Legal::Template | Legal::SwitchOrTemplate => b"/tmp/%q".to_vec(),
+        // Longer than any path.
+        Legal::Path => vec![b'x'; 4096],
+    }
+}
+
+// Values that cannot be used.
+
+#[test]
+fn an_unusable_value_is_warned_of_once_and_the_default_holds() {
+    let files = Files::new();
+    for setting in &TABLE {
+        let value = unusable(setting);
+        let output = files.copy_with(&[(setting.variable, OsStr::from_bytes(&value))]);
+        assert_eq!(doors(&output), ["copy_file_range"], "{}: {output:#?}", setting.variable);
+        let warnings = others(&output);
+        assert_eq!(warnings.len(), 1, "{}: {output:#?}", setting.variable);
+        let shown = String::from_utf8_lossy(&value[..value.len().min(50)]);
+        assert!(
+            warnings[0].starts_with(&format!("cfr: {}: '{shown}", setting.variable))
+                && warnings[0].contains(&format!("legal: {}", setting.legal))
+                && warnings[0].ends_with(&format!("the default holds: {}", setting.default)),
+            "{}: {output:#?}",
+            setting.variable
+        );
+    }
+}
+
+#[test]
+fn every_unusable_value_has_its_own_warning() {
+    let files = Files::new();
+    let values: Vec<_> =
+        TABLE.iter().map(|setting| (setting.variable, unusable(setting))).collect();
+    let variables: Vec<_> =
+        values.iter().map(|(variable, value)| (*variable, OsStr::from_bytes(value))).collect();
+    let output = files.copy_with(&variables);
+    let warnings = others(&output);
+    assert_eq!(warnings.len(), TABLE.len(), "{output:#?}");
+    for setting in &TABLE {
+        let begin = format!("cfr: {}: ", setting.variable);
+        let count = warnings.iter().filter(|line| line.starts_with(&begin)).count();
+        assert_eq!(count, 1, "{begin}{output:#?}");
+    }
+    assert_eq!(doors(&output), ["copy_file_range"]);
+}
+
+#[test]
+fn each_process_that_copies_warns_and_no_other() {
+    let files = Files::new();
+    let script =
+        "true; cat /dev/null; cp \"$0\" \"$1\"; ls / > /dev/null; cp \"$0\" \"$1\"; exit 4";
+    let output = Run::preloaded("sh")
+        .args(["-c", script])
+        .args([&files.from, &files.to])
+        .env("CFR_PATHS", "sideways")
+        .output();
+    assert_eq!(output.status, Some(4));
+    assert_eq!(doors(&output).len(), 2, "{output:#?}");
+    assert_eq!(others(&output).len(), 2, "{output:#?}");
+
+    // However often it copies.
+    let output = files.copier(&["copy", "syscall", "copy"]).env("CFR_PATHS", "sideways").ok();
+    assert_eq!(doors(&output), ["copy_file_range", "syscall", "copy_file_range"]);
+    assert_eq!(others(&output).len(), 1, "{output:#?}");
+
+    let output = files.copier(&[]).args(["other"]).env("CFR_PATHS", "sideways").ok();
+    assert_eq!(output.stderr, "", "a process that does not copy");
+}
+
+#[test]
+fn hostile_values_are_escaped_and_cut() {
+    let files = Files::new();
+    let long = [b'x'; 10_000];
+    for (value, shown) in [
+        (&b"\x1b[31mred\x07"[..], "'\\33[31mred\\7'"),
+        (b"a\nb\r\ncfr: forged", "'a\\nb\\r\\ncfr: forged'"),
+        (b"caf\xe9 \xc2\x9b", "'caf\\351 \\302\\233'"),
+        (b"a\"b\\c<d>", "'a\\\"b\\\\c\\74d\\76'"),
+        (b" info", "' info'"),
+        (b"INFO", "'INFO'"),
+        (b"info,", "'info,'"),
+    ] {
+        let output = files.copy_with(&[("CFR_LOG", OsStr::from_bytes(value))]);
+        assert_eq!(output.stderr.lines().count(), 2, "{output:#?}");
+        let warnings = others(&output);
+        assert!(
+            warnings[0].starts_with(&format!("cfr: CFR_LOG: {shown} is not usable")),
+            "{output:#?}"
+        );
+        assert!(output.stderr.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')));
+    }
+    for value in [&long[..], &[&[0xff; 5000][..], b"\n"].concat(), &[b'\n'; 200]] {
+        for format in ["text", "json"] {
+            let variables =
+                [("CFR_PATHS", OsStr::from_bytes(value)), ("CFR_LOG_FORMAT", format.as_ref())];
+            let output = files.copy_with(&variables);
+            let warning = output.stderr.lines().find(|line| line.contains("CFR_PATHS")).unwrap();
+            assert!(warning.len() < 1200, "{} bytes: {warning}", warning.len());
+            assert_eq!(output.stderr.lines().count(), 2, "{output:#?}");
+        }
+    }
+}
+
+/// Or it looks like a value that somebody has set.
+#[test]
+fn a_cut_value_shows_that_it_was_cut() {
+    let files = Files::new();
+    let output = files.copy_with(&[("CFR_PATHS", OsStr::from_bytes(&[b'x'; 300]))]);
+    assert!(others(&output)[0].contains("xxx...' is not usable"), "{output:#?}");
+}
+
+#[test]
+fn warnings_are_json_where_the_log_is() {
+    let files = Files::new();
+    let variables =
+        [("CFR_LOG_FORMAT", "json".as_ref()), ("CFR_PATHS", OsStr::from_bytes(b"\xff\""))];
+    let output = files.copy_with(&variables);
+    let lines: Vec<serde_json::Value> =
+        output.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{output:#?}");
+    assert_eq!(lines[0]["level"], "warn");
+    let message = lines[0]["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("CFR_PATHS: '\\377\\\"' is not usable; legal: yes, no"),
+        "{message}"
+    );
+    assert_eq!(lines[1]["call"], "copy_file_range");
+}
+
+/// The launcher's page of counts. A path that was once that may now be anybody's file: a daemon
+/// outlives its launcher, and /proc/PID/fd/N is soon another process's.
+#[test]
+fn a_witness_that_is_none_is_left_alone() {
+    let files = Files::new();
+    for content in [&[][..], b"short", &[7; 8192]] {
+        let theirs = files.scratch.write("theirs", content);
+        let output = files.copy_with(&[("CFR_WITNESS", theirs.as_os_str())]);
+        assert_eq!(doors(&output), ["copy_file_range"]);
+        assert!(fs::read(theirs).unwrap() == content, "{} bytes have changed", content.len());
+    }
+    let fifo = files.scratch.file("fifo");
+    Run::bare("mkfifo").args([&fifo]).ok();
+    for other in [fifo.as_path(), "/no/such/file".as_ref(), "/".as_ref(), "/dev/null".as_ref()] {
+        let output = files.copy_with(&[("CFR_WITNESS", other.as_os_str())]);
+        assert_eq!(doors(&output), ["copy_file_range"], "{}", other.display());
+    }
+}
+
+#[test]
+fn an_empty_value_is_the_default() {
+    let files = Files::new();
+    let expected = files.copy_with(&[]);
+    for setting in &TABLE {
+        let output = files.copy_with(&[(setting.variable, "".as_ref())]);
+        assert_eq!(output.calls(), expected.calls(), "{}", setting.variable);
+        assert_eq!(others(&output), [""; 0], "{}", setting.variable);
+    }
+}
+
+#[test]
+fn off_is_silent_whatever_else_is_wrong() {
+    let files = Files::new();
+    let values: Vec<_> = TABLE[1..].iter().map(|row| (row.variable, unusable(row))).collect();
+    let mut variables: Vec<_> =
+        values.iter().map(|(variable, value)| (*variable, OsStr::from_bytes(value))).collect();
+    variables.push(("CFR_LOG", "off".as_ref()));
+    assert_eq!(files.copy_with(&variables).stderr, "");
+    let nowhere = [("CFR_LOG", "off".as_ref()), ("CFR_LOG_FILE", "/no/such/log".as_ref())];
+    assert_eq!(files.copy_with(&nowhere).stderr, "");
+}
+
+#[test]
+fn strict_ends_the_process_before_main() {
+    let files = Files::new();
+    for setting in TABLE.iter().filter(|setting| setting.variable != "CFR_STRICT") {
+        for doors in [&["copy"][..], &[]] {
+            let value = unusable(setting);
+            let run = files.copier(doors).args(["exit", "3"]).env("CFR_STRICT", "yes");
+            let output = run.env(setting.variable, OsStr::from_bytes(&value)).output();
+            assert_eq!((output.status, output.signal), (Some(125), None), "{output:#?}");
+            assert_eq!(output.stdout, "");
+            assert!(!files.to.exists());
+            assert_eq!(output.stderr.lines().count(), 1, "{output:#?}");
+            let begin = format!("cfr: {}: '", setting.variable);
+            assert!(output.stderr.starts_with(&begin), "{output:#?}");
+            let legal = format!("legal: {}\n", setting.legal);
+            assert!(output.stderr.ends_with(&legal), "{output:#?}");
+        }
+    }
+    // It has nothing to say where all is well.
+    let output = files.copy_with(&[("CFR_STRICT", "yes".as_ref())]);
+    assert_eq!((doors(&output).len(), others(&output).len()), (1, 0), "{output:#?}");
+}
+
+// What the values do.
+
+#[test]
+fn levels() {
+    let files = Files::new();
+    for level in ["off", "error", "warn"] {
+        assert_eq!(files.copy_with(&[("CFR_LOG", level.as_ref())]).stderr, "", "{level}");
+    }
+    let info = files.copy_with(&[("CFR_LOG", "info".as_ref())]);
+    assert_eq!(info.stderr.lines().count(), 1);
+    let remarks = |level: &str| {
+        let output = files.copy_with(&[("CFR_LOG", level.as_ref())]);
+        assert_eq!(output.calls(), info.calls(), "{level}");
+        let remarks: Vec<_> = others(&output).into_iter().map(str::to_owned).collect();
+        for line in &remarks {
+            let text = line.strip_prefix("cfr: ").unwrap();
+            let (pid, rest) = text.split_once(' ').unwrap();
+            let (time, remark) = rest.split_once(' ').unwrap();
+            assert!(pid.parse::<u32>().is_ok() && time.parse::<f64>().is_ok(), "{line}");
+            assert!(remark.starts_with("--- ") && remark.ends_with(" ---"), "{line}");
+        }
+        remarks
+    };
+    let debug = remarks("debug");
+    assert_eq!(debug.len(), 1, "{debug:?}");
+    assert!(debug[0].contains("--- debug: kernel: 5000 bytes ---"), "{debug:?}");
+    let trace = remarks("trace");
+    assert!(trace.len() > debug.len(), "{trace:?}");
+    for call in ["--- trace: copy_file_range: 5000 bytes ---", "--- trace: readlinkat "] {
+        assert!(trace.iter().any(|line| line.contains(call)), "no {call} in {trace:?}");
+    }
+}
+
+#[test]
+fn paths_can_be_left_out() {
+    let files = Files::new();
+    let output = files.copy_with(&[("CFR_PATHS", "no".as_ref())]);
+    assert_eq!(output.calls(), ["copy_file_range(3, NULL, 4, NULL, 1048576, 0) = 5000 (kernel)"]);
+    let output = files.copy_with(&[("CFR_PATHS", "yes".as_ref())]);
+    assert_eq!(
+        output.calls(),
+        [format!(
+            "copy_file_range(3<{}>, NULL, 4<{}>, NULL, 1048576, 0) = 5000 (kernel)",
+            files.from.display(),
+            files.to.display()
+        )]
+    );
+}
+
+#[test]
+fn only_the_named_doors_are_watched() {
+    let files = Files::new();
+    for (value, watched) in [
+        ("", &["copy_file_range", "syscall"][..]),
+        ("copy_file_range", &["copy_file_range"]),
+        ("syscall", &["syscall"]),
+        ("syscall,copy_file_range", &["copy_file_range", "syscall"]),
+    ] {
+        let run = files.copier(&["copy", "syscall"]).args(["other"]).env("CFR_DOORS", value);
+        let output = run.ok();
+        assert_eq!(output.stdout, "5000\n5000\n", "{value}");
+        assert_eq!(doors(&output), watched, "{value}");
+        assert_eq!(others(&output), [""; 0], "{value}");
+    }
+}
+
+#[test]
+fn calls_can_go_on_to_the_next_library() {
+    let files = Files::new();
+    let shim = compile("shims/launcher_shim.c", "settings_shim.so", &["-shared", "-fPIC"]);
+    let list = format!("{}:{}", library().display(), shim.display());
+    let with_shim = |variables: &[(&str, &str)]| {
+        let mut run = files.copier(&["copy", "syscall"]).env("LD_PRELOAD", &list);
+        for (variable, value) in variables {
+            run = run.env(variable, value);
+        }
+        run.ok()
+    };
+    let output = with_shim(&[]);
+    assert_eq!(output.stdout, "5000\n5000\n", "straight to the kernel by default");
+
+    let next = ("CFR_FORWARD", "next");
+    let output = with_shim(&[next]);
+    assert_eq!(output.stdout, "7\n7\n");
+    let calls = output.calls();
+    assert_eq!(calls.len(), 2, "{calls:?}");
+    assert!(calls.iter().all(|call| call.ends_with(" = 7 (next)")), "{calls:?}");
+
+    // Unwatched calls, too.
+    let output = with_shim(&[next, ("CFR_LOG", "off")]);
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("7\n7\n", ""));
+    let output = with_shim(&[next, ("CFR_DOORS", "syscall")]);
+    assert_eq!(output.stdout, "7\n7\n");
+    assert_eq!(output.calls().len(), 1);
+
+    // And where there is no other library, there is the C library.
+    let output = files.copier(&["copy", "syscall"]).env(next.0, next.1).ok();
+    assert_eq!(output.stdout, "5000\n5000\n");
+    assert!(output.calls().iter().all(|call| call.ends_with(" = 5000 (next)")), "{output:#?}");
+    assert!(fs::read(&files.from).unwrap() == fs::read(&files.to).unwrap());
+}
+
+#[test]
+fn an_error_of_the_next_library_keeps_its_errno() {
+    let files = Files::new();
+    let run = files.copier(&[]).args(["copy".as_ref(), "/dev/null".as_ref(), files.to.as_os_str()]);
+    let output = run.env("CFR_FORWARD", "next").ok();
+    let bare = Run::bare(copier())
+        .args(["copy".as_ref(), "/dev/null".as_ref(), files.to.as_os_str()])
+        .ok();
+    assert_eq!(output.stdout, bare.stdout);
+    assert!(output.stdout.starts_with("-1 EINVAL"), "{output:#?}");
+    let expected = " = -1 EINVAL (Invalid argument) (next, rule not-regular)";
+    assert!(output.calls()[0].ends_with(expected), "{output:#?}");
+}
+
+// The log file.
+
+#[test]
+fn a_relative_log_is_where_the_process_started() {
+    let files = Files::new();
+    for name in ["plain", "100%p"] {
+        let directory = files.scratch.file(name);
+        fs::create_dir(&directory).unwrap();
+        let elsewhere = Scratch::new();
+        let run = files.copier(&[]).args(["cd".as_ref(), elsewhere.path().as_os_str()]);
+        let output = run
+            .args(["copy".as_ref(), files.from.as_os_str(), files.to.as_os_str()])
+            .env("CFR_LOG_FILE", "log")
+            .within(&directory)
+            .ok();
+        assert_eq!(output.stderr, "");
+        let log = fs::read_to_string(directory.join("log")).unwrap();
+        assert_eq!(log.lines().count(), 1, "{log}");
+        assert!(fs::read_dir(elsewhere.path()).unwrap().next().is_none());
+    }
+}
+
+/// Nobody would ever read what it waits to write.
+#[test]
+fn a_fifo_without_a_reader_holds_nobody_up() {
+    let files = Files::new();
+    let fifo = files.scratch.file("fifo");
+    Run::bare("mkfifo").args([&fifo]).ok();
+    let output = files.copy_with(&[("CFR_LOG_FILE", fifo.as_os_str())]);
+    assert_eq!(output.stderr.lines().count(), 1, "{output:#?}");
+    let begin = format!("cfr: cannot write the log to {}: ", fifo.display());
+    assert!(output.stderr.starts_with(&begin), "{output:#?}");
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_is_said_once_and_costs_nothing() {
+    let files = Files::new();
+    for path in ["/no/such/directory/log", "/", "/dev/full"] {
+        let run = files.copier(&["copy", "copy", "syscall"]).env("CFR_LOG_FILE", path);
+        let output = run.ok();
+        assert_eq!(output.stdout, "5000\n5000\n5000\n");
+        let begin = format!("cfr: cannot write the log to {path}: ");
+        assert!(output.stderr.starts_with(&begin), "{output:#?}");
+        assert_eq!(output.stderr.lines().count(), 1, "{output:#?}");
+    }
+}
+
+#[test]
+fn a_process_that_does_not_copy_opens_no_log() {
+    let scratch = Scratch::new();
+    let log = scratch.file("log");
+    Run::preloaded("true").env("CFR_LOG_FILE", &log).ok();
+    assert!(!log.exists());
+}
+
+// Linked, not preloaded.
+
+/// c-tests/drivers/linked_copy.c, which copies through both doors.
+fn linked(files: &Files) -> Run {
+    // The linker takes the library by one name, the program by its SONAME.
+    let soname = files.scratch.file("libcfr.so.0");
+    if !soname.exists() {
+        std::os::unix::fs::symlink(library(), soname).unwrap();
+    }
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+        let include = format!("-I{}", project().join("include").display());
+        let place = format!("-L{}", library().parent().unwrap().display());
+        compile("drivers/linked_copy.c", "linked_copy", &["-std=c11", &include, &place, "-lcfr"])
+    });
+    Run::bare(PROGRAM.as_path())
+        .args([&files.from, &files.to])
+        .env("LD_LIBRARY_PATH", files.scratch.path())
+}
+
+#[test]
+fn a_linked_program_is_silent_until_it_is_asked() {
+    let files = Files::new();
+    let copied = format!("{}\n5000\n5000\n", env!("CARGO_PKG_VERSION"));
+    for (variables, watched) in [
+        (&[][..], &[][..]),
+        (&[("CFR_LOG", "")], &[]),
+        (&[("CFR_PATHS", "sideways")], &[]),
+        (&[("CFR_DOORS", "copy_file_range,syscall")], &[]),
+        (&[("CFR_LOG", "info")], &["copy_file_range"]),
+        (&[("CFR_LOG", "info"), ("CFR_DOORS", "syscall")], &["syscall"]),
+        (
+            &[("CFR_LOG", "info"), ("CFR_DOORS", "syscall,copy_file_range")],
+            &["copy_file_range", "syscall"],
+        ),
+    ] {
+        let mut run = linked(&files);
+        for (variable, value) in variables {
+            run = run.env(variable, value);
+        }
+        let output = run.ok();
+        assert_eq!(output.stdout, copied, "{variables:?}");
+        assert_eq!(doors(&output), watched, "{variables:?}");
+        assert_eq!(others(&output), [""; 0], "{variables:?}");
+        assert!(fs::read(&files.from).unwrap() == fs::read(&files.to).unwrap());
+    }
+}
+
+#[test]
+fn a_linked_program_that_is_preloaded_as_well_logs_each_call_once() {
+    let files = Files::new();
+    let output = linked(&files).env("LD_PRELOAD", library()).ok();
+    assert_eq!(doors(&output), ["copy_file_range", "syscall"], "{output:#?}");
+}

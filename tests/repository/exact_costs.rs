@@ -1,0 +1,122 @@
+//! The goals that can be held exactly: instructions, system calls, bytes and names. The bench
+//! `figures` prints them, and the times.
+
+use cfr_testkit::skip;
+use exact::{
+    Calls, DEFAULT_SYSTEM_CALLS, DIALECTS, Driver, EMULATED_SYSTEM_CALLS, EXPORTS,
+    FORWARD_INSTRUCTIONS, FORWARD_SYSTEM_CALLS, Goal, JSON_INSTRUCTIONS, LOAD_SYSTEM_CALLS,
+    PASSING_INSTRUCTIONS, SIZE, Shipped, TEXT_INSTRUCTIONS, TEXT_WRITES, Way,
+};
+
+#[path = "../../benches/figures/exact.rs"]
+mod exact;
+
+/// Holds a figure to its goal; where it cannot be measured, `test` is skipped.
+#[track_caller]
+fn hold(test: &str, goal: Goal, measure: impl FnOnce() -> Result<f64, String>) {
+    match measure() {
+        Ok(measured) => assert!(goal.contains(&measured), "{measured} is not in {goal:?}"),
+        Err(reason) => skip(test, &reason),
+    }
+}
+
+#[test]
+fn an_unlogged_call_takes_few_instructions() {
+    hold("an_unlogged_call_takes_few_instructions", FORWARD_INSTRUCTIONS, || {
+        Driver::new()?.more_instructions(Way::OFF, Calls::COPY)
+    });
+}
+
+#[test]
+fn an_unlogged_call_makes_no_other_system_call() {
+    hold("an_unlogged_call_makes_no_other_system_call", FORWARD_SYSTEM_CALLS, || {
+        let driver = Driver::new()?;
+        let [copy, fail] =
+            [Calls::COPY, Calls::FAIL].map(|calls| driver.more_system_calls(Way::OFF, calls));
+        Ok(copy? + fail?)
+    });
+}
+
+/// Where the kernel leads, nothing is gathered, judged or asked beside it.
+#[test]
+fn a_call_in_a_dialect_of_the_kernels_is_one_system_call() {
+    for (dialect, way) in DIALECTS {
+        if !matches!(dialect, "extended" | "linux-5.3" | "linux-5.19") {
+            continue;
+        }
+        hold("a_call_in_a_dialect_of_the_kernels_is_one_system_call", DEFAULT_SYSTEM_CALLS, || {
+            let counts = Driver::new()?.system_calls(way, Calls::COPY)?;
+            assert!(counts.contains_key("copy_file_range"), "{dialect}: {counts:?}");
+            Ok(counts.values().sum())
+        });
+    }
+}
+
+#[test]
+fn a_byte_that_the_library_copies_takes_few_system_calls() {
+    hold("a_byte_that_the_library_copies_takes_few_system_calls", EMULATED_SYSTEM_CALLS, || {
+        let counts = Driver::new()?.system_calls(Way::EMULATED, Calls::APART)?;
+        assert!(counts.contains_key("pread64") && counts.contains_key("pwrite64"), "{counts:?}");
+        Ok(counts.values().sum())
+    });
+}
+
+#[test]
+fn calls_that_are_not_ours_pass_through_syscall_in_few_instructions() {
+    hold(
+        "calls_that_are_not_ours_pass_through_syscall_in_few_instructions",
+        PASSING_INSTRUCTIONS,
+        || Driver::new()?.more_instructions(Way::TEXT, Calls::ANOTHER_NUMBER),
+    );
+}
+
+#[test]
+fn requests_that_are_not_ours_pass_through_ioctl_in_few_instructions() {
+    hold(
+        "requests_that_are_not_ours_pass_through_ioctl_in_few_instructions",
+        PASSING_INSTRUCTIONS,
+        || Driver::new()?.more_instructions(Way::TEXT, Calls::ANOTHER_REQUEST),
+    );
+}
+
+#[test]
+fn a_text_line_takes_few_instructions() {
+    hold("a_text_line_takes_few_instructions", TEXT_INSTRUCTIONS, || {
+        Driver::new()?.more_instructions(Way::TEXT, Calls::COPY)
+    });
+}
+
+#[test]
+fn a_json_line_takes_few_instructions() {
+    hold("a_json_line_takes_few_instructions", JSON_INSTRUCTIONS, || {
+        Driver::new()?.more_instructions(Way::JSON, Calls::COPY)
+    });
+}
+
+#[test]
+fn a_text_line_is_one_write() {
+    hold("a_text_line_is_one_write", TEXT_WRITES, || {
+        Ok(exact::writes(&Driver::new()?.system_calls(Way::TEXT, Calls::COPY)?))
+    });
+}
+
+#[test]
+fn loading_makes_no_system_call() {
+    hold("loading_makes_no_system_call", LOAD_SYSTEM_CALLS, || {
+        exact::system_calls_at_load(&Shipped::new()?.path, Way::OFF)
+    });
+}
+
+#[test]
+fn the_file_is_small_and_exports_only_what_it_must() {
+    let shipped = match Shipped::new() {
+        Ok(shipped) => shipped,
+        Err(reason) => {
+            skip("the_file_is_small_and_exports_only_what_it_must", &reason);
+            return;
+        }
+    };
+    assert!(SIZE.contains(&shipped.bytes), "{} bytes", shipped.bytes);
+    assert_eq!(shipped.exports, EXPORTS);
+    assert!(shipped.needs_nothing_else(), "{:?}", shipped.needed);
+}
