@@ -88,17 +88,17 @@ static inline int target(const char *name)
 static atomic_long calls;
 
 /* The call by which a program asks for its copies. */
-static enum { COPY_FILE_RANGE, SYSCALL, SENDFILE, SENDFILE64, CLONE, CLONE_RANGE, DEDUPE_RANGE } door;
+static enum { COPY_FILE_RANGE, SYSCALL, SENDFILE, SENDFILE64, CLONE, CLONE_RANGE, DEDUPE_RANGE } hook;
 
-/* The environment's DOOR chooses it; read at the start, because programs wipe their environment. */
-__attribute__((constructor)) static void choose_door(void)
+/* The environment's HOOK chooses it; read at the start, because programs wipe their environment. */
+__attribute__((constructor)) static void choose_hook(void)
 {
 	static const char *const names[] = { "copy_file_range", "syscall", "sendfile", "sendfile64",
 		"FICLONE", "FICLONERANGE", "FIDEDUPERANGE" };
-	const char *name = getenv("DOOR");
+	const char *name = getenv("HOOK");
 	for (int i = 0; name != NULL && i < 7; i++)
 		if (strcmp(name, names[i]) == 0)
-			door = i;
+			hook = i;
 }
 
 /* sendfile(2) writes to the target's position. */
@@ -106,7 +106,7 @@ static inline ssize_t send_file(int in, loff_t *off_in, int out, loff_t *off_out
 {
 	if (off_out != NULL && lseek(out, *off_out, SEEK_SET) < 0)
 		return -1;
-	ssize_t count = door == SENDFILE ? sendfile(out, in, off_in, len) : sendfile64(out, in, off_in, len);
+	ssize_t count = hook == SENDFILE ? sendfile(out, in, off_in, len) : sendfile64(out, in, off_in, len);
 	if (count > 0 && off_out != NULL)
 		*off_out += count;
 	return count;
@@ -125,13 +125,13 @@ static inline ssize_t share(int in, loff_t *off_in, int out, loff_t *off_out, si
 	char bytes[1000];
 	long result;
 	*target = (struct file_dedupe_range_info){ .dest_fd = out, .dest_offset = to };
-	if (door == DEDUPE_RANGE && in >= 0 && out >= 0 && len <= sizeof bytes) {
+	if (hook == DEDUPE_RANGE && in >= 0 && out >= 0 && len <= sizeof bytes) {
 		/* Only what is the same can be shared. */
 		ssize_t count = pread(in, bytes, len, from);
 		if (count < 0 || pwrite(out, bytes, count, to) != count)
 			return -1;
 	}
-	switch (door) {
+	switch (hook) {
 	case CLONE:
 		result = ioctl(out, FICLONE, in);
 		break;
@@ -156,11 +156,11 @@ static inline ssize_t share(int in, loff_t *off_in, int out, loff_t *off_out, si
 	return len;
 }
 
-/* A copy by the door, counted. */
+/* A copy by the hook, counted. */
 static inline ssize_t copy(int in, loff_t *off_in, int out, loff_t *off_out, size_t len)
 {
 	atomic_fetch_add(&calls, 1);
-	switch (door) {
+	switch (hook) {
 	case COPY_FILE_RANGE:
 		return copy_file_range(in, off_in, out, off_out, len, 0);
 	case SYSCALL:

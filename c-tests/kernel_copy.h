@@ -1,4 +1,4 @@
-/* copy_file_range(2) by the instruction, for programs under the library: its `syscall` is a door too.
+/* copy_file_range(2) by the instruction, for programs under the library: its `syscall` is a hook too.
  * Returns what the kernel does, an error as its negative number. */
 #ifndef KERNEL_COPY_H
 #define KERNEL_COPY_H

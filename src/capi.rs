@@ -1,4 +1,4 @@
-//! The C API besides the doors: the `cfr_*` functions of `include/cfr.h`.
+//! The C API besides the hooks: the `cfr_*` functions of `include/cfr.h`.
 #![expect(unsafe_code, reason = "exports C symbols")]
 #![expect(unreachable_pub, reason = "cbindgen and the linker look for what is public")]
 

@@ -11,14 +11,14 @@ use crate::log::{self, Complaints};
 use crate::pass_on::{NEXT_IOCTL, NEXT_SENDFILE, NEXT_SENDFILE64};
 use crate::recording::{self, SUMMARY, WITNESS};
 use crate::route::{self, Gate, NEXT_SYSCALL};
-use cfr_engine::hook::Door;
+use cfr_engine::hook::Hook;
 use cfr_shared::inject::Faults;
 use cfr_shared::line::Line;
 use cfr_shared::settings::{
-    Forward, LONGEST_PATH, Level, Setting, Settings, Summary, TABLE, Unusable, WITNESS_NAME, Why,
+    Forward, Level, PATH_MAX, STATS_NAME, Setting, Settings, Summary, TABLE, Unusable, Why,
 };
-use cfr_shared::stats::{Accounts, Total};
-use cfr_sys::{self as sys, Arena, Kept, NextExit};
+use cfr_shared::stats::{Counter, Stats};
+use cfr_sys::{self as sys, Arena, NextExit, OnceBytes};
 use core::fmt::Write;
 use core::mem;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -39,8 +39,8 @@ fn constructor() {
     run();
 }
 
-/// Reads the settings and opens the doors, once. Who comes while that is under way finds the
-/// doors unready and goes straight to the kernel.
+/// Reads the settings and opens the hooks, once. Who comes while that is under way finds the
+/// hooks unready and goes straight to the kernel.
 pub(crate) fn run() {
     if BEGUN.swap(true, Ordering::Relaxed) {
         return;
@@ -57,7 +57,7 @@ fn begin() {
     NEXT_SENDFILE64.symbol().look();
     NEXT_EXIT.symbol().look();
     if sys::is_secure() {
-        open_doors(|_| Gate::Forward);
+        open_hooks(|_| Gate::Forward);
         return;
     }
     let (settings, complaints) = read_environment();
@@ -78,18 +78,18 @@ fn begin() {
         NEXT.set(next);
     }
     if let Some(path) = settings.witness
-        && let Ok(words) = sys::map_shared(path, WITNESS_NAME, Accounts::WORDS)
-        && let Some(witness) = Accounts::over(words)
+        && let Ok(words) = sys::map_shared(path, STATS_NAME, Stats::WORDS)
+        && let Some(witness) = Stats::over(words)
     {
-        witness.add(Total::Programs, 1);
+        witness.add(Counter::Programs, 1);
         WITNESS.set(witness);
     }
     if settings.summary != Summary::No
-        && let Ok(words) = sys::private_words(Accounts::WORDS)
-        && let Some(accounts) = Accounts::over(words)
+        && let Ok(words) = sys::map_zeroed_on_fork(Stats::WORDS)
+        && let Some(accounts) = Stats::over(words)
     {
         // A child of vfork(2) that calls first is not taken for the owner.
-        accounts.set(Total::Owner, sys::getpid().unsigned_abs().into());
+        accounts.set(Counter::Owner, sys::getpid().unsigned_abs().into());
         SUMMARY.set(accounts);
     }
     if let Some(text) = settings.inject
@@ -119,16 +119,16 @@ fn begin() {
         1 => Gate::ForwardPlain,
         _ => Gate::Watch,
     };
-    open_doors(|door| match ARMED.get() {
-        _ if !settings.doors.contains(door) => unwatched,
-        Some(armed) if armed.are_at(door) => Gate::Watch,
+    open_hooks(|hook| match ARMED.get() {
+        _ if !settings.hooks.contains(hook) => unwatched,
+        Some(armed) if armed.are_at(hook) => Gate::Watch,
         _ => watched,
     });
 }
 
-fn open_doors(behind: impl Fn(Door) -> Gate) {
-    for door in Door::ALL {
-        route::set(door, behind(door));
+fn open_hooks(behind: impl Fn(Hook) -> Gate) {
+    for hook in Hook::ALL {
+        route::set(hook, behind(hook));
     }
 }
 
@@ -197,7 +197,7 @@ fn is_preloaded() -> bool {
 }
 
 /// Room for the template of a file's path.
-type Template = Kept<LONGEST_PATH>;
+type Template = OnceBytes<PATH_MAX>;
 
 /// A copy of a file's template, because hosts overwrite their environment; from the root,
 /// because they change their directory before they copy. Percent signs in the working directory

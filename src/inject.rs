@@ -4,8 +4,8 @@ use crate::log::PATHS;
 use cfr_engine::call::Call;
 use cfr_engine::diag::at_debug;
 use cfr_engine::execution::Imposed;
-use cfr_engine::hook::Door;
-use cfr_shared::inject::{Act, Arrival, Effect, Faults, Tally};
+use cfr_engine::hook::Hook;
+use cfr_shared::inject::{Action, CallInfo, Faults, Injection, Tally};
 use cfr_sys::{self as sys, SetOnce};
 
 /// The faults of this process.
@@ -38,27 +38,27 @@ pub(crate) fn are_armed() -> bool {
 
 /// What becomes of a call that has come in, where faults are set: to be asked once for each.
 #[inline(always)]
-pub(crate) fn meet(door: Door, call: &Call) -> Option<Harm> {
-    ARMED.get().map(|armed| armed.meet(door, call))
+pub(crate) fn meet(hook: Hook, call: &Call) -> Option<Harm> {
+    ARMED.get().map(|armed| armed.meet(hook, call))
 }
 
 impl Armed {
     /// With counts of nothing. `None` where there is no memory for them.
     pub(crate) fn new(faults: Faults<'static>) -> Option<Armed> {
-        let tally = sys::private_words(Tally::WORDS).ok().and_then(Tally::over)?;
+        let tally = sys::map_zeroed_on_fork(Tally::WORDS).ok().and_then(Tally::over)?;
         Some(Armed { faults, tally })
     }
 
-    /// Whether one of them is about calls through this door.
-    pub(crate) fn are_at(&self, door: Door) -> bool {
-        self.faults.are_at(door)
+    /// Whether one of them is about calls through this hook.
+    pub(crate) fn are_at(&self, hook: Hook) -> bool {
+        self.faults.are_at(hook)
     }
 
     #[cold]
     #[inline(never)]
-    fn meet(&self, door: Door, call: &Call) -> Harm {
+    fn meet(&self, hook: Hook, call: &Call) -> Harm {
         let met = |paths: [Option<&[u8]>; 2]| {
-            let arrival = Arrival { door, request: call.request, tid: sys::gettid(), paths };
+            let arrival = CallInfo { hook, request: call.request, tid: sys::gettid(), paths };
             self.faults.meet(&arrival, &self.tally)
         };
         let by_path = || {
@@ -70,17 +70,17 @@ impl Armed {
             })
         };
         // Where no memory for paths is free the call has none.
-        let effect = self.faults.ask_for_paths(door).then(by_path).flatten();
+        let effect = self.faults.ask_for_paths(hook).then(by_path).flatten();
         let effect = effect.unwrap_or_else(|| met([None; 2]));
         for number in (1..=u32::BITS).filter(|number| effect.hits & 1 << (number - 1) != 0) {
             at_debug(format_args!("CFR_INJECT: fault {number} hits this call"));
         }
         let imposed = effect.act.and_then(|act| match act {
-            Act::Fail(errno) => Some(Imposed::Answer(Err(errno))),
-            Act::Nothing => Some(Imposed::Answer(Ok(0))),
-            Act::Short(most) => most.of(call.possible()).map(Imposed::AtMost),
+            Action::Fail(errno) => Some(Imposed::Answer(Err(errno))),
+            Action::ReturnZero => Some(Imposed::Answer(Ok(0))),
+            Action::Short(most) => most.of(call.possible()).map(Imposed::AtMost),
         });
-        let Effect { signals, delay_enter_ns, delay_exit_ns, .. } = effect;
+        let Injection { signals, delay_enter_ns, delay_exit_ns, .. } = effect;
         Harm {
             imposed,
             injected: imposed.is_some() || signals != 0,

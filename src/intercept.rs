@@ -8,7 +8,7 @@ use cfr_engine::diag::{MESSAGES, Told, at_debug, at_trace};
 use cfr_engine::dialect::Rule;
 use cfr_engine::execution::{self, Imposed, Outcome, Policy};
 use cfr_engine::flags::Flags;
-use cfr_engine::hook::Door;
+use cfr_engine::hook::Hook;
 use cfr_shared::settings::Level;
 use cfr_sys::{self as sys, Args, NextCopy, SetOnce};
 use core::cell::Cell;
@@ -41,8 +41,8 @@ impl Reply {
 /// Carries one copy out and records it. The caller holds cancellation off.
 ///
 /// Returns the answer, and a signal that the thread is owed.
-pub(crate) fn intercept(door: Door, args: &Args) -> (Answer, Option<i32>) {
-    guarded(|reply| observe(door, args, reply), || forward(args).0)
+pub(crate) fn intercept(hook: Hook, args: &Args) -> (Answer, Option<i32>) {
+    guarded(|reply| observe(hook, args, reply), || forward(args).0)
 }
 
 /// Has `observe` carry a call out. A panic of ours is caught: before the call was carried out it only
@@ -63,15 +63,15 @@ pub(crate) fn guarded(
     (reply.answer.get().unwrap_or_else(bare), reply.signal.get())
 }
 
-fn observe(door: Door, args: &Args, reply: &Reply) {
+fn observe(hook: Hook, args: &Args, reply: &Reply) {
     panic_point(0);
     recording::count();
-    let Some(log) = Recording::wanted() else { return unseen(door, args, reply) };
+    let Some(log) = Recording::wanted() else { return unseen(hook, args, reply) };
     let policy = &log.settings().policy;
-    let mut recording = Recording::new(log, door);
+    let mut recording = Recording::new(log, hook);
     let call = Call::decode(args);
     panic_point(1);
-    let met = inject::meet(door, &call);
+    let met = inject::meet(hook, &call);
     let harm = met.as_ref().unwrap_or(&Harm::NONE);
     recording.begin(&call);
     harm.enter();
@@ -97,9 +97,9 @@ fn observe(door: Door, args: &Args, reply: &Reply) {
 
 /// The same for a call that nobody wants to know of.
 #[inline(never)]
-fn unseen(door: Door, args: &Args, reply: &Reply) {
+fn unseen(hook: Hook, args: &Args, reply: &Reply) {
     let Some(policy) = POLICY.get() else { return };
-    let met = if inject::are_armed() { inject::meet(door, &Call::decode(args)) } else { None };
+    let met = if inject::are_armed() { inject::meet(hook, &Call::decode(args)) } else { None };
     let harm = met.as_ref().unwrap_or(&Harm::NONE);
     harm.enter();
     carry_out(args, policy, harm.imposed, reply);

@@ -6,7 +6,7 @@ use crate::intercept::{NEXT, Reply, guarded};
 use crate::recording::{self, Answered, Recording};
 use cfr_engine::call::{Answer, Call, Method, Offset, Request, Target};
 use cfr_engine::execution::Imposed;
-use cfr_engine::hook::Door;
+use cfr_engine::hook::Hook;
 use cfr_sys::{self as sys, Argument, Kind, NextIoctl, NextSendfile, OffsetPointer};
 
 /// The next library's functions.
@@ -83,14 +83,14 @@ impl Ioctl {
 
     fn observe(self, reply: &Reply) {
         recording::count();
-        let mut recording = Recording::wanted().map(|log| Recording::new(log, Door::Ioctl));
+        let mut recording = Recording::wanted().map(|log| Recording::new(log, Hook::Ioctl));
         let is_looked_at = recording.is_some() || inject::are_armed();
         let decode = || Call::decode_ioctl(self.fd, self.request, self.argument);
         let Some(call) = is_looked_at.then(decode).flatten() else {
             reply.give(self.forward().0);
             return;
         };
-        let met = inject::meet(Door::Ioctl, &call);
+        let met = inject::meet(Hook::Ioctl, &call);
         let harm = met.as_ref().unwrap_or(&Harm::NONE);
         if let Some(recording) = &mut recording {
             recording.begin(&call);
@@ -116,7 +116,7 @@ impl Ioctl {
             // The pointer was bad, or another thread of the host has taken the memory away meanwhile.
             let Ok((call, bytes)) = call.with_target(self.argument, number, answer) else { break };
             let same = matches!(call.request, Request::Dedupe(Target { status: Some(0), .. }));
-            let method = if same { by(Method::Dedup) } else { method };
+            let method = if same { by(Method::Dedupe) } else { method };
             recording.note(&call, &answered(bytes, method), duration_ns);
             noted = true;
         }
@@ -129,7 +129,7 @@ impl Ioctl {
 /// The arguments of sendfile(2).
 #[derive(Clone, Copy)]
 pub(crate) struct Sendfile {
-    pub(crate) door: Door,
+    pub(crate) hook: Hook,
     pub(crate) out_fd: i32,
     pub(crate) in_fd: i32,
     pub(crate) offset: OffsetPointer,
@@ -156,8 +156,8 @@ impl Sendfile {
 
     /// The next library's function, called as the host would have.
     pub(crate) fn call_next(self) -> Option<isize> {
-        let next = match self.door {
-            Door::Sendfile64 => &NEXT_SENDFILE64,
+        let next = match self.hook {
+            Hook::Sendfile64 => &NEXT_SENDFILE64,
             _ => &NEXT_SENDFILE,
         };
         next.call(self.out_fd, self.in_fd, self.offset, self.count)
@@ -169,13 +169,13 @@ impl Sendfile {
             return;
         }
         recording::count();
-        let mut recording = Recording::wanted().map(|log| Recording::new(log, self.door));
+        let mut recording = Recording::wanted().map(|log| Recording::new(log, self.hook));
         if recording.is_none() && !inject::are_armed() {
             reply.give(self.forward().0);
             return;
         }
         let call = Call::decode_sendfile(self.out_fd, self.in_fd, self.offset, self.count);
-        let met = inject::meet(self.door, &call);
+        let met = inject::meet(self.hook, &call);
         let harm = met.as_ref().unwrap_or(&Harm::NONE);
         if let Some(recording) = &mut recording {
             recording.begin(&call);

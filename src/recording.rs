@@ -5,35 +5,35 @@ use crate::panic_point::panic_point;
 use cfr_engine::call::{Answer, Call, Method, Offset, Request};
 use cfr_engine::diag::at_trace;
 use cfr_engine::dialect::Rule;
-use cfr_engine::hook::Door;
+use cfr_engine::hook::Hook;
 use cfr_shared::format::Format;
 use cfr_shared::record::Record;
 use cfr_shared::settings::Level;
-use cfr_shared::stats::{Accounts, Files, Total, UnderWay, Wanted, WayMark};
+use cfr_shared::stats::{Collect, Counter, Files, InFlight, InFlightGuard, Stats};
 use cfr_sys::{self as sys, OffsetPointer, SetOnce, Sharing};
 use tracing::level_filters::LevelFilter;
 
 /// The launcher's accounts, of all that its program starts.
-pub(crate) static WITNESS: SetOnce<Accounts> = SetOnce::new();
+pub(crate) static WITNESS: SetOnce<Stats> = SetOnce::new();
 
 /// This process's own accounts, where it is to write a summary.
-pub(crate) static SUMMARY: SetOnce<Accounts> = SetOnce::new();
+pub(crate) static SUMMARY: SetOnce<Stats> = SetOnce::new();
 
-/// A call has come through a watched door.
+/// A call has come through a watched hook.
 #[inline(always)]
 pub(crate) fn count() {
     if let Some(witness) = WITNESS.get() {
-        witness.add(Total::Calls, 1);
+        witness.add(Counter::Calls, 1);
     }
     if let Some(accounts) = SUMMARY.get() {
         // A child made by fork(2) finds zeros.
-        if accounts.total(Total::Owner) == 0 {
-            accounts.set(Total::Owner, sys::getpid().unsigned_abs().into());
+        if accounts.total(Counter::Owner) == 0 {
+            accounts.set(Counter::Owner, sys::getpid().unsigned_abs().into());
         }
         if let Some(log) = log::get() {
-            log.keep_place(accounts.total(Total::Owner));
+            log.keep_place(accounts.total(Counter::Owner));
         }
-        accounts.add(Total::Calls, 1);
+        accounts.add(Counter::Calls, 1);
     }
 }
 
@@ -51,32 +51,32 @@ pub(crate) fn is_counted() -> bool {
 
 /// The accounts that want everything.
 #[inline(always)]
-fn accounts() -> impl Iterator<Item = &'static Accounts> {
-    let of_tree = WITNESS.get().filter(|witness| witness.wants(Wanted::SUMMARY));
+fn accounts() -> impl Iterator<Item = &'static Stats> {
+    let of_tree = WITNESS.get().filter(|witness| witness.wants(Collect::SUMMARY));
     SUMMARY.get().into_iter().chain(of_tree)
 }
 
 /// The accounts that keep the lines of the latest calls.
 #[cold]
 #[inline(never)]
-fn keeper() -> Option<&'static Accounts> {
-    WITNESS.get().filter(|witness| witness.wants(Wanted::SUMMARY.and(Wanted::LINES)))
+fn keeper() -> Option<&'static Stats> {
+    WITNESS.get().filter(|witness| witness.wants(Collect::SUMMARY.and(Collect::LINES)))
 }
 
 #[inline(always)]
-fn progress() -> Option<&'static Accounts> {
-    WITNESS.get().filter(|witness| witness.wants(Wanted::PROGRESS))
+fn progress() -> Option<&'static Stats> {
+    WITNESS.get().filter(|witness| witness.wants(Collect::PROGRESS))
 }
 
 /// A call on its way, of which somebody wants to know.
 pub(crate) struct Recording {
     log: &'static Log,
-    door: Door,
+    hook: Hook,
     /// When the call came in, by the monotonic clock.
     entered_ns: u64,
     time_ns: u64,
     begun_ns: u64,
-    mark: Option<WayMark>,
+    mark: Option<InFlightGuard>,
 }
 
 /// What came of it.
@@ -119,9 +119,9 @@ impl Recording {
 
     /// For that log.
     #[inline(always)]
-    pub(crate) fn new(log: &'static Log, door: Door) -> Recording {
+    pub(crate) fn new(log: &'static Log, hook: Hook) -> Recording {
         let entered_ns = if log.settings().paths { sys::monotonic_ns() } else { 0 };
-        Recording { log, door, entered_ns, time_ns: 0, begun_ns: 0, mark: None }
+        Recording { log, hook, entered_ns, time_ns: 0, begun_ns: 0, mark: None }
     }
 
     /// The call begins: from here on its time counts.
@@ -175,7 +175,7 @@ impl Recording {
             pid: sys::getpid(),
             tid: for_json.then(sys::gettid),
             comm: for_json.then(|| sys::comm(&mut comm)),
-            door: self.door,
+            hook: self.hook,
             call,
             path_in: None,
             path_out: None,
@@ -212,13 +212,13 @@ impl Recording {
 
 /// Has the call seen while it is under way.
 #[cold]
-fn mark(witness: &Accounts, call: &Call, begun_ns: u64) -> Option<WayMark> {
+fn mark(witness: &Stats, call: &Call, begun_ns: u64) -> Option<InFlightGuard> {
     let start = |offset, fd| match offset {
         Offset::At(bytes) => bytes.cast_unsigned(),
         Offset::File => sys::position(fd).unwrap_or(0),
         Offset::Bad(_) => 0,
     };
-    witness.begin(&UnderWay {
+    witness.begin(&InFlight {
         tid: sys::gettid(),
         pid: sys::getpid(),
         begun_ns,
@@ -260,7 +260,7 @@ fn count_and_emit(record: &Record<'_>, writes: bool, has_paths: bool, entered_ns
         [Ok(source), Ok(target)] => Some(Files::new(source, target)),
         _ => None,
     };
-    let wants = |accounts: &Accounts| accounts.wants_paths(files.as_ref(), record.duration_ns);
+    let wants = |accounts: &Stats| accounts.wants_paths(files.as_ref(), record.duration_ns);
     let work = |record: &Record<'_>| {
         for accounts in accounts() {
             accounts.count(record, files.as_ref());

@@ -1,10 +1,10 @@
-//! What happens at each door: set when the settings are read, looked at by every call.
+//! What happens at each hook: set when the settings are read, looked at by every call.
 
-use cfr_engine::hook::Door;
+use cfr_engine::hook::Hook;
 use cfr_sys::NextSymbol;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-/// What happens to the calls that come through a door.
+/// What happens to the calls that come through a hook.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Gate {
@@ -39,32 +39,32 @@ struct Place {
     gate: AtomicU8,
 }
 
-static GATES: [Place; Door::ALL.len()] = [const {
+static GATES: [Place; Hook::ALL.len()] = [const {
     Place { limit: AtomicU64::new(Gate::Unready.limit()), gate: AtomicU8::new(Gate::Unready as u8) }
-}; Door::ALL.len()];
+}; Hook::ALL.len()];
 
 /// The next library's `syscall`, for the numbers that are not ours.
 pub(crate) static NEXT_SYSCALL: NextSymbol = NextSymbol::new(c"syscall");
 
-/// Sets what happens at `door`.
-pub(crate) fn set(door: Door, gate: Gate) {
-    if let Some(place) = GATES.get(door as usize) {
+/// Sets what happens at `hook`.
+pub(crate) fn set(hook: Hook, gate: Gate) {
+    if let Some(place) = GATES.get(hook as usize) {
         place.gate.store(gate as u8, Ordering::Relaxed);
         place.limit.store(gate.limit(), Ordering::Relaxed);
     }
 }
 
-/// Whether every call through `door` is watched.
+/// Whether every call through `hook` is watched.
 #[inline(always)]
-pub(crate) fn is_watched(door: Door) -> bool {
+pub(crate) fn is_watched(hook: Hook) -> bool {
     GATES
-        .get(door as usize)
+        .get(hook as usize)
         .is_some_and(|place| place.gate.load(Ordering::Relaxed) == Gate::Watch as u8)
 }
 
-/// What happens at `door`.
-pub(crate) fn at(door: Door) -> Gate {
-    match GATES.get(door as usize).map_or(0, |place| place.gate.load(Ordering::Relaxed)) {
+/// What happens at `hook`.
+pub(crate) fn at(hook: Hook) -> Gate {
+    match GATES.get(hook as usize).map_or(0, |place| place.gate.load(Ordering::Relaxed)) {
         1 => Gate::Forward,
         2 => Gate::Next,
         3 => Gate::ForwardPlain,
@@ -76,8 +76,8 @@ pub(crate) fn at(door: Door) -> Gate {
 
 /// Whether a call with these flags goes straight to the kernel: one relaxed load.
 #[inline(always)]
-pub(crate) fn is_open(door: Door, flags: u32) -> bool {
+pub(crate) fn is_open(hook: Hook, flags: u32) -> bool {
     GATES
-        .get(door as usize)
+        .get(hook as usize)
         .is_some_and(|place| u64::from(flags) < place.limit.load(Ordering::Relaxed))
 }

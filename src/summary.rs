@@ -2,7 +2,7 @@
 
 use crate::log;
 use crate::recording::SUMMARY;
-use cfr_shared::stats::Total;
+use cfr_shared::stats::Counter;
 use cfr_sys as sys;
 use core::mem;
 use std::panic::catch_unwind;
@@ -22,15 +22,15 @@ pub(crate) fn write() {
 
 fn write_new() {
     let (Some(accounts), Some(log)) = (SUMMARY.get(), log::get()) else { return };
-    let calls = accounts.total(Total::Calls);
-    if calls == accounts.total(Total::Summarized) {
+    let calls = accounts.total(Counter::Calls);
+    if calls == accounts.total(Counter::Summarized) {
         // Not one system call: whoever has not copied may be in a sandbox that kills for it.
         return;
     }
     let pid = sys::getpid();
     // A child of vfork(2) ends in its parent's memory.
-    if accounts.total(Total::Owner) == u64::from(pid.unsigned_abs()) {
-        accounts.set(Total::Summarized, calls);
+    if accounts.total(Counter::Owner) == u64::from(pid.unsigned_abs()) {
+        accounts.set(Counter::Summarized, calls);
         log.summarize(accounts, pid);
     }
 }

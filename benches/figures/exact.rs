@@ -27,7 +27,7 @@ pub const TEXT_INSTRUCTIONS: Goal = at_most(1500.0);
 pub const JSON_INSTRUCTIONS: Goal = at_most(2000.0);
 /// System calls of a logged call that write.
 pub const TEXT_WRITES: Goal = exactly(1.0);
-/// Instructions that a door which several system calls or requests go through adds to one that is not
+/// Instructions that a hook which several system calls or requests go through adds to one that is not
 /// ours.
 pub const PASSING_INSTRUCTIONS: Goal = at_most(10.0);
 /// System calls of our own while an unlogged process starts.

@@ -132,7 +132,7 @@ fn unlogged(figures: &mut Figures, driver: &Driver) {
     }
 }
 
-/// Calls that are not ours, by functions that others of our doors share.
+/// Calls that are not ours, by functions that others of our hooks share.
 fn passed_on(figures: &mut Figures, driver: &Driver) {
     let goal = Some(exact::PASSING_INSTRUCTIONS);
     for (name, way, calls, goal) in [

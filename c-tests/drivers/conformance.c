@@ -546,7 +546,7 @@ int main(int argc, char **argv)
         alarms();
     errno = 77;
     double begun = now();
-    ssize_t ret = is("door", "syscall")
+    ssize_t ret = is("hook", "syscall")
                       ? syscall(SYS_copy_file_range, in, off_in, out, off_out, len, flags)
                       : copy_file_range(in, off_in, out, off_out, len, flags);
     int error = errno;

@@ -1,4 +1,4 @@
-/* The doors that only pass on, with arguments good and bad: doors GROUP [FILE ELSEWHERE], in an empty
+/* The hooks that only pass on, with arguments good and bad: hooks GROUP [FILE ELSEWHERE], in an empty
  * directory. Writes to standard output, call for call, the line that a log in text must hold, made of
  * what the call did; behind `# ` stands what no log may hold, and what else must be as without one. */
 #include "check.h"
@@ -201,7 +201,7 @@ static void deduped(int from, struct file_dedupe_range *range, int lines)
 			int same = info->status == FILE_DEDUPE_RANGE_SAME;
 			printf(" => {info=[{bytes_deduped=%llu, status=%d}]}", same ? info->bytes_deduped : 0,
 			       info->status);
-			strcpy(notes, same ? "dedup" : "kernel");
+			strcpy(notes, same ? "dedupe" : "kernel");
 		}
 		if (i >= 0 && count > 1)
 			sprintf(notes + strlen(notes), ", target %d of %d", i + 1, count);

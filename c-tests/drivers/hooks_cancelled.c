@@ -1,5 +1,5 @@
 /* A cancellation that is pending when a thread comes to ioctl(2) and sendfile(2): these are no
- * cancellation points, so it acts behind them. doors_cancelled, in an empty directory. */
+ * cancellation points, so it acts behind them. hooks_cancelled, in an empty directory. */
 #include "check.h"
 
 static atomic_int ready, cancelled, behind;

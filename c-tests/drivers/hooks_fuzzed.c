@@ -1,7 +1,7 @@
-/* Random calls by ioctl(2) and sendfile(2), good and bad: doors_fuzzed SEED COUNT, in an empty directory.
+/* Random calls by ioctl(2) and sendfile(2), good and bad: hooks_fuzzed SEED COUNT, in an empty directory.
  * Writes what each call gave and left, which is the same for the same seed.
  *
- *     doors_fuzzed threads
+ *     hooks_fuzzed threads
  *
  * calls from 64 threads, the structs in memory that other threads write all the while. */
 #include "check.h"

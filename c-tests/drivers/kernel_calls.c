@@ -1,4 +1,4 @@
-/* Makes copies that the kernel accepts and refuses, through both doors, and prints everything that
+/* Makes copies that the kernel accepts and refuses, through both hooks, and prints everything that
  * a caller can see of each: result, errno, offsets, file positions, target size and a sum of the
  * target's first bytes. Run bare and under the library, the output must be the same. argv[1]: a
  * directory to work in. */

@@ -1,7 +1,7 @@
 /* Copies a file as the programs of the proposal do: with a wrapper of its own around syscall(2), and
  * a flag from <linux/copy.h>.
  *
- *     own_wrapper FLAG SOURCE TARGET     FLAG: copy, reflink, dedup or 0 */
+ *     own_wrapper FLAG SOURCE TARGET     FLAG: copy, reflink, dedupe or 0 */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/copy.h>
@@ -24,7 +24,7 @@ int main(int argc, char **argv)
         return 2;
     unsigned flags = strcmp(argv[1], "copy") == 0      ? COPY_FR_COPY
                      : strcmp(argv[1], "reflink") == 0 ? COPY_FR_REFLINK
-                     : strcmp(argv[1], "dedup") == 0   ? COPY_FR_DEDUP
+                     : strcmp(argv[1], "dedupe") == 0   ? COPY_FR_DEDUP
                                                        : 0;
     int in = open(argv[2], O_RDONLY), out = open(argv[3], O_WRONLY | O_CREAT, 0644);
     if (in < 0 || out < 0 || fstat(in, &st) < 0) {

@@ -80,7 +80,7 @@ int main(int argc, char **argv)
 		CHECK(pwrite(many, "data", 4, i * BLOCK) == 4);
 	CHECK(ftruncate(many, 60 * BLOCK) == 0);
 	copies(many, 0, gets_many, 0, 60 * BLOCK, copied);
-	/* The other doors. */
+	/* The other hooks. */
 	int sent = target("sent"), cloned = target("cloned");
 	off_t offset = 0;
 	long result = sendfile(sent, in, &offset, 3 * BLOCK);

@@ -1,4 +1,4 @@
-/* Looks at errno after every call, whatever the door: its own after a success, the kernel's after a
+/* Looks at errno after every call, whatever the hook: its own after a success, the kernel's after a
  * failure. */
 #include "check.h"
 

@@ -1,10 +1,10 @@
-//! The door `copy_file_range`: the C library's wrapper of copy_file_range(2).
+//! The hook `copy_file_range`: the C library's wrapper of copy_file_range(2).
 #![expect(unsafe_code, reason = "exports a C symbol")]
 #![expect(unreachable_pub, reason = "cbindgen and the linker look for what is public")]
 
 use super::{encode, enter, refused};
 use crate::route;
-use cfr_engine::hook::Door;
+use cfr_engine::hook::Hook;
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, Args, OffsetPointer, ssize_t};
 use core::ffi::{c_int, c_uint};
@@ -39,8 +39,8 @@ pub extern "C-unwind" fn copy_file_range(
     };
     sys::test_cancel();
     let args = kept.from_memory();
-    if !route::is_open(Door::CopyFileRange, args.flags) {
-        return enter(Door::CopyFileRange, &kept);
+    if !route::is_open(Hook::CopyFileRange, args.flags) {
+        return enter(Hook::CopyFileRange, &kept);
     }
     match sys::copy_file_range(&args) {
         Ok(count) => encode(Ok(count)),
@@ -55,5 +55,5 @@ fn interrupted_or_refused(args: &Args, errno: Errno) -> isize {
         // Nothing was copied, so nothing is lost if it was a cancellation that interrupted.
         sys::test_cancel();
     }
-    refused(Door::CopyFileRange, args, errno)
+    refused(Hook::CopyFileRange, args, errno)
 }

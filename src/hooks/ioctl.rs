@@ -1,4 +1,4 @@
-//! The door `ioctl`: ioctl(2) with the requests that share blocks, FICLONE, FICLONERANGE and
+//! The hook `ioctl`: ioctl(2) with the requests that share blocks, FICLONE, FICLONERANGE and
 //! FIDEDUPERANGE.
 //!
 //! Every other request goes on with its arguments as they came, to the next library's `ioctl`, or to
@@ -9,7 +9,7 @@
 
 use super::{encode, fail, passed_on, watches};
 use crate::pass_on::{Ioctl, NEXT_IOCTL};
-use cfr_engine::hook::Door;
+use cfr_engine::hook::Hook;
 use cfr_sys::{Argument, FICLONE, FICLONERANGE, FIDEDUPERANGE, IOCTL};
 use core::arch::naked_asm;
 use core::ffi::{c_int, c_ulong};
@@ -27,11 +27,11 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> 
     naked_asm!(
         // The kernel, too, looks at 32 bits of the request.
         "cmp esi, {ficlone}",
-        "je {door}",
+        "je {hook}",
         "cmp esi, {ficlonerange}",
-        "je {door}",
+        "je {hook}",
         "cmp esi, {fideduperange}",
-        "je {door}",
+        "je {hook}",
         "mov rax, qword ptr [rip + {next}]",
         "test rax, rax",
         "je 2f",
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> 
         ficlonerange = const FICLONERANGE,
         fideduperange = const FIDEDUPERANGE,
         number = const IOCTL,
-        door = sym door,
+        hook = sym hook,
         next = sym NEXT_IOCTL,
         fail = sym fail,
     )
@@ -90,20 +90,20 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> 
         "3:",
         "b {fail}",
         "4:",
-        "b {door}",
+        "b {hook}",
         ficlone = const FICLONE,
         ficlonerange = const FICLONERANGE,
         fideduperange = const FIDEDUPERANGE,
         number = const IOCTL,
-        door = sym door,
+        hook = sym hook,
         next = sym NEXT_IOCTL,
         fail = sym fail,
     )
 }
 
-extern "C-unwind" fn door(fd: c_int, request: usize, argument: usize) -> c_int {
+extern "C-unwind" fn hook(fd: c_int, request: usize, argument: usize) -> c_int {
     let call = Ioctl { fd, request, argument: Argument::new(argument) };
-    let result = if watches(Door::Ioctl) {
+    let result = if watches(Hook::Ioctl) {
         passed_on(|| call.watched())
     } else {
         match call.call_next() {

@@ -1,4 +1,4 @@
-//! The doors: functions of the C library that this library stands in for. One file a door, each
+//! The hooks: functions of the C library that this library stands in for. One file a hook, each
 //! of which decodes its arguments, has [`crate::intercept`] or [`crate::pass_on`] carry the call out,
 //! and encodes the answer as its C library function would.
 
@@ -12,28 +12,28 @@ use crate::init;
 use crate::intercept::{NEXT, POLICY, intercept};
 use crate::route::{self, Gate};
 use cfr_engine::call::Answer;
-use cfr_engine::hook::Door;
+use cfr_engine::hook::Hook;
 use cfr_sys::errno::Errno;
-use cfr_sys::{self as sys, Args, Cancellation, KeptErrno, NextCopy};
+use cfr_sys::{self as sys, Args, Cancellation, NextCopy, SavedErrno};
 use core::ffi::{c_int, c_long};
 
-/// A call through a door that is not simply open. No frame with a destructor stands here:
+/// A call through a hook that is not simply open. No frame with a destructor stands here:
 /// giving cancellation back may unwind.
 #[cold]
 #[inline(never)]
-fn enter(door: Door, args: &Args) -> isize {
-    match route::is_watched(door) {
-        true => watched(door, args),
-        false => enter_unwatched(door, args),
+fn enter(hook: Hook, args: &Args) -> isize {
+    match route::is_watched(hook) {
+        true => watched(hook, args),
+        false => enter_unwatched(hook, args),
     }
 }
 
 #[inline(never)]
-fn enter_unwatched(door: Door, args: &Args) -> isize {
-    if route::at(door) == Gate::Unready {
+fn enter_unwatched(hook: Hook, args: &Args) -> isize {
+    if route::at(hook) == Gate::Unready {
         init::run();
     }
-    let next = match route::at(door) {
+    let next = match route::at(hook) {
         Gate::Watch => None,
         Gate::ForwardPlain | Gate::NextPlain if args.flags != 0 => None,
         Gate::Next | Gate::NextPlain => NEXT.get(),
@@ -41,34 +41,34 @@ fn enter_unwatched(door: Door, args: &Args) -> isize {
         Gate::Forward | Gate::ForwardPlain | Gate::Unready => {
             return match sys::copy_file_range(args) {
                 Ok(count) => encode(Ok(count)),
-                Err(errno) => refused(door, args, errno),
+                Err(errno) => refused(hook, args, errno),
             };
         }
     };
-    let Some(next) = next else { return watched(door, args) };
-    let kept = KeptErrno::note();
-    let result = to_next(door, *next, args);
+    let Some(next) = next else { return watched(hook, args) };
+    let kept = SavedErrno::note();
+    let result = to_next(hook, *next, args);
     if result >= 0 {
         return result;
     }
     // If the library copies after this, errno is to be what it was before.
     let errno = sys::errno();
     kept.restore();
-    refused(door, args, errno)
+    refused(hook, args, errno)
 }
 
 /// An error that a call has met on the straight way: its answer, or the reason to try another way.
 #[cold]
 #[inline(never)]
-fn refused(door: Door, args: &Args, errno: Errno) -> isize {
-    let looks_again = matches!(route::at(door), Gate::ForwardPlain | Gate::NextPlain)
+fn refused(hook: Hook, args: &Args, errno: Errno) -> isize {
+    let looks_again = matches!(route::at(hook), Gate::ForwardPlain | Gate::NextPlain)
         && POLICY.get().is_some_and(|policy| policy.may_go_on_after(errno));
-    if looks_again { watched(door, args) } else { encode(Err(errno)) }
+    if looks_again { watched(hook, args) } else { encode(Err(errno)) }
 }
 
 /// syscall(2) is no cancellation point, the next library's function may be one.
-fn to_next(door: Door, next: NextCopy, args: &Args) -> isize {
-    if door == Door::CopyFileRange {
+fn to_next(hook: Hook, next: NextCopy, args: &Args) -> isize {
+    if hook == Hook::CopyFileRange {
         return next.call(args);
     }
     let cancellation = Cancellation::hold_off();
@@ -77,10 +77,10 @@ fn to_next(door: Door, next: NextCopy, args: &Args) -> isize {
     result
 }
 
-fn watched(door: Door, args: &Args) -> isize {
-    let errno = KeptErrno::note();
+fn watched(hook: Hook, args: &Args) -> isize {
+    let errno = SavedErrno::note();
     let cancellation = Cancellation::hold_off();
-    let (answer, signal) = intercept(door, args);
+    let (answer, signal) = intercept(hook, args);
     cancellation.restore();
     errno.restore();
     if let Some(signal) = signal {
@@ -90,19 +90,19 @@ fn watched(door: Door, args: &Args) -> isize {
     encode(answer)
 }
 
-/// Whether the calls through a door that only passes on are recorded.
+/// Whether the calls through a hook that only passes on are recorded.
 #[inline]
-fn watches(door: Door) -> bool {
-    if route::at(door) == Gate::Unready {
+fn watches(hook: Hook) -> bool {
+    if route::at(hook) == Gate::Unready {
         init::run();
     }
-    route::is_watched(door)
+    route::is_watched(hook)
 }
 
 /// Has `carry_out` pass a call on; its C library function is no cancellation point.
 #[inline(never)]
 fn passed_on(carry_out: impl FnOnce() -> Answer) -> isize {
-    let errno = KeptErrno::note();
+    let errno = SavedErrno::note();
     let cancellation = Cancellation::hold_off();
     let answer = carry_out();
     cancellation.restore();

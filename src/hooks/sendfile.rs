@@ -1,11 +1,11 @@
-//! The doors `sendfile` and `sendfile64`: sendfile(2) into regular files, which is how programs copied
+//! The hooks `sendfile` and `sendfile64`: sendfile(2) into regular files, which is how programs copied
 //! before there was copy_file_range(2).
 #![expect(unsafe_code, reason = "exports C symbols")]
 #![expect(unreachable_pub, reason = "the linker exports what is public")]
 
 use super::{encode, passed_on, watches};
 use crate::pass_on::Sendfile;
-use cfr_engine::hook::Door;
+use cfr_engine::hook::Hook;
 use cfr_sys::OffsetPointer;
 use core::ffi::c_int;
 
@@ -18,7 +18,7 @@ pub extern "C-unwind" fn sendfile(
     count: usize,
 ) -> isize {
     let offset = OffsetPointer::new(offset);
-    send(Sendfile { door: Door::Sendfile, out_fd, in_fd, offset, count })
+    send(Sendfile { hook: Hook::Sendfile, out_fd, in_fd, offset, count })
 }
 
 /// sendfile(2), where `off_t` may be 32 bits wide: not on the machines that this library is for.
@@ -30,11 +30,11 @@ pub extern "C-unwind" fn sendfile64(
     count: usize,
 ) -> isize {
     let offset = OffsetPointer::new(offset);
-    send(Sendfile { door: Door::Sendfile64, out_fd, in_fd, offset, count })
+    send(Sendfile { hook: Hook::Sendfile64, out_fd, in_fd, offset, count })
 }
 
 fn send(call: Sendfile) -> isize {
-    if watches(call.door) {
+    if watches(call.hook) {
         return passed_on(|| call.watched());
     }
     call.call_next().unwrap_or_else(|| encode(call.ask_kernel()))

@@ -1,4 +1,4 @@
-//! The door `syscall`: syscall(2) for the number of copy_file_range(2).
+//! The hook `syscall`: syscall(2) for the number of copy_file_range(2).
 //!
 //! Every other number goes on with all six arguments, the stack and errno as they came: to the
 //! next library's `syscall`, so that other preloads keep seeing what they saw, or to the kernel
@@ -9,7 +9,7 @@
 
 use super::{encode, enter, fail, refused};
 use crate::route::{self, NEXT_SYSCALL};
-use cfr_engine::hook::Door;
+use cfr_engine::hook::Hook;
 use cfr_sys::{self as sys, Args, COPY_FILE_RANGE, OffsetPointer};
 use core::arch::naked_asm;
 use core::ffi::{c_int, c_long, c_uint};
@@ -35,7 +35,7 @@ pub unsafe extern "C" fn syscall(
     naked_asm!(
         // The kernel, too, looks at 32 bits of the number.
         "cmp edi, {copy_file_range}",
-        "je {door}",
+        "je {hook}",
         "mov rax, qword ptr [rip + {next}]",
         "test rax, rax",
         "je 2f",
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn syscall(
         "mov rdi, rax",
         "jmp {fail}",
         copy_file_range = const COPY_FILE_RANGE,
-        door = sym door,
+        hook = sym hook,
         next = sym NEXT_SYSCALL,
         fail = sym fail,
     )
@@ -101,16 +101,16 @@ pub unsafe extern "C" fn syscall(
         "3:",
         "b {fail}",
         "4:",
-        "b {door}",
+        "b {hook}",
         copy_file_range = const COPY_FILE_RANGE,
-        door = sym door,
+        hook = sym hook,
         next = sym NEXT_SYSCALL,
         fail = sym fail,
     )
 }
 
 /// The arguments of copy_file_range(2) in words: the upper halves of `int`s count for nothing.
-extern "C-unwind" fn door(
+extern "C-unwind" fn hook(
     _number: c_long,
     fd_in: c_long,
     off_in: *mut i64,
@@ -132,11 +132,11 @@ extern "C-unwind" fn door(
         len,
         flags: flags as c_uint,
     };
-    if !route::is_open(Door::Syscall, args.flags) {
-        return enter(Door::Syscall, &args);
+    if !route::is_open(Hook::Syscall, args.flags) {
+        return enter(Hook::Syscall, &args);
     }
     match sys::copy_file_range(&args) {
         Ok(count) => encode(Ok(count)),
-        Err(errno) => refused(Door::Syscall, &args, errno),
+        Err(errno) => refused(Hook::Syscall, &args, errno),
     }
 }

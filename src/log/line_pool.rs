@@ -56,7 +56,7 @@ impl<P: Page> Pool<P> {
     /// First of all the page that this thread had before, whose neighbours are other threads'.
     #[inline]
     fn free_page(&self) -> Option<MutexGuard<'_, P>> {
-        let first = mixed(sys::thread_mark()) % PAGES;
+        let first = mixed(sys::thread_key()) % PAGES;
         self.pages.get(first).and_then(taken).or_else(|| self.another_page(first))
     }
 

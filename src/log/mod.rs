@@ -18,7 +18,7 @@ use cfr_shared::format::{self, EventWriter, Format, Said, printable};
 use cfr_shared::line::Line;
 use cfr_shared::record;
 use cfr_shared::settings::{self, Level, Settings};
-use cfr_shared::stats::{Accounts, Total, Wanted};
+use cfr_shared::stats::{Collect, Counter, Stats};
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, SetOnce};
 use core::fmt::{self, Write};
@@ -46,7 +46,7 @@ pub(crate) fn get() -> Option<&'static Log> {
 pub(crate) fn install(
     settings: Settings<'static>,
     complaints: Complaints,
-    accounts: [Option<Accounts>; 2],
+    accounts: [Option<Stats>; 2],
 ) {
     LOG.set(Log::new(settings, complaints, accounts));
     // Fails only where there is one already, and the `tracing` in this library is its own.
@@ -67,7 +67,7 @@ pub(crate) struct Log {
     complaints: Complaints,
     /// Where the summary goes, if there is to be one.
     summary: Option<Sink>,
-    accounts: [Option<Accounts>; 2],
+    accounts: [Option<Stats>; 2],
     /// Whether the launcher's line of progress may stand where the next line comes to stand.
     clears: bool,
 }
@@ -76,10 +76,10 @@ impl Log {
     fn new(
         settings: Settings<'static>,
         complaints: Complaints,
-        accounts: [Option<Accounts>; 2],
+        accounts: [Option<Stats>; 2],
     ) -> Self {
         let console = Sink::standard_error();
-        let shows = |accounts: &Accounts| accounts.wants(Wanted::PROGRESS);
+        let shows = |accounts: &Stats| accounts.wants(Collect::PROGRESS);
         Log {
             console: if settings.log_file.is_some() { console.impatient() } else { console },
             file: settings.log_file.map(Sink::file),
@@ -116,7 +116,7 @@ impl Log {
         let written = self.write_line(|line| self.format(event, line));
         if !written {
             self.lost.fetch_add(1, Ordering::Relaxed);
-            self.accounts.iter().flatten().for_each(|accounts| accounts.add(Total::Lost, 1));
+            self.accounts.iter().flatten().for_each(|accounts| accounts.add(Counter::Lost, 1));
         } else if self.lost.load(Ordering::Relaxed) > 0 {
             self.report_lost();
         }
@@ -165,7 +165,7 @@ impl Log {
     }
 
     /// Writes the summary of these accounts, of this process, where it belongs: one write, as a line is.
-    pub(crate) fn summarize(&self, accounts: &Accounts, pid: i32) {
+    pub(crate) fn summarize(&self, accounts: &Stats, pid: i32) {
         static ROOM: Mutex<[u8; format::Summary::LONGEST]> =
             Mutex::new([0; format::Summary::LONGEST]);
         // Another thread, or the one that this signal handler interrupted, is about to write it.

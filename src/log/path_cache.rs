@@ -59,7 +59,7 @@ impl Paths {
     /// `None` where there is none.
     #[inline]
     pub(crate) fn of(&mut self, fds: [i32; 2], entered_ns: u64) -> [Option<&[u8]>; 2] {
-        let thread = sys::thread_mark();
+        let thread = sys::thread_key();
         let is_close =
             self.thread == thread && entered_ns.wrapping_sub(self.ended_ns) <= NOTHING_BETWEEN_NS;
         if !is_close || entered_ns.wrapping_sub(self.read_ns) > FRESH_NS {

@@ -126,8 +126,8 @@ fn flags_need_no_log() {
     assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""));
     let output = run(&[("CFR_LOG", "off"), ("CFR_FORWARD", "next")]);
     assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""));
-    // At a door that is not watched the kernel gets them, and takes none.
-    let output = run(&[("CFR_LOG", "off"), ("CFR_DOORS", "copy_file_range")]);
+    // At a hook that is not watched the kernel gets them, and takes none.
+    let output = run(&[("CFR_LOG", "off"), ("CFR_HOOKS", "copy_file_range")]);
     assert_eq!(output.status, Some(1), "{output:?}");
     for dialect in ["linux-5.19", "freebsd", "glibc-2.27"] {
         let output = run(&[("CFR_LOG", "off"), ("CFR_DIALECT", dialect)]);

@@ -36,9 +36,9 @@ fn witness(path: &Path) -> Value {
 #[track_caller]
 fn assert_judged(place: &Path, options: &[&str], script: &str, hold: &[&str], fail: &[&str]) {
     let scratch = Scratch::new();
-    let file = scratch.file("witness");
+    let file = scratch.file("results");
     let expressions: Vec<_> = hold.iter().chain(fail).copied().collect();
-    let run = Run::bare(launcher()).args(["run"]).args(options).args(["--witness"]).args([&file]);
+    let run = Run::bare(launcher()).args(["run"]).args(options).args(["--results"]).args([&file]);
     let run = run.args(expecting(&expressions)).args(["--", "sh", "-euc", script]);
     let output = run.within(place).output();
     let witness = witness(&file);
@@ -129,9 +129,9 @@ fn what_every_filesystem_has() {
             "method=kernel",
             "method=reflink,kernel",
             "method!=emulated,reflink",
-            "door=copy_file_range",
-            "door = ioctl , copy_file_range",
-            "door!=syscall",
+            "hook=copy_file_range",
+            "hook = ioctl , copy_file_range",
+            "hook!=syscall",
             "error!=EXDEV",
             "differing<1",
             "no differing",
@@ -158,8 +158,8 @@ fn what_every_filesystem_has() {
             "method=none",
             "method!=kernel",
             "method!=reflink,kernel",
-            "door=ioctl",
-            "door!=copy_file_range",
+            "hook=ioctl",
+            "hook!=copy_file_range",
             "error=EXDEV",
         ],
     );
@@ -182,8 +182,8 @@ fn what_every_filesystem_has() {
         place,
         &[],
         "true",
-        &["no call", "no error", "method!=kernel", "door!=ioctl", "error!=EXDEV", "bytes=0"],
-        &["calls>=1", "method=kernel", "method=none", "door=ioctl", "error=EXDEV", "bytes>0"],
+        &["no call", "no error", "method!=kernel", "hook!=ioctl", "error!=EXDEV", "bytes=0"],
+        &["calls>=1", "method=kernel", "method=none", "hook=ioctl", "error=EXDEV", "bytes>0"],
     );
     // Faults: cat goes on by read(2) and write(2).
     assert_judged(
@@ -214,8 +214,8 @@ fn what_every_filesystem_has() {
 }
 
 #[test]
-fn doors_and_errors() {
-    if !has_python("cli::expect::doors_and_errors") {
+fn hooks_and_errors() {
+    if !has_python("cli::expect::hooks_and_errors") {
         return;
     }
     let scratch = Scratch::new();
@@ -235,9 +235,9 @@ fn doors_and_errors() {
             "sendfile=1",
             "sendfile64=1",
             "bytes=18",
-            "door=syscall,sendfile,sendfile64",
+            "hook=syscall,sendfile,sendfile64",
         ],
-        &["no syscall", "no sendfile", "no sendfile64", "door=syscall", "door!=sendfile64"],
+        &["no syscall", "no sendfile", "no sendfile64", "hook=syscall", "hook!=sendfile64"],
     );
     let fails = "assert c.copy_file_range(99, 0, b, 0, 5, 0) == -1\n";
     assert_judged(
@@ -296,8 +296,8 @@ fn sharing() {
             place,
             &["--shared", "yes"],
             "cp a b",
-            &["method=reflink", "reflink=1", "door=ioctl", "shared=1", "no not_shared", "no error"],
-            &["no reflink", "method!=reflink", "door!=ioctl", "no shared", "not_shared>0"],
+            &["method=reflink", "reflink=1", "hook=ioctl", "shared=1", "no not_shared", "no error"],
+            &["no reflink", "method!=reflink", "hook!=ioctl", "no shared", "not_shared>0"],
         );
         // The kernel's copy shares too; the library's own does not.
         assert_judged(
@@ -325,8 +325,8 @@ fn sharing() {
             place,
             &[],
             &dedupe,
-            &["method=dedup", "differing=1", "calls=1", "dedup>=1"],
-            &["no dedup", "no differing", "method!=dedup", "method=reflink"],
+            &["method=dedupe", "differing=1", "calls=1", "dedupe>=1"],
+            &["no dedupe", "no differing", "method!=dedupe", "method=reflink"],
         );
     }
     // What nobody counts is not expected: it would hold whatever happens.
@@ -438,10 +438,10 @@ fn what_makes_no_sense() {
         ("calls=>1", "column 6: '=>' is no comparison; legal: >=, <=, >, <, =, ==, !="),
         ("calls>=many", "column 8: 'many' is no number; legal: 0, 1, 2, ..."),
         ("bytes>=1X", "column 8: '1X' is no number; legal: 0, 1, 2, ..., or one with K, M, G or T"),
-        ("method=fast", "column 8: 'fast' is no method; legal: kernel, next, reflink, dedup, "),
+        ("method=fast", "column 8: 'fast' is no method; legal: kernel, next, reflink, dedupe, "),
         (
-            "door=ioctl,gate",
-            "column 12: 'gate' is no door; legal: copy_file_range, syscall, ioctl, ",
+            "hook=ioctl,gate",
+            "column 12: 'gate' is no hook; legal: copy_file_range, syscall, ioctl, ",
         ),
         ("error=EFOO", "column 7: 'EFOO' is no error; legal: names of errno(3), as EXDEV"),
         ("no exdev", "column 4: 'exdev' is nothing that is counted; legal: "),
@@ -510,7 +510,7 @@ fn programs_that_cannot_be_seen() {
     let scratch = Scratch::new();
     let place = scratch.path();
     scratch.random("a", 1000);
-    let file = scratch.file("witness");
+    let file = scratch.file("results");
     let none_holds = |run: Run, why: &str| {
         let output = run.within(place).output();
         assert_eq!(output.status, Some(123), "{output:#?}");
@@ -526,7 +526,7 @@ fn programs_that_cannot_be_seen() {
         assert!(verdicts.iter().all(|verdict| verdict["held"] == false));
     };
     let cfr = || {
-        let run = Run::bare(launcher()).args(["run", "--witness"]).args([&file]);
+        let run = Run::bare(launcher()).args(["run", "--results"]).args([&file]);
         run.args(expecting(&ALL)).args(["--"])
     };
     let program = compile("drivers/summarized.c", "summarized-static", &["-static"]);
@@ -592,7 +592,7 @@ fn nested_launchers() {
         &["run"][..],
         &["run", "-c"],
         &["run", "--expect", "bytes=1000"],
-        &["run", "--witness", "w"],
+        &["run", "--results", "w"],
         &["trace"],
         &["trace", "-c"],
         &["trace", "-o", "log"],
@@ -721,8 +721,8 @@ fn a_run_is_as_ever() {
         plain,
         (["CFR_LOG=error", "CFR_STRICT=yes"].map(str::to_owned).to_vec(), String::new())
     );
-    let mut with = settings(&["--expect", "no call", "--witness", "w"]);
-    assert_eq!(with.0.remove(2), "CFR_WITNESS=");
+    let mut with = settings(&["--expect", "no call", "--results", "w"]);
+    assert_eq!(with.0.remove(2), "CFR_STATS=");
     assert_eq!(with, plain);
 }
 
@@ -731,11 +731,11 @@ fn a_run_is_as_ever() {
 fn garbage_in_the_accounts() {
     let program = compile("drivers/summarized.c", "summarized", &[]);
     let scratch = Scratch::new();
-    let file = scratch.file("witness");
+    let file = scratch.file("results");
     for seed in 1..=40u64 {
         let seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_string();
-        let run = Run::bare(launcher()).args(["run", "--witness"]).args([&file]);
-        let run = run.args(expecting(&["no call", "method=kernel", "error=EXDEV", "door=ioctl"]));
+        let run = Run::bare(launcher()).args(["run", "--results"]).args([&file]);
+        let run = run.args(expecting(&["no call", "method=kernel", "error=EXDEV", "hook=ioctl"]));
         let output = run.args([&program]).args(["garbage", &seed]).within(scratch.path()).output();
         assert!(matches!(output.status, Some(0 | 123)), "{seed}: {output:#?}");
         for line in output.stderr.lines() {
@@ -754,7 +754,7 @@ fn the_witness_file() {
     scratch.random("a", 1000);
     let file = scratch.file("w");
     let cfr = |words: &[&str]| {
-        let run = Run::bare(launcher()).args(["run", "--witness", "w"]).args(words);
+        let run = Run::bare(launcher()).args(["run", "--results", "w"]).args(words);
         run.within(place).output()
     };
     // Without expectations it proves what was seen.
@@ -836,7 +836,7 @@ fn a_program_that_is_not_there() {
         (&["--summary=/no/such/file", "true"], 125, "cannot write the summary to "),
         (&["--summary=/dev/full", "true"], 125, "cannot write the summary to /dev/full: "),
     ] {
-        let run = Run::bare(launcher()).args(["run", "--witness", "w", "--expect", "no error"]);
+        let run = Run::bare(launcher()).args(["run", "--results", "w", "--expect", "no error"]);
         let output = run.args(words).within(scratch.path()).output();
         assert_eq!(output.status, Some(status), "{output:#?}");
         let seen = witness(&file);
@@ -852,7 +852,7 @@ fn a_program_that_is_not_there() {
     }
     // While a program runs there is none.
     let script = "test ! -e w && sleep 0";
-    let run = Run::bare(launcher()).args(["run", "--witness", "w", "sh", "-c", script]);
+    let run = Run::bare(launcher()).args(["run", "--results", "w", "sh", "-c", script]);
     run.within(scratch.path()).ok();
     assert!(file.exists());
 }
@@ -863,7 +863,7 @@ fn files_that_cannot_be_written() {
     fs::create_dir(scratch.file("directory")).unwrap();
     Run::bare("mkfifo").args(["fifo"]).within(scratch.path()).ok();
     let tried = |file: &str, words: &[&str]| {
-        let run = Run::bare(launcher()).args(["run", "--witness", file]).args(words);
+        let run = Run::bare(launcher()).args(["run", "--results", file]).args(words);
         run.within(scratch.path()).output()
     };
     for (file, why) in [
@@ -906,7 +906,7 @@ fn a_file_that_is_replaced() {
     let file = scratch.write("file", b"earlier");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
     symlink("file", scratch.file("link")).unwrap();
-    let run = Run::bare(launcher()).args(["run", "--witness", "link", "true"]);
+    let run = Run::bare(launcher()).args(["run", "--results", "link", "true"]);
     run.within(scratch.path()).ok();
     assert_eq!(witness(&file)["held"], true);
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o640);
@@ -924,7 +924,7 @@ fn two_runs_at_once() {
             let place = place.clone();
             thread::spawn(move || {
                 let target = format!("b{number}");
-                let run = Run::bare(launcher()).args(["run", "--witness", "same", "--expect"]);
+                let run = Run::bare(launcher()).args(["run", "--results", "same", "--expect"]);
                 let run = run.args(["bytes=1000", "cp", "a", &target]).within(&place);
                 (target, run.output())
             })

@@ -29,15 +29,15 @@ fn text(program: impl AsRef<OsStr>) -> String {
     inspect([program]).ok().stdout
 }
 
-/// How the file at `place` in the report comes to `door`; null where it does not.
-fn how(report: &Value, place: usize, door: &str) -> Value {
-    let doors = report["files"][place]["doors"].as_array().expect("doors");
-    doors.iter().find(|row| row["door"] == door).map_or(Value::Null, |row| row["how"].clone())
+/// How the file at `place` in the report comes to `hook`; null where it does not.
+fn how(report: &Value, place: usize, hook: &str) -> Value {
+    let hooks = report["files"][place]["hooks"].as_array().expect("hooks");
+    hooks.iter().find(|row| row["hook"] == hook).map_or(Value::Null, |row| row["how"].clone())
 }
 
-fn marks(report: &Value, door: &str) -> Value {
-    let doors = report["files"][0]["doors"].as_array().expect("doors");
-    doors.iter().find(|row| row["door"] == door).map_or(Value::Null, |row| row["asks_for"].clone())
+fn marks(report: &Value, hook: &str) -> Value {
+    let hooks = report["files"][0]["hooks"].as_array().expect("hooks");
+    hooks.iter().find(|row| row["hook"] == hook).map_or(Value::Null, |row| row["asks_for"].clone())
 }
 
 /// An executable file. Nobody executes it, so that it may be written here.
@@ -51,7 +51,7 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-// Ways to a door.
+// Ways to a hook.
 
 const COPY: &str = "
     #define _GNU_SOURCE
@@ -110,19 +110,19 @@ fn a_name_for_dlsym_is_a_maybe() {
     let json = report(program("!dlsym(RTLD_DEFAULT, \"copy_file_range\")", "inspect_dlsym"));
     assert_eq!(how(&json, 0, "copy_file_range"), "name", "{json:#}");
     assert_eq!(json["verdict"], "may see");
-    assert!(json["text"].as_str().unwrap().contains("if it finds a door by name: copy_file_range"));
+    assert!(json["text"].as_str().unwrap().contains("if it finds a hook by name: copy_file_range"));
     // The words of a message are no name; nor is a name where nothing is looked up by it.
     let json = report(program("!dlsym(RTLD_DEFAULT, \"getpid\")", "inspect_dlsym_other"));
     assert_eq!(
         (how(&json, 0, "copy_file_range"), &json["verdict"]),
-        (Value::Null, &json!("no door"))
+        (Value::Null, &json!("no hook"))
     );
     let json = report(program("!puts(\"copy_file_range\")", "inspect_puts"));
     assert_eq!(how(&json, 0, "copy_file_range"), Value::Null, "{json:#}");
 }
 
 #[test]
-fn doors_for_all_and_sundry_count_where_a_copy_goes_through() {
+fn hooks_for_all_and_sundry_count_where_a_copy_goes_through() {
     let program = |call: &str, name: &str| {
         let text = format!(
             "#include <unistd.h>
@@ -133,7 +133,7 @@ fn doors_for_all_and_sundry_count_where_a_copy_goes_through() {
         );
         compile_text(&text, name, &["-D_GNU_SOURCE"])
     };
-    for (call, name, door, mark) in [
+    for (call, name, hook, mark) in [
         ("ioctl(1, FICLONE, 0)", "inspect_ficlone", "ioctl", "FICLONE"),
         ("ioctl(1, FICLONERANGE, 0)", "inspect_ficlonerange", "ioctl", "FICLONERANGE"),
         ("ioctl(1, FIDEDUPERANGE, 0)", "inspect_fideduperange", "ioctl", "FIDEDUPERANGE"),
@@ -145,12 +145,12 @@ fn doors_for_all_and_sundry_count_where_a_copy_goes_through() {
         ),
     ] {
         let json = report(program(call, name));
-        assert_eq!((how(&json, 0, door), marks(&json, door)), ("strong".into(), json!([mark])));
+        assert_eq!((how(&json, 0, hook), marks(&json, hook)), ("strong".into(), json!([mark])));
         let line = json["text"].as_str().unwrap();
         assert_eq!(json["verdict"], "sees");
-        assert!(line.ends_with(&format!(": {door} ({mark})")), "{line}");
+        assert!(line.ends_with(&format!(": {hook} ({mark})")), "{line}");
     }
-    for (call, name, door) in [
+    for (call, name, hook) in [
         ("ioctl(1, TIOCGWINSZ, 0)", "inspect_window", "ioctl"),
         ("syscall(SYS_gettid)", "inspect_gettid", "syscall"),
         #[cfg(target_arch = "x86_64")] // mov $326, %r15d: no argument
@@ -161,8 +161,8 @@ fn doors_for_all_and_sundry_count_where_a_copy_goes_through() {
         ),
     ] {
         let json = report(program(call, name));
-        assert_eq!((how(&json, 0, door), marks(&json, door)), ("strong".into(), json!([])));
-        assert_eq!(json["verdict"], "no door");
+        assert_eq!((how(&json, 0, hook), marks(&json, hook)), ("strong".into(), json!([])));
+        assert_eq!(json["verdict"], "no hook");
     }
     assert!(
         text(program("syscall(SYS_gettid)", "inspect_gettid"))
@@ -171,7 +171,7 @@ fn doors_for_all_and_sundry_count_where_a_copy_goes_through() {
 }
 
 #[test]
-fn sendfile_is_a_door_under_both_names() {
+fn sendfile_is_a_hook_under_both_names() {
     for (name, words) in [("sendfile", &[][..]), ("sendfile64", &["-D_FILE_OFFSET_BITS=64"])] {
         let source = "#include <sys/sendfile.h>
             int main(void) { return sendfile(1, 0, 0, 1) == 0; }";
@@ -209,8 +209,8 @@ fn a_copy_by_instruction_is_named() {
 }
 
 #[test]
-fn a_copy_by_instruction_beside_a_door_is_a_part() {
-    let test = "cli::inspect::a_copy_by_instruction_beside_a_door_is_a_part";
+fn a_copy_by_instruction_beside_a_hook_is_a_part() {
+    let test = "cli::inspect::a_copy_by_instruction_beside_a_hook_is_a_part";
     if !cfg!(target_arch = "x86_64") {
         return skip(test, "the assembly is x86-64's");
     }
@@ -504,7 +504,7 @@ fn a_copy_by_a_library_of_a_library_is_found() {
     let json = report(&program);
     let by = scratch.file("libouter.so");
     assert_eq!(json["missing"], json!([{"name": "libinner.so", "by": by}]));
-    assert_eq!(json["verdict"], "no door");
+    assert_eq!(json["verdict"], "no hook");
     let found = inspect(["--format".as_ref(), "json".as_ref(), program.as_os_str()])
         .env("LD_LIBRARY_PATH", scratch.path())
         .ok();
@@ -544,7 +544,7 @@ fn the_libraries_are_those_of_the_dynamic_linker() {
 
 /// Another shim that is preloaded gets the calls before the library does.
 #[test]
-fn who_has_a_door_itself_is_told() {
+fn who_has_a_hook_itself_is_told() {
     let shim = compile("shims/launcher_shim.c", "launcher_shim.so", &["-shared", "-fPIC"]);
     let program = strong();
     let words = ["--format".as_ref(), "json".as_ref(), program.as_os_str()];
@@ -583,7 +583,7 @@ fn programs_as_they_are() {
         assert!(json["notes"].to_string().contains("dlopen"), "{json:#}");
     }
     let json = report("true");
-    assert_eq!(json["verdict"], "no door");
+    assert_eq!(json["verdict"], "no hook");
 }
 
 // Statuses, and files that are none.

@@ -724,12 +724,12 @@ fn run_is_quiet() {
     assert_eq!(logged(&output), 1, "unless told otherwise: {output:#?}");
 }
 
-/// Who turned the log off, or did not watch the door through which a program copies, must not be
+/// Who turned the log off, or did not watch the hook through which a program copies, must not be
 /// told that it never copied.
 #[test]
 fn what_was_not_watched_is_not_denied() {
     let files = Files::new();
-    for options in ["--log=off", "--doors=syscall"] {
+    for options in ["--log=off", "--hooks=syscall"] {
         let output = trace([options]).args(files.cp()).ok();
         assert!(!output.stderr.contains("never called copy_file_range"), "{options}: {output:#?}");
     }
@@ -820,10 +820,10 @@ fn json_lines_have_every_key_in_order() {
     let files = Files::new();
     let log = files.scratch.file("log");
     let to = OsString::from_vec([files.to.as_os_str().as_bytes(), b"\xff\"\n"].concat());
-    let words = |door: &str| [copier().into(), door.into(), files.from.clone().into(), to.clone()];
-    for door in ["copy", "syscall"] {
+    let words = |hook: &str| [copier().into(), hook.into(), files.from.clone().into(), to.clone()];
+    for hook in ["copy", "syscall"] {
         let run = trace(["--format", "json", "--log", "trace", "-o"]).args([&log]);
-        run.args(words(door)).ok();
+        run.args(words(hook)).ok();
     }
     let log = fs::read_to_string(&log).unwrap();
     let mut calls = Vec::new();
@@ -846,8 +846,8 @@ fn json_lines_have_every_key_in_order() {
         }
     }
     assert_eq!(calls.len(), 2, "{log}");
-    for (call, door) in calls.iter().zip(["copy_file_range", "syscall"]) {
-        assert_eq!(call["door"], door);
+    for (call, hook) in calls.iter().zip(["copy_file_range", "syscall"]) {
+        assert_eq!(call["hook"], hook);
         assert_eq!(call["ret"], 5000);
         assert_eq!(call["method"], "kernel");
         assert_eq!(call["comm"], "launcher_copy");

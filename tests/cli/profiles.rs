@@ -283,15 +283,15 @@ fn more_faults_than_there_can_be_are_refused() {
     );
 }
 
-/// Faults at doors that are not watched would be refused as the user's.
+/// Faults at hooks that are not watched would be refused as the user's.
 #[test]
-fn a_profile_is_about_the_doors_that_are_watched() {
-    let words = ["--profile", "nfs", "--doors", "copy_file_range"];
+fn a_profile_is_about_the_hooks_that_are_watched() {
+    let words = ["--profile", "nfs", "--hooks", "copy_file_range"];
     let told = told("CFR_INJECT", &words, &[]);
-    assert_eq!(told, "short=4M:path=*:door=copy_file_range,syscall");
-    let output = cfr(["run", "--profile", "nfs", "--doors", "sendfile", "echo", "ran"]);
+    assert_eq!(told, "short=4M:path=*:hook=copy_file_range,syscall");
+    let output = cfr(["run", "--profile", "nfs", "--hooks", "sendfile", "echo", "ran"]);
     assert_eq!((output.status, output.stdout.as_str()), (Some(125), ""));
-    assert!(output.stderr.contains("nfs does nothing at the doors"), "{}", output.stderr);
+    assert!(output.stderr.contains("nfs does nothing at the hooks"), "{}", output.stderr);
 }
 
 /// The errors by which programs tell a missing call from files that cannot be copied.
@@ -467,10 +467,10 @@ fn node_asks_for_ever_where_there_is_nothing() {
     if !version.is_some_and(|version| version.starts_with("v20.")) {
         return skip(TEST, "there is no Node.js 20");
     }
-    let end = "error=ENOSPC:door=syscall:when=1001";
+    let end = "error=ENOSPC:hook=syscall:when=1001";
     let copied = copy(&["--profile", "procfs", "--inject", end], &["node", "-e", NODE]);
     let zeros =
-        copied.calls.iter().filter(|line| line["door"] == "syscall" && line["ret"] == 0).count();
+        copied.calls.iter().filter(|line| line["hook"] == "syscall" && line["ret"] == 0).count();
     assert_eq!((zeros, copied.output.status), (1000, Some(1)), "{:?}", copied.output);
 }
 

@@ -49,7 +49,7 @@ fn complete(events: &[Value]) -> Vec<&Value> {
 fn line(changes: Value) -> String {
     let mut line = json!({
         "time": "2026-11-25T01:24:40.904838Z", "pid": 42, "tid": 42, "comm": "cp",
-        "call": "copy_file_range", "door": "copy_file_range", "request": null,
+        "call": "copy_file_range", "hook": "copy_file_range", "request": null,
         "fd_in": 3, "path_in": "/a", "off_in": null, "off_in_after": null,
         "fd_out": 4, "path_out": "/b", "off_out": null, "off_out_after": null,
         "len": 4096, "flags": 0, "flag_names": [], "ret": 4096, "errno": 0, "error": null,
@@ -113,7 +113,7 @@ fn assert_sums(report: &Value, log: &str) {
     assert_eq!(Some(&sums_of(report)), sums_by(log, |_| String::new()).get(""));
     for (table, log_keys, row_keys) in [
         ("methods", &["method"][..], &["method"][..]),
-        ("doors", &["door", "request"], &["door", "request"]),
+        ("hooks", &["hook", "request"], &["hook", "request"]),
         ("programs", &["comm"], &["comm"]),
         ("pairs", &["path_in", "path_out"], &["source", "target"]),
     ] {
@@ -170,7 +170,7 @@ fn a_real_log() {
     let log = scratch.file("log");
     let script = "cp a b; cp c d; \"$0\" 0 a e; ! \"$0\" copy a f";
     Run::bare(launcher())
-        .args(["trace", "--dialect", "linux-5.19", "--doors", "copy_file_range,syscall"])
+        .args(["trace", "--dialect", "linux-5.19", "--hooks", "copy_file_range,syscall"])
         .args(["--log", "debug", "--format", "json", "-o"])
         .args([log.as_os_str(), "sh".as_ref(), "-c".as_ref(), script.as_ref()])
         .args([&own_wrapper])
@@ -206,15 +206,15 @@ fn a_real_log() {
 // What a log may hold.
 
 #[test]
-fn doors_and_requests() {
+fn hooks_and_requests() {
     let ioctl = |request: &str, changes: Value| {
-        let mut keys = json!({"call": "ioctl", "door": "ioctl", "request": request,
+        let mut keys = json!({"call": "ioctl", "hook": "ioctl", "request": request,
                               "method": "reflink", "ret": 0});
         keys.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
         line(keys)
     };
     let dedupe = |place: u32, changes: Value| {
-        let mut keys = json!({"target": place, "targets": 3, "method": "dedup", "status": 0,
+        let mut keys = json!({"target": place, "targets": 3, "method": "dedupe", "status": 0,
                               "path_out": format!("/t{place}"), "duration_ns": 7_000});
         keys.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
         ioctl("FIDEDUPERANGE", keys)
@@ -222,8 +222,8 @@ fn doors_and_requests() {
     let log = [
         line(json!({"shared": false})),
         line(json!({"ret": 0, "bytes": 0})),
-        line(json!({"call": "sendfile", "door": "sendfile64", "flags": null, "injected": true})),
-        line(json!({"door": "syscall", "ret": -1, "errno": 512, "bytes": 0})),
+        line(json!({"call": "sendfile", "hook": "sendfile64", "flags": null, "injected": true})),
+        line(json!({"hook": "syscall", "ret": -1, "errno": 512, "bytes": 0})),
         ioctl("FICLONE", json!({"off_in": null, "off_out": null, "len": null, "shared": true})),
         ioctl("FICLONERANGE", json!({"len": 0, "shared": true})),
         dedupe(1, json!({})),
@@ -235,13 +235,13 @@ fn doors_and_requests() {
     assert_eq!(sums_of(&report), [9, 5 * 4096, 2, 6 * 1_000 + 7_000]);
     let facts = ["zero", "differ", "injected", "shared", "not_shared", "processes"];
     assert_eq!(facts.map(|fact| report[fact].as_u64().unwrap()), [1, 1, 1, 2, 1, 1]);
-    let doors = rows(&report["doors"], |row| names(row, ["door", "request"]));
-    let door = |name: &str| doors.get(name).unwrap_or_else(|| panic!("{name}: {doors:?}"));
-    assert_eq!(door("\"copy_file_range\" null"), &[2, 4096, 0, 2_000]);
-    assert_eq!(door("\"sendfile64\" null"), &[1, 4096, 0, 1_000]);
-    assert_eq!(door("\"syscall\" null"), &[1, 0, 1, 1_000]);
-    assert_eq!(door("\"ioctl\" \"FICLONE\""), &[1, 4096, 0, 1_000]);
-    assert_eq!(door("\"ioctl\" \"FIDEDUPERANGE\""), &[3, 4096, 1, 7_000]);
+    let hooks = rows(&report["hooks"], |row| names(row, ["hook", "request"]));
+    let hook = |name: &str| hooks.get(name).unwrap_or_else(|| panic!("{name}: {hooks:?}"));
+    assert_eq!(hook("\"copy_file_range\" null"), &[2, 4096, 0, 2_000]);
+    assert_eq!(hook("\"sendfile64\" null"), &[1, 4096, 0, 1_000]);
+    assert_eq!(hook("\"syscall\" null"), &[1, 0, 1, 1_000]);
+    assert_eq!(hook("\"ioctl\" \"FICLONE\""), &[1, 4096, 0, 1_000]);
+    assert_eq!(hook("\"ioctl\" \"FIDEDUPERANGE\""), &[3, 4096, 1, 7_000]);
     let failures = report["failures"].as_array().unwrap();
     let errors: Vec<_> = failures.iter().map(|failure| &failure["error"]).collect();
     assert_eq!(errors, ["EINVAL", "errno 512"]);
@@ -254,7 +254,7 @@ fn doors_and_requests() {
     assert_eq!(of("ioctl FICLONE")["args"]["len"], Value::Null);
     assert_eq!(of("ioctl FICLONE")["args"]["shared"], true);
     assert_eq!(of("sendfile64")["args"]["injected"], true);
-    assert_eq!(of("ioctl FIDEDUPERANGE")["cat"], "dedup");
+    assert_eq!(of("ioctl FIDEDUPERANGE")["cat"], "dedupe");
 }
 
 /// Logs of versions that did not write these keys: what was copied is what was returned.
@@ -281,7 +281,7 @@ fn an_old_log() {
 /// A later version may say more.
 #[test]
 fn keys_that_nobody_knows() {
-    let log = line(json!({"method": "teleport", "door": "splice", "new": {"deep": [1, "x"]}}));
+    let log = line(json!({"method": "teleport", "hook": "splice", "new": {"deep": [1, "x"]}}));
     let report = summary(&log);
     assert_eq!(report["methods"]["rows"][0]["method"], "teleport");
     assert_eq!(report["foreign"]["count"], 0);
@@ -342,7 +342,7 @@ fn lines_that_are_none_of_a_log() {
     corners.push(replaced("\"/a\"", b"\"/\\ud800\""));
     corners.push(replaced("\"pid\":42", b"\"pid\":42,\"pid\":42"));
     corners.push(replaced("\"ret\":4096", b"\"ret\":1e999"));
-    for key in ["time", "pid", "door", "ret", "method", "duration_ns"] {
+    for key in ["time", "pid", "hook", "ret", "method", "duration_ns"] {
         corners.push(without(key));
         corners.push(with(key, json!([])));
         corners.push(with(key, json!({"a": 1})));
@@ -838,7 +838,7 @@ fn nothing_is_left_by_a_signal() {
 fn names_are_shown_harmless() {
     let evil = "\u{1b}[31m\n\u{9b}2J\u{7f}\r\u{202e}\u{2028}\u{0}e9";
     let mut keys = json!({"ret": -1, "errno": 5});
-    for key in ["comm", "door", "request", "path_in", "path_out", "error", "method", "rule", "why"]
+    for key in ["comm", "hook", "request", "path_in", "path_out", "error", "method", "rule", "why"]
     {
         keys[key] = format!("{key}{evil}").into();
     }

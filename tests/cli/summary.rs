@@ -88,13 +88,13 @@ fn assert_agrees(summary: &Value, log: &[Value]) {
         let expected = json!({ "calls": of_it.len(), "bytes": sum(&of_it, "bytes") });
         assert_eq!(*counted, expected, "{method}");
     }
-    let doors = summary["doors"].as_object().unwrap().clone();
-    let used: BTreeMap<_, _> = doors
+    let hooks = summary["hooks"].as_object().unwrap().clone();
+    let used: BTreeMap<_, _> = hooks
         .into_iter()
-        .map(|(door, count)| (door, count.as_u64().unwrap()))
+        .map(|(hook, count)| (hook, count.as_u64().unwrap()))
         .filter(|(_, count)| *count > 0)
         .collect();
-    assert_eq!(used, tally(&first, "door"));
+    assert_eq!(used, tally(&first, "hook"));
     assert_eq!(summary["errors"], json!(tally(&all, "error")));
     let count = |is_it: &dyn Fn(&Value) -> bool| log.iter().filter(|call| is_it(call)).count();
     let at_end =
@@ -129,7 +129,7 @@ fn assert_latency(summary: &Value, calls: &[&Value]) {
         assert_eq!(kept["duration_ns"], call["duration_ns"]);
         // Which of two that took equally long comes first is open.
         let same = |call: &&&Value| kept["duration_ns"] == call["duration_ns"];
-        let keys = ["pid", "door", "bytes", "error", "method", "path_in", "path_out"];
+        let keys = ["pid", "hook", "bytes", "error", "method", "path_in", "path_out"];
         let is_it = |call: &&Value| keys.iter().all(|key| kept[key] == call[key]);
         assert!(slow.iter().filter(same).any(is_it), "{kept:#}");
     }
@@ -203,7 +203,7 @@ fn what_a_log_of_the_same_run_says() {
         \x20   except OSError: pass\nEND";
     let summary = agrees(scratch.path(), &[], script);
     assert!(number(&summary["errors"], "EBADF") >= 6, "{summary:#}");
-    assert!(number(&summary["doors"], "ioctl") == 2, "{summary:#}");
+    assert!(number(&summary["hooks"], "ioctl") == 2, "{summary:#}");
 }
 
 /// Reflinks, dedupes of several targets, and proof of sharing.
@@ -224,7 +224,7 @@ fn what_only_some_filesystems_do() {
             fcntl.ioctl(os.open('a', os.O_RDONLY), 0xc0189436, bytearray(request))\nEND";
         let summary = agrees(scratch.path(), &["--shared", "yes"], script);
         assert_eq!(summary["methods"]["reflink"]["calls"], 1, "{name} {summary:#}");
-        assert_eq!(summary["methods"]["dedup"], json!({ "calls": 1, "bytes": 65536 }), "{name}");
+        assert_eq!(summary["methods"]["dedupe"], json!({ "calls": 1, "bytes": 65536 }), "{name}");
         assert_eq!(summary["differing"], 1, "{name} {summary:#}");
         assert!(number(&summary, "shared") >= 2, "{name} {summary:#}");
     }
@@ -371,12 +371,12 @@ fn the_table() {
     for start in [
         "cfr:   method               calls         bytes  share",
         "cfr:     kernel ",
-        "cfr:   door                 calls",
+        "cfr:   hook                 calls",
         "cfr:     copy_file_range         2",
         "cfr:   result               calls",
         "cfr:     end of file            1",
         "cfr:   time of a call           p50         p90         p99         max",
-        "cfr:   slowest calls              result  door             method    process  files",
+        "cfr:   slowest calls              result  hook             method    process  files",
         "cfr:   busiest files     share     calls  errors         time  files",
         "cfr:         976.56 KiB   100%         ",
     ] {

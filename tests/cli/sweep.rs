@@ -55,7 +55,7 @@ fn object(output: &Output) -> Value {
     serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:#?}"))
 }
 
-/// The outcome of each fault, at each position of its only door: `passed*3 wrong` is three alike, and
+/// The outcome of each fault, at each position of its only hook: `passed*3 wrong` is three alike, and
 /// another. What is bad is in capitals.
 fn matrix(report: &Value) -> BTreeMap<String, Vec<String>> {
     let mut matrix: BTreeMap<_, Vec<String>> = BTreeMap::new();
@@ -63,18 +63,18 @@ fn matrix(report: &Value) -> BTreeMap<String, Vec<String>> {
         let outcome = point["outcome"].as_str().unwrap();
         let shown = if point["bad"] == true { outcome.to_uppercase() } else { outcome.to_owned() };
         let fault = point["fault"].as_str().unwrap();
-        let door = point["door"].as_str().unwrap();
-        matrix.entry(format!("{fault} {door}")).or_default().push(shown);
+        let hook = point["hook"].as_str().unwrap();
+        matrix.entry(format!("{fault} {hook}")).or_default().push(shown);
     }
     matrix
 }
 
 /// The rows of these faults are all of this outcome.
 #[track_caller]
-fn assert_rows(matrix: &BTreeMap<String, Vec<String>>, door: &str, rows: &[(&str, &str)]) {
+fn assert_rows(matrix: &BTreeMap<String, Vec<String>>, hook: &str, rows: &[(&str, &str)]) {
     for (faults, outcomes) in rows {
         for fault in faults.split(' ') {
-            let row = matrix.get(&format!("{fault} {door}")).unwrap_or_else(|| panic!("{fault}"));
+            let row = matrix.get(&format!("{fault} {hook}")).unwrap_or_else(|| panic!("{fault}"));
             let outcomes: Vec<_> = outcomes.split(' ').collect();
             assert!(
                 row == &outcomes || outcomes.len() == 1 && row.iter().all(|one| one == outcomes[0]),
@@ -98,7 +98,7 @@ fn a_program_that_handles_all() {
     assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""));
     let rows = [(FALLBACKS, "passed"), (PARTS, "passed"), (ENDS, "failed"), ("EINTR", "passed")];
     assert_rows(&matrix(&report), "copy_file_range", &rows);
-    assert_eq!(report["baseline"]["doors"][0]["calls"], 4);
+    assert_eq!(report["baseline"]["hooks"][0]["calls"], 4);
     // First, second, last and all; EINTR, EAGAIN and short=1 not at every call.
     assert_eq!(report["points"].as_array().unwrap().len(), 21 * 4 - 3);
     assert_eq!(report["outcomes"]["passed"], 38);
@@ -265,33 +265,33 @@ fn rusts_standard_library() {
     }
 }
 
-/// Other doors, and several processes that copy different numbers of times.
+/// Other hooks, and several processes that copy different numbers of times.
 #[test]
-fn doors_and_processes() {
+fn hooks_and_processes() {
     let scratch = scratch();
     if find_program("python3").is_none() {
-        return skip("cli::sweep::doors_and_processes", "python3 is not installed");
+        return skip("cli::sweep::hooks_and_processes", "python3 is not installed");
     }
     let send = "import os; s, t = os.open('a', 0), os.open('b', os.O_WRONLY | os.O_CREAT); [os.sendfile(t, s, None, 5000) for _ in range(4)]";
     let script = format!("python3 -c \"{send}\"; cat a > c; {} careful", swept().display());
     let options = fresh(&scratch, &["--list"]);
     let list = object(&sweep(&scratch, &options, ["sh", "-c", &script]).output());
-    let doors = &list["baseline"]["doors"];
+    let hooks = &list["baseline"]["hooks"];
     let calls = |name: &str| {
-        let mut doors = doors
+        let mut hooks = hooks
             .as_array()
             .unwrap()
             .iter()
-            .filter(|door| door["door"].as_str().unwrap().trim_end_matches("64") == name);
-        doors.next().unwrap_or_else(|| panic!("{name}: {doors:?}"))["calls"].as_u64().unwrap()
+            .filter(|hook| hook["hook"].as_str().unwrap().trim_end_matches("64") == name);
+        hooks.next().unwrap_or_else(|| panic!("{name}: {hooks:?}"))["calls"].as_u64().unwrap()
     };
-    assert_eq!((calls("sendfile"), calls("copy_file_range")), (4, 4), "{doors:#}");
+    assert_eq!((calls("sendfile"), calls("copy_file_range")), (4, 4), "{hooks:#}");
     let points = list["points"].as_array().unwrap();
     let last = points.iter().find(|point| {
         point["fault"] == "ESPIPE" && point["position"] == "last" && point["call"] == 4
     });
-    let door = last.unwrap()["door"].as_str().unwrap();
-    assert_eq!(last.unwrap()["inject"], format!("error=ESPIPE:door={door}:when=4"));
+    let hook = last.unwrap()["hook"].as_str().unwrap();
+    assert_eq!(last.unwrap()["inject"], format!("error=ESPIPE:hook={hook}:when=4"));
     assert!(last.unwrap()["outcome"].is_null(), "nothing was tried");
 }
 
@@ -397,11 +397,11 @@ fn settings_pass_through() {
     assert!(again.starts_with("cfr run --backend emulate --inject error=EIO:"), "{again}");
     assert!(output.stderr.starts_with("cfr: CFR_INJECT is left out: "), "{}", output.stderr);
     assert!(!scratch.file("log").exists(), "a log of hundreds of runs");
-    // Faults at doors that are not watched could hit nothing.
-    let options = fresh(&scratch, &["--doors", "ioctl"]);
+    // Faults at hooks that are not watched could hit nothing.
+    let options = fresh(&scratch, &["--hooks", "ioctl"]);
     let output = sweep(&scratch, &options, [swept()]).output();
     assert_eq!(output.status, Some(125));
-    assert!(output.stderr.contains("watched door (--doors)"), "{}", output.stderr);
+    assert!(output.stderr.contains("watched hook (--hooks)"), "{}", output.stderr);
 }
 
 // What it says.
@@ -424,7 +424,7 @@ fn a_table_for_eyes() {
     assert_eq!(lines[..5], table);
     assert!(lines[5].starts_with("7 points in ") && lines[5].ends_with("; 3 bad, in capitals"));
     let again = format!(
-        "    cfr run --inject short=1:door=copy_file_range:when=2 -- {} assumes",
+        "    cfr run --inject short=1:hook=copy_file_range:when=2 -- {} assumes",
         program.display()
     );
     let at = lines.iter().position(|line| *line == again).expect("a command line");
@@ -439,11 +439,11 @@ fn a_table_for_eyes() {
     assert_eq!(output.status, Some(0));
     // The points alone.
     let output = sweep(&scratch, &["--faults", "EIO,EINTR", "--list"], words).output();
-    let door = "door=copy_file_range";
+    let hook = "hook=copy_file_range";
     let expected = format!(
-        "error=EIO:{door}:when=1\nerror=EIO:{door}:when=2\nerror=EIO:{door}:when=4\nerror=EIO:{door}\n\
-         error=EINTR:signal=SIGURG:{door}:when=1\nerror=EINTR:signal=SIGURG:{door}:when=2\n\
-         error=EINTR:signal=SIGURG:{door}:when=4\n"
+        "error=EIO:{hook}:when=1\nerror=EIO:{hook}:when=2\nerror=EIO:{hook}:when=4\nerror=EIO:{hook}\n\
+         error=EINTR:signal=SIGURG:{hook}:when=1\nerror=EINTR:signal=SIGURG:{hook}:when=2\n\
+         error=EINTR:signal=SIGURG:{hook}:when=4\n"
     );
     assert_eq!(output.stdout, expected);
 }

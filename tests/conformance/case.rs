@@ -75,11 +75,11 @@ pub fn run(driver: &Path, row: &Row, under: Under, place: &Place<'_>) -> Ending 
     let (here, other) = (Scratch::below(place.point), Scratch::below(other));
     let run = Run::bare(driver);
     let preloaded = |run: Run, dialect| {
-        // The cases' own preparations go through other doors.
+        // The cases' own preparations go through other hooks.
         run.env("LD_PRELOAD", library())
             .env("CFR_DIALECT", dialect)
             .env("CFR_LOG_FORMAT", "json")
-            .env("CFR_DOORS", "copy_file_range,syscall")
+            .env("CFR_HOOKS", "copy_file_range,syscall")
     };
     let mut run = match under {
         Under::Kernel => run,
@@ -91,8 +91,8 @@ pub fn run(driver: &Path, row: &Row, under: Under, place: &Place<'_>) -> Ending 
             run = run.env(variable, value);
         }
     }
-    // Both doors come to their turn.
-    let door = if matches!(place.name, "xfs" | "tmpfs") { "syscall" } else { "copy_file_range" };
+    // Both hooks come to their turn.
+    let hook = if matches!(place.name, "xfs" | "tmpfs") { "syscall" } else { "copy_file_range" };
     let words = row
         .words
         .iter()
@@ -104,7 +104,7 @@ pub fn run(driver: &Path, row: &Row, under: Under, place: &Place<'_>) -> Ending 
             _ => format!("{key}={value}"),
         });
     let output =
-        run.args([here.path(), other.path()]).args(words).args([format!("door={door}")]).output();
+        run.args([here.path(), other.path()]).args(words).args([format!("hook={hook}")]).output();
     if row.words.contains_key("swap") {
         // The driver has done so, unless it died: a filesystem that is swapped to never goes away.
         swap_off(&[here.file("in"), here.file("out"), other.file("out")]);

@@ -122,18 +122,18 @@ fn a_program_with_a_wrapper_of_its_own() {
     let filesystems = Filesystems::mount("docs::examples::a_program_with_a_wrapper_of_its_own");
     for (name, place) in filesystems.iter() {
         let shares = matches!(name, "xfs" | "btrfs");
-        for flag in ["copy", "reflink", "dedup", "0"] {
+        for flag in ["copy", "reflink", "dedupe", "0"] {
             let scratch = Scratch::below(place);
             let source = scratch.random("source", 1 << 20);
             let target = scratch.file("target");
             let content = fs::read(&source).unwrap();
-            if flag == "dedup" {
+            if flag == "dedupe" {
                 fs::write(&target, &content).unwrap();
             }
             let bare = Run::bare(&program).args([flag.as_ref(), source.as_path(), &target]);
             let takes_flags = bare.output().status == Some(0);
             assert_eq!(takes_flags, flag == "0", "{name} {flag}: no kernel takes flags");
-            let _ = flag == "dedup" || fs::remove_file(&target).is_ok();
+            let _ = flag == "dedupe" || fs::remove_file(&target).is_ok();
             let output =
                 Run::preloaded(&program).args([flag.as_ref(), source.as_path(), &target]).output();
             let had = shares || matches!(flag, "copy" | "0");
@@ -142,9 +142,9 @@ fn a_program_with_a_wrapper_of_its_own() {
                 ("copy", _) if matches!(name, "ext4" | "tmpfs") => "kernel",
                 ("copy", _) => "emulated",
                 ("reflink", true) => "reflink",
-                ("dedup", true) => "dedup",
+                ("dedupe", true) => "dedupe",
                 ("reflink", false) => "kernel, rule cannot-reflink",
-                ("dedup", false) => "kernel, rule cannot-dedup",
+                ("dedupe", false) => "kernel, rule cannot-dedupe",
                 _ => "kernel",
             };
             let calls = output.calls();
@@ -161,6 +161,6 @@ fn a_program_with_a_wrapper_of_its_own() {
 
 fn assert_refused(target: &Path, flag: &str, content: &[u8]) {
     let left = fs::read(target).unwrap();
-    let expected = if flag == "dedup" { content } else { &[] };
+    let expected = if flag == "dedupe" { content } else { &[] };
     assert!(left == expected, "{flag}: something was written");
 }

@@ -87,7 +87,7 @@ const HOLED: &str = "holed";
 /// What stands above the programs.
 const ABOVE: &str = "# Programs\n\n\
     What programs in use make of each answer that a copy may get. Made by `cfr sweep` itself, which runs the\n\
-    program once for each fault at the first, the second and the last call through each door, and at every call\n\
+    program once for each fault at the first, the second and the last call through each hook, and at every call\n\
     (`UPDATE=1 cargo test docs`); the tests run all of it again, and hold these versions of the programs to it.\n\
     The file `a` has 1 MiB and is on tmpfs, where the kernel copies and has no reflinks; `cmp a b` says whether the\n\
     copy is right.\n\n\
@@ -97,13 +97,13 @@ const ABOVE: &str = "# Programs\n\n\
     * **WRONG**: it said that it had succeeded, and the copy is not right.\n\
     * **HUNG**: it did not come to an end. **CRASHED**: a signal ended it.\n\
     * `missed`: it took another way, and no call met the fault.\n\
-    * `-`: the door does not answer so, or there is no such call.\n\n\
+    * `-`: the hook does not answer so, or there is no such call.\n\n\
     `short=1` and `short=50%` copy for real, but no more than one byte or half of what is left; with `signal` a\n\
     SIGURG comes and the copy ends early for it. These are answers that every program must expect. `zero` is 0\n\
     before the end of the file, as kernels have answered for files of procfs (see the profile\n\
     [`procfs`](profiles.md#procfs)): who takes it for the end has lost the rest. The second call of most of them\n\
     looks for the end when all is copied: there a `zero` is right, and an error comes too late to harm the copy.\n\
-    `every` is every call through that door, while the others answer as they do.\n";
+    `every` is every call through that hook, while the others answer as they do.\n";
 
 /// The page: the sections of programs that are here in the version that it tells of are swept anew; with
 /// `UPDATE=1` those of any version.
@@ -210,29 +210,29 @@ fn section(program: &Program, version: &str, scratch: &Scratch) -> String {
         .map(|word| if word.contains(' ') { format!("\"{word}\"") } else { (*word).to_owned() });
     let command = quoted.collect::<Vec<_>>().join(" ").replace('\n', "\n    ");
     let mut text = format!("{}\n\n{version}\n\n    {command}\n\n{}\n", program.name, program.about);
-    let doors = report["baseline"]["doors"].as_array().unwrap().iter().map(|door| {
-        let calls = door["calls"].as_u64().unwrap();
+    let hooks = report["baseline"]["hooks"].as_array().unwrap().iter().map(|hook| {
+        let calls = hook["calls"].as_u64().unwrap();
         format!(
             "{calls} call{} of {}",
             if calls == 1 { "" } else { "s" },
-            door["door"].as_str().unwrap()
+            hook["hook"].as_str().unwrap()
         )
     });
-    let _ = write!(text, "Without a fault: {}.\n\n", doors.collect::<Vec<_>>().join(", "));
+    let _ = write!(text, "Without a fault: {}.\n\n", hooks.collect::<Vec<_>>().join(", "));
     text.push_str(&table(&report));
     text
 }
 
-/// A row a fault, a column a door and position.
+/// A row a fault, a column a hook and position.
 fn table(report: &Value) -> String {
     let points = report["points"].as_array().unwrap();
     let word = |point: &Value, key: &str| point[key].as_str().unwrap().to_owned();
     let mut faults = Vec::new();
     let mut columns = Vec::new();
-    for door in report["baseline"]["doors"].as_array().unwrap() {
+    for hook in report["baseline"]["hooks"].as_array().unwrap() {
         for position in ["first", "second", "last", "every"] {
-            let column = (word(door, "door"), position.to_owned());
-            if points.iter().any(|point| (word(point, "door"), word(point, "position")) == column) {
+            let column = (word(hook, "hook"), position.to_owned());
+            if points.iter().any(|point| (word(point, "hook"), word(point, "position")) == column) {
                 columns.push(column);
             }
         }
@@ -244,16 +244,16 @@ fn table(report: &Value) -> String {
         }
     }
     let mut text = String::from("| |");
-    for (door, position) in &columns {
-        let _ = write!(text, " {door}, {position} |");
+    for (hook, position) in &columns {
+        let _ = write!(text, " {hook}, {position} |");
     }
     let _ = writeln!(text, "\n|---|{}", "---|".repeat(columns.len()));
     for fault in faults {
         let _ = write!(text, "| {fault} |");
-        for (door, position) in &columns {
+        for (hook, position) in &columns {
             let point = points.iter().find(|point| {
-                let place = [word(point, "fault"), word(point, "door"), word(point, "position")];
-                place.each_ref() == [&fault, door, position]
+                let place = [word(point, "fault"), word(point, "hook"), word(point, "position")];
+                place.each_ref() == [&fault, hook, position]
             });
             let outcome = match point {
                 Some(point) if point["bad"] == true => {
@@ -280,7 +280,7 @@ fn overview(sections: &[(&str, String)]) -> String {
     }
     faults.sort_by_key(|fault| !fault.starts_with('E'));
     let mut text = String::from(
-        "## All of them\n\nReflinks are left out here. Where several words stand, calls or doors differ: the sections below have them.\n\n| |",
+        "## All of them\n\nReflinks are left out here. Where several words stand, calls or hooks differ: the sections below have them.\n\n| |",
     );
     for (name, _) in sections {
         let _ = write!(text, " {name} |");

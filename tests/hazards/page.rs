@@ -102,14 +102,14 @@ fn page(tried: &[Tried<'_>]) -> String {
         let _ = write!(heading, " {name} |");
         rule.push_str("---|");
     }
-    let (doors, rows): (Vec<_>, Vec<_>) =
-        tried.iter().partition(|tried| matches!(tried.hazard.stage, Stage::Door(_)));
+    let (hooks, rows): (Vec<_>, Vec<_>) =
+        tried.iter().partition(|tried| matches!(tried.hazard.stage, Stage::Hook(_)));
     let _ = writeln!(text, "{heading}\n{rule}");
     for tried in rows {
         row(&mut text, tried, tried.hazard.does, &mut notes);
     }
-    let _ = writeln!(text, "\nThe same by other doors, the ioctls on btrfs:\n\n{heading}\n{rule}");
-    for tried in doors {
+    let _ = writeln!(text, "\nThe same by other hooks, the ioctls on btrfs:\n\n{heading}\n{rule}");
+    for tried in hooks {
         row(&mut text, tried, "the same", &mut notes);
     }
     text.push('\n');

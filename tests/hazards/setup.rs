@@ -93,9 +93,9 @@ impl Staged {
                 staged.with_library = Some(set_user_id(&source, &name, &scratch, Some(library()))?);
                 staged._scratch = Some(scratch);
             }
-            Stage::Door(door) => {
-                staged.environment.push(("DOOR", door));
-                if door.starts_with('F') {
+            Stage::Hook(hook) => {
+                staged.environment.push(("HOOK", hook));
+                if hook.starts_with('F') {
                     let point = filesystems.get("btrfs").ok_or("no btrfs to share blocks on")?;
                     point.clone_into(&mut staged.place);
                 }

@@ -64,8 +64,8 @@ pub enum Stage {
     Opened(&'static [&'static str]),
     /// The program is root's whoever starts it, is started by nobody, and linked with the library.
     SetUserId,
-    /// The program copies by another door; the ioctls where blocks can be shared.
-    Door(&'static str),
+    /// The program copies by another hook; the ioctls where blocks can be shared.
+    Hook(&'static str),
 }
 
 /// Modes in which a host does not end as when it is bare, and need not.
@@ -323,35 +323,35 @@ hazards! {
         "has a million descriptors, or as many as it may, and copies between the highest";
 }
 
-/// Hazards that are tried by each of the doors.
-const BY_EACH_DOOR: [&str; 5] =
+/// Hazards that are tried by each of the hooks.
+const BY_EACH_HOOK: [&str; 5] =
     ["closes_by_loop", "errno_kept", "signal_handler", "forks_from_threads", "many_threads"];
 
-/// The doors besides copy_file_range: their name, and whether the library logs what comes by it.
-const DOORS: [&str; 6] =
+/// The hooks besides copy_file_range: their name, and whether the library logs what comes by it.
+const HOOKS: [&str; 6] =
     ["syscall", "sendfile", "sendfile64", "FICLONE", "FICLONERANGE", "FIDEDUPERANGE"];
 
 /// Every hazard, in the page's order.
 pub fn hazards() -> Vec<Hazard> {
-    let mut by_door = Vec::new();
-    for door in DOORS {
+    let mut by_hook = Vec::new();
+    for hook in HOOKS {
         for mut hazard in rows() {
-            if !BY_EACH_DOOR.contains(&hazard.name.as_str()) {
+            if !BY_EACH_HOOK.contains(&hazard.name.as_str()) {
                 continue;
             }
-            hazard.name = format!("{} by {door}", hazard.name);
-            hazard.stage = Stage::Door(door);
+            hazard.name = format!("{} by {hook}", hazard.name);
+            hazard.stage = Stage::Hook(hook);
             // What goes to no regular file is no copy by sendfile, and the program makes no call to
             // deduplicate what it could not prepare.
             if hazard.name.starts_with("errno_kept")
-                && !["syscall", "FICLONE", "FICLONERANGE"].contains(&door)
+                && !["syscall", "FICLONE", "FICLONERANGE"].contains(&hook)
             {
                 (hazard.on_stderr, hazard.in_file) = (AtMost, AtMost);
             }
-            by_door.push(hazard);
+            by_hook.push(hazard);
         }
     }
     let mut hazards = rows();
-    hazards.extend(by_door);
+    hazards.extend(by_hook);
     hazards
 }

@@ -1,4 +1,4 @@
-//! The doors that only pass on, `ioctl`, `sendfile` and `sendfile64`: what they log, and that nobody else
+//! The hooks that only pass on, `ioctl`, `sendfile` and `sendfile64`: what they log, and that nobody else
 //! can tell that they are there.
 
 use cfr_testkit::{Filesystems, Run, Scratch, call, compile, find_program, library, parse, skip};
@@ -14,7 +14,7 @@ const KINDS: [&str; 4] = ["btrfs", "xfs", "ext4", "tmpfs"];
 const GROUPS: [&str; 6] = ["clone", "clone_range", "dedupe", "sendfile", "sendfile64", "others"];
 
 fn program() -> PathBuf {
-    compile("drivers/hooks.c", "doors", &[])
+    compile("drivers/hooks.c", "hooks", &[])
 }
 
 /// A place where one program runs again and again with the same paths.
@@ -82,7 +82,7 @@ fn as_text(line: &str) -> String {
     let (source, target) = (file("fd_in", "path_in"), file("fd_out", "path_out"));
     let unsigned = |name: &str| key(name).as_i64().unwrap().cast_unsigned();
     let request = key("request").as_str();
-    let mut text = format!("{}(", key("door").as_str().unwrap());
+    let mut text = format!("{}(", key("hook").as_str().unwrap());
     let by_targets = request == Some("FIDEDUPERANGE");
     let is_bad = key("off_in").is_string();
     let _ = match request {
@@ -147,8 +147,8 @@ fn as_text(line: &str) -> String {
         let _ = write!(text, ", target {target} of {count}");
     }
     text.push(')');
-    let doors = if request.is_some() { "ioctl" } else { "sendfile" };
-    assert_eq!(key("call"), doors, "{line}");
+    let hooks = if request.is_some() { "ioctl" } else { "sendfile" };
+    assert_eq!(key("call"), hooks, "{line}");
     assert_eq!(key("off_out_after"), &Value::Null, "{line}");
     assert!(request.is_none() || key("off_in_after").is_null(), "{line}");
     assert_eq!((key("flags"), key("flag_names")), (&json!(0), &json!([])), "{line}");
@@ -201,10 +201,10 @@ fn clones_tell_how_many_bytes_they_share() {
 }
 
 #[test]
-fn only_the_doors_that_are_watched_are_logged() {
+fn only_the_hooks_that_are_watched_are_logged() {
     let scratch = Scratch::new();
     let place = Place::new(scratch.path());
-    for (doors, seen) in [
+    for (hooks, seen) in [
         ("ioctl", &["clone", "clone_range", "dedupe"][..]),
         ("sendfile", &["sendfile"]),
         ("sendfile64", &["sendfile64"]),
@@ -213,10 +213,10 @@ fn only_the_doors_that_are_watched_are_logged() {
     ] {
         for group in GROUPS {
             let bare = place.run(Run::bare(program()), group);
-            let with = place.run(Run::preloaded(program()).env("CFR_DOORS", doors), group);
-            assert_eq!(with.stdout, bare.stdout, "{doors}");
+            let with = place.run(Run::preloaded(program()).env("CFR_HOOKS", hooks), group);
+            assert_eq!(with.stdout, bare.stdout, "{hooks}");
             let expected = if seen.contains(&group) { bare.expected() } else { Vec::new() };
-            assert_eq!(with.calls(), expected, "{doors}");
+            assert_eq!(with.calls(), expected, "{hooks}");
         }
     }
     for group in GROUPS {
@@ -226,7 +226,7 @@ fn only_the_doors_that_are_watched_are_logged() {
     }
 }
 
-/// A program that is linked with the library has one door watched, and it is none of these.
+/// A program that is linked with the library has one hook watched, and it is none of these.
 #[test]
 fn a_linked_program_is_not_watched_here() {
     let scratch = Scratch::new();
@@ -234,13 +234,13 @@ fn a_linked_program_is_not_watched_here() {
     let libraries = Scratch::new();
     std::os::unix::fs::symlink(library(), libraries.file("libcfr.so.0")).unwrap();
     let directory = format!("-L{}", library().parent().unwrap().display());
-    // The program names no function of ours but these doors.
+    // The program names no function of ours but these hooks.
     let linked =
-        compile("drivers/hooks.c", "doors_linked", &[&directory, "-Wl,--no-as-needed", "-lcfr"]);
+        compile("drivers/hooks.c", "hooks_linked", &[&directory, "-Wl,--no-as-needed", "-lcfr"]);
     let run = |watches: &str| {
         let run =
             Run::bare(&linked).env("LD_LIBRARY_PATH", libraries.path()).env("CFR_LOG", "info");
-        if watches.is_empty() { run } else { run.env("CFR_DOORS", watches) }
+        if watches.is_empty() { run } else { run.env("CFR_HOOKS", watches) }
     };
     for group in GROUPS {
         let bare = place.run(Run::bare(program()), group);
@@ -252,12 +252,12 @@ fn a_linked_program_is_not_watched_here() {
     }
 }
 
-/// Another library's constructor comes by these doors before ours has run.
+/// Another library's constructor comes by these hooks before ours has run.
 #[test]
 fn calls_before_our_constructor() {
     let scratch = Scratch::new();
     let place = Place::new(scratch.path());
-    let early = compile("drivers/hooks.c", "doors_early.so", &["-shared", "-fPIC", "-DEARLY"]);
+    let early = compile("drivers/hooks.c", "hooks_early.so", &["-shared", "-fPIC", "-DEARLY"]);
     let both = format!("{}:{}", library().display(), early.display());
     for group in GROUPS {
         let bare = place.run(Run::bare("true").env("LD_PRELOAD", &early), group);
@@ -265,7 +265,7 @@ fn calls_before_our_constructor() {
         let with = place.run(Run::bare("true").env("LD_PRELOAD", &both), group);
         assert_eq!(with.stdout, bare.stdout);
         assert_eq!(with.calls(), bare.expected());
-        let unwatched = Run::bare("true").env("LD_PRELOAD", &both).env("CFR_DOORS", "syscall");
+        let unwatched = Run::bare("true").env("LD_PRELOAD", &both).env("CFR_HOOKS", "syscall");
         let unwatched = place.run(unwatched, group);
         assert_eq!((unwatched.stdout, &*unwatched.log), (bare.stdout, ""));
     }
@@ -275,7 +275,7 @@ fn calls_before_our_constructor() {
 #[test]
 fn the_next_library() {
     let scratch = Scratch::new();
-    let next = compile("shims/next_hooks.c", "doors_next.so", &["-shared", "-fPIC"]);
+    let next = compile("shims/next_hooks.c", "hooks_next.so", &["-shared", "-fPIC"]);
     let preload = format!("{}:{}", library().display(), next.display());
     let place = Place::new(scratch.path());
     let told = |variables: &[(&str, &str)], preload: &str, group: &str| {
@@ -308,7 +308,7 @@ fn the_next_library() {
         };
         let expected: Vec<_> = bare.expected().iter().map(by_next).collect();
         assert_eq!(forwarded.calls(), expected, "{group}");
-        let unwatched = [("CFR_DOORS", "syscall")];
+        let unwatched = [("CFR_HOOKS", "syscall")];
         let (passed, seen) = told(&unwatched, &preload, group);
         assert_eq!((passed.stdout, passed.log), (bare.stdout.clone(), String::new()));
         assert_eq!(seen, all, "{group}");
@@ -323,7 +323,7 @@ fn the_next_library() {
 /// A pending cancellation does not act here.
 #[test]
 fn no_cancellation_points() {
-    let program = compile("drivers/hooks_cancelled.c", "doors_cancelled", &[]);
+    let program = compile("drivers/hooks_cancelled.c", "hooks_cancelled", &[]);
     for log in ["off", "info", "trace"] {
         let directory = Scratch::new();
         let output = Run::preloaded(&program)
@@ -338,7 +338,7 @@ fn no_cancellation_points() {
 /// Filters that answer for the calls that the library makes, or that the program makes, with an error.
 #[test]
 fn under_filters() {
-    let filtered = compile("drivers/filtered.c", "doors_filtered", &[]);
+    let filtered = compile("drivers/filtered.c", "hooks_filtered", &[]);
     let filesystems = Filesystems::mount("preload::hooks::under_filters");
     let Some(mounted) = filesystems.get("btrfs") else { return };
     let place = Place::new(mounted);
@@ -366,7 +366,7 @@ fn under_filters() {
 #[test]
 fn random_calls() {
     let filesystems = Filesystems::mount("preload::hooks::random_calls");
-    let program = compile("drivers/hooks_fuzzed.c", "doors_fuzzed", &[]);
+    let program = compile("drivers/hooks_fuzzed.c", "hooks_fuzzed", &[]);
     for (name, mounted) in filesystems.iter().filter(|(name, _)| KINDS.contains(name)) {
         for seed in ["1", "2", "3", "4"] {
             let run = |run: Run| {
@@ -396,7 +396,7 @@ fn random_calls() {
 #[test]
 fn structs_that_change_meanwhile() {
     let filesystems = Filesystems::mount("preload::hooks::structs_that_change_meanwhile");
-    let program = compile("drivers/hooks_fuzzed.c", "doors_fuzzed", &[]);
+    let program = compile("drivers/hooks_fuzzed.c", "hooks_fuzzed", &[]);
     let Some(mounted) = filesystems.get("btrfs") else { return };
     for format in ["text", "json"] {
         let directory = Scratch::below(mounted);
@@ -513,6 +513,6 @@ fn deduplicators() {
         let calls: Vec<_> = log.lines().filter_map(call).collect();
         let same = |call: &&String| call.contains("FIDEDUPERANGE") && call.contains("status=0}]}");
         assert!(calls.iter().filter(same).count() >= 2, "{name}: {log}");
-        assert!(calls.iter().any(|call| call.contains("(dedup")), "{name}: {log}");
+        assert!(calls.iter().any(|call| call.contains("(dedupe")), "{name}: {log}");
     }
 }

@@ -1,4 +1,4 @@
-//! Faults (`CFR_INJECT`): what a program gets at each door, what is left behind, and which calls are hit.
+//! Faults (`CFR_INJECT`): what a program gets at each hook, what is left behind, and which calls are hit.
 //! Copies that come short are held against the kernel's in `twins`.
 
 use cfr_testkit::{Filesystems, Output, Run, Scratch, compile, launcher};
@@ -67,7 +67,7 @@ const EVERY_CALL: &str =
 // What is done.
 
 #[test]
-fn an_error_at_every_door_copies_nothing() {
+fn an_error_at_every_hook_copies_nothing() {
     for backend in ["auto", "kernel", "emulate"] {
         let files = Files::new();
         let output = files.run("error=ENOSPC", EVERY_CALL).env("CFR_BACKEND", backend).ok();
@@ -175,7 +175,7 @@ fn short_by_blocks_where_blocks_are_shared() {
         assert_eq!(said[0], "reflink 8192 at 0 0 offsets 8192 8192", "{name}");
         files.assert_copied(8192);
         fs::write(&files.target, fs::read(&files.source).unwrap()).unwrap();
-        let said = files.said("short=9000:door=ioctl", "dedupe=65536 dedupe=4096");
+        let said = files.said("short=9000:hook=ioctl", "dedupe=65536 dedupe=4096");
         assert_eq!(
             said,
             [
@@ -322,12 +322,12 @@ fn calls_are_counted_on_each_target() {
     );
 }
 
-/// Only calls that door and path let through are counted.
+/// Only calls that hook and path let through are counted.
 #[test]
-fn doors_and_paths() {
+fn hooks_and_paths() {
     let files = Files::new();
     let said =
-        files.said("error=EIO:door=sendfile,syscall:when=2", "copy=1 send=1 copy=1 number=1");
+        files.said("error=EIO:hook=sendfile,syscall:when=2", "copy=1 send=1 copy=1 number=1");
     assert_eq!(said, ["copy 1 at 1 1", "send 1 at 2 2", "copy 1 at 3 3", "number EIO at 3 3"]);
     let hit = |glob: &str| {
         let said = files.said(&format!("error=EIO:path={glob}"), "copy=1 probe");

@@ -1,5 +1,5 @@
 //! What the kernel answers is what the host gets: results, errno, offsets, positions and bytes of
-//! calls that the kernel accepts and refuses, through both doors, on every filesystem.
+//! calls that the kernel accepts and refuses, through both hooks, on every filesystem.
 
 use cfr_testkit::{Filesystems, Run, Scratch, compile, skip};
 use std::path::Path;

@@ -25,11 +25,11 @@ impl Files {
         Files { from: scratch.random("a", SIZE), to: scratch.file("b"), scratch }
     }
 
-    /// The copier, preloaded, to make one call through each of these doors.
-    fn copier(&self, doors: &[&str]) -> Run {
+    /// The copier, preloaded, to make one call through each of these hooks.
+    fn copier(&self, hooks: &[&str]) -> Run {
         let mut run = Run::preloaded(copier());
-        for door in doors {
-            run = run.args([OsStr::new(door), self.from.as_os_str(), self.to.as_os_str()]);
+        for hook in hooks {
+            run = run.args([OsStr::new(hook), self.from.as_os_str(), self.to.as_os_str()]);
         }
         run
     }
@@ -57,16 +57,16 @@ fn copier() -> &'static Path {
     &PROGRAM
 }
 
-/// Through which doors whole copies were logged.
-fn doors(output: &Output) -> Vec<&'static str> {
+/// Through which hooks whole copies were logged.
+fn hooks(output: &Output) -> Vec<&'static str> {
     let calls = output.calls();
     let whole = calls.iter().filter(|call| call.ends_with(WHOLE));
-    let door = |call: &String| match call {
+    let hook = |call: &String| match call {
         call if call.starts_with("copy_file_range(") => "copy_file_range",
         call if call.starts_with("syscall(SYS_copy_file_range, ") => "syscall",
         call => panic!("{call}"),
     };
-    whole.map(door).collect()
+    whole.map(hook).collect()
 }
 
 /// The lines that are no calls.
@@ -93,7 +93,7 @@ fn an_unusable_value_is_warned_of_once_and_the_default_holds() {
     for setting in &TABLE {
         let value = unusable(setting);
         let output = files.copy_with(&[(setting.variable, OsStr::from_bytes(&value))]);
-        assert_eq!(doors(&output), ["copy_file_range"], "{}: {output:#?}", setting.variable);
+        assert_eq!(hooks(&output), ["copy_file_range"], "{}: {output:#?}", setting.variable);
         let warnings = others(&output);
         assert_eq!(warnings.len(), 1, "{}: {output:#?}", setting.variable);
         let shown = String::from_utf8_lossy(&value[..value.len().min(50)]);
@@ -122,7 +122,7 @@ fn every_unusable_value_has_its_own_warning() {
         let count = warnings.iter().filter(|line| line.starts_with(&begin)).count();
         assert_eq!(count, 1, "{begin}{output:#?}");
     }
-    assert_eq!(doors(&output), ["copy_file_range"]);
+    assert_eq!(hooks(&output), ["copy_file_range"]);
 }
 
 #[test]
@@ -136,12 +136,12 @@ fn each_process_that_copies_warns_and_no_other() {
         .env("CFR_PATHS", "sideways")
         .output();
     assert_eq!(output.status, Some(4));
-    assert_eq!(doors(&output).len(), 2, "{output:#?}");
+    assert_eq!(hooks(&output).len(), 2, "{output:#?}");
     assert_eq!(others(&output).len(), 2, "{output:#?}");
 
     // However often it copies.
     let output = files.copier(&["copy", "syscall", "copy"]).env("CFR_PATHS", "sideways").ok();
-    assert_eq!(doors(&output), ["copy_file_range", "syscall", "copy_file_range"]);
+    assert_eq!(hooks(&output), ["copy_file_range", "syscall", "copy_file_range"]);
     assert_eq!(others(&output).len(), 1, "{output:#?}");
 
     let output = files.copier(&[]).args(["other"]).env("CFR_PATHS", "sideways").ok();
@@ -215,15 +215,15 @@ fn a_witness_that_is_none_is_left_alone() {
     let files = Files::new();
     for content in [&[][..], b"short", &[7; 8192]] {
         let theirs = files.scratch.write("theirs", content);
-        let output = files.copy_with(&[("CFR_WITNESS", theirs.as_os_str())]);
-        assert_eq!(doors(&output), ["copy_file_range"]);
+        let output = files.copy_with(&[("CFR_STATS", theirs.as_os_str())]);
+        assert_eq!(hooks(&output), ["copy_file_range"]);
         assert!(fs::read(theirs).unwrap() == content, "{} bytes have changed", content.len());
     }
     let fifo = files.scratch.file("fifo");
     Run::bare("mkfifo").args([&fifo]).ok();
     for other in [fifo.as_path(), "/no/such/file".as_ref(), "/".as_ref(), "/dev/null".as_ref()] {
-        let output = files.copy_with(&[("CFR_WITNESS", other.as_os_str())]);
-        assert_eq!(doors(&output), ["copy_file_range"], "{}", other.display());
+        let output = files.copy_with(&[("CFR_STATS", other.as_os_str())]);
+        assert_eq!(hooks(&output), ["copy_file_range"], "{}", other.display());
     }
 }
 
@@ -254,9 +254,9 @@ fn off_is_silent_whatever_else_is_wrong() {
 fn strict_ends_the_process_before_main() {
     let files = Files::new();
     for setting in TABLE.iter().filter(|setting| setting.variable != "CFR_STRICT") {
-        for doors in [&["copy"][..], &[]] {
+        for hooks in [&["copy"][..], &[]] {
             let value = unusable(setting);
-            let run = files.copier(doors).args(["exit", "3"]).env("CFR_STRICT", "yes");
+            let run = files.copier(hooks).args(["exit", "3"]).env("CFR_STRICT", "yes");
             let output = run.env(setting.variable, OsStr::from_bytes(&value)).output();
             assert_eq!((output.status, output.signal), (Some(125), None), "{output:#?}");
             assert_eq!(output.stdout, "");
@@ -270,7 +270,7 @@ fn strict_ends_the_process_before_main() {
     }
     // It has nothing to say where all is well.
     let output = files.copy_with(&[("CFR_STRICT", "yes".as_ref())]);
-    assert_eq!((doors(&output).len(), others(&output).len()), (1, 0), "{output:#?}");
+    assert_eq!((hooks(&output).len(), others(&output).len()), (1, 0), "{output:#?}");
 }
 
 // What the values do.
@@ -323,7 +323,7 @@ fn paths_can_be_left_out() {
 }
 
 #[test]
-fn only_the_named_doors_are_watched() {
+fn only_the_named_hooks_are_watched() {
     let files = Files::new();
     for (value, watched) in [
         ("", &["copy_file_range", "syscall"][..]),
@@ -331,10 +331,10 @@ fn only_the_named_doors_are_watched() {
         ("syscall", &["syscall"]),
         ("syscall,copy_file_range", &["copy_file_range", "syscall"]),
     ] {
-        let run = files.copier(&["copy", "syscall"]).args(["other"]).env("CFR_DOORS", value);
+        let run = files.copier(&["copy", "syscall"]).args(["other"]).env("CFR_HOOKS", value);
         let output = run.ok();
         assert_eq!(output.stdout, "5000\n5000\n", "{value}");
-        assert_eq!(doors(&output), watched, "{value}");
+        assert_eq!(hooks(&output), watched, "{value}");
         assert_eq!(others(&output), [""; 0], "{value}");
     }
 }
@@ -364,7 +364,7 @@ fn calls_can_go_on_to_the_next_library() {
     // Unwatched calls, too.
     let output = with_shim(&[next, ("CFR_LOG", "off")]);
     assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("7\n7\n", ""));
-    let output = with_shim(&[next, ("CFR_DOORS", "syscall")]);
+    let output = with_shim(&[next, ("CFR_HOOKS", "syscall")]);
     assert_eq!(output.stdout, "7\n7\n");
     assert_eq!(output.calls().len(), 1);
 
@@ -446,7 +446,7 @@ fn a_process_that_does_not_copy_opens_no_log() {
 
 // Linked, not preloaded.
 
-/// c-tests/drivers/linked_copy.c, which copies through both doors.
+/// c-tests/drivers/linked_copy.c, which copies through both hooks.
 fn linked(files: &Files) -> Run {
     // The linker takes the library by one name, the program by its SONAME.
     let soname = files.scratch.file("libcfr.so.0");
@@ -471,11 +471,11 @@ fn a_linked_program_is_silent_until_it_is_asked() {
         (&[][..], &[][..]),
         (&[("CFR_LOG", "")], &[]),
         (&[("CFR_PATHS", "sideways")], &[]),
-        (&[("CFR_DOORS", "copy_file_range,syscall")], &[]),
+        (&[("CFR_HOOKS", "copy_file_range,syscall")], &[]),
         (&[("CFR_LOG", "info")], &["copy_file_range"]),
-        (&[("CFR_LOG", "info"), ("CFR_DOORS", "syscall")], &["syscall"]),
+        (&[("CFR_LOG", "info"), ("CFR_HOOKS", "syscall")], &["syscall"]),
         (
-            &[("CFR_LOG", "info"), ("CFR_DOORS", "syscall,copy_file_range")],
+            &[("CFR_LOG", "info"), ("CFR_HOOKS", "syscall,copy_file_range")],
             &["copy_file_range", "syscall"],
         ),
     ] {
@@ -485,7 +485,7 @@ fn a_linked_program_is_silent_until_it_is_asked() {
         }
         let output = run.ok();
         assert_eq!(output.stdout, copied, "{variables:?}");
-        assert_eq!(doors(&output), watched, "{variables:?}");
+        assert_eq!(hooks(&output), watched, "{variables:?}");
         assert_eq!(others(&output), [""; 0], "{variables:?}");
         assert!(fs::read(&files.from).unwrap() == fs::read(&files.to).unwrap());
     }
@@ -495,5 +495,5 @@ fn a_linked_program_is_silent_until_it_is_asked() {
 fn a_linked_program_that_is_preloaded_as_well_logs_each_call_once() {
     let files = Files::new();
     let output = linked(&files).env("LD_PRELOAD", library()).ok();
-    assert_eq!(doors(&output), ["copy_file_range", "syscall"], "{output:#?}");
+    assert_eq!(hooks(&output), ["copy_file_range", "syscall"], "{output:#?}");
 }

@@ -119,7 +119,7 @@ fn what_is_shared_in_part_is_said_to_be_so() {
     }
 }
 
-/// GNU cp, by whichever door it comes.
+/// GNU cp, by whichever hook it comes.
 #[test]
 fn cp() {
     let Some(cp) = find_program("cp") else {

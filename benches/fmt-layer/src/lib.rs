@@ -42,7 +42,7 @@ fn start() {
 ///
 /// As for the C library's: the offsets are NULL or can be read and written.
 #[unsafe(no_mangle)]
-#[expect(clippy::disallowed_methods, reason = "no door of this library's")]
+#[expect(clippy::disallowed_methods, reason = "no hook of this library's")]
 pub unsafe extern "C" fn copy_file_range(
     fd_in: c_int,
     off_in: *mut i64,

@@ -1,7 +1,7 @@
 //! `cfr`: runs programs with libcfr.so preloaded, tells what copies can do here, and
 //! reads their logs.
 //!
-//! It never names the library's crate: linking it would put the doors into the launcher itself.
+//! It never names the library's crate: linking it would put the hooks into the launcher itself.
 //! A file uses only what stands above it in this list.
 
 mod term;

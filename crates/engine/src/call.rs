@@ -249,7 +249,7 @@ pub enum Method {
     /// Blocks were shared, by FICLONERANGE.
     Reflink,
     /// Blocks of identical ranges were shared, by FIDEDUPERANGE.
-    Dedup,
+    Dedupe,
     /// The library read and wrote, all of it or some.
     Emulated,
     /// They did not: nobody was asked to move any.
@@ -262,7 +262,7 @@ impl Method {
         Method::Kernel,
         Method::Next,
         Method::Reflink,
-        Method::Dedup,
+        Method::Dedupe,
         Method::Emulated,
         Method::None,
     ];
@@ -274,7 +274,7 @@ impl Method {
             Method::Kernel => "kernel",
             Method::Next => "next",
             Method::Reflink => "reflink",
-            Method::Dedup => "dedup",
+            Method::Dedupe => "dedupe",
             Method::Emulated => "emulated",
             Method::None => "none",
         }

@@ -1,15 +1,15 @@
 //! Carrying a call out: the rules of the dialect in force, then the way that its flags ask for,
 //! then the offsets, moved once by the bytes that really moved.
 
-use crate::backend::{self, Holes, Moved, ONE_PIECE, Through};
+use crate::backend::{self, CopyResult, Holes, ONE_PIECE, Through};
 use crate::call::{Answer, Method};
 use crate::diag::{at_error, declined, system_call};
-use crate::dialect::{Dialect, FILE_SIZE_SIGNAL, Lead, Rule, Ruling};
+use crate::dialect::{CheckedBy, Dialect, FILE_SIZE_SIGNAL, Rule, Ruling};
 use crate::facts::{End, Facts};
 use crate::flags::{Flags, Mode};
 use crate::plan::{self, Step};
 use cfr_sys::errno::{Errno, ErrnoSet};
-use cfr_sys::{self as sys, Args, HeldSignals, OffsetPointer, Range};
+use cfr_sys::{self as sys, Args, BlockedSignals, OffsetPointer, Range};
 
 pub use crate::plan::Backend;
 
@@ -66,26 +66,28 @@ impl Policy {
     /// Whether the kernel gets a call at flags 0 as it came.
     #[inline(always)]
     fn asks_first(&self) -> bool {
-        self.dialect.lead == Lead::Kernel && self.backend != Backend::Emulate && !self.verify
+        self.dialect.checked_by == CheckedBy::Kernel
+            && self.backend != Backend::Emulate
+            && !self.verify
     }
 
     /// Whether the library may copy after this error of the kernel's. EPERM may come from a filter
     /// that hides the call, and stand for ENOSYS.
     #[must_use]
     pub fn may_go_on_after(&self, errno: Errno) -> bool {
-        self.goes_on_after(errno) || errno == Errno::EPERM && self.goes_on_after(Errno::ENOSYS)
+        self.fallback_errors(errno) || errno == Errno::EPERM && self.fallback_errors(Errno::ENOSYS)
     }
 
     /// Whether the library copies after this error of the kernel's.
-    fn goes_on_after(&self, errno: Errno) -> bool {
+    fn fallback_errors(&self, errno: Errno) -> bool {
         self.backend == Backend::Auto
-            && (self.fallback.contains(errno) || self.dialect.goes_on_after.contains(&errno))
+            && (self.fallback.contains(errno) || self.dialect.fallback_errors.contains(&errno))
     }
 
     /// Whether copies of the library's own cross filesystems, whatever the dialect's rules say.
     fn crosses_filesystems(&self) -> bool {
         let wanted = self.fallback.contains(Errno::EXDEV)
-            || self.dialect.goes_on_after.contains(&Errno::EXDEV);
+            || self.dialect.fallback_errors.contains(&Errno::EXDEV);
         match self.backend {
             Backend::Auto => wanted,
             Backend::Kernel => false,
@@ -170,8 +172,8 @@ fn with_facts(
     if let Some((answer, method)) = first {
         return call.unless_declined(Outcome::answered(answer, method), mode);
     }
-    match (mode, policy.dialect.lead, policy.backend) {
-        (Some(Mode::Any), Lead::Kernel, Backend::Emulate) => {
+    match (mode, policy.dialect.checked_by, policy.backend) {
+        (Some(Mode::Any), CheckedBy::Kernel, Backend::Emulate) => {
             let goes_on = |errno| {
                 errno == Errno::ENOSYS || errno == Errno::EXDEV && policy.crosses_filesystems()
             };
@@ -180,7 +182,7 @@ fn with_facts(
                 None => call.judged(mode, None),
             }
         }
-        (None | Some(Mode::Any), Lead::Kernel, Backend::Auto | Backend::Kernel) => {
+        (None | Some(Mode::Any), CheckedBy::Kernel, Backend::Auto | Backend::Kernel) => {
             call.unless_declined(call.run(call.asked(mode)), mode)
         }
         _ => call.judged(mode, None),
@@ -195,7 +197,7 @@ pub fn explanation(outcome: &Outcome, args: &Args, policy: &Policy) -> Option<&'
     let errno = outcome.answer.err()?;
     let facts = Facts::new(args, policy.flags(args));
     if outcome.method == Method::Kernel {
-        facts.heard(errno);
+        facts.note_kernel_error(errno);
     }
     outcome.rule.or_else(|| policy.dialect.explains(errno, &facts))
 }
@@ -299,8 +301,8 @@ impl Carried<'_> {
 
     /// The kernel's error, if it is one after which the library copies.
     fn declines(&self, outcome: &Outcome) -> Option<Errno> {
-        let errno = self.facts.heard(outcome.answer.err()?);
-        let declines = self.policy.goes_on_after(errno);
+        let errno = self.facts.note_kernel_error(outcome.answer.err()?);
+        let declines = self.policy.fallback_errors(errno);
         declines.then(|| {
             declined("kernel", errno, "the library copies");
             errno
@@ -320,7 +322,7 @@ impl Carried<'_> {
             }
             // A read of such a file may wait for ever, and only a signal end that.
             Step::CopyUnsized { len } => {
-                self.move_while(&HeldSignals::none(), len, &|range, held| {
+                self.move_while(&BlockedSignals::none(), len, &|range, held| {
                     backend::copy(range, Through::Library, Holes::Filled, held)
                 })
             }
@@ -331,12 +333,12 @@ impl Carried<'_> {
                     .unsupported_if(|errno| matches!(errno, Errno::EXDEV | Errno::EINVAL))
             }),
             // Overlay says EINVAL of a filesystem below it that cannot.
-            Step::Dedup { len, target_size } => self.move_range(len, &|range, held| {
-                backend::dedup(range, target_size, held)
-                    .unsupported_if(|errno| errno == Errno::EINVAL && facts.goes_by_blocks())
+            Step::Dedupe { len, target_size } => self.move_range(len, &|range, held| {
+                backend::dedupe(range, target_size, held)
+                    .unsupported_if(|errno| errno == Errno::EINVAL && facts.is_block_aligned())
             }),
-            Step::DedupNothing => {
-                self.move_range(facts.asked(), &|range, _| backend::dedup_nothing(range))
+            Step::DedupeNothing => {
+                self.move_range(facts.asked(), &|range, _| backend::dedupe_nothing(range))
             }
             Step::Nothing => Outcome::answered(Ok(0), Method::None),
             Step::Refuse(errno) => Outcome::answered(Err(errno), Method::None),
@@ -369,7 +371,11 @@ impl Carried<'_> {
                 len,
                 ..args
             });
-            Moved { bytes: answer.map_or(0, |bytes| bytes as u64), trouble: answer.err(), method }
+            CopyResult {
+                bytes: answer.map_or(0, |bytes| bytes as u64),
+                trouble: answer.err(),
+                method,
+            }
         })
     }
 
@@ -377,20 +383,24 @@ impl Carried<'_> {
     /// held back until both are done: a handler that leaves by siglongjmp(3) finds no call half done.
     /// What one buffer holds, from and to offsets in memory, is moved and noted at once, and needs no
     /// holding.
-    fn move_range(&self, len: u64, mover: &dyn Fn(Range, &HeldSignals) -> Moved) -> Outcome {
+    fn move_range(
+        &self,
+        len: u64,
+        mover: &dyn Fn(Range, &BlockedSignals) -> CopyResult,
+    ) -> Outcome {
         let is_small = len <= ONE_PIECE
             && !self.policy.verify
             && self.facts.ends().iter().all(|end| end.start().is_ok() && end.writable.get());
-        let held = if is_small { HeldSignals::none() } else { HeldSignals::new() };
+        let held = if is_small { BlockedSignals::none() } else { BlockedSignals::new() };
         self.move_while(&held, len, mover)
     }
 
     #[inline(never)]
     fn move_while(
         &self,
-        held: &HeldSignals,
+        held: &BlockedSignals,
         len: u64,
-        mover: &dyn Fn(Range, &HeldSignals) -> Moved,
+        mover: &dyn Fn(Range, &BlockedSignals) -> CopyResult,
     ) -> Outcome {
         let facts = self.facts;
         let (off_in, off_out) = match (facts.source.start(), facts.target.start()) {
@@ -421,7 +431,7 @@ impl Carried<'_> {
 
     /// Moves both offsets. As in the kernel, one that cannot be stored makes the call EFAULT, and the
     /// other one is stored all the same.
-    fn commit(&self, bytes: u64, held: &HeldSignals) -> Result<(), Errno> {
+    fn commit(&self, bytes: u64, held: &BlockedSignals) -> Result<(), Errno> {
         let ends = self.facts.ends();
         if !held.are_held() && ends.iter().all(|end| end.writable.get()) {
             // Side by side: what remains for a signal to come between are the two writes.
@@ -438,16 +448,16 @@ impl Carried<'_> {
 }
 
 /// What was moved, as far as it is found where it should be; EIO where it is not.
-fn verified(moved: Moved, range: &Range, held: &HeldSignals) -> Moved {
+fn verified(moved: CopyResult, range: &Range, held: &BlockedSignals) -> CopyResult {
     let range = range.first(moved.bytes);
     let Range { fd_in, off_in, fd_out, off_out, len } = range;
     match backend::verify(range, held) {
-        backend::Verdict::Same(bytes) => Moved { bytes, ..moved },
+        backend::Verdict::Same(bytes) => CopyResult { bytes, ..moved },
         backend::Verdict::Differs(at) => {
             at_error(format_args!(
                 "verify: of {len} bytes from {off_in} of {fd_in} to {off_out} of {fd_out}, byte {at} differs"
             ));
-            Moved { bytes: 0, trouble: Some(Errno::EIO), ..moved }
+            CopyResult { bytes: 0, trouble: Some(Errno::EIO), ..moved }
         }
         backend::Verdict::Unreadable(fd, errno) => {
             at_error(format_args!(

@@ -4,7 +4,9 @@
 use crate::diag::system_call;
 use crate::flags::Flags;
 use cfr_sys::errno::Errno;
-use cfr_sys::{self as sys, Args, Filesystem, FilesystemName, Kind, OffsetPointer, Opening, Stat};
+use cfr_sys::{
+    self as sys, Args, Filesystem, FilesystemName, Kind, OffsetPointer, OpenFlags, Stat,
+};
 use core::cell::{Cell, OnceCell};
 
 /// The largest offset in bytes, and the most that a call can report.
@@ -19,23 +21,23 @@ pub struct End<'a> {
     pub pointer: OffsetPointer,
     /// Whether the pointer was found to be writable when it was read.
     pub writable: Cell<bool>,
-    opening: OnceCell<Result<Opening, Errno>>,
+    open_flags: OnceCell<Result<OpenFlags, Errno>>,
     stat: OnceCell<Result<Stat, Errno>>,
     start: OnceCell<Result<i64, Errno>>,
 }
 
 impl<'a> End<'a> {
     fn new(args: &'a Args, fd: i32, pointer: OffsetPointer) -> Self {
-        let (opening, stat, start) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        End { args, fd, pointer, writable: Cell::new(false), opening, stat, start }
+        let (open_flags, stat, start) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        End { args, fd, pointer, writable: Cell::new(false), open_flags, stat, start }
     }
 
     /// How it is open. EBADF where it is closed, or open with `O_PATH` only.
-    pub fn opening(&self) -> Result<Opening, Errno> {
-        *self.opening.get_or_init(|| {
-            let opening = sys::opening(self.fd);
-            system_call("fcntl F_GETFL", self.fd, &opening);
-            opening
+    pub fn open_flags(&self) -> Result<OpenFlags, Errno> {
+        *self.open_flags.get_or_init(|| {
+            let open_flags = sys::open_flags(self.fd);
+            system_call("fcntl F_GETFL", self.fd, &open_flags);
+            open_flags
         })
     }
 
@@ -149,7 +151,7 @@ impl<'a> Facts<'a> {
 
     /// Notes the error with which the kernel has refused the call, and tells what it means: ENOSYS
     /// where a filter says EPERM of a call that it hides.
-    pub fn heard(&self, errno: Errno) -> Errno {
+    pub fn note_kernel_error(&self, errno: Errno) -> Errno {
         let meant = self.meant(errno);
         // Where it was asked before, the first answer stays.
         let _ = self.kernel.set(Err(meant));
@@ -187,7 +189,7 @@ impl<'a> Facts<'a> {
                 let _ = self.kernel.set(opinion);
                 opinion
             }
-            Err(errno) => Err(self.heard(errno)),
+            Err(errno) => Err(self.note_kernel_error(errno)),
         }
     }
 
@@ -244,11 +246,11 @@ impl<'a> Facts<'a> {
     /// Whether the range begins and ends at blocks of the filesystem, or ends with both files. A
     /// reflink may also end with the source alone, where the target ends before that.
     #[must_use]
-    pub fn goes_by_blocks(&self) -> bool {
+    pub fn is_block_aligned(&self) -> bool {
         let Some((off_in, off_out)) = self.starts() else { return false };
         let block = self.filesystem().block;
         let [in_rest, out_rest] = [off_in, off_out].map(|start| start.cast_unsigned() % block);
-        let len = self.cropped();
+        let len = self.clamp_to_source();
         let left_in_target = self.target.stat().map_or(0, |stat| stat.size);
         let left_in_target = left_in_target.saturating_sub(off_out.cast_unsigned());
         let ends = len == self.left_in_source() && len >= left_in_target;
@@ -268,15 +270,15 @@ impl<'a> Facts<'a> {
     /// what lies behind the limit on the target's size (generic_copy_file_checks() in
     /// fs/read_write.c since Linux 5.3).
     #[must_use]
-    pub fn cropped(&self) -> u64 {
-        self.below_limit(self.asked().min(self.left_in_source()))
+    pub fn clamp_to_source(&self) -> u64 {
+        self.clamp_to_rlimit(self.asked().min(self.left_in_source()))
     }
 
     /// `len` less what lies behind the source's end and the limit on the target's size. A file that
     /// tells no size, as those of /proc, is read until it ends.
     #[must_use]
-    pub fn readable(&self, len: u64) -> u64 {
-        self.below_limit(if self.tells_size() { len.min(self.left_in_source()) } else { len })
+    pub fn clamp_to_readable(&self, len: u64) -> u64 {
+        self.clamp_to_rlimit(if self.tells_size() { len.min(self.left_in_source()) } else { len })
     }
 
     /// Whether the source tells how long it is, or is the target.
@@ -288,7 +290,7 @@ impl<'a> Facts<'a> {
     /// `len` less what lies behind the limit on the target's size. Where the range begins behind
     /// it, nothing is taken away: whoever writes there raises the signal.
     #[must_use]
-    pub fn below_limit(&self, len: u64) -> u64 {
+    pub fn clamp_to_rlimit(&self, len: u64) -> u64 {
         let start = self.target.start().ok().and_then(|start| u64::try_from(start).ok());
         let (start, limit) = (start.unwrap_or(0), self.file_size_limit().min(MOST));
         if limit <= start { len } else { len.min(limit - start) }
@@ -298,7 +300,7 @@ impl<'a> Facts<'a> {
     /// that is: the kernel is asked where it would refuse to begin. To be asked of what is below the
     /// limit on the target's size, behind which asking raises the signal.
     #[must_use]
-    pub fn below_largest(&self, len: u64) -> u64 {
+    pub fn clamp_to_max_size(&self, len: u64) -> u64 {
         let (off_in, off_out) = self.starts().unwrap_or_default();
         let (fd_in, fd_out) = (self.args.fd_in, self.args.fd_out);
         let refuses = |len: u64| {

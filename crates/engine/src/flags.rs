@@ -46,7 +46,7 @@ pub enum Mode {
     /// `COPY_FR_REFLINK`: shared, or not at all.
     Reflink,
     /// `COPY_FR_DEDUP`: shared if the ranges are identical, or not at all.
-    Dedup,
+    Dedupe,
     /// `COPY_FILE_RANGE_CLONE`: shared, or not at all, in FreeBSD's words.
     Clone,
 }
@@ -59,7 +59,7 @@ impl Flags {
             0 => Mode::Any,
             COPY_FR_COPY => Mode::Copy,
             COPY_FR_REFLINK => Mode::Reflink,
-            COPY_FR_DEDUP => Mode::Dedup,
+            COPY_FR_DEDUP => Mode::Dedupe,
             COPY_FILE_RANGE_CLONE => Mode::Clone,
             _ => return None,
         })

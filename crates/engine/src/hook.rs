@@ -1,9 +1,9 @@
-//! The doors: C library functions through which a program can ask for a copy.
+//! The hooks: C library functions through which a program can ask for a copy.
 
 /// One C library function that the library stands in for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-pub enum Door {
+pub enum Hook {
     /// copy_file_range(2), the C library's wrapper.
     CopyFileRange,
     /// syscall(2) with `SYS_copy_file_range`.
@@ -16,20 +16,20 @@ pub enum Door {
     Sendfile64,
 }
 
-impl Door {
-    /// Every door, in the order of the log's documentation.
-    pub const ALL: [Door; 5] =
-        [Door::CopyFileRange, Door::Syscall, Door::Ioctl, Door::Sendfile, Door::Sendfile64];
+impl Hook {
+    /// Every hook, in the order of the log's documentation.
+    pub const ALL: [Hook; 5] =
+        [Hook::CopyFileRange, Hook::Syscall, Hook::Ioctl, Hook::Sendfile, Hook::Sendfile64];
 
-    /// The function's name, as `CFR_DOORS` and the log spell it.
+    /// The function's name, as `CFR_HOOKS` and the log spell it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Door::CopyFileRange => "copy_file_range",
-            Door::Syscall => "syscall",
-            Door::Ioctl => "ioctl",
-            Door::Sendfile => "sendfile",
-            Door::Sendfile64 => "sendfile64",
+            Hook::CopyFileRange => "copy_file_range",
+            Hook::Syscall => "syscall",
+            Hook::Ioctl => "ioctl",
+            Hook::Sendfile => "sendfile",
+            Hook::Sendfile64 => "sendfile64",
         }
     }
 
@@ -37,43 +37,43 @@ impl Door {
     #[must_use]
     pub const fn call(self) -> &'static str {
         match self {
-            Door::CopyFileRange | Door::Syscall => "copy_file_range",
-            Door::Ioctl => "ioctl",
-            Door::Sendfile | Door::Sendfile64 => "sendfile",
+            Hook::CopyFileRange | Hook::Syscall => "copy_file_range",
+            Hook::Ioctl => "ioctl",
+            Hook::Sendfile | Hook::Sendfile64 => "sendfile",
         }
     }
 }
 
-/// A set of doors.
+/// A set of hooks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Doors(u8);
+pub struct Hooks(u8);
 
-impl Doors {
-    /// No door.
-    pub const NONE: Doors = Doors(0);
-    /// Every door: what is watched when preloaded.
-    pub const ALL: Doors = Doors((1 << Door::ALL.len()) - 1);
+impl Hooks {
+    /// No hook.
+    pub const NONE: Hooks = Hooks(0);
+    /// Every hook: what is watched when preloaded.
+    pub const ALL: Hooks = Hooks((1 << Hook::ALL.len()) - 1);
     /// What is watched when linked with `-lcfr`.
-    pub const LINKED: Doors = Doors::NONE.with(Door::CopyFileRange);
+    pub const LINKED: Hooks = Hooks::NONE.with(Hook::CopyFileRange);
 
-    /// The doors of these names, with commas between; `None` where one has no such name.
+    /// The hooks of these names, with commas between; `None` where one has no such name.
     #[must_use]
-    pub fn by_names(names: &[u8]) -> Option<Doors> {
-        names.split(|&byte| byte == b',').try_fold(Doors::NONE, |doors, name| {
-            let door = Door::ALL.into_iter().find(|door| door.name().as_bytes() == name)?;
-            Some(doors.with(door))
+    pub fn by_names(names: &[u8]) -> Option<Hooks> {
+        names.split(|&byte| byte == b',').try_fold(Hooks::NONE, |hooks, name| {
+            let hook = Hook::ALL.into_iter().find(|hook| hook.name().as_bytes() == name)?;
+            Some(hooks.with(hook))
         })
     }
 
-    /// This set and `door`.
+    /// This set and `hook`.
     #[must_use]
-    pub const fn with(self, door: Door) -> Doors {
-        Doors(self.0 | 1 << door as u8)
+    pub const fn with(self, hook: Hook) -> Hooks {
+        Hooks(self.0 | 1 << hook as u8)
     }
 
-    /// Whether `door` is in this set.
+    /// Whether `hook` is in this set.
     #[must_use]
-    pub const fn contains(self, door: Door) -> bool {
-        self.0 & 1 << door as u8 != 0
+    pub const fn contains(self, hook: Hook) -> bool {
+        self.0 & 1 << hook as u8 != 0
     }
 }

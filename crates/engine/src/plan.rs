@@ -1,14 +1,14 @@
 //! The choice of how a call's bytes are moved: pure, but for the facts that it asks for.
 
 use crate::backend::{Holes, ONE_PIECE, Through};
-use crate::dialect::{Copying, Dialect};
+use crate::dialect::{CopyStrategy, Dialect};
 use crate::facts::{Facts, MOST};
 use crate::flags::Mode;
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, FilesystemName};
 
 /// The most that Linux moves in one call, in bytes: `MAX_RW_COUNT` of include/linux/fs.h.
-const MOST_OF_LINUX: u64 = 0x7fff_f000;
+const MAX_RW_COUNT: u64 = 0x7fff_f000;
 
 /// What glibc read and wrote at a time.
 const GLIBC_PIECE: usize = 8 << 10;
@@ -27,9 +27,9 @@ pub(crate) enum Step {
     /// FICLONERANGE, with FreeBSD's errors.
     Clone { len: u64 },
     /// FIDEDUPERANGE, of a target of this size.
-    Dedup { len: u64, target_size: u64 },
+    Dedupe { len: u64, target_size: u64 },
     /// The same where that has no whole block.
-    DedupNothing,
+    DedupeNothing,
     /// There is nothing to move.
     Nothing,
     /// Nothing moves.
@@ -61,30 +61,30 @@ impl Backend {
 /// The way of a call at flags 0 that the kernel is not to copy, but whose checks it makes: a copy of
 /// no bytes from and to the same places is refused as the call would be. `None` where the rules must
 /// tell, because that copy does not: where the ranges overlap, maybe, where offset and len add up to
-/// more than 64 bits hold, and where the kernel refuses for a reason `goes_on_after`.
+/// more than 64 bits hold, and where the kernel refuses for a reason `fallback_errors`.
 pub(crate) fn checked_by_kernel(
     facts: &Facts<'_>,
-    goes_on_after: impl Fn(Errno) -> bool,
+    fallback_errors: impl Fn(Errno) -> bool,
 ) -> Option<Step> {
     let (off_in, off_out) = facts.starts()?;
     let last = off_in.cast_unsigned().max(off_out.cast_unsigned());
     last.checked_add(facts.asked())?;
     match facts.kernel_opinion_here(off_in, off_out) {
-        Err(errno) if goes_on_after(errno) => return None,
+        Err(errno) if fallback_errors(errno) => return None,
         Err(errno) => return Some(Step::Refused(errno)),
         Ok(_) => {}
     }
     let mut asked = facts.asked();
     if facts.do_ranges_overlap(asked) {
         // Maybe only behind the source's end or where the target may not reach.
-        asked = facts.below_largest(facts.cropped());
+        asked = facts.clamp_to_max_size(facts.clamp_to_source());
         if facts.do_ranges_overlap(asked) {
             return None;
         }
     }
-    let len = asked.min(MOST_OF_LINUX).min(MOST.saturating_sub(last));
+    let len = asked.min(MAX_RW_COUNT).min(MOST.saturating_sub(last));
     // One read finds the source's end and one write the limits; more than one would meet them twice.
-    let len = if len > ONE_PIECE { facts.readable(len) } else { len };
+    let len = if len > ONE_PIECE { facts.clamp_to_readable(len) } else { len };
     Some(Step::Copy { len, through: Through::Library, holes: Holes::Kept })
 }
 
@@ -92,22 +92,24 @@ pub(crate) fn checked_by_kernel(
 pub(crate) fn first(facts: &Facts<'_>, dialect: &Dialect, backend: Backend, mode: Mode) -> Step {
     let library_may_copy = backend != Backend::Kernel;
     match (mode, dialect.copying) {
-        (Mode::Any, Copying::InEightKiB) if library_may_copy => match facts.target.opening() {
-            // Writing would append, wherever the offset is.
-            Ok(opening) if opening.appends => Step::Refuse(Errno::EBADF),
-            _ => {
-                let len = facts.asked().min(MOST);
-                Step::Copy { len, through: Through::Buffer(GLIBC_PIECE), holes: Holes::Filled }
+        (Mode::Any, CopyStrategy::InEightKiB) if library_may_copy => {
+            match facts.target.open_flags() {
+                // Writing would append, wherever the offset is.
+                Ok(open_flags) if open_flags.appends => Step::Refuse(Errno::EBADF),
+                _ => {
+                    let len = facts.asked().min(MOST);
+                    Step::Copy { len, through: Through::Buffer(GLIBC_PIECE), holes: Holes::Filled }
+                }
             }
-        },
+        }
         (Mode::Any | Mode::Clone, _) if is_clamped_away(facts, dialect) => Step::Nothing,
         (mode, _) if mode != Mode::Any && is_over_limit(facts) => Step::OverLimit,
         (_, _) if begins_at_the_end(facts) => Step::Refuse(Errno::EFBIG),
         (Mode::Any, _) if backend == Backend::Emulate => instead_of_kernel(facts, dialect),
-        (Mode::Any, Copying::KeepingHoles) if library_may_copy && is_sparse(facts) => {
+        (Mode::Any, CopyStrategy::KeepingHoles) if library_may_copy && is_sparse(facts) => {
             carefully(facts, len_in_freebsd(facts), Through::Kernel)
         }
-        (Mode::Any, Copying::KeepingHoles) => Step::Ask {
+        (Mode::Any, CopyStrategy::KeepingHoles) => Step::Ask {
             len: usize::try_from(len_in_offsets(facts)).unwrap_or(usize::MAX),
             flags: 0,
         },
@@ -120,25 +122,25 @@ pub(crate) fn first(facts: &Facts<'_>, dialect: &Dialect, backend: Backend, mode
             _ if !library_may_copy => Step::Refuse(Errno::EOPNOTSUPP),
             _ => instead_of_kernel(facts, dialect),
         },
-        (Mode::Reflink, _) => Step::Reflink { len: facts.cropped() },
-        (Mode::Clone, _) => Step::Clone { len: facts.cropped() },
-        (Mode::Dedup, _) => dedup(facts),
+        (Mode::Reflink, _) => Step::Reflink { len: facts.clamp_to_source() },
+        (Mode::Clone, _) => Step::Clone { len: facts.clamp_to_source() },
+        (Mode::Dedupe, _) => dedupe(facts),
     }
 }
 
 /// The kernel shares whole blocks, and the last bytes of both files together. Of a shorter tail it
 /// says that it was shared, and has not even compared it (seen on Linux 6.18): so it gets none.
-fn dedup(facts: &Facts<'_>) -> Step {
+fn dedupe(facts: &Facts<'_>) -> Step {
     let (_, off_out) = facts.starts().unwrap_or_default();
     let off_out = u64::try_from(off_out).unwrap_or(0);
     let target_size = facts.target.stat().map_or(0, |stat| stat.size);
-    let len = facts.cropped();
+    let len = facts.clamp_to_source();
     let ends_both = len == facts.left_in_source() && off_out.saturating_add(len) == target_size;
     let whole = len - len % facts.filesystem().block;
     match whole {
-        _ if ends_both => Step::Dedup { len, target_size },
-        0 if len > 0 => Step::DedupNothing,
-        _ => Step::Dedup { len: whole, target_size },
+        _ if ends_both => Step::Dedupe { len, target_size },
+        0 if len > 0 => Step::DedupeNothing,
+        _ => Step::Dedupe { len: whole, target_size },
     }
 }
 
@@ -156,8 +158,8 @@ pub(crate) fn at_most(most: u64, step: Step, facts: &Facts<'_>) -> Step {
         Step::CopyUnsized { len } => Step::CopyUnsized { len: len.min(most) },
         Step::Reflink { len } => Step::Reflink { len: len.min(blocks()) },
         Step::Clone { len } => Step::Clone { len: len.min(blocks()) },
-        Step::Dedup { len, target_size } => Step::Dedup { len: len.min(blocks()), target_size },
-        Step::DedupNothing
+        Step::Dedupe { len, target_size } => Step::Dedupe { len: len.min(blocks()), target_size },
+        Step::DedupeNothing
         | Step::Nothing
         | Step::Refuse(_)
         | Step::Refused(_)
@@ -168,17 +170,19 @@ pub(crate) fn at_most(most: u64, step: Step, facts: &Facts<'_>) -> Step {
 /// A copy of the library's own.
 pub(crate) fn instead_of_kernel(facts: &Facts<'_>, dialect: &Dialect) -> Step {
     let len = match dialect.copying {
-        Copying::KeepingHoles => len_in_freebsd(facts),
-        _ if dialect.emulation_crosses => facts.readable(facts.asked().min(MOST_OF_LINUX)),
+        CopyStrategy::KeepingHoles => len_in_freebsd(facts),
+        _ if dialect.emulation_crosses => facts.clamp_to_readable(facts.asked().min(MAX_RW_COUNT)),
         // To Linux a file of /proc ends where it says: at once.
-        Copying::Plainly | Copying::InEightKiB => facts.cropped().min(MOST_OF_LINUX),
+        CopyStrategy::Kernel | CopyStrategy::InEightKiB => {
+            facts.clamp_to_source().min(MAX_RW_COUNT)
+        }
     };
     carefully(facts, len, Through::Library)
 }
 
 /// Whether FreeBSD's clamping of len leaves nothing of it.
 fn is_clamped_away(facts: &Facts<'_>, dialect: &Dialect) -> bool {
-    dialect.copying == Copying::KeepingHoles && len_in_offsets(facts) == 0
+    dialect.copying == CopyStrategy::KeepingHoles && len_in_offsets(facts) == 0
 }
 
 /// Whether the target's range begins at or behind the process's limit on file sizes. The kernel looks
@@ -197,14 +201,14 @@ fn begins_at_the_end(facts: &Facts<'_>) -> bool {
 /// A copy of the library's own, with the checks that the kernel makes of each of its copies: they
 /// keep the host's data from harm, whatever the dialect says of them.
 fn carefully(facts: &Facts<'_>, len: u64, through: Through) -> Step {
-    if facts.target.opening().is_ok_and(|opening| opening.appends) {
+    if facts.target.open_flags().is_ok_and(|open_flags| open_flags.appends) {
         return Step::Refuse(Errno::EBADF);
     }
     if is_over_limit(facts) {
         return Step::OverLimit;
     }
     let (is_sealed, _) = sys::seals(facts.args.fd_out);
-    if facts.is_target_immutable() || is_sealed && facts.cropped() > 0 {
+    if facts.is_target_immutable() || is_sealed && facts.clamp_to_source() > 0 {
         return Step::Refuse(Errno::EPERM);
     }
     if facts.kernel_opinion() == Err(Errno::ETXTBSY) {
@@ -234,5 +238,5 @@ fn len_in_offsets(facts: &Facts<'_>) -> u64 {
 
 /// The same, less what lies behind the source's end and the limit on the target's size.
 fn len_in_freebsd(facts: &Facts<'_>) -> u64 {
-    facts.readable(len_in_offsets(facts))
+    facts.clamp_to_readable(len_in_offsets(facts))
 }

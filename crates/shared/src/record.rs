@@ -6,7 +6,7 @@
 
 use cfr_engine::call::{Answer, Call, Method, Request, Target};
 use cfr_engine::dialect::{self, Dialect, Rule};
-use cfr_engine::hook::Door;
+use cfr_engine::hook::Hook;
 use cfr_sys::Sharing;
 use cfr_sys::errno::Errno;
 use tracing::{info, warn};
@@ -29,7 +29,7 @@ pub struct Record<'a> {
     /// The thread's name; `None` where no format asks for it.
     pub comm: Option<&'a [u8]>,
     /// Through which function it came.
-    pub door: Door,
+    pub hook: Hook,
     /// What was asked.
     pub call: &'a Call,
     /// The source's path, or what /proc calls it; `None` where unknown or not asked for.

@@ -6,7 +6,7 @@
 use cfr_engine::call::{Call, Method, Offset, Request, Target};
 use cfr_engine::dialect::{self, Dialect, Rule};
 use cfr_engine::flags::Flags;
-use cfr_engine::hook::Door;
+use cfr_engine::hook::Hook;
 use cfr_shared::line::{LONGEST, Line};
 use cfr_shared::record::Record;
 use cfr_sys::Sharing;
@@ -21,7 +21,7 @@ fn plain() -> Record<'static> {
         pid: 4923,
         tid: Some(4924),
         comm: Some(b"cp"),
-        door: Door::CopyFileRange,
+        hook: Hook::CopyFileRange,
         call: &Call {
             request: Request::Copy,
             fd_in: 3,
@@ -113,10 +113,10 @@ fn records() -> Vec<(&'static str, Record<'static>)> {
             },
         ),
         ("shared", Record { method: Method::Reflink, ..plain }),
-        ("deduplicated", Record { method: Method::Dedup, ..plain }),
+        ("deduplicated", Record { method: Method::Dedupe, ..plain }),
         ("emulated", Record { method: Method::Emulated, ..plain }),
         ("an error without a name", Record { answer: Err(Errno(524)), ..plain }),
-        ("through syscall()", Record { door: Door::Syscall, ..plain }),
+        ("through syscall()", Record { hook: Hook::Syscall, ..plain }),
         ("to the next library", Record { method: Method::Next, ..plain }),
         (
             "bad pointers",
@@ -190,16 +190,16 @@ fn records() -> Vec<(&'static str, Record<'static>)> {
     let copies = copies.into_iter().map(|(what, record)| {
         (what, Record { bytes: record.answer.map_or(0, |count| count as u64), ..record })
     });
-    copies.chain(other_doors(plain)).collect()
+    copies.chain(other_hooks(plain)).collect()
 }
 
 /// Calls of ioctl(2) and sendfile(2).
-fn other_doors(plain: Record<'static>) -> Vec<(&'static str, Record<'static>)> {
+fn other_hooks(plain: Record<'static>) -> Vec<(&'static str, Record<'static>)> {
     let ioctl = |request| {
         let offset = Offset::At(4096);
         let call = Call { request, off_in: offset, off_out: offset, ..*plain.call };
         Record {
-            door: Door::Ioctl,
+            hook: Hook::Ioctl,
             call: kept(call),
             offsets_after: (None, None),
             answer: Ok(0),
@@ -211,7 +211,7 @@ fn other_doors(plain: Record<'static>) -> Vec<(&'static str, Record<'static>)> {
         let request = Request::Dedupe(Target { number, count, status });
         let same = status == Some(0);
         let bytes = if same { plain.bytes } else { 0 };
-        let method = if same { Method::Dedup } else { Method::Kernel };
+        let method = if same { Method::Dedupe } else { Method::Kernel };
         Record { bytes, method, ..ioctl(request) }
     };
     let unread = |request| Record {
@@ -232,7 +232,7 @@ fn other_doors(plain: Record<'static>) -> Vec<(&'static str, Record<'static>)> {
         ..ioctl(request)
     };
     let send = Record {
-        door: Door::Sendfile,
+        hook: Hook::Sendfile,
         call: kept(Call {
             request: Request::Send,
             off_in: Offset::At(0),
@@ -272,7 +272,7 @@ fn other_doors(plain: Record<'static>) -> Vec<(&'static str, Record<'static>)> {
         (
             "sendfile64 without an offset",
             Record {
-                door: Door::Sendfile64,
+                hook: Hook::Sendfile64,
                 call: kept(Call { request: Request::Send, off_out: Offset::File, ..*plain.call }),
                 offsets_after: (None, None),
                 ..plain
@@ -322,7 +322,7 @@ fn json() {
 #[test]
 fn json_has_every_key() {
     const KEYS: [&str; 33] = [
-        "time", "pid", "tid", "comm", "call", "door", "request", "fd_in", "path_in", "off_in",
+        "time", "pid", "tid", "comm", "call", "hook", "request", "fd_in", "path_in", "off_in",
         "off_in_after", "fd_out", "path_out", "off_out", "off_out_after", "len", "flags",
         "flag_names", "ret", "errno", "error", "bytes", "status", "target", "targets", "method",
         "shared", "dialect", "rule", "why", "injected", "delayed", "duration_ns",

@@ -4,7 +4,7 @@
 use cfr_engine::call::{Call, Method, Offset, Request};
 use cfr_engine::dialect;
 use cfr_engine::flags::Flags;
-use cfr_engine::hook::Door;
+use cfr_engine::hook::Hook;
 use cfr_shared::record::Record;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -46,7 +46,7 @@ fn a_record_reaches_tracing_subscriber() {
         pid: 1,
         tid: None,
         comm: None,
-        door: Door::CopyFileRange,
+        hook: Hook::CopyFileRange,
         call: &call,
         path_in: None,
         path_out: None,

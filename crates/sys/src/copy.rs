@@ -155,7 +155,7 @@ pub fn read_offset(pointer: OffsetPointer) -> Result<i64, Errno> {
 /// the one.
 ///
 /// Most offsets stand in the frame of the function that calls, in one page with the call's arguments
-/// as our door keeps them. Of any other the kernel is asked, by a call that reads the eight bytes and
+/// as our hook keeps them. Of any other the kernel is asked, by a call that reads the eight bytes and
 /// writes the same bytes back before it fails: sendfile(2) between no descriptors. Whoever else looks
 /// there, a signal's handler or a thread, sees what was there.
 pub fn touch_offset(pointer: OffsetPointer, args: &Args) -> Result<i64, Errno> {

@@ -140,7 +140,7 @@ fn kind(mode: libc::mode_t) -> Kind {
 
 /// How a descriptor is open (fcntl(2), `F_GETFL`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Opening {
+pub struct OpenFlags {
     /// For reading.
     pub reads: bool,
     /// For writing.
@@ -152,7 +152,7 @@ pub struct Opening {
 }
 
 /// How `fd` is open. EBADF where it is closed, or open with `O_PATH` only.
-pub fn opening(fd: i32) -> Result<Opening, Errno> {
+pub fn open_flags(fd: i32) -> Result<OpenFlags, Errno> {
     // SAFETY: no pointers.
     let flags =
         answer(unsafe { syscall(libc::SYS_fcntl, [reg(fd), reg(libc::F_GETFL), 0, 0, 0, 0]) })?;
@@ -162,7 +162,7 @@ pub fn opening(fd: i32) -> Result<Opening, Errno> {
     }
     // Access mode 3 opens too, for neither: open(2).
     let mode = flags & libc::O_ACCMODE;
-    Ok(Opening {
+    Ok(OpenFlags {
         reads: mode == libc::O_RDONLY || mode == libc::O_RDWR,
         writes: mode == libc::O_WRONLY || mode == libc::O_RDWR,
         appends: flags & libc::O_APPEND != 0,

@@ -118,7 +118,7 @@ pub fn map_shared(path: &[u8], called: &[u8], count: usize) -> Result<&'static [
 
 /// `count` words of zeros of this process's own. A child made by fork(2) finds zeros there too, where
 /// the kernel can do that (madvise(2), `MADV_WIPEONFORK`, Linux 4.14). ENOMEM.
-pub fn private_words(count: usize) -> Result<&'static [AtomicU64], Errno> {
+pub fn map_zeroed_on_fork(count: usize) -> Result<&'static [AtomicU64], Errno> {
     const NO_FILE: usize = usize::MAX;
     let words = map_words(count, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, NO_FILE)?;
     let wipe = reg(libc::MADV_WIPEONFORK);

@@ -1,7 +1,7 @@
 //! Every system call, every touch of errno and every foreign pointer: the unsafe floor of the house.
 //!
 //! System calls are made by instruction, not through the C library: its `syscall` is one of our
-//! own doors, its wrappers are cancellation points, set errno and may be another preload's. Each
+//! own hooks, its wrappers are cancellation points, set errno and may be another preload's. Each
 //! function here says in its type what it may be given; none of them allocates, locks or sets
 //! errno, so each may be called in a signal handler.
 //!
@@ -39,8 +39,8 @@ pub use copy::{
     touch_offset, write_offset,
 };
 pub use fd_info::{
-    Filesystem, FilesystemName, Kind, Opening, Stat, filesystem, is_copy_file_range_missing,
-    is_immutable, is_same_description, is_swap_file, opening, seals, stat, zero_length_copy,
+    Filesystem, FilesystemName, Kind, OpenFlags, Stat, filesystem, is_copy_file_range_missing,
+    is_immutable, is_same_description, is_swap_file, open_flags, seals, stat, zero_length_copy,
     zero_length_copy_at,
 };
 pub use fiemap::{Map, Sharing, is_beyond_filesystem, next_data, shares_blocks};
@@ -49,10 +49,10 @@ pub use file::{
     position, readlink_fd, set_position, wait_writable, write, write_at_end, write_no_wait,
 };
 pub use host::{
-    environment, executed_as, exit, is_secure, map_shared, monotonic_ns, next_copy_file_range,
-    private_words, realtime_ns,
+    environment, executed_as, exit, is_secure, map_shared, map_zeroed_on_fork, monotonic_ns,
+    next_copy_file_range, realtime_ns,
 };
-pub use memory::{Arena, Buffers, Kept, SetOnce};
+pub use memory::{Arena, Buffers, OnceBytes, SetOnce};
 pub use next::{NextExit, NextIoctl, NextSendfile, NextSymbol};
 pub use pages::{pages_of, pages_present};
 pub use pipe::Pipe;
@@ -63,9 +63,9 @@ pub use share::{
 };
 pub use text::Text;
 pub use thread::{
-    Cancellation, HeldSignals, KeptErrno, SignalGuard, comm, errno, file_size_limit,
+    BlockedSignals, Cancellation, SavedErrno, SignalGuard, comm, errno, file_size_limit,
     file_size_limited, getpid, gettid, ignore, raise, set_errno, sleep_until, test_cancel,
-    thread_mark, yield_now,
+    thread_key, yield_now,
 };
 pub use transfer::{
     Deduped, Range, clone_range, copy_range, dedupe_range, extend, preallocate, punch_hole,

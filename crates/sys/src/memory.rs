@@ -6,20 +6,20 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Bytes that are written once, by whoever comes first, and then only read.
-pub struct Kept<const SIZE: usize> {
+pub struct OnceBytes<const SIZE: usize> {
     taken: AtomicBool,
     bytes: UnsafeCell<[u8; SIZE]>,
 }
 
 // SAFETY: whoever finds `taken` clear is the only one ever to write, and gives out what he wrote
 // only when he is done.
-unsafe impl<const SIZE: usize> Sync for Kept<SIZE> {}
+unsafe impl<const SIZE: usize> Sync for OnceBytes<SIZE> {}
 
-impl<const SIZE: usize> Kept<SIZE> {
+impl<const SIZE: usize> OnceBytes<SIZE> {
     /// Nothing written yet.
     #[must_use]
     pub const fn new() -> Self {
-        Kept { taken: AtomicBool::new(false), bytes: UnsafeCell::new([0; SIZE]) }
+        OnceBytes { taken: AtomicBool::new(false), bytes: UnsafeCell::new([0; SIZE]) }
     }
 
     /// Has `write` fill the bytes and say how many it filled; `None` where somebody was before,
@@ -38,7 +38,7 @@ impl<const SIZE: usize> Kept<SIZE> {
     }
 }
 
-impl<const SIZE: usize> Default for Kept<SIZE> {
+impl<const SIZE: usize> Default for OnceBytes<SIZE> {
     fn default() -> Self {
         Self::new()
     }
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn kept_bytes_are_written_once() {
-        static KEPT: Kept<8> = Kept::new();
+        static KEPT: OnceBytes<8> = OnceBytes::new();
         let write = |bytes: &mut [u8; 8]| {
             bytes[..3].copy_from_slice(b"abc");
             Some(3)

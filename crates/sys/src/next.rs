@@ -5,7 +5,7 @@ use super::share::Argument;
 use core::ffi::{CStr, c_int, c_void};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-/// One such function, by its name. Its address stands first, for doors that are written in instructions.
+/// One such function, by its name. Its address stands first, for hooks that are written in instructions.
 #[repr(C)]
 pub struct NextSymbol {
     address: AtomicPtr<c_void>,

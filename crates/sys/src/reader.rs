@@ -1,6 +1,6 @@
 //! Reading a file that the host has open for writing only.
 
-use super::fd_info::opening;
+use super::fd_info::open_flags;
 use super::file::{close, link_to, move_up, open};
 use super::raw::{answer, reg, syscall};
 use crate::errno::Errno;
@@ -17,7 +17,7 @@ impl Reader {
     /// For the file of `fd`. EACCES where the process may not read it; ENOLCK where it has locks on
     /// it or a lease, that a second descriptor would end (fcntl(2)); ENOENT without /proc.
     pub fn of(fd: i32) -> Result<Reader, Errno> {
-        if opening(fd)?.reads {
+        if open_flags(fd)?.reads {
             return Ok(Reader { fd, instead_of: None });
         }
         if has_locks(fd)? {

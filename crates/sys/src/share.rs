@@ -3,7 +3,7 @@
 
 use super::copy::OffsetPointer;
 use super::raw::{answer, reg, syscall};
-use super::thread::HeldSignals;
+use super::thread::BlockedSignals;
 use crate::errno::Errno;
 
 /// The number of ioctl(2) on this architecture.
@@ -119,7 +119,7 @@ impl Argument {
 
     fn put(self, at: usize, word: u64) -> Result<(), Errno> {
         let address = self.0.checked_add(at).ok_or(Errno::EFAULT)?;
-        let _held = HeldSignals::new();
+        let _held = BlockedSignals::new();
         super::write_offset(OffsetPointer::new(address as *mut i64), word.cast_signed())
     }
 

@@ -37,19 +37,19 @@ pub fn set_errno(errno: Errno) {
 
 /// The thread's errno as it was, to be given back.
 #[must_use]
-pub struct KeptErrno {
+pub struct SavedErrno {
     place: *mut c_int,
     value: c_int,
 }
 
-impl KeptErrno {
+impl SavedErrno {
     /// Notes it.
     #[inline]
     pub fn note() -> Self {
         // SAFETY: the C library returns the address of the calling thread's errno.
         let place = unsafe { libc::__errno_location() };
         // SAFETY: that address stands as long as the thread.
-        KeptErrno { place, value: unsafe { place.read() } }
+        SavedErrno { place, value: unsafe { place.read() } }
     }
 
     /// Gives it back. To be called by the thread that noted it, which is held by the type: a
@@ -140,7 +140,7 @@ fn number(call: libc::c_long) -> i32 {
 /// A number that tells this thread from all others that run: where its errno stands.
 #[must_use]
 #[inline]
-pub fn thread_mark() -> usize {
+pub fn thread_key() -> usize {
     // SAFETY: the C library's own, which takes nothing and is async-signal-safe.
     unsafe { libc::__errno_location() }.addr()
 }
@@ -301,7 +301,7 @@ fn take_back_any(raised: u64) {
 
 /// Signals held back while bytes are moved in pieces: their handlers must not find the call half
 /// done, and one that is waiting ends it early, as it ends the kernel's copy (signal(7)).
-pub struct HeldSignals {
+pub struct BlockedSignals {
     /// The thread's mask before that; `None` where none are held.
     mask: Option<u64>,
 }
@@ -317,7 +317,7 @@ const FAULTS: u64 = bit(libc::SIGSEGV)
 /// run anything of the host's, and who sends the second waits.
 const OF_THE_C_LIBRARY: u64 = bit(32) | bit(33);
 
-impl HeldSignals {
+impl BlockedSignals {
     /// Holds them back in the calling thread.
     #[must_use]
     pub fn new() -> Self {
@@ -333,13 +333,13 @@ impl HeldSignals {
         ];
         // SAFETY: the kernel reads one 64-bit set and writes one.
         let held = answer(unsafe { syscall(libc::SYS_rt_sigprocmask, registers) });
-        HeldSignals { mask: held.is_ok().then_some(mask) }
+        BlockedSignals { mask: held.is_ok().then_some(mask) }
     }
 
     /// Holds none back: nothing is seen to be waiting.
     #[must_use]
     pub fn none() -> Self {
-        HeldSignals { mask: None }
+        BlockedSignals { mask: None }
     }
 
     /// Whether they are held back.
@@ -362,13 +362,13 @@ impl HeldSignals {
     }
 }
 
-impl Default for HeldSignals {
+impl Default for BlockedSignals {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Drop for HeldSignals {
+impl Drop for BlockedSignals {
     fn drop(&mut self) {
         let Some(mask) = self.mask else { return };
         let registers =

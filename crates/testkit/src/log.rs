@@ -84,7 +84,7 @@ fn is_sentence(line: &str) -> bool {
 /// How the call of a line begins, and how it moved its bytes.
 const CALLS: [&str; 5] =
     ["copy_file_range(", "syscall(SYS_copy_file_range, ", "ioctl(", "sendfile(", "sendfile64("];
-const METHODS: [&str; 6] = ["kernel", "next", "reflink", "dedup", "emulated", "none"];
+const METHODS: [&str; 6] = ["kernel", "next", "reflink", "dedupe", "emulated", "none"];
 const SHARING: [&str; 3] = ["shared", "partly shared", "not shared"];
 
 /// One call and nothing behind it.

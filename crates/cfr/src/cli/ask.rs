@@ -107,11 +107,11 @@ The exit status is 1 where a PATH could not be probed.",
 
 pub(super) fn inspect_command() -> Command {
     Command::new("inspect")
-        .about("Tell through which doors PROGRAM can copy, and whether a preload can see it")
+        .about("Tell through which hooks PROGRAM can copy, and whether a preload can see it")
         .after_help(
             "\
 It reads the files of PROGRAM and of the libraries that it needs; it executes nothing. A script
-is followed to its interpreter. Doors for copies only count where they are imported; syscall where
+is followed to its interpreter. Hooks for copies only count where they are imported; syscall where
 SYS_copy_file_range is passed, ioctl where a reflink or dedupe request stands in the code.
 
 Examples:

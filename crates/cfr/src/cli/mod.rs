@@ -131,7 +131,7 @@ Examples:
   cfr report log.json                      who copied what, how fast, and what failed?
   cfr sweep --check 'cmp a b' -- cp a b    does cp cope with each error and each short copy?
   cfr probe /home /mnt/usb                 what can the kernel and these filesystems do?
-  cfr inspect busybox                      would cfr trace see its copies, and through which doors?
+  cfr inspect busybox                      would cfr trace see its copies, and through which hooks?
 
 The exit status is PROGRAM's; 128+N where signal N ended it; 123 where an expectation
 (cfr run --help) does not hold; 125 where cfr failed, 126 where PROGRAM cannot be executed, 127

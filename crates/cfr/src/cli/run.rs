@@ -29,7 +29,7 @@ pub(crate) struct Run {
 
 const PROGRESS: &str = "progress";
 const EXPECT: &str = "expect";
-const WITNESS: &str = "witness";
+const WITNESS: &str = "results";
 
 /// What the command of this name asks for.
 pub(super) fn run(name: &str, matches: &ArgMatches) -> Run {
@@ -88,20 +88,20 @@ Expectations:
   NAME OP NUMBER     OP is >= <= > < = == or !=. NAME is calls, bytes (1K, 1M, 1G, 1T), errors,
                      programs, end_of_file, differing, unfinished, injected, delayed,
                      lines_lost; shared, partly_shared, not_shared (with --shared yes);
-                     a method, a door, or an error as EXDEV: calls answered by it, through
+                     a method, a hook, or an error as EXDEV: calls answered by it, through
                      it, that failed with it
   no NAME            the same as NAME = 0; no error, no emulated, no EXDEV
-  method=WORD,...    some bytes moved so, and none otherwise: kernel, reflink, dedup, emulated,
+  method=WORD,...    some bytes moved so, and none otherwise: kernel, reflink, dedupe, emulated,
                      next, none
-  door=WORD,...      some calls came through these, and none through others
+  hook=WORD,...      some calls came through these, and none through others
   error=NAME,...     some calls failed with these, and none with others
-  method!=WORD       no call was answered so; door!= and error!= likewise
+  method!=WORD       no call was answered so; hook!= and error!= likewise
 Where libcfr.so was not loaded none holds; quote them, the shell knows > and !
 
 Examples:
   cfr run --expect method=reflink cp a b         did it share the blocks?
   cfr run --expect 'calls>=1' --expect 'no error' -- make install
   cfr run --inject error=EXDEV --expect 'injected>=1' -- ./test     does it cope?
-  cfr run --expect 'bytes>=1M' --witness copies.json -- ./test
+  cfr run --expect 'bytes>=1M' --results copies.json -- ./test
 
 The exit status is PROGRAM's; 123 where an expectation does not hold.";

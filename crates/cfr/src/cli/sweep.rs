@@ -115,7 +115,7 @@ pub(super) fn command() -> Command {
             .long(FAULTS)
             .default_value("default")
             .hide_default_value(true)
-            .help("Which faults to try: names of errors, short, short=BYTES, short=N%, zero, signal; default is all that a door is known for"),
+            .help("Which faults to try: names of errors, short, short=BYTES, short=N%, zero, signal; default is all that a hook is known for"),
         Arg::new(MUST_PASS)
             .long(MUST_PASS)
             .help("The faults that PROGRAM must get by, of the same names, or all: where it fails, that is bad"),
@@ -127,7 +127,7 @@ pub(super) fn command() -> Command {
         .after_help(
             "\
 First PROGRAM is run without a fault, to see that it works and which calls it makes. Then each
-fault is tried at its first, second and last call through each door. Outcomes:
+fault is tried at its first, second and last call through each hook. Outcomes:
   passed   it succeeded, and --check too       failed   it said that it failed
   WRONG    it succeeded, and --check did not   HUNG     it took longer than --timeout
   CRASHED  a signal ended it                   missed   no call met the fault
@@ -191,7 +191,7 @@ fn is_for_sweep(setting: &Setting) -> bool {
             | Name::Backend
             | Name::Fallback
             | Name::Verify
-            | Name::Doors
+            | Name::Hooks
             | Name::Forward
     )
 }

@@ -12,9 +12,9 @@ use crate::run::shared_stats::{self, Seen, Witness};
 use crate::run::summary;
 use crate::term::failure::{Failure, plain, say};
 use crate::term::status_line;
-use cfr_engine::hook::Doors;
+use cfr_engine::hook::Hooks;
 use cfr_shared::settings::Level;
-use cfr_shared::stats::Wanted;
+use cfr_shared::stats::Collect;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -50,16 +50,16 @@ fn run_expecting(request: Run, expected: &mut Expected) -> Result<u8, Failure> {
 
     let is_summed = !matches!(checked.summary, SummaryTo::Nowhere);
     let wanted = [
-        (is_summed || expected.is_wanted(), Wanted::SUMMARY),
-        (expected.is_any() && checked.log < Level::Info, Wanted::LINES),
-        (shows_progress && status_line::is_watched(), Wanted::PROGRESS),
+        (is_summed || expected.is_wanted(), Collect::SUMMARY),
+        (expected.is_any() && checked.log < Level::Info, Collect::LINES),
+        (shows_progress && status_line::is_watched(), Collect::PROGRESS),
     ];
     let wanted = wanted.into_iter().filter(|(is_wanted, _)| *is_wanted);
-    let wanted = wanted.fold(Wanted::NOTHING, |all, (_, one)| all.and(one));
-    let is_needed = trace || wanted != Wanted::NOTHING;
+    let wanted = wanted.fold(Collect::NOTHING, |all, (_, one)| all.and(one));
+    let is_needed = trace || wanted != Collect::NOTHING;
     let witness = match is_needed.then(|| Witness::new(wanted)).transpose() {
         // A trace has its lines all the same.
-        Err(failure) if wanted == Wanted::NOTHING => {
+        Err(failure) if wanted == Collect::NOTHING => {
             failure.say();
             None
         }
@@ -68,7 +68,7 @@ fn run_expecting(request: Run, expected: &mut Expected) -> Result<u8, Failure> {
     let mut command = Command::new(&path);
     command.arg0(name).args(arguments);
     prepare(&mut command, &library, &visibility, &checked.variables, witness.as_ref());
-    let watched = witness.as_ref().filter(|_| wanted.contains(Wanted::PROGRESS));
+    let watched = witness.as_ref().filter(|_| wanted.contains(Collect::PROGRESS));
     let live = watched.map(|witness| Live::new(*witness.accounts()));
     let ended = child::run(command)?;
     drop(live);
@@ -76,7 +76,7 @@ fn run_expecting(request: Run, expected: &mut Expected) -> Result<u8, Failure> {
     let accounts = *witness.accounts();
     let written = summary::write(&checked, &accounts, &path, ended.pid);
     let seen = witness.close();
-    let silence = why_silent(seen, &visibility, checked.log, checked.doors, &path);
+    let silence = why_silent(seen, &visibility, checked.log, checked.hooks, &path);
     // Who changes user, capabilities or namespace logs, and may not open the witness.
     if (trace || is_summed)
         && !checked.log_has_grown()
@@ -153,7 +153,7 @@ pub(crate) fn why_silent(
     seen: Seen,
     visibility: &Visibility,
     log: Level,
-    doors: Doors,
+    hooks: Hooks,
     path: &Path,
 ) -> Option<String> {
     let shown = plain(path);
@@ -169,8 +169,8 @@ pub(crate) fn why_silent(
         }
         _ if log == Level::Off => "nothing is watched where the log is off".into(),
         (Seen { processes: 0, .. }, _) => not_loaded(&shown),
-        _ if doors != Doors::ALL => {
-            format!("{who}{never} came through a watched door (--doors)")
+        _ if hooks != Hooks::ALL => {
+            format!("{who}{never} came through a watched hook (--hooks)")
         }
         _ => format!(
             "{who}{never} called copy_file_range, sendfile or an ioctl that shares blocks; \

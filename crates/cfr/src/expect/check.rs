@@ -4,8 +4,8 @@ use super::Doubt;
 use super::expectation::{Claim, Kind, Meaning};
 use super::quantity::{OTHER_ERRORS, Quantity, error_name};
 use cfr_engine::call::Method;
-use cfr_engine::hook::Door;
-use cfr_shared::stats::Accounts;
+use cfr_engine::hook::Hook;
+use cfr_shared::stats::Stats;
 use serde::Serialize;
 
 /// What came of a claim. The keys of the witness file do not change: cfr(1) lists them.
@@ -22,7 +22,7 @@ pub(super) struct Verdict {
 }
 
 /// The verdict on one claim. What nobody could see proves nothing.
-pub(super) fn verdict(claim: &Claim, accounts: &Accounts, doubt: Option<&Doubt>) -> Verdict {
+pub(super) fn verdict(claim: &Claim, accounts: &Stats, doubt: Option<&Doubt>) -> Verdict {
     let (held, actual, number) = found(&claim.meaning, accounts);
     let (held, actual) = match doubt {
         None => (held, actual),
@@ -40,7 +40,7 @@ pub(super) fn not_run(claim: &Claim) -> Verdict {
     Verdict { expression: claim.expression.clone(), held: false, actual, number: None }
 }
 
-fn found(meaning: &Meaning, accounts: &Accounts) -> (bool, String, Option<u64>) {
+fn found(meaning: &Meaning, accounts: &Stats) -> (bool, String, Option<u64>) {
     match meaning {
         Meaning::Count(quantity, comparison, bound) => {
             let count = quantity.read(accounts);
@@ -63,7 +63,7 @@ fn found(meaning: &Meaning, accounts: &Accounts) -> (bool, String, Option<u64>) 
 }
 
 /// Whether there were some of these, and none besides.
-fn only(kind: Kind, words: &[Quantity], accounts: &Accounts) -> (bool, String) {
+fn only(kind: Kind, words: &[Quantity], accounts: &Stats) -> (bool, String) {
     let shares = shares(kind, accounts);
     let names: Vec<_> = words.iter().map(|word| name(*word)).collect();
     let is_wanted = |share: &&(&str, u64)| names.contains(&share.0);
@@ -80,16 +80,16 @@ fn only(kind: Kind, words: &[Quantity], accounts: &Accounts) -> (bool, String) {
     (held, told(kind, &shares, &names))
 }
 
-/// Bytes by method, or calls by door or error.
-fn shares(kind: Kind, accounts: &Accounts) -> Vec<(&'static str, u64)> {
+/// Bytes by method, or calls by hook or error.
+fn shares(kind: Kind, accounts: &Stats) -> Vec<(&'static str, u64)> {
     match kind {
         Kind::Method => {
             let bytes = |method: Method| (method.name(), accounts.by(method).1);
             Method::ALL.into_iter().map(bytes).collect()
         }
-        Kind::Door => {
-            let calls = |door: Door| (door.name(), accounts.through(door));
-            Door::ALL.into_iter().map(calls).collect()
+        Kind::Hook => {
+            let calls = |hook: Hook| (hook.name(), accounts.through(hook));
+            Hook::ALL.into_iter().map(calls).collect()
         }
         Kind::Error => {
             let errors = accounts.errors();
@@ -102,7 +102,7 @@ fn shares(kind: Kind, accounts: &Accounts) -> Vec<(&'static str, u64)> {
 fn told(kind: Kind, shares: &[(&str, u64)], names: &[&str]) -> String {
     let (one, many, verb, preposition, nothing) = match kind {
         Kind::Method => ("byte", "bytes", "moved", "by", "no byte moved"),
-        Kind::Door => ("call", "calls", "came", "through", "no call was answered"),
+        Kind::Hook => ("call", "calls", "came", "through", "no call was answered"),
         Kind::Error => ("call", "calls", "failed", "with", "no call failed"),
     };
     let mut told = String::new();
@@ -126,7 +126,7 @@ fn told(kind: Kind, shares: &[(&str, u64)], names: &[&str]) -> String {
 fn name(word: Quantity) -> &'static str {
     match word {
         Quantity::Method(method) => method.name(),
-        Quantity::Door(door) => door.name(),
+        Quantity::Hook(hook) => hook.name(),
         Quantity::Error(errno) => error_name(errno),
         Quantity::Number(_) => "",
     }

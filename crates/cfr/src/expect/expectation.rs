@@ -27,7 +27,7 @@ pub(super) enum Kind {
     /// How their bytes moved.
     Method,
     /// Through what they came.
-    Door,
+    Hook,
     /// With what they failed.
     Error,
 }
@@ -35,7 +35,7 @@ pub(super) enum Kind {
 impl Kind {
     /// Every kind, by its word.
     pub(super) const ALL: [(&'static str, Kind); 3] =
-        [("method", Kind::Method), ("door", Kind::Door), ("error", Kind::Error)];
+        [("method", Kind::Method), ("hook", Kind::Hook), ("error", Kind::Error)];
 }
 
 /// How a number is compared.

@@ -5,7 +5,7 @@ use super::{Evidence, NOT_AS_EXPECTED};
 use crate::run::child::Ended;
 use crate::term::failure::{plain, say};
 use cfr_shared::settings::Level;
-use cfr_shared::stats::{Accounts, Latest};
+use cfr_shared::stats::{Latest, Stats};
 use signal_hook::low_level::signal_name;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -74,7 +74,7 @@ fn calls(evidence: &Evidence) {
 }
 
 /// The last lines, in the order in which the calls returned.
-fn latest(accounts: &Accounts) -> Vec<Latest> {
+fn latest(accounts: &Stats) -> Vec<Latest> {
     let mut latest: Vec<_> = accounts.latest().collect();
     latest.sort_by_key(|line| line.number);
     latest.split_off(latest.len().saturating_sub(MOST_CALLS))

@@ -1,4 +1,4 @@
-//! `--expect` and `--witness`: whether a program copied as its user expects, and a file that says so.
+//! `--expect` and `--results`: whether a program copied as its user expects, and a file that says so.
 //!
 //! A file uses only what stands above it in this list.
 
@@ -18,7 +18,7 @@ use crate::run::child::Ended;
 use crate::run::environment::Checked;
 use crate::term::failure::{Failure, plain, told};
 use crate::term::whole_file::WholeFile;
-use cfr_shared::stats::Accounts;
+use cfr_shared::stats::Stats;
 use expectation::Claim;
 use results::Testimony;
 use std::ffi::OsString;
@@ -50,7 +50,7 @@ pub(crate) struct Doubt {
 /// How a program ended, and what was seen of it.
 pub(crate) struct Evidence<'a> {
     /// What was counted.
-    pub(crate) accounts: &'a Accounts,
+    pub(crate) accounts: &'a Stats,
     /// The program's file.
     pub(crate) program: &'a Path,
     /// Why not all of it may be true.

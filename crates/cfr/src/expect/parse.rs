@@ -76,12 +76,12 @@ impl<'a> Reader<'a> {
             let word = self.word();
             let (quantity, what) = match kind {
                 Kind::Method => (quantity::method(word.text), "method"),
-                Kind::Door => (quantity::door(word.text), "door"),
+                Kind::Hook => (quantity::hook(word.text), "hook"),
                 Kind::Error => (quantity::error(word.text), "error"),
             };
             let legal = || match kind {
                 Kind::Method => quantity::methods(),
-                Kind::Door => quantity::doors(),
+                Kind::Hook => quantity::hooks(),
                 Kind::Error => "names of errno(3), as EXDEV".to_owned(),
             };
             let none = || word.mistake(&format!("is no {what}; legal: {}", legal()));
@@ -181,7 +181,7 @@ fn not_counted(name: &Word) -> Mistake {
     let names = Quantity::names();
     name.mistake(&format!(
         "is nothing that is counted; legal: {names}, the name of an error (EXDEV), \
-         method=, door=, error=, no"
+         method=, hook=, error=, no"
     ))
 }
 
@@ -214,11 +214,11 @@ mod tests {
             "EXDEV>=1",
             "ENOTSUP=0",
             "method=reflink",
-            "method = reflink , dedup",
+            "method = reflink , dedupe",
             "method==kernel",
             "method!=emulated",
-            "door=copy_file_range,syscall",
-            "door!=sendfile64",
+            "hook=copy_file_range,syscall",
+            "hook!=sendfile64",
             "error=EXDEV,EINVAL",
             "error!=EXDEV",
             "no error",
@@ -258,11 +258,11 @@ mod tests {
             ("calls>=18446744073709551616", 8, "'18446744073709551616' is more than can be"),
             ("calls>=1 2", 10, "'2' follows; an expectation ends before that"),
             ("no error, no call", 9, "',' follows"),
-            ("method=fast", 8, "'fast' is no method; legal: kernel, next, reflink, dedup, "),
+            ("method=fast", 8, "'fast' is no method; legal: kernel, next, reflink, dedupe, "),
             ("method=reflink,", 16, "what stands here is no method"),
             ("method>reflink", 7, "'>' does not compare methods; legal: =, !="),
             ("error>=1", 6, "'>=' does not compare errors; legal: =, !=; how many there are is"),
-            ("door=window", 6, "'window' is no door; legal: copy_file_range, syscall, ioctl, "),
+            ("hook=window", 6, "'window' is no hook; legal: copy_file_range, syscall, ioctl, "),
             ("error=EFOO", 7, "'EFOO' is no error; legal: names of errno(3), as EXDEV"),
             ("é=1", 1, "'é' is nothing that is counted"),
             ("calls=1 é!", 9, "'é!' follows"),
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn words_at_random() {
         const NAMES: [&str; 8] =
-            ["calls", "bytes", "no", "method", "door", "error", "EXDEV", "ioctl"];
+            ["calls", "bytes", "no", "method", "hook", "error", "EXDEV", "ioctl"];
         const SIGNS: [&str; 6] = ["=", "!=", ">=", "<", " ", "~"];
         const VALUES: [&str; 10] = [
             "1",

@@ -1,14 +1,14 @@
 //! What can be counted, by its name in an expectation.
 
 use cfr_engine::call::Method;
-use cfr_engine::hook::Door;
-use cfr_shared::stats::{Accounts, Total};
+use cfr_engine::hook::Hook;
+use cfr_shared::stats::{Counter, Stats};
 use cfr_sys::errno::Errno;
 
 /// A number that has a name of its own.
 pub(super) struct Number {
     name: &'static str,
-    read: fn(&Accounts) -> u64,
+    read: fn(&Stats) -> u64,
     /// What is said of one, and of none.
     one: &'static str,
     /// What is said of several.
@@ -22,76 +22,76 @@ const ERRORS: &str = "errors";
 const NUMBERS: [Number; 13] = [
     Number {
         name: "calls",
-        read: Accounts::answered,
+        read: Stats::answered,
         one: "call was answered",
         many: "calls were answered",
     },
-    Number { name: BYTES, read: Accounts::bytes, one: "byte moved", many: "bytes moved" },
+    Number { name: BYTES, read: Stats::bytes, one: "byte moved", many: "bytes moved" },
     Number { name: ERRORS, read: failed, one: "call failed", many: "calls failed" },
     Number {
         name: "programs",
-        read: |accounts| accounts.total(Total::Programs),
+        read: |accounts| accounts.total(Counter::Programs),
         one: "program loaded libcfr.so",
         many: "programs loaded libcfr.so",
     },
     Number {
         name: "end_of_file",
-        read: |accounts| accounts.total(Total::Empty),
+        read: |accounts| accounts.total(Counter::Empty),
         one: "call returned 0",
         many: "calls returned 0",
     },
     Number {
         name: "shared",
-        read: |accounts| accounts.total(Total::Shared),
+        read: |accounts| accounts.total(Counter::Shared),
         one: "target shares all its blocks",
         many: "targets share all their blocks",
     },
     Number {
         name: "partly_shared",
-        read: |accounts| accounts.total(Total::PartlyShared),
+        read: |accounts| accounts.total(Counter::PartlyShared),
         one: "target shares some of its blocks",
         many: "targets share some of their blocks",
     },
     Number {
         name: "not_shared",
-        read: |accounts| accounts.total(Total::NotShared),
+        read: |accounts| accounts.total(Counter::NotShared),
         one: "target shares no block",
         many: "targets share no block",
     },
     Number {
         name: "differing",
-        read: |accounts| accounts.total(Total::Differing),
+        read: |accounts| accounts.total(Counter::Differing),
         one: "range was not the same",
         many: "ranges were not the same",
     },
     Number {
         name: "unfinished",
-        read: Accounts::unfinished,
+        read: Stats::unfinished,
         one: "call was never answered",
         many: "calls were never answered",
     },
     Number {
         name: "injected",
-        read: |accounts| accounts.total(Total::Injected),
+        read: |accounts| accounts.total(Counter::Injected),
         one: "call met a fault",
         many: "calls met faults",
     },
     Number {
         name: "delayed",
-        read: |accounts| accounts.total(Total::Delayed),
+        read: |accounts| accounts.total(Counter::Delayed),
         one: "call was delayed",
         many: "calls were delayed",
     },
     Number {
         name: "lines_lost",
-        read: |accounts| accounts.total(Total::Lost),
+        read: |accounts| accounts.total(Counter::Lost),
         one: "line of the log was lost",
         many: "lines of the log were lost",
     },
 ];
 
 /// Calls that failed.
-pub(super) fn failed(accounts: &Accounts) -> u64 {
+pub(super) fn failed(accounts: &Stats) -> u64 {
     accounts.errors().fold(0, |sum, (_, count)| sum.saturating_add(count))
 }
 
@@ -102,8 +102,8 @@ pub(super) enum Quantity {
     Number(&'static Number),
     /// Calls that were answered by this method.
     Method(Method),
-    /// Calls through this door.
-    Door(Door),
+    /// Calls through this hook.
+    Hook(Hook),
     /// Calls that failed with this error.
     Error(Errno),
 }
@@ -112,7 +112,7 @@ impl Quantity {
     /// By its name, as the log spells it.
     pub(super) fn by_name(name: &str) -> Option<Quantity> {
         let number = NUMBERS.iter().find(|number| number.name == name).map(Quantity::Number);
-        number.or_else(|| method(name)).or_else(|| door(name)).or_else(|| error(name))
+        number.or_else(|| method(name)).or_else(|| hook(name)).or_else(|| error(name))
     }
 
     /// By a name that may be in the singular, as in `no error`.
@@ -126,15 +126,15 @@ impl Quantity {
     /// Every name but those of errors, with commas between.
     pub(super) fn names() -> String {
         let numbers = NUMBERS.iter().map(|number| number.name).collect::<Vec<_>>().join(", ");
-        [numbers, methods(), doors()].join(", ")
+        [numbers, methods(), hooks()].join(", ")
     }
 
     /// How many there were.
-    pub(super) fn read(self, accounts: &Accounts) -> u64 {
+    pub(super) fn read(self, accounts: &Stats) -> u64 {
         match self {
             Quantity::Number(number) => (number.read)(accounts),
             Quantity::Method(method) => accounts.by(method).0,
-            Quantity::Door(door) => accounts.through(door),
+            Quantity::Hook(hook) => accounts.through(hook),
             Quantity::Error(errno) => accounts
                 .errors()
                 .find(|(found, _)| *found == Some(errno))
@@ -143,7 +143,7 @@ impl Quantity {
     }
 
     /// The sentence that says that there were `count`.
-    pub(super) fn told(self, count: u64, accounts: &Accounts) -> String {
+    pub(super) fn told(self, count: u64, accounts: &Stats) -> String {
         let number = if count == 0 { "no".to_owned() } else { count.to_string() };
         let calls = if count > 1 { "calls" } else { "call" };
         let were = if count > 1 { "were" } else { "was" };
@@ -158,7 +158,7 @@ impl Quantity {
             Quantity::Method(method) => {
                 format!("{number} {calls} {were} answered by {}", method.name())
             }
-            Quantity::Door(door) => format!("{number} {calls} came through {}", door.name()),
+            Quantity::Hook(hook) => format!("{number} {calls} came through {}", hook.name()),
             Quantity::Error(errno) => format!("{number} {calls} failed with {}", error_name(errno)),
         }
     }
@@ -176,7 +176,7 @@ impl Quantity {
 }
 
 /// `EXDEV 2, EINVAL 1`.
-fn by_error(accounts: &Accounts) -> String {
+fn by_error(accounts: &Stats) -> String {
     let one = |(errno, count): (Option<Errno>, u64)| {
         format!("{} {count}", errno.map_or(OTHER_ERRORS, error_name))
     };
@@ -196,9 +196,9 @@ pub(super) fn method(name: &str) -> Option<Quantity> {
     Method::ALL.into_iter().find(|method| method.name() == name).map(Quantity::Method)
 }
 
-/// The door of that name.
-pub(super) fn door(name: &str) -> Option<Quantity> {
-    Door::ALL.into_iter().find(|door| door.name() == name).map(Quantity::Door)
+/// The hook of that name.
+pub(super) fn hook(name: &str) -> Option<Quantity> {
+    Hook::ALL.into_iter().find(|hook| hook.name() == name).map(Quantity::Hook)
 }
 
 /// The error of that name.
@@ -211,7 +211,7 @@ pub(super) fn methods() -> String {
     Method::ALL.map(Method::name).join(", ")
 }
 
-/// Every door's name, with commas between.
-pub(super) fn doors() -> String {
-    Door::ALL.map(Door::name).join(", ")
+/// Every hook's name, with commas between.
+pub(super) fn hooks() -> String {
+    Hook::ALL.map(Hook::name).join(", ")
 }

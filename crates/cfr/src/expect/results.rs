@@ -4,7 +4,7 @@ use super::check::Verdict;
 use crate::run::summary;
 use crate::term::failure::Failure;
 use crate::term::json;
-use cfr_shared::stats::{Accounts, Total};
+use cfr_shared::stats::{Counter, Stats};
 use serde::Serialize;
 use std::path::Path;
 
@@ -39,9 +39,9 @@ struct Counted {
 
 impl Testimony<'_> {
     /// The object, with what these accounts of this program say.
-    pub(super) fn written(&self, about: Option<(&Accounts, &Path)>) -> Result<String, Failure> {
+    pub(super) fn written(&self, about: Option<(&Stats, &Path)>) -> Result<String, Failure> {
         let counted = about.map_or(Counted { programs: 0, calls: 0, bytes: 0 }, |(accounts, _)| {
-            let programs = accounts.total(Total::Programs);
+            let programs = accounts.total(Counter::Programs);
             Counted { programs, calls: accounts.answered(), bytes: accounts.bytes() }
         });
         let summary = about.map(|(accounts, program)| summary::object(accounts, program));

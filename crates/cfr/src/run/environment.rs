@@ -2,7 +2,7 @@
 //! checked before anything runs.
 
 use crate::term::failure::{Failure, plain, say, told};
-use cfr_engine::hook::Doors;
+use cfr_engine::hook::Hooks;
 use cfr_shared::format::Format;
 use cfr_shared::settings::{
     Level, Name, Part, Placeholder, Setting, Settings, Summary, TABLE, Unusable, Why, template,
@@ -25,7 +25,7 @@ pub(crate) struct Checked {
     /// How much is logged.
     pub(crate) log: Level,
     /// What is watched.
-    pub(crate) doors: Doors,
+    pub(crate) hooks: Hooks,
     /// In what form.
     pub(crate) format: Format,
     /// Whether it is asked after each copy if blocks are shared.
@@ -81,7 +81,7 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<Checked, Fail
     let given: Vec<_> = TABLE.iter().filter_map(|setting| given(setting, &options)).collect();
     let settings = settled(&given)?;
     warn_of_strangers();
-    let (log, doors, format) = (settings.log, settings.doors, settings.log_format);
+    let (log, hooks, format) = (settings.log, settings.hooks, settings.log_format);
     let shared = settings.shared;
     let file = settings.log_file.map(absolute).transpose()?;
     let summary = match settings.summary {
@@ -101,11 +101,11 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<Checked, Fail
         variables.retain(|(variable, _)| *variable != LOG_FILE);
         variables.push((LOG_FILE, path));
     }
-    Ok(Checked { variables, log, doors, format, shared, summary, log_file })
+    Ok(Checked { variables, log, hooks, format, shared, summary, log_file })
 }
 
 /// Checks what decides about copies, where it is logged and counted by the launcher alone: all of it.
-pub(crate) fn check_rules(options: &Variables) -> Result<Doors, Failure> {
+pub(crate) fn check_rules(options: &Variables) -> Result<Hooks, Failure> {
     let is_rule = |setting: &&Setting| {
         !matches!(
             setting.name,
@@ -119,12 +119,12 @@ pub(crate) fn check_rules(options: &Variables) -> Result<Doors, Failure> {
     };
     let rules = TABLE.iter().filter(is_rule);
     let given: Vec<_> = rules.filter_map(|setting| given(setting, options)).collect();
-    let doors = settled(&given)?.doors;
+    let hooks = settled(&given)?.hooks;
     if std::env::var_os(INJECT).is_some_and(|value| !value.is_empty()) {
         say(format!("{INJECT} is left out: a sweep injects its own faults, one at a time"));
     }
     warn_of_strangers();
-    Ok(doors)
+    Ok(hooks)
 }
 
 /// All settings, of those that are given.

@@ -5,7 +5,7 @@
 use crate::term::failure::plain;
 use crate::term::status_line;
 use cfr_shared::format::Bytes;
-use cfr_shared::stats::{Accounts, UnderWay};
+use cfr_shared::stats::{InFlight, Stats};
 use cfr_sys as sys;
 use std::fmt::Write;
 use std::fs;
@@ -32,7 +32,7 @@ pub(crate) struct Live {
 
 impl Live {
     /// Begins to show the calls under way in `accounts`.
-    pub(crate) fn new(accounts: Accounts) -> Live {
+    pub(crate) fn new(accounts: Stats) -> Live {
         let (end, is_over) = mpsc::channel::<()>();
         let (at_end, ended) = mpsc::channel::<()>();
         // Where no thread can be had, nothing is shown.
@@ -62,7 +62,7 @@ impl Drop for Live {
 /// One copy, as it was last seen. A program may need several calls for it.
 struct Sight {
     /// The call under way.
-    way: UnderWay,
+    way: InFlight,
     source: Seen,
     target: Seen,
     /// When the first call was seen to have begun, by the monotonic clock.
@@ -75,14 +75,14 @@ struct Sight {
 }
 
 impl Sight {
-    fn is_of(&self, way: &UnderWay) -> bool {
+    fn is_of(&self, way: &InFlight) -> bool {
         (self.way.pid, self.way.fd_in, self.way.fd_out) == (way.pid, way.fd_in, way.fd_out)
     }
 
     /// Up to where the source is copied, in bytes; `None` where that cannot be seen, because what is
     /// there is overwritten.
     fn reached(&self) -> Option<u64> {
-        let UnderWay { off_in, off_out, .. } = self.way;
+        let InFlight { off_in, off_out, .. } = self.way;
         let size = self.target.size;
         let at = size.checked_sub(off_out)?.checked_add(off_in)?;
         (size > self.size_before && at <= self.source.size).then_some(at)
@@ -90,9 +90,9 @@ impl Sight {
 }
 
 /// The copies under way now, the longest first.
-fn look(accounts: &Accounts, before: &[Sight]) -> Vec<Sight> {
+fn look(accounts: &Stats, before: &[Sight]) -> Vec<Sight> {
     let at_ns = sys::monotonic_ns();
-    let sight = |way: UnderWay| {
+    let sight = |way: InFlight| {
         let (source, target) = (file(&way, way.fd_in)?, file(&way, way.fd_out)?);
         let last = before.iter().find(|last| last.is_of(&way) && last.target.path == target.path);
         let (since_ns, size_before) =
@@ -162,7 +162,7 @@ struct Seen {
 }
 
 /// `None` where it is gone, or not ours to see.
-fn file(way: &UnderWay, fd: i32) -> Option<Seen> {
+fn file(way: &InFlight, fd: i32) -> Option<Seen> {
     let link = PathBuf::from(format!("/proc/{}/task/{}/fd/{fd}", way.pid, way.tid));
     Some(Seen { size: fs::metadata(&link).ok()?.len(), path: fs::read_link(&link).ok()? })
 }

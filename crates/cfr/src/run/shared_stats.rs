@@ -4,8 +4,8 @@
 
 use crate::term::failure::{Failure, told};
 use crate::term::inherited::is_ignored;
-use cfr_shared::settings::WITNESS_NAME;
-use cfr_shared::stats::{Accounts, Total, Wanted};
+use cfr_shared::settings::STATS_NAME;
+use cfr_shared::stats::{Collect, Counter, Stats};
 use cfr_sys as sys;
 use cfr_sys::errno::Errno;
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -18,18 +18,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 /// The variable that tells the library of it.
-pub(crate) const VARIABLE: &str = "CFR_WITNESS";
+pub(crate) const VARIABLE: &str = "CFR_STATS";
 
 /// The memory file, and the launcher's view of it.
 pub(crate) struct Witness {
     /// Held open for those that map it; `None` where another launcher holds it.
     _file: Option<File>,
     path: OsString,
-    accounts: Accounts,
+    accounts: Stats,
     /// What had been counted before.
     before: Seen,
     /// The accounts of the launcher that this one runs under, where it has its own.
-    outer: Option<Accounts>,
+    outer: Option<Stats>,
 }
 
 /// What was counted.
@@ -37,23 +37,23 @@ pub(crate) struct Witness {
 pub(crate) struct Seen {
     /// Processes into which the library was loaded.
     pub(crate) processes: u64,
-    /// Calls that came through a watched door.
+    /// Calls that came through a watched hook.
     pub(crate) calls: u64,
 }
 
 impl Seen {
-    fn of(accounts: &Accounts) -> Seen {
-        Seen { processes: accounts.total(Total::Programs), calls: accounts.total(Total::Calls) }
+    fn of(accounts: &Stats) -> Seen {
+        Seen { processes: accounts.total(Counter::Programs), calls: accounts.total(Counter::Calls) }
     }
 }
 
 impl Witness {
     /// Accounts of what is `wanted`. Where that is nothing besides processes and calls, those of the
     /// launcher that this one runs under, so that both see what comes.
-    pub(crate) fn new(wanted: Wanted) -> Result<Witness, Failure> {
+    pub(crate) fn new(wanted: Collect) -> Result<Witness, Failure> {
         let outer = std::env::var_os(VARIABLE).and_then(|path| Some((map(&path).ok()?, path)));
         match outer {
-            Some((accounts, path)) if wanted == Wanted::NOTHING => Ok(Witness {
+            Some((accounts, path)) if wanted == Collect::NOTHING => Ok(Witness {
                 _file: None,
                 path,
                 accounts,
@@ -63,24 +63,24 @@ impl Witness {
             outer => {
                 let outer = outer.map(|(accounts, _)| accounts);
                 // What the launcher outside wants to know of these calls it gets from here.
-                let theirs = [Wanted::SUMMARY, Wanted::LINES].into_iter();
+                let theirs = [Collect::SUMMARY, Collect::LINES].into_iter();
                 let theirs = theirs.filter(|&one| outer.is_some_and(|outer| outer.wants(one)));
-                Witness::made(theirs.fold(wanted, Wanted::and), outer)
+                Witness::made(theirs.fold(wanted, Collect::and), outer)
             }
         }
     }
 
     /// Accounts that nobody else has.
-    pub(crate) fn own(wanted: Wanted) -> Result<Witness, Failure> {
+    pub(crate) fn own(wanted: Collect) -> Result<Witness, Failure> {
         Witness::made(wanted, None)
     }
 
-    fn made(wanted: Wanted, outer: Option<Accounts>) -> Result<Witness, Failure> {
-        let made = || -> io::Result<(File, OsString, Accounts)> {
+    fn made(wanted: Collect, outer: Option<Stats>) -> Result<Witness, Failure> {
+        let made = || -> io::Result<(File, OsString, Stats)> {
             survive_size_limit()?;
             let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-            let file = rustix::fs::memfd_create("cfr-witness", flags)?;
-            rustix::fs::ftruncate(&file, (Accounts::WORDS * size_of::<u64>()) as u64)?;
+            let file = rustix::fs::memfd_create("cfr-results", flags)?;
+            rustix::fs::ftruncate(&file, (Stats::WORDS * size_of::<u64>()) as u64)?;
             // Who maps it relies on its size.
             rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::SEAL)?;
             let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
@@ -102,7 +102,7 @@ impl Witness {
     }
 
     /// The accounts.
-    pub(crate) fn accounts(&self) -> &Accounts {
+    pub(crate) fn accounts(&self) -> &Stats {
         &self.accounts
     }
 
@@ -129,7 +129,7 @@ pub(crate) fn survive_size_limit() -> io::Result<()> {
     Ok(())
 }
 
-fn map(path: &OsStr) -> Result<Accounts, Errno> {
-    let words = sys::map_shared(path.as_bytes(), WITNESS_NAME, Accounts::WORDS)?;
-    Accounts::over(words).ok_or(Errno::EINVAL)
+fn map(path: &OsStr) -> Result<Stats, Errno> {
+    let words = sys::map_shared(path.as_bytes(), STATS_NAME, Stats::WORDS)?;
+    Stats::over(words).ok_or(Errno::EINVAL)
 }

@@ -4,7 +4,7 @@ use crate::run::environment::{Checked, SummaryTo};
 use crate::term::failure::{Failure, plain, told};
 use cfr_shared::format::{Format, Summary};
 use cfr_shared::settings::{Part, Placeholder, template};
-use cfr_shared::stats::Accounts;
+use cfr_shared::stats::Stats;
 use rustix::fs::OFlags;
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
@@ -16,7 +16,7 @@ use std::path::Path;
 /// Writes the summary where it was asked for. `program` is the one that was started, as process `pid`.
 pub(crate) fn write(
     checked: &Checked,
-    accounts: &Accounts,
+    accounts: &Stats,
     program: &Path,
     pid: u32,
 ) -> Result<(), Failure> {
@@ -55,7 +55,7 @@ pub(crate) fn write(
 }
 
 /// The same as one JSON object with the one key `summary`, whose strings command no terminal.
-pub(crate) fn object(accounts: &Accounts, program: &Path) -> String {
+pub(crate) fn object(accounts: &Stats, program: &Path) -> String {
     let name = program.file_name().unwrap_or(program.as_os_str());
     let summary = Summary { accounts, program: name.as_bytes(), pid: None, prefix: "" };
     let mut object = String::new();

@@ -4,7 +4,7 @@
 //! Where the range takes more than one piece the caller holds signals back; one that is waiting ends
 //! the copy after the piece at hand.
 
-use super::Moved;
+use super::CopyResult;
 use super::layout::{Holes, Layout, Part};
 use super::pace::Pace;
 use super::pipe::Carrier;
@@ -12,7 +12,7 @@ use super::zeros;
 use crate::call::Method;
 use crate::diag::{counted, declined};
 use cfr_sys::errno::Errno;
-use cfr_sys::{self as sys, Buffers, HeldSignals, Range};
+use cfr_sys::{self as sys, BlockedSignals, Buffers, Range};
 
 static BUFFERS: Buffers = Buffers::new();
 
@@ -46,7 +46,12 @@ pub(super) fn with_buffer<R>(work: impl FnOnce(&mut [u8]) -> R) -> R {
 ///
 /// After the first byte an error only ends the copy. No byte of the target outside of what is
 /// reported is changed.
-pub(crate) fn copy(range: Range, through: Through, holes: Holes, held: &HeldSignals) -> Moved {
+pub(crate) fn copy(
+    range: Range,
+    through: Through,
+    holes: Holes,
+    held: &BlockedSignals,
+) -> CopyResult {
     with_buffer(|buffer| {
         let copier = Copier {
             held,
@@ -66,7 +71,7 @@ pub(crate) fn copy(range: Range, through: Through, holes: Holes, held: &HeldSign
 }
 
 pub(super) struct Copier<'a> {
-    pub(super) held: &'a HeldSignals,
+    pub(super) held: &'a BlockedSignals,
     through: Through,
     layout: Layout,
     pace: Pace,
@@ -86,14 +91,14 @@ pub(super) struct Copier<'a> {
 }
 
 impl Copier<'_> {
-    fn copy(mut self, range: Range) -> Moved {
+    fn copy(mut self, range: Range) -> CopyResult {
         let fits = range.len <= ONE_PIECE.min(self.buffer.len() as u64);
         let bytes = if fits && self.through == Through::Library {
             self.at_once(range)
         } else {
             self.in_parts(range)
         };
-        Moved {
+        CopyResult {
             bytes,
             trouble: self.trouble,
             method: if self.by_us { Method::Emulated } else { Method::Kernel },
@@ -105,11 +110,11 @@ impl Copier<'_> {
         let Some(count) = self.read(&range, Buffers::SIZE) else { return 0 };
         let read = Buffers::in_step(self.buffer, range.off_in).get(..count).unwrap_or_default();
         if self.layout.looks() && zeros::has_block(read, range.off_out) {
-            return self.in_parts(below_limit(range.first(count as u64)));
+            return self.in_parts(clamp_to_rlimit(range.first(count as u64)));
         }
         let bytes = self.write(&range, 0, count);
         match self.must_fit(count as u64) {
-            true => self.in_parts(below_limit(range.first(count as u64))),
+            true => self.in_parts(clamp_to_rlimit(range.first(count as u64))),
             false => bytes,
         }
     }
@@ -278,7 +283,7 @@ fn unaligned(offset: u64, size: usize) -> usize {
 
 /// As much of the range as the process's limit on file sizes leaves room for: the kernel looks when
 /// it writes, and not when it punches holes. All of it where it begins behind the limit.
-fn below_limit(range: Range) -> Range {
+fn clamp_to_rlimit(range: Range) -> Range {
     let limit = sys::file_size_limit().unwrap_or(u64::MAX);
     if limit <= range.off_out { range } else { range.first(limit - range.off_out) }
 }

@@ -1,17 +1,17 @@
 //! Sharing the blocks of two ranges that are identical, by FIDEDUPERANGE. The kernel compares, and
 //! holds both files still while it does.
 
-use super::Moved;
+use super::CopyResult;
 use crate::call::Method;
 use crate::diag::system_call;
 use cfr_sys::errno::Errno;
-use cfr_sys::{self as sys, Deduped, HeldSignals, Range};
+use cfr_sys::{self as sys, BlockedSignals, Deduped, Range};
 
 /// Shares as much of the range as is identical from its start on; the kernel takes at most 1 GiB
 /// in one call. EILSEQ where the first bytes asked for already differ, or where the target, whose
 /// size in bytes is `target_size`, has no such range; EOPNOTSUPP where the filesystem cannot;
 /// EINVAL for a range that does not go by blocks.
-pub(crate) fn dedup(range: Range, target_size: u64, held: &HeldSignals) -> Moved {
+pub(crate) fn dedupe(range: Range, target_size: u64, held: &BlockedSignals) -> CopyResult {
     let mut bytes = 0;
     while bytes < range.len && !(bytes > 0 && held.is_one_waiting()) {
         let rest = range.after(bytes);
@@ -32,17 +32,17 @@ pub(crate) fn dedup(range: Range, target_size: u64, held: &HeldSignals) -> Moved
             Err(errno) => errno,
         };
         if bytes == 0 {
-            return Moved::refused(refusal);
+            return CopyResult::refused(refusal);
         }
         break;
     }
-    Moved::done(bytes, if bytes > 0 { Method::Dedup } else { Method::None })
+    CopyResult::done(bytes, if bytes > 0 { Method::Dedupe } else { Method::None })
 }
 
 /// Refuses a range in which there is no whole block: EINVAL, unless there is more to be said against
 /// it. The kernel makes its other checks for no bytes too.
-pub(crate) fn dedup_nothing(range: Range) -> Moved {
+pub(crate) fn dedupe_nothing(range: Range) -> CopyResult {
     let opinion = sys::dedupe_range(&range.first(0));
     system_call("ioctl FIDEDUPERANGE of no bytes", range.fd_in, &opinion);
-    Moved::refused(opinion.err().unwrap_or(Errno::EINVAL))
+    CopyResult::refused(opinion.err().unwrap_or(Errno::EINVAL))
 }

@@ -14,7 +14,7 @@ mod reflink;
 mod verify;
 
 pub(crate) use copy::{ONE_PIECE, Through, copy};
-pub(crate) use dedupe::{dedup, dedup_nothing};
+pub(crate) use dedupe::{dedupe, dedupe_nothing};
 pub(crate) use layout::Holes;
 pub(crate) use reflink::reflink;
 pub(crate) use verify::{Verdict, verify};
@@ -26,7 +26,7 @@ use cfr_sys::errno::Errno;
 
 /// What came of moving a range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Moved {
+pub(crate) struct CopyResult {
     /// Bytes from its start that are where they should be.
     pub(crate) bytes: u64,
     /// What ended it before its end, if it was an error.
@@ -35,22 +35,24 @@ pub(crate) struct Moved {
     pub(crate) method: Method,
 }
 
-impl Moved {
+impl CopyResult {
     /// So many bytes, and no error.
-    fn done(bytes: u64, method: Method) -> Moved {
-        Moved { bytes, trouble: None, method }
+    fn done(bytes: u64, method: Method) -> CopyResult {
+        CopyResult { bytes, trouble: None, method }
     }
 
     /// The same, where an error that means EOPNOTSUPP is that.
-    pub(crate) fn unsupported_if(self, means_it: impl FnOnce(Errno) -> bool) -> Moved {
+    pub(crate) fn unsupported_if(self, means_it: impl FnOnce(Errno) -> bool) -> CopyResult {
         match self.trouble {
-            Some(errno) if means_it(errno) => Moved { trouble: Some(Errno::EOPNOTSUPP), ..self },
+            Some(errno) if means_it(errno) => {
+                CopyResult { trouble: Some(Errno::EOPNOTSUPP), ..self }
+            }
             _ => self,
         }
     }
 
     /// Nothing, because whoever was asked refused.
-    fn refused(errno: Errno) -> Moved {
-        Moved { bytes: 0, trouble: Some(errno), method: Method::Kernel }
+    fn refused(errno: Errno) -> CopyResult {
+        CopyResult { bytes: 0, trouble: Some(errno), method: Method::Kernel }
     }
 }

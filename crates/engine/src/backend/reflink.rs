@@ -1,6 +1,6 @@
 //! Sharing a range's blocks, by FICLONERANGE: all of it, or nothing.
 
-use super::Moved;
+use super::CopyResult;
 use crate::call::Method;
 use crate::diag::system_call;
 use cfr_sys::errno::Errno;
@@ -8,17 +8,17 @@ use cfr_sys::{self as sys, Range};
 
 /// Shares the range. EOPNOTSUPP where the filesystem cannot, EXDEV between two of them, EINVAL for
 /// a range that does not go by blocks.
-pub(crate) fn reflink(range: Range) -> Moved {
+pub(crate) fn reflink(range: Range) -> CopyResult {
     // To the ioctl a length of 0 is all that there is.
     if range.len == 0 {
-        return Moved::done(0, Method::None);
+        return CopyResult::done(0, Method::None);
     }
     let shared = sys::clone_range(&range);
     system_call("ioctl FICLONERANGE", range.fd_out, &shared);
     match shared {
-        Ok(()) => Moved::done(range.len, Method::Reflink),
+        Ok(()) => CopyResult::done(range.len, Method::Reflink),
         // Kernels before 4.5 know the request of btrfs only.
-        Err(Errno::ENOTTY | Errno::ENOSYS) => Moved::refused(Errno::EOPNOTSUPP),
-        Err(errno) => Moved::refused(errno),
+        Err(Errno::ENOTTY | Errno::ENOSYS) => CopyResult::refused(Errno::EOPNOTSUPP),
+        Err(errno) => CopyResult::refused(errno),
     }
 }

@@ -3,7 +3,7 @@
 use super::copy::with_buffer;
 use crate::diag::counted;
 use cfr_sys::errno::Errno;
-use cfr_sys::{self as sys, Buffers, HeldSignals, Range, Reader};
+use cfr_sys::{self as sys, BlockedSignals, Buffers, Range, Reader};
 
 /// What a comparison found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,14 +19,14 @@ pub(crate) enum Verdict {
 /// Compares both ranges, as reads see them: what is in memory is not read from the disk again. A
 /// target that is open for writing only is opened again, but not where the process has locks on it:
 /// they would be lost with the second descriptor (fcntl(2)).
-pub(crate) fn verify(range: Range, held: &HeldSignals) -> Verdict {
+pub(crate) fn verify(range: Range, held: &BlockedSignals) -> Verdict {
     match Reader::of(range.fd_out) {
         Err(errno) => Verdict::Unreadable(range.fd_out, errno),
         Ok(target) => with_buffer(|buffer| compare(range, &target, buffer, held)),
     }
 }
 
-fn compare(range: Range, target: &Reader, buffer: &mut [u8], held: &HeldSignals) -> Verdict {
+fn compare(range: Range, target: &Reader, buffer: &mut [u8], held: &BlockedSignals) -> Verdict {
     // Two halves that begin with a page, for O_DIRECT.
     let half = buffer.len().min(Buffers::SIZE) / 2;
     let (of_source, rest) = buffer.split_at_mut(half);

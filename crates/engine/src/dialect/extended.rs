@@ -1,17 +1,17 @@
 //! `extended`: today's Linux, and the flags of the 2015 proposal on top.
 
 use super::rule::{self, Rule};
-use super::{Copying, Dialect, Lead, Source};
+use super::{CheckedBy, CopyStrategy, Dialect, Source};
 use crate::flags::Mode;
 
 pub(super) static DIALECT: Dialect = Dialect {
     name: "extended",
     alias: None,
     about: "Linux 5.19 and later, and the flags of the 2015 proposal besides",
-    modes: &[Mode::Copy, Mode::Reflink, Mode::Dedup],
-    lead: Lead::Kernel,
-    copying: Copying::Plainly,
-    goes_on_after: &[],
+    modes: &[Mode::Copy, Mode::Reflink, Mode::Dedupe],
+    checked_by: CheckedBy::Kernel,
+    copying: CopyStrategy::Kernel,
+    fallback_errors: &[],
     emulation_crosses: true,
     rules: RULES,
 };

@@ -1,16 +1,16 @@
 //! `freebsd-14`: FreeBSD's manual page of December 2023, in the order of FreeBSD 14's code.
 
 use super::rule::{self, Rule};
-use super::{Copying, Dialect, Lead, Source};
+use super::{CheckedBy, CopyStrategy, Dialect, Source};
 
 pub(super) static DIALECT: Dialect = Dialect {
     name: "freebsd-14",
     alias: Some("freebsd"),
     about: "FreeBSD 13 and 14: copies between any two filesystems, and holes stay holes",
     modes: &[],
-    lead: Lead::Rules,
-    copying: Copying::KeepingHoles,
-    goes_on_after: super::freebsd_15::GOES_ON_AFTER,
+    checked_by: CheckedBy::Rules,
+    copying: CopyStrategy::KeepingHoles,
+    fallback_errors: super::freebsd_15::GOES_ON_AFTER,
     emulation_crosses: false,
     rules: RULES,
 };

@@ -1,7 +1,7 @@
 //! `freebsd-15`: FreeBSD 15's code, with COPY_FILE_RANGE_CLONE.
 
 use super::rule::{self, Condition, Rule};
-use super::{Copying, Dialect, Lead, Source};
+use super::{CheckedBy, CopyStrategy, Dialect, Source};
 use crate::flags::Mode;
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, Kind};
@@ -14,9 +14,9 @@ pub(super) static DIALECT: Dialect = Dialect {
     alias: None,
     about: "FreeBSD 15: as 14, with COPY_FILE_RANGE_CLONE and checks in another order",
     modes: &[Mode::Clone],
-    lead: Lead::Rules,
-    copying: Copying::KeepingHoles,
-    goes_on_after: GOES_ON_AFTER,
+    checked_by: CheckedBy::Rules,
+    copying: CopyStrategy::KeepingHoles,
+    fallback_errors: GOES_ON_AFTER,
     emulation_crosses: false,
     rules: RULES,
 };

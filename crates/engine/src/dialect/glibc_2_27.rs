@@ -2,7 +2,7 @@
 //! compares devices, not filesystems; it expands holes; overlapping ranges smear.
 
 use super::rule::{self, Condition, Rule};
-use super::{Copying, Dialect, Lead, Source};
+use super::{CheckedBy, CopyStrategy, Dialect, Source};
 use crate::facts::MOST;
 use cfr_sys::errno::Errno;
 
@@ -11,9 +11,9 @@ pub(super) static DIALECT: Dialect = Dialect {
     alias: None,
     about: "the emulation of glibc 2.27 to 2.29, weaknesses included; the kernel's call is not used",
     modes: &[],
-    lead: Lead::Rules,
-    copying: Copying::InEightKiB,
-    goes_on_after: &[],
+    checked_by: CheckedBy::Rules,
+    copying: CopyStrategy::InEightKiB,
+    fallback_errors: &[],
     emulation_crosses: false,
     rules: RULES,
 };

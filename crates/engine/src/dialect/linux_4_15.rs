@@ -2,7 +2,7 @@
 //! the page counts; what it does not order stands in the order of Linux 4.18.
 
 use super::rule::{self, Condition, Rule};
-use super::{Copying, Dialect, Lead, Source};
+use super::{CheckedBy, CopyStrategy, Dialect, Source};
 use crate::facts::MOST;
 use cfr_sys::errno::Errno;
 
@@ -11,9 +11,9 @@ pub(super) static DIALECT: Dialect = Dialect {
     alias: None,
     about: "the manual page of man-pages 4.15 (2018), with glibc 2.27's word on kernels without the call",
     modes: &[],
-    lead: Lead::Rules,
-    copying: Copying::Plainly,
-    goes_on_after: &[],
+    checked_by: CheckedBy::Rules,
+    copying: CopyStrategy::Kernel,
+    fallback_errors: &[],
     emulation_crosses: false,
     rules: RULES,
 };

@@ -1,16 +1,16 @@
 //! `linux-5.19`: Linux since 5.19, and today's manual page.
 
 use super::rule::{self, Rule};
-use super::{Copying, Dialect, Lead, Source};
+use super::{CheckedBy, CopyStrategy, Dialect, Source};
 
 pub(super) static DIALECT: Dialect = Dialect {
     name: "linux-5.19",
     alias: Some("linux"),
     about: "Linux 5.19 and later: no copies between filesystems that the kernel has no call for",
     modes: &[],
-    lead: Lead::Kernel,
-    copying: Copying::Plainly,
-    goes_on_after: &[],
+    checked_by: CheckedBy::Kernel,
+    copying: CopyStrategy::Kernel,
+    fallback_errors: &[],
     emulation_crosses: false,
     rules: RULES,
 };

@@ -1,7 +1,7 @@
 //! `linux-5.3`: Linux 5.3 to 5.18, whose copies cross filesystems.
 
 use super::rule::{self, Rule};
-use super::{Copying, Dialect, Lead, Source};
+use super::{CheckedBy, CopyStrategy, Dialect, Source};
 use cfr_sys::errno::Errno;
 
 pub(super) static DIALECT: Dialect = Dialect {
@@ -9,9 +9,9 @@ pub(super) static DIALECT: Dialect = Dialect {
     alias: None,
     about: "Linux 5.3 to 5.18: copies between any two filesystems, and nothing of a file of /proc",
     modes: &[],
-    lead: Lead::Kernel,
-    copying: Copying::Plainly,
-    goes_on_after: &[Errno::EXDEV],
+    checked_by: CheckedBy::Kernel,
+    copying: CopyStrategy::Kernel,
+    fallback_errors: &[Errno::EXDEV],
     emulation_crosses: false,
     rules: RULES,
 };

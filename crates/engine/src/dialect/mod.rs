@@ -49,11 +49,11 @@ pub struct Dialect {
     /// The flags that it knows besides 0, one at a time.
     pub modes: &'static [Mode],
     /// Who looks at a call first.
-    pub lead: Lead,
+    pub checked_by: CheckedBy,
     /// How bytes are moved where sharing is neither demanded nor forbidden.
-    pub copying: Copying,
+    pub copying: CopyStrategy,
     /// Errors of the kernel's copy_file_range at which the library copies in its place.
-    pub goes_on_after: &'static [Errno],
+    pub fallback_errors: &'static [Errno],
     /// Whether the library's own copies cross filesystems although the kernel's do not.
     pub emulation_crosses: bool,
     /// Its rules, in order.
@@ -62,7 +62,7 @@ pub struct Dialect {
 
 /// Who looks first at a call that asks for nothing special.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Lead {
+pub enum CheckedBy {
     /// The kernel, whose own rules these are: it gets the call as it came. The table says what its
     /// errors mean, and is enforced where the library moves the bytes.
     Kernel,
@@ -72,9 +72,9 @@ pub enum Lead {
 
 /// How bytes are moved where sharing is neither demanded nor forbidden.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Copying {
+pub enum CopyStrategy {
     /// As the kernel likes.
-    Plainly,
+    Kernel,
     /// So that the source's holes are the target's.
     KeepingHoles,
     /// By reading and writing 8 KiB at a time, whatever is in them.

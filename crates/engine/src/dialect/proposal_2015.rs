@@ -2,17 +2,17 @@
 //! kernel ever took. It gives no order; this one is the project's.
 
 use super::rule::{self, Rule};
-use super::{Copying, Dialect, Lead, Source};
+use super::{CheckedBy, CopyStrategy, Dialect, Source};
 use crate::flags::Mode;
 
 pub(super) static DIALECT: Dialect = Dialect {
     name: "proposal-2015",
     alias: None,
     about: "the manual page of the proposal of 2015, with COPY_FR_COPY, COPY_FR_REFLINK and COPY_FR_DEDUP",
-    modes: &[Mode::Copy, Mode::Reflink, Mode::Dedup],
-    lead: Lead::Rules,
-    copying: Copying::Plainly,
-    goes_on_after: &[],
+    modes: &[Mode::Copy, Mode::Reflink, Mode::Dedupe],
+    checked_by: CheckedBy::Rules,
+    copying: CopyStrategy::Kernel,
+    fallback_errors: &[],
     emulation_crosses: false,
     rules: RULES,
 };

@@ -99,14 +99,14 @@ pub(super) static FD_IN_CLOSED: Condition = Condition::new(
     "fd-in-closed",
     Errno::EBADF,
     "fd_in is no open descriptor, or open with O_PATH only",
-    |facts| facts.source.opening() == Err(Errno::EBADF),
+    |facts| facts.source.open_flags() == Err(Errno::EBADF),
 );
 
 pub(super) static FD_OUT_CLOSED: Condition = Condition::new(
     "fd-out-closed",
     Errno::EBADF,
     "fd_out is no open descriptor, or open with O_PATH only",
-    |facts| facts.target.opening() == Err(Errno::EBADF),
+    |facts| facts.target.open_flags() == Err(Errno::EBADF),
 );
 
 pub(super) static OFF_IN_UNREADABLE: Condition = Condition::new(
@@ -158,17 +158,23 @@ pub(super) static NOT_REGULAR: Condition = Condition::new(
 
 pub(super) static NOT_READABLE: Condition =
     Condition::new("not-readable", Errno::EBADF, "fd_in is not open for reading", |facts| {
-        facts.source.opening().map_or_else(|errno| errno == Errno::EBADF, |opening| !opening.reads)
+        facts
+            .source
+            .open_flags()
+            .map_or_else(|errno| errno == Errno::EBADF, |open_flags| !open_flags.reads)
     });
 
 pub(super) static NOT_WRITABLE: Condition =
     Condition::new("not-writable", Errno::EBADF, "fd_out is not open for writing", |facts| {
-        facts.target.opening().map_or_else(|errno| errno == Errno::EBADF, |opening| !opening.writes)
+        facts
+            .target
+            .open_flags()
+            .map_or_else(|errno| errno == Errno::EBADF, |open_flags| !open_flags.writes)
     });
 
 pub(super) static APPEND: Condition =
     Condition::new("append", Errno::EBADF, "fd_out is open with O_APPEND", |facts| {
-        facts.target.opening().is_ok_and(|opening| opening.appends)
+        facts.target.open_flags().is_ok_and(|open_flags| open_flags.appends)
     });
 
 pub(super) static CROSS_FILESYSTEM: Condition = Condition::new(
@@ -248,7 +254,9 @@ pub(super) static OVERLAP: Condition = Condition::new(
     "overlap",
     Errno::EINVAL,
     "source and target are one file, and what would be copied overlaps where it would go",
-    |facts| facts.do_ranges_overlap(facts.asked()) && facts.do_ranges_overlap(facts.cropped()),
+    |facts| {
+        facts.do_ranges_overlap(facts.asked()) && facts.do_ranges_overlap(facts.clamp_to_source())
+    },
 );
 
 /// FreeBSD compares what was asked for.
@@ -266,7 +274,12 @@ pub(super) static SEALED: Condition = Condition::new(
     |facts| {
         let (writing, growing) = sys::seals(facts.args.fd_out);
         let size = facts.target.stat().map_or(0, |stat| stat.size);
-        let end = facts.target.start().unwrap_or(0).cast_unsigned().saturating_add(facts.cropped());
+        let end = facts
+            .target
+            .start()
+            .unwrap_or(0)
+            .cast_unsigned()
+            .saturating_add(facts.clamp_to_source());
         writing || growing && end > size
     },
 );
@@ -281,9 +294,10 @@ pub(super) static DIRECT: Condition = Condition::new(
     |facts| {
         let goes_by_sectors = |start: i64| start.cast_unsigned().is_multiple_of(SECTOR);
         let starts = facts.ends().map(|end| end.start().unwrap_or(0));
-        let is_direct = |end: &&End<'_>| end.opening().is_ok_and(|opening| opening.direct);
+        let is_direct = |end: &&End<'_>| end.open_flags().is_ok_and(|open_flags| open_flags.direct);
         facts.ends().iter().any(is_direct)
-            && !(starts.into_iter().all(goes_by_sectors) && facts.cropped().is_multiple_of(SECTOR))
+            && !(starts.into_iter().all(goes_by_sectors)
+                && facts.clamp_to_source().is_multiple_of(SECTOR))
     },
 );
 
@@ -293,7 +307,8 @@ pub(super) static UNALIGNED: Condition = Condition::new(
     Errno::EINVAL,
     "the range does not begin and end at block boundaries of the filesystem",
     |facts| {
-        matches!(facts.flags.mode(), Some(Mode::Reflink | Mode::Dedup)) && !facts.goes_by_blocks()
+        matches!(facts.flags.mode(), Some(Mode::Reflink | Mode::Dedupe))
+            && !facts.is_block_aligned()
     },
 );
 
@@ -305,17 +320,17 @@ pub(super) static CANNOT_REFLINK: Condition = Condition::new(
 );
 
 pub(super) static CANNOT_DEDUP: Condition = Condition::new(
-    "cannot-dedup",
+    "cannot-dedupe",
     Errno::EOPNOTSUPP,
     "this filesystem cannot share the blocks of identical ranges",
-    |facts| facts.flags.mode() == Some(Mode::Dedup),
+    |facts| facts.flags.mode() == Some(Mode::Dedupe),
 );
 
 pub(super) static DIFFERS: Condition = Condition::new(
     "differs",
     Errno::EILSEQ,
     "the contents of the two ranges are not identical",
-    |facts| facts.flags.mode() == Some(Mode::Dedup),
+    |facts| facts.flags.mode() == Some(Mode::Dedupe),
 );
 
 /// FreeBSD's EINTEGRITY has no number here: a checksum that does not match is EBADMSG, as btrfs and

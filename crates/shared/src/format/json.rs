@@ -7,7 +7,7 @@ use crate::line::{Line, ROOM_FOR_PATH};
 use crate::record::Record;
 use cfr_engine::call::{Offset, Request, Target};
 use cfr_engine::flags::Flags;
-use cfr_engine::hook::Door;
+use cfr_engine::hook::Hook;
 use cfr_sys::Sharing;
 use cfr_sys::errno::Errno;
 use core::fmt::{self, Write};
@@ -15,7 +15,7 @@ use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// The keys of an object, in order.
 pub const KEYS: [&str; 33] = [
-    "time", "pid", "tid", "comm", "call", "door", "request", "fd_in", "path_in", "off_in",
+    "time", "pid", "tid", "comm", "call", "hook", "request", "fd_in", "path_in", "off_in",
     "off_in_after", "fd_out", "path_out", "off_out", "off_out_after", "len", "flags", "flag_names",
     "ret", "errno", "error", "bytes", "status", "target", "targets", "method", "shared", "dialect",
     "rule", "why", "injected", "delayed", "duration_ns",
@@ -32,11 +32,11 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
     number(out, record.tid.map(i64::from));
     out.literal(",\"comm\":");
     string_or_null(out, record.comm);
-    match record.door {
-        Door::CopyFileRange => out.literal(
-            ",\"call\":\"copy_file_range\",\"door\":\"copy_file_range\",\"request\":null,\"fd_in\":",
+    match record.hook {
+        Hook::CopyFileRange => out.literal(
+            ",\"call\":\"copy_file_range\",\"hook\":\"copy_file_range\",\"request\":null,\"fd_in\":",
         ),
-        door => other_door(out, door, call.request.name()),
+        hook => other_hook(out, hook, call.request.name()),
     }
     out.signed(i64::from(call.fd_in));
     out.literal(",\"path_in\":");
@@ -84,11 +84,11 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
 }
 
 #[cold]
-fn other_door(out: &mut Piece, door: Door, request: Option<&str>) {
+fn other_hook(out: &mut Piece, hook: Hook, request: Option<&str>) {
     out.literal(",\"call\":\"");
-    out.text(door.call());
-    out.literal("\",\"door\":\"");
-    out.text(door.name());
+    out.text(hook.call());
+    out.literal("\",\"hook\":\"");
+    out.text(hook.name());
     out.literal("\",\"request\":");
     string_or_null(out, request.map(str::as_bytes));
     out.literal(",\"fd_in\":");

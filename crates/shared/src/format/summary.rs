@@ -1,13 +1,13 @@
 //! The summary: what it is about, and which of its rows are shown. One file a form.
 
-use crate::stats::{Accounts, Pair, Slow, Total};
+use crate::stats::{Counter, Pair, Slow, Stats};
 use cfr_sys::errno::Errno;
 use core::fmt;
 
 /// The accounts of one process or of many, and who they are of.
 pub struct Summary<'a> {
     /// What was counted.
-    pub accounts: &'a Accounts,
+    pub accounts: &'a Stats,
     /// The program, for the heading.
     pub program: &'a [u8],
     /// The process; `None` where it is about all that the program started.
@@ -27,15 +27,15 @@ pub(super) const ROOM_FOR_NAME: usize = 200;
 /// Shares of the calls, in thousandths, and their names.
 pub(super) const PERCENTILES: [(u64, &str); 3] = [(500, "p50"), (900, "p90"), (990, "p99")];
 /// What came of calls besides bytes and errors: in the table, in the object.
-pub(super) const RESULTS: [(&str, &str, Total); 8] = [
-    ("end of file", "end_of_file", Total::Empty),
-    ("differing", "differing", Total::Differing),
-    ("shared", "shared", Total::Shared),
-    ("partly shared", "partly_shared", Total::PartlyShared),
-    ("not shared", "not_shared", Total::NotShared),
-    ("injected", "injected", Total::Injected),
-    ("delayed", "delayed", Total::Delayed),
-    ("lines lost", "lines_lost", Total::Lost),
+pub(super) const RESULTS: [(&str, &str, Counter); 8] = [
+    ("end of file", "end_of_file", Counter::Empty),
+    ("differing", "differing", Counter::Differing),
+    ("shared", "shared", Counter::Shared),
+    ("partly shared", "partly_shared", Counter::PartlyShared),
+    ("not shared", "not_shared", Counter::NotShared),
+    ("injected", "injected", Counter::Injected),
+    ("delayed", "delayed", Counter::Delayed),
+    ("lines lost", "lines_lost", Counter::Lost),
 ];
 
 /// How many of the slowest calls and of the busiest pairs are shown.
@@ -46,22 +46,22 @@ pub(super) fn error_name(errno: Option<Errno>) -> &'static str {
 }
 
 /// The slowest calls, the slowest first.
-pub(super) fn slowest(accounts: &Accounts) -> impl Iterator<Item = Slow> {
+pub(super) fn slowest(accounts: &Stats) -> impl Iterator<Item = Slow> {
     largest(accounts.slowest(), Slow::duration_ns)
 }
 
 /// The pairs of files between which most bytes moved, or most calls were made.
-pub(super) fn busiest(accounts: &Accounts) -> impl Iterator<Item = Pair> {
+pub(super) fn busiest(accounts: &Stats) -> impl Iterator<Item = Pair> {
     largest(accounts.pairs(), |pair| (pair.bytes, pair.calls))
 }
 
 /// The sums of calls, bytes, errors and time over the pairs that [`busiest`] leaves out.
-pub(super) fn others(accounts: &Accounts) -> Others {
+pub(super) fn others(accounts: &Stats) -> Others {
     let unlisted = Others {
-        calls: accounts.total(Total::UnlistedCalls),
-        bytes: accounts.total(Total::UnlistedBytes),
-        errors: accounts.total(Total::UnlistedErrors),
-        time_ns: accounts.total(Total::UnlistedTime),
+        calls: accounts.total(Counter::UnlistedCalls),
+        bytes: accounts.total(Counter::UnlistedBytes),
+        errors: accounts.total(Counter::UnlistedErrors),
+        time_ns: accounts.total(Counter::UnlistedTime),
     };
     let all = accounts.pairs().fold(unlisted, |sums, pair| sums.with(&pair, u64::wrapping_add));
     busiest(accounts).fold(all, |sums, pair| sums.with(&pair, u64::wrapping_sub))

@@ -5,9 +5,9 @@ use super::piece::Piece;
 use super::summary::{
     PERCENTILES, RESULTS, ROOM_FOR_NAME, Summary, busiest, error_name, others, separated, slowest,
 };
-use crate::stats::{Name, Pair, Slow, Total};
+use crate::stats::{Counter, Name, Pair, Slow};
 use cfr_engine::call::Method;
-use cfr_engine::hook::Door;
+use cfr_engine::hook::Hook;
 use core::fmt::{self, Write};
 
 impl Summary<'_> {
@@ -22,17 +22,19 @@ impl Summary<'_> {
         string(out, self.program)?;
         match self.pid {
             Some(pid) => write!(out, ",\"pid\":{pid},\"programs\":1")?,
-            None => write!(out, ",\"pid\":null,\"programs\":{}", accounts.total(Total::Programs))?,
+            None => {
+                write!(out, ",\"pid\":null,\"programs\":{}", accounts.total(Counter::Programs))?
+            }
         }
         write!(out, ",\"calls\":{},\"bytes\":{}", accounts.answered(), accounts.bytes())?;
-        write!(out, ",\"duration_ns\":{},\"methods\":{{", accounts.total(Total::Time))?;
+        write!(out, ",\"duration_ns\":{},\"methods\":{{", accounts.total(Counter::Time))?;
         separated(out, Method::ALL.into_iter(), |out, method| {
             let ((calls, bytes), name) = (accounts.by(method), method.name());
             write!(out, "\"{name}\":{{\"calls\":{calls},\"bytes\":{bytes}}}")
         })?;
-        out.write_str("},\"doors\":{")?;
-        separated(out, Door::ALL.into_iter(), |out, door| {
-            write!(out, "\"{}\":{}", door.name(), accounts.through(door))
+        out.write_str("},\"hooks\":{")?;
+        separated(out, Hook::ALL.into_iter(), |out, hook| {
+            write!(out, "\"{}\":{}", hook.name(), accounts.through(hook))
         })?;
         out.write_str("},\"errors\":{")?;
         separated(out, accounts.errors(), |out, (errno, count)| {
@@ -57,10 +59,10 @@ impl Summary<'_> {
 }
 
 fn slow_call(out: &mut dyn Write, slow: &Slow) -> fmt::Result {
-    let (door, method) =
-        (slow.door().map_or("", Door::name), slow.method().map_or("", Method::name));
+    let (hook, method) =
+        (slow.hook().map_or("", Hook::name), slow.method().map_or("", Method::name));
     write!(out, "{{\"duration_ns\":{},\"pid\":{}", slow.duration_ns(), slow.pid())?;
-    write!(out, ",\"door\":\"{door}\",\"bytes\":{},\"error\":", slow.bytes())?;
+    write!(out, ",\"hook\":\"{hook}\",\"bytes\":{},\"error\":", slow.bytes())?;
     match slow.errno() {
         None => out.write_str("null")?,
         Some(errno) => write!(out, "\"{}\"", error_name(Some(errno)))?,
@@ -96,7 +98,7 @@ fn string(out: &mut impl Write, bytes: &[u8]) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::Accounts;
+    use crate::stats::Stats;
     use core::sync::atomic::AtomicU64;
     use std::boxed::Box;
     use std::string::String;
@@ -107,8 +109,8 @@ mod tests {
     fn the_longest_has_room() {
         for byte in [u8::MAX, 1, b'"', b'a'] {
             let filled = u64::from_ne_bytes([byte; 8]);
-            let words: Vec<_> = (0..Accounts::WORDS).map(|_| AtomicU64::new(filled)).collect();
-            let accounts = Accounts::over(Box::leak(words.into_boxed_slice())).unwrap();
+            let words: Vec<_> = (0..Stats::WORDS).map(|_| AtomicU64::new(filled)).collect();
+            let accounts = Stats::over(Box::leak(words.into_boxed_slice())).unwrap();
             accounts.list_all();
             let summary =
                 Summary { accounts: &accounts, program: &[byte; 300], pid: None, prefix: "cfr: " };

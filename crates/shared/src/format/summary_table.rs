@@ -6,9 +6,9 @@ use super::summary::{
     PERCENTILES, RESULTS, ROOM_FOR_NAME, Summary, busiest, error_name, others, slowest,
 };
 use super::units::{Bytes, Count, Share, Time};
-use crate::stats::{Name, Total};
+use crate::stats::{Counter, Name};
 use cfr_engine::call::Method;
-use cfr_engine::hook::Door;
+use cfr_engine::hook::Hook;
 use cfr_sys::errno::Errno;
 use core::fmt::{self, Write};
 
@@ -22,7 +22,7 @@ impl Summary<'_> {
         self.heading(out)?;
         if self.accounts.answered() > 0 {
             self.methods(out)?;
-            self.doors(out)?;
+            self.hooks(out)?;
         }
         self.errors(out)?;
         self.results(out)?;
@@ -39,14 +39,14 @@ impl Summary<'_> {
         escape::text(&mut Piece::new(out), self.program, ROOM_FOR_NAME);
         match self.pid {
             Some(pid) => write!(out, " ({pid})")?,
-            None => write!(out, ", {}", Count(accounts.total(Total::Programs), "program"))?,
+            None => write!(out, ", {}", Count(accounts.total(Counter::Programs), "program"))?,
         }
         write!(out, ": {}", Count(accounts.answered(), "call"))?;
         let errors = accounts.errors().fold(0u64, |sum, (_, count)| sum.saturating_add(count));
         if errors > 0 {
             write!(out, ", {}", Count(errors, "error"))?;
         }
-        let (bytes, time_ns) = (accounts.bytes(), accounts.total(Total::Time));
+        let (bytes, time_ns) = (accounts.bytes(), accounts.total(Counter::Time));
         if accounts.answered() > 0 {
             write!(out, ", {} in {}", Bytes(bytes), Time(time_ns))?;
         }
@@ -74,10 +74,10 @@ impl Summary<'_> {
         Ok(())
     }
 
-    fn doors(&self, out: &mut impl Write) -> fmt::Result {
-        write!(out, "\n{}  {:<16}{:>10}", self.prefix, "door", "calls")?;
-        for door in Door::ALL {
-            self.row(out, door.name(), self.accounts.through(door))?;
+    fn hooks(&self, out: &mut impl Write) -> fmt::Result {
+        write!(out, "\n{}  {:<16}{:>10}", self.prefix, "hook", "calls")?;
+        for hook in Hook::ALL {
+            self.row(out, hook.name(), self.accounts.through(hook))?;
         }
         Ok(())
     }
@@ -138,16 +138,16 @@ impl Summary<'_> {
     fn slowest(&self, out: &mut impl Write) -> fmt::Result {
         let prefix = self.prefix;
         write!(out, "\n{prefix}  {:<16}{:>17}", "slowest calls", "result")?;
-        write!(out, "  {:<15}  {:<8}{:>9}  files", "door", "method", "process")?;
+        write!(out, "  {:<15}  {:<8}{:>9}  files", "hook", "method", "process")?;
         for slow in slowest(self.accounts) {
             write!(out, "\n{prefix}  {:>16}", Time(slow.duration_ns()))?;
             match slow.errno() {
                 Some(errno) => write!(out, "{:>17}", error_name(Some(errno)))?,
                 None => write!(out, "{:>17}", Bytes(slow.bytes()))?,
             }
-            let door = slow.door().map_or("", Door::name);
+            let hook = slow.hook().map_or("", Hook::name);
             let method = slow.method().map_or("", Method::name);
-            write!(out, "  {door:<15}  {method:<8}{:>9}  ", slow.pid())?;
+            write!(out, "  {hook:<15}  {method:<8}{:>9}  ", slow.pid())?;
             between(out, &slow.names())?;
         }
         Ok(())

@@ -7,7 +7,7 @@ use crate::line::{Line, ROOM_FOR_PATH};
 use crate::record::Record;
 use cfr_engine::call::{Call, Offset, Request, Target};
 use cfr_engine::flags::Flags;
-use cfr_engine::hook::Door;
+use cfr_engine::hook::Hook;
 use cfr_sys::Sharing;
 use cfr_sys::errno::Errno;
 use core::fmt::{self, Write};
@@ -19,10 +19,10 @@ const MICROSECOND_NS: u64 = 1_000;
 pub(super) fn record(out: &mut Piece, record: &Record) {
     let call = record.call;
     origin(out, record.pid, record.time_ns);
-    match record.door {
-        Door::CopyFileRange => out.literal(" copy_file_range("),
-        Door::Syscall => out.literal(" syscall(SYS_copy_file_range, "),
-        Door::Ioctl | Door::Sendfile | Door::Sendfile64 => return other_door(out, record),
+    match record.hook {
+        Hook::CopyFileRange => out.literal(" copy_file_range("),
+        Hook::Syscall => out.literal(" syscall(SYS_copy_file_range, "),
+        Hook::Ioctl | Hook::Sendfile | Hook::Sendfile64 => return other_hook(out, record),
     }
     file(out, call.fd_in, record.path_in, call.off_in);
     file(out, call.fd_out, record.path_out, call.off_out);
@@ -88,10 +88,10 @@ fn notes(out: &mut Piece, record: &Record) {
 /// A call of ioctl(2) or sendfile(2), as strace prints it.
 #[cold]
 #[inline(never)]
-fn other_door(out: &mut Piece, record: &Record) {
+fn other_hook(out: &mut Piece, record: &Record) {
     let call = record.call;
     out.literal(" ");
-    out.text(record.door.name());
+    out.text(record.hook.name());
     out.literal("(");
     match call.request {
         Request::Copy => {}

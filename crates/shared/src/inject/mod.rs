@@ -9,10 +9,10 @@ mod glob;
 mod parse;
 
 pub use counter::Tally;
-pub use parse::{LEGAL, Misspelt, Reason, WORDS, Word};
+pub use parse::{LEGAL, ParseError, ParseErrorKind, WORDS, Word};
 
 use cfr_engine::call::Request;
-use cfr_engine::hook::{Door, Doors};
+use cfr_engine::hook::{Hook, Hooks};
 use cfr_sys::errno::Errno;
 use counter::{key_of, mixed};
 
@@ -21,31 +21,31 @@ pub const MOST_FAULTS: usize = 16;
 
 /// How a fault has a call answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Act {
+pub enum Action {
     /// With this error, copying nothing.
     Fail(Errno),
     /// By fewer bytes than it could have.
-    Short(Most),
+    Short(Limit),
     /// With 0, copying nothing.
-    Nothing,
+    ReturnZero,
 }
 
 /// The most bytes of a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Most {
+pub enum Limit {
     /// So many.
     Bytes(u64),
     /// A share of those that it could copy.
     Percent(u8),
 }
 
-impl Most {
+impl Limit {
     /// In bytes, at least 1, of a call that could copy so many; `None` where it would not be shorter.
     #[must_use]
     pub fn of(self, possible: u64) -> Option<u64> {
         let most = match self {
-            Most::Bytes(bytes) => bytes,
-            Most::Percent(percent) => {
+            Limit::Bytes(bytes) => bytes,
+            Limit::Percent(percent) => {
                 let (whole, rest) = (possible / 100, possible % 100);
                 whole * u64::from(percent) + rest * u64::from(percent) / 100
             }
@@ -74,7 +74,7 @@ impl When {
 
 /// By what calls are counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Per {
+pub enum Scope {
     /// All of a process.
     #[default]
     Process,
@@ -84,22 +84,22 @@ pub enum Per {
     Path,
 }
 
-impl Per {
+impl Scope {
     /// Every one, by its name.
-    pub const ALL: [(&'static str, Per); 3] =
-        [("process", Per::Process), ("thread", Per::Thread), ("path", Per::Path)];
+    pub const ALL: [(&'static str, Scope); 3] =
+        [("process", Scope::Process), ("thread", Scope::Thread), ("path", Scope::Path)];
 }
 
 /// With what probability.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Chance {
+struct Probability {
     /// Of a thousand million calls.
     share: u64,
     seed: u64,
 }
 
-impl Chance {
-    const CERTAIN: Chance = Chance { share: Self::WHOLE, seed: 0 };
+impl Probability {
+    const CERTAIN: Probability = Probability { share: Self::WHOLE, seed: 0 };
     const WHOLE: u64 = 1_000_000_000;
 
     /// The same for the same seed and number, in every process and on every machine.
@@ -111,15 +111,15 @@ impl Chance {
 /// One fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fault<'a> {
-    act: Option<Act>,
+    act: Option<Action>,
     signal: Option<i32>,
     delay_enter_ns: u64,
     delay_exit_ns: u64,
     when: When,
-    per: Per,
-    chance: Chance,
+    per: Scope,
+    chance: Probability,
     path: Option<&'a [u8]>,
-    doors: Doors,
+    hooks: Hooks,
 }
 
 impl Fault<'_> {
@@ -129,33 +129,35 @@ impl Fault<'_> {
         delay_enter_ns: 0,
         delay_exit_ns: 0,
         when: When::ALWAYS,
-        per: Per::Process,
-        chance: Chance::CERTAIN,
+        per: Scope::Process,
+        chance: Probability::CERTAIN,
         path: None,
-        doors: Doors::ALL,
+        hooks: Hooks::ALL,
     };
 
     /// What it does but for delays and signals, which every call can have.
-    fn act_on(&self, request: Request) -> Result<Option<Act>, ()> {
+    fn act_on(&self, request: Request) -> Result<Option<Action>, ()> {
         match (self.act, request) {
             // All or nothing: ioctl_ficlonerange(2).
-            (Some(Act::Short(_) | Act::Nothing), Request::Clone | Request::CloneRange) => Err(()),
+            (Some(Action::Short(_) | Action::ReturnZero), Request::Clone | Request::CloneRange) => {
+                Err(())
+            }
             (act, _) => Ok(act),
         }
     }
 
-    fn is_about(&self, call: &Arrival<'_>) -> bool {
+    fn is_about(&self, call: &CallInfo<'_>) -> bool {
         let is_there =
             |pattern| call.paths.iter().flatten().any(|path| glob::matches(pattern, path));
-        self.doors.contains(call.door) && self.path.is_none_or(is_there)
+        self.hooks.contains(call.hook) && self.path.is_none_or(is_there)
     }
 }
 
 /// A call that has come in.
 #[derive(Clone, Copy, Debug)]
-pub struct Arrival<'a> {
-    /// Through which door.
-    pub door: Door,
+pub struct CallInfo<'a> {
+    /// Through which hook.
+    pub hook: Hook,
     /// What it asks for.
     pub request: Request,
     /// The thread.
@@ -166,9 +168,9 @@ pub struct Arrival<'a> {
 
 /// What all faults together do to a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Effect {
+pub struct Injection {
     /// What the first that answers it does.
-    pub act: Option<Act>,
+    pub act: Option<Action>,
     /// Signals to be sent before, as bits: 1 is signal 1.
     pub signals: u64,
     /// Delay before it, in nanoseconds.
@@ -191,17 +193,22 @@ impl<'a> Faults<'a> {
     /// # Errors
     ///
     /// A word that cannot be used, and where it stands.
-    pub fn parse(text: &'a [u8]) -> Result<Faults<'a>, Misspelt<'a>> {
+    pub fn parse(text: &'a [u8]) -> Result<Faults<'a>, ParseError<'a>> {
         let mut list = [None; MOST_FAULTS];
         let mut places = list.iter_mut();
         for expression in parse::expressions(text) {
             let fault = expression.fault()?;
-            let place = places.next().ok_or(expression.refused(Reason::TooMany))?;
+            let place = places.next().ok_or(expression.refused(ParseErrorKind::TooMany))?;
             *place = Some(fault);
         }
         match list.first() {
             Some(Some(_)) => Ok(Faults { list }),
-            _ => Err(Misspelt { fault: 1, column: 1, word: text, reason: Reason::NoEffect }),
+            _ => Err(ParseError {
+                fault: 1,
+                column: 1,
+                word: text,
+                reason: ParseErrorKind::NoEffect,
+            }),
         }
     }
 
@@ -209,25 +216,25 @@ impl<'a> Faults<'a> {
         self.list.iter().flatten()
     }
 
-    /// Whether one of them is about calls through this door.
+    /// Whether one of them is about calls through this hook.
     #[must_use]
-    pub fn are_at(&self, door: Door) -> bool {
-        self.all().any(|fault| fault.doors.contains(door))
+    pub fn are_at(&self, hook: Hook) -> bool {
+        self.all().any(|fault| fault.hooks.contains(hook))
     }
 
-    /// Whether [`Faults::meet`] wants to know paths of a call through this door.
+    /// Whether [`Faults::meet`] wants to know paths of a call through this hook.
     #[must_use]
-    pub fn ask_for_paths(&self, door: Door) -> bool {
+    pub fn ask_for_paths(&self, hook: Hook) -> bool {
         self.all().any(|fault| {
-            fault.doors.contains(door) && (fault.path.is_some() || fault.per == Per::Path)
+            fault.hooks.contains(hook) && (fault.path.is_some() || fault.per == Scope::Path)
         })
     }
 
     /// What becomes of a call. Each fault counts those that it could be about, whatever the others do;
     /// the first that answers one decides; delays add up, and signals are all sent.
     #[must_use]
-    pub fn meet(&self, call: &Arrival<'_>, tally: &Tally) -> Effect {
-        let mut effect = Effect::default();
+    pub fn meet(&self, call: &CallInfo<'_>, tally: &Tally) -> Injection {
+        let mut effect = Injection::default();
         for (place, fault) in self.all().enumerate() {
             let Ok(act) = fault.act_on(call.request) else { continue };
             if !fault.is_about(call) {
@@ -235,9 +242,9 @@ impl<'a> Faults<'a> {
             }
             let [_, target] = call.paths;
             let key = match fault.per {
-                Per::Process => None,
-                Per::Thread => Some(u64::from(call.tid.unsigned_abs())),
-                Per::Path => Some(key_of(target.unwrap_or_default())),
+                Scope::Process => None,
+                Scope::Thread => Some(u64::from(call.tid.unsigned_abs())),
+                Scope::Path => Some(key_of(target.unwrap_or_default())),
             };
             let number = tally.count(place, key);
             if !fault.when.holds(number) || !fault.chance.holds(number) {
@@ -255,15 +262,15 @@ impl<'a> Faults<'a> {
     }
 }
 
-/// The first of these faults that no call can meet which comes through one of these doors.
+/// The first of these faults that no call can meet which comes through one of these hooks.
 #[must_use]
-pub fn out_of_reach(text: &[u8], doors: Doors) -> Option<Misspelt<'_>> {
+pub fn out_of_reach(text: &[u8], hooks: Hooks) -> Option<ParseError<'_>> {
     let is_near = |fault: &Fault<'_>| {
-        Door::ALL.into_iter().any(|door| fault.doors.contains(door) && doors.contains(door))
+        Hook::ALL.into_iter().any(|hook| fault.hooks.contains(hook) && hooks.contains(hook))
     };
     let mut all = parse::expressions(text);
     let far = all.find(|expression| expression.fault().is_ok_and(|fault| !is_near(&fault)))?;
-    Some(far.refused(Reason::OutOfReach))
+    Some(far.refused(ParseErrorKind::OutOfReach))
 }
 
 #[cfg(test)]
@@ -276,8 +283,8 @@ mod tests {
         Faults::parse(text.as_bytes()).unwrap()
     }
 
-    const CALL: Arrival<'static> = Arrival {
-        door: Door::CopyFileRange,
+    const CALL: CallInfo<'static> = CallInfo {
+        hook: Hook::CopyFileRange,
         request: Request::Copy,
         tid: 7,
         paths: [Some(b"/a"), Some(b"/b")],
@@ -285,7 +292,7 @@ mod tests {
 
     fn hits(text: &str, calls: usize) -> Vec<usize> {
         let (faults, tally) = (faults(text), tally());
-        (1..=calls).filter(|_| faults.meet(&CALL, &tally) != Effect::default()).collect()
+        (1..=calls).filter(|_| faults.meet(&CALL, &tally) != Injection::default()).collect()
     }
 
     #[test]
@@ -319,50 +326,50 @@ mod tests {
             tally(),
         );
         let [first, second, third] = [(); 3].map(|()| faults.meet(&CALL, &tally));
-        assert_eq!(first.act, Some(Act::Fail(Errno::EIO)));
-        assert_eq!((second.act, second.delay_exit_ns), (Some(Act::Nothing), 3000));
+        assert_eq!(first.act, Some(Action::Fail(Errno::EIO)));
+        assert_eq!((second.act, second.delay_exit_ns), (Some(Action::ReturnZero), 3000));
         assert_eq!((third.act, third.signals), (None, 1 << 9));
     }
 
     #[test]
     fn counts_by_thread_and_by_path() {
         let (faults, tally) = (faults("zero:when=2:per=thread"), tally());
-        let of = |tid| faults.meet(&Arrival { tid, ..CALL }, &tally).act.is_some();
+        let of = |tid| faults.meet(&CallInfo { tid, ..CALL }, &tally).act.is_some();
         assert_eq!([of(1), of(2), of(2), of(1), of(1)], [false, false, true, true, false]);
 
         let (faults, tally) = (self::faults("zero:when=2:per=path"), tests::tally());
         let of = |path: &'static [u8]| {
             let paths = [Some(&b"/s"[..]), Some(path)];
-            faults.meet(&Arrival { paths, ..CALL }, &tally).act.is_some()
+            faults.meet(&CallInfo { paths, ..CALL }, &tally).act.is_some()
         };
         assert_eq!([of(b"/1"), of(b"/2"), of(b"/2"), of(b"/1")], [false, false, true, true]);
     }
 
     #[test]
-    fn doors_paths_and_requests_are_looked_at_before_counting() {
+    fn hooks_paths_and_requests_are_looked_at_before_counting() {
         let (faults, tally) =
-            (faults("short=1:when=2:path=*.db:door=ioctl,copy_file_range"), tally());
-        let met = |call: Arrival<'_>| faults.meet(&call, &tally).act.is_some();
-        let file = Arrival { paths: [None, Some(b"/x/y.db")], ..CALL };
-        assert!(!met(CALL) && !met(Arrival { paths: [None; 2], ..CALL }));
-        assert!(!met(Arrival { door: Door::Sendfile, ..file }));
-        assert!(!met(Arrival { door: Door::Ioctl, request: Request::Clone, ..file }));
+            (faults("short=1:when=2:path=*.db:hook=ioctl,copy_file_range"), tally());
+        let met = |call: CallInfo<'_>| faults.meet(&call, &tally).act.is_some();
+        let file = CallInfo { paths: [None, Some(b"/x/y.db")], ..CALL };
+        assert!(!met(CALL) && !met(CallInfo { paths: [None; 2], ..CALL }));
+        assert!(!met(CallInfo { hook: Hook::Sendfile, ..file }));
+        assert!(!met(CallInfo { hook: Hook::Ioctl, request: Request::Clone, ..file }));
         assert!(!met(file) && met(file) && !met(file));
-        assert!(faults.are_at(Door::Ioctl) && !faults.are_at(Door::Syscall));
-        assert!(faults.ask_for_paths(Door::Ioctl) && !faults.ask_for_paths(Door::Syscall));
-        let out_of_reach = |text: &'static [u8]| out_of_reach(text, Doors::LINKED);
-        assert_eq!(out_of_reach(b"zero;error=EIO:door=ioctl,copy_file_range"), None);
-        assert_eq!(out_of_reach(b"zero;error=EIO:door=ioctl").map(|one| one.fault), Some(2));
+        assert!(faults.are_at(Hook::Ioctl) && !faults.are_at(Hook::Syscall));
+        assert!(faults.ask_for_paths(Hook::Ioctl) && !faults.ask_for_paths(Hook::Syscall));
+        let out_of_reach = |text: &'static [u8]| out_of_reach(text, Hooks::LINKED);
+        assert_eq!(out_of_reach(b"zero;error=EIO:hook=ioctl,copy_file_range"), None);
+        assert_eq!(out_of_reach(b"zero;error=EIO:hook=ioctl").map(|one| one.fault), Some(2));
     }
 
     #[test]
     fn short_is_less_and_not_nothing() {
-        assert_eq!(Most::Bytes(10).of(11), Some(10));
-        assert_eq!(Most::Bytes(10).of(10), None);
-        assert_eq!(Most::Percent(50).of(7), Some(3));
-        assert_eq!(Most::Percent(1).of(7), Some(1));
-        assert_eq!(Most::Percent(99).of(1), None);
-        assert_eq!(Most::Percent(50).of(0), None);
-        assert_eq!(Most::Percent(50).of(u64::MAX), Some(u64::MAX / 2));
+        assert_eq!(Limit::Bytes(10).of(11), Some(10));
+        assert_eq!(Limit::Bytes(10).of(10), None);
+        assert_eq!(Limit::Percent(50).of(7), Some(3));
+        assert_eq!(Limit::Percent(1).of(7), Some(1));
+        assert_eq!(Limit::Percent(99).of(1), None);
+        assert_eq!(Limit::Percent(50).of(0), None);
+        assert_eq!(Limit::Percent(50).of(u64::MAX), Some(u64::MAX / 2));
     }
 }

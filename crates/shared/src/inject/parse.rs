@@ -1,8 +1,8 @@
 //! How faults are spelled, and what is wrong where one cannot be read.
 
-use super::{Act, Chance, Fault, MOST_FAULTS, Most, Per, When};
+use super::{Action, Fault, Limit, MOST_FAULTS, Probability, Scope, When};
 use crate::format::printable;
-use cfr_engine::hook::Doors;
+use cfr_engine::hook::Hooks;
 use cfr_sys::errno::Errno;
 use cfr_sys::signal_name;
 use core::fmt;
@@ -27,15 +27,15 @@ pub enum Word {
     /// `when=`
     When,
     /// `per=`
-    Per,
+    Scope,
     /// `prob=`
     Prob,
     /// `seed=`
     Seed,
     /// `path=`
     Path,
-    /// `door=`
-    Door,
+    /// `hook=`
+    Hook,
 }
 
 /// Every word, and what may stand behind it.
@@ -47,24 +47,24 @@ pub const WORDS: [(Word, &str, &str); 12] = [
     (Word::DelayExit, "delay_exit", "delay_exit=TIME: 2000, 2000us, 10ms, 1s"),
     (Word::Signal, "signal", "signal=NAME: SIGUSR1, USR1, 10, SIGRTMIN+1"),
     (Word::When, "when", "when=FIRST[..LAST][+[STEP]], from 1: 2, 2+, 1+3, 2..9, 2..9+3"),
-    (Word::Per, "per", "per=process, per=thread, per=path"),
+    (Word::Scope, "per", "per=process, per=thread, per=path"),
     (Word::Prob, "prob", "prob=P: above 0 up to 1, e.g. 0.05, or 5%"),
     (Word::Seed, "seed", "seed=N, with prob="),
     (Word::Path, "path", "path=GLOB: *.db, /srv/*; \\: and \\; are a colon and a semicolon"),
     (
-        Word::Door,
-        "door",
-        "door=copy_file_range, syscall, ioctl, sendfile, sendfile64; several with commas between",
+        Word::Hook,
+        "hook",
+        "hook=copy_file_range, syscall, ioctl, sendfile, sendfile64; several with commas between",
     ),
 ];
 
 /// All of it in one line.
 pub const LEGAL: &str = "error=ERRNO, short=BYTES or N%, zero, delay_enter=TIME, delay_exit=TIME, signal=NAME; \
-                         with : between them and when= per= prob= seed= path= door=; several faults with ; between";
+                         with : between them and when= per= prob= seed= path= hook=; several faults with ; between";
 
 /// What is wrong with a word.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reason {
+pub enum ParseErrorKind {
     /// There is none of that name.
     NoWord,
     /// Its value cannot be used.
@@ -81,13 +81,13 @@ pub enum Reason {
     TooMany,
     /// The text that begins so is longer than a path may be.
     TooLong,
-    /// None of its doors is watched.
+    /// None of its hooks is watched.
     OutOfReach,
 }
 
 /// A word of a fault that cannot be used, and where it stands. Shown as a part of a sentence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Misspelt<'a> {
+pub struct ParseError<'a> {
     /// The fault's number, from 1.
     pub fault: usize,
     /// The column within it at which the word begins, from 1, in bytes.
@@ -95,29 +95,33 @@ pub struct Misspelt<'a> {
     /// The word.
     pub word: &'a [u8],
     /// What is wrong with it.
-    pub reason: Reason,
+    pub reason: ParseErrorKind,
 }
 
-impl fmt::Display for Misspelt<'_> {
+impl fmt::Display for ParseError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Misspelt { fault, column, word, reason } = self;
+        let ParseError { fault, column, word, reason } = self;
         let word = printable(word);
         write!(f, "'{word}' (fault {fault}, column {column}) ")?;
         match reason {
-            Reason::NoWord => write!(f, "is no word of a fault; legal: {LEGAL}"),
-            Reason::Value(word) => {
+            ParseErrorKind::NoWord => write!(f, "is no word of a fault; legal: {LEGAL}"),
+            ParseErrorKind::Value(word) => {
                 let legal = WORDS.iter().find(|row| row.0 == *word).map_or("", |row| row.2);
                 write!(f, "is not usable; legal: {legal}")
             }
-            Reason::Again => f.write_str("stands there twice"),
-            Reason::SecondAct => f.write_str("is one answer too many: error, short or zero"),
-            Reason::NoEffect => f.write_str(
+            ParseErrorKind::Again => f.write_str("stands there twice"),
+            ParseErrorKind::SecondAct => {
+                f.write_str("is one answer too many: error, short or zero")
+            }
+            ParseErrorKind::NoEffect => f.write_str(
                 "does nothing; add error, short, zero, delay_enter, delay_exit or signal",
             ),
-            Reason::NoChance => f.write_str("needs prob="),
-            Reason::TooMany => write!(f, "is too much: at most {MOST_FAULTS} faults"),
-            Reason::TooLong => f.write_str("... is too long: at most 4095 bytes"),
-            Reason::OutOfReach => f.write_str("is only for doors that are not watched (CFR_DOORS)"),
+            ParseErrorKind::NoChance => f.write_str("needs prob="),
+            ParseErrorKind::TooMany => write!(f, "is too much: at most {MOST_FAULTS} faults"),
+            ParseErrorKind::TooLong => f.write_str("... is too long: at most 4095 bytes"),
+            ParseErrorKind::OutOfReach => {
+                f.write_str("is only for hooks that are not watched (CFR_HOOKS)")
+            }
         }
     }
 }
@@ -155,34 +159,36 @@ fn pieces(text: &[u8], separator: u8) -> impl Iterator<Item = (usize, &[u8])> {
 
 impl<'a> Expression<'a> {
     /// That the fault as a whole cannot be used.
-    pub(super) fn refused(self, reason: Reason) -> Misspelt<'a> {
-        Misspelt { fault: self.number, column: 1, word: self.text, reason }
+    pub(super) fn refused(self, reason: ParseErrorKind) -> ParseError<'a> {
+        ParseError { fault: self.number, column: 1, word: self.text, reason }
     }
 
-    pub(super) fn fault(self) -> Result<Fault<'a>, Misspelt<'a>> {
+    pub(super) fn fault(self) -> Result<Fault<'a>, ParseError<'a>> {
         let mut fault = Fault::NONE;
         let mut seen = 0u16;
         let mut seed = None;
         for (start, word) in pieces(self.text, b':') {
-            let refused = |reason| Misspelt { fault: self.number, column: start + 1, word, reason };
+            let refused =
+                |reason| ParseError { fault: self.number, column: start + 1, word, reason };
             let equals = word.iter().position(|&byte| byte == b'=');
             let (name, value) = match equals.and_then(|at| word.split_at_checked(at)) {
                 Some((name, value)) => (name, value.get(1..)),
                 None => (word, None),
             };
             let known = WORDS.iter().find(|row| row.1.as_bytes() == name);
-            let &(which, ..) = known.ok_or(refused(Reason::NoWord))?;
+            let &(which, ..) = known.ok_or(refused(ParseErrorKind::NoWord))?;
             let bit = 1 << which as u8;
             if seen & bit != 0 {
-                return Err(refused(Reason::Again));
+                return Err(refused(ParseErrorKind::Again));
             }
             seen |= bit;
             if which == Word::Seed {
-                seed = Some((value.and_then(number), refused(Reason::NoChance)));
+                seed = Some((value.and_then(number), refused(ParseErrorKind::NoChance)));
             }
-            let act = take(&mut fault, which, value).ok_or(refused(Reason::Value(which)))?;
+            let act =
+                take(&mut fault, which, value).ok_or(refused(ParseErrorKind::Value(which)))?;
             if act.is_some() && fault.act.is_some() {
-                return Err(refused(Reason::SecondAct));
+                return Err(refused(ParseErrorKind::SecondAct));
             }
             fault.act = fault.act.or(act);
         }
@@ -193,31 +199,31 @@ impl<'a> Expression<'a> {
         }
         let acts = [Word::DelayEnter, Word::DelayExit, Word::Signal].into_iter().any(has);
         if fault.act.is_none() && !acts {
-            return Err(self.refused(Reason::NoEffect));
+            return Err(self.refused(ParseErrorKind::NoEffect));
         }
         Ok(fault)
     }
 }
 
 /// Takes one word into the fault; an act is returned. `None` where its value cannot be used.
-fn take<'a>(fault: &mut Fault<'a>, word: Word, value: Option<&'a [u8]>) -> Option<Option<Act>> {
+fn take<'a>(fault: &mut Fault<'a>, word: Word, value: Option<&'a [u8]>) -> Option<Option<Action>> {
     if word == Word::Zero {
-        return value.is_none().then_some(Some(Act::Nothing));
+        return value.is_none().then_some(Some(Action::ReturnZero));
     }
     let value = value?;
     match word {
-        Word::Error => return Errno::by_name(value).map(|errno| Some(Act::Fail(errno))),
-        Word::Short => return most(value).map(|most| Some(Act::Short(most))),
+        Word::Error => return Errno::by_name(value).map(|errno| Some(Action::Fail(errno))),
+        Word::Short => return most(value).map(|most| Some(Action::Short(most))),
         Word::Zero => {}
         Word::DelayEnter => fault.delay_enter_ns = time_ns(value)?,
         Word::DelayExit => fault.delay_exit_ns = time_ns(value)?,
         Word::Signal => fault.signal = Some(signal_name::by_name(value)?),
         Word::When => fault.when = when(value)?,
-        Word::Per => fault.per = per(value)?,
+        Word::Scope => fault.per = per(value)?,
         Word::Prob => fault.chance.share = share(value)?,
         Word::Seed => drop(number(value)?),
         Word::Path => fault.path = Some(value).filter(|glob| !glob.is_empty()),
-        Word::Door => fault.doors = Doors::by_names(value)?,
+        Word::Hook => fault.hooks = Hooks::by_names(value)?,
     }
     (word != Word::Path || fault.path.is_some()).then_some(None)
 }
@@ -235,7 +241,7 @@ fn leading(value: &[u8]) -> Option<(u64, &[u8])> {
     Some((number(digits)?, rest))
 }
 
-fn most(value: &[u8]) -> Option<Most> {
+fn most(value: &[u8]) -> Option<Limit> {
     let (count, unit) = leading(value)?;
     let shift = match unit {
         b"" => 0,
@@ -244,12 +250,12 @@ fn most(value: &[u8]) -> Option<Most> {
         b"G" => 30,
         b"%" => {
             let percent = u8::try_from(count).ok()?;
-            return (1..=99).contains(&percent).then_some(Most::Percent(percent));
+            return (1..=99).contains(&percent).then_some(Limit::Percent(percent));
         }
         _ => return None,
     };
     let bytes = count.checked_mul(1 << shift)?;
-    (bytes > 0).then_some(Most::Bytes(bytes))
+    (bytes > 0).then_some(Limit::Bytes(bytes))
 }
 
 /// strace's units; a plain number is microseconds.
@@ -281,30 +287,30 @@ fn when(value: &[u8]) -> Option<When> {
     (first > 0 && last >= first && step > 0).then_some(When { first, last, step })
 }
 
-fn per(value: &[u8]) -> Option<Per> {
-    Per::ALL.into_iter().find(|(name, _)| name.as_bytes() == value).map(|(_, per)| per)
+fn per(value: &[u8]) -> Option<Scope> {
+    Scope::ALL.into_iter().find(|(name, _)| name.as_bytes() == value).map(|(_, per)| per)
 }
 
 /// Up to nine digits behind the point, or whole percents.
 fn share(value: &[u8]) -> Option<u64> {
     let (whole, rest) = leading(value)?;
     let share = match rest {
-        b"" => whole.checked_mul(Chance::WHOLE)?,
-        b"%" => whole.checked_mul(Chance::WHOLE / 100)?,
+        b"" => whole.checked_mul(Probability::WHOLE)?,
+        b"%" => whole.checked_mul(Probability::WHOLE / 100)?,
         [b'.', digits @ ..] => {
             let unit = 10u64.pow(9u32.checked_sub(u32::try_from(digits.len()).ok()?)?);
-            whole.checked_mul(Chance::WHOLE)?.checked_add(number(digits)? * unit)?
+            whole.checked_mul(Probability::WHOLE)?.checked_add(number(digits)? * unit)?
         }
         _ => return None,
     };
-    (1..=Chance::WHOLE).contains(&share).then_some(share)
+    (1..=Probability::WHOLE).contains(&share).then_some(share)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::Faults;
     use super::*;
-    use cfr_engine::hook::Door;
+    use cfr_engine::hook::Hook;
     use std::format;
     use std::string::{String, ToString};
     use std::vec::Vec;
@@ -323,28 +329,28 @@ mod tests {
     fn every_word_is_taken() {
         let fault = one(
             "error=EXDEV:signal=SIGUSR1:delay_enter=10ms:delay_exit=2000:when=2..9+3:per=path:prob=0.25:\
-             seed=42:path=/a\\:b\\;*:door=ioctl,sendfile64",
+             seed=42:path=/a\\:b\\;*:hook=ioctl,sendfile64",
         );
-        let doors = Doors::NONE.with(Door::Ioctl).with(Door::Sendfile64);
+        let hooks = Hooks::NONE.with(Hook::Ioctl).with(Hook::Sendfile64);
         assert_eq!(
             fault,
             Fault {
-                act: Some(Act::Fail(Errno::EXDEV)),
+                act: Some(Action::Fail(Errno::EXDEV)),
                 signal: Some(10),
                 delay_enter_ns: 10_000_000,
                 delay_exit_ns: 2_000_000,
                 when: When { first: 2, last: 9, step: 3 },
-                per: Per::Path,
-                chance: Chance { share: 250_000_000, seed: 42 },
+                per: Scope::Path,
+                chance: Probability { share: 250_000_000, seed: 42 },
                 path: Some(b"/a\\:b\\;*"),
-                doors,
+                hooks,
             }
         );
-        assert_eq!(one("zero").act, Some(Act::Nothing));
-        assert_eq!(one("short=50%").act, Some(Act::Short(Most::Percent(50))));
-        assert_eq!(one("short=4M").act, Some(Act::Short(Most::Bytes(4 << 20))));
+        assert_eq!(one("zero").act, Some(Action::ReturnZero));
+        assert_eq!(one("short=50%").act, Some(Action::Short(Limit::Percent(50))));
+        assert_eq!(one("short=4M").act, Some(Action::Short(Limit::Bytes(4 << 20))));
         assert_eq!(one(" delay_exit=3ns ; ").delay_exit_ns, 3);
-        assert_eq!(one("zero:prob=1").chance.share, Chance::WHOLE);
+        assert_eq!(one("zero:prob=1").chance.share, Probability::WHOLE);
         assert_eq!(one("zero:prob=0.000000001").chance.share, 1);
     }
 
@@ -364,8 +370,8 @@ mod tests {
             ("zero:seed=2", "'seed=2' (fault 1, column 6)", "needs prob="),
             ("zero:", "'' (fault 1, column 6)", "is no word"),
             ("zero:path=", "'path=' (fault 1, column 6)", "GLOB"),
-            ("zero:door=", "'door=' (fault 1, column 6)", "copy_file_range"),
-            ("zero:door=ioctl,", "'door=ioctl,' (fault 1, column 6)", "copy_file_range"),
+            ("zero:hook=", "'hook=' (fault 1, column 6)", "copy_file_range"),
+            ("zero:hook=ioctl,", "'hook=ioctl,' (fault 1, column 6)", "copy_file_range"),
             ("zero:per=file", "'per=file' (fault 1, column 6)", "per=thread"),
             ("signal=SIGNAL", "'signal=SIGNAL' (fault 1, column 1)", "SIGUSR1"),
             ("signal=32", "'signal=32' (fault 1, column 1)", "SIGUSR1"),

@@ -5,11 +5,11 @@
 //! runs in a stranger's constructor, maybe in a signal handler.
 
 use crate::format::{Format, printable};
-use crate::inject::{self, Faults, Misspelt, Reason};
+use crate::inject::{self, Faults, ParseError, ParseErrorKind};
 use cfr_engine::dialect::{self, Dialect};
 use cfr_engine::execution::{Backend, Checks, Policy};
 use cfr_engine::flags::{COPY_FR_DEDUPE, Flags};
-use cfr_engine::hook::Doors;
+use cfr_engine::hook::Hooks;
 use cfr_sys::errno::{Errno, ErrnoSet};
 use core::fmt;
 
@@ -69,10 +69,10 @@ pub enum Summary<'a> {
 }
 
 /// The longest path in bytes, with its zero byte: PATH_MAX of limits.h.
-pub const LONGEST_PATH: usize = 4096;
+pub const PATH_MAX: usize = 4096;
 
 /// What /proc calls the launcher's witness, a memory file.
-pub const WITNESS_NAME: &[u8] = b"/memfd:cfr-witness (deleted)";
+pub const STATS_NAME: &[u8] = b"/memfd:cfr-stats (deleted)";
 
 /// What `CFR_LOG_FILE` may hold besides literal text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -139,13 +139,13 @@ pub struct Settings<'a> {
     pub inject: Option<&'a [u8]>,
     /// `CFR_SUMMARY`
     pub summary: Summary<'a>,
-    /// `CFR_DOORS`
-    pub doors: Doors,
+    /// `CFR_HOOKS`
+    pub hooks: Hooks,
     /// `CFR_FORWARD`
     pub forward: Forward,
     /// `CFR_STRICT`
     pub strict: bool,
-    /// `CFR_WITNESS`
+    /// `CFR_STATS`
     pub witness: Option<&'a [u8]>,
 }
 
@@ -169,7 +169,7 @@ impl<'a> Settings<'a> {
             shared: false,
             inject: None,
             summary: Summary::No,
-            doors: if preloaded { Doors::ALL } else { Doors::LINKED },
+            hooks: if preloaded { Hooks::ALL } else { Hooks::LINKED },
             forward: Forward::Syscall,
             strict: false,
             witness: None,
@@ -201,13 +201,13 @@ impl<'a> Settings<'a> {
             Name::Shared => choose(&SWITCH, value).map(|yes| self.shared = yes),
             Name::Inject => {
                 self.inject = Some(faults(value).map_err(|misspelt| {
-                    let Misspelt { fault, column, word, reason } = misspelt;
+                    let ParseError { fault, column, word, reason } = misspelt;
                     Unusable { setting, value: word, why: Why::Fault { fault, column, reason } }
                 })?);
                 return Ok(());
             }
             Name::Summary => summary(value).map(|summary| self.summary = summary),
-            Name::Doors => Doors::by_names(value).map(|doors| self.doors = doors),
+            Name::Hooks => Hooks::by_names(value).map(|hooks| self.hooks = hooks),
             Name::Forward => choose(&FORWARDS, value).map(|forward| self.forward = forward),
             Name::Strict => choose(&SWITCH, value).map(|yes| self.strict = yes),
             Name::Witness => path(value).map(|path| self.witness = Some(path)),
@@ -216,7 +216,7 @@ impl<'a> Settings<'a> {
     }
 
     /// Takes back what does not go with the other settings, now that all are set: default flags that the
-    /// dialect does not know, with which every call would fail, and faults at doors that are not watched.
+    /// dialect does not know, with which every call would fail, and faults at hooks that are not watched.
     ///
     /// # Errors
     ///
@@ -228,8 +228,8 @@ impl<'a> Settings<'a> {
             let value = default_flags.names().next().unwrap_or_default().as_bytes();
             return refused(Name::DefaultFlags, value, Why::NotInDialect(dialect));
         }
-        let far = self.inject.and_then(|text| inject::out_of_reach(text, self.doors));
-        if let Some(Misspelt { fault, column, word, reason }) = far {
+        let far = self.inject.and_then(|text| inject::out_of_reach(text, self.hooks));
+        if let Some(ParseError { fault, column, word, reason }) = far {
             self.inject = None;
             return refused(Name::Inject, word, Why::Fault { fault, column, reason });
         }
@@ -247,7 +247,7 @@ fn choose<T: Copy>(words: &[(&str, T)], value: &[u8]) -> Option<T> {
 }
 
 fn path(value: &[u8]) -> Option<&[u8]> {
-    (value.len() < LONGEST_PATH && !value.contains(&0)).then_some(value)
+    (value.len() < PATH_MAX && !value.contains(&0)).then_some(value)
 }
 
 fn log_file(value: &[u8]) -> Option<&[u8]> {
@@ -285,13 +285,13 @@ fn fallback(value: &[u8]) -> Option<ErrnoSet> {
 }
 
 /// Faults that can all be read, in no longer a text than a path may be.
-fn faults(text: &[u8]) -> Result<&[u8], Misspelt<'_>> {
+fn faults(text: &[u8]) -> Result<&[u8], ParseError<'_>> {
     Faults::parse(text)?;
     match path(text) {
         Some(text) => Ok(text),
         None => {
             let word = text.get(..32).unwrap_or(text);
-            Err(Misspelt { fault: 1, column: 1, word, reason: Reason::TooLong })
+            Err(ParseError { fault: 1, column: 1, word, reason: ParseErrorKind::TooLong })
         }
     }
 }
@@ -325,13 +325,13 @@ pub enum Name {
     Inject,
     /// `CFR_SUMMARY`
     Summary,
-    /// `CFR_DOORS`
-    Doors,
+    /// `CFR_HOOKS`
+    Hooks,
     /// `CFR_FORWARD`
     Forward,
     /// `CFR_STRICT`
     Strict,
-    /// `CFR_WITNESS`
+    /// `CFR_STATS`
     Witness,
 }
 
@@ -500,9 +500,9 @@ pub static TABLE: [Setting; 17] = [
         default: "no",
     },
     Setting {
-        name: Name::Doors,
-        variable: "CFR_DOORS",
-        option: Some("doors"),
+        name: Name::Hooks,
+        variable: "CFR_HOOKS",
+        option: Some("hooks"),
         legal: Legal::SomeOf(&["copy_file_range", "syscall", "ioctl", "sendfile", "sendfile64"]),
         default: "all when loaded by LD_PRELOAD, else copy_file_range",
     },
@@ -522,7 +522,7 @@ pub static TABLE: [Setting; 17] = [
     },
     Setting {
         name: Name::Witness,
-        variable: "CFR_WITNESS",
+        variable: "CFR_STATS",
         option: None,
         legal: Legal::Path,
         default: "none; the launcher sets it",
@@ -572,7 +572,7 @@ impl Setting {
                 "Have calls fail, come short, wait or be interrupted, truthfully; may be repeated"
             }
             Name::Summary => "Count the calls, and write a table of them at the end",
-            Name::Doors => "Which functions of the C library to watch",
+            Name::Hooks => "Which functions of the C library to watch",
             Name::Forward => "Pass calls straight to the kernel, or to the next preloaded library",
             Name::Strict => {
                 "End the process with status 125 before main where a setting cannot be used"
@@ -614,7 +614,7 @@ pub enum Why {
         /// The column within it at which the word begins, from 1.
         column: usize,
         /// What is wrong with it.
-        reason: Reason,
+        reason: ParseErrorKind,
     },
 }
 
@@ -626,7 +626,7 @@ impl fmt::Display for Unusable<'_> {
                 return write!(f, "'{value}' is not usable; legal: {}", self.setting.legal);
             }
             Why::Fault { fault, column, reason } => {
-                return Misspelt { fault, column, word: self.value, reason }.fmt(f);
+                return ParseError { fault, column, word: self.value, reason }.fmt(f);
             }
             Why::NotInDialect(dialect) => dialect,
         };
@@ -686,8 +686,8 @@ mod tests {
         assert_eq!(words(Name::Forward), FORWARDS.map(|(word, _)| word));
         assert_eq!(words(Name::Paths), SWITCH.map(|(word, _)| word));
         assert_eq!(
-            words(Name::Doors),
-            cfr_engine::hook::Door::ALL.map(cfr_engine::hook::Door::name)
+            words(Name::Hooks),
+            cfr_engine::hook::Hook::ALL.map(cfr_engine::hook::Hook::name)
         );
     }
 
@@ -709,15 +709,15 @@ mod tests {
     }
 
     #[test]
-    fn doors_are_a_set() {
-        let all = set("CFR_DOORS", "sendfile64,syscall,sendfile,copy_file_range,ioctl").unwrap();
-        assert_eq!(all.doors, Doors::ALL);
-        let one = set("CFR_DOORS", "syscall").unwrap().doors;
+    fn hooks_are_a_set() {
+        let all = set("CFR_HOOKS", "sendfile64,syscall,sendfile,copy_file_range,ioctl").unwrap();
+        assert_eq!(all.hooks, Hooks::ALL);
+        let one = set("CFR_HOOKS", "syscall").unwrap().hooks;
         assert!(
-            one.contains(cfr_engine::hook::Door::Syscall)
-                && !one.contains(cfr_engine::hook::Door::CopyFileRange)
+            one.contains(cfr_engine::hook::Hook::Syscall)
+                && !one.contains(cfr_engine::hook::Hook::CopyFileRange)
         );
-        assert!(set("CFR_DOORS", "syscall,").is_err());
+        assert!(set("CFR_HOOKS", "syscall,").is_err());
     }
 
     #[test]
@@ -750,7 +750,7 @@ mod tests {
 
     #[test]
     fn a_path_must_fit_with_its_zero_byte() {
-        let long = [b'a'; LONGEST_PATH];
+        let long = [b'a'; PATH_MAX];
         assert!(path(&long).is_none());
         assert!(path(&long[1..]).is_some());
         assert!(path(b"a\0b").is_none());

@@ -1,7 +1,7 @@
 //! Calls that have not returned yet, for whoever watches a long copy.
 
 use super::slot::Entry;
-use super::{Accounts, UNDER_WAY};
+use super::{Stats, UNDER_WAY};
 
 /// How many calls can be seen while they are under way.
 pub(super) const MOST_UNDER_WAY: usize = 64;
@@ -18,7 +18,7 @@ pub(super) const WAY_WORDS: usize = 8;
 
 /// A call that has not returned yet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct UnderWay {
+pub struct InFlight {
     /// The thread that makes it.
     pub tid: i32,
     /// Its process.
@@ -39,20 +39,20 @@ pub struct UnderWay {
     pub size_out: u64,
 }
 
-/// The place of a call that is under way; [`WayMark::end`] gives it back.
-pub struct WayMark(Entry);
+/// The place of a call that is under way; [`InFlightGuard::end`] gives it back.
+pub struct InFlightGuard(Entry);
 
-impl WayMark {
+impl InFlightGuard {
     /// The call has returned.
     pub fn end(self) {
         self.0.put(WAY_THREAD, 0);
     }
 }
 
-impl Accounts {
+impl Stats {
     /// Notes a call that begins; `None` where too many are under way.
     #[must_use]
-    pub fn begin(&self, way: &UnderWay) -> Option<WayMark> {
+    pub fn begin(&self, way: &InFlight) -> Option<InFlightGuard> {
         let tid = way.tid.unsigned_abs();
         let start = usize::try_from(tid).unwrap_or(0);
         let mut entries = self.entries_from(UNDER_WAY, WAY_WORDS, start);
@@ -66,16 +66,16 @@ impl Accounts {
         entry.put(WAY_LEN, way.len);
         entry.put(WAY_SIZE, way.size_out);
         entry.put(WAY_THREAD, tid.into());
-        Some(WayMark(entry))
+        Some(InFlightGuard(entry))
     }
 
     /// The calls that are under way, in no order.
-    pub fn under_way(&self) -> impl Iterator<Item = UnderWay> {
+    pub fn under_way(&self) -> impl Iterator<Item = InFlight> {
         self.entries(UNDER_WAY, WAY_WORDS).filter_map(|entry| {
             let thread = entry.get(WAY_THREAD);
             let number = |word| i32::try_from(word).unwrap_or(0);
             let descriptors = entry.get(WAY_DESCRIPTORS);
-            let way = UnderWay {
+            let way = InFlight {
                 tid: i32::try_from(thread).ok().filter(|&tid| tid > 0)?,
                 pid: number(entry.get(WAY_PID)),
                 begun_ns: entry.get(WAY_BEGUN),
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn calls_under_way_come_and_go() {
         let accounts = accounts();
-        let way = |tid| UnderWay {
+        let way = |tid| InFlight {
             tid,
             pid: 7,
             begun_ns: 1,
@@ -123,7 +123,7 @@ mod tests {
         second.end();
         let all: Vec<_> = (0..64).map(|tid| accounts.begin(&way(tid + 1)).unwrap()).collect();
         assert!(accounts.begin(&way(99)).is_none());
-        all.into_iter().for_each(WayMark::end);
+        all.into_iter().for_each(InFlightGuard::end);
         assert_eq!(accounts.under_way().count(), 0);
     }
 }

@@ -8,7 +8,7 @@ mod recent_lines;
 mod slot;
 mod slow;
 
-pub use in_flight::{UnderWay, WayMark};
+pub use in_flight::{InFlight, InFlightGuard};
 pub use pairs::{Files, Pair};
 pub use recent_lines::Latest;
 pub use slot::Name;
@@ -16,7 +16,7 @@ pub use slow::Slow;
 
 use crate::record::Record;
 use cfr_engine::call::{Method, Request, Target};
-use cfr_engine::hook::Door;
+use cfr_engine::hook::Hook;
 use cfr_sys::Sharing;
 use cfr_sys::errno::Errno;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -29,7 +29,7 @@ use slow::{SLOW_CALLS, SLOW_WORDS};
 
 /// The accounts, over memory that starts as zeros.
 #[derive(Clone, Copy)]
-pub struct Accounts {
+pub struct Stats {
     words: &'static [AtomicU64],
 }
 
@@ -50,14 +50,14 @@ impl Part {
 /// Single numbers, by their place among the words.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(usize)]
-pub enum Total {
+pub enum Counter {
     /// Programs that the library came into: a process that executes another is counted again, a child
     /// made by fork(2) is not.
     Programs,
-    /// Calls through watched doors.
+    /// Calls through watched hooks.
     Calls,
-    /// What whoever made the accounts wants to know: [`Wanted`].
-    Wanted,
+    /// What whoever made the accounts wants to know: [`Collect`].
+    Collect,
     /// The process whose accounts these are; 0 for a tree's.
     Owner,
     /// Calls of which a summary was written.
@@ -92,57 +92,57 @@ pub enum Total {
     Delayed,
 }
 
-impl Total {
+impl Counter {
     /// What adds up over several accounts.
-    const SUMS: [Total; 15] = [
-        Total::Programs,
-        Total::Calls,
-        Total::Lost,
-        Total::Time,
-        Total::Empty,
-        Total::Shared,
-        Total::PartlyShared,
-        Total::NotShared,
-        Total::Differing,
-        Total::UnlistedCalls,
-        Total::UnlistedBytes,
-        Total::UnlistedErrors,
-        Total::UnlistedTime,
-        Total::Injected,
-        Total::Delayed,
+    const SUMS: [Counter; 15] = [
+        Counter::Programs,
+        Counter::Calls,
+        Counter::Lost,
+        Counter::Time,
+        Counter::Empty,
+        Counter::Shared,
+        Counter::PartlyShared,
+        Counter::NotShared,
+        Counter::Differing,
+        Counter::UnlistedCalls,
+        Counter::UnlistedBytes,
+        Counter::UnlistedErrors,
+        Counter::UnlistedTime,
+        Counter::Injected,
+        Counter::Delayed,
     ];
 }
 
-/// What is to be accounted, besides programs and calls: bits of [`Total::Wanted`].
+/// What is to be accounted, besides programs and calls: bits of [`Counter::Wanted`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Wanted(u64);
+pub struct Collect(u64);
 
-impl Wanted {
+impl Collect {
     /// Nothing else.
-    pub const NOTHING: Wanted = Wanted(0);
+    pub const NOTHING: Collect = Collect(0);
     /// All that the summary tells.
-    pub const SUMMARY: Wanted = Wanted(1);
+    pub const SUMMARY: Collect = Collect(1);
     /// Which calls are under way.
-    pub const PROGRESS: Wanted = Wanted(2);
-    /// The lines of the latest calls; only with [`Wanted::SUMMARY`].
-    pub const LINES: Wanted = Wanted(4);
+    pub const PROGRESS: Collect = Collect(2);
+    /// The lines of the latest calls; only with [`Collect::SUMMARY`].
+    pub const LINES: Collect = Collect(4);
 
     /// Both.
     #[must_use]
-    pub const fn and(self, other: Wanted) -> Wanted {
-        Wanted(self.0 | other.0)
+    pub const fn and(self, other: Collect) -> Collect {
+        Collect(self.0 | other.0)
     }
 
     /// Whether all that `other` names is wanted.
     #[must_use]
-    pub const fn contains(self, other: Wanted) -> bool {
+    pub const fn contains(self, other: Collect) -> bool {
         self.0 & other.0 == other.0
     }
 }
 
 const TOTALS: Part = Part(0, 24);
-const DOORS: Part = Part::after(TOTALS, Door::ALL.len());
-const METHOD_CALLS: Part = Part::after(DOORS, Method::ALL.len());
+const HOOKS: Part = Part::after(TOTALS, Hook::ALL.len());
+const METHOD_CALLS: Part = Part::after(HOOKS, Method::ALL.len());
 const METHOD_BYTES: Part = Part::after(METHOD_CALLS, Method::ALL.len());
 /// By errno; place 0 for those beyond.
 const ERRORS: Part = Part::after(METHOD_BYTES, NUMBERS);
@@ -155,7 +155,7 @@ const LATEST: Part = Part::after(UNDER_WAY, COUNT_WORDS + MOST_LINES * LINE_WORD
 /// More than the largest errno(3) with a name.
 const NUMBERS: usize = 134;
 
-impl Accounts {
+impl Stats {
     /// Lists every pair and keeps every slow call, for tests of what is made of them: files of their own
     /// each.
     #[cfg(test)]
@@ -171,45 +171,45 @@ impl Accounts {
 
     /// The accounts over these words; `None` where they are too few.
     #[must_use]
-    pub fn over(words: &'static [AtomicU64]) -> Option<Accounts> {
-        (words.len() >= Self::WORDS).then_some(Accounts { words })
+    pub fn over(words: &'static [AtomicU64]) -> Option<Stats> {
+        (words.len() >= Self::WORDS).then_some(Stats { words })
     }
 
     /// One of the single numbers.
     #[must_use]
     #[inline(always)]
-    pub fn total(&self, total: Total) -> u64 {
+    pub fn total(&self, total: Counter) -> u64 {
         self.words.get(total as usize).map_or(0, |word| word.load(Ordering::Relaxed))
     }
 
     /// Adds to one of the single numbers.
     #[inline(always)]
-    pub fn add(&self, total: Total, count: u64) {
+    pub fn add(&self, total: Counter, count: u64) {
         if let Some(word) = self.words.get(total as usize) {
             word.fetch_add(count, Ordering::Relaxed);
         }
     }
 
     /// Sets one of the single numbers.
-    pub fn set(&self, total: Total, value: u64) {
+    pub fn set(&self, total: Counter, value: u64) {
         if let Some(word) = self.words.get(total as usize) {
             word.store(value, Ordering::Relaxed);
         }
     }
 
     /// Says what is wanted of whoever counts here.
-    pub fn want(&self, wanted: Wanted) {
-        self.set(Total::Wanted, wanted.0);
+    pub fn want(&self, wanted: Collect) {
+        self.set(Counter::Collect, wanted.0);
     }
 
     /// Whether this is wanted.
     #[must_use]
     #[inline(always)]
-    pub fn wants(&self, wanted: Wanted) -> bool {
-        Wanted(self.total(Total::Wanted)).contains(wanted)
+    pub fn wants(&self, wanted: Collect) -> bool {
+        Collect(self.total(Counter::Collect)).contains(wanted)
     }
 
-    fn raise(&self, total: Total, value: u64) {
+    fn raise(&self, total: Counter, value: u64) {
         if let Some(word) = self.words.get(total as usize) {
             word.fetch_max(value, Ordering::Relaxed);
         }
@@ -246,17 +246,17 @@ impl Accounts {
     }
 
     /// Counts an answered call on these two files. Its paths are kept where they are needed
-    /// ([`Accounts::wants_paths`]).
+    /// ([`Stats::wants_paths`]).
     pub fn count(&self, record: &Record<'_>, files: Option<&Files>) {
         let is_first = !matches!(record.call.request, Request::Dedupe(Target { number: 2.., .. }));
         // Of a call on several targets its time counts once.
         if is_first {
-            self.in_part(DOORS, record.door as usize, 1);
-            self.add(Total::Time, record.duration_ns);
+            self.in_part(HOOKS, record.hook as usize, 1);
+            self.add(Counter::Time, record.duration_ns);
             self.in_part(LATENCY, bucket(record.duration_ns), 1);
-            self.raise(Total::Longest, record.duration_ns);
-            self.add(Total::Injected, record.injected.into());
-            self.add(Total::Delayed, record.delayed.into());
+            self.raise(Counter::Longest, record.duration_ns);
+            self.add(Counter::Injected, record.injected.into());
+            self.add(Counter::Delayed, record.delayed.into());
         }
         self.in_part(METHOD_CALLS, record.method as usize, 1);
         self.in_part(METHOD_BYTES, record.method as usize, record.bytes);
@@ -267,18 +267,18 @@ impl Accounts {
                 self.in_part(ERRORS, number.unwrap_or(0), 1);
             }
             (None, Request::Dedupe(Target { status: Some(1..), .. })) => {
-                self.add(Total::Differing, 1);
+                self.add(Counter::Differing, 1);
             }
             (None, Request::Copy | Request::Send) if record.bytes == 0 => {
-                self.add(Total::Empty, 1);
+                self.add(Counter::Empty, 1);
             }
             (None, _) => {}
         }
         match record.sharing {
             None => {}
-            Some(Sharing::All) => self.add(Total::Shared, 1),
-            Some(Sharing::Part) => self.add(Total::PartlyShared, 1),
-            Some(Sharing::Nothing) => self.add(Total::NotShared, 1),
+            Some(Sharing::All) => self.add(Counter::Shared, 1),
+            Some(Sharing::Part) => self.add(Counter::PartlyShared, 1),
+            Some(Sharing::Nothing) => self.add(Counter::NotShared, 1),
         }
         if is_first {
             self.keep_if_slow(record);
@@ -289,46 +289,46 @@ impl Accounts {
     }
 
     /// Adds what stands in other accounts, as if it had been counted here.
-    pub fn absorb(&self, other: &Accounts) {
-        for total in Total::SUMS {
+    pub fn absorb(&self, other: &Stats) {
+        for total in Counter::SUMS {
             self.add(total, other.total(total));
         }
-        self.raise(Total::Longest, other.longest_ns());
-        for part in [DOORS, METHOD_CALLS, METHOD_BYTES, ERRORS, LATENCY] {
+        self.raise(Counter::Longest, other.longest_ns());
+        for part in [HOOKS, METHOD_CALLS, METHOD_BYTES, ERRORS, LATENCY] {
             for (ours, theirs) in self.part(part).iter().zip(other.part(part)) {
                 ours.fetch_add(theirs.load(Ordering::Relaxed), Ordering::Relaxed);
             }
         }
         self.absorb_slow(other);
         self.absorb_pairs(other);
-        if self.wants(Wanted::LINES) {
+        if self.wants(Collect::LINES) {
             self.absorb_lines(other);
         }
     }
 
-    /// Whether [`Accounts::count`] would keep the paths of a call on these files, that took so long.
+    /// Whether [`Stats::count`] would keep the paths of a call on these files, that took so long.
     #[must_use]
     pub fn wants_paths(&self, files: Option<&Files>, duration_ns: u64) -> bool {
         duration_ns > self.least_slow().1 || files.is_some_and(|files| self.would_list(files))
     }
 
-    /// Calls that came through `door`.
+    /// Calls that came through `hook`.
     #[must_use]
-    pub fn through(&self, door: Door) -> u64 {
-        self.read(DOORS, door as usize)
+    pub fn through(&self, hook: Hook) -> u64 {
+        self.read(HOOKS, hook as usize)
     }
 
     /// Calls that were answered.
     #[must_use]
     pub fn answered(&self) -> u64 {
-        Door::ALL.into_iter().fold(0, |sum, door| sum.saturating_add(self.through(door)))
+        Hook::ALL.into_iter().fold(0, |sum, hook| sum.saturating_add(self.through(hook)))
     }
 
     /// Calls that came in and were not answered: they are under way still, or their process died in
     /// them.
     #[must_use]
     pub fn unfinished(&self) -> u64 {
-        self.total(Total::Calls).saturating_sub(self.answered())
+        self.total(Counter::Calls).saturating_sub(self.answered())
     }
 
     /// Bytes copied or shared.
@@ -373,7 +373,7 @@ impl Accounts {
     /// The time of the slowest call, in nanoseconds.
     #[must_use]
     pub fn longest_ns(&self) -> u64 {
-        self.total(Total::Longest)
+        self.total(Counter::Longest)
     }
 }
 
@@ -383,21 +383,21 @@ pub(super) mod tests {
     use std::boxed::Box;
     use std::vec::Vec;
 
-    pub(super) fn accounts() -> Accounts {
-        let words: Vec<AtomicU64> = (0..Accounts::WORDS).map(|_| AtomicU64::new(0)).collect();
-        Accounts::over(Box::leak(words.into_boxed_slice())).unwrap()
+    pub(super) fn accounts() -> Stats {
+        let words: Vec<AtomicU64> = (0..Stats::WORDS).map(|_| AtomicU64::new(0)).collect();
+        Stats::over(Box::leak(words.into_boxed_slice())).unwrap()
     }
 
     #[test]
     fn parts_do_not_overlap() {
-        assert!((Total::Delayed as usize) < TOTALS.1);
-        assert!(Accounts::over(&[]).is_none());
+        assert!((Counter::Delayed as usize) < TOTALS.1);
+        assert!(Stats::over(&[]).is_none());
         let accounts = accounts();
         for word in accounts.part(UNDER_WAY).iter().chain(accounts.part(TOTALS)) {
             word.store(7, Ordering::Relaxed);
         }
         assert_eq!(accounts.pairs().count(), 0);
-        assert_eq!(accounts.total(Total::UnlistedBytes), 7);
+        assert_eq!(accounts.total(Counter::UnlistedBytes), 7);
     }
 
     /// Whoever has the launcher's accounts can write anything there.

@@ -1,7 +1,7 @@
 //! Between which files: the first ones are listed, the others counted together.
 
 use super::slot::{Entry, NAME_WORDS, Name};
-use super::{Accounts, PAIRS, Total};
+use super::{Counter, PAIRS, Stats};
 use crate::record::Record;
 use cfr_sys::Stat;
 
@@ -86,7 +86,7 @@ impl Pair {
     }
 }
 
-impl Accounts {
+impl Stats {
     /// The pairs that are listed, in no order.
     pub fn pairs(&self) -> impl Iterator<Item = Pair> {
         let all = self.entries(PAIRS, PAIR_WORDS);
@@ -130,7 +130,7 @@ impl Accounts {
         });
     }
 
-    pub(super) fn absorb_pairs(&self, other: &Accounts) {
+    pub(super) fn absorb_pairs(&self, other: &Stats) {
         for pair in other.pairs() {
             let sums = [pair.calls, pair.bytes, pair.errors, pair.time_ns];
             let names = |entry: Entry| entry.take(pair.entry, PAIR_SOURCE);
@@ -141,11 +141,11 @@ impl Accounts {
     /// Adds calls, bytes, errors and time; `put_names` gives files that are not listed yet their names.
     fn add_between(&self, files: &Files, sums: [u64; 4], put_names: impl FnOnce(Entry)) {
         const SUMS: [usize; 4] = [PAIR_CALLS, PAIR_BYTES, PAIR_ERRORS, PAIR_TIME];
-        const UNLISTED: [Total; 4] = [
-            Total::UnlistedCalls,
-            Total::UnlistedBytes,
-            Total::UnlistedErrors,
-            Total::UnlistedTime,
+        const UNLISTED: [Counter; 4] = [
+            Counter::UnlistedCalls,
+            Counter::UnlistedBytes,
+            Counter::UnlistedErrors,
+            Counter::UnlistedTime,
         ];
         match self.pair(files).or_else(|| self.new_pair(files, put_names)) {
             Some(pair) => SUMS.into_iter().zip(sums).for_each(|(at, count)| pair.add(at, count)),
@@ -221,14 +221,14 @@ mod tests {
         for entry in other.entries(PAIRS, PAIR_WORDS) {
             entry.add(PAIR_BYTES, 2);
         }
-        other.add(Total::UnlistedBytes, 5);
+        other.add(Counter::UnlistedBytes, 5);
         for _ in 0..2 {
             one.absorb(&other);
         }
         assert_eq!(one.pairs().count(), MOST_PAIRS);
         // Those that stand there by chance are found where they are looked for, or are not listed.
         let listed: u64 = one.pairs().map(|pair| pair.bytes).sum();
-        let all = listed + one.total(Total::UnlistedBytes);
+        let all = listed + one.total(Counter::UnlistedBytes);
         assert_eq!(all, 2 * (2 * MOST_PAIRS as u64 + 5));
     }
 }

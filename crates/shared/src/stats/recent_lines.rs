@@ -3,7 +3,7 @@
 //! process ends.
 
 use super::slot::Entry;
-use super::{Accounts, LATEST};
+use super::{LATEST, Stats};
 use crate::line::LONGEST;
 use crate::record::Record;
 use core::fmt::{self, Write};
@@ -41,7 +41,7 @@ impl Latest {
     }
 }
 
-impl Accounts {
+impl Stats {
     /// How many lines there were.
     #[must_use]
     pub fn lines(&self) -> u64 {
@@ -72,7 +72,7 @@ impl Accounts {
     }
 
     /// Takes over what other accounts have kept, in its order.
-    pub(super) fn absorb_lines(&self, other: &Accounts) {
+    pub(super) fn absorb_lines(&self, other: &Stats) {
         // Those that the other ones have not kept come before those that they have.
         let gone = other.lines().saturating_sub(other.latest().count() as u64);
         self.in_part(LATEST, 0, gone);
@@ -157,11 +157,11 @@ mod tests {
     use std::string::String;
     use std::vec::Vec;
 
-    fn put(accounts: &Accounts, line: &str) {
+    fn put(accounts: &Stats, line: &str) {
         accounts.put_line(|text| text.write_str(line).unwrap());
     }
 
-    fn latest(accounts: &Accounts) -> Vec<String> {
+    fn latest(accounts: &Stats) -> Vec<String> {
         let mut latest: Vec<_> = accounts.latest().collect();
         latest.sort_by_key(|line| line.number);
         latest.iter().map(|line| String::from_utf8(line.bytes().collect()).unwrap()).collect()

@@ -1,10 +1,10 @@
 //! The slowest calls.
 
 use super::slot::{Entry, NAME_WORDS, Name};
-use super::{Accounts, SLOWEST};
+use super::{SLOWEST, Stats};
 use crate::record::Record;
 use cfr_engine::call::Method;
-use cfr_engine::hook::Door;
+use cfr_engine::hook::Hook;
 use cfr_sys::errno::Errno;
 
 /// How many of the slowest calls are kept.
@@ -13,7 +13,7 @@ pub(super) const SLOW_CALLS: usize = 5;
 const SLOW_SEQUENCE: usize = 0;
 const SLOW_DURATION: usize = 1;
 const SLOW_PID: usize = 2;
-const SLOW_DOOR: usize = 3;
+const SLOW_HOOK: usize = 3;
 const SLOW_METHOD: usize = 4;
 const SLOW_BYTES: usize = 5;
 const SLOW_ERRNO: usize = 6;
@@ -40,8 +40,8 @@ impl Slow {
 
     /// Where it came through.
     #[must_use]
-    pub fn door(&self) -> Option<Door> {
-        Door::ALL.into_iter().find(|door| *door as u64 == self.0.get(SLOW_DOOR))
+    pub fn hook(&self) -> Option<Hook> {
+        Hook::ALL.into_iter().find(|hook| *hook as u64 == self.0.get(SLOW_HOOK))
     }
 
     /// How it was answered.
@@ -69,7 +69,7 @@ impl Slow {
     }
 }
 
-impl Accounts {
+impl Stats {
     /// The slowest calls, in no order.
     pub fn slowest(&self) -> impl Iterator<Item = Slow> {
         let whole = |entry: &Entry| {
@@ -100,7 +100,7 @@ impl Accounts {
         entry.put(SLOW_SEQUENCE, sequence.wrapping_add(2));
     }
 
-    pub(super) fn absorb_slow(&self, other: &Accounts) {
+    pub(super) fn absorb_slow(&self, other: &Stats) {
         for Slow(slow) in other.slowest() {
             self.keep(slow.get(SLOW_DURATION), |entry| entry.take(slow, SLOW_PID));
         }
@@ -113,7 +113,7 @@ impl Accounts {
 
 fn put(entry: Entry, record: &Record<'_>) {
     entry.put(SLOW_PID, record.pid.unsigned_abs().into());
-    entry.put(SLOW_DOOR, record.door as u64);
+    entry.put(SLOW_HOOK, record.hook as u64);
     entry.put(SLOW_METHOD, record.method as u64);
     entry.put(SLOW_BYTES, record.bytes);
     entry.put(SLOW_ERRNO, record.errno().map_or(0, |errno| errno.0.unsigned_abs().into()));

@@ -36,7 +36,7 @@ impl Cache {
         Cache(bytes.split_off(start))
     }
 
-    /// Where the library `name` is. Those for better processors have the same doors: they are passed over.
+    /// Where the library `name` is. Those for better processors have the same hooks: they are passed over.
     pub(super) fn find(&self, name: &OsStr) -> Option<PathBuf> {
         let word = |at: usize| {
             let bytes = self.0.get(at..)?.first_chunk()?;

@@ -24,7 +24,7 @@ const MOST_CALLS: u64 = 20_000;
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
-    /// Names of doors that stand there as strings; those of imported symbols are not among them.
+    /// Names of hooks that stand there as strings; those of imported symbols are not among them.
     pub(super) names: Vec<&'static str>,
     /// Names of [`MARKS`].
     pub(super) marks: Vec<&'static str>,
@@ -119,10 +119,10 @@ impl Contents {
         self.names.extend(found);
     }
 
-    /// System calls, and numbers that are handed to doors.
+    /// System calls, and numbers that are handed to hooks.
     fn add_code(&mut self, piece: &Piece<'_>) -> ControlFlow<()> {
         for mark in &MARKS {
-            let there = match mark.door {
+            let there = match mark.hook {
                 "syscall" => machine::passes(piece.bytes, mark.number),
                 _ => machine::holds(piece.bytes, mark.number),
             };

@@ -18,7 +18,7 @@ const STARTING: [&[u8]; 13] = [
     b"fexecve", b"popen", b"posix_spawn", b"posix_spawnp", b"system",
 ];
 
-/// The C library and what is part of it: they hold the doors, and the instructions behind them.
+/// The C library and what is part of it: they hold the hooks, and the instructions behind them.
 const C_LIBRARY: [&str; 9] = [
     "ld-linux", "ld-musl", "libc.so", "libpthread.so", "librt.so", "libdl.so", "libm.so",
     "libutil.so", "libanl.so",
@@ -30,7 +30,7 @@ pub(super) fn is_c_library(name: &OsStr) -> bool {
     C_LIBRARY.iter().any(|part| name.starts_with(part.as_bytes()))
 }
 
-/// How a file comes to a door.
+/// How a file comes to a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
     /// It is imported, and must be there.
@@ -41,11 +41,11 @@ pub(super) enum How {
     ByName,
 }
 
-/// A door that a file uses.
+/// A hook that a file uses.
 #[derive(Debug)]
 pub(super) struct Use {
     /// Its name.
-    pub(super) door: &'static str,
+    pub(super) hook: &'static str,
     /// How it comes to it.
     pub(super) how: How,
     /// What the file asks for there: names of [`MARKS`].
@@ -55,7 +55,7 @@ pub(super) struct Use {
 impl Use {
     /// Whether a copy goes through it, as far as the file tells.
     pub(super) fn copies(&self) -> bool {
-        is_for_copies(self.door) || !self.marks.is_empty()
+        is_for_copies(self.hook) || !self.marks.is_empty()
     }
 }
 
@@ -77,9 +77,9 @@ pub(super) struct Image {
     pub(super) path: PathBuf,
     /// How it comes into the process.
     pub(super) role: Role,
-    /// The doors that it uses.
+    /// The hooks that it uses.
     pub(super) uses: Vec<Use>,
-    /// The doors that it has itself: who comes first answers.
+    /// The hooks that it has itself: who comes first answers.
     pub(super) defines: Vec<&'static str>,
     /// It can load libraries that no header names.
     pub(super) loads: bool,
@@ -107,24 +107,24 @@ impl Image {
             loads |= !defined && LOADING.contains(&name);
             finds |= !defined && FINDING.contains(&name);
             starts |= !defined && STARTING.contains(&name);
-            let Some(door) = NAMES.into_iter().find(|door| door.as_bytes() == name) else {
+            let Some(hook) = NAMES.into_iter().find(|hook| hook.as_bytes() == name) else {
                 return;
             };
             match defined {
-                true => defines.push(door),
-                false => imports.push((door, if weak { How::Weak } else { How::Strong })),
+                true => defines.push(hook),
+                false => imports.push((hook, if weak { How::Weak } else { How::Strong })),
             }
         };
         let read = elf::symbols(source, native, each);
         // A static program needs none.
         read.or(native.linker.is_none().then_some(()))?;
         let Contents { names, marks, places, calls, partial } = contents::search(source, native);
-        let uses = NAMES.into_iter().filter_map(|door| {
-            let imported = imports.iter().find(|(import, _)| *import == door);
-            let named = finds && names.contains(&door) && !defines.contains(&door);
+        let uses = NAMES.into_iter().filter_map(|hook| {
+            let imported = imports.iter().find(|(import, _)| *import == hook);
+            let named = finds && names.contains(&hook) && !defines.contains(&hook);
             let how = imported.map(|(_, how)| *how).or(named.then_some(How::ByName))?;
-            let marks = MARKS.iter().filter(|mark| mark.door == door && marks.contains(&mark.name));
-            Some(Use { door, how, marks: marks.map(|mark| mark.name).collect() })
+            let marks = MARKS.iter().filter(|mark| mark.hook == hook && marks.contains(&mark.name));
+            Some(Use { hook, how, marks: marks.map(|mark| mark.name).collect() })
         });
         let uses = uses.collect();
         Some(Image { path, role, uses, defines, loads, starts, places, calls, partial })

@@ -1,4 +1,4 @@
-//! `cfr inspect`: through which doors a program can copy, and whether a preload can see it, told from
+//! `cfr inspect`: through which hooks a program can copy, and whether a preload can see it, told from
 //! its files alone. Nothing of it is executed.
 //!
 //! A file uses only what stands above it in this list.

@@ -33,8 +33,8 @@ impl Report {
         }
     }
 
-    /// Every use of a door and the file that makes it.
+    /// Every use of a hook and the file that makes it.
     pub(super) fn uses(&self) -> impl Iterator<Item = (&Image, &Use)> {
-        self.images.iter().flat_map(|image| image.uses.iter().map(move |door| (image, door)))
+        self.images.iter().flat_map(|image| image.uses.iter().map(move |hook| (image, hook)))
     }
 }

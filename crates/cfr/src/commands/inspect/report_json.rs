@@ -58,9 +58,9 @@ fn preload(visibility: &Visibility) -> &'static str {
 }
 
 fn image(image: &Image) -> Value {
-    let doors = image.uses.iter().map(|used| {
+    let hooks = image.uses.iter().map(|used| {
         json!({
-            "door": used.door,
+            "hook": used.hook,
             "how": match used.how {
                 How::Strong => "strong",
                 How::Weak => "weak",
@@ -77,7 +77,7 @@ fn image(image: &Image) -> Value {
             Role::Preloaded => "preloaded",
             Role::Needed => "needed",
         },
-        "doors": doors.collect::<Value>(),
+        "hooks": hooks.collect::<Value>(),
         "defines": image.defines,
         "dlopen": image.loads,
         "starts_programs": image.starts,

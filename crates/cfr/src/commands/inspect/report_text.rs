@@ -1,4 +1,4 @@
-//! The report for human eyes: the verdict, the program, the doors, what is worth knowing besides.
+//! The report for human eyes: the verdict, the program, the hooks, what is worth knowing besides.
 
 use super::hooks::{MARKS, NAMES, is_for_copies};
 use super::image::{How, Image, Role, Use};
@@ -13,7 +13,7 @@ pub(super) fn written(report: &Report) -> String {
     let mut text = format!("{line}\n\n");
     let mut rows = about(report);
     rows.push(Row::default());
-    rows.extend(doors(report));
+    rows.extend(hooks(report));
     rows.extend(instructions(report));
     let labels = rows.iter().map(|row| row.label.chars().count()).max().unwrap_or(0);
     let values = rows.iter().filter(|row| !row.who.is_empty());
@@ -76,12 +76,12 @@ fn about(report: &Report) -> Vec<Row> {
     rows
 }
 
-/// A line for each use of a door, or one that says that nobody uses it.
-fn doors(report: &Report) -> Vec<Row> {
+/// A line for each use of a hook, or one that says that nobody uses it.
+fn hooks(report: &Report) -> Vec<Row> {
     let mut rows = Vec::new();
-    for door in NAMES.into_iter().filter(|_| !report.images.is_empty()) {
-        let mut label = door;
-        for (image, used) in report.uses().filter(|(_, used)| used.door == door) {
+    for hook in NAMES.into_iter().filter(|_| !report.images.is_empty()) {
+        let mut label = hook;
+        for (image, used) in report.uses().filter(|(_, used)| used.hook == hook) {
             let value = how(used);
             rows.push(Row { label: label.into(), value, who: who(image) });
             label = "";
@@ -100,15 +100,15 @@ fn how(used: &Use) -> String {
         How::ByName => "by name only (dlsym?)",
     };
     match used.marks.as_slice() {
-        [] if is_for_copies(used.door) => how.into(),
-        [] => format!("{how}, without {}", wanted(used.door)),
+        [] if is_for_copies(used.hook) => how.into(),
+        [] => format!("{how}, without {}", wanted(used.hook)),
         marks => format!("{how}: {}", marks.join(", ")),
     }
 }
 
-/// What would show that a copy goes through such a door.
-fn wanted(door: &str) -> &'static str {
-    let mut marks = MARKS.iter().filter(|mark| mark.door == door).map(|mark| mark.name);
+/// What would show that a copy goes through such a hook.
+fn wanted(hook: &str) -> &'static str {
+    let mut marks = MARKS.iter().filter(|mark| mark.hook == hook).map(|mark| mark.name);
     match (marks.next(), marks.next()) {
         (Some(only), None) => only,
         _ => "a reflink request",

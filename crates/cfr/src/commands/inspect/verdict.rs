@@ -16,7 +16,7 @@ pub(super) enum Answer {
     /// It does if the program copies: that could not be told.
     MaySee,
     /// There is nothing to be seen.
-    NoDoor,
+    NoHook,
     /// It does not.
     CannotSee,
 }
@@ -28,7 +28,7 @@ impl Answer {
             Answer::Sees => "sees",
             Answer::SeesPart => "sees part",
             Answer::MaySee => "may see",
-            Answer::NoDoor => "no door",
+            Answer::NoHook => "no hook",
             Answer::CannotSee => "cannot see",
         }
     }
@@ -63,18 +63,18 @@ pub(super) fn verdict(report: &Report) -> (Answer, String) {
         }
         (true, true) if !by_name.is_empty() => (
             Answer::MaySee,
-            format!("cfr trace sees the copies of {shown} if it finds a door by name: {by_name}"),
+            format!("cfr trace sees the copies of {shown} if it finds a hook by name: {by_name}"),
         ),
         (true, true) => {
-            (Answer::NoDoor, format!("{shown} copies through no door, as far as its files tell"))
+            (Answer::NoHook, format!("{shown} copies through no hook, as far as its files tell"))
         }
     }
 }
 
-/// The doors through which copies go, with what is asked for there and the library that asks.
+/// The hooks through which copies go, with what is asked for there and the library that asks.
 fn ways(report: &Report, counts: impl Fn(How) -> bool) -> String {
     let of = |name: &'static str| {
-        let all = report.uses().filter(|(_, used)| used.door == name && used.copies());
+        let all = report.uses().filter(|(_, used)| used.hook == name && used.copies());
         let mut all = all.filter(|(_, used)| counts(used.how));
         // The program's own comes first.
         let (image, used) = all.next()?;
@@ -109,14 +109,14 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
         chosen.map(|image| name_of(&image.path)).collect::<Vec<_>>()
     };
     for image in report.images.iter().filter(|image| !image.defines.is_empty()) {
-        let doors = image.defines.join(", ");
+        let hooks = image.defines.join(", ");
         let shown = plain(&image.path);
         notes.push(match image.role {
             Role::Program | Role::Preloaded => {
-                format!("{shown} has {doors} itself, before libcfr.so: it gets the calls first")
+                format!("{shown} has {hooks} itself, before libcfr.so: it gets the calls first")
             }
             Role::Needed => {
-                format!("{shown} has {doors} itself: libcfr.so comes before it (see --forward)")
+                format!("{shown} has {hooks} itself: libcfr.so comes before it (see --forward)")
             }
         });
     }

@@ -24,7 +24,7 @@ pub(crate) enum Entry<'a> {
 pub(crate) struct Call<'a> {
     pub(crate) moment: Moment,
     pub(crate) comm: Option<Cow<'a, str>>,
-    pub(crate) door: Cow<'a, str>,
+    pub(crate) hook: Cow<'a, str>,
     pub(crate) request: Option<Cow<'a, str>>,
     pub(crate) source: Option<Cow<'a, str>>,
     pub(crate) target: Option<Cow<'a, str>>,
@@ -97,7 +97,7 @@ struct Keys<'a> {
     #[serde(borrow)]
     call: Option<Text<'a>>,
     #[serde(borrow)]
-    door: Option<Text<'a>>,
+    hook: Option<Text<'a>>,
     #[serde(borrow)]
     request: Option<Text<'a>>,
     #[serde(borrow)]
@@ -183,7 +183,7 @@ fn call<'a>(keys: Keys<'a>, moment: Moment) -> Option<Call<'a>> {
     let call = Call {
         moment,
         comm: keys.comm.map(|text| text.0),
-        door: keys.door?.0,
+        hook: keys.hook?.0,
         request: keys.request.map(|text| text.0),
         source: keys.path_in.map(|text| text.0),
         target: keys.path_out.map(|text| text.0),
@@ -210,7 +210,7 @@ fn call<'a>(keys: Keys<'a>, moment: Moment) -> Option<Call<'a>> {
 
 impl Call<'_> {
     fn names(&self) -> impl Iterator<Item = &Cow<'_, str>> {
-        let always = [&self.door, &self.method];
+        let always = [&self.hook, &self.method];
         let sometimes = [
             &self.comm, &self.request, &self.source, &self.target, &self.error, &self.rule,
             &self.why,

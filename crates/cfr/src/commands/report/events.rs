@@ -112,8 +112,8 @@ impl<W: Write> Events<W> {
         }
         let Moment { pid, tid, .. } = call.moment;
         let name = match &call.request {
-            Some(request) => Cow::Owned(format!("{} {request}", call.door)),
-            None => Cow::Borrowed(&*call.door),
+            Some(request) => Cow::Owned(format!("{} {request}", call.hook)),
+            None => Cow::Borrowed(&*call.hook),
         };
         let duration_ns = if call.first { call.duration_ns } else { 0 };
         let mut begin_ns = self.since_zero(call.moment);

@@ -1,7 +1,7 @@
 //! The facts of a report. Their keys as JSON do not change: cfr(1) lists them.
 
 use super::moment::rfc3339;
-use super::sums::{Cause, Door, Foreign, Method, Pair, Program, SlowCall, Sums};
+use super::sums::{Cause, Foreign, Hook, Method, Pair, Program, SlowCall, Sums};
 use super::table::{Top, TopRow};
 use super::tally::Tally;
 use crate::cli::Order;
@@ -37,7 +37,7 @@ pub(super) struct Summary {
     /// Lines that are none of a log.
     pub(super) foreign: Foreign,
     pub(super) methods: Top<Method>,
-    pub(super) doors: Top<Door>,
+    pub(super) hooks: Top<Hook>,
     pub(super) programs: Top<Program>,
     pub(super) failures: Vec<Failures>,
     pub(super) slowest: Vec<SlowCall>,
@@ -109,7 +109,7 @@ impl Summary {
             lost: sums.lost,
             foreign: sums.foreign,
             methods: sums.methods.top(usize::MAX),
-            doors: sums.doors.top(usize::MAX),
+            hooks: sums.hooks.top(usize::MAX),
             programs: sums.programs.top(top),
             failures: failures(sums.causes.top(usize::MAX).rows),
             slowest,

@@ -11,7 +11,7 @@ use serde::Serialize;
 /// Pairs of paths that are kept apart.
 const PAIRS: usize = 10_000;
 
-/// Methods, doors, programs and causes that are kept apart.
+/// Methods, hooks, programs and causes that are kept apart.
 const NAMES: usize = 1_000;
 
 /// A day, in nanoseconds: percentiles do not tell longer calls apart.
@@ -40,7 +40,7 @@ pub(super) struct Sums {
     pub(super) pids: Pids,
     pub(super) programs: Table<Program>,
     pub(super) methods: Table<Method>,
-    pub(super) doors: Table<Door>,
+    pub(super) hooks: Table<Hook>,
     pub(super) causes: Table<Cause>,
     pub(super) pairs: Table<Pair>,
     /// Durations in nanoseconds.
@@ -62,8 +62,8 @@ pub(super) struct Method {
 
 /// Through which function, and with which request.
 #[derive(PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub(super) struct Door {
-    pub(super) door: Box<str>,
+pub(super) struct Hook {
+    pub(super) hook: Box<str>,
     pub(super) request: Option<Box<str>>,
 }
 
@@ -117,7 +117,7 @@ impl Sums {
             pids: Pids::new(),
             programs: Table::new(NAMES, order),
             methods: Table::new(NAMES, Order::Calls),
-            doors: Table::new(NAMES, Order::Calls),
+            hooks: Table::new(NAMES, Order::Calls),
             causes: Table::new(NAMES, Order::Calls),
             pairs: Table::new(PAIRS, order),
             latency,
@@ -160,8 +160,8 @@ impl Sums {
         self.span = Some((first.min(begin), last.max(end)));
         self.pids.add(call.moment.pid);
         self.methods.add(Method { method: own(&call.method) }, tally);
-        let door = Door { door: own(&call.door), request: owned(call.request.as_deref()) };
-        self.doors.add(door, tally);
+        let hook = Hook { hook: own(&call.hook), request: owned(call.request.as_deref()) };
+        self.hooks.add(hook, tally);
         self.programs.add(Program { comm: owned(call.comm.as_deref()) }, tally);
         let pair =
             Pair { source: owned(call.source.as_deref()), target: owned(call.target.as_deref()) };
@@ -221,7 +221,7 @@ pub(super) struct SlowCall {
     pub(super) pid: u32,
     pub(super) tid: u32,
     pub(super) comm: Option<Box<str>>,
-    pub(super) door: Box<str>,
+    pub(super) hook: Box<str>,
     pub(super) request: Option<Box<str>>,
     pub(super) source: Option<Box<str>>,
     pub(super) target: Option<Box<str>>,
@@ -244,7 +244,7 @@ impl Slowest {
             pid: call.moment.pid,
             tid: call.moment.tid,
             comm: owned(call.comm.as_deref()),
-            door: own(&call.door),
+            hook: own(&call.hook),
             request: owned(call.request.as_deref()),
             source: owned(call.source.as_deref()),
             target: owned(call.target.as_deref()),

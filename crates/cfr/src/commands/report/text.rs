@@ -17,11 +17,11 @@ pub(super) fn written(summary: &Summary) -> String {
     sections.insert(1, ("time of a call", latency(summary)));
     let methods = tallies(&summary.methods, "methods", |row| name(&row.method));
     sections.push(("by method", methods));
-    let doors = tallies(&summary.doors, "doors", |row| match &row.request {
-        Some(request) => format!("{} {}", name(&row.door), name(request)),
-        None => name(&row.door),
+    let hooks = tallies(&summary.hooks, "hooks", |row| match &row.request {
+        Some(request) => format!("{} {}", name(&row.hook), name(request)),
+        None => name(&row.hook),
     });
-    sections.push(("by door", doors));
+    sections.push(("by hook", hooks));
     let programs = tallies(&summary.programs, "programs", |row| known(row.comm.as_deref()));
     sections.push(("by program", programs));
     if !summary.failures.is_empty() {

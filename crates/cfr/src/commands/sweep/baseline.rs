@@ -7,7 +7,7 @@ use crate::commands::report::log::Log;
 use crate::commands::trace;
 use crate::program::locate::Visibility;
 use crate::term::failure::{Failure, say, told};
-use cfr_engine::hook::{Door, Doors};
+use cfr_engine::hook::{Hook, Hooks};
 use cfr_shared::settings::Level;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -27,7 +27,7 @@ pub(super) struct Baseline {
     pub(super) took: Duration,
     /// How long a run with a fault may take.
     pub(super) limit: Duration,
-    /// The doors that it uses.
+    /// The hooks that it uses.
     pub(super) used: Vec<Used>,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Baseline {
 pub(super) fn run(
     bench: &mut Bench,
     timeout: Option<Duration>,
-    doors: Doors,
+    hooks: Hooks,
 ) -> Result<Baseline, Failure> {
     let limit = timeout.unwrap_or(LONGEST);
     let cannot =
@@ -61,7 +61,7 @@ pub(super) fn run(
     }
     let used = used(&path)?;
     if used.is_empty() {
-        let silent = trace::why_silent(run.seen, bench.visibility(), Level::Info, doors, &program);
+        let silent = trace::why_silent(run.seen, bench.visibility(), Level::Info, hooks, &program);
         let why = silent.unwrap_or_else(|| "its log could not be written".to_owned());
         return Err(Failure::new(format!("there is no call that a fault could hit: {why}")));
     }
@@ -75,17 +75,17 @@ fn path(file: &File) -> PathBuf {
     format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()).into()
 }
 
-/// Which calls were made: of each door, by the process that made most.
+/// Which calls were made: of each hook, by the process that made most.
 fn used(log: &Path) -> Result<Vec<Used>, Failure> {
     let mut by_process: BTreeMap<(u32, usize), Calls> = BTreeMap::new();
     let mut log = Log::open(log)?;
     while let Some(line) = log.next()? {
         match Entry::read(line) {
             Some(Entry::Call(call)) if call.first => {
-                let door = Door::ALL.iter().position(|door| door.name() == call.door);
-                let Some(door) = door else { continue };
+                let hook = Hook::ALL.iter().position(|hook| hook.name() == call.hook);
+                let Some(hook) = hook else { continue };
                 let is_clone = matches!(call.request.as_deref(), Some("FICLONE" | "FICLONERANGE"));
-                let calls = by_process.entry((call.moment.pid, door)).or_default();
+                let calls = by_process.entry((call.moment.pid, hook)).or_default();
                 calls.add(!is_clone, call.bytes);
             }
             Some(Entry::Message(message)) if message.lost().is_some() => {
@@ -94,10 +94,10 @@ fn used(log: &Path) -> Result<Vec<Used>, Failure> {
             _ => {}
         }
     }
-    let most = |(place, door)| {
+    let most = |(place, hook)| {
         let calls = by_process.iter().filter(|((_, other), _)| *other == place);
         let calls = calls.map(|(_, &calls)| calls).reduce(Calls::most)?;
-        Some(Used { door, calls })
+        Some(Used { hook, calls })
     };
-    Ok((0..).zip(Door::ALL).filter_map(most).collect())
+    Ok((0..).zip(Hook::ALL).filter_map(most).collect())
 }

@@ -2,13 +2,13 @@
 
 use super::fault::{Fault, Word};
 use super::positions::{Position, Used};
-use cfr_engine::hook::Door;
+use cfr_engine::hook::Hook;
 
 /// One fault at one call.
 #[derive(Debug, Clone)]
 pub(super) struct Point {
     pub(super) fault: Fault,
-    pub(super) door: Door,
+    pub(super) hook: Hook,
     pub(super) position: Position,
     /// The number of the call, of those that the fault could hit, in each process; `None` for all.
     pub(super) call: Option<u64>,
@@ -18,7 +18,7 @@ impl Point {
     /// As `--inject` takes it.
     pub(super) fn expression(&self, signal: &str) -> String {
         let when = self.call.map(|call| format!(":when={call}")).unwrap_or_default();
-        format!("{}:door={}{when}", self.fault.words(signal), self.door.name())
+        format!("{}:hook={}{when}", self.fault.words(signal), self.hook.name())
     }
 }
 
@@ -26,7 +26,7 @@ impl Point {
 pub(super) fn all(used: &[Used], wanted: &[Word]) -> Vec<Point> {
     let mut points = Vec::new();
     for fault in rows(used, wanted) {
-        for used in used.iter().filter(|used| at(used.door, wanted).contains(&fault)) {
+        for used in used.iter().filter(|used| at(used.hook, wanted).contains(&fault)) {
             let series = match fault {
                 Fault::Error(_) => used.calls.all,
                 Fault::Zero => used.calls.partial,
@@ -37,7 +37,7 @@ pub(super) fn all(used: &[Used], wanted: &[Word]) -> Vec<Point> {
                 positions.filter(|(position, _)| *position != Position::Every || fault.may_last());
             points.extend(positions.map(|(position, call)| Point {
                 fault: fault.clone(),
-                door: used.door,
+                hook: used.hook,
                 position,
                 call,
             }));
@@ -46,20 +46,20 @@ pub(super) fn all(used: &[Used], wanted: &[Word]) -> Vec<Point> {
     points
 }
 
-/// The faults of a door.
-fn at(door: Door, wanted: &[Word]) -> Vec<Fault> {
-    wanted.iter().flat_map(|word| word.faults(door)).collect()
+/// The faults of a hook.
+fn at(hook: Hook, wanted: &[Word]) -> Vec<Fault> {
+    wanted.iter().flat_map(|word| word.faults(hook)).collect()
 }
 
 /// Each fault once.
 fn rows(used: &[Used], wanted: &[Word]) -> Vec<Fault> {
     let mut rows = Vec::new();
-    for fault in used.iter().flat_map(|used| at(used.door, wanted)) {
+    for fault in used.iter().flat_map(|used| at(used.hook, wanted)) {
         if !rows.contains(&fault) {
             rows.push(fault);
         }
     }
-    // What is no error stands last, however many doors there are.
+    // What is no error stands last, however many hooks there are.
     rows.sort_by_key(|fault| !matches!(fault, Fault::Error(_)));
     rows
 }

@@ -1,6 +1,6 @@
 //! What can be done to a call, by the names that the command line and the matrix have for it.
 
-use cfr_engine::hook::Door;
+use cfr_engine::hook::Hook;
 use cfr_sys::errno::Errno;
 
 /// One fault.
@@ -19,7 +19,7 @@ pub(super) enum Fault {
 /// Names of several faults, as `--faults` and `--must-pass` take them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Word {
-    /// `default`, and in `--must-pass` `all`: those that each door has of its own.
+    /// `default`, and in `--must-pass` `all`: those that each hook has of its own.
     All,
     /// `short`: of any length.
     AnyShort,
@@ -44,12 +44,12 @@ const SEND: &str =
     "ENOSYS EINVAL EINTR EAGAIN EIO ENOSPC EDQUOT EFBIG ENOMEM EOVERFLOW EBADF ESPIPE";
 
 impl Fault {
-    /// Those that calls through this door can meet in practice, in the matrix's order.
-    pub(super) fn of(door: Door) -> Vec<Fault> {
-        let errors = match door {
-            Door::CopyFileRange | Door::Syscall => COPY,
-            Door::Ioctl => SHARE,
-            Door::Sendfile | Door::Sendfile64 => SEND,
+    /// Those that calls through this hook can meet in practice, in the matrix's order.
+    pub(super) fn of(hook: Hook) -> Vec<Fault> {
+        let errors = match hook {
+            Hook::CopyFileRange | Hook::Syscall => COPY,
+            Hook::Ioctl => SHARE,
+            Hook::Sendfile | Hook::Sendfile64 => SEND,
         };
         let others = SHORT.map(|most| Fault::Short(most.to_owned())).into_iter();
         let others = others.chain([Fault::Zero, Fault::Signal]);
@@ -118,10 +118,10 @@ impl Word {
         }
     }
 
-    /// The faults that it means at this door, where it says what is to be tried.
-    pub(super) fn faults(&self, door: Door) -> Vec<Fault> {
+    /// The faults that it means at this hook, where it says what is to be tried.
+    pub(super) fn faults(&self, hook: Hook) -> Vec<Fault> {
         match self {
-            Word::All => Fault::of(door),
+            Word::All => Fault::of(hook),
             Word::AnyShort => SHORT.map(|most| Fault::Short(most.to_owned())).into(),
             Word::One(fault) => vec![fault.clone()],
         }

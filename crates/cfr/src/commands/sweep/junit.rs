@@ -102,7 +102,7 @@ fn case(program: &str, row: &Row) -> Case {
         output.push('\n');
     }
     Case {
-        classname: readable(&format!("{program}.{}", place.door)),
+        classname: readable(&format!("{program}.{}", place.hook)),
         name: place.name(),
         time: seconds(row.duration_ns),
         failure: (row.bad && !is_error).then(trouble),

@@ -57,7 +57,7 @@ const BAD: u8 = 1;
 pub(crate) fn run(request: &Sweep) -> Result<u8, Failure> {
     cleanup::guard()?;
     survive()?;
-    let doors = environment::check_rules(&request.settings)?;
+    let hooks = environment::check_rules(&request.settings)?;
     let faults = words("--faults", &request.faults)?;
     let must_pass = words("--must-pass", &request.must_pass)?;
     let signal = signal(&request.signal)?;
@@ -65,7 +65,7 @@ pub(crate) fn run(request: &Sweep) -> Result<u8, Failure> {
     let json_file = file(request.json.as_deref().filter(is_reported))?;
     let junit_file = file(request.junit.as_deref().filter(is_reported))?;
     let mut bench = Bench::new(request)?;
-    let baseline = baseline::run(&mut bench, request.timeout, doors)?;
+    let baseline = baseline::run(&mut bench, request.timeout, hooks)?;
     let points = case::all(&baseline.used, &faults);
     if points.is_empty() {
         return Err(Failure::new("none of --faults can hit one of its calls"));

@@ -1,9 +1,9 @@
 //! Numbers of calls, of which a sweep takes the first, the second, the last, and all.
 
-use cfr_engine::hook::Door;
+use cfr_engine::hook::Hook;
 use serde::Serialize;
 
-/// Which of a process's calls through a door.
+/// Which of a process's calls through a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Position {
@@ -68,7 +68,7 @@ impl Series {
     }
 }
 
-/// What one process called through a door, or of several processes whichever called most.
+/// What one process called through a hook, or of several processes whichever called most.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Calls {
     /// All.
@@ -103,9 +103,9 @@ impl Calls {
     }
 }
 
-/// A door, and what one process called through it.
+/// A hook, and what one process called through it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Used {
-    pub(super) door: Door,
+    pub(super) hook: Hook,
     pub(super) calls: Calls,
 }

@@ -41,13 +41,13 @@ pub(super) struct Report {
 #[derive(Serialize)]
 pub(super) struct Without {
     pub(super) duration_ns: u64,
-    pub(super) doors: Vec<DoorCalls>,
+    pub(super) hooks: Vec<HookCalls>,
 }
 
 /// Of the process that called most.
 #[derive(Serialize)]
-pub(super) struct DoorCalls {
-    pub(super) door: &'static str,
+pub(super) struct HookCalls {
+    pub(super) hook: &'static str,
     pub(super) calls: u64,
 }
 
@@ -80,7 +80,7 @@ pub(super) struct Row {
 #[derive(Serialize, Clone)]
 pub(super) struct Spot {
     pub(super) fault: String,
-    pub(super) door: &'static str,
+    pub(super) hook: &'static str,
     pub(super) position: Position,
     /// Its number in each process, of the calls that the fault could hit; `None` for all.
     pub(super) call: Option<u64>,
@@ -99,10 +99,10 @@ impl Counted for Row {
 impl Spot {
     /// In words.
     pub(super) fn name(&self) -> String {
-        let Spot { fault, position, door, .. } = self;
+        let Spot { fault, position, hook, .. } = self;
         match position {
-            Position::Every => format!("{fault} at every {door}"),
-            _ => format!("{fault} at the {} {door}", position.name()),
+            Position::Every => format!("{fault} at every {hook}"),
+            _ => format!("{fault} at the {} {hook}", position.name()),
         }
     }
 
@@ -119,7 +119,7 @@ impl Spot {
         words.extend(request.program.iter().skip(1).cloned());
         Spot {
             fault: point.fault.name(),
-            door: point.door.name(),
+            hook: point.hook.name(),
             position: point.position,
             call: point.call,
             inject,
@@ -194,11 +194,11 @@ impl Report {
 impl Without {
     /// Of this one.
     pub(super) fn new(baseline: &Baseline) -> Without {
-        let doors = baseline.used.iter();
-        let doors = doors
-            .map(|used| DoorCalls { door: used.door.name(), calls: used.calls.all.count })
+        let hooks = baseline.used.iter();
+        let hooks = hooks
+            .map(|used| HookCalls { hook: used.hook.name(), calls: used.calls.all.count })
             .collect();
-        Without { duration_ns: nanoseconds(baseline.took), doors }
+        Without { duration_ns: nanoseconds(baseline.took), hooks }
     }
 }
 

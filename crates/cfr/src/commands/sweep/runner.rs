@@ -9,7 +9,7 @@ use crate::program::locate::{self, Visibility};
 use crate::run::environment;
 use crate::run::shared_stats::{Seen, Witness};
 use crate::term::failure::{FAILED, Failure, plain, told};
-use cfr_shared::stats::{Total, Wanted};
+use cfr_shared::stats::{Collect, Counter};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
@@ -96,7 +96,7 @@ impl<'a> Bench<'a> {
         settings: &[(&str, OsString)],
         limit: Duration,
     ) -> Result<Run, Failure> {
-        let witness = Witness::own(Wanted::SUMMARY)?;
+        let witness = Witness::own(Collect::SUMMARY)?;
         let path = self.program(&place)?;
         let mut command = self.command(&path, &place);
         if let Some((name, arguments)) = self.request.program.split_first() {
@@ -117,7 +117,7 @@ impl<'a> Bench<'a> {
             }
             _ => None,
         };
-        let injected = witness.accounts().total(Total::Injected);
+        let injected = witness.accounts().total(Counter::Injected);
         Ok(Run { ended, check, injected, seen: witness.close(), place })
     }
 

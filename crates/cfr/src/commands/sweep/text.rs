@@ -7,7 +7,7 @@ use super::runner::seconds;
 use std::fmt::Write;
 use std::time::Duration;
 
-/// A column: a door, and which of its calls.
+/// A column: a hook, and which of its calls.
 type Column = (&'static str, Position);
 
 /// Between two columns.
@@ -41,29 +41,29 @@ pub(super) fn listed(spots: &[Spot]) -> String {
 
 /// A row a fault, a column a call; the word of each point by its place.
 fn matrix(spots: &[&Spot], word: impl Fn(usize) -> Option<String>) -> String {
-    let mut doors: Vec<&str> = Vec::new();
+    let mut hooks: Vec<&str> = Vec::new();
     let mut columns: Vec<Column> = Vec::new();
     let mut faults: Vec<&str> = Vec::new();
     for spot in spots {
-        if !doors.contains(&spot.door) {
-            doors.push(spot.door);
+        if !hooks.contains(&spot.hook) {
+            hooks.push(spot.hook);
         }
-        if !columns.contains(&(spot.door, spot.position)) {
-            columns.push((spot.door, spot.position));
+        if !columns.contains(&(spot.hook, spot.position)) {
+            columns.push((spot.hook, spot.position));
         }
         if !faults.contains(&spot.fault.as_str()) {
             faults.push(&spot.fault);
         }
     }
     columns
-        .sort_by_key(|(door, position)| (doors.iter().position(|other| other == door), *position));
+        .sort_by_key(|(hook, position)| (hooks.iter().position(|other| other == hook), *position));
     let positions = columns.iter().map(|(_, position)| position.name().to_owned());
     let mut lines = vec![std::iter::once(String::new()).chain(positions).collect::<Vec<_>>()];
     for fault in faults {
         let mut line = vec![fault.to_owned()];
-        for &(door, position) in &columns {
+        for &(hook, position) in &columns {
             let place = spots.iter().position(|spot| {
-                (spot.fault.as_str(), spot.door, spot.position) == (fault, door, position)
+                (spot.fault.as_str(), spot.hook, spot.position) == (fault, hook, position)
             });
             line.push(place.and_then(&word).unwrap_or_else(|| "-".to_owned()));
         }
@@ -72,7 +72,7 @@ fn matrix(spots: &[&Spot], word: impl Fn(usize) -> Option<String>) -> String {
     laid_out(&columns, &lines)
 }
 
-/// In columns, each as wide as its widest word, below the names of the doors.
+/// In columns, each as wide as its widest word, below the names of the hooks.
 fn laid_out(columns: &[Column], lines: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = Vec::new();
     for line in lines {
@@ -82,18 +82,18 @@ fn laid_out(columns: &[Column], lines: &[Vec<String>]) -> String {
         }
     }
     let mut head = " ".repeat(widths.first().map_or(0, |width| width + GAP));
-    // A door's name stands over all of its columns, and the last makes room for it.
+    // A hook's name stands over all of its columns, and the last makes room for it.
     let mut rest = columns.iter().zip(widths.iter_mut().skip(1)).peekable();
     let mut taken = 0;
-    while let Some(((door, _), width)) = rest.next() {
+    while let Some(((hook, _), width)) = rest.next() {
         taken += *width + GAP;
-        if rest.peek().is_some_and(|((next, _), _)| next == door) {
+        if rest.peek().is_some_and(|((next, _), _)| next == hook) {
             continue;
         }
-        let missing = (door.chars().count() + GAP).saturating_sub(taken);
+        let missing = (hook.chars().count() + GAP).saturating_sub(taken);
         *width += missing;
         // Writing into a String cannot fail.
-        let _ = write!(head, "{door:<width$}", width = taken + missing);
+        let _ = write!(head, "{hook:<width$}", width = taken + missing);
         taken = 0;
     }
     let mut text = format!("{}\n", head.trim_end());

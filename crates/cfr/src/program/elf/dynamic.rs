@@ -16,7 +16,7 @@ const LONGEST: u64 = 4096;
 /// The most libraries that a file may need, and the most entries of its dynamic section: sound files
 /// have a tenth of it.
 const MOST_NEEDED: usize = 1024;
-/// As much of a symbol's name as is looked at, in bytes: more than any door's has. A file may have millions
+/// As much of a symbol's name as is looked at, in bytes: more than any hook's has. A file may have millions
 /// of names without an end.
 const LONGEST_SYMBOL: usize = 64;
 /// The largest hash table of symbols that is read, in bytes.

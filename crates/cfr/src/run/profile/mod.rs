@@ -4,7 +4,7 @@ mod table;
 
 use crate::run::environment::{INJECT, Variables};
 use crate::term::failure::{Failure, plain};
-use cfr_engine::hook::Doors;
+use cfr_engine::hook::Hooks;
 use cfr_shared::inject::out_of_reach;
 use cfr_shared::settings::{Setting, Settings};
 use std::ffi::{OsStr, OsString};
@@ -34,8 +34,8 @@ pub(crate) struct Source {
     pub(crate) at: &'static str,
 }
 
-/// The variable that says which doors are watched.
-const DOORS: &str = "CFR_DOORS";
+/// The variable that says which hooks are watched.
+const HOOKS: &str = "CFR_HOOKS";
 
 /// Every profile, in the order of the documentation.
 pub(crate) fn all() -> &'static [Profile] {
@@ -93,11 +93,11 @@ pub(crate) fn below(mut options: Variables, names: &[OsString]) -> Result<Variab
         let value = option.map(|(_, value)| value.clone()).or_else(|| std::env::var_os(variable));
         value.filter(|value| !value.is_empty())
     };
-    let doors = users(&options, DOORS);
-    let doors = doors.and_then(|doors| Doors::by_names(doors.as_bytes())).unwrap_or(Doors::ALL);
+    let hooks = users(&options, HOOKS);
+    let hooks = hooks.and_then(|hooks| Hooks::by_names(hooks.as_bytes())).unwrap_or(Hooks::ALL);
     for (variable, value) in together(&profiles, |variable| users(&options, variable).is_some())? {
         let value = match variable {
-            INJECT => with_faults(users(&options, INJECT).as_deref(), &value, doors, &profiles)?,
+            INJECT => with_faults(users(&options, INJECT).as_deref(), &value, hooks, &profiles)?,
             _ => value.into(),
         };
         options.retain(|(name, _)| *name != variable);
@@ -106,18 +106,18 @@ pub(crate) fn below(mut options: Variables, names: &[OsString]) -> Result<Variab
     Ok(options)
 }
 
-/// The user's faults, and of those of the profiles the ones that a call through `doors` can meet.
+/// The user's faults, and of those of the profiles the ones that a call through `hooks` can meet.
 fn with_faults(
     users: Option<&OsStr>,
     faults: &str,
-    doors: Doors,
+    hooks: Hooks,
     profiles: &[&Profile],
 ) -> Result<OsString, Failure> {
-    let is_near = |fault: &&str| out_of_reach(fault.as_bytes(), doors).is_none();
+    let is_near = |fault: &&str| out_of_reach(fault.as_bytes(), hooks).is_none();
     if let Some(idle) = profiles.iter().find(|profile| !profile.faults.iter().any(&is_near)) {
         let name = idle.name;
         return Err(Failure::new(format!(
-            "--profile: {name} does nothing at the doors of {DOORS}"
+            "--profile: {name} does nothing at the hooks of {HOOKS}"
         )));
     }
     let near = faults.split(';').filter(is_near).map(OsStr::new);
@@ -168,8 +168,8 @@ mod tests {
         for Profile { name, faults, .. } in all() {
             let of_ioctl = |fault: &&&str| {
                 fault.split(':').any(|word| {
-                    word.strip_prefix("door=")
-                        .is_some_and(|doors| doors.split(',').any(|door| door == "ioctl"))
+                    word.strip_prefix("hook=")
+                        .is_some_and(|hooks| hooks.split(',').any(|hook| hook == "ioctl"))
                 })
             };
             assert!(faults.iter().any(|fault| of_ioctl(&fault)), "{name}");

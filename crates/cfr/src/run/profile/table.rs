@@ -8,7 +8,7 @@
 use super::{Profile, Source};
 
 /// A filesystem without reflinks.
-const NO_REFLINK: &str = "error=EOPNOTSUPP:path=*:door=ioctl";
+const NO_REFLINK: &str = "error=EOPNOTSUPP:path=*:hook=ioctl";
 
 const NO_REFLINK_SOURCE: Source = Source {
     says: "reflinks are EOPNOTSUPP on a filesystem that has none",
@@ -16,7 +16,7 @@ const NO_REFLINK_SOURCE: Source = Source {
 };
 
 /// A kernel or an emulator without the call.
-const NO_CALL: &str = "error=ENOSYS:door=copy_file_range,syscall";
+const NO_CALL: &str = "error=ENOSYS:hook=copy_file_range,syscall";
 
 /// Every profile, in the order of the documentation.
 pub(super) static TABLE: [Profile; 24] = [
@@ -24,7 +24,7 @@ pub(super) static TABLE: [Profile; 24] = [
         name: "linux-4.4",
         about: "Linux before 4.5: there is no copy_file_range, and reflinks are btrfs's own",
         settings: &[],
-        faults: &[NO_CALL, "error=ENOTTY:path=*:door=ioctl"],
+        faults: &[NO_CALL, "error=ENOTTY:path=*:hook=ioctl"],
         sources: &[
             Source {
                 says: "the call is there since Linux 4.5",
@@ -90,7 +90,7 @@ pub(super) static TABLE: [Profile; 24] = [
         name: "seccomp-eperm",
         about: "a container whose seccomp filter does not know copy_file_range and says EPERM, as old Dockers' did",
         settings: &[],
-        faults: &["error=EPERM:door=copy_file_range,syscall", NO_REFLINK],
+        faults: &["error=EPERM:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
             Source {
                 says: "Docker's filter knows the call since March 2016, and answers EPERM to what it does not know",
@@ -128,7 +128,7 @@ pub(super) static TABLE: [Profile; 24] = [
         name: "android",
         about: "an app on Android before 14: copy_file_range ends it by SIGSYS",
         settings: &[],
-        faults: &["signal=SIGSYS:error=ENOSYS:door=copy_file_range,syscall", NO_REFLINK],
+        faults: &["signal=SIGSYS:error=ENOSYS:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
             Source {
                 says: "toybox does not use the call there: before the release of 2023 it is SIGSYS",
@@ -142,8 +142,8 @@ pub(super) static TABLE: [Profile; 24] = [
         about: "two filesystems on Linux 4.5 to 5.2: every copy is EXDEV, and the rules are those of the time",
         settings: &[("CFR_DIALECT", "linux-4.15")],
         faults: &[
-            "error=EXDEV:path=*:door=copy_file_range,syscall",
-            "error=EXDEV:path=*:door=ioctl",
+            "error=EXDEV:path=*:hook=copy_file_range,syscall",
+            "error=EXDEV:path=*:hook=ioctl",
         ],
         sources: &[
             Source {
@@ -161,8 +161,8 @@ pub(super) static TABLE: [Profile; 24] = [
         about: "two filesystems of different types on Linux 5.19 and later: every copy is EXDEV",
         settings: &[("CFR_DIALECT", "linux-5.19")],
         faults: &[
-            "error=EXDEV:path=*:door=copy_file_range,syscall",
-            "error=EXDEV:path=*:door=ioctl",
+            "error=EXDEV:path=*:hook=copy_file_range,syscall",
+            "error=EXDEV:path=*:hook=ioctl",
         ],
         sources: &[
             Source {
@@ -183,7 +183,7 @@ pub(super) static TABLE: [Profile; 24] = [
         name: "nfs",
         about: "NFS 4.2 from a Linux server, which copies at most 4 MiB a call",
         settings: &[],
-        faults: &["short=4M:path=*:door=copy_file_range,syscall", NO_REFLINK],
+        faults: &["short=4M:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
             Source {
                 says: "the server limits a copy to 4 MB and answers a short count",
@@ -200,7 +200,7 @@ pub(super) static TABLE: [Profile; 24] = [
         name: "rhel7-nfs",
         about: "NFS on RHEL 7 and CentOS 7, whose kernel has the call but not for this filesystem: EOPNOTSUPP",
         settings: &[],
-        faults: &["error=EOPNOTSUPP:path=*:door=copy_file_range,syscall", NO_REFLINK],
+        faults: &["error=EOPNOTSUPP:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
             Source { says: "Rust's fs::copy failed there", at: "rust-lang/rust#75387" },
             Source { says: "so did Go's io.Copy", at: "golang/go#40731" },
@@ -212,7 +212,7 @@ pub(super) static TABLE: [Profile; 24] = [
         name: "cifs",
         about: "a CIFS mount that says EPERM where the source is another user's or read-only",
         settings: &[],
-        faults: &["error=EPERM:path=*:door=copy_file_range,syscall", NO_REFLINK],
+        faults: &["error=EPERM:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
             Source {
                 says: "Node.js could not copy a read-only file to CIFS",
@@ -229,7 +229,7 @@ pub(super) static TABLE: [Profile; 24] = [
         name: "rhel7-cifs",
         about: "CIFS on RHEL 7 and CentOS 7: EIO",
         settings: &[],
-        faults: &["error=EIO:path=*:door=copy_file_range,syscall", NO_REFLINK],
+        faults: &["error=EIO:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
             Source { says: "Go's io.Copy failed there", at: "golang/go#42334" },
             NO_REFLINK_SOURCE,
@@ -239,7 +239,7 @@ pub(super) static TABLE: [Profile; 24] = [
         name: "virtiofs",
         about: "a directory that a virtual machine shares by virtiofs, and that says EPERM",
         settings: &[],
-        faults: &["error=EPERM:path=*:door=copy_file_range,syscall", NO_REFLINK],
+        faults: &["error=EPERM:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
             Source {
                 says: "a shim for builds on virtiofs makes ENOSYS of its EPERM, for Rust's fs::copy",
@@ -253,8 +253,8 @@ pub(super) static TABLE: [Profile; 24] = [
         about: "OpenZFS of August 2023, whose blocks cannot be shared before they are on the disk: EAGAIN for three calls on each target",
         settings: &[],
         faults: &[
-            "error=EAGAIN:path=*:per=path:when=1..3:door=copy_file_range,syscall",
-            "error=EAGAIN:path=*:per=path:when=1..3:door=ioctl",
+            "error=EAGAIN:path=*:per=path:when=1..3:hook=copy_file_range,syscall",
+            "error=EAGAIN:path=*:per=path:when=1..3:hook=ioctl",
         ],
         sources: &[
             Source {
@@ -273,7 +273,7 @@ pub(super) static TABLE: [Profile; 24] = [
         name: "zfs-einval",
         about: "OpenZFS 2.0 with Linux 5.10: EINVAL",
         settings: &[],
-        faults: &["error=EINVAL:path=*:door=copy_file_range,syscall", NO_REFLINK],
+        faults: &["error=EINVAL:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
             Source {
                 says: "a test of files got EINVAL with Linux 5.10, and not with 5.9",
@@ -289,7 +289,7 @@ pub(super) static TABLE: [Profile; 24] = [
         about: "eCryptfs, an encrypted home: EINVAL from copy_file_range and from sendfile",
         settings: &[],
         faults: &[
-            "error=EINVAL:path=*:door=copy_file_range,syscall,sendfile,sendfile64",
+            "error=EINVAL:path=*:hook=copy_file_range,syscall,sendfile,sendfile64",
             NO_REFLINK,
         ],
         sources: &[
@@ -303,7 +303,7 @@ pub(super) static TABLE: [Profile; 24] = [
         name: "cephfs",
         about: "CephFS before Linux 4.20: EACCES",
         settings: &[],
-        faults: &["error=EACCES:path=*:door=copy_file_range,syscall", NO_REFLINK],
+        faults: &["error=EACCES:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
             Source {
                 says: "Node.js could not copy a read-only file to CephFS",
@@ -320,7 +320,7 @@ pub(super) static TABLE: [Profile; 24] = [
         name: "fuse",
         about: "a FUSE server that copies by pieces: 128 KiB a call",
         settings: &[],
-        faults: &["short=128K:path=*:door=copy_file_range,syscall", NO_REFLINK],
+        faults: &["short=128K:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
             Source {
                 says: "fewer bytes than asked for are no error",
@@ -338,7 +338,7 @@ pub(super) static TABLE: [Profile; 24] = [
         name: "procfs",
         about: "a source as in /proc on Linux 5.3 to 5.18: 0 bytes and success, although there is something to read",
         settings: &[("CFR_DIALECT", "linux-5.3")],
-        faults: &["zero:path=*:door=copy_file_range,syscall", "error=EXDEV:path=*:door=ioctl"],
+        faults: &["zero:path=*:hook=copy_file_range,syscall", "error=EXDEV:path=*:hook=ioctl"],
         sources: &[
             Source {
                 says: "on some virtual filesystems the call copied nothing and reported success",
@@ -357,8 +357,8 @@ pub(super) static TABLE: [Profile; 24] = [
         about: "every target as if it was open with O_APPEND: EBADF, and EINVAL from sendfile",
         settings: &[],
         faults: &[
-            "error=EBADF:path=*:door=copy_file_range,syscall,ioctl",
-            "error=EINVAL:path=*:door=sendfile,sendfile64",
+            "error=EBADF:path=*:hook=copy_file_range,syscall,ioctl",
+            "error=EINVAL:path=*:hook=sendfile,sendfile64",
         ],
         sources: &[
             Source {
@@ -377,8 +377,8 @@ pub(super) static TABLE: [Profile; 24] = [
         about: "a disk that is full half way: the first call on each target copies half, all others are ENOSPC",
         settings: &[],
         faults: &[
-            "short=50%:path=*:per=path:when=1:door=copy_file_range,syscall,sendfile,sendfile64",
-            "error=ENOSPC:path=*:per=path:when=2+:door=copy_file_range,syscall,sendfile,sendfile64",
+            "short=50%:path=*:per=path:when=1:hook=copy_file_range,syscall,sendfile,sendfile64",
+            "error=ENOSPC:path=*:per=path:when=2+:hook=copy_file_range,syscall,sendfile,sendfile64",
             NO_REFLINK,
         ],
         sources: &[
@@ -398,9 +398,9 @@ pub(super) static TABLE: [Profile; 24] = [
         about: "signals at every call: each other one is cut short at 64 KiB, the rest fail with EINTR; SIGURG, which most programs ignore",
         settings: &[],
         faults: &[
-            "signal=SIGURG:short=64K:path=*:when=1+2:door=copy_file_range,syscall",
-            "signal=SIGURG:error=EINTR:path=*:when=2+2:door=copy_file_range,syscall",
-            "signal=SIGURG:short=64K:path=*:door=sendfile,sendfile64",
+            "signal=SIGURG:short=64K:path=*:when=1+2:hook=copy_file_range,syscall",
+            "signal=SIGURG:error=EINTR:path=*:when=2+2:hook=copy_file_range,syscall",
+            "signal=SIGURG:short=64K:path=*:hook=sendfile,sendfile64",
             NO_REFLINK,
         ],
         sources: &[
@@ -422,7 +422,7 @@ pub(super) static TABLE: [Profile; 24] = [
         about: "a disk that takes 20 ms for each MiB, and is asked for one at a time: 50 MiB a second at most",
         settings: &[],
         faults: &[
-            "short=1M:delay_exit=20ms:path=*:door=copy_file_range,syscall,sendfile,sendfile64",
+            "short=1M:delay_exit=20ms:path=*:hook=copy_file_range,syscall,sendfile,sendfile64",
             NO_REFLINK,
         ],
         sources: &[
