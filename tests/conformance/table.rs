@@ -145,11 +145,19 @@ pub fn elsewhere() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for (place, columns) in lines("elsewhere") {
         let [clauses, test] = &columns[..] else { panic!("{place}: clauses and test") };
+        assert!(test == "documentation only" || exists(test), "{place}: there is no test {test}");
         for clause in list(clauses) {
             found.insert(clause, test.clone());
         }
     }
     found
+}
+
+/// Reports whether the suite has a test of this name, `folder::file::test`.
+fn exists(test: &str) -> bool {
+    let (file, name) = test.rsplit_once("::").expect("folder::file::test");
+    let path = project().join("tests").join(file.replace("::", "/")).with_extension("rs");
+    fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("#[test]\nfn {name}(")))
 }
 
 /// The rows of a table: where each stands, and its columns.

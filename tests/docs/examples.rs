@@ -1,9 +1,12 @@
-//! The example programs of the manual pages, as they are printed there, and one of our own that
-//! calls in the same way.
+//! Programs that call as the examples of the manual pages do, and one with a wrapper of its own.
+//!
+//! The programs are the project's own: `c-tests/drivers/{proposal,linux,freebsd}_loop.c`.
 
-use cfr_testkit::{Filesystems, Output, Run, Scratch, compile, compile_text, project, skip};
+use cfr_testkit::{Filesystems, Output, Run, Scratch, compile, project};
 use std::fs;
 use std::path::Path;
+
+const SIZE: usize = 300_001;
 
 /// The flag and method of a line of the text log.
 fn notes(call: &str) -> (&str, &str) {
@@ -12,105 +15,72 @@ fn notes(call: &str) -> (&str, &str) {
     (flags, method)
 }
 
-/// A program's text in a page of ../shared/seeds, or why it cannot be had: the pages' words do not
-/// stand in this project.
-fn printed(page: &str, extract: impl Fn(&str) -> String) -> Result<String, String> {
-    let seeds = project().join("../shared/seeds");
-    let entries = fs::read_dir(&seeds).map_err(|_| "../shared/seeds is not there".to_owned())?;
-    let path = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(page)));
-    let text = fs::read_to_string(path.ok_or(format!("there is no {page}"))?).unwrap();
-    let program = extract(&text);
-    assert!(
-        program.contains("#define _GNU_SOURCE") && program.contains("main(int argc"),
-        "{program}"
-    );
-    assert!(program.trim_end().ends_with('}'), "{program}");
-    Ok(program)
+/// The result of a line of the text log.
+fn result(call: &str) -> usize {
+    call.split(" = ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap()
 }
 
-/// What stands behind `.SH EXAMPLE` in a patch that adds a page in roff.
-fn from_patch(text: &str) -> String {
-    let lines = text.lines().skip_while(|line| *line != "+.SH EXAMPLE").skip(2);
-    let lines = lines.take_while(|line| *line != "+.fi").map(|line| &line[1..]);
-    lines.collect::<Vec<_>>().join("\n").replace("\\-", "-").replace("\\\\", "\\") + "\n"
-}
-
-/// What stands under EXAMPLE in a formatted page.
-fn from_formatted(text: &str) -> String {
-    let lines = text.lines().skip_while(|line| *line != "EXAMPLE").skip(1);
-    let lines = lines.take_while(|line| *line != "SEE ALSO");
-    let lines = lines.map(|line| line.strip_prefix("       ").unwrap_or(line));
-    lines.collect::<Vec<_>>().join("\n") + "\n"
-}
-
-/// Compiles a page's example against include/ and has it copy a file, under `dialect`.
-fn run_example(name: &str, program: &str, dialect: &str, words: &[&str]) -> Output {
+/// Compiles `c-tests/drivers/LOOP.c` against include/ and copies a file with it, under `dialect`.
+fn run_loop(name: &str, dialect: &str, words: &[&str]) -> Output {
     let include = format!("-I{}", project().join("include").display());
     let words: Vec<_> = words.iter().copied().chain([include.as_str()]).collect();
-    let program = compile_text(program, name, &words);
+    let program = compile(&format!("drivers/{name}.c"), &format!("{name}-{}", words.len()), &words);
     let scratch = Scratch::new();
-    let source = scratch.random("source", 300_001);
+    let source = scratch.random("source", SIZE);
     let target = scratch.file("target");
     let output =
         Run::preloaded(&program).args([&source, &target]).env("CFR_DIALECT", dialect).output();
     if output.status == Some(0) {
-        assert_eq!(fs::read(source).unwrap(), fs::read(target).unwrap(), "{name}");
+        assert_eq!(fs::read(source).unwrap(), fs::read(target).unwrap(), "{name} {dialect}");
+        let copied: usize = output.calls().iter().map(|call| result(call)).sum();
+        assert_eq!(copied, SIZE, "{name} {dialect}: {output:?}");
     }
     output
 }
 
-/// The 2015 program asks for COPY_FR_COPY, which no kernel ever took.
-fn page_with_flags(test: &str, page: &str) {
-    let program = match printed(page, from_patch) {
-        Ok(program) => program,
-        Err(reason) => return skip(test, &reason),
-    };
-    let name = test.replace("::", "-");
+/// The 2015 page's loop passes COPY_FR_COPY, which no kernel implements. v3 and v4 of the page have
+/// the same loop.
+#[test]
+fn the_loop_of_the_2015_proposal_copies() {
     for dialect in ["extended", "proposal-2015"] {
-        let output = run_example(&name, &program, dialect, &[]);
+        let output = run_loop("proposal_loop", dialect, &[]);
         assert_eq!(output.status, Some(0), "{dialect}: {output:?}");
         let calls = output.calls();
         assert!(calls.iter().all(|call| call.starts_with("syscall(SYS_copy_file_range, ")));
-        let moved: usize = calls
-            .iter()
-            .map(|call| call.split(" = ").nth(1).unwrap().split(' ').next().unwrap())
-            .map(|bytes| bytes.parse::<usize>().unwrap())
-            .sum();
-        assert_eq!(moved, 300_001, "{calls:?}");
         assert!(calls.iter().all(|call| notes(call).0 == "COPY_FR_COPY"), "{calls:?}");
     }
-    // Elsewhere its flag is what it always was.
-    let refused = run_example(&name, &program, "linux-5.19", &[]);
+    // In a dialect without the flag it is an error, as in every kernel.
+    let refused = run_loop("proposal_loop", "linux-5.19", &[]);
     assert_eq!(refused.status, Some(1), "{refused:?}");
     assert!(refused.stderr.contains("copy_file_range: Invalid argument"), "{refused:?}");
 }
 
 #[test]
-fn the_page_of_2015() {
-    page_with_flags("docs::examples::the_page_of_2015", "000_");
+fn the_loops_of_the_linux_pages_copy() {
+    for (words, call_start) in
+        [(&["-DOWN_WRAPPER"][..], "syscall(SYS_copy_file_range, "), (&[], "copy_file_range(")]
+    {
+        for dialect in ["linux-4.15", "linux-5.19", "extended"] {
+            let output = run_loop("linux_loop", dialect, words);
+            assert_eq!(output.status, Some(0), "{dialect}: {output:?}");
+            let calls = output.calls();
+            assert!(!calls.is_empty(), "{output:?}");
+            assert!(calls.iter().all(|call| call.starts_with(call_start)), "{calls:?}");
+            assert!(calls.iter().all(|call| notes(call) == ("0", "kernel")), "{calls:?}");
+        }
+    }
 }
 
+/// SSIZE_MAX in each call, and the 0 that ends the loop.
 #[test]
-fn the_page_of_the_review() {
-    page_with_flags("docs::examples::the_page_of_the_review", "001_");
-}
-
-#[test]
-fn the_page_of_2018() {
-    let program = match printed("003_", from_formatted) {
-        Ok(program) => program,
-        Err(reason) => return skip("docs::examples::the_page_of_2018", &reason),
-    };
-    // Since 2.27 the C library declares what the program defines; the header read before
-    // _GNU_SOURCE is defined does not.
-    let words = ["-include", "unistd.h"];
-    for dialect in ["linux-4.15", "extended"] {
-        let output = run_example("examples-the_page_of_2018", &program, dialect, &words);
+fn the_loop_of_the_freebsd_page_copies() {
+    for dialect in ["freebsd-14", "freebsd-15", "extended"] {
+        let output = run_loop("freebsd_loop", dialect, &[]);
         assert_eq!(output.status, Some(0), "{dialect}: {output:?}");
         let calls = output.calls();
-        assert!(!calls.is_empty() && calls.iter().all(|call| notes(call) == ("0", "kernel")));
+        assert!(calls.len() >= 2 && result(calls.last().unwrap()) == 0, "{dialect}: {calls:?}");
+        let asked = format!(", {}, 0) = ", isize::MAX);
+        assert!(calls.iter().all(|call| call.contains(&asked)), "{dialect}: {calls:?}");
     }
 }
 
