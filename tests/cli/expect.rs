@@ -2,7 +2,8 @@
 //! never holds because nothing was seen.
 
 use cfr_testkit::{
-    Filesystems, Output, Run, Scratch, call, compile, compile_text, find_program, launcher, skip,
+    Filesystems, Output, Run, Scratch, call, compile, compile_text, copy_product, find_program,
+    launcher, skip,
 };
 use serde_json::{Value, json};
 use std::ffi::OsStr;
@@ -560,7 +561,7 @@ fn programs_that_cannot_be_seen() {
     assert!(!output.stderr.contains("expected calls>=0"), "{output:#?}");
 }
 
-/// Another user's processes may not open the launcher's accounts: that is no noise in theirs.
+/// Processes of another user may not open the launcher's counters, and print nothing about it.
 #[test]
 fn another_user() {
     // SAFETY: takes nothing.
@@ -572,8 +573,11 @@ fn another_user() {
     scratch.open_to_all();
     scratch.random("a", 1000);
     let options = ["--reuid=64999", "--regid=64999", "--clear-groups", "cp", "a", "b"];
-    let words = [setpriv.to_str().unwrap()].into_iter().chain(options);
-    let output = run(scratch.path(), &["calls>=1"], words).output();
+    let output = Run::bare(copy_product(&scratch.file("product")))
+        .args(["run", "--expect", "calls>=1", "--"])
+        .args([setpriv.to_str().unwrap()].into_iter().chain(options))
+        .within(scratch.path())
+        .output();
     assert_eq!(output.status, Some(123), "{output:#?}");
     let lines: Vec<_> = output.stderr.lines().collect();
     assert_eq!(lines[0], "cfr: expected calls>=1, but no call was answered");

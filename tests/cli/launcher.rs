@@ -2,7 +2,9 @@
 
 use cfr_shared::format::JSON_KEYS;
 use cfr_shared::settings::{Legal, Name, TABLE};
-use cfr_testkit::{Output, Run, Scratch, compile, find_program, launcher, library, skip};
+use cfr_testkit::{
+    Output, Run, Scratch, compile, copy_product, find_program, launcher, library, skip,
+};
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -68,14 +70,10 @@ fn executable(scratch: &Scratch, name: &str, content: &[u8]) -> PathBuf {
     path
 }
 
-/// The launcher and the library, or the launcher alone, copied to another place.
-fn product_in(directory: &Path, with_library: bool) -> PathBuf {
-    fs::create_dir_all(directory).expect("a directory");
-    let mut copy = Run::bare("cp").args([launcher()]);
-    if with_library {
-        copy = copy.args([library()]);
-    }
-    copy.args([directory]).ok();
+/// Copies the launcher to another place, without the library.
+fn copy_launcher(directory: &Path) -> PathBuf {
+    fs::create_dir_all(directory).expect("can be created");
+    Run::bare("cp").args([launcher().as_path(), directory]).ok();
     directory.join("cfr")
 }
 
@@ -219,7 +217,7 @@ fn a_log_that_cannot_be_opened_is_125() {
 #[test]
 fn a_launcher_without_its_library_is_125_and_says_where_it_looked() {
     let scratch = Scratch::new();
-    let alone = product_in(&scratch.file("bin"), false);
+    let alone = copy_launcher(&scratch.file("bin"));
     let output = Run::bare(&alone).args(["run", "sh", "-c", "echo $LD_PRELOAD"]).output();
     if output.status == Some(0) {
         let test = "a_launcher_without_its_library_is_125_and_says_where_it_looked";
@@ -242,7 +240,7 @@ fn the_library_is_found_where_packages_put_it() {
             continue;
         }
         let scratch = Scratch::new();
-        let launcher = product_in(&scratch.file("bin"), false);
+        let launcher = copy_launcher(&scratch.file("bin"));
         fs::create_dir_all(scratch.file(place)).unwrap();
         let put = scratch.file(place).join("libcfr.so.0");
         Run::bare("cp").args([&library(), &put]).ok();
@@ -526,7 +524,7 @@ fn a_trace_within_a_trace_is_counted_by_both() {
 fn a_path_that_no_preload_list_can_hold_is_refused() {
     for (name, why) in [("a b", "space"), ("a:b", "colon"), ("a$LIB", "dollar sign")] {
         let scratch = Scratch::new();
-        let launcher = product_in(&scratch.file(name), true);
+        let launcher = copy_product(&scratch.file(name));
         let library = scratch.file(name).join("libcfr.so");
         assert_fails(
             Run::bare(launcher).args(["trace", "echo", "ran"]),
@@ -540,7 +538,7 @@ fn a_path_that_no_preload_list_can_hold_is_refused() {
 fn any_other_path_will_do() {
     for name in [&b"\xc3\xa9\xe6\x97\xa5"[..], b"caf\xe9\xff", b"a%p;b'c\"d\\e"] {
         let files = Files::new();
-        let launcher = product_in(&files.scratch.file("").join(OsStr::from_bytes(name)), true);
+        let launcher = copy_product(&files.scratch.file("").join(OsStr::from_bytes(name)));
         let output = Run::bare(launcher).args(["trace"]).args(files.cp()).ok();
         assert_eq!(logged(&output), 1, "{output:#?}");
     }
@@ -595,7 +593,7 @@ fn a_set_user_id_program_runs_unseen() {
         return skip(test, "needs setpriv and root");
     }
     fs::set_permissions(files.scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let launcher = product_in(&files.scratch.file("bin"), true);
+    let launcher = copy_product(&files.scratch.file("bin"));
     let cp = files.scratch.file("set-user-ID-cp");
     let script = "cp \"$(command -v cp)\" \"$0\" && chmod 4755 \"$0\"";
     Run::bare("sh").args(["-c", script]).args([&cp]).ok();

@@ -1,6 +1,8 @@
 //! Summaries: what they count is what a log of the same run says, whoever counts and however it ends.
 
-use cfr_testkit::{Filesystems, Output, Run, Scratch, compile, find_program, launcher, skip};
+use cfr_testkit::{
+    Filesystems, Output, Run, Scratch, compile, copy_product, find_program, launcher, skip,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -716,11 +718,9 @@ fn no_thread_can_be_made() {
             "needs root, to be a user without processes",
         );
     }
-    // The launcher must be where that user may read it.
-    scratch.write("cfr", &fs::read(launcher()).unwrap());
-    scratch.write("libcfr.so", &fs::read(cfr_testkit::library()).unwrap());
-    Run::bare("chmod").args(["-R", "a+rwx"]).args([scratch.path()]).ok();
-    let script = "ulimit -u 1; exec ./cfr run -c -- sh -c 'echo ran > ran'";
+    scratch.open_to_all();
+    copy_product(&scratch.file("product"));
+    let script = "ulimit -u 1; exec product/cfr run -c -- sh -c 'echo ran > ran'";
     let output = Run::bare(setpriv)
         .args(["--reuid=64999", "--regid=64999", "--clear-groups", "bash", "-c", script])
         .within(scratch.path())

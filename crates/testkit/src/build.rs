@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{LazyLock, Mutex};
@@ -26,23 +27,40 @@ fn cargo_build(words: &[&str]) {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
-/// The directory with `libcfr.so` and `cfr`, both built for release.
-fn release() -> &'static Path {
-    static RELEASE: LazyLock<PathBuf> = LazyLock::new(|| {
-        cargo_build(&["--release", "--workspace"]);
-        target().join("release")
+/// The directory with `libcfr.so` and `cfr`, built with the profile that CFR_TEST_PROFILE names:
+/// `release` unless `make quick` says `dev`, which builds in seconds.
+fn product() -> &'static Path {
+    static PRODUCT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let profile = std::env::var("CFR_TEST_PROFILE").unwrap_or_else(|_| "release".to_owned());
+        cargo_build(&["--profile", &profile, "--workspace"]);
+        target().join(if profile == "dev" { "debug" } else { &profile })
     });
-    &RELEASE
+    &PRODUCT
 }
 
 /// The library.
 pub fn library() -> PathBuf {
-    release().join("libcfr.so")
+    product().join("libcfr.so")
 }
 
 /// The launcher.
 pub fn launcher() -> PathBuf {
-    release().join("cfr")
+    product().join("cfr")
+}
+
+/// Copies launcher and library into `directory`, and returns the path of the launcher there. For
+/// tests that start programs as another user, who may not be able to enter the project's directory.
+pub fn copy_product(directory: &Path) -> PathBuf {
+    fs::create_dir_all(directory).expect("can be created");
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    // Written by another process: a descriptor of this one, open for writing, would be inherited by
+    // a program that another test starts at this moment, and executing the copy would be ETXTBSY.
+    let mut install = Command::new("install");
+    let files = [launcher(), library()];
+    let done =
+        install.args(["-m", "755"]).args(files).arg(directory).status().expect("install runs");
+    assert!(done.success(), "{}", directory.display());
+    directory.join("cfr")
 }
 
 /// A library whose flow panics at each of its steps in turn.

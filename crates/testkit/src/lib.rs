@@ -12,7 +12,8 @@ mod scratch;
 mod skip;
 
 pub use build::{
-    compile, compile_rust, compile_text, launcher, library, library_with_panics, project,
+    compile, compile_rust, compile_text, copy_product, launcher, library, library_with_panics,
+    project,
 };
 pub use filesystem::Filesystems;
 pub use host::{Host, Outcome};

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// An empty directory that goes away with this value.
@@ -22,6 +23,10 @@ impl Scratch {
 
     /// Below `parent`, e.g. a filesystem's mount point.
     pub fn below(parent: &Path) -> Scratch {
+        // What other users may read is a subject of some tests: it must not depend on who runs them.
+        static UMASK: Once = Once::new();
+        // SAFETY: no pointers.
+        UMASK.call_once(|| _ = unsafe { libc::umask(0o022) });
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = parent.join(format!("cfr-test-{}-{number}", std::process::id()));
