@@ -101,7 +101,7 @@ static void write_garbage(unsigned long long state)
 	CHECK(maps != NULL);
 	while (fgets(line, sizeof line, maps) != NULL) {
 		if (sscanf(line, "%llx-%llx %7s %*s %*s %*s %255s", &from, &to, rights, name) != 4
-			|| strstr(name, "cfr-results") == NULL)
+			|| strstr(name, "cfr-stats") == NULL)
 			continue;
 		found = 1;
 		for (volatile unsigned long long *word = (void *)from; (unsigned long long)word < to; word++) {

@@ -79,7 +79,7 @@ impl Witness {
         let made = || -> io::Result<(File, OsString, Stats)> {
             survive_size_limit()?;
             let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-            let file = rustix::fs::memfd_create("cfr-results", flags)?;
+            let file = rustix::fs::memfd_create("cfr-stats", flags)?;
             rustix::fs::ftruncate(&file, (Stats::WORDS * size_of::<u64>()) as u64)?;
             // Who maps it relies on its size.
             rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::SEAL)?;
