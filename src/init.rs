@@ -51,11 +51,11 @@ pub(crate) fn run() {
 }
 
 fn begin() {
-    NEXT_SYSCALL.look();
-    NEXT_IOCTL.symbol().look();
-    NEXT_SENDFILE.symbol().look();
-    NEXT_SENDFILE64.symbol().look();
-    NEXT_EXIT.symbol().look();
+    NEXT_SYSCALL.resolve();
+    NEXT_IOCTL.symbol().resolve();
+    NEXT_SENDFILE.symbol().resolve();
+    NEXT_SENDFILE64.symbol().resolve();
+    NEXT_EXIT.symbol().resolve();
     if sys::is_secure() {
         open_hooks(|_| Gate::Forward);
         return;
@@ -173,7 +173,7 @@ fn read_environment() -> (Settings<'static>, Complaints) {
     }
     if let Some(faults) = settings.inject {
         static KEPT: Template = Template::new();
-        settings.inject = KEPT.keep(|room| {
+        settings.inject = KEPT.init(|room| {
             room.get_mut(..faults.len())?.copy_from_slice(faults);
             Some(faults.len())
         });
@@ -203,7 +203,7 @@ type Template = OnceBytes<PATH_MAX>;
 /// because they change their directory before they copy. Percent signs in the working directory
 /// are not placeholders. `None` where it does not fit: no file of such a path can be opened.
 fn kept(template: &[u8], place: &'static Template) -> Option<&'static [u8]> {
-    place.keep(|room| {
+    place.init(|room| {
         let mut end = 0;
         if !template.starts_with(b"/") {
             // Without a slash where it is out of reach: getcwd(2), "(unreachable)".

@@ -2,7 +2,7 @@
 
 use crate::log::PATHS;
 use cfr_engine::call::Call;
-use cfr_engine::diag::at_debug;
+use cfr_engine::diag::log_debug;
 use cfr_engine::execution::Imposed;
 use cfr_engine::hook::Hook;
 use cfr_shared::inject::{Action, CallInfo, Faults, Injection, Tally};
@@ -73,12 +73,12 @@ impl Armed {
         let effect = self.faults.ask_for_paths(hook).then(by_path).flatten();
         let effect = effect.unwrap_or_else(|| met([None; 2]));
         for number in (1..=u32::BITS).filter(|number| effect.hits & 1 << (number - 1) != 0) {
-            at_debug(format_args!("CFR_INJECT: fault {number} hits this call"));
+            log_debug(format_args!("CFR_INJECT: fault {number} hits this call"));
         }
         let imposed = effect.act.and_then(|act| match act {
             Action::Fail(errno) => Some(Imposed::Answer(Err(errno))),
             Action::ReturnZero => Some(Imposed::Answer(Ok(0))),
-            Action::Short(most) => most.of(call.possible()).map(Imposed::AtMost),
+            Action::Short(most) => most.of(call.max_len()).map(Imposed::AtMost),
         });
         let Injection { signals, delay_enter_ns, delay_exit_ns, .. } = effect;
         Harm {

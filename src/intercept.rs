@@ -4,7 +4,7 @@ use crate::inject::{self, Harm};
 use crate::panic_point::panic_point;
 use crate::recording::{self, Answered, Recording};
 use cfr_engine::call::{Answer, Call, Method, Offset};
-use cfr_engine::diag::{MESSAGES, Told, at_debug, at_trace};
+use cfr_engine::diag::{BytesOrError, MESSAGE_TARGET, log_debug, log_trace};
 use cfr_engine::dialect::Rule;
 use cfr_engine::execution::{self, Imposed, Outcome, Policy};
 use cfr_engine::flags::Flags;
@@ -141,7 +141,8 @@ pub(crate) fn forward(args: &Args) -> (Answer, Method) {
     match NEXT.get() {
         None => (sys::copy_file_range(args), Method::Kernel),
         Some(next) => {
-            let answer = usize::try_from(next.call_uncancelled(args)).map_err(|_| sys::errno());
+            let answer =
+                usize::try_from(next.call_with_cancel_disabled(args)).map_err(|_| sys::errno());
             (answer, Method::Next)
         }
     }
@@ -153,21 +154,23 @@ fn details(call: &Call, answered: &Answered, flags: Flags) {
     for (name, offset) in [("off_in", call.off_in), ("off_out", call.off_out)] {
         match offset {
             Offset::File => {}
-            Offset::At(_) => at_trace(format_args!("rt_sigprocmask: {name} can be read")),
-            Offset::Bad(_) => at_trace(format_args!("rt_sigprocmask: {name} cannot be read")),
+            Offset::At(_) => log_trace(format_args!("rt_sigprocmask: {name} can be read")),
+            Offset::BadAddress(_) => {
+                log_trace(format_args!("rt_sigprocmask: {name} cannot be read"))
+            }
         }
     }
     if flags != call.flags {
         let name = flags.names().next().unwrap_or_default();
-        at_debug(format_args!("flags 0 are {name} here (CFR_DEFAULT_FLAGS)"));
+        log_debug(format_args!("flags 0 are {name} here (CFR_DEFAULT_FLAGS)"));
     }
     if answered.method == Method::Kernel && flags.0 == 0 {
-        at_trace(format_args!("copy_file_range: {}", Told(answered.answer)));
+        log_trace(format_args!("copy_file_range: {}", BytesOrError(answered.answer)));
     }
-    at_debug(format_args!("{}: {}", answered.method.name(), Told(answered.answer)));
+    log_debug(format_args!("{}: {}", answered.method.name(), BytesOrError(answered.answer)));
 }
 
 /// One line on a panic of ours.
 fn confess() {
-    error!(target: MESSAGES, "a fault of libcfr's own was caught; the call went on without it");
+    error!(target: MESSAGE_TARGET, "a fault of libcfr's own was caught; the call went on without it");
 }

@@ -4,10 +4,10 @@
 use crate::inject::{self, Harm};
 use crate::intercept::{NEXT, Reply, guarded};
 use crate::recording::{self, Answered, Recording};
-use cfr_engine::call::{Answer, Call, Method, Offset, Request, Target};
+use cfr_engine::call::{Answer, Call, DedupeTarget, Method, Offset, Request};
 use cfr_engine::execution::Imposed;
 use cfr_engine::hook::Hook;
-use cfr_sys::{self as sys, Argument, Kind, NextIoctl, NextSendfile, OffsetPointer};
+use cfr_sys::{self as sys, FileKind, IoctlArg, NextIoctl, NextSendfile, OffsetPointer};
 
 /// The next library's functions.
 pub(crate) static NEXT_IOCTL: NextIoctl = NextIoctl::new();
@@ -19,7 +19,7 @@ pub(crate) static NEXT_SENDFILE64: NextSendfile = NextSendfile::new(true);
 pub(crate) struct Ioctl {
     pub(crate) fd: i32,
     pub(crate) request: usize,
-    pub(crate) argument: Argument,
+    pub(crate) argument: IoctlArg,
 }
 
 impl Ioctl {
@@ -57,14 +57,15 @@ impl Ioctl {
 
     /// FIDEDUPERANGE where the kernel has compared nothing.
     fn dedupe_nothing(self, call: &Call) -> Answer {
-        let Request::Dedupe(Target { count, .. }) = call.request else { return Ok(0) };
+        let Request::Dedupe(DedupeTarget { count, .. }) = call.request else { return Ok(0) };
         (0..count).try_for_each(|index| self.argument.clear_dedupe_target(index)).map(|()| 0)
     }
 
     /// FIDEDUPERANGE of no more than so many bytes, in whole blocks. The length stands in the host's struct,
     /// and is afterwards what it was.
     fn dedupe_at_most(self, most: u64, call: &Call) -> (Answer, Method) {
-        let block = sys::filesystem(call.fd_in).map_or(1, |filesystem| filesystem.block).max(1);
+        let block =
+            sys::filesystem(call.fd_in).map_or(1, |filesystem| filesystem.block_size).max(1);
         let most = (most - most % block).max(block);
         let asked = call.len as u64;
         if most >= asked {
@@ -104,7 +105,7 @@ impl Ioctl {
         // The next library does not say how it shared.
         let by = |how| if answer.is_ok() && method == Method::Kernel { how } else { method };
         let answered = |bytes, method| Answered { bytes, method, ..plain(answer, harm) };
-        let Request::Dedupe(Target { count, .. }) = call.request else {
+        let Request::Dedupe(DedupeTarget { count, .. }) = call.request else {
             let shared = answer.map_or(0, |_| cloned(&call));
             recording.note(&call, &answered(shared, by(Method::Reflink)), duration_ns);
             return;
@@ -115,7 +116,8 @@ impl Ioctl {
         for number in 1..=count {
             // The pointer was bad, or another thread of the host has taken the memory away meanwhile.
             let Ok((call, bytes)) = call.with_target(self.argument, number, answer) else { break };
-            let same = matches!(call.request, Request::Dedupe(Target { status: Some(0), .. }));
+            let same =
+                matches!(call.request, Request::Dedupe(DedupeTarget { status: Some(0), .. }));
             let method = if same { by(Method::Dedupe) } else { method };
             recording.note(&call, &answered(bytes, method), duration_ns);
             noted = true;
@@ -164,7 +166,7 @@ impl Sendfile {
     }
 
     fn observe(self, reply: &Reply) {
-        if !sys::stat(self.out_fd).is_ok_and(|stat| stat.kind == Kind::Regular) {
+        if !sys::stat(self.out_fd).is_ok_and(|stat| stat.kind == FileKind::Regular) {
             reply.give(self.forward().0);
             return;
         }
@@ -224,7 +226,7 @@ fn cloned(call: &Call) -> u64 {
             let size = sys::stat(call.fd_in).map_or(0, |stat| stat.size);
             match call.off_in {
                 Offset::At(start) => size.saturating_sub(start.cast_unsigned()),
-                Offset::File | Offset::Bad(_) => size,
+                Offset::File | Offset::BadAddress(_) => size,
             }
         }
     }

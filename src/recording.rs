@@ -3,7 +3,7 @@
 use crate::log::{self, Log, PATHS};
 use crate::panic_point::panic_point;
 use cfr_engine::call::{Answer, Call, Method, Offset, Request};
-use cfr_engine::diag::at_trace;
+use cfr_engine::diag::log_trace;
 use cfr_engine::dialect::Rule;
 use cfr_engine::hook::Hook;
 use cfr_shared::format::Format;
@@ -215,8 +215,8 @@ impl Recording {
 fn mark(witness: &Stats, call: &Call, begun_ns: u64) -> Option<InFlightGuard> {
     let start = |offset, fd| match offset {
         Offset::At(bytes) => bytes.cast_unsigned(),
-        Offset::File => sys::position(fd).unwrap_or(0),
-        Offset::Bad(_) => 0,
+        Offset::File => sys::file_offset(fd).unwrap_or(0),
+        Offset::BadAddress(_) => 0,
     };
     witness.begin(&InFlight {
         tid: sys::gettid(),
@@ -240,12 +240,12 @@ fn sharing(call: &Call, bytes: u64) -> Option<Sharing> {
     let start = match (call.request, call.off_out) {
         (Request::Clone, _) => 0,
         (_, Offset::At(bytes)) => bytes.cast_unsigned(),
-        (_, Offset::File) => sys::position(call.fd_out).ok()?.saturating_sub(bytes),
-        (_, Offset::Bad(_)) => return None,
+        (_, Offset::File) => sys::file_offset(call.fd_out).ok()?.saturating_sub(bytes),
+        (_, Offset::BadAddress(_)) => return None,
     };
     let sharing = sys::shares_blocks(call.fd_out, start, bytes).ok();
     if LevelFilter::current() >= LevelFilter::TRACE {
-        at_trace(format_args!("FIEMAP {}: {sharing:?}", call.fd_out));
+        log_trace(format_args!("FIEMAP {}: {sharing:?}", call.fd_out));
     }
     sharing
 }

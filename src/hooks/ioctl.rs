@@ -10,7 +10,7 @@
 use super::{encode, fail, passed_on, watches};
 use crate::pass_on::{Ioctl, NEXT_IOCTL};
 use cfr_engine::hook::Hook;
-use cfr_sys::{Argument, FICLONE, FICLONERANGE, FIDEDUPERANGE, IOCTL};
+use cfr_sys::{FICLONE, FICLONERANGE, FIDEDUPERANGE, IOCTL, IoctlArg};
 use core::arch::naked_asm;
 use core::ffi::{c_int, c_ulong};
 
@@ -102,7 +102,7 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> 
 }
 
 extern "C-unwind" fn hook(fd: c_int, request: usize, argument: usize) -> c_int {
-    let call = Ioctl { fd, request, argument: Argument::new(argument) };
+    let call = Ioctl { fd, request, argument: IoctlArg::new(argument) };
     let result = if watches(Hook::Ioctl) {
         passed_on(|| call.watched())
     } else {

@@ -14,7 +14,7 @@ use crate::route::{self, Gate};
 use cfr_engine::call::Answer;
 use cfr_engine::hook::Hook;
 use cfr_sys::errno::Errno;
-use cfr_sys::{self as sys, Args, Cancellation, NextCopy, SavedErrno};
+use cfr_sys::{self as sys, Args, NextCopy, SavedCancelType, SavedErrno};
 use core::ffi::{c_int, c_long};
 
 /// A call through a hook that is not simply open. No frame with a destructor stands here:
@@ -46,7 +46,7 @@ fn enter_unwatched(hook: Hook, args: &Args) -> isize {
         }
     };
     let Some(next) = next else { return watched(hook, args) };
-    let kept = SavedErrno::note();
+    let kept = SavedErrno::save();
     let result = to_next(hook, *next, args);
     if result >= 0 {
         return result;
@@ -71,15 +71,15 @@ fn to_next(hook: Hook, next: NextCopy, args: &Args) -> isize {
     if hook == Hook::CopyFileRange {
         return next.call(args);
     }
-    let cancellation = Cancellation::hold_off();
-    let result = next.call_uncancelled(args);
+    let cancellation = SavedCancelType::defer();
+    let result = next.call_with_cancel_disabled(args);
     cancellation.restore();
     result
 }
 
 fn watched(hook: Hook, args: &Args) -> isize {
-    let errno = SavedErrno::note();
-    let cancellation = Cancellation::hold_off();
+    let errno = SavedErrno::save();
+    let cancellation = SavedCancelType::defer();
     let (answer, signal) = intercept(hook, args);
     cancellation.restore();
     errno.restore();
@@ -102,8 +102,8 @@ fn watches(hook: Hook) -> bool {
 /// Has `carry_out` pass a call on; its C library function is no cancellation point.
 #[inline(never)]
 fn passed_on(carry_out: impl FnOnce() -> Answer) -> isize {
-    let errno = SavedErrno::note();
-    let cancellation = Cancellation::hold_off();
+    let errno = SavedErrno::save();
+    let cancellation = SavedCancelType::defer();
     let answer = carry_out();
     cancellation.restore();
     errno.restore();

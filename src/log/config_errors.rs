@@ -1,6 +1,6 @@
 //! Settings that could not be used, kept until somebody may be told.
 
-use cfr_engine::diag::MESSAGES;
+use cfr_engine::diag::MESSAGE_TARGET;
 use cfr_shared::settings::{Setting, TABLE, Unusable, Why};
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -36,7 +36,7 @@ impl Complaints {
     fn say(&self) {
         for unusable in self.list.iter().flatten().map(Complaint::unusable) {
             tracing::warn!(
-                target: MESSAGES,
+                target: MESSAGE_TARGET,
                 "{}: {unusable}; the default holds: {}",
                 unusable.setting.variable,
                 unusable.setting.default

@@ -13,7 +13,7 @@ mod sink;
 pub(crate) use config_errors::Complaints;
 pub(crate) use path_cache::PATHS;
 
-use cfr_engine::diag::MESSAGES;
+use cfr_engine::diag::MESSAGE_TARGET;
 use cfr_shared::format::{self, EventWriter, Format, Said, printable};
 use cfr_shared::line::Line;
 use cfr_shared::record;
@@ -151,7 +151,7 @@ impl Log {
             let level = level.copied().unwrap_or_default();
             // Warnings and errors of the library's own are about itself.
             let of_itself =
-                event.metadata().target() == MESSAGES && matches!(level, "warn" | "error");
+                event.metadata().target() == MESSAGE_TARGET && matches!(level, "warn" | "error");
             let said = Said { of_call: !of_itself, ..said(level) };
             event.record(&mut EventWriter::of_message(line, format, said));
         }

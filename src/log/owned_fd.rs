@@ -55,15 +55,16 @@ impl Handle {
 
     /// By device and inode. `salt` tells the processes apart where each has a file of its own.
     pub(super) fn identified(fd: i32, identity: sys::Identity, salt: u64) -> Handle {
-        let number = identity.print ^ salt;
-        let proof = if identity.regular { Proof::Regular(number) } else { Proof::Stream(number) };
+        let number = identity.fingerprint ^ salt;
+        let proof =
+            if identity.is_regular { Proof::Regular(number) } else { Proof::Stream(number) };
         Handle { fd, proof }
     }
 
     /// A file of our own: by position where it has one.
     pub(super) fn opened(opened: sys::Opened, lot: u64, salt: u64) -> Handle {
         let by_position = Handle { fd: opened.fd, proof: Proof::Position(lot) };
-        if opened.identity.regular && sys::set_position(opened.fd, lot) == Ok(lot) {
+        if opened.identity.is_regular && sys::set_file_offset(opened.fd, lot) == Ok(lot) {
             by_position
         } else {
             Handle::identified(opened.fd, opened.identity, salt)
@@ -82,7 +83,7 @@ impl Handle {
 
     #[inline]
     fn is_at(self, position: u64) -> bool {
-        sys::position(self.fd) == Ok(position)
+        sys::file_offset(self.fd) == Ok(position)
     }
 
     /// Whether the descriptor is the one that the parent process opened for itself.

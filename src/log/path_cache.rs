@@ -5,7 +5,7 @@
 //! that the descriptors are still those of the same files. What others rename shows after a moment.
 
 use super::line_pool::{Page, Pool};
-use cfr_engine::diag::{Told, at_trace};
+use cfr_engine::diag::{BytesOrError, log_trace};
 use cfr_shared::line::LONGEST;
 use cfr_sys::{self as sys, Stat};
 use tracing::level_filters::LevelFilter;
@@ -100,7 +100,7 @@ fn path<'a>(
     }
     let found = sys::readlink_fd(fd, half);
     if LevelFilter::current() >= LevelFilter::TRACE {
-        at_trace(format_args!("readlinkat /proc/thread-self/fd/{fd}: {}", Told(found)));
+        log_trace(format_args!("readlinkat /proc/thread-self/fd/{fd}: {}", BytesOrError(found)));
     }
     let len = found.ok()?;
     *known = identity.map(|identity| Known { fd, identity, len });

@@ -8,7 +8,7 @@ use crate::log::owned_fd::{Handle, Proof};
 use cfr_shared::line::Line;
 use cfr_shared::settings::{Part, Placeholder, template as parts};
 use cfr_sys::errno::Errno;
-use cfr_sys::{self as sys, Readiness, SignalGuard};
+use cfr_sys::{self as sys, Readiness, WriteSignalGuard};
 use core::ffi::CStr;
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -247,15 +247,15 @@ impl Sink {
         let bytes = line.finish(torn);
         let (written, trouble) = match handle.proof {
             Proof::Position(lot) => {
-                let guard = sys::file_size_limited().then(SignalGuard::new);
+                let guard = sys::has_file_size_limit().then(WriteSignalGuard::new);
                 all(bytes, guard.as_ref(), |rest| sys::write_at_end(handle.fd, rest, lot))
             }
             Proof::Regular(_) => {
-                let guard = sys::file_size_limited().then(SignalGuard::new);
+                let guard = sys::has_file_size_limit().then(WriteSignalGuard::new);
                 all(bytes, guard.as_ref(), |rest| sys::write(handle.fd, rest))
             }
             Proof::Stream(_) => {
-                let guard = SignalGuard::new();
+                let guard = WriteSignalGuard::new();
                 let mut patience = Patience::new(if self.is_stuck() { 0 } else { PATIENCE_MS });
                 all(bytes, Some(&guard), |rest| write_stream(handle.fd, rest, &mut patience))
             }
@@ -313,14 +313,14 @@ fn write_stream(fd: i32, bytes: &[u8], patience: &mut Patience) -> Result<usize,
 #[inline]
 fn all(
     bytes: &[u8],
-    guard: Option<&SignalGuard>,
+    guard: Option<&WriteSignalGuard>,
     mut write: impl FnMut(&[u8]) -> Result<usize, Errno>,
 ) -> (usize, Option<Errno>) {
     let mut written = 0;
     while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
         let done = write(rest);
         if let Some(guard) = guard {
-            guard.note(done, rest.len());
+            guard.record(done, rest.len());
         }
         match done {
             // Neither progress nor a reason: trying again might never end.
@@ -357,6 +357,6 @@ fn expand<'a>(pattern: &[u8], page: &'a mut [u8]) -> Result<&'a CStr, Errno> {
 
 /// The name by which the program was run, without its directories.
 pub(super) fn program() -> &'static [u8] {
-    let path = sys::executed_as().map_or(&b"unknown"[..], CStr::to_bytes);
+    let path = sys::execfn().map_or(&b"unknown"[..], CStr::to_bytes);
     path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
 }

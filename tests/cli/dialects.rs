@@ -1,7 +1,7 @@
 //! `cfr dialects`, and the launcher's word on settings that cannot go together. What the rules do is
 //! held by tests/conformance.
 
-use cfr_engine::dialect::{ALL, Dialect, When};
+use cfr_engine::dialect::{ALL, Dialect, Phase};
 use cfr_testkit::{
     Filesystems, Output, Run, Scratch, compile, find_program, launcher, library, project, skip,
 };
@@ -47,7 +47,7 @@ fn as_json() {
                 (shown["id"].as_str(), shown["why"].as_str()),
                 (Some(rule.id), Some(rule.why))
             );
-            let moving = rule.when == When::Moving;
+            let moving = rule.phase == Phase::Copy;
             assert_eq!(shown["when"] == "moving", moving, "{}", rule.id);
         }
     }
@@ -242,7 +242,7 @@ fn section(dialect: &Dialect) -> String {
     );
     for (number, rule) in dialect.rules.iter().enumerate() {
         let answer = rule.ruling.errno().map_or("0", |errno| errno.name().unwrap());
-        let when = if rule.when == When::Before { "before" } else { "moving" };
+        let when = if rule.phase == Phase::Check { "before" } else { "moving" };
         let (id, why, source) = (rule.id, rule.why, rule.source.text());
         section.push_str(&format!(
             "| {} | {id} | {answer} | {when} | {why} | {source} |\n",

@@ -3,7 +3,7 @@
 use crate::flags::Flags;
 use cfr_sys::errno::Errno;
 use cfr_sys::{
-    self as sys, Argument, FICLONE, FICLONERANGE, FIDEDUPERANGE, Kind, OffsetPointer, Stat,
+    self as sys, FICLONE, FICLONERANGE, FIDEDUPERANGE, FileKind, IoctlArg, OffsetPointer, Stat,
 };
 
 /// An offset argument on entry.
@@ -14,7 +14,7 @@ pub enum Offset {
     /// The pointer's value on entry, in bytes.
     At(i64),
     /// The pointer cannot be read; its address.
-    Bad(u64),
+    BadAddress(u64),
 }
 
 /// What a call asks for.
@@ -27,7 +27,7 @@ pub enum Request {
     /// FICLONERANGE (ioctl_ficlonerange(2)); a length of 0 is up to the source's end.
     CloneRange,
     /// FIDEDUPERANGE (ioctl_fideduperange(2)), of whose targets this is one.
-    Dedupe(Target),
+    Dedupe(DedupeTarget),
     /// sendfile(2).
     Send,
 }
@@ -47,7 +47,7 @@ impl Request {
 
 /// One target of FIDEDUPERANGE.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Target {
+pub struct DedupeTarget {
     /// Which one: the first is 1, and 0 where there is none.
     pub number: u16,
     /// How many the call has.
@@ -76,7 +76,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// Decodes `args`. A pointer that cannot be read becomes [`Offset::Bad`]: the kernel answers
+    /// Decodes `args`. A pointer that cannot be read becomes [`Offset::BadAddress`]: the kernel answers
     /// it with EFAULT, and so it must stay.
     #[must_use]
     #[inline(always)]
@@ -111,9 +111,9 @@ impl Call {
     /// `off_in` is the bad address, and the descriptor that stands there is −1. Of `request` the lower 32
     /// bits count.
     #[must_use]
-    pub fn decode_ioctl(fd: i32, request: usize, argument: Argument) -> Option<Call> {
+    pub fn decode_ioctl(fd: i32, request: usize, argument: IoctlArg) -> Option<Call> {
         const NO_FD: i32 = -1;
-        let bad = Offset::Bad(argument.address());
+        let bad = Offset::BadAddress(argument.address());
         let nowhere = Call {
             request: Request::Clone,
             fd_in: NO_FD,
@@ -141,11 +141,11 @@ impl Call {
                 }
             }
             FIDEDUPERANGE => {
-                let none = Target { number: 0, count: 0, status: None };
+                let none = DedupeTarget { number: 0, count: 0, status: None };
                 let call = Call { request: Request::Dedupe(none), fd_in: fd, ..nowhere };
                 match argument.dedupe_range() {
                     Ok(range) => Call {
-                        request: Request::Dedupe(Target { count: range.dest_count, ..none }),
+                        request: Request::Dedupe(DedupeTarget { count: range.dest_count, ..none }),
                         off_in: at(range.src_offset),
                         len: length(range.src_length),
                         ..call
@@ -161,7 +161,7 @@ impl Call {
     /// with the bytes that were deduplicated. EFAULT where that cannot be read.
     pub fn with_target(
         &self,
-        argument: Argument,
+        argument: IoctlArg,
         number: u16,
         answer: Answer,
     ) -> Result<(Call, u64), Errno> {
@@ -173,7 +173,7 @@ impl Call {
             Err(_) => (None, 0),
         };
         let call = Call {
-            request: Request::Dedupe(Target { number, status, ..common }),
+            request: Request::Dedupe(DedupeTarget { number, status, ..common }),
             fd_out: target.dest_fd,
             off_out: at(target.dest_offset),
             ..*self
@@ -184,15 +184,15 @@ impl Call {
     /// The most that it could copy, in bytes, as far as its source tells: what stands between its offset and
     /// its end, or all that was asked for where it tells no size.
     #[must_use]
-    pub fn possible(&self) -> u64 {
+    pub fn max_len(&self) -> u64 {
         let asked = self.len as u64;
         let start = match self.off_in {
-            Offset::File => sys::position(self.fd_in).unwrap_or(0),
+            Offset::File => sys::file_offset(self.fd_in).unwrap_or(0),
             Offset::At(bytes) => bytes.cast_unsigned(),
-            Offset::Bad(_) => return asked,
+            Offset::BadAddress(_) => return asked,
         };
         match sys::stat(self.fd_in) {
-            Ok(Stat { kind: Kind::Regular, size: size @ 1.., .. }) => {
+            Ok(Stat { kind: FileKind::Regular, size: size @ 1.., .. }) => {
                 asked.min(size.saturating_sub(start))
             }
             _ => asked,
@@ -210,7 +210,7 @@ impl Call {
     ) -> (Option<i64>, Option<i64>) {
         let after = |before: Offset, pointer| match before {
             Offset::At(_) => sys::read_offset(pointer).ok(),
-            Offset::File | Offset::Bad(_) => None,
+            Offset::File | Offset::BadAddress(_) => None,
         };
         (after(self.off_in, off_in), after(self.off_out, off_out))
     }
@@ -223,7 +223,7 @@ fn offset(pointer: OffsetPointer) -> Offset {
     }
     match sys::read_offset(pointer) {
         Ok(value) => Offset::At(value),
-        Err(_) => Offset::Bad(pointer.address()),
+        Err(_) => Offset::BadAddress(pointer.address()),
     }
 }
 

@@ -7,14 +7,14 @@ use tracing::level_filters::LevelFilter;
 use tracing::{debug, error, trace};
 
 /// The target of messages: what the library says of itself, and of what it did for a call.
-pub const MESSAGES: &str = "cfr";
+pub const MESSAGE_TARGET: &str = "cfr";
 
 /// The target of messages about the data of a call.
 pub const DATA: &str = "cfr::data";
 
 /// A system call about descriptor `fd` and whether it succeeded.
 #[inline(always)]
-pub(crate) fn system_call<T>(name: &'static str, fd: i32, result: &Result<T, Errno>) {
+pub(crate) fn trace_syscall<T>(name: &'static str, fd: i32, result: &Result<T, Errno>) {
     if is_traced() {
         say(name, fd, result.as_ref().err().copied());
     }
@@ -22,7 +22,7 @@ pub(crate) fn system_call<T>(name: &'static str, fd: i32, result: &Result<T, Err
 
 /// The same, with the number that it returned.
 #[inline(always)]
-pub(crate) fn counted(name: &'static str, fd: i32, result: Result<usize, Errno>) {
+pub(crate) fn trace_syscall_bytes(name: &'static str, fd: i32, result: Result<usize, Errno>) {
     if is_traced() {
         say_number(name, fd, result);
     }
@@ -32,22 +32,22 @@ pub(crate) fn counted(name: &'static str, fd: i32, result: Result<usize, Errno>)
 #[inline(never)]
 fn say(name: &str, fd: i32, errno: Option<Errno>) {
     match errno {
-        None => at_trace(format_args!("{name} {fd}: done")),
-        Some(errno) => at_trace(format_args!("{name} {fd}: {errno}")),
+        None => log_trace(format_args!("{name} {fd}: done")),
+        Some(errno) => log_trace(format_args!("{name} {fd}: {errno}")),
     }
 }
 
 #[cold]
 #[inline(never)]
 fn say_number(name: &str, fd: i32, result: Result<usize, Errno>) {
-    at_trace(format_args!("{name} {fd}: {}", Told(result)));
+    log_trace(format_args!("{name} {fd}: {}", BytesOrError(result)));
 }
 
 /// One way has declined, and another is taken.
 #[cold]
 #[inline(never)]
-pub(crate) fn declined(way: &str, errno: Errno, instead: &str) {
-    at_debug(format_args!("{way} declines: {errno}; {instead}"));
+pub(crate) fn log_fallback(way: &str, errno: Errno, instead: &str) {
+    log_debug(format_args!("{way} declines: {errno}; {instead}"));
 }
 
 #[inline(always)]
@@ -59,28 +59,28 @@ fn is_traced() -> bool {
 /// kilobyte of every process.
 #[cold]
 #[inline(never)]
-pub fn at_trace(message: fmt::Arguments<'_>) {
-    trace!(target: MESSAGES, "{message}");
+pub fn log_trace(message: fmt::Arguments<'_>) {
+    trace!(target: MESSAGE_TARGET, "{message}");
 }
 
 /// A message of level `error`: the host's data are not what they should be.
 #[cold]
 #[inline(never)]
-pub(crate) fn at_error(message: fmt::Arguments<'_>) {
+pub(crate) fn log_data_error(message: fmt::Arguments<'_>) {
     error!(target: DATA, "{message}");
 }
 
 /// A message of level `debug`.
 #[cold]
 #[inline(never)]
-pub fn at_debug(message: fmt::Arguments<'_>) {
-    debug!(target: MESSAGES, "{message}");
+pub fn log_debug(message: fmt::Arguments<'_>) {
+    debug!(target: MESSAGE_TARGET, "{message}");
 }
 
 /// A count or an error in words.
-pub struct Told(pub Result<usize, Errno>);
+pub struct BytesOrError(pub Result<usize, Errno>);
 
-impl fmt::Display for Told {
+impl fmt::Display for BytesOrError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Ok(bytes) => write!(f, "{bytes} bytes"),

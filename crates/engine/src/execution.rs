@@ -1,11 +1,11 @@
 //! Carrying a call out: the rules of the dialect in force, then the way that its flags ask for,
 //! then the offsets, moved once by the bytes that really moved.
 
-use crate::backend::{self, CopyResult, Holes, ONE_PIECE, Through};
+use crate::backend::{self, BUFFER_LEN, CopyResult, Holes, Transport};
 use crate::call::{Answer, Method};
-use crate::diag::{at_error, declined, system_call};
+use crate::diag::{log_data_error, log_fallback, trace_syscall};
 use crate::dialect::{CheckedBy, Dialect, FILE_SIZE_SIGNAL, Rule, Ruling};
-use crate::facts::{End, Facts};
+use crate::facts::{Facts, Side};
 use crate::flags::{Flags, Mode};
 use crate::plan::{self, Step};
 use cfr_sys::errno::{Errno, ErrnoSet};
@@ -91,7 +91,7 @@ impl Policy {
         match self.backend {
             Backend::Auto => wanted,
             Backend::Kernel => false,
-            Backend::Emulate => wanted || self.dialect.emulation_crosses,
+            Backend::Emulate => wanted || self.dialect.emulation_crosses_filesystems,
         }
     }
 }
@@ -168,7 +168,7 @@ fn with_facts(
     };
     let facts = &Facts::new(args, policy.flags(args));
     let call = Carried { facts, policy, most, forward };
-    let mode = facts.flags.mode().filter(|mode| policy.dialect.knows(*mode));
+    let mode = facts.flags.mode().filter(|mode| policy.dialect.supports(*mode));
     if let Some((answer, method)) = first {
         return call.unless_declined(Outcome::answered(answer, method), mode);
     }
@@ -177,7 +177,7 @@ fn with_facts(
             let goes_on = |errno| {
                 errno == Errno::ENOSYS || errno == Errno::EXDEV && policy.crosses_filesystems()
             };
-            match plan::checked_by_kernel(facts, goes_on) {
+            match plan::copy_checked_by_kernel(facts, goes_on) {
                 Some(step) => call.run(call.shortened(step)),
                 None => call.judged(mode, None),
             }
@@ -199,7 +199,7 @@ pub fn explanation(outcome: &Outcome, args: &Args, policy: &Policy) -> Option<&'
     if outcome.method == Method::Kernel {
         facts.note_kernel_error(errno);
     }
-    outcome.rule.or_else(|| policy.dialect.explains(errno, &facts))
+    outcome.rule.or_else(|| policy.dialect.rule_for_error(errno, &facts))
 }
 
 /// A call on its way, with what is known of it.
@@ -223,18 +223,18 @@ impl Carried<'_> {
     /// The call as it came, for a kernel that judges it itself. One that is to be short would be judged by
     /// fewer bytes then, so it is asked for only where the kernel has nothing against the whole.
     fn asked(&self, mode: Option<Mode>) -> Step {
-        let whole = Step::Ask { len: self.facts.args.len, flags: self.facts.flags.0 };
+        let whole = Step::Forward { len: self.facts.args.len, flags: self.facts.flags.0 };
         if self.most.is_none() || mode.is_none() {
             return whole;
         }
-        match plan::checked_by_kernel(self.facts, |_| false) {
+        match plan::copy_checked_by_kernel(self.facts, |_| false) {
             Some(Step::Copy { .. }) => self.shortened(whole),
             refused => refused.unwrap_or(whole),
         }
     }
 
     fn shortened(&self, step: Step) -> Step {
-        self.most.map_or(step, |most| plan::at_most(most, step, self.facts))
+        self.most.map_or(step, |most| plan::limit_len(most, step, self.facts))
     }
 
     /// The kernel's outcome, or what comes after one after which the library copies.
@@ -254,15 +254,15 @@ impl Carried<'_> {
             Verdict::Passed { broken } => broken,
         };
         let step = match mode {
-            _ if declined.is_some() => plan::instead_of_kernel(facts, dialect),
-            Some(mode) => plan::first(facts, dialect, self.policy.backend, mode),
+            _ if declined.is_some() => plan::library_copy(facts, dialect),
+            Some(mode) => plan::choose(facts, dialect, self.policy.backend, mode),
             // It broke a rule, and somebody wants to see what comes of it.
-            None => Step::Ask { len: facts.args.len, flags: facts.flags.0 },
+            None => Step::Forward { len: facts.args.len, flags: facts.flags.0 },
         };
         let mut fell_back = declined.is_some();
         let mut outcome = self.run(self.shortened(step));
-        if matches!(step, Step::Ask { .. }) && self.declines(&outcome).is_some() {
-            outcome = self.run(self.shortened(plan::instead_of_kernel(facts, dialect)));
+        if matches!(step, Step::Forward { .. }) && self.declines(&outcome).is_some() {
+            outcome = self.run(self.shortened(plan::library_copy(facts, dialect)));
             fell_back = true;
         }
         Outcome { rule: broken, judged: broken.is_some(), fell_back, ..outcome }
@@ -273,10 +273,10 @@ impl Carried<'_> {
         if self.policy.checks == Checks::Off {
             return Verdict::Passed { broken };
         }
-        for rule in self.policy.dialect.broken(self.facts) {
+        for rule in self.policy.dialect.broken_rules(self.facts) {
             let nothing = Outcome::answered(Ok(0), Method::None);
             let (answer, signal) = match rule.ruling {
-                Ruling::Nothing => {
+                Ruling::ReturnZero => {
                     let (rule, judged) = (broken.or(Some(rule)), broken.is_some());
                     return Verdict::Answered(Outcome { rule, judged, ..nothing });
                 }
@@ -304,7 +304,7 @@ impl Carried<'_> {
         let errno = self.facts.note_kernel_error(outcome.answer.err()?);
         let declines = self.policy.fallback_errors(errno);
         declines.then(|| {
-            declined("kernel", errno, "the library copies");
+            log_fallback("kernel", errno, "the library copies");
             errno
         })
     }
@@ -312,18 +312,18 @@ impl Carried<'_> {
     fn run(&self, step: Step) -> Outcome {
         let facts = self.facts;
         match step {
-            Step::Ask { len, flags } if self.policy.verify => self.ask_and_verify(len, flags),
-            Step::Ask { len, flags } => {
+            Step::Forward { len, flags } if self.policy.verify => self.ask_and_verify(len, flags),
+            Step::Forward { len, flags } => {
                 let (answer, method) = (self.forward)(&Args { len, flags, ..*facts.args });
                 Outcome::answered(answer, method)
             }
-            Step::Copy { len, through, holes } => {
-                self.move_range(len, &|range, held| backend::copy(range, through, holes, held))
+            Step::Copy { len, transport, holes } => {
+                self.move_range(len, &|range, held| backend::copy(range, transport, holes, held))
             }
             // A read of such a file may wait for ever, and only a signal end that.
             Step::CopyUnsized { len } => {
                 self.move_while(&BlockedSignals::none(), len, &|range, held| {
-                    backend::copy(range, Through::Library, Holes::Filled, held)
+                    backend::copy(range, Transport::Library, Holes::Filled, held)
                 })
             }
             Step::Reflink { len } => self.move_range(len, &|range, _| backend::reflink(range)),
@@ -337,13 +337,13 @@ impl Carried<'_> {
                 backend::dedupe(range, target_size, held)
                     .unsupported_if(|errno| errno == Errno::EINVAL && facts.is_block_aligned())
             }),
-            Step::DedupeNothing => {
-                self.move_range(facts.asked(), &|range, _| backend::dedupe_nothing(range))
+            Step::DedupeNoBlock => {
+                self.move_range(facts.requested_len(), &|range, _| backend::dedupe_no_block(range))
             }
-            Step::Nothing => Outcome::answered(Ok(0), Method::None),
+            Step::ReturnZero => Outcome::answered(Ok(0), Method::None),
             Step::Refuse(errno) => Outcome::answered(Err(errno), Method::None),
-            Step::Refused(errno) => Outcome::answered(Err(errno), Method::Kernel),
-            Step::OverLimit => {
+            Step::RefusedByKernel(errno) => Outcome::answered(Err(errno), Method::Kernel),
+            Step::OverFileSizeLimit => {
                 let refused = Outcome::answered(Err(Errno::EFBIG), Method::None);
                 Outcome { signal: Some(FILE_SIZE_SIGNAL), ..refused }
             }
@@ -355,11 +355,11 @@ impl Carried<'_> {
     /// does its length where the kernel may refuse that.
     fn ask_and_verify(&self, len: usize, flags: u32) -> Outcome {
         let args = Args { len, flags, ..*self.facts.args };
-        let Some((off_in, off_out)) = self.facts.starts() else {
+        let Some((off_in, off_out)) = self.facts.start_offsets() else {
             let (answer, method) = (self.forward)(&args);
             return Outcome::answered(answer, method);
         };
-        let asked = self.facts.asked();
+        let asked = self.facts.requested_len();
         let last = off_in.cast_unsigned().max(off_out.cast_unsigned());
         let is_plain = last.checked_add(asked).is_some() && !self.facts.do_ranges_overlap(asked);
         let len = if is_plain { len.min(LONGEST_VERIFIED) } else { len };
@@ -373,7 +373,7 @@ impl Carried<'_> {
             });
             CopyResult {
                 bytes: answer.map_or(0, |bytes| bytes as u64),
-                trouble: answer.err(),
+                error: answer.err(),
                 method,
             }
         })
@@ -388,9 +388,13 @@ impl Carried<'_> {
         len: u64,
         mover: &dyn Fn(Range, &BlockedSignals) -> CopyResult,
     ) -> Outcome {
-        let is_small = len <= ONE_PIECE
+        let is_small = len <= BUFFER_LEN
             && !self.policy.verify
-            && self.facts.ends().iter().all(|end| end.start().is_ok() && end.writable.get());
+            && self
+                .facts
+                .sides()
+                .iter()
+                .all(|side| side.start_offset().is_ok() && side.writable.get());
         let held = if is_small { BlockedSignals::none() } else { BlockedSignals::new() };
         self.move_while(&held, len, mover)
     }
@@ -403,7 +407,7 @@ impl Carried<'_> {
         mover: &dyn Fn(Range, &BlockedSignals) -> CopyResult,
     ) -> Outcome {
         let facts = self.facts;
-        let (off_in, off_out) = match (facts.source.start(), facts.target.start()) {
+        let (off_in, off_out) = match (facts.source.start_offset(), facts.target.start_offset()) {
             (Ok(off_in), Ok(off_out)) => (off_in.cast_unsigned(), off_out.cast_unsigned()),
             (Err(errno), _) | (_, Err(errno)) => {
                 return Outcome::answered(Err(errno), Method::None);
@@ -416,12 +420,12 @@ impl Carried<'_> {
             1.. if self.policy.verify => verified(moved, &range, held),
             _ => moved,
         };
-        let answer = match (moved.bytes, moved.trouble) {
+        let answer = match (moved.bytes, moved.error) {
             (0, Some(errno)) => Err(errno),
             (0, None) => return Outcome::answered(Ok(0), Method::None),
-            (bytes, trouble) => {
-                if let Some(errno) = trouble {
-                    system_call("a piece to", fd_out, &Err::<(), _>(errno));
+            (bytes, error) => {
+                if let Some(errno) = error {
+                    trace_syscall("a piece to", fd_out, &Err::<(), _>(errno));
                 }
                 self.commit(bytes, held).map(|()| usize::try_from(bytes).unwrap_or(usize::MAX))
             }
@@ -432,17 +436,17 @@ impl Carried<'_> {
     /// Moves both offsets. As in the kernel, one that cannot be stored makes the call EFAULT, and the
     /// other one is stored all the same.
     fn commit(&self, bytes: u64, held: &BlockedSignals) -> Result<(), Errno> {
-        let ends = self.facts.ends();
-        if !held.are_held() && ends.iter().all(|end| end.writable.get()) {
+        let sides = self.facts.sides();
+        if !held.are_blocked() && sides.iter().all(|side| side.writable.get()) {
             // Side by side: what remains for a signal to come between are the two writes.
-            let [off_in, off_out] = ends.map(|end| end.after(bytes));
-            let [source, target] = ends.map(|end| end.pointer);
+            let [off_in, off_out] = sides.map(|side| side.offset_after(bytes));
+            let [source, target] = sides.map(|side| side.pointer);
             let (off_in, off_out) = (off_in?, off_out?);
-            sys::put_offset(source, off_in);
-            sys::put_offset(target, off_out);
+            sys::write_checked_offset(source, off_in);
+            sys::write_checked_offset(target, off_out);
             return Ok(());
         }
-        let [source, target] = ends.map(|end| store(end, bytes));
+        let [source, target] = sides.map(|end| store(end, bytes));
         source.and(target)
     }
 }
@@ -452,15 +456,15 @@ fn verified(moved: CopyResult, range: &Range, held: &BlockedSignals) -> CopyResu
     let range = range.first(moved.bytes);
     let Range { fd_in, off_in, fd_out, off_out, len } = range;
     match backend::verify(range, held) {
-        backend::Verdict::Same(bytes) => CopyResult { bytes, ..moved },
-        backend::Verdict::Differs(at) => {
-            at_error(format_args!(
+        backend::Comparison::Same(bytes) => CopyResult { bytes, ..moved },
+        backend::Comparison::Differs(at) => {
+            log_data_error(format_args!(
                 "verify: of {len} bytes from {off_in} of {fd_in} to {off_out} of {fd_out}, byte {at} differs"
             ));
-            CopyResult { bytes: 0, trouble: Some(Errno::EIO), ..moved }
+            CopyResult { bytes: 0, error: Some(Errno::EIO), ..moved }
         }
-        backend::Verdict::Unreadable(fd, errno) => {
-            at_error(format_args!(
+        backend::Comparison::Unreadable(fd, errno) => {
+            log_data_error(format_args!(
                 "verify: {len} bytes were not compared, because of {fd}: {errno}"
             ));
             moved
@@ -468,14 +472,14 @@ fn verified(moved: CopyResult, range: &Range, held: &BlockedSignals) -> CopyResu
     }
 }
 
-fn store(end: &End<'_>, bytes: u64) -> Result<(), Errno> {
-    let after = end.after(bytes)?;
+fn store(end: &Side<'_>, bytes: u64) -> Result<(), Errno> {
+    let after = end.offset_after(bytes)?;
     if end.pointer.is_null() {
-        let moved = sys::set_position(end.fd, after.cast_unsigned());
-        system_call("lseek SEEK_SET", end.fd, &moved);
+        let moved = sys::set_file_offset(end.fd, after.cast_unsigned());
+        trace_syscall("lseek SEEK_SET", end.fd, &moved);
         return moved.map(drop);
     }
     let stored = sys::write_offset(end.pointer, after);
-    system_call("rt_sigprocmask, to write the offset for", end.fd, &stored);
+    trace_syscall("rt_sigprocmask, to write the offset for", end.fd, &stored);
     stored
 }

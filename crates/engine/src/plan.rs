@@ -1,25 +1,25 @@
 //! The choice of how a call's bytes are moved: pure, but for the facts that it asks for.
 
-use crate::backend::{Holes, ONE_PIECE, Through};
+use crate::backend::{BUFFER_LEN, Holes, Transport};
 use crate::dialect::{CopyStrategy, Dialect};
-use crate::facts::{Facts, MOST};
+use crate::facts::{Facts, MAX_OFFSET};
 use crate::flags::Mode;
 use cfr_sys::errno::Errno;
-use cfr_sys::{self as sys, FilesystemName};
+use cfr_sys::{self as sys, FilesystemKind};
 
 /// The most that Linux moves in one call, in bytes: `MAX_RW_COUNT` of include/linux/fs.h.
 const MAX_RW_COUNT: u64 = 0x7fff_f000;
 
 /// What glibc read and wrote at a time.
-const GLIBC_PIECE: usize = 8 << 10;
+const GLIBC_BUFFER_SIZE: usize = 8 << 10;
 
 /// One way, with what it needs. Lengths in bytes.
 #[derive(Clone, Copy)]
 pub(crate) enum Step {
     /// The call itself goes on, to the kernel or to the next library.
-    Ask { len: usize, flags: u32 },
+    Forward { len: usize, flags: u32 },
     /// The library copies.
-    Copy { len: u64, through: Through, holes: Holes },
+    Copy { len: u64, transport: Transport, holes: Holes },
     /// The same, of a source that tells no size.
     CopyUnsized { len: u64 },
     /// FICLONERANGE.
@@ -29,15 +29,15 @@ pub(crate) enum Step {
     /// FIDEDUPERANGE, of a target of this size.
     Dedupe { len: u64, target_size: u64 },
     /// The same where that has no whole block.
-    DedupeNothing,
+    DedupeNoBlock,
     /// There is nothing to move.
-    Nothing,
+    ReturnZero,
     /// Nothing moves.
     Refuse(Errno),
     /// Nothing moves: so the kernel has said.
-    Refused(Errno),
+    RefusedByKernel(Errno),
     /// Nothing moves, because of the limit on file sizes, and the signal says so.
-    OverLimit,
+    OverFileSizeLimit,
 }
 
 /// Who copies (`CFR_BACKEND`).
@@ -62,19 +62,19 @@ impl Backend {
 /// no bytes from and to the same places is refused as the call would be. `None` where the rules must
 /// tell, because that copy does not: where the ranges overlap, maybe, where offset and len add up to
 /// more than 64 bits hold, and where the kernel refuses for a reason `fallback_errors`.
-pub(crate) fn checked_by_kernel(
+pub(crate) fn copy_checked_by_kernel(
     facts: &Facts<'_>,
     fallback_errors: impl Fn(Errno) -> bool,
 ) -> Option<Step> {
-    let (off_in, off_out) = facts.starts()?;
+    let (off_in, off_out) = facts.start_offsets()?;
     let last = off_in.cast_unsigned().max(off_out.cast_unsigned());
-    last.checked_add(facts.asked())?;
-    match facts.kernel_opinion_here(off_in, off_out) {
+    last.checked_add(facts.requested_len())?;
+    match facts.kernel_check_at(off_in, off_out) {
         Err(errno) if fallback_errors(errno) => return None,
-        Err(errno) => return Some(Step::Refused(errno)),
+        Err(errno) => return Some(Step::RefusedByKernel(errno)),
         Ok(_) => {}
     }
-    let mut asked = facts.asked();
+    let mut asked = facts.requested_len();
     if facts.do_ranges_overlap(asked) {
         // Maybe only behind the source's end or where the target may not reach.
         asked = facts.clamp_to_max_size(facts.clamp_to_source());
@@ -82,45 +82,49 @@ pub(crate) fn checked_by_kernel(
             return None;
         }
     }
-    let len = asked.min(MAX_RW_COUNT).min(MOST.saturating_sub(last));
+    let len = asked.min(MAX_RW_COUNT).min(MAX_OFFSET.saturating_sub(last));
     // One read finds the source's end and one write the limits; more than one would meet them twice.
-    let len = if len > ONE_PIECE { facts.clamp_to_readable(len) } else { len };
-    Some(Step::Copy { len, through: Through::Library, holes: Holes::Kept })
+    let len = if len > BUFFER_LEN { facts.clamp_to_readable(len) } else { len };
+    Some(Step::Copy { len, transport: Transport::Library, holes: Holes::Kept })
 }
 
 /// The way of a call of this mode that passed the dialect's rules.
-pub(crate) fn first(facts: &Facts<'_>, dialect: &Dialect, backend: Backend, mode: Mode) -> Step {
+pub(crate) fn choose(facts: &Facts<'_>, dialect: &Dialect, backend: Backend, mode: Mode) -> Step {
     let library_may_copy = backend != Backend::Kernel;
-    match (mode, dialect.copying) {
-        (Mode::Any, CopyStrategy::InEightKiB) if library_may_copy => {
+    match (mode, dialect.copy_strategy) {
+        (Mode::Any, CopyStrategy::ReadWrite8KiB) if library_may_copy => {
             match facts.target.open_flags() {
                 // Writing would append, wherever the offset is.
-                Ok(open_flags) if open_flags.appends => Step::Refuse(Errno::EBADF),
+                Ok(open_flags) if open_flags.append => Step::Refuse(Errno::EBADF),
                 _ => {
-                    let len = facts.asked().min(MOST);
-                    Step::Copy { len, through: Through::Buffer(GLIBC_PIECE), holes: Holes::Filled }
+                    let len = facts.requested_len().min(MAX_OFFSET);
+                    Step::Copy {
+                        len,
+                        transport: Transport::Buffer(GLIBC_BUFFER_SIZE),
+                        holes: Holes::Filled,
+                    }
                 }
             }
         }
-        (Mode::Any | Mode::Clone, _) if is_clamped_away(facts, dialect) => Step::Nothing,
-        (mode, _) if mode != Mode::Any && is_over_limit(facts) => Step::OverLimit,
-        (_, _) if begins_at_the_end(facts) => Step::Refuse(Errno::EFBIG),
-        (Mode::Any, _) if backend == Backend::Emulate => instead_of_kernel(facts, dialect),
-        (Mode::Any, CopyStrategy::KeepingHoles) if library_may_copy && is_sparse(facts) => {
-            carefully(facts, len_in_freebsd(facts), Through::Kernel)
+        (Mode::Any | Mode::Clone, _) if is_clamped_away(facts, dialect) => Step::ReturnZero,
+        (mode, _) if mode != Mode::Any && is_over_limit(facts) => Step::OverFileSizeLimit,
+        (_, _) if starts_at_max_offset(facts) => Step::Refuse(Errno::EFBIG),
+        (Mode::Any, _) if backend == Backend::Emulate => library_copy(facts, dialect),
+        (Mode::Any, CopyStrategy::KeepHoles) if library_may_copy && is_sparse(facts) => {
+            checked_copy(facts, len_in_freebsd(facts), Transport::Kernel)
         }
-        (Mode::Any, CopyStrategy::KeepingHoles) => Step::Ask {
+        (Mode::Any, CopyStrategy::KeepHoles) => Step::Forward {
             len: usize::try_from(len_in_offsets(facts)).unwrap_or(usize::MAX),
             flags: 0,
         },
-        (Mode::Any, _) => Step::Ask { len: facts.args.len, flags: 0 },
-        (Mode::Copy, _) => match facts.filesystem().name {
+        (Mode::Any, _) => Step::Forward { len: facts.args.len, flags: 0 },
+        (Mode::Copy, _) => match facts.filesystem().kind {
             // Neither lets two files share blocks.
-            FilesystemName::Ext4 | FilesystemName::Tmpfs if backend != Backend::Emulate => {
-                Step::Ask { len: facts.args.len, flags: 0 }
+            FilesystemKind::Ext4 | FilesystemKind::Tmpfs if backend != Backend::Emulate => {
+                Step::Forward { len: facts.args.len, flags: 0 }
             }
             _ if !library_may_copy => Step::Refuse(Errno::EOPNOTSUPP),
-            _ => instead_of_kernel(facts, dialect),
+            _ => library_copy(facts, dialect),
         },
         (Mode::Reflink, _) => Step::Reflink { len: facts.clamp_to_source() },
         (Mode::Clone, _) => Step::Clone { len: facts.clamp_to_source() },
@@ -131,97 +135,101 @@ pub(crate) fn first(facts: &Facts<'_>, dialect: &Dialect, backend: Backend, mode
 /// The kernel shares whole blocks, and the last bytes of both files together. Of a shorter tail it
 /// says that it was shared, and has not even compared it (seen on Linux 6.18): so it gets none.
 fn dedupe(facts: &Facts<'_>) -> Step {
-    let (_, off_out) = facts.starts().unwrap_or_default();
+    let (_, off_out) = facts.start_offsets().unwrap_or_default();
     let off_out = u64::try_from(off_out).unwrap_or(0);
     let target_size = facts.target.stat().map_or(0, |stat| stat.size);
     let len = facts.clamp_to_source();
-    let ends_both = len == facts.left_in_source() && off_out.saturating_add(len) == target_size;
-    let whole = len - len % facts.filesystem().block;
+    let ends_both =
+        len == facts.remaining_in_source() && off_out.saturating_add(len) == target_size;
+    let whole = len - len % facts.filesystem().block_size;
     match whole {
         _ if ends_both => Step::Dedupe { len, target_size },
-        0 if len > 0 => Step::DedupeNothing,
+        0 if len > 0 => Step::DedupeNoBlock,
         _ => Step::Dedupe { len: whole, target_size },
     }
 }
 
 /// The same for at most so many bytes; what goes by blocks keeps to whole ones.
-pub(crate) fn at_most(most: u64, step: Step, facts: &Facts<'_>) -> Step {
+pub(crate) fn limit_len(most: u64, step: Step, facts: &Facts<'_>) -> Step {
     let blocks = || {
-        let block = facts.filesystem().block.max(1);
+        let block = facts.filesystem().block_size.max(1);
         (most - most % block).max(block)
     };
     match step {
-        Step::Ask { len, flags } => {
-            Step::Ask { len: usize::try_from(most).map_or(len, |most| len.min(most)), flags }
+        Step::Forward { len, flags } => {
+            Step::Forward { len: usize::try_from(most).map_or(len, |most| len.min(most)), flags }
         }
-        Step::Copy { len, through, holes } => Step::Copy { len: len.min(most), through, holes },
+        Step::Copy { len, transport, holes } => Step::Copy { len: len.min(most), transport, holes },
         Step::CopyUnsized { len } => Step::CopyUnsized { len: len.min(most) },
         Step::Reflink { len } => Step::Reflink { len: len.min(blocks()) },
         Step::Clone { len } => Step::Clone { len: len.min(blocks()) },
         Step::Dedupe { len, target_size } => Step::Dedupe { len: len.min(blocks()), target_size },
-        Step::DedupeNothing
-        | Step::Nothing
+        Step::DedupeNoBlock
+        | Step::ReturnZero
         | Step::Refuse(_)
-        | Step::Refused(_)
-        | Step::OverLimit => step,
+        | Step::RefusedByKernel(_)
+        | Step::OverFileSizeLimit => step,
     }
 }
 
 /// A copy of the library's own.
-pub(crate) fn instead_of_kernel(facts: &Facts<'_>, dialect: &Dialect) -> Step {
-    let len = match dialect.copying {
-        CopyStrategy::KeepingHoles => len_in_freebsd(facts),
-        _ if dialect.emulation_crosses => facts.clamp_to_readable(facts.asked().min(MAX_RW_COUNT)),
+pub(crate) fn library_copy(facts: &Facts<'_>, dialect: &Dialect) -> Step {
+    let len = match dialect.copy_strategy {
+        CopyStrategy::KeepHoles => len_in_freebsd(facts),
+        _ if dialect.emulation_crosses_filesystems => {
+            facts.clamp_to_readable(facts.requested_len().min(MAX_RW_COUNT))
+        }
         // To Linux a file of /proc ends where it says: at once.
-        CopyStrategy::Kernel | CopyStrategy::InEightKiB => {
+        CopyStrategy::Kernel | CopyStrategy::ReadWrite8KiB => {
             facts.clamp_to_source().min(MAX_RW_COUNT)
         }
     };
-    carefully(facts, len, Through::Library)
+    checked_copy(facts, len, Transport::Library)
 }
 
 /// Whether FreeBSD's clamping of len leaves nothing of it.
 fn is_clamped_away(facts: &Facts<'_>, dialect: &Dialect) -> bool {
-    dialect.copying == CopyStrategy::KeepingHoles && len_in_offsets(facts) == 0
+    dialect.copy_strategy == CopyStrategy::KeepHoles && len_in_offsets(facts) == 0
 }
 
 /// Whether the target's range begins at or behind the process's limit on file sizes. The kernel looks
 /// when it writes, and not when it punches holes or shares blocks.
 fn is_over_limit(facts: &Facts<'_>) -> bool {
-    let start = facts.target.start().ok().and_then(|start| u64::try_from(start).ok());
-    facts.asked() > 0 && start.is_some_and(|start| start >= facts.file_size_limit())
+    let start = facts.target.start_offset().ok().and_then(|start| u64::try_from(start).ok());
+    facts.requested_len() > 0 && start.is_some_and(|start| start >= facts.file_size_limit())
 }
 
 /// Whether the target's range begins where no offset is left for its first byte.
-fn begins_at_the_end(facts: &Facts<'_>) -> bool {
-    let start = facts.target.start().ok().and_then(|start| u64::try_from(start).ok());
-    facts.asked() > 0 && start.is_some_and(|start| start >= MOST)
+fn starts_at_max_offset(facts: &Facts<'_>) -> bool {
+    let start = facts.target.start_offset().ok().and_then(|start| u64::try_from(start).ok());
+    facts.requested_len() > 0 && start.is_some_and(|start| start >= MAX_OFFSET)
 }
 
 /// A copy of the library's own, with the checks that the kernel makes of each of its copies: they
 /// keep the host's data from harm, whatever the dialect says of them.
-fn carefully(facts: &Facts<'_>, len: u64, through: Through) -> Step {
-    if facts.target.open_flags().is_ok_and(|open_flags| open_flags.appends) {
+fn checked_copy(facts: &Facts<'_>, len: u64, transport: Transport) -> Step {
+    if facts.target.open_flags().is_ok_and(|open_flags| open_flags.append) {
         return Step::Refuse(Errno::EBADF);
     }
     if is_over_limit(facts) {
-        return Step::OverLimit;
+        return Step::OverFileSizeLimit;
     }
     let (is_sealed, _) = sys::seals(facts.args.fd_out);
     if facts.is_target_immutable() || is_sealed && facts.clamp_to_source() > 0 {
         return Step::Refuse(Errno::EPERM);
     }
-    if facts.kernel_opinion() == Err(Errno::ETXTBSY) {
+    if facts.kernel_check() == Err(Errno::ETXTBSY) {
         return Step::Refuse(Errno::ETXTBSY);
     }
-    let is_negative = facts.starts().is_none_or(|(off_in, off_out)| off_in < 0 || off_out < 0);
+    let is_negative =
+        facts.start_offsets().is_none_or(|(off_in, off_out)| off_in < 0 || off_out < 0);
     if is_negative || facts.do_ranges_overlap(len) {
         return Step::Refuse(Errno::EINVAL);
     }
-    if !facts.tells_size() {
-        return Step::CopyUnsized { len: len.min(ONE_PIECE) };
+    if !facts.has_known_size() {
+        return Step::CopyUnsized { len: len.min(BUFFER_LEN) };
     }
-    Step::Copy { len, through, holes: Holes::Kept }
+    Step::Copy { len, transport, holes: Holes::Kept }
 }
 
 /// Whether fewer bytes are allocated to the source than it has.
@@ -231,9 +239,9 @@ fn is_sparse(facts: &Facts<'_>) -> bool {
 
 /// What FreeBSD makes of len: neither range reaches beyond the largest offset.
 fn len_in_offsets(facts: &Facts<'_>) -> u64 {
-    let (off_in, off_out) = facts.starts().unwrap_or_default();
+    let (off_in, off_out) = facts.start_offsets().unwrap_or_default();
     let last = u64::try_from(off_in.max(off_out)).unwrap_or(0);
-    facts.asked().min(MOST - last)
+    facts.requested_len().min(MAX_OFFSET - last)
 }
 
 /// The same, less what lies behind the source's end and the limit on the target's size.

@@ -4,7 +4,7 @@
 //! library's own or one of a Rust program that links this crate, has it formatted into its own
 //! buffer. How a record looks is in [`crate::format`].
 
-use cfr_engine::call::{Answer, Call, Method, Request, Target};
+use cfr_engine::call::{Answer, Call, DedupeTarget, Method, Request};
 use cfr_engine::dialect::{self, Dialect, Rule};
 use cfr_engine::hook::Hook;
 use cfr_sys::Sharing;
@@ -87,7 +87,7 @@ impl Record<'_> {
     pub fn errno(&self) -> Option<Errno> {
         match (self.answer, self.call.request) {
             (Err(errno), _) => Some(errno),
-            (Ok(_), Request::Dedupe(Target { status: Some(status @ ..0), .. })) => {
+            (Ok(_), Request::Dedupe(DedupeTarget { status: Some(status @ ..0), .. })) => {
                 Some(Errno(status.wrapping_neg()))
             }
             (Ok(_), _) => None,

@@ -3,7 +3,7 @@
 //! `UPDATE=1 cargo test -p cfr-core` writes the files anew; the difference is for a reader's eyes.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use cfr_engine::call::{Call, Method, Offset, Request, Target};
+use cfr_engine::call::{Call, DedupeTarget, Method, Offset, Request};
 use cfr_engine::dialect::{self, Dialect, Rule};
 use cfr_engine::flags::Flags;
 use cfr_engine::hook::Hook;
@@ -108,7 +108,7 @@ fn records() -> Vec<(&'static str, Record<'static>)> {
                 bytes: 4096,
                 injected: true,
                 delayed: true,
-                sharing: Some(Sharing::All),
+                sharing: Some(Sharing::Shared),
                 ..plain
             },
         ),
@@ -122,8 +122,8 @@ fn records() -> Vec<(&'static str, Record<'static>)> {
             "bad pointers",
             Record {
                 call: kept(Call {
-                    off_in: Offset::Bad(1),
-                    off_out: Offset::Bad(0xffff_8000_0000_0000),
+                    off_in: Offset::BadAddress(1),
+                    off_out: Offset::BadAddress(0xffff_8000_0000_0000),
                     ..call
                 }),
                 offsets_after: nothing,
@@ -176,12 +176,12 @@ fn records() -> Vec<(&'static str, Record<'static>)> {
             },
         ),
         ("nothing known", Record { tid: None, comm: None, path_in: None, path_out: None, ..plain }),
-        ("blocks that are shared", Record { sharing: Some(Sharing::All), ..plain }),
-        ("some that are", Record { sharing: Some(Sharing::Part), ..plain }),
+        ("blocks that are shared", Record { sharing: Some(Sharing::Shared), ..plain }),
+        ("some that are", Record { sharing: Some(Sharing::PartlyShared), ..plain }),
         (
             "none that is, and a rule",
             Record {
-                sharing: Some(Sharing::Nothing),
+                sharing: Some(Sharing::NotShared),
                 rule: rule("extended", "cannot-reflink").1,
                 ..plain
             },
@@ -208,7 +208,7 @@ fn other_hooks(plain: Record<'static>) -> Vec<(&'static str, Record<'static>)> {
         }
     };
     let dedupe = |number, count, status| {
-        let request = Request::Dedupe(Target { number, count, status });
+        let request = Request::Dedupe(DedupeTarget { number, count, status });
         let same = status == Some(0);
         let bytes = if same { plain.bytes } else { 0 };
         let method = if same { Method::Dedupe } else { Method::Kernel };
@@ -218,7 +218,7 @@ fn other_hooks(plain: Record<'static>) -> Vec<(&'static str, Record<'static>)> {
         call: kept(Call {
             request,
             fd_in: if request == Request::CloneRange { -1 } else { 3 },
-            off_in: Offset::Bad(0x1000),
+            off_in: Offset::BadAddress(0x1000),
             fd_out: if request == Request::CloneRange { 4 } else { -1 },
             off_out: Offset::File,
             len: 0,
@@ -249,7 +249,7 @@ fn other_hooks(plain: Record<'static>) -> Vec<(&'static str, Record<'static>)> {
         method: Method::Kernel,
         ..ioctl(Request::Clone)
     };
-    let none = Target { number: 0, count: 0, status: None };
+    let none = DedupeTarget { number: 0, count: 0, status: None };
     vec![
         (
             "FICLONE",
@@ -281,7 +281,7 @@ fn other_hooks(plain: Record<'static>) -> Vec<(&'static str, Record<'static>)> {
         (
             "sendfile of a bad pointer",
             Record {
-                call: kept(Call { off_in: Offset::Bad(1), ..*send.call }),
+                call: kept(Call { off_in: Offset::BadAddress(1), ..*send.call }),
                 offsets_after: (None, None),
                 answer: Err(Errno::EFAULT),
                 bytes: 0,

@@ -114,7 +114,7 @@ impl NextCopy {
     }
 
     /// Calls it where cancellation is held off: as [`NextCopy::call`], and no cancellation point.
-    pub fn call_uncancelled(self, args: &Args) -> isize {
+    pub fn call_with_cancel_disabled(self, args: &Args) -> isize {
         without_cancellation(|| self.call(args))
     }
 
@@ -158,7 +158,7 @@ pub fn read_offset(pointer: OffsetPointer) -> Result<i64, Errno> {
 /// as our hook keeps them. Of any other the kernel is asked, by a call that reads the eight bytes and
 /// writes the same bytes back before it fails: sendfile(2) between no descriptors. Whoever else looks
 /// there, a signal's handler or a thread, sees what was there.
-pub fn touch_offset(pointer: OffsetPointer, args: &Args) -> Result<i64, Errno> {
+pub fn read_writable_offset(pointer: OffsetPointer, args: &Args) -> Result<i64, Errno> {
     if !pointer.is_in_page_of(args) {
         let registers = [reg(-1), reg(-1), pointer.0 as usize, 0, 0, 0];
         // SAFETY: there is nothing to send; the kernel checks the pointer, and leaves what it found.
@@ -173,8 +173,8 @@ pub fn touch_offset(pointer: OffsetPointer, args: &Args) -> Result<i64, Errno> {
     Ok(i64::from_ne_bytes(bytes))
 }
 
-/// Writes a caller's offset that [`touch_offset`] has read a moment ago.
-pub fn put_offset(pointer: OffsetPointer, value: i64) {
+/// Writes a caller's offset that [`read_writable_offset`] has read a moment ago.
+pub fn write_checked_offset(pointer: OffsetPointer, value: i64) {
     // SAFETY: the kernel has written these eight bytes in this call, which the host gave us to write.
     unsafe { pointer.0.cast::<[u8; 8]>().write_volatile(value.to_ne_bytes()) };
 }
@@ -189,6 +189,6 @@ pub fn write_offset(pointer: OffsetPointer, value: i64) -> Result<(), Errno> {
     // SAFETY: without a new set the call changes nothing; the kernel checks the pointer, and what
     // it writes there stands for an instant.
     answer(unsafe { syscall(libc::SYS_rt_sigprocmask, registers) }).map_err(|_| Errno::EFAULT)?;
-    put_offset(pointer, value);
+    write_checked_offset(pointer, value);
     Ok(())
 }

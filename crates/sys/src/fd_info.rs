@@ -3,14 +3,14 @@
 
 use super::file;
 use super::raw::{answer, reg, syscall};
-use super::thread::{SignalGuard, file_size_limit};
+use super::thread::{WriteSignalGuard, file_size_limit};
 use crate::errno::Errno;
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
 /// What kind of file a descriptor refers to (inode(7)).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum FileKind {
     /// A regular file.
     Regular,
     /// A directory.
@@ -18,14 +18,14 @@ pub enum Kind {
     /// A character or block device, or a symbolic link opened with `O_PATH`.
     Special,
     /// A pipe, a socket, or something that has no place in a filesystem, as eventfd(2) makes it.
-    Unnamed,
+    Anonymous,
 }
 
 /// fstat(2), as far as a copy is concerned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stat {
     /// What it is.
-    pub kind: Kind,
+    pub kind: FileKind,
     /// The device of its filesystem: equal for two files of one filesystem, but not always the
     /// other way round (btrfs subvolumes).
     pub dev: u64,
@@ -36,7 +36,7 @@ pub struct Stat {
     /// Bytes that are allocated to it.
     pub allocated: u64,
     /// When it was made, in some unit; 0 where nobody knows.
-    pub born: u64,
+    pub btime: u64,
 }
 
 impl Stat {
@@ -50,7 +50,7 @@ impl Stat {
     /// before.
     #[must_use]
     pub fn identity(&self) -> [u64; 2] {
-        [self.dev, self.ino ^ self.born]
+        [self.dev, self.ino ^ self.btime]
     }
 }
 
@@ -71,7 +71,7 @@ pub fn stat(fd: i32) -> Result<Stat, Errno> {
             ino: statx.stx_ino,
             size: statx.stx_size,
             allocated: statx.stx_blocks.saturating_mul(BLOCK),
-            born: match statx.stx_mask & libc::STATX_BTIME {
+            btime: match statx.stx_mask & libc::STATX_BTIME {
                 0 => 0,
                 _ => {
                     statx.stx_btime.tv_sec.cast_unsigned() << 30
@@ -125,16 +125,16 @@ fn reduced(stat: &libc::stat) -> Stat {
         ino: stat.st_ino,
         size: u64::try_from(stat.st_size).unwrap_or(0),
         allocated: u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(BLOCK),
-        born: 0,
+        btime: 0,
     }
 }
 
-fn kind(mode: libc::mode_t) -> Kind {
+fn kind(mode: libc::mode_t) -> FileKind {
     match mode & libc::S_IFMT {
-        libc::S_IFREG => Kind::Regular,
-        libc::S_IFDIR => Kind::Directory,
-        libc::S_IFCHR | libc::S_IFBLK | libc::S_IFLNK => Kind::Special,
-        _ => Kind::Unnamed,
+        libc::S_IFREG => FileKind::Regular,
+        libc::S_IFDIR => FileKind::Directory,
+        libc::S_IFCHR | libc::S_IFBLK | libc::S_IFLNK => FileKind::Special,
+        _ => FileKind::Anonymous,
     }
 }
 
@@ -142,11 +142,11 @@ fn kind(mode: libc::mode_t) -> Kind {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OpenFlags {
     /// For reading.
-    pub reads: bool,
+    pub readable: bool,
     /// For writing.
-    pub writes: bool,
+    pub writable: bool,
     /// With `O_APPEND`, now: it may have been set after opening.
-    pub appends: bool,
+    pub append: bool,
     /// With `O_DIRECT`: what is read and written goes by the device's sectors.
     pub direct: bool,
 }
@@ -163,9 +163,9 @@ pub fn open_flags(fd: i32) -> Result<OpenFlags, Errno> {
     // Access mode 3 opens too, for neither: open(2).
     let mode = flags & libc::O_ACCMODE;
     Ok(OpenFlags {
-        reads: mode == libc::O_RDONLY || mode == libc::O_RDWR,
-        writes: mode == libc::O_WRONLY || mode == libc::O_RDWR,
-        appends: flags & libc::O_APPEND != 0,
+        readable: mode == libc::O_RDONLY || mode == libc::O_RDWR,
+        writable: mode == libc::O_WRONLY || mode == libc::O_RDWR,
+        append: flags & libc::O_APPEND != 0,
         direct: flags & libc::O_DIRECT != 0,
     })
 }
@@ -188,16 +188,16 @@ pub fn is_same_description(one: i32, other: i32) -> bool {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Filesystem {
     /// Bytes of a block, of which shared ranges are made.
-    pub block: u64,
+    pub block_size: u64,
     /// Bytes that are free to who is not root.
-    pub free: u64,
+    pub available: u64,
     /// Which one it is.
-    pub name: FilesystemName,
+    pub kind: FilesystemKind,
 }
 
 /// Filesystems on which a copy goes another way than elsewhere.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FilesystemName {
+pub enum FilesystemKind {
     /// ext2, ext3 and ext4, which have one number.
     Ext4,
     /// tmpfs, and memory files.
@@ -214,14 +214,14 @@ pub fn filesystem(fd: i32) -> Result<Filesystem, Errno> {
     answer(unsafe { syscall(libc::SYS_fstatfs, registers) })?;
     // SAFETY: it succeeded, so the kernel has filled it.
     let statfs = unsafe { statfs.assume_init_ref() };
-    let block = u64::try_from(statfs.f_bsize).unwrap_or(0).max(1);
+    let block_size = u64::try_from(statfs.f_bsize).unwrap_or(0).max(1);
     Ok(Filesystem {
-        block,
-        free: statfs.f_bavail.saturating_mul(block),
-        name: match statfs.f_type {
-            libc::EXT4_SUPER_MAGIC => FilesystemName::Ext4,
-            libc::TMPFS_MAGIC => FilesystemName::Tmpfs,
-            _ => FilesystemName::Other,
+        block_size,
+        available: statfs.f_bavail.saturating_mul(block_size),
+        kind: match statfs.f_type {
+            libc::EXT4_SUPER_MAGIC => FilesystemKind::Ext4,
+            libc::TMPFS_MAGIC => FilesystemKind::Tmpfs,
+            _ => FilesystemKind::Other,
         },
     })
 }
@@ -249,10 +249,10 @@ pub fn zero_length_copy(fd_in: i32, fd_out: i32) -> Result<usize, Errno> {
     // Even this call raises SIGXFSZ where the limit is 0, or so large that the kernel takes it for a
     // negative one.
     let raises = |limit: u64| limit == 0 || limit > i64::MAX as u64 && limit != u64::MAX;
-    let guard = file_size_limit().is_ok_and(raises).then(SignalGuard::new);
+    let guard = file_size_limit().is_ok_and(raises).then(WriteSignalGuard::new);
     let done = zero_length_copy_at(fd_in, 0, fd_out, 0);
     if let Some(guard) = guard {
-        guard.note(done, 0);
+        guard.record(done, 0);
     }
     done
 }

@@ -19,11 +19,11 @@ const FIEMAP_EXTENT_SHARED: u32 = 0x2000;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sharing {
     /// Every block.
-    All,
+    Shared,
     /// Some blocks do and some do not.
-    Part,
+    PartlyShared,
     /// No block, or there is none.
-    Nothing,
+    NotShared,
 }
 
 /// How many extents the kernel is asked for at a time: few, because they stand on the stack.
@@ -44,7 +44,7 @@ struct Extent {
 /// struct `fiemap` of linux/fiemap.h, with room for extents behind it. Half a kilobyte of stack, so
 /// there is one of them for a whole walk.
 #[repr(C)]
-struct Request {
+struct FiemapRequest {
     start: u64,
     length: u64,
     flags: u32,
@@ -54,8 +54,8 @@ struct Request {
     extents: [Extent; EXTENTS as usize],
 }
 
-impl Request {
-    fn new(flags: u32) -> Request {
+impl FiemapRequest {
+    fn new(flags: u32) -> FiemapRequest {
         const NONE: Extent = Extent {
             logical: 0,
             physical: 0,
@@ -64,7 +64,7 @@ impl Request {
             flags: 0,
             reserved: [0; 3],
         };
-        Request {
+        FiemapRequest {
             start: 0,
             length: 0,
             flags,
@@ -77,7 +77,7 @@ impl Request {
 
     /// The first extents from `start` to `end`.
     #[inline(never)]
-    fn look(&mut self, fd: i32, start: u64, end: u64) -> Result<&[Extent], Errno> {
+    fn query(&mut self, fd: i32, start: u64, end: u64) -> Result<&[Extent], Errno> {
         (self.start, self.length, self.mapped_extents) = (start, end - start, 0);
         let registers = [reg(fd), FS_IOC_FIEMAP, &raw mut *self as usize, 0, 0, 0];
         // SAFETY: the kernel reads and writes a struct fiemap and as many extents behind it as it
@@ -94,9 +94,9 @@ pub fn shares_blocks(fd: i32, offset: u64, len: u64) -> Result<Sharing, Errno> {
     let end = offset.saturating_add(len);
     let mut start = offset;
     let (mut shared, mut own) = (false, false);
-    let mut request = Request::new(FIEMAP_FLAG_SYNC);
+    let mut request = FiemapRequest::new(FIEMAP_FLAG_SYNC);
     while start < end {
-        let extents = request.look(fd, start, end)?;
+        let extents = request.query(fd, start, end)?;
         let mut next = start;
         for extent in extents {
             if extent.flags & FIEMAP_EXTENT_SHARED == 0 {
@@ -114,31 +114,32 @@ pub fn shares_blocks(fd: i32, offset: u64, len: u64) -> Result<Sharing, Errno> {
         start = next;
     }
     Ok(match (shared, own) {
-        (true, false) => Sharing::All,
-        (true, true) => Sharing::Part,
-        (false, _) => Sharing::Nothing,
+        (true, false) => Sharing::Shared,
+        (true, true) => Sharing::PartlyShared,
+        (false, _) => Sharing::NotShared,
     })
 }
 
 /// Which map is looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Map {
+pub enum FiemapMode {
     /// The map as it is: where it has data there are some, but it may not have those yet that were
     /// written lately.
-    AsItIs,
+    Cached,
     /// What was written lately is brought to the disk first: where this map has none, there are none.
-    Written,
+    Synced,
 }
 
-/// Where the first data at or behind `offset` begin, and where they end as far as one look tells;
+/// Where the first data at or behind `offset` begin, and where they end as far as one query tells;
 /// both are `offset + len` where there are none before that. Blocks that were allocated and not
 /// written count as none. EOPNOTSUPP or ENOTTY where the filesystem does not tell (tmpfs).
-pub fn next_data(fd: i32, offset: u64, len: u64, which: Map) -> Result<(u64, u64), Errno> {
+pub fn next_data(fd: i32, offset: u64, len: u64, mode: FiemapMode) -> Result<(u64, u64), Errno> {
     let end = offset.saturating_add(len);
     let mut start = offset;
-    let mut request = Request::new(if which == Map::Written { FIEMAP_FLAG_SYNC } else { 0 });
+    let mut request =
+        FiemapRequest::new(if mode == FiemapMode::Synced { FIEMAP_FLAG_SYNC } else { 0 });
     while start < end {
-        let extents = request.look(fd, start, end)?;
+        let extents = request.query(fd, start, end)?;
         let mut found: Option<(u64, u64)> = None;
         let mut next = end;
         for extent in extents {

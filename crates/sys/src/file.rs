@@ -16,9 +16,9 @@ const OUR_LOWEST_UNDER_LIMIT: usize = 10;
 pub struct Identity {
     /// Device, inode, special device, type and birth in one number: equal for two descriptors of one
     /// file, and unequal for two files but once in 2^42 pairs.
-    pub print: u64,
+    pub fingerprint: u64,
     /// Whether it is a regular file.
-    pub regular: bool,
+    pub is_regular: bool,
 }
 
 /// fstat(2), reduced to who the file is. EBADF where the descriptor is closed.
@@ -29,17 +29,17 @@ pub fn identify(fd: i32) -> Result<Identity, Errno> {
     // SAFETY: fstat succeeded, so the kernel has filled it.
     let stat = unsafe { stat.assume_init() };
     let kind = stat.st_mode & libc::S_IFMT;
-    let regular = kind == libc::S_IFREG;
-    let born = if regular { born(fd) } else { 0 };
+    let is_regular = kind == libc::S_IFREG;
+    let btime = if is_regular { btime(fd) } else { 0 };
     Ok(Identity {
-        print: fingerprint([stat.st_dev, stat.st_ino, stat.st_rdev, u64::from(kind), born]),
-        regular,
+        fingerprint: fingerprint([stat.st_dev, stat.st_ino, stat.st_rdev, u64::from(kind), btime]),
+        is_regular,
     })
 }
 
 /// When a file was made, in some unit; 0 where nobody knows. The inode number of a deleted file
 /// goes to the next one.
-fn born(fd: i32) -> u64 {
+fn btime(fd: i32) -> u64 {
     let mut statx = MaybeUninit::<libc::statx>::zeroed();
     let registers = [
         reg(fd),
@@ -143,13 +143,13 @@ pub fn close(fd: i32) {
 }
 
 /// The file offset of `fd` in bytes. ESPIPE for a pipe or terminal.
-pub fn position(fd: i32) -> Result<u64, Errno> {
+pub fn file_offset(fd: i32) -> Result<u64, Errno> {
     seek(fd, 0, libc::SEEK_CUR)
 }
 
 /// Moves the file offset of `fd` to `bytes` from the start. EINVAL where the filesystem has no
 /// files of that size.
-pub fn set_position(fd: i32, bytes: u64) -> Result<u64, Errno> {
+pub fn set_file_offset(fd: i32, bytes: u64) -> Result<u64, Errno> {
     seek(fd, bytes, libc::SEEK_SET)
 }
 

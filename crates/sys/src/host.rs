@@ -43,7 +43,7 @@ pub fn is_secure() -> bool {
 
 /// The path by which the program was executed (getauxval(3), `AT_EXECFN`).
 #[must_use]
-pub fn executed_as() -> Option<&'static CStr> {
+pub fn execfn() -> Option<&'static CStr> {
     // SAFETY: getauxval takes any number.
     let address = unsafe { libc::getauxval(libc::AT_EXECFN) } as *const c_char;
     if address.is_null() {
@@ -79,7 +79,7 @@ fn clock(id: libc::clockid_t) -> u64 {
 /// The next library's `copy_file_range` after ours; `None` where no other has one.
 #[must_use]
 pub fn next_copy_file_range() -> Option<NextCopy> {
-    NextCopy::from_symbol(next::look(c"copy_file_range"))
+    NextCopy::from_symbol(next::find_next(c"copy_file_range"))
 }
 
 /// Ends the process at once with `status`, without running anything of the host's.
@@ -96,21 +96,22 @@ pub fn exit(status: i32) -> ! {
 /// ENAMETOOLONG and EINVAL for a path that is not of the form `/proc/PID/fd/FD`; EINVAL for a file
 /// that was not made under the name `called` (the launcher may be gone, and its number another's),
 /// that is not sealed against shrinking, or too small: touching what is not there would be SIGBUS.
-pub fn map_shared(path: &[u8], called: &[u8], count: usize) -> Result<&'static [AtomicU64], Errno> {
+pub fn map_shared(path: &[u8], name: &[u8], count: usize) -> Result<&'static [AtomicU64], Errno> {
     if !path.starts_with(b"/proc/") {
         return Err(Errno::EINVAL);
     }
-    let mut name = [0; 64];
-    let end = name.len() - 1;
-    name.get_mut(..end)
+    let mut c_path = [0; 64];
+    let end = c_path.len() - 1;
+    c_path
+        .get_mut(..end)
         .and_then(|room| room.get_mut(..path.len()))
         .ok_or(Errno::ENAMETOOLONG)?
         .copy_from_slice(path);
     let flags = reg(libc::O_RDWR | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY);
-    let registers = [reg(libc::AT_FDCWD), name.as_ptr() as usize, flags, 0, 0, 0];
+    let registers = [reg(libc::AT_FDCWD), c_path.as_ptr() as usize, flags, 0, 0, 0];
     // SAFETY: the name ends in a zero byte.
     let fd = answer(unsafe { syscall(libc::SYS_openat, registers) })?;
-    let mapped = is_memory_file(fd, called, count * size_of::<u64>())
+    let mapped = is_memory_file(fd, name, count * size_of::<u64>())
         .and_then(|()| map_words(count, libc::MAP_SHARED, fd));
     file::close(i32::try_from(fd).unwrap_or(-1));
     mapped
@@ -141,10 +142,10 @@ fn map_words(count: usize, flags: i32, fd: usize) -> Result<&'static [AtomicU64]
 
 /// Whether this is the memory file of that name, as /proc shows it, with room for `len` bytes that
 /// it can never lose (memfd_create(2), "File sealing").
-fn is_memory_file(fd: usize, called: &[u8], len: usize) -> Result<(), Errno> {
+fn is_memory_file(fd: usize, name: &[u8], len: usize) -> Result<(), Errno> {
     let mut found = [0; 64];
     let end = file::readlink_fd(i32::try_from(fd).unwrap_or(-1), &mut found)?;
-    if found.get(..end) != Some(called) {
+    if found.get(..end) != Some(name) {
         return Err(Errno::EINVAL);
     }
     let registers = [fd, reg(libc::F_GET_SEALS), 0, 0, 0, 0];

@@ -35,21 +35,21 @@ mod transfer;
 pub use libc::{SIGXFSZ, ssize_t};
 
 pub use copy::{
-    Args, COPY_FILE_RANGE, NextCopy, OffsetPointer, copy_file_range, put_offset, read_offset,
-    touch_offset, write_offset,
+    Args, COPY_FILE_RANGE, NextCopy, OffsetPointer, copy_file_range, read_offset,
+    read_writable_offset, write_checked_offset, write_offset,
 };
 pub use fd_info::{
-    Filesystem, FilesystemName, Kind, OpenFlags, Stat, filesystem, is_copy_file_range_missing,
+    FileKind, Filesystem, FilesystemKind, OpenFlags, Stat, filesystem, is_copy_file_range_missing,
     is_immutable, is_same_description, is_swap_file, open_flags, seals, stat, zero_length_copy,
     zero_length_copy_at,
 };
-pub use fiemap::{Map, Sharing, is_beyond_filesystem, next_data, shares_blocks};
+pub use fiemap::{FiemapMode, Sharing, is_beyond_filesystem, next_data, shares_blocks};
 pub use file::{
-    Identity, Opened, Readiness, close, duplicate_high, getcwd, identify, is_terminal, open_append,
-    position, readlink_fd, set_position, wait_writable, write, write_at_end, write_no_wait,
+    Identity, Opened, Readiness, close, duplicate_high, file_offset, getcwd, identify, is_terminal,
+    open_append, readlink_fd, set_file_offset, wait_writable, write, write_at_end, write_no_wait,
 };
 pub use host::{
-    environment, executed_as, exit, is_secure, map_shared, map_zeroed_on_fork, monotonic_ns,
+    environment, execfn, exit, is_secure, map_shared, map_zeroed_on_fork, monotonic_ns,
     next_copy_file_range, realtime_ns,
 };
 pub use memory::{Arena, Buffers, OnceBytes, SetOnce};
@@ -58,13 +58,13 @@ pub use pages::{pages_of, pages_present};
 pub use pipe::Pipe;
 pub use reader::Reader;
 pub use share::{
-    Argument, CloneRange, DedupeRange, DedupeTarget, FICLONE, FICLONERANGE, FIDEDUPERANGE, IOCTL,
-    ioctl, sendfile,
+    FICLONE, FICLONERANGE, FIDEDUPERANGE, FileCloneRange, FileDedupeRange, FileDedupeRangeInfo,
+    IOCTL, IoctlArg, ioctl, sendfile,
 };
 pub use text::Text;
 pub use thread::{
-    BlockedSignals, Cancellation, SavedErrno, SignalGuard, comm, errno, file_size_limit,
-    file_size_limited, getpid, gettid, ignore, raise, set_errno, sleep_until, test_cancel,
+    BlockedSignals, SavedCancelType, SavedErrno, WriteSignalGuard, comm, errno, file_size_limit,
+    getpid, gettid, has_file_size_limit, ignore, raise, set_errno, sleep_until, test_cancel,
     thread_key, yield_now,
 };
 pub use transfer::{

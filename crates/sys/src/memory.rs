@@ -24,7 +24,7 @@ impl<const SIZE: usize> OnceBytes<SIZE> {
 
     /// Has `write` fill the bytes and say how many it filled; `None` where somebody was before,
     /// or where `write` says `None`.
-    pub fn keep(
+    pub fn init(
         &'static self,
         write: impl FnOnce(&mut [u8; SIZE]) -> Option<usize>,
     ) -> Option<&'static [u8]> {
@@ -134,7 +134,7 @@ impl Buffers {
     /// aligned in the file to be so in memory (open(2)). Of a buffer that is none of the large all is
     /// used, for which sectors of 512 bytes must do.
     #[must_use]
-    pub fn in_step(buffer: &mut [u8], offset: u64) -> &mut [u8] {
+    pub fn aligned_to_offset(buffer: &mut [u8], offset: u64) -> &mut [u8] {
         let place = usize::try_from(offset % PAGE as u64).unwrap_or(0);
         let place = if buffer.len() > Buffers::SIZE { place } else { 0 };
         let end = buffer.len().min(place + Buffers::SIZE);
@@ -260,8 +260,8 @@ mod tests {
             bytes[..3].copy_from_slice(b"abc");
             Some(3)
         };
-        assert_eq!(KEPT.keep(write), Some(&b"abc"[..]));
-        assert_eq!(KEPT.keep(write), None);
+        assert_eq!(KEPT.init(write), Some(&b"abc"[..]));
+        assert_eq!(KEPT.init(write), None);
     }
 
     #[test]

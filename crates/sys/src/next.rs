@@ -1,7 +1,7 @@
 //! Functions of the next library after ours, in the dynamic linker's order.
 
 use super::copy::OffsetPointer;
-use super::share::Argument;
+use super::share::IoctlArg;
 use core::ffi::{CStr, c_int, c_void};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -20,8 +20,8 @@ impl NextSymbol {
     }
 
     /// Looks for it (dlsym(3), `RTLD_NEXT`). NULL, as before, where no other library has one.
-    pub fn look(&self) {
-        self.address.store(look(self.name), Ordering::Relaxed);
+    pub fn resolve(&self) {
+        self.address.store(find_next(self.name), Ordering::Relaxed);
     }
 
     fn address(&self) -> Option<*mut c_void> {
@@ -31,7 +31,7 @@ impl NextSymbol {
 }
 
 /// The address of the next library's function of that name; NULL where no other has one.
-pub(super) fn look(name: &CStr) -> *mut c_void {
+pub(super) fn find_next(name: &CStr) -> *mut c_void {
     // SAFETY: a C string; RTLD_NEXT looks behind the library that this code is linked into.
     unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) }
 }
@@ -52,7 +52,7 @@ impl NextIoctl {
     }
 
     /// Calls it as the host would have: −1 and errno, or its result. `None` where there is none.
-    pub fn call(&self, fd: i32, request: usize, argument: Argument) -> Option<c_int> {
+    pub fn call(&self, fd: i32, request: usize, argument: IoctlArg) -> Option<c_int> {
         type Function = unsafe extern "C-unwind" fn(c_int, usize, usize) -> c_int;
         let address = self.0.address()?;
         // SAFETY: what dlsym(3) found under this name is a function of this type: ioctl(2), whose one

@@ -12,7 +12,7 @@ pub struct Pipe {
     reads: i32,
     writes: i32,
     /// Who both of them are.
-    print: u64,
+    fingerprint: u64,
 }
 
 impl Pipe {
@@ -28,10 +28,10 @@ impl Pipe {
         let registers = [ends.as_mut_ptr() as usize, reg(flags), 0, 0, 0, 0];
         // SAFETY: the kernel writes two ints.
         answer(unsafe { syscall(libc::SYS_pipe2, registers) })?;
-        let print = fingerprint(ends).inspect_err(|_| close_the_other(ends))?;
+        let fingerprint = fingerprint(ends).inspect_err(|_| close_the_other(ends))?;
         let [reads, writes] = ends.map(duplicate_high);
-        ends.into_iter().for_each(|low| close_if(low, print));
-        let pipe = Pipe { reads: reads.unwrap_or(-1), writes: writes.unwrap_or(-1), print };
+        ends.into_iter().for_each(|low| close_if(low, fingerprint));
+        let pipe = Pipe { reads: reads.unwrap_or(-1), writes: writes.unwrap_or(-1), fingerprint };
         if !pipe.is_ours() {
             return Err(reads.and(writes).err().unwrap_or(Errno::EBADF));
         }
@@ -71,27 +71,27 @@ impl Pipe {
     /// put something else there: what is no pipe is refused by the kernel, and what is one can take or
     /// give at most a piece, and never blocks.
     fn is_ours(&self) -> bool {
-        fingerprint([self.reads, self.writes]) == Ok(self.print)
+        fingerprint([self.reads, self.writes]) == Ok(self.fingerprint)
     }
 }
 
 impl Drop for Pipe {
     fn drop(&mut self) {
-        [self.reads, self.writes].into_iter().for_each(|end| close_if(end, self.print));
+        [self.reads, self.writes].into_iter().for_each(|end| close_if(end, self.fingerprint));
     }
 }
 
 /// Who both descriptors are. EBADF where they are two.
 fn fingerprint(ends: [i32; 2]) -> Result<u64, Errno> {
     match ends.map(identify) {
-        [Ok(reads), Ok(writes)] if reads.print == writes.print => Ok(reads.print),
+        [Ok(reads), Ok(writes)] if reads.fingerprint == writes.fingerprint => Ok(reads.fingerprint),
         _ => Err(Errno::EBADF),
     }
 }
 
 /// Closes the end of a new pipe whose other end the host has closed or given to a file of its own.
 fn close_the_other(ends: [i32; 2]) {
-    let [reads, writes] = ends.map(|end| identify(end).is_ok_and(|identity| !identity.regular));
+    let [reads, writes] = ends.map(|end| identify(end).is_ok_and(|identity| !identity.is_regular));
     let [read_end, write_end] = ends;
     match (reads, writes) {
         (true, false) => close(read_end),
@@ -103,8 +103,8 @@ fn close_the_other(ends: [i32; 2]) {
 
 /// Closes a descriptor that is still who it was. A number that the host has given to something else is
 /// the host's.
-fn close_if(fd: i32, print: u64) {
-    if identify(fd).is_ok_and(|identity| identity.print == print) {
+fn close_if(fd: i32, fingerprint: u64) {
+    if identify(fd).is_ok_and(|identity| identity.fingerprint == fingerprint) {
         close(fd);
     }
 }

@@ -65,7 +65,7 @@ pub(super) unsafe fn syscall(number: libc::c_long, args: [usize; 6]) -> isize {
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 compile_error!(
-    "libcfr makes system calls by instruction: add this architecture to sys/raw.rs and hooks/syscall.rs"
+    "libcfr makes system calls by instruction: add this architecture to crates/sys/src/raw.rs and src/hooks/syscall.rs"
 );
 
 /// The kernel's result register as a value.

@@ -17,7 +17,7 @@ impl Reader {
     /// For the file of `fd`. EACCES where the process may not read it; ENOLCK where it has locks on
     /// it or a lease, that a second descriptor would end (fcntl(2)); ENOENT without /proc.
     pub fn of(fd: i32) -> Result<Reader, Errno> {
-        if open_flags(fd)?.reads {
+        if open_flags(fd)?.readable {
             return Ok(Reader { fd, instead_of: None });
         }
         if has_locks(fd)? {

@@ -22,11 +22,11 @@ const TARGET: usize = 32;
 
 /// The third argument of an ioctl(2): a number, or the address of a struct, maybe a wild one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Argument(pub(super) usize);
+pub struct IoctlArg(pub(super) usize);
 
 /// struct `file_clone_range`, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct CloneRange {
+pub struct FileCloneRange {
     /// The source's descriptor.
     pub src_fd: i32,
     /// Where the range begins in it.
@@ -39,7 +39,7 @@ pub struct CloneRange {
 
 /// struct `file_dedupe_range` without its targets, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct DedupeRange {
+pub struct FileDedupeRange {
     /// Where the range begins in the source.
     pub src_offset: u64,
     /// Its length.
@@ -50,7 +50,7 @@ pub struct DedupeRange {
 
 /// struct `file_dedupe_range_info`: one target, and what became of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct DedupeTarget {
+pub struct FileDedupeRangeInfo {
     /// Its descriptor.
     pub dest_fd: i32,
     /// Where the range begins in it, in bytes.
@@ -61,11 +61,11 @@ pub struct DedupeTarget {
     pub status: i32,
 }
 
-impl Argument {
+impl IoctlArg {
     /// Wraps what the caller gave.
     #[must_use]
     pub fn new(argument: usize) -> Self {
-        Argument(argument)
+        IoctlArg(argument)
     }
 
     /// A descriptor, as FICLONE takes it.
@@ -81,25 +81,25 @@ impl Argument {
     }
 
     /// What FICLONERANGE was given. EFAULT where the memory cannot be read.
-    pub fn clone_range(self) -> Result<CloneRange, Errno> {
+    pub fn clone_range(self) -> Result<FileCloneRange, Errno> {
         let [src_fd, src_offset, src_length, dest_offset] = self.words(0)?;
-        Ok(CloneRange { src_fd: descriptor(src_fd), src_offset, src_length, dest_offset })
+        Ok(FileCloneRange { src_fd: descriptor(src_fd), src_offset, src_length, dest_offset })
     }
 
     /// What FIDEDUPERANGE was given. EFAULT where the memory cannot be read.
-    pub fn dedupe_range(self) -> Result<DedupeRange, Errno> {
+    pub fn dedupe_range(self) -> Result<FileDedupeRange, Errno> {
         let [src_offset, src_length, count] = self.words(0)?;
         let [low, high, ..] = count.to_ne_bytes();
-        Ok(DedupeRange { src_offset, src_length, dest_count: u16::from_ne_bytes([low, high]) })
+        Ok(FileDedupeRange { src_offset, src_length, dest_count: u16::from_ne_bytes([low, high]) })
     }
 
     /// Target number `index` of FIDEDUPERANGE. EFAULT where the memory cannot be read.
-    pub fn dedupe_target(self, index: u16) -> Result<DedupeTarget, Errno> {
+    pub fn dedupe_target(self, index: u16) -> Result<FileDedupeRangeInfo, Errno> {
         let words = self.words(HEAD + TARGET * usize::from(index))?;
         let [dest_fd, dest_offset, bytes_deduped, status] = words;
         let [a, b, c, d, ..] = status.to_ne_bytes();
         let status = i32::from_ne_bytes([a, b, c, d]);
-        Ok(DedupeTarget { dest_fd: descriptor(dest_fd), dest_offset, bytes_deduped, status })
+        Ok(FileDedupeRangeInfo { dest_fd: descriptor(dest_fd), dest_offset, bytes_deduped, status })
     }
 
     /// Sets the length that FIDEDUPERANGE is asked for, in bytes. EFAULT where the memory cannot be written.
@@ -147,7 +147,7 @@ fn descriptor(word: u64) -> i32 {
 }
 
 /// ioctl(2) with one of the requests above: what the kernel says.
-pub fn ioctl(fd: i32, request: usize, argument: Argument) -> Result<usize, Errno> {
+pub fn ioctl(fd: i32, request: usize, argument: IoctlArg) -> Result<usize, Errno> {
     let registers = [reg(fd), request, argument.0, 0, 0, 0];
     // SAFETY: the kernel checks the pointer; what it writes there is what the host asked it to write.
     answer(unsafe { syscall(libc::SYS_ioctl, registers) })

@@ -45,7 +45,7 @@ pub struct SavedErrno {
 impl SavedErrno {
     /// Notes it.
     #[inline]
-    pub fn note() -> Self {
+    pub fn save() -> Self {
         // SAFETY: the C library returns the address of the calling thread's errno.
         let place = unsafe { libc::__errno_location() };
         // SAFETY: that address stands as long as the thread.
@@ -78,12 +78,12 @@ pub fn test_cancel() {
 /// Not a `Drop`: giving back may unwind (a thread with asynchronous cancelability), which must not
 /// begin in a destructor.
 #[must_use]
-pub struct Cancellation(c_int);
+pub struct SavedCancelType(c_int);
 
-impl Cancellation {
+impl SavedCancelType {
     /// Holds cancellation off for the calling thread.
     #[inline]
-    pub fn hold_off() -> Self {
+    pub fn defer() -> Self {
         let mut before = 0;
         // SAFETY: async-signal-safe (pthread_setcanceltype(3)); the old type goes into `before`.
         unsafe { pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &raw mut before) };
@@ -172,7 +172,7 @@ pub fn comm(buffer: &mut [u8; 16]) -> &[u8] {
 /// Whether the process has a limit on file sizes, so that a write may raise SIGXFSZ. `true` where
 /// the kernel does not say.
 #[must_use]
-pub fn file_size_limited() -> bool {
+pub fn has_file_size_limit() -> bool {
     file_size_limit() != Ok(libc::RLIM_INFINITY)
 }
 
@@ -215,7 +215,7 @@ pub fn raise(signal: c_int) {
 ///
 /// SIGPIPE: nobody reads; SIGXFSZ: the file size limit; SIGTTOU: a background job's terminal
 /// (blocked, the write goes through: termios(3) on TOSTOP).
-pub struct SignalGuard {
+pub struct WriteSignalGuard {
     mask: u64,
     pending: u64,
     raised: Cell<bool>,
@@ -227,11 +227,11 @@ const fn bit(signal: c_int) -> u64 {
     1 << (signal - 1)
 }
 
-impl SignalGuard {
+impl WriteSignalGuard {
     /// Holds the three signals back in the calling thread.
     #[must_use]
     pub fn new() -> Self {
-        let mut guard = SignalGuard { mask: 0, pending: 0, raised: Cell::new(false) };
+        let mut guard = WriteSignalGuard { mask: 0, pending: 0, raised: Cell::new(false) };
         let block = RAISED_BY_WRITE;
         let registers = [
             reg(libc::SIG_BLOCK),
@@ -252,20 +252,20 @@ impl SignalGuard {
     /// To be told what each write of `len` bytes returned: only one that found no reader or hit a
     /// limit, maybe after a part, has raised a signal.
     #[inline]
-    pub fn note(&self, done: Result<usize, Errno>, len: usize) {
+    pub fn record(&self, done: Result<usize, Errno>, len: usize) {
         if matches!(done, Err(Errno::EPIPE | Errno::EFBIG)) || done.is_ok_and(|count| count < len) {
             self.raised.set(true);
         }
     }
 }
 
-impl Default for SignalGuard {
+impl Default for WriteSignalGuard {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Drop for SignalGuard {
+impl Drop for WriteSignalGuard {
     fn drop(&mut self) {
         // One that was pending before is the host's: it stays.
         let ours = RAISED_BY_WRITE & !self.pending & !bit(libc::SIGTTOU);
@@ -344,14 +344,14 @@ impl BlockedSignals {
 
     /// Whether they are held back.
     #[must_use]
-    pub fn are_held(&self) -> bool {
+    pub fn are_blocked(&self) -> bool {
         self.mask.is_some()
     }
 
     /// Whether a signal is waiting that the host would take now: not one that it holds back itself
     /// or ignores.
     #[must_use]
-    pub fn is_one_waiting(&self) -> bool {
+    pub fn has_pending(&self) -> bool {
         let Some(mask) = self.mask else { return false };
         let mut pending = 0u64;
         let registers = [&raw mut pending as usize, size_of::<u64>(), 0, 0, 0, 0];

@@ -1,5 +1,5 @@
 //! Moving bytes between the descriptors of a call, at offsets that are given: file positions are
-//! never touched, but by [`set_position`](super::set_position) when all is done.
+//! never touched, but by [`set_file_offset`](super::set_file_offset) when all is done.
 
 use super::raw::{answer, reg, syscall};
 use super::share::{FICLONERANGE, FIDEDUPERANGE};
@@ -98,7 +98,7 @@ pub enum Deduped {
 pub fn dedupe_range(range: &Range) -> Result<Deduped, Errno> {
     /// struct file_dedupe_range with the one struct file_dedupe_range_info behind it.
     #[repr(C)]
-    struct Request {
+    struct FileDedupeRange {
         src_offset: u64,
         src_length: u64,
         dest_count: u16,
@@ -111,7 +111,7 @@ pub fn dedupe_range(range: &Range) -> Result<Deduped, Errno> {
         reserved: u32,
     }
     const FILE_DEDUPE_RANGE_DIFFERS: i32 = 1;
-    let mut request = Request {
+    let mut request = FileDedupeRange {
         src_offset: range.off_in,
         src_length: range.len,
         dest_count: 1,

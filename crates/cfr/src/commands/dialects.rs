@@ -3,7 +3,7 @@
 use crate::cli::{Dialects, Format};
 use crate::term::failure::{Failure, plain};
 use crate::term::stdout;
-use cfr_engine::dialect::{ALL, Dialect, Rule, Ruling, When};
+use cfr_engine::dialect::{ALL, Dialect, Phase, Rule, Ruling};
 use cfr_sys::errno::Errno;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -68,9 +68,9 @@ fn text(dialect: &Dialect) -> String {
 
 /// A rule that is not looked at beforehand says so.
 fn moment(rule: &Rule) -> &'static str {
-    match rule.when {
-        When::Before => "",
-        When::Moving => "; while bytes move",
+    match rule.phase {
+        Phase::Check => "",
+        Phase::Copy => "; while bytes move",
     }
 }
 
@@ -85,9 +85,9 @@ fn as_json(dialect: &Dialect) -> Value {
             },
             "why": rule.why,
             "source": rule.source.text(),
-            "when": match rule.when {
-                When::Before => "before",
-                When::Moving => "moving",
+            "when": match rule.phase {
+                Phase::Check => "before",
+                Phase::Copy => "moving",
             },
         })
     };

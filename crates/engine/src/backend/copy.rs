@@ -10,7 +10,7 @@ use super::pace::Pace;
 use super::pipe::Carrier;
 use super::zeros;
 use crate::call::Method;
-use crate::diag::{counted, declined};
+use crate::diag::{log_fallback, trace_syscall_bytes};
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, BlockedSignals, Buffers, Range};
 
@@ -18,7 +18,7 @@ static BUFFERS: Buffers = Buffers::new();
 
 /// A range that is read and written at once, in bytes: what is in it is known before anything is
 /// written, and nothing can come between.
-pub(crate) const ONE_PIECE: u64 = Buffers::SIZE as u64;
+pub(crate) const BUFFER_LEN: u64 = Buffers::SIZE as u64;
 
 /// From here on a pipe of its own pays for a call: making one costs as much as copying 100 KiB.
 const WORTH_A_PIPE: u64 = 256 << 10;
@@ -26,9 +26,9 @@ const WORTH_A_PIPE: u64 = 256 << 10;
 /// The same where the pipe is there.
 const WORTH_THE_PIPE: u64 = 128 << 10;
 
-/// Through what data pass.
+/// How data are moved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Through {
+pub(crate) enum Transport {
     /// The kernel's copy_file_range, which may share blocks; the library where it declines.
     Kernel,
     /// The library: a pipe or a buffer, whichever is faster. No block is shared.
@@ -48,14 +48,14 @@ pub(super) fn with_buffer<R>(work: impl FnOnce(&mut [u8]) -> R) -> R {
 /// reported is changed.
 pub(crate) fn copy(
     range: Range,
-    through: Through,
+    transport: Transport,
     holes: Holes,
     held: &BlockedSignals,
 ) -> CopyResult {
     with_buffer(|buffer| {
         let copier = Copier {
             held,
-            through,
+            transport,
             layout: Layout::new(holes),
             pace: Pace::new(),
             carrier: Carrier::new(range.fd_out),
@@ -64,7 +64,7 @@ pub(crate) fn copy(
             unmade: 0,
             has_written: false,
             by_us: false,
-            trouble: None,
+            error: None,
         };
         copier.copy(range)
     })
@@ -72,7 +72,7 @@ pub(crate) fn copy(
 
 pub(super) struct Copier<'a> {
     pub(super) held: &'a BlockedSignals,
-    through: Through,
+    transport: Transport,
     layout: Layout,
     pace: Pace,
     carrier: Carrier,
@@ -87,20 +87,20 @@ pub(super) struct Copier<'a> {
     /// Whether any of it was moved by us and not by the kernel.
     pub(super) by_us: bool,
     /// The error that ended it.
-    pub(super) trouble: Option<Errno>,
+    pub(super) error: Option<Errno>,
 }
 
 impl Copier<'_> {
     fn copy(mut self, range: Range) -> CopyResult {
-        let fits = range.len <= ONE_PIECE.min(self.buffer.len() as u64);
-        let bytes = if fits && self.through == Through::Library {
+        let fits = range.len <= BUFFER_LEN.min(self.buffer.len() as u64);
+        let bytes = if fits && self.transport == Transport::Library {
             self.at_once(range)
         } else {
             self.in_parts(range)
         };
         CopyResult {
             bytes,
-            trouble: self.trouble,
+            error: self.error,
             method: if self.by_us { Method::Emulated } else { Method::Kernel },
         }
     }
@@ -108,7 +108,8 @@ impl Copier<'_> {
     /// One read, and one write unless there may be a hole: bytes moved.
     fn at_once(&mut self, range: Range) -> u64 {
         let Some(count) = self.read(&range, Buffers::SIZE) else { return 0 };
-        let read = Buffers::in_step(self.buffer, range.off_in).get(..count).unwrap_or_default();
+        let read =
+            Buffers::aligned_to_offset(self.buffer, range.off_in).get(..count).unwrap_or_default();
         if self.layout.looks() && zeros::has_block(read, range.off_out) {
             return self.in_parts(clamp_to_rlimit(range.first(count as u64)));
         }
@@ -129,7 +130,7 @@ impl Copier<'_> {
                 Part::Hole(len) => (self.hole(rest.first(len)), len),
             };
             bytes += moved;
-            if moved < wanted || self.held.is_one_waiting() {
+            if moved < wanted || self.held.has_pending() {
                 break;
             }
         }
@@ -144,15 +145,15 @@ impl Copier<'_> {
     /// an error, and where a signal is waiting.
     fn data(&mut self, range: Range, is_mixed: bool) -> u64 {
         let mut bytes = 0;
-        while bytes < range.len && !(bytes > 0 && self.held.is_one_waiting()) {
+        while bytes < range.len && !(bytes > 0 && self.held.has_pending()) {
             let rest = self.pace.piece(range.after(bytes)).first(self.most);
             let begun_ns = sys::monotonic_ns();
-            let moved = match self.through {
+            let moved = match self.transport {
                 _ if is_mixed => Some(self.by_buffer(rest, Buffers::SIZE, true)),
-                Through::Kernel => self.by_kernel(rest),
-                Through::Library if self.is_worth_a_pipe(range.len - bytes) => self.by_pipe(rest),
-                Through::Library => Some(self.by_buffer(rest, Buffers::SIZE, false)),
-                Through::Buffer(most) => Some(self.by_buffer(rest, most, false)),
+                Transport::Kernel => self.by_kernel(rest),
+                Transport::Library if self.is_worth_a_pipe(range.len - bytes) => self.by_pipe(rest),
+                Transport::Library => Some(self.by_buffer(rest, Buffers::SIZE, false)),
+                Transport::Buffer(most) => Some(self.by_buffer(rest, most, false)),
             };
             let Some(moved) = moved else { continue };
             let took_ns = sys::monotonic_ns().saturating_sub(begun_ns);
@@ -161,7 +162,7 @@ impl Copier<'_> {
             if self.must_fit(rest.len) {
                 continue;
             }
-            if moved == 0 || self.trouble.is_some() {
+            if moved == 0 || self.error.is_some() {
                 break;
             }
         }
@@ -171,12 +172,12 @@ impl Copier<'_> {
     /// Whether a piece of so many bytes found no room, and a smaller one may: a filesystem with large
     /// folios has room for all of one or for nothing. The last block that is free is written to.
     fn must_fit(&mut self, len: u64) -> bool {
-        let is_full = matches!(self.trouble, Some(Errno::ENOSPC | Errno::EDQUOT));
+        let is_full = matches!(self.error, Some(Errno::ENOSPC | Errno::EDQUOT));
         if !is_full || len <= zeros::BLOCK as u64 {
             return false;
         }
-        self.trouble = None;
-        self.most = len.min(ONE_PIECE) / 2;
+        self.error = None;
+        self.most = len.min(BUFFER_LEN) / 2;
         true
     }
 
@@ -188,7 +189,7 @@ impl Copier<'_> {
     /// `None` where the kernel declines.
     fn by_kernel(&mut self, range: Range) -> Option<u64> {
         let copied = sys::copy_range(&range);
-        counted("copy_file_range", range.fd_out, copied);
+        trace_syscall_bytes("copy_file_range", range.fd_out, copied);
         match copied {
             Ok(0) => Some(0),
             Ok(bytes) => {
@@ -196,12 +197,12 @@ impl Copier<'_> {
                 Some(bytes as u64)
             }
             Err(errno @ (Errno::EXDEV | Errno::ENOSYS | Errno::EOPNOTSUPP)) => {
-                declined("kernel", errno, "the library copies");
-                self.through = Through::Library;
+                log_fallback("kernel", errno, "the library copies");
+                self.transport = Transport::Library;
                 None
             }
             Err(errno) => {
-                self.trouble = Some(errno);
+                self.error = Some(errno);
                 Some(0)
             }
         }
@@ -209,9 +210,9 @@ impl Copier<'_> {
 
     /// `None` where these files cannot be spliced, or there is no pipe to be had.
     fn by_pipe(&mut self, range: Range) -> Option<u64> {
-        let (moved, trouble) = self.carrier.carry(&range)?;
+        let (moved, error) = self.carrier.carry(&range)?;
         self.by_us = true;
-        self.trouble = trouble;
+        self.error = error;
         if moved > 0 {
             self.wrote();
         }
@@ -222,7 +223,8 @@ impl Copier<'_> {
     /// data reach.
     fn by_buffer(&mut self, range: Range, most: usize, is_mixed: bool) -> u64 {
         let Some(count) = self.read(&range, most) else { return 0 };
-        let read = Buffers::in_step(self.buffer, range.off_in).get(..count).unwrap_or_default();
+        let read =
+            Buffers::aligned_to_offset(self.buffer, range.off_in).get(..count).unwrap_or_default();
         if !is_mixed || count == 0 {
             return self.write(&range, 0, count);
         }
@@ -236,7 +238,7 @@ impl Copier<'_> {
     /// error.
     fn read(&mut self, range: &Range, most: usize) -> Option<usize> {
         self.by_us = true;
-        let room = Buffers::in_step(self.buffer, range.off_in);
+        let room = Buffers::aligned_to_offset(self.buffer, range.off_in);
         let wanted = usize::try_from(range.len).unwrap_or(usize::MAX);
         let size = match room.len().min(most) {
             size if size >= wanted => wanted,
@@ -244,8 +246,8 @@ impl Copier<'_> {
             size => size - unaligned(range.off_in, size),
         };
         let read = sys::read_at(range.fd_in, room.get_mut(..size)?, range.off_in);
-        counted("pread64", range.fd_in, read);
-        self.trouble = read.err();
+        trace_syscall_bytes("pread64", range.fd_in, read);
+        self.error = read.err();
         read.ok()
     }
 
@@ -253,17 +255,18 @@ impl Copier<'_> {
     /// short is not tried again: at the limit on file sizes that would raise a signal, which the
     /// kernel's own copy does not.
     pub(super) fn write(&mut self, range: &Range, from: usize, to: usize) -> u64 {
-        let bytes = Buffers::in_step(self.buffer, range.off_in).get(from..to).unwrap_or_default();
+        let bytes =
+            Buffers::aligned_to_offset(self.buffer, range.off_in).get(from..to).unwrap_or_default();
         if bytes.is_empty() {
             return 0;
         }
         let written = sys::write_at(range.fd_out, bytes, range.off_out);
-        counted("pwrite64", range.fd_out, written);
+        trace_syscall_bytes("pwrite64", range.fd_out, written);
         match written {
             // Neither progress nor a reason.
-            Ok(0) => self.trouble = Some(Errno::EIO),
+            Ok(0) => self.error = Some(Errno::EIO),
             Ok(_) => self.wrote(),
-            Err(errno) => self.trouble = Some(errno),
+            Err(errno) => self.error = Some(errno),
         }
         written.map_or(0, |bytes| bytes as u64)
     }

@@ -3,7 +3,7 @@
 
 use super::CopyResult;
 use crate::call::Method;
-use crate::diag::system_call;
+use crate::diag::trace_syscall;
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, BlockedSignals, Deduped, Range};
 
@@ -13,10 +13,10 @@ use cfr_sys::{self as sys, BlockedSignals, Deduped, Range};
 /// EINVAL for a range that does not go by blocks.
 pub(crate) fn dedupe(range: Range, target_size: u64, held: &BlockedSignals) -> CopyResult {
     let mut bytes = 0;
-    while bytes < range.len && !(bytes > 0 && held.is_one_waiting()) {
+    while bytes < range.len && !(bytes > 0 && held.has_pending()) {
         let rest = range.after(bytes);
         let deduped = sys::dedupe_range(&rest);
-        system_call("ioctl FIDEDUPERANGE", rest.fd_in, &deduped);
+        trace_syscall("ioctl FIDEDUPERANGE", rest.fd_in, &deduped);
         let refusal = match deduped {
             // A tail that is shorter than a block and not the end of both files.
             Ok(Deduped::Same(0)) => Errno::EINVAL,
@@ -41,8 +41,8 @@ pub(crate) fn dedupe(range: Range, target_size: u64, held: &BlockedSignals) -> C
 
 /// Refuses a range in which there is no whole block: EINVAL, unless there is more to be said against
 /// it. The kernel makes its other checks for no bytes too.
-pub(crate) fn dedupe_nothing(range: Range) -> CopyResult {
+pub(crate) fn dedupe_no_block(range: Range) -> CopyResult {
     let opinion = sys::dedupe_range(&range.first(0));
-    system_call("ioctl FIDEDUPERANGE of no bytes", range.fd_in, &opinion);
+    trace_syscall("ioctl FIDEDUPERANGE of no bytes", range.fd_in, &opinion);
     CopyResult::refused(opinion.err().unwrap_or(Errno::EINVAL))
 }

@@ -1,8 +1,8 @@
 //! Making holes: a range of the target reads as zeros afterwards, and takes up no space where the
 //! filesystem knows holes.
 
-use super::copy::{Copier, ONE_PIECE};
-use crate::diag::{counted, declined, system_call};
+use super::copy::{BUFFER_LEN, Copier};
+use crate::diag::{log_fallback, trace_syscall, trace_syscall_bytes};
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, Range};
 
@@ -60,7 +60,7 @@ impl Copier<'_> {
             let _ = punch(&hole);
             return 0;
         }
-        if self.trouble != Some(Errno::EFBIG) {
+        if self.error != Some(Errno::EFBIG) {
             return unmade;
         }
         // The last byte is behind the filesystem's largest file, and the first may not be.
@@ -76,13 +76,13 @@ impl Copier<'_> {
         if self.has_written {
             let is_made = self.zeros(last) > 0;
             // With O_DIRECT there is no writing of a byte.
-            if self.trouble != Some(Errno::EINVAL) {
+            if self.error != Some(Errno::EINVAL) {
                 return is_made;
             }
-            self.trouble = None;
+            self.error = None;
         }
         let extended = sys::extend(hole.fd_out, hole.off_out.saturating_add(hole.len));
-        system_call("fallocate to extend", hole.fd_out, &extended);
+        trace_syscall("fallocate to extend", hole.fd_out, &extended);
         match extended {
             Ok(()) => true,
             Err(errno) => self.zeros_after(errno, last) > 0,
@@ -94,11 +94,11 @@ impl Copier<'_> {
         match errno {
             // The last two from filters; a seal's EPERM comes back from writing.
             Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EPERM | Errno::EINVAL => {
-                declined("fallocate", errno, "zeros are written");
+                log_fallback("fallocate", errno, "zeros are written");
                 self.zeros(range)
             }
             errno => {
-                self.trouble = Some(errno);
+                self.error = Some(errno);
                 0
             }
         }
@@ -108,14 +108,14 @@ impl Copier<'_> {
     fn zeros(&mut self, range: Range) -> u64 {
         self.buffer.fill(0);
         let mut bytes = 0;
-        while bytes < range.len && !(bytes > 0 && self.held.is_one_waiting()) {
-            let rest = range.after(bytes).first(ONE_PIECE);
+        while bytes < range.len && !(bytes > 0 && self.held.has_pending()) {
+            let rest = range.after(bytes).first(BUFFER_LEN);
             let wanted = usize::try_from(rest.len).unwrap_or(usize::MAX).min(self.buffer.len());
             match self.write(&Range { off_in: 0, ..rest }, 0, wanted) {
                 0 => break,
                 written => bytes += written,
             }
-            if self.trouble.is_some() {
+            if self.error.is_some() {
                 break;
             }
         }
@@ -126,13 +126,13 @@ impl Copier<'_> {
     /// hole leaves the file's time and its set-user-ID bit as they were.
     pub(super) fn touch(&self, hole: &Range) {
         let written = sys::write_at(hole.fd_out, &[0], hole.off_out);
-        counted("pwrite64", hole.fd_out, written);
+        trace_syscall_bytes("pwrite64", hole.fd_out, written);
         let _ = punch(hole);
     }
 }
 
 fn punch(range: &Range) -> Result<(), Errno> {
     let punched = sys::punch_hole(range.fd_out, range.off_out, range.len);
-    system_call("fallocate to punch a hole in", range.fd_out, &punched);
+    trace_syscall("fallocate to punch a hole in", range.fd_out, &punched);
     punched
 }

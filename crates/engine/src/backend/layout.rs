@@ -2,8 +2,8 @@
 //! lseek(2) with `SEEK_DATA` would, nor the file opened again: to close any descriptor of a file
 //! would drop the host's locks on it (fcntl(2)).
 
-use crate::diag::system_call;
-use cfr_sys::{self as sys, FilesystemName, Map, Range};
+use crate::diag::trace_syscall;
+use cfr_sys::{self as sys, FiemapMode, FilesystemKind, Range};
 
 /// What becomes of the source's holes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,7 +93,7 @@ impl Layout {
                 window -= beyond;
             }
             let present = sys::pages_present(range.fd_in, range.off_in, window);
-            system_call("cachestat", range.fd_in, &present);
+            trace_syscall("cachestat", range.fd_in, &present);
             let part = match present.ok()? {
                 0 => Part::Hole(window),
                 pages if pages >= sys::pages_of(range.off_in, window) => Part::Data(window),
@@ -113,16 +113,16 @@ impl Layout {
 fn at_map(range: &Range) -> Option<Part> {
     let look = |map| {
         let found = sys::next_data(range.fd_in, range.off_in, range.len, map);
-        system_call("ioctl FS_IOC_FIEMAP", range.fd_in, &found);
+        trace_syscall("ioctl FS_IOC_FIEMAP", range.fd_in, &found);
         // Nothing at all where there is something left would be asked for without end.
         found.ok().filter(|(begin, end)| begin < end || *begin > range.off_in)
     };
     // Most files have no holes, and to find none is cheap.
-    let (begin, end) = look(Map::AsItIs)?;
+    let (begin, end) = look(FiemapMode::Cached)?;
     if begin == range.off_in {
         return Some(Part::Data(end - begin));
     }
-    let (begin, end) = look(Map::Written)?;
+    let (begin, end) = look(FiemapMode::Synced)?;
     Some(match begin - range.off_in {
         0 => Part::Data(end - begin),
         hole => Part::Hole(hole),
@@ -131,8 +131,8 @@ fn at_map(range: &Range) -> Option<Part> {
 
 fn without_map(fd: i32) -> Look {
     let filesystem = sys::filesystem(fd);
-    system_call("fstatfs", fd, &filesystem);
-    match filesystem.is_ok_and(|filesystem| filesystem.name == FilesystemName::Tmpfs) {
+    trace_syscall("fstatfs", fd, &filesystem);
+    match filesystem.is_ok_and(|filesystem| filesystem.kind == FilesystemKind::Tmpfs) {
         true => Look::AtPages,
         false => at_bytes_if_sparse(fd),
     }
@@ -141,7 +141,7 @@ fn without_map(fd: i32) -> Look {
 /// A file with as many bytes allocated as it is long is taken to have no holes.
 fn at_bytes_if_sparse(fd: i32) -> Look {
     let stat = sys::stat(fd);
-    system_call("statx", fd, &stat);
+    trace_syscall("statx", fd, &stat);
     let is_sparse = stat.is_ok_and(|stat| stat.allocated < stat.size);
     if is_sparse { Look::AtBytes } else { Look::Nowhere }
 }

@@ -13,11 +13,11 @@ mod hole;
 mod reflink;
 mod verify;
 
-pub(crate) use copy::{ONE_PIECE, Through, copy};
-pub(crate) use dedupe::{dedupe, dedupe_nothing};
+pub(crate) use copy::{BUFFER_LEN, Transport, copy};
+pub(crate) use dedupe::{dedupe, dedupe_no_block};
 pub(crate) use layout::Holes;
 pub(crate) use reflink::reflink;
-pub(crate) use verify::{Verdict, verify};
+pub(crate) use verify::{Comparison, verify};
 
 use crate::call::Method;
 #[cfg(doc)]
@@ -30,7 +30,7 @@ pub(crate) struct CopyResult {
     /// Bytes from its start that are where they should be.
     pub(crate) bytes: u64,
     /// What ended it before its end, if it was an error.
-    pub(crate) trouble: Option<Errno>,
+    pub(crate) error: Option<Errno>,
     /// How they moved.
     pub(crate) method: Method,
 }
@@ -38,21 +38,19 @@ pub(crate) struct CopyResult {
 impl CopyResult {
     /// So many bytes, and no error.
     fn done(bytes: u64, method: Method) -> CopyResult {
-        CopyResult { bytes, trouble: None, method }
+        CopyResult { bytes, error: None, method }
     }
 
     /// The same, where an error that means EOPNOTSUPP is that.
     pub(crate) fn unsupported_if(self, means_it: impl FnOnce(Errno) -> bool) -> CopyResult {
-        match self.trouble {
-            Some(errno) if means_it(errno) => {
-                CopyResult { trouble: Some(Errno::EOPNOTSUPP), ..self }
-            }
+        match self.error {
+            Some(errno) if means_it(errno) => CopyResult { error: Some(Errno::EOPNOTSUPP), ..self },
             _ => self,
         }
     }
 
     /// Nothing, because whoever was asked refused.
     fn refused(errno: Errno) -> CopyResult {
-        CopyResult { bytes: 0, trouble: Some(errno), method: Method::Kernel }
+        CopyResult { bytes: 0, error: Some(errno), method: Method::Kernel }
     }
 }

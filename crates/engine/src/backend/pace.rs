@@ -1,7 +1,7 @@
 //! How much is moved between two looks for signals: as much as is fast, and no more than a slow disk
 //! moves in a part of the tenth of a second within which a signal ends a copy.
 
-use crate::diag::system_call;
+use crate::diag::trace_syscall;
 use cfr_sys::{self as sys, Range};
 
 /// The length of the next piece.
@@ -36,7 +36,7 @@ impl Pace {
         let first = || {
             let look = range.first(Pace::IN_MEMORY);
             let present = sys::pages_present(look.fd_in, look.off_in, look.len);
-            system_call("cachestat", look.fd_in, &present);
+            trace_syscall("cachestat", look.fd_in, &present);
             let is_in_memory =
                 present.is_ok_and(|pages| pages >= sys::pages_of(look.off_in, look.len));
             if is_in_memory { Pace::IN_MEMORY } else { Pace::ON_DISK }

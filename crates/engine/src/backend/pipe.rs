@@ -1,8 +1,8 @@
 //! Copying through a pipe: the pages of the source are lent to it and copied once, into the target.
 
-use crate::diag::{counted, declined, system_call};
+use crate::diag::{log_fallback, trace_syscall, trace_syscall_bytes};
 use cfr_sys::errno::Errno;
-use cfr_sys::{self as sys, FilesystemName, Pipe, Range};
+use cfr_sys::{self as sys, FilesystemKind, Pipe, Range};
 
 /// The pipe of one call, made when it is first wanted and closed with the call: the host could close
 /// and reuse any descriptor that stands for longer.
@@ -78,23 +78,23 @@ impl Carrier {
 
     fn open(&mut self) -> Option<()> {
         let made = Pipe::new();
-        system_call("pipe2 for", self.fd_out, &made);
+        trace_syscall("pipe2 for", self.fd_out, &made);
         match made {
             Ok(pipe) => self.pipe = State::Ready(pipe),
             Err(errno) => return self.give_up(errno),
         }
         let filesystem = sys::filesystem(self.fd_out);
-        system_call("fstatfs", self.fd_out, &filesystem);
+        trace_syscall("fstatfs", self.fd_out, &filesystem);
         // On btrfs it would be faster too, but keep the data from being compressed; xfs is slower for
         // it, and keeps for good what it sets aside behind the end of a file that was treated so.
-        if filesystem.is_ok_and(|filesystem| filesystem.name == FilesystemName::Ext4) {
+        if filesystem.is_ok_and(|filesystem| filesystem.kind == FilesystemKind::Ext4) {
             self.allocates_from = sys::stat(self.fd_out).ok().map(|stat| stat.size);
         }
         Some(())
     }
 
     fn give_up<T>(&mut self, errno: Errno) -> Option<T> {
-        declined("pipe", errno, "through a buffer");
+        log_fallback("pipe", errno, "through a buffer");
         self.pipe = State::Unusable;
         None
     }
@@ -112,12 +112,12 @@ fn allocate(range: &Range, from: u64) -> bool {
         return true;
     }
     let filesystem = sys::filesystem(range.fd_out);
-    system_call("fstatfs", range.fd_out, &filesystem);
-    if filesystem.map_or(0, |filesystem| filesystem.free) < PLENTY {
+    trace_syscall("fstatfs", range.fd_out, &filesystem);
+    if filesystem.map_or(0, |filesystem| filesystem.available) < PLENTY {
         return false;
     }
     let allocated = sys::preallocate(range.fd_out, range.off_out, range.len);
-    system_call("fallocate for", range.fd_out, &allocated);
+    trace_syscall("fallocate for", range.fd_out, &allocated);
     allocated.is_ok()
 }
 
@@ -137,5 +137,5 @@ fn is_refusal(errno: Errno) -> bool {
 }
 
 fn told(name: &'static str, fd: i32, result: Result<u64, Errno>) {
-    counted(name, fd, result.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)));
+    trace_syscall_bytes(name, fd, result.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)));
 }

@@ -2,7 +2,7 @@
 
 use super::CopyResult;
 use crate::call::Method;
-use crate::diag::system_call;
+use crate::diag::trace_syscall;
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, Range};
 
@@ -14,7 +14,7 @@ pub(crate) fn reflink(range: Range) -> CopyResult {
         return CopyResult::done(0, Method::None);
     }
     let shared = sys::clone_range(&range);
-    system_call("ioctl FICLONERANGE", range.fd_out, &shared);
+    trace_syscall("ioctl FICLONERANGE", range.fd_out, &shared);
     match shared {
         Ok(()) => CopyResult::done(range.len, Method::Reflink),
         // Kernels before 4.5 know the request of btrfs only.

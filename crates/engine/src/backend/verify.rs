@@ -1,13 +1,13 @@
 //! Reading both ranges back after a copy (`CFR_VERIFY`), and comparing them.
 
 use super::copy::with_buffer;
-use crate::diag::counted;
+use crate::diag::trace_syscall_bytes;
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, BlockedSignals, Buffers, Range, Reader};
 
 /// What a comparison found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Verdict {
+pub(crate) enum Comparison {
     /// So many bytes from the start are the same; fewer than there are where a signal is waiting.
     Same(u64),
     /// This byte of the range, counted from its start, is the first that differs.
@@ -19,40 +19,40 @@ pub(crate) enum Verdict {
 /// Compares both ranges, as reads see them: what is in memory is not read from the disk again. A
 /// target that is open for writing only is opened again, but not where the process has locks on it:
 /// they would be lost with the second descriptor (fcntl(2)).
-pub(crate) fn verify(range: Range, held: &BlockedSignals) -> Verdict {
+pub(crate) fn verify(range: Range, held: &BlockedSignals) -> Comparison {
     match Reader::of(range.fd_out) {
-        Err(errno) => Verdict::Unreadable(range.fd_out, errno),
+        Err(errno) => Comparison::Unreadable(range.fd_out, errno),
         Ok(target) => with_buffer(|buffer| compare(range, &target, buffer, held)),
     }
 }
 
-fn compare(range: Range, target: &Reader, buffer: &mut [u8], held: &BlockedSignals) -> Verdict {
+fn compare(range: Range, target: &Reader, buffer: &mut [u8], held: &BlockedSignals) -> Comparison {
     // Two halves that begin with a page, for O_DIRECT.
     let half = buffer.len().min(Buffers::SIZE) / 2;
     let (of_source, rest) = buffer.split_at_mut(half);
     let of_target = rest.get_mut(..half).unwrap_or_default();
     let mut bytes = 0;
     while bytes < range.len {
-        if bytes > 0 && held.is_one_waiting() {
+        if bytes > 0 && held.has_pending() {
             break;
         }
         let rest = range.after(bytes);
         let size = usize::try_from(rest.len).unwrap_or(usize::MAX).min(of_source.len());
         let read = match read_all(rest.fd_in, of_source.get_mut(..size), rest.off_in) {
             Ok(read) => read,
-            Err(errno) => return Verdict::Unreadable(rest.fd_in, errno),
+            Err(errno) => return Comparison::Unreadable(rest.fd_in, errno),
         };
         let read_back = match read_all(target.fd(), of_target.get_mut(..size), rest.off_out) {
             Ok(read) => read,
-            Err(errno) => return Verdict::Unreadable(rest.fd_out, errno),
+            Err(errno) => return Comparison::Unreadable(rest.fd_out, errno),
         };
         if read != read_back || read.len() < size {
             let alike = read.iter().zip(read_back).take_while(|(one, other)| one == other).count();
-            return Verdict::Differs(bytes + alike as u64);
+            return Comparison::Differs(bytes + alike as u64);
         }
         bytes += size as u64;
     }
-    Verdict::Same(bytes)
+    Comparison::Same(bytes)
 }
 
 /// Reads until the buffer is full or the file ends.
@@ -61,7 +61,7 @@ fn read_all(fd: i32, buffer: Option<&mut [u8]>, offset: u64) -> Result<&[u8], Er
     let mut len = 0;
     while let Some(room) = buffer.get_mut(len..).filter(|room| !room.is_empty()) {
         let read = sys::read_at(fd, room, offset.saturating_add(len as u64));
-        counted("pread64", fd, read);
+        trace_syscall_bytes("pread64", fd, read);
         match read? {
             0 => break,
             more => len += more,

@@ -4,10 +4,10 @@ use super::rule::{self, Condition, Rule};
 use super::{CheckedBy, CopyStrategy, Dialect, Source};
 use crate::flags::Mode;
 use cfr_sys::errno::Errno;
-use cfr_sys::{self as sys, Kind};
+use cfr_sys::{self as sys, FileKind};
 
 /// FreeBSD's kernel has a copy of its own for whatever a filesystem cannot do.
-pub(super) const GOES_ON_AFTER: &[Errno] = &[Errno::EXDEV, Errno::EOPNOTSUPP];
+pub(super) const FALLBACK_ERRORS: &[Errno] = &[Errno::EXDEV, Errno::EOPNOTSUPP];
 
 pub(super) static DIALECT: Dialect = Dialect {
     name: "freebsd-15",
@@ -15,39 +15,39 @@ pub(super) static DIALECT: Dialect = Dialect {
     about: "FreeBSD 15: as 14, with COPY_FILE_RANGE_CLONE and checks in another order",
     modes: &[Mode::Clone],
     checked_by: CheckedBy::Rules,
-    copying: CopyStrategy::KeepingHoles,
-    fallback_errors: GOES_ON_AFTER,
-    emulation_crosses: false,
+    copy_strategy: CopyStrategy::KeepHoles,
+    fallback_errors: FALLBACK_ERRORS,
+    emulation_crosses_filesystems: false,
     rules: RULES,
 };
 
 const RULES: &[Rule] = &[
-    rule::OFF_IN_UNREADABLE.before(Source::FreebsdEntry),
-    rule::OFF_OUT_UNREADABLE.before(Source::FreebsdEntry),
-    FLAGS.before(Source::PageFreebsd15),
-    rule::FD_IN_CLOSED.before(Source::Freebsd15Copy),
-    FD_IN_NO_VNODE.before(Source::Freebsd15Copy),
-    rule::FD_OUT_CLOSED.before(Source::Freebsd15Copy),
-    FD_OUT_NO_VNODE.before(Source::Freebsd15Copy),
-    SAME_DESCRIPTION.before(Source::Freebsd15Copy),
-    rule::NOT_READABLE.before(Source::PageFreebsd15),
-    rule::NOT_WRITABLE.before(Source::PageFreebsd15),
-    rule::APPEND.before(Source::PageFreebsd15),
-    rule::NOTHING_ASKED.before(Source::Freebsd15Copy),
-    rule::NEGATIVE_OFFSET.before(Source::Freebsd15Copy),
-    rule::OVERLAP_AS_ASKED.before(Source::PageFreebsd15),
-    rule::DIRECTORY.before(Source::PageFreebsd15),
-    rule::NOT_REGULAR.before(Source::FreebsdVnode),
-    CANNOT_CLONE.moving(Source::PageFreebsd15),
-    rule::FILE_SIZE_LIMIT.before(Source::PageFreebsd15),
-    rule::FILESYSTEM_LIMIT.moving(Source::PageFreebsd15),
-    rule::IMMUTABLE.moving(Source::Carrier),
-    rule::SWAP_FILE.moving(Source::Carrier),
-    rule::SEALED.moving(Source::Carrier),
-    rule::DIRECT.moving(Source::Direct),
-    rule::INTEGRITY_CHECKSUM.moving(Source::PageFreebsd15),
-    rule::INTEGRITY_STRUCTURE.moving(Source::PageFreebsd15),
-    rule::OFFSET_UNWRITABLE.moving(Source::Carrier),
+    rule::OFF_IN_UNREADABLE.at_check(Source::FreebsdEntry),
+    rule::OFF_OUT_UNREADABLE.at_check(Source::FreebsdEntry),
+    FLAGS.at_check(Source::PageFreebsd15),
+    rule::FD_IN_CLOSED.at_check(Source::Freebsd15Copy),
+    FD_IN_NO_VNODE.at_check(Source::Freebsd15Copy),
+    rule::FD_OUT_CLOSED.at_check(Source::Freebsd15Copy),
+    FD_OUT_NO_VNODE.at_check(Source::Freebsd15Copy),
+    SAME_DESCRIPTION.at_check(Source::Freebsd15Copy),
+    rule::NOT_READABLE.at_check(Source::PageFreebsd15),
+    rule::NOT_WRITABLE.at_check(Source::PageFreebsd15),
+    rule::APPEND.at_check(Source::PageFreebsd15),
+    rule::NOTHING_ASKED.at_check(Source::Freebsd15Copy),
+    rule::NEGATIVE_OFFSET.at_check(Source::Freebsd15Copy),
+    rule::OVERLAP_AS_ASKED.at_check(Source::PageFreebsd15),
+    rule::DIRECTORY.at_check(Source::PageFreebsd15),
+    rule::NOT_REGULAR.at_check(Source::FreebsdVnode),
+    CANNOT_CLONE.at_copy(Source::PageFreebsd15),
+    rule::FILE_SIZE_LIMIT.at_check(Source::PageFreebsd15),
+    rule::FILESYSTEM_LIMIT.at_copy(Source::PageFreebsd15),
+    rule::IMMUTABLE.at_copy(Source::Carrier),
+    rule::SWAP_FILE.at_copy(Source::Carrier),
+    rule::SEALED.at_copy(Source::Carrier),
+    rule::DIRECT.at_copy(Source::Direct),
+    rule::INTEGRITY_CHECKSUM.at_copy(Source::PageFreebsd15),
+    rule::INTEGRITY_STRUCTURE.at_copy(Source::PageFreebsd15),
+    rule::OFFSET_UNWRITABLE.at_copy(Source::Carrier),
 ];
 
 static FLAGS: Condition = Condition::new(
@@ -61,14 +61,14 @@ static FD_IN_NO_VNODE: Condition = Condition::new(
     "fd-in-no-vnode",
     Errno::EINVAL,
     "fd_in is a pipe, a socket or something else that has no place in a filesystem",
-    |facts| facts.source.is(Kind::Unnamed),
+    |facts| facts.source.is(FileKind::Anonymous),
 );
 
 static FD_OUT_NO_VNODE: Condition = Condition::new(
     "fd-out-no-vnode",
     Errno::EINVAL,
     "fd_out is a pipe, a socket or something else that has no place in a filesystem",
-    |facts| facts.target.is(Kind::Unnamed),
+    |facts| facts.target.is(FileKind::Anonymous),
 );
 
 static SAME_DESCRIPTION: Condition = Condition::new(
@@ -76,7 +76,7 @@ static SAME_DESCRIPTION: Condition = Condition::new(
     Errno::EINVAL,
     "both offsets are NULL and both descriptors are one open file description",
     |facts| {
-        facts.ends().iter().all(|end| end.pointer.is_null())
+        facts.sides().iter().all(|side| side.pointer.is_null())
             && sys::is_same_description(facts.args.fd_in, facts.args.fd_out)
     },
 );

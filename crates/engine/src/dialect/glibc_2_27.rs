@@ -3,7 +3,7 @@
 
 use super::rule::{self, Condition, Rule};
 use super::{CheckedBy, CopyStrategy, Dialect, Source};
-use crate::facts::MOST;
+use crate::facts::MAX_OFFSET;
 use cfr_sys::errno::Errno;
 
 pub(super) static DIALECT: Dialect = Dialect {
@@ -12,34 +12,34 @@ pub(super) static DIALECT: Dialect = Dialect {
     about: "the emulation of glibc 2.27 to 2.29, weaknesses included; the kernel's call is not used",
     modes: &[],
     checked_by: CheckedBy::Rules,
-    copying: CopyStrategy::InEightKiB,
+    copy_strategy: CopyStrategy::ReadWrite8KiB,
     fallback_errors: &[],
-    emulation_crosses: false,
+    emulation_crosses_filesystems: false,
     rules: RULES,
 };
 
 const RULES: &[Rule] = &[
-    rule::FLAGS_NOT_ZERO.before(Source::Glibc227),
-    FD_IN_CLOSED.before(Source::Glibc227),
-    FD_OUT_CLOSED.before(Source::Glibc227),
-    rule::DIRECTORY.before(Source::Glibc227),
-    rule::NOT_REGULAR.before(Source::Glibc227),
-    CROSS_DEVICE.before(Source::Glibc227),
-    rule::APPEND.before(Source::Glibc227),
-    rule::NOTHING_ASKED.before(Source::Glibc227),
-    rule::OFF_IN_UNREADABLE.before(Source::Crash),
-    rule::OFF_OUT_UNREADABLE.before(Source::Crash),
-    rule::NOT_READABLE.moving(Source::ReadAndWrite),
-    rule::NOT_WRITABLE.moving(Source::ReadAndWrite),
-    rule::NEGATIVE_OFFSET.moving(Source::ReadAndWrite),
-    MAXIMUM_OFFSET.moving(Source::ReadAndWrite),
-    rule::FILE_SIZE_LIMIT.moving(Source::ReadAndWrite),
-    rule::FILESYSTEM_LIMIT.moving(Source::ReadAndWrite),
-    rule::SWAP_FILE.moving(Source::ReadAndWrite),
-    rule::IMMUTABLE.moving(Source::ReadAndWrite),
-    rule::SEALED.moving(Source::ReadAndWrite),
-    rule::DIRECT.moving(Source::Direct),
-    rule::OFFSET_UNWRITABLE.moving(Source::Carrier),
+    rule::FLAGS_NOT_ZERO.at_check(Source::Glibc227),
+    FD_IN_CLOSED.at_check(Source::Glibc227),
+    FD_OUT_CLOSED.at_check(Source::Glibc227),
+    rule::DIRECTORY.at_check(Source::Glibc227),
+    rule::NOT_REGULAR.at_check(Source::Glibc227),
+    CROSS_DEVICE.at_check(Source::Glibc227),
+    rule::APPEND.at_check(Source::Glibc227),
+    rule::NOTHING_ASKED.at_check(Source::Glibc227),
+    rule::OFF_IN_UNREADABLE.at_check(Source::Crash),
+    rule::OFF_OUT_UNREADABLE.at_check(Source::Crash),
+    rule::NOT_READABLE.at_copy(Source::ReadAndWrite),
+    rule::NOT_WRITABLE.at_copy(Source::ReadAndWrite),
+    rule::NEGATIVE_OFFSET.at_copy(Source::ReadAndWrite),
+    MAXIMUM_OFFSET.at_copy(Source::ReadAndWrite),
+    rule::FILE_SIZE_LIMIT.at_copy(Source::ReadAndWrite),
+    rule::FILESYSTEM_LIMIT.at_copy(Source::ReadAndWrite),
+    rule::SWAP_FILE.at_copy(Source::ReadAndWrite),
+    rule::IMMUTABLE.at_copy(Source::ReadAndWrite),
+    rule::SEALED.at_copy(Source::ReadAndWrite),
+    rule::DIRECT.at_copy(Source::Direct),
+    rule::OFFSET_UNWRITABLE.at_copy(Source::Carrier),
 ];
 
 /// fstat(2) takes an `O_PATH` descriptor, and that is all that is asked here.
@@ -65,7 +65,8 @@ static MAXIMUM_OFFSET: Condition = Condition::new(
     Errno::EINVAL,
     "an offset and what is read or written there are more than an offset holds",
     |facts| {
-        let starts = facts.ends().map(|end| end.start().unwrap_or(0).max(0).cast_unsigned());
-        starts.iter().any(|start| facts.asked() > MOST - start)
+        let starts =
+            facts.sides().map(|side| side.start_offset().unwrap_or(0).max(0).cast_unsigned());
+        starts.iter().any(|start| facts.requested_len() > MAX_OFFSET - start)
     },
 );

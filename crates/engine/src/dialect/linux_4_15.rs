@@ -3,7 +3,7 @@
 
 use super::rule::{self, Condition, Rule};
 use super::{CheckedBy, CopyStrategy, Dialect, Source};
-use crate::facts::MOST;
+use crate::facts::MAX_OFFSET;
 use cfr_sys::errno::Errno;
 
 pub(super) static DIALECT: Dialect = Dialect {
@@ -12,37 +12,37 @@ pub(super) static DIALECT: Dialect = Dialect {
     about: "the manual page of man-pages 4.15 (2018), with glibc 2.27's word on kernels without the call",
     modes: &[],
     checked_by: CheckedBy::Rules,
-    copying: CopyStrategy::Kernel,
+    copy_strategy: CopyStrategy::Kernel,
     fallback_errors: &[],
-    emulation_crosses: false,
+    emulation_crosses_filesystems: false,
     rules: RULES,
 };
 
 const RULES: &[Rule] = &[
-    rule::FD_IN_CLOSED.before(Source::Page415),
-    rule::FD_OUT_CLOSED.before(Source::Page415),
-    rule::OFF_IN_UNREADABLE.before(Source::Linux418Entry),
-    rule::OFF_OUT_UNREADABLE.before(Source::Linux418Entry),
-    rule::FLAGS_NOT_ZERO.before(Source::Page415),
-    rule::DIRECTORY.before(Source::Page415),
-    rule::NOT_REGULAR.before(Source::Page415),
-    LEN_TOO_LARGE.before(Source::Linux418Area),
-    rule::NEGATIVE_OFFSET.before(Source::Linux418Area),
-    MAXIMUM_OFFSET.before(Source::Page415),
-    rule::NOT_READABLE.before(Source::Page415),
-    rule::NOT_WRITABLE.before(Source::Page415),
-    rule::APPEND.before(Source::Page415),
-    rule::CROSS_FILESYSTEM.before(Source::Page415),
-    rule::NOTHING_ASKED.before(Source::Linux418Copy),
-    rule::PAST_END.before(Source::Page415),
-    rule::OVERLAP.before(Source::Since53),
-    rule::FILE_SIZE_LIMIT.before(Source::Page415),
-    rule::FILESYSTEM_LIMIT.moving(Source::Page415),
-    rule::IMMUTABLE.moving(Source::Since53),
-    rule::SWAP_FILE.moving(Source::Since53),
-    rule::SEALED.moving(Source::Memfd),
-    rule::DIRECT.moving(Source::Direct),
-    rule::OFFSET_UNWRITABLE.moving(Source::Carrier),
+    rule::FD_IN_CLOSED.at_check(Source::Page415),
+    rule::FD_OUT_CLOSED.at_check(Source::Page415),
+    rule::OFF_IN_UNREADABLE.at_check(Source::Linux418Entry),
+    rule::OFF_OUT_UNREADABLE.at_check(Source::Linux418Entry),
+    rule::FLAGS_NOT_ZERO.at_check(Source::Page415),
+    rule::DIRECTORY.at_check(Source::Page415),
+    rule::NOT_REGULAR.at_check(Source::Page415),
+    LEN_TOO_LARGE.at_check(Source::Linux418Area),
+    rule::NEGATIVE_OFFSET.at_check(Source::Linux418Area),
+    MAXIMUM_OFFSET.at_check(Source::Page415),
+    rule::NOT_READABLE.at_check(Source::Page415),
+    rule::NOT_WRITABLE.at_check(Source::Page415),
+    rule::APPEND.at_check(Source::Page415),
+    rule::CROSS_FILESYSTEM.at_check(Source::Page415),
+    rule::NOTHING_ASKED.at_check(Source::Linux418Copy),
+    rule::PAST_END.at_check(Source::Page415),
+    rule::OVERLAP.at_check(Source::Since53),
+    rule::FILE_SIZE_LIMIT.at_check(Source::Page415),
+    rule::FILESYSTEM_LIMIT.at_copy(Source::Page415),
+    rule::IMMUTABLE.at_copy(Source::Since53),
+    rule::SWAP_FILE.at_copy(Source::Since53),
+    rule::SEALED.at_copy(Source::Memfd),
+    rule::DIRECT.at_copy(Source::Direct),
+    rule::OFFSET_UNWRITABLE.at_copy(Source::Carrier),
 ];
 
 static LEN_TOO_LARGE: Condition = Condition::new(
@@ -50,8 +50,8 @@ static LEN_TOO_LARGE: Condition = Condition::new(
     Errno::EINVAL,
     "len, or off_in and len together, are more than an offset holds",
     |facts| {
-        let start = facts.source.start().ok().and_then(|start| u64::try_from(start).ok());
-        facts.asked() > MOST - start.unwrap_or(0)
+        let start = facts.source.start_offset().ok().and_then(|start| u64::try_from(start).ok());
+        facts.requested_len() > MAX_OFFSET - start.unwrap_or(0)
     },
 );
 
@@ -61,7 +61,7 @@ static MAXIMUM_OFFSET: Condition = Condition::new(
     Errno::EFBIG,
     "off_out and len together are more than an offset holds",
     |facts| {
-        let start = facts.target.start().ok().and_then(|start| u64::try_from(start).ok());
-        facts.asked() > MOST - start.unwrap_or(0)
+        let start = facts.target.start_offset().ok().and_then(|start| u64::try_from(start).ok());
+        facts.requested_len() > MAX_OFFSET - start.unwrap_or(0)
     },
 );

@@ -15,7 +15,7 @@ mod proposal_2015;
 mod rule;
 mod source;
 
-pub use rule::{Condition, FILE_SIZE_SIGNAL, Rule, Ruling, When};
+pub use rule::{Condition, FILE_SIZE_SIGNAL, Phase, Rule, Ruling};
 pub use source::Source;
 
 use crate::facts::Facts;
@@ -51,11 +51,11 @@ pub struct Dialect {
     /// Who looks at a call first.
     pub checked_by: CheckedBy,
     /// How bytes are moved where sharing is neither demanded nor forbidden.
-    pub copying: CopyStrategy,
+    pub copy_strategy: CopyStrategy,
     /// Errors of the kernel's copy_file_range at which the library copies in its place.
     pub fallback_errors: &'static [Errno],
     /// Whether the library's own copies cross filesystems although the kernel's do not.
-    pub emulation_crosses: bool,
+    pub emulation_crosses_filesystems: bool,
     /// Its rules, in order.
     pub rules: &'static [Rule],
 }
@@ -76,9 +76,9 @@ pub enum CopyStrategy {
     /// As the kernel likes.
     Kernel,
     /// So that the source's holes are the target's.
-    KeepingHoles,
+    KeepHoles,
     /// By reading and writing 8 KiB at a time, whatever is in them.
-    InEightKiB,
+    ReadWrite8KiB,
 }
 
 impl Dialect {
@@ -94,18 +94,21 @@ impl Dialect {
 
     /// Whether this dialect knows calls of this mode.
     #[must_use]
-    pub fn knows(&self, mode: Mode) -> bool {
+    pub fn supports(&self, mode: Mode) -> bool {
         mode == Mode::Any || self.modes.contains(&mode)
     }
 
     /// The rules whose condition holds before anything moves, in order.
-    pub fn broken<'a>(&'a self, facts: &'a Facts<'_>) -> impl Iterator<Item = &'static Rule> + 'a {
-        self.rules.iter().filter(move |rule| rule.when == When::Before && (rule.holds)(facts))
+    pub fn broken_rules<'a>(
+        &'a self,
+        facts: &'a Facts<'_>,
+    ) -> impl Iterator<Item = &'static Rule> + 'a {
+        self.rules.iter().filter(move |rule| rule.phase == Phase::Check && (rule.holds)(facts))
     }
 
     /// The rule that an error of whoever moved the bytes comes from, if it is from one.
     #[must_use]
-    pub fn explains(&self, errno: Errno, facts: &Facts<'_>) -> Option<&'static Rule> {
+    pub fn rule_for_error(&self, errno: Errno, facts: &Facts<'_>) -> Option<&'static Rule> {
         let mut rules = self.rules.iter();
         rules.find(|rule| rule.ruling.errno() == Some(errno) && (rule.holds)(facts))
     }

@@ -4,10 +4,10 @@
 //! order and names its own source.
 
 use super::Source;
-use crate::facts::{End, Facts, MOST};
+use crate::facts::{Facts, MAX_OFFSET, Side};
 use crate::flags::Mode;
 use cfr_sys::errno::Errno;
-use cfr_sys::{self as sys, Kind};
+use cfr_sys::{self as sys, FileKind};
 use core::ops::Deref;
 
 /// What a call is answered for which the rule's condition holds.
@@ -18,7 +18,7 @@ pub enum Ruling {
     /// An error, and a signal to the calling thread.
     RefuseAndRaise(Errno, i32),
     /// 0: there is nothing to copy, and what the rules behind it ask for does not matter.
-    Nothing,
+    ReturnZero,
 }
 
 impl Ruling {
@@ -27,18 +27,18 @@ impl Ruling {
     pub const fn errno(self) -> Option<Errno> {
         match self {
             Ruling::Refuse(errno) | Ruling::RefuseAndRaise(errno, _) => Some(errno),
-            Ruling::Nothing => None,
+            Ruling::ReturnZero => None,
         }
     }
 }
 
-/// When a rule is looked at.
+/// When a rule is evaluated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum When {
+pub enum Phase {
     /// Before anything moves.
-    Before,
+    Check,
     /// By whoever moves the bytes, kernel or emulation: the rule only says what its error means.
-    Moving,
+    Copy,
 }
 
 /// What may be wrong with a call, or special about it.
@@ -66,13 +66,13 @@ impl Condition {
     }
 
     /// A rule that this is looked at before anything moves.
-    pub(super) const fn before(&'static self, source: Source) -> Rule {
-        Rule { condition: self, source, when: When::Before }
+    pub(super) const fn at_check(&'static self, source: Source) -> Rule {
+        Rule { condition: self, source, phase: Phase::Check }
     }
 
     /// A rule that this is left to whoever moves the bytes.
-    pub(super) const fn moving(&'static self, source: Source) -> Rule {
-        Rule { condition: self, source, when: When::Moving }
+    pub(super) const fn at_copy(&'static self, source: Source) -> Rule {
+        Rule { condition: self, source, phase: Phase::Copy }
     }
 }
 
@@ -82,8 +82,8 @@ pub struct Rule {
     condition: &'static Condition,
     /// Where the dialect has it from.
     pub source: Source,
-    /// When it is looked at.
-    pub when: When,
+    /// When it is evaluated.
+    pub phase: Phase,
 }
 
 impl Deref for Rule {
@@ -113,14 +113,14 @@ pub(super) static OFF_IN_UNREADABLE: Condition = Condition::new(
     "off-in-unreadable",
     Errno::EFAULT,
     "off_in points to memory that cannot be read",
-    |facts| !facts.source.pointer.is_null() && facts.source.start().is_err(),
+    |facts| !facts.source.pointer.is_null() && facts.source.start_offset().is_err(),
 );
 
 pub(super) static OFF_OUT_UNREADABLE: Condition = Condition::new(
     "off-out-unreadable",
     Errno::EFAULT,
     "off_out points to memory that cannot be read",
-    |facts| !facts.target.pointer.is_null() && facts.target.start().is_err(),
+    |facts| !facts.target.pointer.is_null() && facts.target.start_offset().is_err(),
 );
 
 /// Behind the two before it: what else can be wrong with a pointer.
@@ -146,14 +146,19 @@ pub(super) static DIRECTORY: Condition = Condition::new(
     "directory",
     Errno::EISDIR,
     "one of the descriptors is of a directory",
-    |facts| facts.ends().iter().any(|end| end.is(Kind::Directory)),
+    |facts| facts.sides().iter().any(|side| side.is(FileKind::Directory)),
 );
 
 pub(super) static NOT_REGULAR: Condition = Condition::new(
     "not-regular",
     Errno::EINVAL,
     "one of the descriptors is of something other than a regular file",
-    |facts| facts.ends().iter().any(|end| end.stat().is_ok_and(|stat| stat.kind != Kind::Regular)),
+    |facts| {
+        facts
+            .sides()
+            .iter()
+            .any(|side| side.stat().is_ok_and(|stat| stat.kind != FileKind::Regular))
+    },
 );
 
 pub(super) static NOT_READABLE: Condition =
@@ -161,7 +166,7 @@ pub(super) static NOT_READABLE: Condition =
         facts
             .source
             .open_flags()
-            .map_or_else(|errno| errno == Errno::EBADF, |open_flags| !open_flags.reads)
+            .map_or_else(|errno| errno == Errno::EBADF, |open_flags| !open_flags.readable)
     });
 
 pub(super) static NOT_WRITABLE: Condition =
@@ -169,12 +174,12 @@ pub(super) static NOT_WRITABLE: Condition =
         facts
             .target
             .open_flags()
-            .map_or_else(|errno| errno == Errno::EBADF, |open_flags| !open_flags.writes)
+            .map_or_else(|errno| errno == Errno::EBADF, |open_flags| !open_flags.writable)
     });
 
 pub(super) static APPEND: Condition =
     Condition::new("append", Errno::EBADF, "fd_out is open with O_APPEND", |facts| {
-        facts.target.open_flags().is_ok_and(|open_flags| open_flags.appends)
+        facts.target.open_flags().is_ok_and(|open_flags| open_flags.append)
     });
 
 pub(super) static CROSS_FILESYSTEM: Condition = Condition::new(
@@ -202,25 +207,25 @@ pub(super) static WRAPS: Condition = Condition::new(
     Errno::EOVERFLOW,
     "offset and len add up to more than 64 bits hold",
     |facts| {
-        facts.starts().is_some_and(|(off_in, off_out)| {
+        facts.start_offsets().is_some_and(|(off_in, off_out)| {
             [off_in, off_out]
                 .iter()
-                .any(|start| start.cast_unsigned().checked_add(facts.asked()).is_none())
+                .any(|start| start.cast_unsigned().checked_add(facts.requested_len()).is_none())
         })
     },
 );
 
 pub(super) static NEGATIVE_OFFSET: Condition =
     Condition::new("negative-offset", Errno::EINVAL, "an offset is negative", |facts| {
-        facts.ends().iter().any(|end| end.start().is_ok_and(|start| start < 0))
+        facts.sides().iter().any(|side| side.start_offset().is_ok_and(|start| start < 0))
     });
 
 /// The 2015 and 2018 pages' rule; kernels copy what there is.
 pub(super) static PAST_END: Condition =
-    Condition::new("past-end", Errno::EINVAL, "the source ends before the range does", |facts| {
-        let start = facts.source.start().unwrap_or(0).cast_unsigned();
+    Condition::new("past-end", Errno::EINVAL, "the source sides before the range does", |facts| {
+        let start = facts.source.start_offset().unwrap_or(0).cast_unsigned();
         let size = facts.source.stat().map_or(u64::MAX, |stat| stat.size);
-        start.checked_add(facts.asked()).is_none_or(|end| end > size)
+        start.checked_add(facts.requested_len()).is_none_or(|end| end > size)
     });
 
 /// What a thread gets that would write behind the limit (setrlimit(2), `RLIMIT_FSIZE`).
@@ -233,7 +238,8 @@ pub(super) static FILE_SIZE_LIMIT: Condition = Condition {
         Errno::EFBIG,
         "the target's range begins at or behind the process's limit on file sizes (RLIMIT_FSIZE)",
         |facts| {
-            let start = facts.target.start().ok().and_then(|start| u64::try_from(start).ok());
+            let start =
+                facts.target.start_offset().ok().and_then(|start| u64::try_from(start).ok());
             start.is_some_and(|start| start >= facts.file_size_limit())
         },
     )
@@ -244,7 +250,7 @@ pub(super) static FILESYSTEM_LIMIT: Condition = Condition::new(
     Errno::EFBIG,
     "the target's range begins at or behind the largest size of a file on its filesystem",
     |facts| {
-        let start = facts.target.start().ok().and_then(|start| u64::try_from(start).ok());
+        let start = facts.target.start_offset().ok().and_then(|start| u64::try_from(start).ok());
         start.is_some_and(|start| sys::is_beyond_filesystem(facts.args.fd_out, start))
     },
 );
@@ -255,7 +261,8 @@ pub(super) static OVERLAP: Condition = Condition::new(
     Errno::EINVAL,
     "source and target are one file, and what would be copied overlaps where it would go",
     |facts| {
-        facts.do_ranges_overlap(facts.asked()) && facts.do_ranges_overlap(facts.clamp_to_source())
+        facts.do_ranges_overlap(facts.requested_len())
+            && facts.do_ranges_overlap(facts.clamp_to_source())
     },
 );
 
@@ -264,7 +271,7 @@ pub(super) static OVERLAP_AS_ASKED: Condition = Condition::new(
     "overlap",
     Errno::EINVAL,
     "source and target are one file, and the ranges asked for overlap",
-    |facts| facts.do_ranges_overlap(facts.asked().min(MOST)),
+    |facts| facts.do_ranges_overlap(facts.requested_len().min(MAX_OFFSET)),
 );
 
 pub(super) static SEALED: Condition = Condition::new(
@@ -276,7 +283,7 @@ pub(super) static SEALED: Condition = Condition::new(
         let size = facts.target.stat().map_or(0, |stat| stat.size);
         let end = facts
             .target
-            .start()
+            .start_offset()
             .unwrap_or(0)
             .cast_unsigned()
             .saturating_add(facts.clamp_to_source());
@@ -293,9 +300,10 @@ pub(super) static DIRECT: Condition = Condition::new(
     "a file is open with O_DIRECT, and the range does not go by the sectors of its device",
     |facts| {
         let goes_by_sectors = |start: i64| start.cast_unsigned().is_multiple_of(SECTOR);
-        let starts = facts.ends().map(|end| end.start().unwrap_or(0));
-        let is_direct = |end: &&End<'_>| end.open_flags().is_ok_and(|open_flags| open_flags.direct);
-        facts.ends().iter().any(is_direct)
+        let starts = facts.sides().map(|side| side.start_offset().unwrap_or(0));
+        let is_direct =
+            |end: &&Side<'_>| end.open_flags().is_ok_and(|open_flags| open_flags.direct);
+        facts.sides().iter().any(is_direct)
             && !(starts.into_iter().all(goes_by_sectors)
                 && facts.clamp_to_source().is_multiple_of(SECTOR))
     },
@@ -352,11 +360,11 @@ pub(super) static INTEGRITY_STRUCTURE: Condition = Condition::new(
 
 /// len 0: what is answered before later rules are looked at.
 pub(super) static NOTHING_ASKED: Condition = Condition {
-    ruling: Ruling::Nothing,
+    ruling: Ruling::ReturnZero,
     ..Condition::new(
         "nothing-asked",
         Errno::EINVAL,
         "len is 0: there is nothing to copy",
-        |facts| facts.asked() == 0,
+        |facts| facts.requested_len() == 0,
     )
 };

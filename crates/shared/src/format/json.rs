@@ -5,7 +5,7 @@ use super::escape;
 use super::piece::{Piece, digits_of, lanes};
 use crate::line::{Line, ROOM_FOR_PATH};
 use crate::record::Record;
-use cfr_engine::call::{Offset, Request, Target};
+use cfr_engine::call::{DedupeTarget, Offset, Request};
 use cfr_engine::flags::Flags;
 use cfr_engine::hook::Hook;
 use cfr_sys::Sharing;
@@ -108,7 +108,7 @@ fn error(out: &mut Piece, errno: Errno) {
 #[inline(never)]
 fn how(out: &mut Piece, record: &Record) {
     match record.call.request {
-        Request::Dedupe(Target { number: place, count, status }) => {
+        Request::Dedupe(DedupeTarget { number: place, count, status }) => {
             out.literal(",\"status\":");
             number(out, status.map(i64::from));
             out.literal(",\"target\":");
@@ -123,8 +123,8 @@ fn how(out: &mut Piece, record: &Record) {
     out.literal("\",\"shared\":");
     out.text(match record.sharing {
         None => "null",
-        Some(Sharing::All) => "true",
-        Some(Sharing::Part | Sharing::Nothing) => "false",
+        Some(Sharing::Shared) => "true",
+        Some(Sharing::PartlyShared | Sharing::NotShared) => "false",
     });
     out.literal(",\"dialect\":\"");
     out.text(record.dialect.name);
@@ -162,7 +162,7 @@ fn offset(out: &mut Piece, offset: Offset) {
     match offset {
         Offset::File => out.literal("null"),
         Offset::At(bytes) => out.signed(bytes),
-        Offset::Bad(address) => {
+        Offset::BadAddress(address) => {
             out.literal("\"");
             out.hex(address);
             out.literal("\"");

@@ -5,7 +5,7 @@ use super::escape;
 use super::piece::Piece;
 use crate::line::{Line, ROOM_FOR_PATH};
 use crate::record::Record;
-use cfr_engine::call::{Call, Offset, Request, Target};
+use cfr_engine::call::{Call, DedupeTarget, Offset, Request};
 use cfr_engine::flags::Flags;
 use cfr_engine::hook::Hook;
 use cfr_sys::Sharing;
@@ -58,7 +58,7 @@ fn end(out: &mut Piece, record: &Record) {
 fn notes(out: &mut Piece, record: &Record) {
     out.literal(" (");
     out.text(record.method.name());
-    if let Request::Dedupe(Target { number: number @ 1.., count: count @ 2.., .. }) =
+    if let Request::Dedupe(DedupeTarget { number: number @ 1.., count: count @ 2.., .. }) =
         record.call.request
     {
         out.literal(", target ");
@@ -78,9 +78,9 @@ fn notes(out: &mut Piece, record: &Record) {
     }
     match record.sharing {
         None => {}
-        Some(Sharing::All) => out.literal(", shared"),
-        Some(Sharing::Part) => out.literal(", partly shared"),
-        Some(Sharing::Nothing) => out.literal(", not shared"),
+        Some(Sharing::Shared) => out.literal(", shared"),
+        Some(Sharing::PartlyShared) => out.literal(", partly shared"),
+        Some(Sharing::NotShared) => out.literal(", not shared"),
     }
     out.literal(") <");
 }
@@ -103,14 +103,14 @@ fn other_hook(out: &mut Piece, record: &Record) {
         Request::CloneRange => {
             request(out, call, call.fd_out, record.path_out);
             match call.off_in {
-                Offset::Bad(address) => out.hex(address),
+                Offset::BadAddress(address) => out.hex(address),
                 _ => clone_range(out, record),
             }
         }
         Request::Dedupe(target) => {
             request(out, call, call.fd_in, record.path_in);
             match call.off_in {
-                Offset::Bad(address) => out.hex(address),
+                Offset::BadAddress(address) => out.hex(address),
                 _ => dedupe(out, record, target),
             }
         }
@@ -139,7 +139,7 @@ fn clone_range(out: &mut Piece, record: &Record) {
     out.literal("}");
 }
 
-fn dedupe(out: &mut Piece, record: &Record, target: Target) {
+fn dedupe(out: &mut Piece, record: &Record, target: DedupeTarget) {
     let call = record.call;
     out.literal("{src_offset=");
     bytes(out, call.off_in);
@@ -174,7 +174,7 @@ fn send(out: &mut Piece, record: &Record) {
     out.literal(", ");
     match (call.off_in, record.offsets_after.0) {
         (Offset::File, _) => out.literal("NULL"),
-        (Offset::Bad(address), _) => out.hex(address),
+        (Offset::BadAddress(address), _) => out.hex(address),
         (Offset::At(before), after) => {
             position(out, before);
             if let Some(after) = after {
@@ -222,7 +222,7 @@ fn file(out: &mut Piece, fd: i32, path: Option<&[u8]>, offset: Offset) {
             out.signed(bytes);
             out.literal("], ");
         }
-        Offset::Bad(address) => {
+        Offset::BadAddress(address) => {
             out.literal(", ");
             out.hex(address);
             out.literal(", ");

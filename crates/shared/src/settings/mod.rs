@@ -223,7 +223,7 @@ impl<'a> Settings<'a> {
     /// One was taken back; there may be more.
     pub fn settle(&mut self) -> Result<(), Unusable<'a>> {
         let Policy { dialect, default_flags, .. } = self.policy;
-        if !default_flags.mode().is_some_and(|mode| dialect.knows(mode)) {
+        if !default_flags.mode().is_some_and(|mode| dialect.supports(mode)) {
             self.policy.default_flags = Flags::default();
             let value = default_flags.names().next().unwrap_or_default().as_bytes();
             return refused(Name::DefaultFlags, value, Why::NotInDialect(dialect));

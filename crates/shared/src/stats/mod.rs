@@ -15,7 +15,7 @@ pub use slot::Name;
 pub use slow::Slow;
 
 use crate::record::Record;
-use cfr_engine::call::{Method, Request, Target};
+use cfr_engine::call::{DedupeTarget, Method, Request};
 use cfr_engine::hook::Hook;
 use cfr_sys::Sharing;
 use cfr_sys::errno::Errno;
@@ -248,7 +248,8 @@ impl Stats {
     /// Counts an answered call on these two files. Its paths are kept where they are needed
     /// ([`Stats::wants_paths`]).
     pub fn count(&self, record: &Record<'_>, files: Option<&Files>) {
-        let is_first = !matches!(record.call.request, Request::Dedupe(Target { number: 2.., .. }));
+        let is_first =
+            !matches!(record.call.request, Request::Dedupe(DedupeTarget { number: 2.., .. }));
         // Of a call on several targets its time counts once.
         if is_first {
             self.in_part(HOOKS, record.hook as usize, 1);
@@ -266,7 +267,7 @@ impl Stats {
                 let number = usize::try_from(errno.0).ok().filter(|&number| number < NUMBERS);
                 self.in_part(ERRORS, number.unwrap_or(0), 1);
             }
-            (None, Request::Dedupe(Target { status: Some(1..), .. })) => {
+            (None, Request::Dedupe(DedupeTarget { status: Some(1..), .. })) => {
                 self.add(Counter::Differing, 1);
             }
             (None, Request::Copy | Request::Send) if record.bytes == 0 => {
@@ -276,9 +277,9 @@ impl Stats {
         }
         match record.sharing {
             None => {}
-            Some(Sharing::All) => self.add(Counter::Shared, 1),
-            Some(Sharing::Part) => self.add(Counter::PartlyShared, 1),
-            Some(Sharing::Nothing) => self.add(Counter::NotShared, 1),
+            Some(Sharing::Shared) => self.add(Counter::Shared, 1),
+            Some(Sharing::PartlyShared) => self.add(Counter::PartlyShared, 1),
+            Some(Sharing::NotShared) => self.add(Counter::NotShared, 1),
         }
         if is_first {
             self.keep_if_slow(record);

@@ -74,9 +74,9 @@ pub(super) fn shares(place: &Directory) -> Result<Finding, Errno> {
         Err(errno) => return Ok(Finding::unknown("nothing was copied").with_errno(errno)),
     };
     Ok(match sys::shares_blocks(target.fd(), 0, copied) {
-        Ok(Sharing::All) => Finding::yes(),
-        Ok(Sharing::Part) => Finding::no().with_note("only some of them"),
-        Ok(Sharing::Nothing) => Finding::no(),
+        Ok(Sharing::Shared) => Finding::yes(),
+        Ok(Sharing::PartlyShared) => Finding::no().with_note("only some of them"),
+        Ok(Sharing::NotShared) => Finding::no(),
         // Who cannot share when asked to does not do it on his own.
         Err(_) if sys::clone_range(&range(&source, &place.file()?, UNIT)).is_err() => Finding::no(),
         Err(errno) => Finding::unknown("the filesystem does not tell (FIEMAP)").with_errno(errno),
