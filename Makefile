@@ -84,8 +84,9 @@ install: usable-prefix all ## install below $(DESTDIR)$(PREFIX)
 	$(INSTALL) -m 644 include/linux/copy.h $(DESTDIR)$(INCDIR)/linux/copy.h
 	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCDIR@|$(INCDIR)|; s|@VERSION@|$(VERSION)|' \
 	  cfr.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/cfr.pc
-	$(INSTALL) -m 644 man/cfr.1 $(DESTDIR)$(MANDIR)/man1/cfr.1
-	$(INSTALL) -m 644 man/libcfr.7 $(DESTDIR)$(MANDIR)/man7/libcfr.7
+	$(INSTALL) -m 644 man/*.1 $(DESTDIR)$(MANDIR)/man1
+	$(INSTALL) -m 644 man/*.7 $(DESTDIR)$(MANDIR)/man7
+	ln -sf cfr-trace.1 $(DESTDIR)$(MANDIR)/man1/cfr-run.1
 	@# The dynamic linker finds libraries of standard directories in its cache.
 	@[ -n "$(DESTDIR)" ] || ldconfig 2> /dev/null || true
 
@@ -93,7 +94,8 @@ uninstall: ## take away what install put there
 	rm -f $(DESTDIR)$(BINDIR)/cfr $(DESTDIR)$(LIBDIR)/pkgconfig/cfr.pc \
 	  $(DESTDIR)$(LIBDIR)/libcfr.so $(DESTDIR)$(LIBDIR)/libcfr.so.0 $(DESTDIR)$(LIBDIR)/libcfr.so.$(VERSION) \
 	  $(DESTDIR)$(INCDIR)/cfr.h $(DESTDIR)$(INCDIR)/linux/copy.h \
-	  $(DESTDIR)$(MANDIR)/man1/cfr.1 $(DESTDIR)$(MANDIR)/man7/libcfr.7
+	  $(patsubst man/%,$(DESTDIR)$(MANDIR)/man1/%,$(wildcard man/*.1)) $(DESTDIR)$(MANDIR)/man1/cfr-run.1 \
+	  $(patsubst man/%,$(DESTDIR)$(MANDIR)/man7/%,$(wildcard man/*.7))
 	-@rmdir $(DESTDIR)$(INCDIR)/linux $(DESTDIR)$(INCDIR) 2> /dev/null || true
 
 clean: ## remove what was built

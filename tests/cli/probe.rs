@@ -399,7 +399,7 @@ fn a_path_of_any_bytes_makes_valid_json_and_a_harmless_text() {
 
 #[test]
 fn the_manual_page_names_every_key() {
-    let page = fs::read_to_string(project().join("man/cfr.1")).unwrap();
+    let page = fs::read_to_string(project().join("man/cfr-probe.1")).unwrap();
     let scratch = Scratch::new();
     let report = report(&json([scratch.path(), Path::new("/no/such")]).output());
     let mut keys = BTreeSet::from(["from".to_owned(), "to".to_owned()]);

@@ -79,49 +79,6 @@ fn the_swept_programs_have_their_page() {
     assert!(there == page, "UPDATE=1 cargo test docs: {differs:#?}");
 }
 
-#[test]
-fn the_manual_page_names_every_profile() {
-    let text = fs::read_to_string(project().join("man/cfr.1")).unwrap();
-    for name in crate::cli::profiles::names() {
-        assert!(text.contains(&format!(".It Cm {name}\n")), "{name}");
-    }
-}
-
-#[test]
-fn the_manual_pages_name_every_dialect() {
-    let text = fs::read_to_string(project().join("man/libcfr.7")).unwrap();
-    for dialect in cfr_engine::dialect::ALL {
-        assert!(text.contains(&format!(".It Cm {}", dialect.name)), "{}", dialect.name);
-    }
-}
-
-#[test]
-fn the_manual_pages_name_every_setting() {
-    for page in ["man/cfr.1", "man/libcfr.7"] {
-        let text = fs::read_to_string(project().join(page)).unwrap();
-        for setting in &TABLE {
-            assert!(text.contains(setting.variable), "{page}: {}", setting.variable);
-            if let (Some(option), "man/cfr.1") = (setting.option, page) {
-                assert!(text.contains(&format!("Fl -{option}")), "{page}: --{option}");
-            }
-        }
-    }
-}
-
-#[test]
-fn the_manual_pages_are_well_formed() {
-    let Some(mandoc) = find_program("mandoc") else {
-        return skip("docs::pages::the_manual_pages_are_well_formed", "mandoc is not installed");
-    };
-    for page in ["man/cfr.1", "man/libcfr.7"] {
-        let output = Run::bare(&mandoc)
-            .args(["-T", "lint", "-W", "warning", page])
-            .within(project())
-            .output();
-        assert_eq!((output.status, output.stdout.as_str()), (Some(0), ""), "{page}");
-    }
-}
-
 /// Every `sh` block of the page, in a directory with two files, with `cfr` on the PATH and the
 /// library as `$LIBCFR`. Lines that begin with `$ ` are what the reader types.
 #[test]

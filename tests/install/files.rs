@@ -52,7 +52,12 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 }
 
 fn expected_below(prefix: &str, libdir: &str) -> Vec<PathBuf> {
-    let mut expected: Vec<_> = [
+    let pages = fs::read_dir(project().join("man")).expect("a directory").map(|page| {
+        let name = page.expect("an entry").file_name().into_string().expect("UTF-8");
+        let section = name.rsplit('.').next().expect("a section");
+        format!("{prefix}/share/man/man{section}/{name}")
+    });
+    let files = [
         format!("{prefix}/bin/cfr"),
         format!("{prefix}/include/cfr/cfr.h"),
         format!("{prefix}/include/cfr/linux/copy.h"),
@@ -60,11 +65,11 @@ fn expected_below(prefix: &str, libdir: &str) -> Vec<PathBuf> {
         format!("{libdir}/libcfr.so.0"),
         format!("{libdir}/libcfr.so.{VERSION}"),
         format!("{libdir}/pkgconfig/cfr.pc"),
-        format!("{prefix}/share/man/man1/cfr.1"),
-        format!("{prefix}/share/man/man7/libcfr.7"),
-    ]
-    .map(|path| PathBuf::from(path.trim_start_matches('/')))
-    .into();
+        format!("{prefix}/share/man/man1/cfr-run.1"),
+    ];
+    let files = pages.chain(files);
+    let mut expected: Vec<_> =
+        files.map(|path| PathBuf::from(path.trim_start_matches('/'))).collect();
     expected.sort();
     expected
 }
@@ -105,6 +110,8 @@ fn every_file_is_where_packagers_look() {
         ("usr/include/cfr/cfr.h", 0o644),
         ("usr/lib/x/pkgconfig/cfr.pc", 0o644),
         ("usr/share/man/man1/cfr.1", 0o644),
+        ("usr/share/man/man1/cfr-run.1", 0o644),
+        ("usr/share/man/man7/libcfr.7", 0o644),
     ] {
         let metadata = fs::metadata(scratch.file(file)).unwrap();
         assert_eq!(metadata.permissions().mode() & 0o777, mode, "{file}");
