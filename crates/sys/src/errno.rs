@@ -145,7 +145,7 @@ const TABLE: &[(u8, &str, &str)] = &[
     (4, "EINTR", "Interrupted system call"),
     (5, "EIO", "Input/output error"),
     (6, "ENXIO", "No such device or address"),
-    (7, "E2BIG", "IoctlArg list too long"),
+    (7, "E2BIG", "Argument list too long"),
     (8, "ENOEXEC", "Exec format error"),
     (9, "EBADF", "Bad file descriptor"),
     (10, "ECHILD", "No child processes"),
