@@ -119,6 +119,7 @@ fn once(name: &str, compiler: impl FnOnce(&Path) -> Command) -> PathBuf {
     static DONE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let mut done = DONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let directory = target().join("c-tests");
+    let name = &name.replace('/', "-");
     let program = directory.join(name);
     if done.contains(name) {
         return program;
