@@ -1,4 +1,7 @@
 # libcfr: build, try, test, install. `make help` lists the targets.
+#
+# Packagers: `make PREFIX=/usr LIBDIR=/usr/lib/...`, then `make install` with the same two and DESTDIR:
+# LIBDIR is compiled into the launcher.
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -8,65 +11,97 @@ INCDIR  ?= $(PREFIX)/include/cfr
 MANDIR  ?= $(PREFIX)/share/man
 CARGO   ?= cargo
 INSTALL ?= install
-# How long `make fuzz` runs, and where: on a tmpfs of its own where nothing is said.
+# How long `make fuzz` runs, in seconds, and in which directory; empty is a tmpfs of its own.
 FUZZ_SECONDS ?= 60
 FUZZ_DIR     ?=
-# Which hazards `make hazards` tries: those whose name or program holds one of these words.
+# What `make hazards` runs: the hazards with one of these words in their names; empty is all.
 HAZARDS      ?=
+# What `make quick` runs of the black-box tests: those with one of these words in their names.
+QUICK        ?= cli::launcher preload::log preload::settings preload::inject emulation::backend install::header repository::architecture
+# Whether `make check` and `make deps` may install packages, as root on Debian: yes or no.
+DEPS         ?= yes
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET)/release
 SKIPS   := $(TARGET)/skips
-# What the launcher falls back to where it finds no library near itself.
+# Where the launcher looks for a library if none is next to it.
 export LIBCFR_LIBDIR := $(LIBDIR)
 
-.PHONY: usable-prefix all run check test lint conformance hazards bench soak fuzz header install uninstall clean help tools
+.PHONY: all run check deps quick test lint fmt clippy doc shellcheck deny conformance hazards bench \
+  soak fuzz header usable-prefix install uninstall clean help
 
-all: ## build libcfr.so and cfr
+##@ Use
+all: ## build libcfr.so and cfr into target/release
 	$(CARGO) build --release --locked --workspace
 
 run: all ## trace a real cp on real files: text, then the same as JSON
 	@CFR="$(CURDIR)/$(RELEASE)/cfr" sh tests/scripts/demo.sh
 
-check: tools lint test ## everything that must pass: tools, lints, every test
+##@ Check
+check: deps lint test ## everything that must pass; CI runs this
 
-test: all
+deps: ## install what the tests use (says what and why first; DEPS=no: only says it)
+	@sh tests/scripts/deps.sh $(if $(filter no,$(DEPS)),--list)
+
+quick: ## the inner loop, below a minute: rustfmt, clippy, unit tests, fast black-box tests
+	@sh tests/scripts/quick.sh $(QUICK)
+
+test: all ## every test, and a list of those that were skipped
 	@rm -f $(SKIPS)
 	CFR_TEST_SKIPS="$(abspath $(SKIPS))" $(CARGO) test --locked --workspace
 	@sh tests/scripts/skips.sh $(SKIPS)
 
-lint: # rustfmt and clippy are parts of Rust that may be left out
-	@if $(CARGO) fmt --version > /dev/null 2>&1; then $(CARGO) fmt --all --check && $(CARGO) fmt --check --manifest-path benches/fmt-layer/Cargo.toml; \
+lint: fmt clippy doc shellcheck ## rustfmt, clippy, rustdoc, shellcheck: no warning
+
+# rustfmt and clippy are parts of Rust that may be left out; shellcheck is a program of its own.
+fmt:
+	@if $(CARGO) fmt --version > /dev/null 2>&1; then \
+	  $(CARGO) fmt --all --check && $(CARGO) fmt --check --manifest-path benches/fmt-layer/Cargo.toml; \
 	else echo 'skipped: cargo fmt is not installed'; fi
+
+clippy:
 	@if $(CARGO) clippy --version > /dev/null 2>&1; then \
 	  $(CARGO) clippy --locked --workspace --all-targets -- -D warnings; \
 	else echo 'skipped: cargo clippy is not installed'; fi
 
-tools: # what the tests need: installed where that may be, said where not
-	@sh tests/scripts/deps.sh
+doc: ## build the documentation of the code, private items too, into target/doc
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items
 
+shellcheck:
+	@if command -v shellcheck > /dev/null; then shellcheck .ci/run tests/scripts/*.sh; \
+	else echo 'skipped: shellcheck is not installed'; fi
+
+deny: ## check licences, sources and advisories of the dependencies (cargo-deny)
+	$(CARGO) deny --locked --all-features check
+
+##@ Measure, and test for longer
 conformance: all ## print the conformance matrix: dialect by clause and by rule
 	$(CARGO) test --release --locked --test conformance -- --matrix
 
 hazards: all ## print the hazard matrix: hazard by mode; HAZARDS="word..." for some
 	$(CARGO) test --release --locked --test hazards -- --matrix $(HAZARDS)
 
-bench: all ## print the figures and their goals
+bench: all ## print costs and times, and their goals
 	$(CARGO) bench --locked --bench figures
 
-soak: all ## a million random operations on real filesystems, against a model
+soak: all ## run a million random operations on real filesystems, against a model
 	$(CARGO) test --release --locked --test suite -- --ignored --exact emulation::layouts::soak_of_a_million --nocapture
 
-fuzz: all ## fuzz the space of requests (libFuzzer, clang)
+fuzz: all ## fuzz requests against the kernel (libFuzzer, clang); FUZZ_SECONDS=60 FUZZ_DIR=...
 	@CARGO_TARGET="$(abspath $(TARGET))" FUZZ_SECONDS="$(FUZZ_SECONDS)" FUZZ_DIR="$(FUZZ_DIR)" sh tests/scripts/fuzz.sh
 
-header: ## make include/ anew from the Rust sources
+##@ Maintain
+header: ## generate include/ from the Rust sources
 	$(CARGO) build --release --locked -p libcfr
 	@set -e; out=$$(dirname "$$(ls -t $(RELEASE)/build/libcfr-*/out/cfr.h | head -n 1)"); \
 	cp "$$out/cfr.h" include/cfr.h; cp "$$out/linux-copy.h" include/linux/copy.h
 
-# Recipes and pkg-config know no way to quote a space.
+clean: ## remove what was built
+	$(CARGO) clean
+
+##@ Install
+# Recipes and pkg-config cannot quote a space.
 usable-prefix:
 	@case '$(PREFIX) $(LIBDIR)' in \
 	  '/'*' /'*' '*|[!/]*|*' '[!/]*) echo 'PREFIX and LIBDIR must be absolute paths without spaces' >&2; exit 2;; \
@@ -90,7 +125,7 @@ install: usable-prefix all ## install below $(DESTDIR)$(PREFIX)
 	@# The dynamic linker finds libraries of standard directories in its cache.
 	@[ -n "$(DESTDIR)" ] || ldconfig 2> /dev/null || true
 
-uninstall: ## take away what install put there
+uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(BINDIR)/cfr $(DESTDIR)$(LIBDIR)/pkgconfig/cfr.pc \
 	  $(DESTDIR)$(LIBDIR)/libcfr.so $(DESTDIR)$(LIBDIR)/libcfr.so.0 $(DESTDIR)$(LIBDIR)/libcfr.so.$(VERSION) \
 	  $(DESTDIR)$(INCDIR)/cfr.h $(DESTDIR)$(INCDIR)/linux/copy.h \
@@ -98,8 +133,9 @@ uninstall: ## take away what install put there
 	  $(patsubst man/%,$(DESTDIR)$(MANDIR)/man7/%,$(wildcard man/*.7))
 	-@rmdir $(DESTDIR)$(INCDIR)/linux $(DESTDIR)$(INCDIR) 2> /dev/null || true
 
-clean: ## remove what was built
-	$(CARGO) clean
-
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+	@echo 'Usage: make [TARGET] [VARIABLE=VALUE]...'
+	@sed -n -e 's/^##@ \(.*\)/\n\1/p' -e 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+	@echo
+	@echo 'New here: make run, then make deps and make quick. Before a commit: make check.'
+	@echo 'PREFIX=$(PREFIX) BINDIR LIBDIR INCDIR MANDIR DESTDIR say where make install puts things.'

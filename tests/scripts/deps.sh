@@ -1,45 +1,69 @@
 #!/bin/sh
-# Installs what the tests use, where it may: as root on Debian. Elsewhere says what is missing; the
-# tests that need it are skipped, aloud.
+# Installs the programs and libraries that the tests use. Says what is missing and why before it
+# does so. Installs only as root and with apt-get (Debian, Ubuntu); with --list it installs nothing.
+# The tests that need what is still missing are skipped and listed.
 set -eu
-# command and its Debian package
-tools='strace strace
-valgrind valgrind
-mkfs.ext4 e2fsprogs
-mkfs.xfs xfsprogs
-mkfs.btrfs btrfs-progs
-python3 python3
-node nodejs
-php php-cli
-qemu-img qemu-utils
-pkg-config pkg-config
-c++ g++
-mandoc mandoc
-setpriv util-linux
-script bsdutils
-jq jq
-duperemove duperemove
-jdupes jdupes'
-missing=
-packages=
+
+usage='usage: deps.sh [--list]'
+case $#${1-} in
+  0) install=yes ;;
+  1--list) install=no ;;
+  *) echo "$usage" >&2; exit 2 ;;
+esac
+
+# What to look for (a command, or the file name of a library), its Debian package, and its use.
+deps='cc gcc compiles the test programs
+c++ g++ compiles the headers as C++
+make make runs builds under the library
+strace strace compares results with, and counts system calls
+valgrind valgrind counts instructions
+mkfs.ext4 e2fsprogs makes an ext4 to copy on
+mkfs.xfs xfsprogs makes an xfs to copy on
+mkfs.btrfs btrfs-progs makes a btrfs to copy on
+python3 python3 a program that copies (os, shutil)
+node nodejs a program that copies (libuv)
+php php-cli a program that copies
+qemu-img qemu-utils a program that copies
+duperemove duperemove a program that dedupes
+jdupes jdupes a program that dedupes
+jq jq reads the JSON log in the recipes
+pkg-config pkg-config finds an installed libcfr
+mandoc mandoc checks the manual pages
+setpriv util-linux starts programs as another user
+script bsdutils starts programs on a terminal
+libeatmydata.so libeatmydata1 a library to be preloaded with
+libjemalloc.so.2 libjemalloc2 a library to be preloaded with'
+
 PATH=$PATH:/usr/sbin:/sbin
-while read -r command package; do
-    command -v "$command" > /dev/null || { missing="$missing $command"; packages="$packages $package"; }
+libraries=/usr/lib/$(uname -m)-linux-gnu
+packages=
+missing=
+while read -r name package use; do
+  case $name in
+    *.so*) [ ! -e "$libraries/$name" ] || continue ;;
+    *) ! command -v "$name" > /dev/null || continue ;;
+  esac
+  packages="$packages $package"
+  missing="$missing$(printf '  %-17s %-14s %s' "$name" "$package" "$use")
+"
 done <<LIST
-$tools
+$deps
 LIST
-eatmydata=/usr/lib/$(uname -m)-linux-gnu/libeatmydata.so
-[ -e "$eatmydata" ] || { missing="$missing libeatmydata"; packages="$packages libeatmydata1"; }
-jemalloc=/usr/lib/$(uname -m)-linux-gnu/libjemalloc.so.2
-[ -e "$jemalloc" ] || { missing="$missing libjemalloc"; packages="$packages libjemalloc2"; }
-[ -n "$missing" ] || exit 0
-if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
-    echo "installing for the tests:$packages"
-    export DEBIAN_FRONTEND=noninteractive
-    # An old package list is as good as a new one, where the packages are still there.
-    install() { apt-get install -y -q --no-install-recommends $packages > /dev/null 2>&1; }
-    install || { apt-get update -q > /dev/null 2>&1 && install; } ||
-        echo "could not install$packages: some tests will be skipped"
-else
-    echo "not installed, so that some tests will be skipped:$missing (Debian:$packages)"
+
+[ -n "$missing" ] || { echo 'deps: the tests have all that they use'; exit 0; }
+echo 'deps: the tests use what is not installed here (name, Debian package, use):'
+printf '%s' "$missing"
+if [ "$install" = no ] || ! command -v apt-get > /dev/null || [ "$(id -u)" != 0 ]; then
+  echo 'deps: the tests that need it are skipped. To install it on Debian or Ubuntu, as root:'
+  echo "  apt-get install --no-install-recommends$packages"
+  exit 0
 fi
+echo "deps: installing: apt-get install --no-install-recommends$packages"
+export DEBIAN_FRONTEND=noninteractive
+apt_install() {
+  # shellcheck disable=SC2086 # each word is a package
+  apt-get install -y -q --no-install-recommends $packages > /dev/null
+}
+# The package lists may be missing or out of date.
+apt_install 2> /dev/null || { apt-get update -q > /dev/null && apt_install; } ||
+  echo 'deps: not all could be installed: the tests that need the rest are skipped'

@@ -29,6 +29,7 @@ else
   fi
   mounted=yes
 fi
+# shellcheck disable=SC2317 # called by trap
 leave() {
   if [ -n "${mounted-}" ]; then umount --lazy "$place"; fi
   rmdir "$place"
