@@ -113,7 +113,7 @@ impl Counter {
     ];
 }
 
-/// What is to be accounted, besides programs and calls: bits of [`Counter::Wanted`].
+/// What is counted besides programs and calls: the bits of [`Counter::Collect`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Collect(u64);
 
