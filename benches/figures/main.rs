@@ -1,4 +1,5 @@
-//! `cargo bench --bench figures [-- --json]`: what the library costs, each figure with its goal.
+//! `cargo bench --bench figures [-- --json | --comparison]`: what the library costs, each figure with
+//! its goal.
 #![allow(unreachable_pub, unsafe_code, reason = "nobody links a bench")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "prints a table")]
 #![allow(
@@ -20,6 +21,8 @@ mod timed;
 mod scale;
 
 mod copies;
+
+mod comparison;
 
 use exact::{Calls, Driver, Goal, Shipped, Way};
 use peer::Format;
@@ -71,20 +74,24 @@ const LINES: [Line; 3] = [
 
 fn main() -> ExitCode {
     let mut as_json = false;
+    let mut only_comparison = false;
     for word in std::env::args().skip(1) {
         match &*word {
             "--json" => as_json = true,
+            "--comparison" => only_comparison = true,
             // From cargo.
             "--bench" => {}
             _ => {
-                eprintln!("figures: unknown word {word:?}; the only flag is --json");
+                eprintln!("figures: invalid argument {word:?}: expected --json or --comparison");
                 return ExitCode::from(2);
             }
         }
     }
     let mut figures = Figures(Vec::new());
     match (Driver::new(), Shipped::new()) {
+        (Ok(driver), _) if only_comparison => compare(&mut figures, &driver),
         (Ok(driver), Ok(shipped)) => {
+            compare(&mut figures, &driver);
             unlogged(&mut figures, &driver);
             passed_on(&mut figures, &driver);
             emulated(&mut figures, &driver);
@@ -106,6 +113,16 @@ fn main() -> ExitCode {
         figures.print();
     }
     ExitCode::SUCCESS
+}
+
+/// The library beside other tools.
+fn compare(figures: &mut Figures, driver: &Driver) {
+    for (name, ratio, detail) in comparison::measure(driver) {
+        match ratio {
+            Ok(ratio) => figures.time(&name, ratio, &detail, None),
+            Err(reason) => figures.missing(&name, &reason),
+        }
+    }
 }
 
 /// Calls that only pass through.

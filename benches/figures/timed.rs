@@ -148,15 +148,26 @@ pub fn added(driver: &Driver, ways: &[Under]) -> BTreeMap<Under, Added> {
 pub fn call(driver: &Driver, way: Under, count: u32, threads: Option<u32>) -> [f64; 2] {
     let mut run = way.start(driver).args(way.words(driver, count));
     run = run.args(threads.map(|threads| threads.to_string()));
-    // Waits for it asleep: the other core is strace's.
-    let output = run.command().output().expect("runs");
-    assert!(output.status.success(), "{output:?}");
-    let output = String::from_utf8_lossy(&output.stdout);
-    let mut times = output
+    time_of(run, count).expect("the driver runs")
+}
+
+/// CPU time and wall-clock time of each of the `count` calls that the driver makes in this run, in
+/// microseconds. An error is the first line that was written to standard error.
+pub fn time_of(mut run: Run, count: u32) -> Result<[f64; 2], String> {
+    // `output` sleeps until the end: the other CPU belongs to the tracer.
+    let output = run.command().output().map_err(|error| error.to_string())?;
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let mut times = stdout
         .split_whitespace()
         .filter_map(|nanoseconds| nanoseconds.parse::<f64>().ok())
         .map(|nanoseconds| nanoseconds / f64::from(count) / 1000.0);
-    [times.next(), times.next()].map(|time| time.expect("two times"))
+    match (output.status.success(), times.next(), times.next()) {
+        (true, Some(cpu), Some(wall)) => Ok([cpu, wall]),
+        _ => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(said.lines().next().unwrap_or("failed without a message").to_owned())
+        }
+    }
 }
 
 /// What is loaded into a program.
