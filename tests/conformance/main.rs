@@ -95,7 +95,7 @@ fn main() -> ExitCode {
         trouble.extend(matrix.gaps());
         // Where a filesystem is missing, the totals are others.
         if places.len() == PLACES.len() {
-            trouble.extend(matrix.compare_readme());
+            trouble.extend(matrix.compare_page());
         }
     }
     for trouble in &trouble {

@@ -160,7 +160,7 @@ impl Matrix {
         text
     }
 
-    /// A line a dialect, as the README shows it.
+    /// A line a dialect, as docs/results/conformance.md shows it.
     pub fn totals(&self) -> String {
         let mut text = String::from(
             "| dialect | clauses | rules | cases passed | failed | not applicable |\n\
@@ -178,20 +178,23 @@ impl Matrix {
         text
     }
 
-    /// What differs from the README; `UPDATE=1` writes it there.
-    pub fn compare_readme(&self) -> Option<String> {
-        const BEGIN: &str = "<!-- conformance: generated, UPDATE=1 make conformance -->\n";
-        const END: &str = "<!-- end of conformance -->";
-        let path = project().join("README.md");
-        let readme = fs::read_to_string(&path).expect("the README");
-        let (before, rest) = readme.split_once(BEGIN).expect("the README marks the table's begin");
-        let (shown, after) = rest.split_once(END).expect("the README marks the table's end");
+    /// How docs/results/conformance.md differs; `UPDATE=1` writes the totals there.
+    pub fn compare_page(&self) -> Option<String> {
+        let marks = [
+            "<!-- conformance: generated, UPDATE=1 make conformance -->\n",
+            "<!-- end of conformance -->",
+        ];
+        let path = project().join("docs/results/conformance.md");
+        let page = fs::read_to_string(&path).expect("the page");
+        let (before, rest) = page.split_once(marks[0]).expect("the page marks the table's begin");
+        let (shown, after) = rest.split_once(marks[1]).expect("the page marks the table's end");
         let totals = self.totals();
         if std::env::var_os("UPDATE").is_some() {
-            fs::write(&path, format!("{before}{BEGIN}{totals}{END}{after}")).expect("the README");
+            let page = [before, marks[0], &totals, marks[1], after].concat();
+            fs::write(&path, page).expect("the page");
             return None;
         }
-        (shown != totals).then(|| format!("the README shows other totals:\n{shown}"))
+        (shown != totals).then(|| format!("docs/results/conformance.md has other totals:\n{shown}"))
     }
 }
 

@@ -1,11 +1,11 @@
-//! The documents say what is true: settings as in the one table, recipes that run.
+//! Pages of docs/ and man/ agree with the code: settings, dialects, profiles; recipes run.
 
 use cfr_shared::settings::TABLE;
 use cfr_testkit::{Run, Scratch, find_program, launcher, library, project, skip};
 use std::fmt::Write;
 use std::fs;
 
-/// The table of settings as the README shows it.
+/// The table of settings as docs/reference/settings.md shows it.
 fn settings_table() -> String {
     let mut table =
         String::from("| variable | option | values | default | |\n|---|---|---|---|---|\n");
@@ -29,18 +29,18 @@ fn settings_table() -> String {
 }
 
 #[test]
-fn the_readme_has_the_table_of_settings() {
-    const BEGIN: &str = "<!-- settings: generated, UPDATE=1 cargo test docs -->\n";
-    const END: &str = "<!-- end of settings -->";
-    let path = project().join("README.md");
-    let readme = fs::read_to_string(&path).unwrap();
-    let (before, rest) = readme.split_once(BEGIN).expect("the README marks the table's begin");
-    let (shown, after) = rest.split_once(END).expect("the README marks the table's end");
+fn the_settings_have_their_table() {
+    let marks =
+        ["<!-- settings: generated, UPDATE=1 cargo test docs -->\n", "<!-- end of settings -->"];
+    let path = project().join("docs/reference/settings.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once(marks[0]).expect("the page marks the table's begin");
+    let (shown, after) = rest.split_once(marks[1]).expect("the page marks the table's end");
     let table = settings_table();
     if std::env::var_os("UPDATE").is_some() {
-        fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
+        fs::write(&path, [before, marks[0], &table, marks[1], after].concat()).unwrap();
     } else {
-        assert_eq!(shown, table);
+        assert_eq!(shown, table, "UPDATE=1 cargo test docs");
     }
 }
 
