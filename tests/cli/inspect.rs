@@ -719,7 +719,7 @@ fn a_file_that_claims_terabytes_is_survived() {
 #[test]
 fn help_teaches() {
     let help = inspect(["--help"]).ok().stdout;
-    for word in ["Examples:", "cfr inspect cp", "--format", "exit status", "interpreter"] {
+    for word in ["Examples:", "cfr inspect cp", "--format", "Exit status", "interpreter"] {
         assert!(help.contains(word), "no {word:?} in {help}");
     }
     assert!(Run::bare(launcher()).args(["--help"]).ok().stdout.contains("inspect"));

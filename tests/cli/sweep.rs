@@ -571,7 +571,7 @@ fn without_a_baseline_there_is_no_sweep() {
         (&["--faults", "EIO,short=x"], &["cp"], 125, "--faults: 'short=x' is no fault"),
         (&["--must-pass", ""], &["cp"], 125, "--must-pass: '' is no fault"),
         (&["--signal", "SIGNOPE"], &["cp"], 125, "--signal: 'SIGNOPE' is no signal"),
-        (&["--timeout", "0"], &["cp"], 125, "a time is a number of seconds"),
+        (&["--timeout", "0"], &["cp"], 125, "expected seconds, or a number with a unit"),
         (&["--timeout", "-1"], &["cp"], 125, "--timeout"),
         (&["--junit", "no/x"], &["cp"], 125, "cannot write no/x: No such file or directory"),
         (&["--dialect", "dos"], &["cp"], 125, "--dialect: 'dos' is not usable"),

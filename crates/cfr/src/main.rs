@@ -1,8 +1,9 @@
-//! `cfr`: runs programs with libcfr.so preloaded, tells what copies can do here, and
-//! reads their logs.
+//! The command `cfr`: runs programs with libcfr.so preloaded, tests what copies can do on this
+//! system, and reads logs.
 //!
-//! It never names the library's crate: linking it would put the hooks into the launcher itself.
+//! It does not link the library's crate, because that would put the hooks into the launcher itself.
 //! A file uses only what stands above it in this list.
+#![deny(unsafe_code)]
 
 mod term;
 
@@ -10,28 +11,33 @@ mod program;
 
 mod run;
 
+mod log;
+
 mod cli;
 
 mod expect;
 
+mod launch;
+
 mod commands;
 
 use cli::Request;
-use commands::{dialects, inspect, probe, profiles, report, sweep, trace};
+use commands::{dialects, inspect, probe, profiles, report, run as run_command, sweep, trace};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let code = match cli::parse(std::env::args_os()) {
-        Ok(Request::Run(request)) => trace::run(request),
-        Ok(Request::Probe(request)) => probe::run(request),
-        Ok(Request::Inspect(request)) => inspect::run(&request),
-        Ok(Request::Dialects(request)) => dialects::run(&request),
-        Ok(Request::Profiles(request)) => profiles::run(&request),
-        Ok(Request::Report(request)) => report::run(&request),
-        Ok(Request::Sweep(request)) => sweep::run(&request),
+    let result = match cli::parse(std::env::args_os()) {
+        Ok(Request::Trace(args)) => trace::run(args),
+        Ok(Request::Run(args)) => run_command::run(args),
+        Ok(Request::Sweep(args)) => sweep::run(&args),
+        Ok(Request::Report(args)) => report::run(&args),
+        Ok(Request::Probe(args)) => probe::run(args),
+        Ok(Request::Inspect(args)) => inspect::run(&args),
+        Ok(Request::Dialects(args)) => dialects::run(&args),
+        Ok(Request::Profiles(args)) => profiles::run(&args),
         Err(failure) => Err(failure),
     };
-    match code {
+    match result {
         Ok(status) => ExitCode::from(status),
         Err(failure) => {
             failure.say();

@@ -1,17 +1,37 @@
-//! The command line, made from the table of settings: one file a command, or a few that only ask.
+//! The command line: one file a command, and the options that are made from the table of settings.
+//!
+//! A file uses only what stands above it in this list.
 
-mod words;
+mod args;
 
-mod ask;
-mod report;
+mod launch;
+
+mod trace;
+
 mod run;
+
 mod sweep;
 
-pub(crate) use ask::{Dialects, Inspect, Listing, Probe, Profiles};
-pub(crate) use report::{Order, Report};
-pub(crate) use run::Run;
-pub(crate) use sweep::Sweep;
-pub(crate) use words::Format;
+mod report;
+
+mod probe;
+
+mod inspect;
+
+mod dialects;
+
+mod profiles;
+
+pub(crate) use args::ReportFormat;
+pub(crate) use dialects::DialectsArgs;
+pub(crate) use inspect::InspectArgs;
+pub(crate) use launch::LaunchArgs;
+pub(crate) use probe::ProbeArgs;
+pub(crate) use profiles::{ProfilesArgs, ProfilesFormat};
+pub(crate) use report::{Order, ReportArgs};
+pub(crate) use run::LEVEL as RUN_LEVEL;
+pub(crate) use sweep::SweepArgs;
+pub(crate) use trace::LEVEL as TRACE_LEVEL;
 
 use crate::term::failure::Failure;
 use cfr_shared::settings::TABLE;
@@ -21,26 +41,20 @@ use std::ffi::OsString;
 use std::fmt::Write;
 use std::process;
 
-/// What the user asks for: one arm a subcommand, or two where they differ in a word.
+/// A command with its arguments.
 #[derive(Debug)]
 pub(crate) enum Request {
-    /// `cfr trace` and `cfr run`.
-    Run(Run),
-    /// `cfr probe`.
-    Probe(Probe),
-    /// `cfr inspect`.
-    Inspect(Inspect),
-    /// `cfr dialects`.
-    Dialects(Dialects),
-    /// `cfr profiles`.
-    Profiles(Profiles),
-    /// `cfr report`.
-    Report(Report),
-    /// `cfr sweep`.
-    Sweep(Box<Sweep>),
+    Trace(LaunchArgs),
+    Run(LaunchArgs),
+    Sweep(Box<SweepArgs>),
+    Report(ReportArgs),
+    Probe(ProbeArgs),
+    Inspect(InspectArgs),
+    Dialects(DialectsArgs),
+    Profiles(ProfilesArgs),
 }
 
-/// Reads the command line. Help and version are printed here, and end the launcher.
+/// Reads the command line. Prints help and the version itself, and exits then.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failure> {
     let matches = command().try_get_matches_from(words).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -56,39 +70,40 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request
         }
     })?;
     let (name, matches) =
-        matches.subcommand().ok_or_else(|| Failure::new("no command; see cfr --help"))?;
+        matches.subcommand().ok_or_else(|| Failure::new("no command given; see cfr --help"))?;
     Ok(match name {
-        "probe" => Request::Probe(ask::probe(matches)),
-        "inspect" => Request::Inspect(ask::inspect(matches)),
-        "dialects" => Request::Dialects(ask::dialects(matches)),
-        "profiles" => Request::Profiles(ask::profiles(matches)),
-        "report" => Request::Report(report::report(matches)),
-        "sweep" => Request::Sweep(Box::new(sweep::sweep(matches))),
-        _ => Request::Run(run::run(name, matches)),
+        "trace" => Request::Trace(launch::read(matches)),
+        "sweep" => Request::Sweep(Box::new(sweep::read(matches))),
+        "report" => Request::Report(report::read(matches)),
+        "probe" => Request::Probe(probe::read(matches)),
+        "inspect" => Request::Inspect(inspect::read(matches)),
+        "dialects" => Request::Dialects(dialects::read(matches)),
+        "profiles" => Request::Profiles(profiles::read(matches)),
+        _ => Request::Run(launch::read(matches)),
     })
 }
 
 fn command() -> Command {
     Command::new("cfr")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("See every copy that a program makes: copy_file_range, reflink, dedupe, sendfile")
+        .about(
+            "Trace, check and fault-inject the copies of a program: copy_file_range, reflink, \
+             dedupe, sendfile",
+        )
         .after_help(after_help())
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(run::command(
-            "trace",
-            "Log every copy of PROGRAM and of the processes it starts",
-        ))
-        .subcommand(run::command("run", "The same settings, quietly: as trace --log error"))
-        .subcommand(ask::probe_command())
-        .subcommand(ask::inspect_command())
-        .subcommand(ask::dialects_command())
-        .subcommand(ask::profiles_command())
-        .subcommand(report::command())
+        .subcommand(trace::command())
+        .subcommand(run::command())
         .subcommand(sweep::command())
+        .subcommand(report::command())
+        .subcommand(probe::command())
+        .subcommand(inspect::command())
+        .subcommand(dialects::command())
+        .subcommand(profiles::command())
 }
 
-/// The text in lines of at most 100 columns, of which the first `indent` are taken.
+/// Wraps the text at 100 columns, with a hanging indent of `indent` columns.
 fn hanging(text: &str, indent: usize) -> String {
     const COLUMNS: usize = 100;
     let (mut lines, mut column) = (String::new(), indent);
@@ -119,23 +134,23 @@ fn after_help() -> String {
 Settings, as options of trace and run and as environment variables:
 {settings}
 Examples:
-  cfr trace cp a b                         what does cp ask for, and what does it get?
+  cfr trace cp a b                          log every copy that cp makes, and its result
   cfr trace -o log.json --format json -- make
-  LD_PRELOAD=libcfr.so cp a b              the same without the launcher
-  cfr run --default-flags COPY_FR_REFLINK node build.js    share blocks, or fail
-  cfr run --expect method=reflink cp a b   status 123 where it was no reflink
-  cfr run -c make                          how many copies, how, how fast, which errors?
-  cfr trace --dialect freebsd make         what would FreeBSD say to these calls?
-  cfr dialects linux                       by which rules, and from where?
-  cfr run --profile nfs ./sync             does it cope with short copies, as on NFS?
-  cfr report log.json                      who copied what, how fast, and what failed?
-  cfr sweep --check 'cmp a b' -- cp a b    does cp cope with each error and each short copy?
-  cfr probe /home /mnt/usb                 what can the kernel and these filesystems do?
-  cfr inspect busybox                      would cfr trace see its copies, and through which hooks?
+  cfr report log.json                       totals, speed, errors, the slowest calls
+  cfr run -c make                           print a summary when make has ended
+  cfr run --expect method=reflink cp a b    status 123 if cp did not share the blocks
+  cfr run --profile nfs ./sync              does ./sync cope with the short copies of NFS?
+  cfr sweep --check 'cmp a b' -- cp a b     try each error and each short copy on cp
+  cfr trace --dialect freebsd make          apply the rules of FreeBSD
+  cfr dialects linux                        print the rules of Linux with their sources
+  cfr run --default-flags COPY_FR_REFLINK node build.js    reflink, or fail
+  cfr probe /home /mnt/usb                  what can the kernel and these filesystems do?
+  cfr inspect busybox                       can cfr trace see its copies?
+  LD_PRELOAD=libcfr.so cp a b               trace without the launcher
 
-The exit status is PROGRAM's; 128+N where signal N ended it; 123 where an expectation
-(cfr run --help) does not hold; 125 where cfr failed, 126 where PROGRAM cannot be executed, 127
-where it is not found; of probe 1 where a PATH could not be probed, of sweep 1 where a point is bad.
+Exit status: that of PROGRAM; 128+N if signal N ended it; 123 if an expectation does not hold (see
+cfr run --help); 125 if cfr failed; 126 if PROGRAM cannot be executed; 127 if it is not found.
+cfr probe: 1 if a PATH could not be probed. cfr sweep: 1 if a case is bad.
 See cfr(1) and libcfr(7)."
     )
 }

@@ -1,35 +1,32 @@
-//! `cfr report`.
+//! Arguments of `cfr report`.
 
-use super::words::{Format, format, report_format};
+use super::args::{ReportFormat, format, report_format};
 use clap::builder::PathBufValueParser;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use std::path::PathBuf;
 
-/// What is in these logs?
 #[derive(Debug)]
-pub(crate) struct Report {
-    /// How to say it.
-    pub(crate) format: Format,
-    /// How many calls and pairs of paths to name.
+pub(crate) struct ReportArgs {
+    pub(crate) format: ReportFormat,
+    /// The number of slowest calls, programs and pairs of paths to report.
     pub(crate) top: usize,
-    /// In which order the pairs stand.
+    /// The order of the programs and pairs.
     pub(crate) order: Order,
-    /// Where to write a trace for viewers; `-` is standard output, in place of the report.
+    /// The file for a Chrome trace; `-` is standard output, without the report.
     pub(crate) chrome: Option<PathBuf>,
-    /// The logs, one at least; `-` is standard input.
+    /// The logs, at least one; `-` is standard input.
     pub(crate) logs: Vec<PathBuf>,
 }
 
-/// What makes one row of a report go before another.
+/// The number by which the rows of a report are sorted, largest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
     /// Bytes copied or shared.
     Bytes,
-    /// How many calls.
     Calls,
-    /// Nanoseconds within calls.
+    /// Nanoseconds in calls.
     Time,
-    /// How many calls failed.
+    /// Calls that failed.
     Errors,
 }
 
@@ -41,7 +38,7 @@ impl Order {
         ("errors", Order::Errors),
     ];
 
-    /// Its name on the command line.
+    /// Returns its name on the command line.
     pub(crate) fn name(self) -> &'static str {
         Order::ALL.into_iter().find(|(_, order)| *order == self).map_or("", |(name, _)| name)
     }
@@ -52,10 +49,10 @@ const ORDER: &str = "by";
 const CHROME: &str = "chrome";
 const LOG: &str = "LOG";
 
-pub(super) fn report(matches: &ArgMatches) -> Report {
-    let order = matches.get_one::<String>(ORDER);
-    let order = Order::ALL.into_iter().find(|(name, _)| order.is_some_and(|order| order == name));
-    Report {
+pub(super) fn read(matches: &ArgMatches) -> ReportArgs {
+    let name = matches.get_one::<String>(ORDER);
+    let order = Order::ALL.into_iter().find(|(word, _)| name.is_some_and(|name| name == word));
+    ReportArgs {
         format: format(matches),
         top: matches.get_one::<u16>(TOP).map_or(0, |&top| usize::from(top)),
         order: order.map_or(Order::Bytes, |(_, order)| order),
@@ -66,16 +63,18 @@ pub(super) fn report(matches: &ArgMatches) -> Report {
 
 pub(super) fn command() -> Command {
     Command::new("report")
-        .about("Add up JSON logs: totals, methods, errors, latency, the slowest calls, paths")
+        .about("Summarize JSON logs: totals, methods, errors, latency, slowest calls, paths")
         .after_help(
             "\
+Memory use does not depend on the size of the log.
+
 Examples:
   cfr trace -o log.json --format json -- make && cfr report log.json
-  cfr report --by errors --top 20 log.json         which files cannot be copied?
+  cfr report --by errors --top 20 log.json         the files that cannot be copied
   cfr report --format json log.json | jq .latency_ns.p99
-  cfr report --chrome trace.json log.json          for ui.perfetto.dev, chrome://tracing
+  cfr report --chrome trace.json log.json          for ui.perfetto.dev or chrome://tracing
 
-A log of any size takes the same memory. The exit status is 125 where a LOG cannot be read.",
+Exit status: 0; 125 if a LOG cannot be read or is not a JSON log.",
         )
         .arg(report_format())
         .arg(
@@ -86,7 +85,7 @@ A log of any size takes the same memory. The exit status is 125 where a LOG cann
                 .default_value("10")
                 .hide_default_value(true)
                 .help(
-                    "How many calls, programs and pairs of paths to name [1 to 1000; default: 10]",
+                    "Report N slowest calls, programs and pairs of paths [1 to 1000; default: 10]",
                 ),
         )
         .arg(
@@ -97,7 +96,7 @@ A log of any size takes the same memory. The exit status is 125 where a LOG cann
                 .default_value("bytes")
                 .hide_default_value(true)
                 .hide_possible_values(true)
-                .help("Which programs and pairs go first [bytes, calls, time, errors; default: bytes]"),
+                .help("Sort programs and pairs of paths by this [bytes, calls, time, errors; default: bytes]"),
         )
         .arg(
             Arg::new(CHROME)
@@ -105,13 +104,13 @@ A log of any size takes the same memory. The exit status is 125 where a LOG cann
                 .value_name("FILE")
                 .value_parser(PathBufValueParser::new())
                 .help(
-                    "Write a trace for ui.perfetto.dev and chrome://tracing to this file too; \
+                    "Also write a trace for ui.perfetto.dev and chrome://tracing to FILE; \
                      - is standard output, without the report",
                 ),
         )
         .arg(
             Arg::new(LOG)
-                .help("A log that was written with --format json; - is standard input")
+                .help("A log written with --format json; - is standard input")
                 .value_name("LOG")
                 .required(true)
                 .num_args(1..)

@@ -1,6 +1,8 @@
-//! `cfr sweep`.
+//! Arguments of `cfr sweep`.
 
-use super::words::{Format, JSON, PROGRAM, command_line, format, option, report_format, settings};
+use super::args::{
+    JSON, PROGRAM, ReportFormat, command_line, format, option, report_format, settings,
+};
 use crate::run::environment::Variables;
 use cfr_shared::settings::{Name, Setting, TABLE};
 use clap::builder::{OsStringValueParser, PathBufValueParser};
@@ -9,38 +11,36 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What does a program do with each fault?
 #[derive(Debug)]
-pub(crate) struct Sweep {
-    /// The settings given on the command line.
+pub(crate) struct SweepArgs {
+    /// The settings that the command line sets.
     pub(crate) settings: Variables,
-    /// The faults to try, by name.
+    /// Names of the faults to try.
     pub(crate) faults: Vec<String>,
-    /// The faults that the program must get by.
+    /// Names of the faults after which the program must succeed.
     pub(crate) must_pass: Vec<String>,
-    /// The signal that interrupts.
+    /// Name of the signal that interrupts calls.
     pub(crate) signal: String,
-    /// For a shell, before each run.
+    /// The shell command before each run.
     pub(crate) setup: Option<OsString>,
-    /// For a shell, after each run that says that it succeeded.
+    /// The shell command after each run that ended with status 0.
     pub(crate) check: Option<OsString>,
-    /// Whether each run gets a directory of its own.
+    /// Whether each run gets a new directory.
     pub(crate) fresh: bool,
-    /// What to copy into it.
+    /// The directory whose content each new directory gets.
     pub(crate) from: Option<PathBuf>,
-    /// Whether it stays where the run was bad.
+    /// Whether the directories of bad cases are kept.
     pub(crate) keep: bool,
-    /// How many runs at a time, where they have directories of their own.
+    /// The number of runs at a time if each has a new directory.
     pub(crate) jobs: Option<usize>,
-    /// How long a run may take.
+    /// The time limit of a run.
     pub(crate) timeout: Option<Duration>,
-    /// Whether the points are only to be named.
+    /// Whether to list the cases only.
     pub(crate) list: bool,
-    /// How to say it.
-    pub(crate) format: Format,
-    /// A file for the JSON too.
+    pub(crate) format: ReportFormat,
+    /// A file that gets the report as JSON.
     pub(crate) json: Option<PathBuf>,
-    /// A file for JUnit XML too.
+    /// A file that gets the report as JUnit XML.
     pub(crate) junit: Option<PathBuf>,
     /// The program and its arguments.
     pub(crate) program: Vec<OsString>,
@@ -59,9 +59,9 @@ const TIMEOUT: &str = "timeout";
 const LIST: &str = "list";
 const JUNIT: &str = "junit";
 
-pub(super) fn sweep(matches: &ArgMatches) -> Sweep {
+pub(super) fn read(matches: &ArgMatches) -> SweepArgs {
     let names = |option: &str| matches.get_many(option).into_iter().flatten().cloned().collect();
-    Sweep {
+    SweepArgs {
         settings: settings(matches),
         faults: names(FAULTS),
         must_pass: names(MUST_PASS),
@@ -82,59 +82,60 @@ pub(super) fn sweep(matches: &ArgMatches) -> Sweep {
 }
 
 pub(super) fn command() -> Command {
-    let own = [
+    let scripts = [
         Arg::new(CHECK).long(CHECK).value_name("COMMAND").help(
-            "Whether what PROGRAM did is right, for sh -c; where it fails after PROGRAM has succeeded, the copy is wrong",
+            "Run sh -c COMMAND after PROGRAM has exited with 0; if it fails, the copy is wrong",
         ),
         Arg::new(SETUP)
             .long(SETUP)
             .value_name("COMMAND")
-            .help("What to do before each run, for sh -c: remove the last run's target, or --check may see that one"),
+            .help("Run sh -c COMMAND before each run, e.g. to remove the target of the run before"),
     ];
-    let own = own.map(|arg| arg.value_parser(OsStringValueParser::new()).allow_hyphen_values(true));
+    let scripts =
+        scripts.map(|arg| arg.value_parser(OsStringValueParser::new()).allow_hyphen_values(true));
     let files = [
         Arg::new(FROM)
             .long(FROM)
             .value_name("DIR")
             .requires(FRESH)
-            .help("Copy what is in DIR into each run's directory first"),
-        Arg::new(JSON).long(JSON).value_name("FILE").help("Write the report as JSON to FILE too"),
-        Arg::new(JUNIT).long(JUNIT).value_name("FILE").help("Write JUnit XML to FILE too"),
+            .help("Copy the content of DIR into each new directory"),
+        Arg::new(JSON).long(JSON).value_name("FILE").help("Also write the report as JSON to FILE"),
+        Arg::new(JUNIT).long(JUNIT).value_name("FILE").help("Also write JUnit XML to FILE"),
     ];
     let files = files.map(|arg| arg.value_parser(PathBufValueParser::new()));
     let flags = [
         Arg::new(FRESH).long(FRESH).help(
-            "Give each run a new working directory in $TMPDIR, which is removed, and let them go in parallel",
+            "Run each case in a new directory in $TMPDIR, which is removed, several at a time",
         ),
-        Arg::new(KEEP).long(KEEP).requires(FRESH).help("Keep the directories of bad runs"),
-        Arg::new(LIST).long(LIST).help("Name the points, and try none"),
+        Arg::new(KEEP).long(KEEP).requires(FRESH).help("Keep the directories of bad cases"),
+        Arg::new(LIST).long(LIST).help("List the cases, run none"),
     ];
     let flags = flags.map(|arg| arg.action(ArgAction::SetTrue));
     let lists = [
-        Arg::new(FAULTS)
-            .long(FAULTS)
-            .default_value("default")
-            .hide_default_value(true)
-            .help("Which faults to try: names of errors, short, short=BYTES, short=N%, zero, signal; default is all that a hook is known for"),
-        Arg::new(MUST_PASS)
-            .long(MUST_PASS)
-            .help("The faults that PROGRAM must get by, of the same names, or all: where it fails, that is bad"),
+        Arg::new(FAULTS).long(FAULTS).default_value("default").hide_default_value(true).help(
+            "Try these faults: names of errors, short, short=BYTES, short=N%, zero, signal \
+                 [default: all that the hook is known to return]",
+        ),
+        Arg::new(MUST_PASS).long(MUST_PASS).help(
+            "Report a case with one of these faults as bad if PROGRAM fails [names as for \
+             --faults, or all; default: none]",
+        ),
     ];
     let lists = lists.map(|arg| arg.value_name("LIST").value_delimiter(','));
     Command::new("sweep")
-        .about("Run PROGRAM once for each fault that its copies may meet, and tell what it made of it")
+        .about("Run PROGRAM once for each fault that its copies can meet, and report each result")
         .override_usage("cfr sweep [OPTIONS] [--] PROGRAM [ARG]...")
         .after_help(
             "\
 First PROGRAM is run without a fault, to see that it works and which calls it makes. Then each
-fault is tried at its first, second and last call through each hook. Outcomes:
-  passed   it succeeded, and --check too       failed   it said that it failed
-  WRONG    it succeeded, and --check did not   HUNG     it took longer than --timeout
-  CRASHED  a signal ended it                   missed   no call met the fault
-What is bad stands in capitals, with a command line that tries it again.
+fault is tried at the first, the second, the last and every call through each hook. The results:
+  passed   exit status 0, and --check passed     failed   another exit status
+  WRONG    exit status 0, but --check failed     HUNG     not finished after --timeout
+  CRASHED  ended by a signal                     missed   no call met the fault
+Bad cases are in capitals, each with a command line that repeats it.
 
-Without --check what is wrong passes. Without --fresh all runs are in this directory, one after
-the other, and a target that one of them leaves is there for the next: remove it by --setup.
+Without --check, a wrong copy counts as passed. Without --fresh, all cases run one after another in
+the working directory, and a target that one leaves is there for the next: remove it with --setup.
 
 Examples:
   cfr sweep --setup 'rm -f b' --check 'cmp a b' -- cp a b
@@ -142,10 +143,10 @@ Examples:
   cfr sweep --must-pass ENOSYS,EXDEV,EOPNOTSUPP,short --check 'cmp a b' -- ./program
   cfr sweep --faults EIO,short=4096 --junit sweep.xml -- make check
 
-The exit status is 0 where nothing is bad, 1 where something is; 125 where cfr failed or PROGRAM
-does not work without a fault, 126 where it cannot be executed, 127 where it is not found.",
+Exit status: 0 if no case is bad; 1 if a case is bad; 125 if cfr failed or PROGRAM fails without a
+fault; 126 if PROGRAM cannot be executed; 127 if it is not found.",
         )
-        .args(own)
+        .args(scripts)
         .args(flags)
         .args(files)
         .args(lists)
@@ -155,7 +156,7 @@ does not work without a fault, 126 where it cannot be executed, 127 where it is 
                 .value_name("NAME")
                 .default_value("SIGURG")
                 .hide_default_value(true)
-                .help("The signal that interrupts [default: SIGURG, which ends no program]"),
+                .help("Interrupt calls with this signal [default: SIGURG, which ends no program]"),
         )
         .arg(
             Arg::new(TIMEOUT)
@@ -163,7 +164,10 @@ does not work without a fault, 126 where it cannot be executed, 127 where it is 
                 .value_name("TIME")
                 .value_parser(time)
                 .allow_negative_numbers(true)
-                .help("How long a run may take, in seconds or with a unit [default: 20 times as long as without a fault, 10s at least]"),
+                .help(
+                    "Kill a run after TIME, in seconds or with a unit [default: 20 times the run \
+                     without a fault, at least 10s]",
+                ),
         )
         .arg(
             Arg::new(JOBS)
@@ -172,16 +176,19 @@ does not work without a fault, 126 where it cannot be executed, 127 where it is 
                 .value_name("N")
                 .requires(FRESH)
                 .value_parser(value_parser!(u16).range(1..=1000))
-                .help("How many runs at a time [1 to 1000; default: as many as there are processors]"),
+                .help("Run N cases at a time [1 to 1000; default: the number of processors]"),
         )
         .arg(report_format())
-        .args(TABLE.iter().filter(|setting| is_for_sweep(setting)).filter_map(|setting| {
-            option(setting, setting.default)
-        }))
+        .args(
+            TABLE
+                .iter()
+                .filter(|setting| is_for_sweep(setting))
+                .filter_map(|setting| option(setting, setting.default)),
+        )
         .arg(command_line())
 }
 
-/// What is logged and summed up of each run is the sweep's own affair.
+/// Reports whether a sweep has the setting. It sets those of the log and the summary itself.
 fn is_for_sweep(setting: &Setting) -> bool {
     matches!(
         setting.name,
@@ -196,13 +203,12 @@ fn is_for_sweep(setting: &Setting) -> bool {
     )
 }
 
-/// A time as timeout(1) has it, in seconds, or with a unit.
+/// Parses a time as timeout(1) does: seconds, or a number with a unit.
 fn time(word: &str) -> Result<Duration, String> {
-    let seconds = word.parse().ok().map(Duration::try_from_secs_f64);
-    let time = match seconds {
-        Some(time) => time.ok(),
-        None => humantime::parse_duration(word).ok(),
+    let time = match word.parse() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        Err(_) => humantime::parse_duration(word).ok(),
     };
     time.filter(|time| !time.is_zero())
-        .ok_or_else(|| "a time is a number of seconds, or of a unit as in 500ms or 2m".to_owned())
+        .ok_or_else(|| "expected seconds, or a number with a unit such as 500ms or 2m".to_owned())
 }

@@ -1,6 +1,6 @@
 //! `cfr dialects`: the rules of each dialect, in order, with their sources.
 
-use crate::cli::{Dialects, Format};
+use crate::cli::{DialectsArgs, ReportFormat};
 use crate::term::failure::{Failure, plain};
 use crate::term::stdout;
 use cfr_engine::dialect::{ALL, Dialect, Phase, Rule, Ruling};
@@ -10,8 +10,8 @@ use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 
 /// Prints one dialect, or all of them.
-pub(crate) fn run(request: &Dialects) -> Result<u8, Failure> {
-    let chosen = match &request.name {
+pub(crate) fn run(args: &DialectsArgs) -> Result<u8, Failure> {
+    let chosen = match &args.name {
         None => ALL.to_vec(),
         Some(name) => vec![Dialect::by_name(name.as_bytes()).ok_or_else(|| {
             let known: Vec<_> =
@@ -20,9 +20,11 @@ pub(crate) fn run(request: &Dialects) -> Result<u8, Failure> {
             Failure::new(format!("'{name}' is no dialect; there are: {}", known.join(", ")))
         })?],
     };
-    let text = match request.format {
-        Format::Text => chosen.iter().map(|dialect| text(dialect)).collect::<Vec<_>>().join("\n"),
-        Format::Json => {
+    let text = match args.format {
+        ReportFormat::Text => {
+            chosen.iter().map(|dialect| text(dialect)).collect::<Vec<_>>().join("\n")
+        }
+        ReportFormat::Json => {
             let dialects: Value = chosen.iter().map(|dialect| as_json(dialect)).collect();
             format!("{dialects:#}\n")
         }

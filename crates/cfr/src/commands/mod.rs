@@ -1,17 +1,19 @@
-//! The commands, one module each.
+//! The commands: one module each, found by its name. No command uses another.
 //!
 //! A file uses only what stands above it in this list.
 
 pub(crate) mod trace;
 
-pub(crate) mod dialects;
+pub(crate) mod run;
 
-pub(crate) mod profiles;
+pub(crate) mod sweep;
+
+pub(crate) mod report;
 
 pub(crate) mod probe;
 
 pub(crate) mod inspect;
 
-pub(crate) mod report;
+pub(crate) mod dialects;
 
-pub(crate) mod sweep;
+pub(crate) mod profiles;

@@ -1,6 +1,6 @@
 //! `cfr profiles`: the profiles, what they come to, and from where they are known.
 
-use crate::cli::{Listing, Profiles};
+use crate::cli::{ProfilesArgs, ProfilesFormat};
 use crate::run::profile::{self, Profile};
 use crate::term::failure::Failure;
 use crate::term::shell;
@@ -9,22 +9,22 @@ use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
 /// Prints the profiles that are named, or all of them.
-pub(crate) fn run(request: &Profiles) -> Result<u8, Failure> {
-    let named = profile::by_names(&request.names)?;
+pub(crate) fn run(args: &ProfilesArgs) -> Result<u8, Failure> {
+    let named = profile::by_names(&args.names)?;
     let chosen = if named.is_empty() { profile::all().iter().collect() } else { named };
-    let text = match request.format {
-        Listing::Text => {
+    let text = match args.format {
+        ProfilesFormat::Text => {
             let texts: Result<Vec<_>, _> = chosen.into_iter().map(text).collect();
             texts?.join("\n")
         }
-        Listing::Json => {
+        ProfilesFormat::Json => {
             let profiles: Result<Value, _> = chosen.into_iter().map(as_json).collect();
             format!("{:#}\n", profiles?)
         }
-        Listing::Environment if request.names.is_empty() => {
+        ProfilesFormat::Environment if args.names.is_empty() => {
             return Err(Failure::new("whose settings? name a profile; see cfr profiles"));
         }
-        Listing::Environment => {
+        ProfilesFormat::Environment => {
             let mut text = String::new();
             for (variable, value) in profile::together(&chosen, |_| false)? {
                 let _ = writeln!(text, "export {variable}={}", shell::in_quotes(&value));

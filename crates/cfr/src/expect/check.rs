@@ -1,8 +1,8 @@
 //! Whether a claim holds.
 
-use super::Doubt;
 use super::expectation::{Claim, Kind, Meaning};
 use super::quantity::{OTHER_ERRORS, Quantity, error_name};
+use crate::run::blind_spot::BlindSpot;
 use cfr_engine::call::Method;
 use cfr_engine::hook::Hook;
 use cfr_shared::stats::Stats;
@@ -22,14 +22,16 @@ pub(super) struct Verdict {
 }
 
 /// The verdict on one claim. What nobody could see proves nothing.
-pub(super) fn verdict(claim: &Claim, accounts: &Stats, doubt: Option<&Doubt>) -> Verdict {
-    let (held, actual, number) = found(&claim.meaning, accounts);
-    let (held, actual) = match doubt {
+pub(super) fn verdict(claim: &Claim, stats: &Stats, blind_spot: Option<&BlindSpot>) -> Verdict {
+    let (held, actual, number) = found(&claim.meaning, stats);
+    let (held, actual) = match blind_spot {
         None => (held, actual),
-        Some(doubt) if doubt.of_all => (false, doubt.why.clone()),
+        Some(blind_spot) if blind_spot.of_all => (false, blind_spot.why.clone()),
         // What was seen is enough.
         Some(_) if held && claim.is_lower_bound() => (held, actual),
-        Some(doubt) => (false, format!("{actual}, and not every call can be seen: {}", doubt.why)),
+        Some(blind_spot) => {
+            (false, format!("{actual}, and not every call can be seen: {}", blind_spot.why))
+        }
     };
     Verdict { expression: claim.expression.clone(), held, actual, number }
 }
@@ -40,31 +42,31 @@ pub(super) fn not_run(claim: &Claim) -> Verdict {
     Verdict { expression: claim.expression.clone(), held: false, actual, number: None }
 }
 
-fn found(meaning: &Meaning, accounts: &Stats) -> (bool, String, Option<u64>) {
+fn found(meaning: &Meaning, stats: &Stats) -> (bool, String, Option<u64>) {
     match meaning {
         Meaning::Count(quantity, comparison, bound) => {
-            let count = quantity.read(accounts);
-            (comparison.holds(count, *bound), quantity.told(count, accounts), Some(count))
+            let count = quantity.read(stats);
+            (comparison.holds(count, *bound), quantity.told(count, stats), Some(count))
         }
         Meaning::Never(quantities) => {
-            let counts = quantities.iter().map(|quantity| (quantity, quantity.read(accounts)));
+            let counts = quantities.iter().map(|quantity| (quantity, quantity.read(stats)));
             let counts: Vec<_> = counts.collect();
             let sum = counts.iter().fold(0, |sum: u64, (_, count)| sum.saturating_add(*count));
             let were = counts.iter().filter(|(_, count)| *count > 0);
             let none = counts.first().filter(|_| sum == 0);
-            let told = were.chain(none).map(|(quantity, count)| quantity.told(*count, accounts));
+            let told = were.chain(none).map(|(quantity, count)| quantity.told(*count, stats));
             (sum == 0, told.collect::<Vec<_>>().join(" and "), Some(sum))
         }
         Meaning::Only(kind, words) => {
-            let (held, actual) = only(*kind, words, accounts);
+            let (held, actual) = only(*kind, words, stats);
             (held, actual, None)
         }
     }
 }
 
 /// Whether there were some of these, and none besides.
-fn only(kind: Kind, words: &[Quantity], accounts: &Stats) -> (bool, String) {
-    let shares = shares(kind, accounts);
+fn only(kind: Kind, words: &[Quantity], stats: &Stats) -> (bool, String) {
+    let shares = shares(kind, stats);
     let names: Vec<_> = words.iter().map(|word| name(*word)).collect();
     let is_wanted = |share: &&(&str, u64)| names.contains(&share.0);
     let sum = |shares: &mut dyn Iterator<Item = &(&str, u64)>| {
@@ -75,24 +77,24 @@ fn only(kind: Kind, words: &[Quantity], accounts: &Stats) -> (bool, String) {
     // Where nothing moved by any method there is a way to say so.
     let is_idle = kind == Kind::Method
         && names.contains(&Method::None.name())
-        && accounts.by(Method::None).0 > 0;
+        && stats.by(Method::None).0 > 0;
     let held = wanted == all && (all > 0 || is_idle);
     (held, told(kind, &shares, &names))
 }
 
 /// Bytes by method, or calls by hook or error.
-fn shares(kind: Kind, accounts: &Stats) -> Vec<(&'static str, u64)> {
+fn shares(kind: Kind, stats: &Stats) -> Vec<(&'static str, u64)> {
     match kind {
         Kind::Method => {
-            let bytes = |method: Method| (method.name(), accounts.by(method).1);
+            let bytes = |method: Method| (method.name(), stats.by(method).1);
             Method::ALL.into_iter().map(bytes).collect()
         }
         Kind::Hook => {
-            let calls = |hook: Hook| (hook.name(), accounts.through(hook));
+            let calls = |hook: Hook| (hook.name(), stats.through(hook));
             Hook::ALL.into_iter().map(calls).collect()
         }
         Kind::Error => {
-            let errors = accounts.errors();
+            let errors = stats.errors();
             errors.map(|(errno, count)| (errno.map_or(OTHER_ERRORS, error_name), count)).collect()
         }
     }

@@ -1,7 +1,7 @@
 //! What the user reads: nothing where all is as expected.
 
 use super::check::Verdict;
-use super::{Evidence, NOT_AS_EXPECTED};
+use super::{EXPECTATION_FAILED, RunResult};
 use crate::run::child::Ended;
 use crate::term::failure::{plain, say};
 use cfr_shared::settings::Level;
@@ -15,14 +15,14 @@ use std::os::unix::process::ExitStatusExt;
 const MOST_CALLS: usize = 40;
 
 /// Says which expectations did not hold, how the program itself ended, and what it called.
-pub(super) fn outcome(verdicts: &[Verdict], ended: &Ended, evidence: &Evidence) {
-    let program = evidence.program.file_name().unwrap_or(evidence.program.as_os_str());
+pub(super) fn outcome(verdicts: &[Verdict], ended: &Ended, result: &RunResult) {
+    let program = result.program.file_name().unwrap_or(result.program.as_os_str());
     let program = plain(program);
     let failed: Vec<_> = verdicts.iter().filter(|verdict| !verdict.held).collect();
     if failed.is_empty() {
-        if !verdicts.is_empty() && ended.exit.code() == Some(NOT_AS_EXPECTED.into()) {
+        if !verdicts.is_empty() && ended.exit.code() == Some(EXPECTATION_FAILED.into()) {
             say(format!(
-                "all is as expected; status {NOT_AS_EXPECTED} is that of {program} itself"
+                "all is as expected; status {EXPECTATION_FAILED} is that of {program} itself"
             ));
         }
         return;
@@ -40,14 +40,14 @@ pub(super) fn outcome(verdicts: &[Verdict], ended: &Ended, evidence: &Evidence) 
     };
     let (failed, all) = (failed.len(), verdicts.len());
     say(format!("{failed} of {all} expectations did not hold; {program} itself {how}"));
-    calls(evidence);
+    calls(result);
 }
 
 /// Shows the calls, or says where they are.
-fn calls(evidence: &Evidence) {
-    let Evidence { accounts, checked, silence, doubt, .. } = evidence;
-    if accounts.answered() == 0 {
-        match (silence, doubt) {
+fn calls(result: &RunResult) {
+    let RunResult { stats, checked, no_call, blind_spot, .. } = result;
+    if stats.answered() == 0 {
+        match (no_call, blind_spot) {
             // It is said already.
             (_, Some(_)) | (None, _) => {}
             (Some(why), None) => say(format!("no copy was seen: {why}")),
@@ -60,8 +60,8 @@ fn calls(evidence: &Evidence) {
             None => "its calls are logged above".to_owned(),
         });
     }
-    let shown = latest(accounts);
-    let all = accounts.lines();
+    let shown = latest(stats);
+    let all = stats.lines();
     match shown.len() as u64 {
         0 => return say("its calls could not be kept"),
         count if count < all => say(format!("its calls, the last {count} of {all} lines:")),
@@ -74,8 +74,8 @@ fn calls(evidence: &Evidence) {
 }
 
 /// The last lines, in the order in which the calls returned.
-fn latest(accounts: &Stats) -> Vec<Latest> {
-    let mut latest: Vec<_> = accounts.latest().collect();
+fn latest(stats: &Stats) -> Vec<Latest> {
+    let mut latest: Vec<_> = stats.latest().collect();
     latest.sort_by_key(|line| line.number);
     latest.split_off(latest.len().saturating_sub(MOST_CALLS))
 }

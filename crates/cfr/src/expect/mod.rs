@@ -14,6 +14,7 @@ mod results;
 
 mod message;
 
+use crate::run::blind_spot::BlindSpot;
 use crate::run::child::Ended;
 use crate::run::environment::Checked;
 use crate::term::failure::{Failure, plain, told};
@@ -29,7 +30,7 @@ use std::path::Path;
 /// Some expectation did not hold. timeout(1), env(1) and nohup(1) have 124 to 127 for themselves, a shell
 /// what is above, and programs what is low; xargs(1) says 123 where one of its commands failed, which
 /// comes to the same.
-pub(crate) const NOT_AS_EXPECTED: u8 = 123;
+pub(crate) const EXPECTATION_FAILED: u8 = 123;
 
 /// What the user expects, and where he wants it in writing.
 pub(crate) struct Expected {
@@ -39,28 +40,20 @@ pub(crate) struct Expected {
     command: Vec<OsString>,
 }
 
-/// Why not all calls can be seen.
-pub(crate) struct Doubt {
-    /// For the user.
-    pub(crate) why: String,
-    /// Whether nothing was seen at all.
-    pub(crate) of_all: bool,
-}
-
 /// How a program ended, and what was seen of it.
-pub(crate) struct Evidence<'a> {
+pub(crate) struct RunResult<'a> {
     /// What was counted.
-    pub(crate) accounts: &'a Stats,
+    pub(crate) stats: &'a Stats,
     /// The program's file.
     pub(crate) program: &'a Path,
     /// Why not all of it may be true.
-    pub(crate) doubt: Option<Doubt>,
+    pub(crate) blind_spot: Option<BlindSpot>,
     /// Why no call was seen, where none was.
-    pub(crate) silence: Option<&'a str>,
+    pub(crate) no_call: Option<&'a str>,
     /// The settings.
     pub(crate) checked: &'a Checked,
     /// What kept the launcher from saying all that it was to say.
-    pub(crate) trouble: Option<&'a Failure>,
+    pub(crate) error: Option<&'a Failure>,
 }
 
 impl Expected {
@@ -97,28 +90,27 @@ impl Expected {
     }
 
     /// Judges, says what does not hold, and writes the file: whether all is as expected.
-    pub(crate) fn judge(&mut self, ended: &Ended, evidence: &Evidence) -> Result<bool, Failure> {
-        let judge =
-            |claim: &Claim| check::verdict(claim, evidence.accounts, evidence.doubt.as_ref());
+    pub(crate) fn judge(&mut self, ended: &Ended, result: &RunResult) -> Result<bool, Failure> {
+        let judge = |claim: &Claim| check::verdict(claim, result.stats, result.blind_spot.as_ref());
         let verdicts: Vec<_> = self.claims.iter().map(judge).collect();
         let held = verdicts.iter().all(|verdict| verdict.held);
-        message::outcome(&verdicts, ended, evidence);
+        message::outcome(&verdicts, ended, result);
         if let Some(file) = self.file.take() {
             let testimony = Testimony {
                 held,
-                cfr_status: match evidence.trouble {
-                    Some(trouble) => trouble.status,
+                cfr_status: match result.error {
+                    Some(error) => error.status,
                     None if held || ended.is_interrupted() => ended.status,
-                    None => NOT_AS_EXPECTED,
+                    None => EXPECTATION_FAILED,
                 },
                 status: ended.exit.code(),
                 signal: ended.exit.signal(),
-                failure: evidence.trouble.map(Failure::message),
-                unseen: evidence.doubt.as_ref().map(|doubt| doubt.why.as_str()),
+                failure: result.error.map(Failure::message),
+                unseen: result.blind_spot.as_ref().map(|blind_spot| blind_spot.why.as_str()),
                 command: self.command(),
                 expectations: verdicts,
             };
-            let about = Some((evidence.accounts, evidence.program));
+            let about = Some((result.stats, result.program));
             write(&file, &testimony.written(about)?)?;
         }
         Ok(held)

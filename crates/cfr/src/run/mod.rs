@@ -10,6 +10,10 @@ pub(crate) mod environment;
 
 pub(crate) mod profile;
 
+pub(crate) mod preload;
+
 pub(crate) mod child;
 
 pub(crate) mod summary;
+
+pub(crate) mod blind_spot;

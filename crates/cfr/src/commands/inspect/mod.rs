@@ -26,7 +26,7 @@ mod report_text;
 
 mod report_json;
 
-use crate::cli::{Format, Inspect};
+use crate::cli::{InspectArgs, ReportFormat};
 use crate::program::elf::{Elf, Native, Source};
 use crate::program::locate::{self, Executable, Visibility};
 use crate::term::failure::{CANNOT_EXECUTE, Failure, plain, told};
@@ -36,8 +36,8 @@ use libraries::Libraries;
 use report::Report;
 
 /// Finds the program as `cfr trace` does, and writes what its files tell.
-pub(crate) fn run(request: &Inspect) -> Result<u8, Failure> {
-    let path = locate::find(&request.program)?;
+pub(crate) fn run(args: &InspectArgs) -> Result<u8, Failure> {
+    let path = locate::find(&args.program)?;
     let program = locate::follow(&path);
     let visibility = locate::visibility(&program);
     let (mut images, mut missing) = (Vec::new(), Vec::new());
@@ -58,9 +58,9 @@ pub(crate) fn run(request: &Inspect) -> Result<u8, Failure> {
         }
     }
     let report = Report { program, visibility, images, missing };
-    stdout::write(&match request.format {
-        Format::Text => report_text::written(&report),
-        Format::Json => report_json::written(&report)?,
+    stdout::write(&match args.format {
+        ReportFormat::Text => report_text::written(&report),
+        ReportFormat::Json => report_json::written(&report)?,
     })
 }
 

@@ -26,7 +26,7 @@ mod report_text;
 
 mod report_json;
 
-use crate::cli::{Format, Probe};
+use crate::cli::{ProbeArgs, ReportFormat};
 use crate::term::failure::{Failure, plain, say};
 use crate::term::status_line;
 use crate::term::stdout;
@@ -36,10 +36,10 @@ use report::Report;
 const INCOMPLETE: u8 = 1;
 
 /// Probes all paths and writes the report: 0, or 1 where a path could not be probed.
-pub(crate) fn run(request: Probe) -> Result<u8, Failure> {
+pub(crate) fn run(args: ProbeArgs) -> Result<u8, Failure> {
     temporary::guard()?;
     let (mut places, mut refused) = (Vec::new(), Vec::new());
-    for path in request.paths {
+    for path in args.paths {
         match filesystem::probe(&path) {
             Ok(place) => places.push(place),
             Err(refusal) => {
@@ -53,9 +53,9 @@ pub(crate) fn run(request: Probe) -> Result<u8, Failure> {
     status_line::erase();
     let (kernel, c_library) = (kernel::facts(), c_library::facts());
     let report = Report { kernel, c_library, places, pairs, refused };
-    let text = match request.format {
-        Format::Text => report_text::written(&report),
-        Format::Json => report_json::written(&report)?,
+    let text = match args.format {
+        ReportFormat::Text => report_text::written(&report),
+        ReportFormat::Json => report_json::written(&report)?,
     };
     stdout::write(&text)?;
     Ok(if report.refused.is_empty() { 0 } else { INCOMPLETE })

@@ -1,8 +1,8 @@
 //! Calls as a trace in Chrome's Trace Event Format, for ui.perfetto.dev and chrome://tracing: one
 //! JSON object, written as the log is read.
 
-use super::entry::{Call, Entry, Message, Moment, Offset};
 use super::moment::rfc3339;
+use crate::log::entry::{Call, Entry, Message, Moment, Offset};
 use crate::term::json;
 use cfr_engine::flags::Flags;
 use serde::Serialize;

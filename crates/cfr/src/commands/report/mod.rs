@@ -4,10 +4,6 @@
 
 mod moment;
 
-pub(crate) mod entry;
-
-pub(crate) mod log;
-
 mod tally;
 
 mod table;
@@ -22,45 +18,45 @@ mod events;
 
 mod trace_file;
 
-use crate::cli::{Format, Report};
+use crate::cli::{ReportArgs, ReportFormat};
+use crate::log::entry::{self, Entry};
+use crate::log::reader::Log;
 use crate::term::cleanup;
 use crate::term::failure::Failure;
 use crate::term::json;
 use crate::term::status_line;
 use crate::term::stdout;
-use entry::Entry;
-use log::Log;
 use std::path::Path;
 use summary::Summary;
 use sums::Sums;
 use trace_file::TraceFile;
 
 /// Reads the logs and writes the report, the trace, or both.
-pub(crate) fn run(request: &Report) -> Result<u8, Failure> {
+pub(crate) fn run(args: &ReportArgs) -> Result<u8, Failure> {
     cleanup::before(|| {
         let nothing_left = trace_file::give_up();
         status_line::erase();
         nothing_left
     })?;
-    let sums = read(request);
+    let sums = read(args);
     status_line::erase();
     let sums = sums?;
-    if request.chrome.as_deref() == Some(Path::new("-")) {
+    if args.chrome.as_deref() == Some(Path::new("-")) {
         return Ok(0);
     }
-    let summary = Summary::new(sums, request.top, request.order);
-    stdout::write(&match request.format {
-        Format::Text => text::written(&summary),
-        Format::Json => json::written(&summary)?,
+    let summary = Summary::new(sums, args.top, args.order);
+    stdout::write(&match args.format {
+        ReportFormat::Text => text::written(&summary),
+        ReportFormat::Json => json::written(&summary)?,
     })
 }
 
 /// Adds all logs up, and writes the trace.
-fn read(request: &Report) -> Result<Sums, Failure> {
-    let mut sums = Sums::new(request.top, request.order)?;
-    let trace = request.chrome.as_deref();
-    let mut trace = trace.map(|path| TraceFile::create(path, &request.logs)).transpose()?;
-    for path in &request.logs {
+fn read(args: &ReportArgs) -> Result<Sums, Failure> {
+    let mut sums = Sums::new(args.top, args.order)?;
+    let trace = args.chrome.as_deref();
+    let mut trace = trace.map(|path| TraceFile::create(path, &args.logs)).transpose()?;
+    for path in &args.logs {
         let mut log = Log::open(path)?;
         let mut is_log = false;
         while let Some(line) = log.next()? {

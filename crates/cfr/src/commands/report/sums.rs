@@ -1,9 +1,9 @@
 //! What a log comes to: sums that take the same memory however long it is.
 
-use super::entry::{Call, Entry, LAST_PID, Message};
 use super::table::Table;
 use super::tally::Tally;
 use crate::cli::Order;
+use crate::log::entry::{Call, Entry, LAST_PID, Message};
 use crate::term::failure::Failure;
 use hdrhistogram::Histogram;
 use serde::Serialize;

@@ -1,7 +1,7 @@
 //! What is added up of calls, whatever they are grouped by.
 
-use super::entry::Call;
 use crate::cli::Order;
+use crate::log::entry::Call;
 use serde::Serialize;
 
 /// Sums of some calls. None overflows: they stay at the largest number.

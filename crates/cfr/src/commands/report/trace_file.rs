@@ -1,7 +1,7 @@
 //! Where a trace goes: under its name when all of it is there, or not at all.
 
-use super::entry::Entry;
 use super::events::Events;
+use crate::log::entry::Entry;
 use crate::term::failure::{Failure, plain, told};
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File, Metadata, OpenOptions};

@@ -2,10 +2,10 @@
 
 use super::positions::{Calls, Used};
 use super::runner::{Bench, must_succeed};
-use crate::commands::report::entry::Entry;
-use crate::commands::report::log::Log;
-use crate::commands::trace;
+use crate::log::entry::Entry;
+use crate::log::reader::Log;
 use crate::program::locate::Visibility;
+use crate::run::blind_spot::no_call_reason;
 use crate::term::failure::{Failure, say, told};
 use cfr_engine::hook::{Hook, Hooks};
 use cfr_shared::settings::Level;
@@ -61,7 +61,7 @@ pub(super) fn run(
     }
     let used = used(&path)?;
     if used.is_empty() {
-        let silent = trace::why_silent(run.seen, bench.visibility(), Level::Info, hooks, &program);
+        let silent = no_call_reason(run.seen, bench.visibility(), Level::Info, hooks, &program);
         let why = silent.unwrap_or_else(|| "its log could not be written".to_owned());
         return Err(Failure::new(format!("there is no call that a fault could hit: {why}")));
     }

@@ -28,7 +28,7 @@ mod text;
 
 mod junit;
 
-use crate::cli::{Format, Sweep};
+use crate::cli::{ReportFormat, SweepArgs};
 use crate::run::environment;
 use crate::run::shared_stats;
 use crate::term::failure::{Failure, plain, told};
@@ -54,44 +54,44 @@ use std::time::Instant;
 const BAD: u8 = 1;
 
 /// Tries all points and reports: 0 where none is bad.
-pub(crate) fn run(request: &Sweep) -> Result<u8, Failure> {
+pub(crate) fn run(args: &SweepArgs) -> Result<u8, Failure> {
     cleanup::guard()?;
     survive()?;
-    let hooks = environment::check_rules(&request.settings)?;
-    let faults = words("--faults", &request.faults)?;
-    let must_pass = words("--must-pass", &request.must_pass)?;
-    let signal = signal(&request.signal)?;
-    let is_reported = |_: &&Path| !request.list;
-    let json_file = file(request.json.as_deref().filter(is_reported))?;
-    let junit_file = file(request.junit.as_deref().filter(is_reported))?;
-    let mut bench = Bench::new(request)?;
-    let baseline = baseline::run(&mut bench, request.timeout, hooks)?;
+    let hooks = environment::check_rules(&args.settings)?;
+    let faults = words("--faults", &args.faults)?;
+    let must_pass = words("--must-pass", &args.must_pass)?;
+    let signal = signal(&args.signal)?;
+    let is_reported = |_: &&Path| !args.list;
+    let json_file = file(args.json.as_deref().filter(is_reported))?;
+    let junit_file = file(args.junit.as_deref().filter(is_reported))?;
+    let mut bench = Bench::new(args)?;
+    let baseline = baseline::run(&mut bench, args.timeout, hooks)?;
     let points = case::all(&baseline.used, &faults);
     if points.is_empty() {
         return Err(Failure::new("none of --faults can hit one of its calls"));
     }
-    if request.list {
+    if args.list {
         let spots: Vec<_> =
-            points.iter().map(|point| Spot::new(point, signal.0, request, bench.named())).collect();
-        return list(&spots, &baseline, request);
+            points.iter().map(|point| Spot::new(point, signal.0, args, bench.named())).collect();
+        return list(&spots, &baseline, args);
     }
-    let report = tried(&bench, request, &baseline, &points, &must_pass, signal)?;
+    let report = tried(&bench, args, &baseline, &points, &must_pass, signal)?;
     if let Some(file) = &json_file {
         write(file, &json::written(&report)?)?;
     }
     if let Some(file) = &junit_file {
         write(file, &junit::written(&report)?)?;
     }
-    stdout::write(&match request.format {
-        Format::Text => text::written(&report),
-        Format::Json => json::written(&report)?,
+    stdout::write(&match args.format {
+        ReportFormat::Text => text::written(&report),
+        ReportFormat::Json => json::written(&report)?,
     })?;
     Ok(if report.bad > 0 { BAD } else { 0 })
 }
 
 fn tried(
     bench: &Bench,
-    request: &Sweep,
+    args: &SweepArgs,
     baseline: &Baseline,
     points: &[Point],
     must_pass: &[Word],
@@ -100,15 +100,10 @@ fn tried(
     let must_pass = |point: &Point| must_pass.iter().any(|word| word.means(&point.fault));
     let trial = Trial { bench, limit: baseline.limit, signal, must_pass: &must_pass };
     let begun = Instant::now();
-    let rows = pool::run(points, jobs(request), &trial, |point, tried| {
-        Row::new(
-            Spot::new(point, signal.0, request, bench.named()),
-            tried,
-            baseline.limit,
-            request.keep,
-        )
+    let rows = pool::run(points, jobs(args), &trial, |point, tried| {
+        Row::new(Spot::new(point, signal.0, args, bench.named()), tried, baseline.limit, args.keep)
     })?;
-    Ok(Report::new(request, baseline, begun.elapsed(), rows))
+    Ok(Report::new(args, baseline, begun.elapsed(), rows))
 }
 
 /// The faults of these names.
@@ -145,21 +140,23 @@ fn signal(word: &str) -> Result<(&'static str, i32), Failure> {
 }
 
 /// In one directory one after the other.
-fn jobs(request: &Sweep) -> usize {
+fn jobs(args: &SweepArgs) -> usize {
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-    if request.fresh { request.jobs.unwrap_or_else(processors) } else { 1 }
+    if args.fresh { args.jobs.unwrap_or_else(processors) } else { 1 }
 }
 
 /// `--list`.
-fn list(spots: &[Spot], baseline: &Baseline, request: &Sweep) -> Result<u8, Failure> {
+fn list(spots: &[Spot], baseline: &Baseline, args: &SweepArgs) -> Result<u8, Failure> {
     #[derive(Serialize)]
     struct List<'a> {
         baseline: Without,
         points: &'a [Spot],
     }
-    stdout::write(&match request.format {
-        Format::Text => text::listed(spots),
-        Format::Json => json::written(&List { baseline: Without::new(baseline), points: spots })?,
+    stdout::write(&match args.format {
+        ReportFormat::Text => text::listed(spots),
+        ReportFormat::Json => {
+            json::written(&List { baseline: Without::new(baseline), points: spots })?
+        }
     })
 }
 

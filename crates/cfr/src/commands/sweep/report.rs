@@ -7,7 +7,7 @@ use super::pool::{Counted, Tried};
 use super::positions::Position;
 use super::process::How;
 use super::runner::{last_lines, signal_name};
-use crate::cli::Sweep;
+use crate::cli::SweepArgs;
 use crate::term::failure::plain;
 use crate::term::shell;
 use cfr_shared::settings::TABLE;
@@ -107,16 +107,16 @@ impl Spot {
     }
 
     /// Of this point.
-    pub(super) fn new(point: &Point, signal: &str, request: &Sweep, program: &OsStr) -> Spot {
+    pub(super) fn new(point: &Point, signal: &str, args: &SweepArgs, program: &OsStr) -> Spot {
         let inject = point.expression(signal);
         let mut words: Vec<OsString> = vec!["cfr".into(), "run".into()];
-        for (variable, value) in &request.settings {
+        for (variable, value) in &args.settings {
             let setting = TABLE.iter().find(|setting| setting.variable == *variable);
             let option = setting.and_then(|setting| setting.option).unwrap_or_default();
             words.extend([format!("--{option}").into(), value.clone()]);
         }
         words.extend(["--inject".into(), inject.clone().into(), "--".into(), program.to_owned()]);
-        words.extend(request.program.iter().skip(1).cloned());
+        words.extend(args.program.iter().skip(1).cloned());
         Spot {
             fault: point.fault.name(),
             hook: point.hook.name(),
@@ -172,17 +172,17 @@ impl Row {
 impl Report {
     /// Of all rows.
     pub(super) fn new(
-        request: &Sweep,
+        args: &SweepArgs,
         baseline: &Baseline,
         took: Duration,
         points: Vec<Row>,
     ) -> Report {
         let count = |outcome| points.iter().filter(|row| row.outcome == outcome).count();
         Report {
-            program: request.program.iter().map(plain).collect(),
+            program: args.program.iter().map(plain).collect(),
             baseline: Without::new(baseline),
             time_limit_ns: nanoseconds(baseline.limit),
-            checked: request.check.is_some(),
+            checked: args.check.is_some(),
             duration_ns: nanoseconds(took),
             outcomes: Outcome::ALL.map(|outcome| (outcome.name(), count(outcome))).into(),
             bad: points.iter().filter(|row| row.bad).count(),

@@ -2,11 +2,11 @@
 
 use super::process::{self, Ended, How};
 use super::work_dir::Place;
-use crate::cli::Sweep;
-use crate::commands::trace;
+use crate::cli::SweepArgs;
 use crate::program::library;
 use crate::program::locate::{self, Visibility};
 use crate::run::environment;
+use crate::run::preload;
 use crate::run::shared_stats::{Seen, Witness};
 use crate::term::failure::{FAILED, Failure, plain, told};
 use cfr_shared::stats::{Collect, Counter};
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 /// What every run has in common.
 pub(super) struct Bench<'a> {
-    request: &'a Sweep,
+    args: &'a SweepArgs,
     library: PathBuf,
     /// The launcher's working directory.
     here: PathBuf,
@@ -45,20 +45,20 @@ pub(super) struct Run {
 
 impl<'a> Bench<'a> {
     /// With what the user asks for.
-    pub(super) fn new(request: &'a Sweep) -> Result<Bench<'a>, Failure> {
+    pub(super) fn new(args: &'a SweepArgs) -> Result<Bench<'a>, Failure> {
         let here = std::env::current_dir().map_err(|error| {
             Failure::new(format!("cannot tell the working directory: {}", told(&error)))
         })?;
         let library = library::find()?;
-        Ok(Bench { request, library, here, visibility: Visibility::Seen, named: OsString::new() })
+        Ok(Bench { args, library, here, visibility: Visibility::Seen, named: OsString::new() })
     }
 
     /// Looks whether a preload can see the program, which stands there now.
     pub(super) fn look(&mut self, place: &Place) -> Result<(&Visibility, PathBuf), Failure> {
         let path = self.program(place)?;
         self.visibility = locate::visibility(&locate::follow(&path));
-        let name = self.request.program.first().cloned().unwrap_or_default();
-        let is_moved = self.request.fresh && name.as_bytes().contains(&b'/');
+        let name = self.args.program.first().cloned().unwrap_or_default();
+        let is_moved = self.args.fresh && name.as_bytes().contains(&b'/');
         let is_elsewhere = is_moved && !path.starts_with(place.path());
         self.named = if is_elsewhere { path.clone().into() } else { name };
         Ok((&self.visibility, path))
@@ -76,14 +76,14 @@ impl<'a> Bench<'a> {
 
     /// The directory of the next run, ready for it.
     pub(super) fn prepared(&self, limit: Duration) -> Result<Place, Failure> {
-        let request = self.request;
-        let place = if request.fresh { Place::fresh()? } else { Place::Here(self.here.clone()) };
-        if let Some(from) = &request.from {
+        let args = self.args;
+        let place = if args.fresh { Place::fresh()? } else { Place::Here(self.here.clone()) };
+        if let Some(from) = &args.from {
             let mut copy = self.command("cp", &place);
             copy.args(["-a", "--"]).arg(self.here.join(from).join(".")).arg(".");
             must_succeed(&process::run(copy, limit)?, "the copy of --from", limit)?;
         }
-        if let Some(setup) = &request.setup {
+        if let Some(setup) = &args.setup {
             must_succeed(&process::run(self.shell(setup, &place), limit)?, "--setup", limit)?;
         }
         Ok(place)
@@ -99,11 +99,11 @@ impl<'a> Bench<'a> {
         let witness = Witness::own(Collect::SUMMARY)?;
         let path = self.program(&place)?;
         let mut command = self.command(&path, &place);
-        if let Some((name, arguments)) = self.request.program.split_first() {
+        if let Some((name, arguments)) = self.args.program.split_first() {
             command.arg0(name).args(arguments);
         }
-        let own = &self.request.settings;
-        trace::prepare(&mut command, &self.library, &self.visibility, own, Some(&witness));
+        let own = &self.args.settings;
+        preload::prepare(&mut command, &self.library, &self.visibility, own, Some(&witness));
         // The user's log is not for hundreds of runs.
         for variable in ["CFR_LOG_FILE", "CFR_LOG_FORMAT", "CFR_PATHS", environment::INJECT] {
             command.env_remove(variable);
@@ -111,7 +111,7 @@ impl<'a> Bench<'a> {
         command.env("CFR_LOG", "error");
         command.envs(settings.iter().map(|(name, value)| (name, value)));
         let ended = process::run(command, limit)?;
-        let check = match &self.request.check {
+        let check = match &self.args.check {
             Some(check) if ended.how == How::Status(0) => {
                 Some(process::run(self.shell(check, &place), limit)?)
             }
@@ -124,7 +124,7 @@ impl<'a> Bench<'a> {
     /// Where the program stands. A relative path is one of the directory that it will run in, or else of
     /// the launcher's.
     fn program(&self, place: &Place) -> Result<PathBuf, Failure> {
-        let name = self.request.program.first().map_or(OsStr::new(""), OsString::as_os_str);
+        let name = self.args.program.first().map_or(OsStr::new(""), OsString::as_os_str);
         if name.as_bytes().contains(&b'/')
             && let Ok(found) = locate::find(place.path().join(name).as_os_str())
         {

@@ -1,4 +1,4 @@
-//! Words that several commands have.
+//! Arguments that several commands have.
 
 use crate::run::environment::Variables;
 use cfr_shared::settings::{Name, Setting, TABLE};
@@ -8,10 +8,8 @@ use std::ffi::{OsStr, OsString};
 
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// For human eyes.
+pub(crate) enum ReportFormat {
     Text,
-    /// For programs.
     Json,
 }
 
@@ -20,19 +18,31 @@ pub(super) const FORMAT: &str = "format";
 pub(super) const PROFILE: &str = "profile";
 pub(super) const JSON: &str = "json";
 
-pub(super) fn format(matches: &ArgMatches) -> Format {
+pub(super) fn format(matches: &ArgMatches) -> ReportFormat {
     match matches.get_one::<String>(FORMAT) {
-        Some(name) if name == JSON => Format::Json,
-        _ => Format::Text,
+        Some(name) if name == JSON => ReportFormat::Json,
+        _ => ReportFormat::Text,
     }
 }
 
+pub(super) fn report_format() -> Arg {
+    Arg::new(FORMAT)
+        .long("format")
+        .value_name("VALUE")
+        .value_parser(["text", JSON])
+        .default_value("text")
+        .hide_default_value(true)
+        .hide_possible_values(true)
+        .help("Write the report as text or as JSON [text, json; default: text]")
+}
+
+/// Returns the settings that the command line sets, as variables for the program.
 pub(super) fn settings(matches: &ArgMatches) -> Variables {
     TABLE
         .iter()
         .filter(|setting| setting.option.is_some())
         .filter_map(|setting| {
-            // Not every command has all of them. Only faults may be repeated.
+            // A command has only some of the settings. Only --inject can have several values.
             let values = matches.try_get_many::<OsString>(setting.variable).ok().flatten()?;
             let values: Vec<_> = values.map(OsString::as_os_str).collect();
             Some((setting.variable, values.join(OsStr::new(";"))))
@@ -42,7 +52,7 @@ pub(super) fn settings(matches: &ArgMatches) -> Variables {
 
 pub(super) fn command_line() -> Arg {
     Arg::new(PROGRAM)
-        .help("The program, and its arguments")
+        .help("The program and its arguments")
         .value_name("PROGRAM")
         .required(true)
         .num_args(1..)
@@ -50,16 +60,7 @@ pub(super) fn command_line() -> Arg {
         .value_parser(OsStringValueParser::new())
 }
 
-pub(super) fn report_format() -> Arg {
-    Arg::new(FORMAT)
-        .long("format")
-        .value_name("VALUE")
-        .value_parser(["text", JSON])
-        .default_value("text")
-        .hide_possible_values(true)
-        .help("For eyes, or as JSON [text, json]")
-}
-
+/// Returns the option of a setting; `None` if only the launcher sets it.
 pub(super) fn option(setting: &'static Setting, default: &str) -> Option<Arg> {
     let long = setting.option?;
     let help = format!(
@@ -73,7 +74,7 @@ pub(super) fn option(setting: &'static Setting, default: &str) -> Option<Arg> {
         .value_name(if long == "output" { "FILE" } else { "VALUE" })
         .value_parser(OsStringValueParser::new())
         .help(help);
-    // A word behind a plain -c is the program.
+    // The word after a plain -c is the program, not a value.
     let option = match setting.name {
         Name::Summary => option.num_args(0..=1).require_equals(true).default_missing_value("yes"),
         Name::Inject => option.action(ArgAction::Append),

@@ -1,0 +1,7 @@
+//! Reads JSON logs: line by line, in bounded memory.
+//!
+//! A file uses only what stands above it in this list.
+
+pub(crate) mod entry;
+
+pub(crate) mod reader;
