@@ -214,7 +214,7 @@ fn checked_copy(facts: &Facts<'_>, len: u64, transport: Transport) -> Step {
     if is_over_limit(facts) {
         return Step::OverFileSizeLimit;
     }
-    let (is_sealed, _) = sys::seals(facts.args.fd_out);
+    let is_sealed = sys::seals(facts.args.fd_out).write;
     if facts.is_target_immutable() || is_sealed && facts.clamp_to_source() > 0 {
         return Step::Refuse(Errno::EPERM);
     }

@@ -1,10 +1,11 @@
 //! Questions about the descriptors of a call that change nothing: what a file is, how it is open,
 //! how large it may become, what the kernel would say of a copy.
 
-use super::file;
-use super::raw::{answer, reg, syscall};
-use super::thread::{WriteSignalGuard, file_size_limit};
 use crate::errno::Errno;
+use crate::file;
+use crate::process::{file_size_limit, getpid};
+use crate::raw::{answer, reg, syscall};
+use crate::signal::WriteSignalGuard;
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
@@ -178,7 +179,7 @@ pub fn is_same_description(one: i32, other: i32) -> bool {
     if one == other {
         return true;
     }
-    let pid = reg(super::getpid());
+    let pid = reg(getpid());
     // SAFETY: no pointers.
     answer(unsafe { syscall(libc::SYS_kcmp, [pid, pid, KCMP_FILE, reg(one), reg(other), 0]) })
         == Ok(0)
@@ -233,14 +234,26 @@ pub fn is_immutable(fd: i32) -> bool {
     statx(fd, 0).is_ok_and(|statx| statx.stx_attributes & IMMUTABLE != 0)
 }
 
-/// Whether a memory file is sealed against writing at all, and against growing (memfd_create(2)).
+/// The seals of a memory file that matter to a copy (memfd_create(2)).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Seals {
+    /// `F_SEAL_WRITE` or `F_SEAL_FUTURE_WRITE`.
+    pub write: bool,
+    /// `F_SEAL_GROW`.
+    pub grow: bool,
+}
+
+/// Returns the seals of `fd` (fcntl(2), `F_GET_SEALS`); none for a file that cannot be sealed.
 #[must_use]
-pub fn seals(fd: i32) -> (bool, bool) {
+pub fn seals(fd: i32) -> Seals {
     // SAFETY: no pointers.
     let seals =
         answer(unsafe { syscall(libc::SYS_fcntl, [reg(fd), reg(libc::F_GET_SEALS), 0, 0, 0, 0]) });
     let seals = seals.ok().and_then(|seals| i32::try_from(seals).ok()).unwrap_or(0);
-    (seals & (libc::F_SEAL_WRITE | libc::F_SEAL_FUTURE_WRITE) != 0, seals & libc::F_SEAL_GROW != 0)
+    Seals {
+        write: seals & (libc::F_SEAL_WRITE | libc::F_SEAL_FUTURE_WRITE) != 0,
+        grow: seals & libc::F_SEAL_GROW != 0,
+    }
 }
 
 /// What the kernel says of copying no bytes from the start of one file to the start of the other:

@@ -1,8 +1,8 @@
 //! What the map of a file's blocks tells: where data are, whether they are shared, and where no
 //! block may be. Unlike lseek(2) with `SEEK_DATA`, asking for it moves no file offset.
 
-use super::raw::{answer, reg, syscall};
 use crate::errno::Errno;
+use crate::raw::{answer, reg, syscall};
 
 const FS_IOC_FIEMAP: usize = 0xc020_660b;
 /// Written out first: what is still in memory has no place on the disk that it could share.

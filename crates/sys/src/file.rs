@@ -1,7 +1,7 @@
 //! Descriptors of the log: opening, writing, and proving that they are still ours.
 
-use super::raw::{answer, reg, syscall};
 use crate::errno::Errno;
+use crate::raw::{answer, reg, syscall};
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
@@ -101,7 +101,7 @@ pub fn open_append(path: &CStr) -> Result<Opened, Errno> {
 }
 
 /// Moves a descriptor of ours to 10 or above. EMFILE where there is no room; it is closed then.
-pub(super) fn move_up(low: i32) -> Result<i32, Errno> {
+pub(crate) fn move_up(low: i32) -> Result<i32, Errno> {
     let high = duplicate_high(low);
     close(low);
     high
@@ -243,14 +243,14 @@ pub fn readlink_fd(fd: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
 }
 
 /// Opens an existing file (open(2)).
-pub(super) fn open(path: &CStr, flags: i32) -> Result<i32, Errno> {
+pub(crate) fn open(path: &CStr, flags: i32) -> Result<i32, Errno> {
     let registers = [reg(libc::AT_FDCWD), path.as_ptr() as usize, reg(flags), 0, 0, 0];
     // SAFETY: path is a C string.
     answer(unsafe { syscall(libc::SYS_openat, registers) }).map(descriptor)
 }
 
 /// read(2): bytes read, 0 at the end.
-pub(super) fn read(fd: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
+pub(crate) fn read(fd: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
     let registers = [reg(fd), buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0];
     // SAFETY: the kernel writes at most buffer.len() bytes.
     answer(unsafe { syscall(libc::SYS_read, registers) })
@@ -260,7 +260,7 @@ const LINK_PREFIX: &[u8] = b"/proc/thread-self/fd/";
 
 /// The path of the symbolic link to what `fd` refers to, with its zero byte. EBADF where `fd` is
 /// no number of a descriptor.
-pub(super) fn link_to(fd: i32) -> Result<[u8; LINK_PREFIX.len() + 11], Errno> {
+pub(crate) fn link_to(fd: i32) -> Result<[u8; LINK_PREFIX.len() + 11], Errno> {
     let Ok(mut rest) = u32::try_from(fd) else {
         return Err(Errno::EBADF);
     };

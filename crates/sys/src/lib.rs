@@ -14,60 +14,89 @@
 extern crate std;
 
 pub mod errno;
+
 pub mod signal_name;
 
-mod copy;
-mod fd_info;
-mod fiemap;
-mod file;
-mod host;
-mod memory;
-mod next;
-mod pages;
-mod pipe;
 mod raw;
-mod reader;
-mod share;
+
 mod text;
+
+mod once;
+
+mod memory;
+
+mod clock;
+
+mod process;
+
 mod thread;
-mod transfer;
+
+mod signal;
+
+mod file;
+
+mod mapping;
+
+mod fd_info;
+
+mod reader;
+
+mod page_cache;
+
+mod fiemap;
+
+mod pipe;
+
+mod copy_file_range;
+
+mod ioctl;
+
+mod sendfile;
+
+mod range;
+
+mod next_library;
 
 pub use libc::{SIGXFSZ, ssize_t};
 
-pub use copy::{
-    Args, COPY_FILE_RANGE, NextCopy, OffsetPointer, copy_file_range, read_offset,
-    read_writable_offset, write_checked_offset, write_offset,
+pub use clock::{monotonic_ns, realtime_ns, sleep_until};
+pub use copy_file_range::{
+    Args, COPY_FILE_RANGE, OffsetPointer, copy_file_range, read_offset, read_writable_offset,
+    write_checked_offset, write_offset,
 };
 pub use fd_info::{
-    FileKind, Filesystem, FilesystemKind, OpenFlags, Stat, filesystem, is_copy_file_range_missing,
-    is_immutable, is_same_description, is_swap_file, open_flags, seals, stat, zero_length_copy,
-    zero_length_copy_at,
+    FileKind, Filesystem, FilesystemKind, OpenFlags, Seals, Stat, filesystem,
+    is_copy_file_range_missing, is_immutable, is_same_description, is_swap_file, open_flags, seals,
+    stat, zero_length_copy, zero_length_copy_at,
 };
 pub use fiemap::{FiemapMode, Sharing, is_beyond_filesystem, next_data, shares_blocks};
 pub use file::{
     Identity, Opened, Readiness, close, duplicate_high, file_offset, getcwd, identify, is_terminal,
     open_append, readlink_fd, set_file_offset, wait_writable, write, write_at_end, write_no_wait,
 };
-pub use host::{
-    environment, execfn, exit, is_secure, map_shared, map_zeroed_on_fork, monotonic_ns,
-    next_copy_file_range, realtime_ns,
-};
-pub use memory::{Arena, Buffers, OnceBytes, SetOnce};
-pub use next::{NextExit, NextIoctl, NextSendfile, NextSymbol};
-pub use pages::{pages_of, pages_present};
-pub use pipe::Pipe;
-pub use reader::Reader;
-pub use share::{
+pub use ioctl::{
     FICLONE, FICLONERANGE, FIDEDUPERANGE, FileCloneRange, FileDedupeRange, FileDedupeRangeInfo,
-    IOCTL, IoctlArg, ioctl, sendfile,
+    IOCTL, IoctlArg, ioctl,
 };
-pub use text::Text;
-pub use thread::{
-    BlockedSignals, SavedCancelType, SavedErrno, WriteSignalGuard, comm, errno, file_size_limit,
-    getpid, gettid, has_file_size_limit, ignore, raise, set_errno, sleep_until, test_cancel,
-    thread_key, yield_now,
+pub use mapping::{map_shared, map_zeroed_on_fork};
+pub use memory::{Arena, Buffers};
+pub use next_library::{
+    NextCopy, NextExit, NextIoctl, NextSendfile, NextSymbol, next_copy_file_range,
 };
-pub use transfer::{
+pub use once::{OnceBytes, SetOnce};
+pub use page_cache::{pages_of, pages_present};
+pub use pipe::Pipe;
+pub use process::{
+    environment, execfn, exit, file_size_limit, getpid, has_file_size_limit, is_secure,
+};
+pub use range::{
     Deduped, Range, clone_range, copy_range, dedupe_range, extend, preallocate, punch_hole,
     read_at, write_at,
+};
+pub use reader::Reader;
+pub use sendfile::sendfile;
+pub use signal::{BlockedSignals, WriteSignalGuard, ignore, raise};
+pub use text::Text;
+pub use thread::{
+    SavedCancelType, SavedErrno, comm, errno, gettid, set_errno, test_cancel, thread_key, yield_now,
 };

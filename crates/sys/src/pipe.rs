@@ -1,10 +1,10 @@
 //! A pipe as a carrier of pages between two files: splice(2) takes both offsets, so that no file
 //! offset is touched, and copies a byte once where read and write copy it twice.
 
-use super::file::{close, duplicate_high, identify};
-use super::raw::{answer, reg, syscall};
-use super::thread::take_back;
 use crate::errno::Errno;
+use crate::file::{close, duplicate_high, identify};
+use crate::raw::{answer, reg, syscall};
+use crate::signal::take_back;
 
 /// A pipe of our own, for the length of one call. Its descriptors are at 10 or above and
 /// close-on-exec.

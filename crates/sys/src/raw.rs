@@ -12,7 +12,7 @@ use core::arch::asm;
 /// must point to memory that may be written, for the length that the call's manual page gives.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-pub(super) unsafe fn syscall(number: libc::c_long, args: [usize; 6]) -> isize {
+pub(crate) unsafe fn syscall(number: libc::c_long, args: [usize; 6]) -> isize {
     let result: isize;
     // SAFETY: the x86-64 kernel ABI (syscall(2), "Architecture calling conventions"): number in
     // rax, arguments in rdi rsi rdx r10 r8 r9, result in rax; rcx and r11 are overwritten. The
@@ -42,7 +42,7 @@ pub(super) unsafe fn syscall(number: libc::c_long, args: [usize; 6]) -> isize {
 /// As for x86-64.
 #[cfg(target_arch = "aarch64")]
 #[inline(always)]
-pub(super) unsafe fn syscall(number: libc::c_long, args: [usize; 6]) -> isize {
+pub(crate) unsafe fn syscall(number: libc::c_long, args: [usize; 6]) -> isize {
     let result: isize;
     // SAFETY: the arm64 kernel ABI (syscall(2), "Architecture calling conventions"): number in
     // x8, arguments in x0 to x5, result in x0. What the kernel does with the arguments is the
@@ -68,9 +68,19 @@ compile_error!(
     "libcfr makes system calls by instruction: add this architecture to crates/sys/src/raw.rs and src/hooks/syscall.rs"
 );
 
+/// Makes system call `number`, which takes no argument and returns a small number (getpid(2)).
+#[inline]
+pub(crate) fn syscall0(number: libc::c_long) -> i32 {
+    // SAFETY: no arguments.
+    let number = unsafe { syscall(number, [0; 6]) };
+    #[expect(clippy::cast_possible_truncation, reason = "at most PID_MAX_LIMIT, 2^22")]
+    let number = number as i32;
+    number
+}
+
 /// The kernel's result register as a value.
 #[inline(always)]
-pub(super) fn answer(result: isize) -> Result<usize, Errno> {
+pub(crate) fn answer(result: isize) -> Result<usize, Errno> {
     match usize::try_from(result) {
         Ok(count) => Ok(count),
         // An error is −1 to −4095, so the cast back is exact.
@@ -81,7 +91,7 @@ pub(super) fn answer(result: isize) -> Result<usize, Errno> {
 
 /// A signed argument as the register holds it: sign-extended.
 #[inline(always)]
-pub(super) fn reg(value: i32) -> usize {
+pub(crate) fn reg(value: i32) -> usize {
     #[expect(clippy::cast_sign_loss, reason = "the register holds the bits")]
     let bits = value as isize as usize;
     bits

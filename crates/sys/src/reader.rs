@@ -1,9 +1,9 @@
 //! Reading a file that the host has open for writing only.
 
-use super::fd_info::open_flags;
-use super::file::{close, link_to, move_up, open};
-use super::raw::{answer, reg, syscall};
 use crate::errno::Errno;
+use crate::fd_info::open_flags;
+use crate::file::{close, link_to, move_up, open};
+use crate::raw::{answer, reg, syscall};
 use core::ffi::CStr;
 
 /// A descriptor for reading: the host's own, or one of ours.

@@ -26,7 +26,7 @@ impl Copier<'_> {
             return range.len;
         }
         let is_across = within.len < range.len;
-        if is_across && sys::seals(range.fd_out).1 {
+        if is_across && sys::seals(range.fd_out).grow {
             // It may not grow: writing finds that out before it changes the last page.
             return self.zeros(range);
         }

@@ -279,7 +279,7 @@ pub(super) static SEALED: Condition = Condition::new(
     Errno::EPERM,
     "the target is a memory file that is sealed against this",
     |facts| {
-        let (writing, growing) = sys::seals(facts.args.fd_out);
+        let seals = sys::seals(facts.args.fd_out);
         let size = facts.target.stat().map_or(0, |stat| stat.size);
         let end = facts
             .target
@@ -287,7 +287,7 @@ pub(super) static SEALED: Condition = Condition::new(
             .unwrap_or(0)
             .cast_unsigned()
             .saturating_add(facts.clamp_to_source());
-        writing || growing && end > size
+        seals.write || seals.grow && end > size
     },
 );
 

@@ -1,10 +1,10 @@
 //! The ioctls by which programs share blocks, and sendfile(2), as the program makes them: passed on,
 //! and their arguments read where the kernel says that they can be.
 
-use super::copy::OffsetPointer;
-use super::raw::{answer, reg, syscall};
-use super::thread::BlockedSignals;
+use crate::copy_file_range::{OffsetPointer, read_offset, write_offset};
 use crate::errno::Errno;
+use crate::raw::{answer, reg, syscall};
+use crate::signal::BlockedSignals;
 
 /// The number of ioctl(2) on this architecture.
 pub const IOCTL: core::ffi::c_long = libc::SYS_ioctl;
@@ -22,7 +22,7 @@ const TARGET: usize = 32;
 
 /// The third argument of an ioctl(2): a number, or the address of a struct, maybe a wild one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct IoctlArg(pub(super) usize);
+pub struct IoctlArg(pub(crate) usize);
 
 /// struct `file_clone_range`, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -120,16 +120,16 @@ impl IoctlArg {
     fn put(self, at: usize, word: u64) -> Result<(), Errno> {
         let address = self.0.checked_add(at).ok_or(Errno::EFAULT)?;
         let _held = BlockedSignals::new();
-        super::write_offset(OffsetPointer::new(address as *mut i64), word.cast_signed())
+        write_offset(OffsetPointer::new(address as *mut i64), word.cast_signed())
     }
 
     /// Words of the struct, from byte `at` on. The kernel is asked for the first and the last, as for
-    /// an offset ([`super::read_offset`]): these structs are shorter than a page.
+    /// an offset ([`read_offset`]): these structs are shorter than a page.
     fn words<const COUNT: usize>(self, at: usize) -> Result<[u64; COUNT], Errno> {
         let first = self.0.checked_add(at).ok_or(Errno::EFAULT)?;
         let last = first.checked_add(COUNT * 8 - 8).ok_or(Errno::EFAULT)?;
         for word in [first, last] {
-            super::read_offset(OffsetPointer::new(word as *mut i64))?;
+            read_offset(OffsetPointer::new(word as *mut i64))?;
         }
         let words = first as *const [[u8; 8]; COUNT];
         // SAFETY: the kernel has just read the first and the last of these bytes, and no page is
@@ -151,16 +151,4 @@ pub fn ioctl(fd: i32, request: usize, argument: IoctlArg) -> Result<usize, Errno
     let registers = [reg(fd), request, argument.0, 0, 0, 0];
     // SAFETY: the kernel checks the pointer; what it writes there is what the host asked it to write.
     answer(unsafe { syscall(libc::SYS_ioctl, registers) })
-}
-
-/// sendfile(2): bytes sent.
-pub fn sendfile(
-    out_fd: i32,
-    in_fd: i32,
-    offset: OffsetPointer,
-    count: usize,
-) -> Result<usize, Errno> {
-    let registers = [reg(out_fd), reg(in_fd), offset.as_ptr() as usize, count, 0, 0];
-    // SAFETY: the kernel checks the pointer; what it writes there is what the host asked it to write.
-    answer(unsafe { syscall(libc::SYS_sendfile, registers) })
 }

@@ -1,9 +1,9 @@
 //! Moving bytes between the descriptors of a call, at offsets that are given: file positions are
-//! never touched, but by [`set_file_offset`](super::set_file_offset) when all is done.
+//! never touched, but by [`set_file_offset`](crate::set_file_offset) when all is done.
 
-use super::raw::{answer, reg, syscall};
-use super::share::{FICLONERANGE, FIDEDUPERANGE};
 use crate::errno::Errno;
+use crate::ioctl::{FICLONERANGE, FIDEDUPERANGE};
+use crate::raw::{answer, reg, syscall};
 
 /// A range of one file and where it goes in another. Offsets and length in bytes; no end lies
 /// beyond `i64::MAX`.

@@ -1,9 +1,7 @@
 //! copy_file_range(2) itself, and reading the offsets that its caller points to.
 
-use super::raw::{answer, reg, syscall};
-use super::thread::without_cancellation;
 use crate::errno::Errno;
-use core::ffi::{c_int, c_uint};
+use crate::raw::{answer, reg, syscall};
 
 /// The address of a caller's offset, in bytes from the file's start; maybe NULL, maybe wild.
 ///
@@ -39,7 +37,7 @@ impl OffsetPointer {
     }
 
     /// The pointer, for whoever hands it on.
-    pub(super) fn as_ptr(self) -> *mut i64 {
+    pub(crate) fn as_ptr(self) -> *mut i64 {
         self.0
     }
 }
@@ -94,40 +92,6 @@ pub fn copy_file_range(args: &Args) -> Result<usize, Errno> {
     // SAFETY: the kernel checks both pointers and answers EFAULT; what it writes through them is
     // what the host asked it to write.
     answer(unsafe { syscall(libc::SYS_copy_file_range, registers) })
-}
-
-/// Another library's `copy_file_range`: the next one after us in the dynamic linker's order.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-pub struct NextCopy(
-    unsafe extern "C-unwind" fn(c_int, *mut i64, c_int, *mut i64, usize, c_uint) -> isize,
-);
-
-impl NextCopy {
-    /// From what dlsym(3) found under the name `copy_file_range`; `None` for NULL.
-    pub(super) fn from_symbol(symbol: *mut core::ffi::c_void) -> Option<Self> {
-        if symbol.is_null() {
-            return None;
-        }
-        // SAFETY: a symbol of this name in a C library is a function of this type (copy_file_range(2)).
-        Some(unsafe { core::mem::transmute::<*mut core::ffi::c_void, NextCopy>(symbol) })
-    }
-
-    /// Calls it where cancellation is held off: as [`NextCopy::call`], and no cancellation point.
-    pub fn call_with_cancel_disabled(self, args: &Args) -> isize {
-        without_cancellation(|| self.call(args))
-    }
-
-    /// Calls it as the host would have: −1 and errno, or the bytes copied. It may be a
-    /// cancellation point: no frame with a destructor may stand around this call unless
-    /// cancellation is off.
-    #[inline(always)]
-    pub fn call(self, args: &Args) -> isize {
-        // SAFETY: the same arguments that the host gave to a function of the same contract.
-        unsafe {
-            (self.0)(args.fd_in, args.off_in.0, args.fd_out, args.off_out.0, args.len, args.flags)
-        }
-    }
 }
 
 /// Reads a caller's offset. EFAULT where the memory cannot be read.

@@ -1,8 +1,10 @@
 //! Functions of the next library after ours, in the dynamic linker's order.
 
-use super::copy::OffsetPointer;
-use super::share::IoctlArg;
-use core::ffi::{CStr, c_int, c_void};
+use crate::copy_file_range::{Args, OffsetPointer};
+use crate::ioctl::IoctlArg;
+use crate::process::exit;
+use crate::thread::without_cancellation;
+use core::ffi::{CStr, c_int, c_uint, c_void};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 /// One such function, by its name. Its address stands first, for hooks that are written in instructions.
@@ -31,9 +33,56 @@ impl NextSymbol {
 }
 
 /// The address of the next library's function of that name; NULL where no other has one.
-pub(super) fn find_next(name: &CStr) -> *mut c_void {
+pub(crate) fn find_next(name: &CStr) -> *mut c_void {
     // SAFETY: a C string; RTLD_NEXT looks behind the library that this code is linked into.
     unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) }
+}
+
+/// Another library's `copy_file_range`: the next one after us in the dynamic linker's order.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct NextCopy(
+    unsafe extern "C-unwind" fn(c_int, *mut i64, c_int, *mut i64, usize, c_uint) -> isize,
+);
+
+impl NextCopy {
+    /// From what dlsym(3) found under the name `copy_file_range`; `None` for NULL.
+    pub(crate) fn from_symbol(symbol: *mut core::ffi::c_void) -> Option<Self> {
+        if symbol.is_null() {
+            return None;
+        }
+        // SAFETY: a symbol of this name in a C library is a function of this type (copy_file_range(2)).
+        Some(unsafe { core::mem::transmute::<*mut core::ffi::c_void, NextCopy>(symbol) })
+    }
+
+    /// Calls it where cancellation is held off: as [`NextCopy::call`], and no cancellation point.
+    pub fn call_with_cancel_disabled(self, args: &Args) -> isize {
+        without_cancellation(|| self.call(args))
+    }
+
+    /// Calls it as the host would have: −1 and errno, or the bytes copied. It may be a
+    /// cancellation point: no frame with a destructor may stand around this call unless
+    /// cancellation is off.
+    #[inline(always)]
+    pub fn call(self, args: &Args) -> isize {
+        // SAFETY: the same arguments that the host gave to a function of the same contract.
+        unsafe {
+            (self.0)(
+                args.fd_in,
+                args.off_in.as_ptr(),
+                args.fd_out,
+                args.off_out.as_ptr(),
+                args.len,
+                args.flags,
+            )
+        }
+    }
+}
+
+/// The next library's `copy_file_range` after ours; `None` where no other has one.
+#[must_use]
+pub fn next_copy_file_range() -> Option<NextCopy> {
+    NextCopy::from_symbol(find_next(c"copy_file_range"))
 }
 
 /// ioctl(2) of the next library.
@@ -119,7 +168,7 @@ impl NextExit {
     /// Ends the process with `status`, without running anything but the next library's function.
     pub fn call(&self, status: i32) -> ! {
         type Function = unsafe extern "C" fn(c_int) -> !;
-        let Some(address) = self.0.address() else { super::exit(status) };
+        let Some(address) = self.0.address() else { exit(status) };
         // SAFETY: what dlsym(3) found under this name is a function of this type (_exit(2)).
         let exit = unsafe { core::mem::transmute::<*mut c_void, Function>(address) };
         // SAFETY: any status will do.

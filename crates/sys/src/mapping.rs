@@ -1,94 +1,9 @@
-//! The process that we are a guest in: environment, privileges, clocks, other libraries.
+//! Memory shared with other processes.
 
-use super::copy::NextCopy;
-use super::file;
-use super::next;
-use super::raw::{answer, reg, syscall};
 use crate::errno::Errno;
-use core::ffi::{CStr, c_char};
+use crate::file;
+use crate::raw::{answer, reg, syscall};
 use core::sync::atomic::AtomicU64;
-
-unsafe extern "C" {
-    static environ: *const *const c_char;
-}
-
-/// Every `NAME=value` of the environment. To be called while nothing else writes to it: by the
-/// constructor, or by the first call if that comes before.
-pub fn environment() -> impl Iterator<Item = &'static CStr> {
-    // SAFETY: the C library sets environ before any constructor runs.
-    let mut entry = unsafe { environ };
-    core::iter::from_fn(move || {
-        if entry.is_null() {
-            return None;
-        }
-        // SAFETY: environ(7) is an array of pointers that ends in NULL, and we stop there.
-        let string = unsafe { *entry };
-        if string.is_null() {
-            return None;
-        }
-        // SAFETY: the array goes on at least to its NULL.
-        entry = unsafe { entry.add(1) };
-        // SAFETY: each entry is a C string; the values are copied before the host can move them.
-        Some(unsafe { CStr::from_ptr(string) })
-    })
-}
-
-/// Whether the process runs with more rights than its caller: set-user-ID, capabilities
-/// (getauxval(3), `AT_SECURE`).
-#[must_use]
-pub fn is_secure() -> bool {
-    // SAFETY: getauxval takes any number.
-    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
-}
-
-/// The path by which the program was executed (getauxval(3), `AT_EXECFN`).
-#[must_use]
-pub fn execfn() -> Option<&'static CStr> {
-    // SAFETY: getauxval takes any number.
-    let address = unsafe { libc::getauxval(libc::AT_EXECFN) } as *const c_char;
-    if address.is_null() {
-        return None;
-    }
-    // SAFETY: the kernel leaves a C string there for the life of the process.
-    Some(unsafe { CStr::from_ptr(address) })
-}
-
-/// Nanoseconds since 1970, for the time of a line.
-#[must_use]
-pub fn realtime_ns() -> u64 {
-    clock(libc::CLOCK_REALTIME)
-}
-
-/// Nanoseconds since some start, for durations.
-#[must_use]
-pub fn monotonic_ns() -> u64 {
-    clock(libc::CLOCK_MONOTONIC)
-}
-
-#[inline]
-fn clock(id: libc::clockid_t) -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: one timespec to write. Through the C library, which reads the clock in the vDSO
-    // without a system call; clock_gettime is async-signal-safe (signal-safety(7)).
-    unsafe { libc::clock_gettime(id, &raw mut time) };
-    // Wrapping, because another preload's clock may say anything.
-    let seconds = time.tv_sec.cast_unsigned();
-    seconds.wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec.cast_unsigned())
-}
-
-/// The next library's `copy_file_range` after ours; `None` where no other has one.
-#[must_use]
-pub fn next_copy_file_range() -> Option<NextCopy> {
-    NextCopy::from_symbol(next::find_next(c"copy_file_range"))
-}
-
-/// Ends the process at once with `status`, without running anything of the host's.
-pub fn exit(status: i32) -> ! {
-    loop {
-        // SAFETY: no pointers; the call does not return.
-        let _ = unsafe { syscall(libc::SYS_exit_group, [reg(status), 0, 0, 0, 0, 0]) };
-    }
-}
 
 /// Maps the first `count` words of the memory file at `path`, shared with whoever else maps it: the
 /// launcher's accounts. The descriptor is closed again; the mapping stays as long as the process.
@@ -157,6 +72,3 @@ fn is_memory_file(fd: usize, name: &[u8], len: usize) -> Result<(), Errno> {
     let kept = seals & reg(libc::F_SEAL_SHRINK) != 0 && size >= len;
     kept.then_some(()).ok_or(Errno::EINVAL)
 }
-
-// Registers and kernel structures are spelled for 64-bit machines.
-const _: () = assert!(size_of::<usize>() == 8);

@@ -1,7 +1,7 @@
 //! Which pages of a file are in memory.
 
-use super::raw::{answer, reg, syscall};
 use crate::errno::Errno;
+use crate::raw::{answer, reg, syscall};
 
 /// Not in the libc crate for every target; one number on all architectures.
 const SYS_CACHESTAT: libc::c_long = 451;

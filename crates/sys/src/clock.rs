@@ -1,0 +1,42 @@
+//! The kernel's clocks.
+
+use crate::errno::Errno;
+use crate::raw::{answer, reg, syscall};
+
+/// Nanoseconds since 1970, for the time of a line.
+#[must_use]
+pub fn realtime_ns() -> u64 {
+    clock(libc::CLOCK_REALTIME)
+}
+
+/// Nanoseconds since some start, for durations.
+#[must_use]
+pub fn monotonic_ns() -> u64 {
+    clock(libc::CLOCK_MONOTONIC)
+}
+
+#[inline]
+fn clock(id: libc::clockid_t) -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: one timespec to write. Through the C library, which reads the clock in the vDSO
+    // without a system call; clock_gettime is async-signal-safe (signal-safety(7)).
+    unsafe { libc::clock_gettime(id, &raw mut time) };
+    // Wrapping, because another preload's clock may say anything.
+    let seconds = time.tv_sec.cast_unsigned();
+    seconds.wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec.cast_unsigned())
+}
+
+/// Waits until the monotonic clock says so many nanoseconds; handlers of signals that come meanwhile run
+/// as ever (clock_nanosleep(2)).
+pub fn sleep_until(ns: u64) {
+    const SECOND_NS: u64 = 1_000_000_000;
+    let until = libc::timespec {
+        tv_sec: (ns / SECOND_NS).cast_signed(),
+        tv_nsec: (ns % SECOND_NS).cast_signed(),
+    };
+    let (clock, absolute) = (reg(libc::CLOCK_MONOTONIC), reg(libc::TIMER_ABSTIME));
+    let registers = [clock, absolute, (&raw const until) as usize, 0, 0, 0];
+    // SAFETY: the struct stands until the call returns.
+    while let Err(Errno::EINTR) = answer(unsafe { syscall(libc::SYS_clock_nanosleep, registers) }) {
+    }
+}
