@@ -1,7 +1,8 @@
 //! The manual pages: well-formed, complete, and in step with `--help`.
 
 use cfr_shared::settings::TABLE;
-use cfr_testkit::{Run, find_program, launcher, project, skip};
+use cfr_testkit::{Run, Scratch, find_program, launcher, project, skip};
+use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::fs;
 
@@ -167,4 +168,77 @@ fn every_page_has_its_name() {
         assert!(text.contains(&title), "{page}");
         assert!(text.contains(&format!(".Nm {name}")), "{page}");
     }
+}
+
+/// Adds the keys of all objects in `value`; those of `maps` have names of other things as keys.
+fn add_keys(value: &Value, maps: &[&str], keys: &mut BTreeSet<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| add_keys(item, maps, keys)),
+        Value::Object(fields) => {
+            for (key, field) in fields {
+                keys.insert(key.clone());
+                match field {
+                    Value::Object(of_names) if maps.contains(&key.as_str()) => {
+                        of_names.values().for_each(|one| add_keys(one, maps, keys));
+                    }
+                    field => add_keys(field, maps, keys),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Checks that a macro line of the page names each key of this JSON.
+fn names_every_key(page: &str, json: &str, maps: &[&str], least: usize) {
+    let mut keys = BTreeSet::new();
+    for line in json.lines() {
+        add_keys(&serde_json::from_str(line).unwrap(), maps, &mut keys);
+    }
+    assert!(keys.len() >= least, "{page}: {keys:?}");
+    let text = read(page);
+    for key in keys {
+        let is_named =
+            |line: &str| line.starts_with('.') && line.split(' ').any(|word| word == key);
+        assert!(text.lines().any(is_named), "{page}: {key}");
+    }
+}
+
+#[test]
+fn every_json_key_is_in_a_page() {
+    let scratch = Scratch::new();
+    scratch.random("a", 100_000);
+    let cfr = |words: &[&str]| Run::bare(launcher()).args(words).within(scratch.path()).ok();
+    cfr(&[
+        "trace",
+        "--format",
+        "json",
+        "-o",
+        "log",
+        "--inject",
+        "error=EXDEV:when=1",
+        "cp",
+        "a",
+        "b",
+    ]);
+    cfr(&[
+        "run", "--format", "json", "--summary=sum", "--expect", "calls>=1", "--results", "res",
+        "cp", "a", "c",
+    ]);
+    let written = |name: &str| fs::read_to_string(scratch.file(name)).unwrap();
+    names_every_key("libcfr.7", &written("log"), &[], 30);
+    names_every_key("cfr-trace.1", &written("sum"), &["methods", "hooks", "errors"], 25);
+    let results: Value = serde_json::from_str(&written("res")).unwrap();
+    let own: Map<_, _> = results
+        .as_object()
+        .unwrap()
+        .clone()
+        .into_iter()
+        .filter(|(key, _)| key != "summary")
+        .collect();
+    names_every_key("cfr-expect.7", &Value::Object(own).to_string(), &[], 10);
+    let report = cfr(&["report", "--format", "json", "log"]).stdout;
+    names_every_key("cfr-report.1", &report, &[], 40);
+    let inspected = cfr(&["inspect", "--format", "json", "cp"]).stdout;
+    names_every_key("cfr-inspect.1", &inspected, &[], 25);
 }
