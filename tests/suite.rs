@@ -1,15 +1,15 @@
-//! The black-box tests: real programs under the library and the launcher as they are shipped.
-//!
-//! One folder a part of the product, all in one program: it links once and its tests run side by side.
-#![allow(unreachable_pub, unsafe_code, reason = "nobody links a test program")]
-#![allow(clippy::print_stderr, reason = "a skip is said aloud")]
+//! The black-box tests: real programs under the built library and the built launcher. One folder for
+//! each part of the product, all in one program, which links once and runs its tests in parallel.
 #![allow(
+    unsafe_code,
+    unreachable_pub,
     clippy::cast_possible_truncation,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stderr,
     clippy::unwrap_used,
-    reason = "a test fails by panicking"
+    reason = "a test program exports nothing, makes system calls and fails by panicking"
 )]
 
 mod cli;

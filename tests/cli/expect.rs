@@ -2,8 +2,8 @@
 //! never holds because nothing was seen.
 
 use cfr_testkit::{
-    Filesystems, Output, Run, Scratch, call, compile, compile_text, copy_product, find_program,
-    launcher, skip,
+    Filesystems, Output, Run, Scratch, compile, compile_text, copy_product, find_program, launcher,
+    parse_call, skip,
 };
 use serde_json::{Value, json};
 use std::ffi::OsStr;
@@ -643,7 +643,7 @@ fn the_last_calls_are_shown() {
         let lines: Vec<_> = output.stderr.lines().skip(3).collect();
         assert_eq!(lines.len(), calls.min(40), "{output:#?}");
         for line in &lines {
-            let shown = line.strip_prefix("cfr: ").and_then(call);
+            let shown = line.strip_prefix("cfr: ").and_then(parse_call);
             assert!(shown.is_some_and(|call| call.ends_with(" = 10 (kernel)")), "{line}");
         }
         let heading = match calls {

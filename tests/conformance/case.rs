@@ -191,7 +191,7 @@ fn compare(row: &Row, under: Under, seen: &Words) -> Vec<String> {
     let fits = match result.parse::<i64>() {
         Ok(number) => ret == number && errno == "kept",
         Err(_) if result == "short" => {
-            let most = row.after.get("below").unwrap_or(&row.words["len"]);
+            let most = row.after.get("below").or(row.words.get("len")).expect("every row has len");
             ret > 0 && ret < number(most).unwrap_or(i64::MAX) && errno == "kept"
         }
         Err(_) => ret == -1 && errno == *result,

@@ -3,15 +3,15 @@
 //!
 //! `cargo test --test conformance [-- --matrix] [WORD]`: with `--matrix` all of it is printed,
 //! dialect by clause; with a WORD only the rows run whose place or words hold it.
-#![allow(unreachable_pub, unsafe_code, reason = "nobody links a test program")]
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "prints a matrix")]
 #![allow(
-    clippy::cast_possible_truncation,
+    unsafe_code,
+    unreachable_pub,
+    clippy::print_stdout,
+    clippy::print_stderr,
     clippy::expect_used,
-    clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test fails by panicking"
+    reason = "a test program exports nothing, prints its results, makes system calls and fails by panicking"
 )]
 
 mod table;

@@ -97,7 +97,7 @@ fn broken_ways() -> Vec<Row> {
                         }
                     };
                     rows.extend(spellings(first).map(|words| row("", words)));
-                    for (second, _) in &order[at + 1..] {
+                    for (second, _) in order.iter().skip(at + 1) {
                         // The first spelling of both that can be had together.
                         let both = spellings(first).find_map(|one| {
                             spellings(second).find_map(|other| merged(&one, &other))

@@ -1,35 +1,33 @@
-//! The torture matrix: what hosts do to a library that is a guest in them. One program a hazard, each
-//! run bare, under strace and with the library in every way that it logs; the host must not tell.
+//! The hazards: what hosts do to a library that is loaded into them. Each hazard is a C program that
+//! is run bare, under strace, and with the library in every mode; the host must not notice the library.
 //!
-//! `cargo test --test torture [-- --matrix] [WORD]...`: with `--matrix` every hazard gets its line,
-//! and those that last as long as they are let last ten seconds instead of one; with words only
-//! hazards run whose name or program holds one of them.
-#![allow(unreachable_pub, reason = "nobody links a test program")]
-#![allow(unsafe_code, reason = "parts of the harness")]
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "prints a matrix")]
+//! `cargo test --test hazards [-- --matrix] [WORD]...`: with `--matrix` every hazard gets its line,
+//! and programs that repeat for a time do so for 10 seconds instead of 1. With words only hazards run
+//! whose name or program contains one of them.
 #![allow(
-    clippy::cast_possible_truncation,
+    unreachable_pub,
+    clippy::print_stdout,
+    clippy::print_stderr,
     clippy::expect_used,
-    clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test fails by panicking"
+    reason = "a test program exports nothing, prints its results and fails by panicking"
 )]
 
-mod mode;
-
 mod failure;
+
+mod mode;
 
 mod table;
 
 mod setup;
 
-mod judge;
+mod check;
 
 mod page;
 
 use cfr_testkit::Filesystems;
-use judge::{Ending, Tried};
+use check::{HazardResult, Verdict};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -42,50 +40,50 @@ fn main() -> ExitCode {
     let prints_matrix = words.iter().any(|word| word == "--matrix");
     let filter: Vec<_> = words.iter().filter(|word| !word.starts_with('-')).collect();
     let mut hazards = table::hazards();
-    hazards.retain(|hazard| filter.is_empty() || filter.iter().any(|word| hazard.holds(word)));
+    hazards.retain(|hazard| filter.is_empty() || filter.iter().any(|word| hazard.matches(word)));
     if hazards.is_empty() {
-        println!("torture: no hazard's name or program holds any of {filter:?}");
+        println!("hazards: no hazard's name or program contains any of {filter:?}");
         return ExitCode::SUCCESS;
     }
-    let filesystems = Filesystems::mount("torture");
-    // How long a call is held up is measured while nothing else runs.
-    let (waiting, busy): (Vec<_>, Vec<_>) = hazards.into_iter().partition(Hazard::waits);
-    let mut tried = try_all(&waiting, &filesystems, prints_matrix);
-    tried.extend(try_all(&busy, &filesystems, prints_matrix));
+    let filesystems = Filesystems::mount("hazards");
+    // Programs that measure delays run first, while nothing else does.
+    let (timed, others): (Vec<_>, Vec<_>) = hazards.into_iter().partition(Hazard::measures_delay);
+    let mut results = run_all(&timed, &filesystems, prints_matrix);
+    results.extend(run_all(&others, &filesystems, prints_matrix));
     let order = table::hazards();
-    tried.sort_by_key(|tried| order.iter().position(|hazard| hazard == tried.hazard));
-    let mut trouble: Vec<String> = tried.iter().flat_map(Tried::failures).collect();
-    let is_whole = filter.is_empty() && tried.iter().all(Tried::is_whole);
-    if is_whole && trouble.is_empty() {
-        trouble.extend(page::compare(&tried));
+    results.sort_by_key(|result| order.iter().position(|hazard| hazard == result.hazard));
+    let mut failures: Vec<String> = results.iter().flat_map(HazardResult::failures).collect();
+    let is_complete = filter.is_empty() && results.iter().all(HazardResult::is_complete);
+    if is_complete && failures.is_empty() {
+        failures.extend(page::compare(&results));
     }
-    for trouble in &trouble {
-        println!("FAILED {trouble}");
+    for failure in &failures {
+        println!("FAILED {failure}");
     }
-    let count = |wanted: fn(&Ending) -> bool| {
-        tried.iter().flat_map(|tried| &tried.endings).filter(|(_, ending)| wanted(ending)).count()
+    let count = |wanted: fn(&Verdict) -> bool| {
+        results.iter().flat_map(|result| &result.verdicts).filter(|(_, it)| wanted(it)).count()
     };
     println!(
-        "{} hazards: {} as bare, {} otherwise and said so, {} failed, {} skipped",
-        tried.len(),
-        count(|ending| *ending == Ending::Same),
-        count(|ending| matches!(ending, Ending::AsSaid(_))),
-        trouble.len(),
-        count(|ending| matches!(ending, Ending::Skipped(_))),
+        "{} hazards: {} runs same as bare, {} documented exceptions, {} failed, {} skipped",
+        results.len(),
+        count(|verdict| *verdict == Verdict::Same),
+        count(|verdict| matches!(verdict, Verdict::Documented(_))),
+        failures.len(),
+        count(|verdict| matches!(verdict, Verdict::Skipped(_))),
     );
-    if trouble.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs every hazard in every mode; the hazards side by side.
-fn try_all<'a>(
+/// Runs the hazards in every mode, several hazards at once.
+fn run_all<'a>(
     hazards: &'a [Hazard],
     filesystems: &Filesystems,
     prints_matrix: bool,
-) -> Vec<Tried<'a>> {
+) -> Vec<HazardResult<'a>> {
     let shows_progress = std::io::stderr().is_terminal();
     let next = AtomicUsize::new(0);
-    let tried = Mutex::new(Vec::new());
-    // Most of them wait most of the time.
+    let results = Mutex::new(Vec::new());
+    // Most programs sleep most of the time.
     let workers = 2 * thread::available_parallelism().map_or(1, usize::from);
     if prints_matrix {
         println!("{}", page::heading());
@@ -94,17 +92,17 @@ fn try_all<'a>(
         for _ in 0..workers {
             scope.spawn(|| {
                 while let Some(hazard) = hazards.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let one = judge::in_each_mode(hazard, filesystems, prints_matrix);
-                    let mut tried = tried.lock().unwrap();
+                    let result = check::run_in_every_mode(hazard, filesystems, prints_matrix);
+                    let mut results = results.lock().unwrap();
                     if shows_progress {
                         eprint!("\r\x1b[K");
                     }
                     if prints_matrix {
-                        println!("{}", page::line(&one));
+                        println!("{}", page::line(&result));
                     }
-                    tried.push(one);
+                    results.push(result);
                     if shows_progress {
-                        eprint!("{} of {} hazards", tried.len(), hazards.len());
+                        eprint!("{} of {} hazards", results.len(), hazards.len());
                         let _ = std::io::stderr().flush();
                     }
                 }
@@ -114,5 +112,5 @@ fn try_all<'a>(
     if shows_progress {
         eprint!("\r\x1b[K");
     }
-    tried.into_inner().unwrap()
+    results.into_inner().unwrap()
 }

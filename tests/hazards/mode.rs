@@ -1,62 +1,56 @@
-//! The ways in which every hazard is run.
+//! The modes in which every hazard is run.
 
-/// Who is there beside the host.
+/// What is added to the host.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
-    /// Nobody: what the others are compared with.
+    /// Nothing. The other modes are compared with this one.
     Bare,
-    /// strace(1), and no library: what a watcher outside the process changes.
+    /// strace(1) and no library: shows what an observer outside the process changes.
     Strace,
-    /// The library, saying this, with `CFR_BACKEND` set to that.
-    Library(Saying, Backend),
+    Library(LogOutput, Backend),
 }
 
-/// What the library says, and where.
+/// What the library reports, and where.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Saying {
+pub enum LogOutput {
     /// `CFR_LOG=off`.
-    Nothing,
-    /// Text on standard error.
+    Off,
     TextOnStderr,
-    /// Text in a file.
     TextInFile,
-    /// JSON in a file.
     JsonInFile,
-    /// A summary at the process's end, and no log.
+    /// A summary at the end of the process, and no log.
     Summary,
-    /// Text in a file, with faults that meet every call and change no result.
+    /// Text in a file, with faults that apply to every call and change no result.
     Faults,
 }
 
-/// `CFR_BACKEND`.
+/// The value of `CFR_BACKEND`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Backend {
-    /// The kernel copies.
     Auto,
-    /// The library copies.
     Emulate,
 }
 
-impl Saying {
-    /// Every one, in the order of the columns.
-    pub const ALL: [Saying; 6] = [
-        Saying::Nothing,
-        Saying::TextOnStderr,
-        Saying::TextInFile,
-        Saying::JsonInFile,
-        Saying::Summary,
-        Saying::Faults,
+impl LogOutput {
+    /// All variants, in the order of the page's columns.
+    pub const ALL: [LogOutput; 6] = [
+        LogOutput::Off,
+        LogOutput::TextOnStderr,
+        LogOutput::TextInFile,
+        LogOutput::JsonInFile,
+        LogOutput::Summary,
+        LogOutput::Faults,
     ];
 
-    /// As a column's heading has it.
+    /// Returns the heading of the page's column.
     pub fn name(self) -> &'static str {
         match self {
-            Saying::Nothing => "off",
-            Saying::TextOnStderr => "stderr",
-            Saying::TextInFile => "text",
-            Saying::JsonInFile => "JSON",
-            Saying::Summary => "summary",
-            Saying::Faults => "faults",
+            LogOutput::Off => "off",
+            LogOutput::TextOnStderr => "stderr",
+            LogOutput::TextInFile => "text",
+            LogOutput::JsonInFile => "JSON",
+            LogOutput::Summary => "summary",
+            LogOutput::Faults => "faults",
         }
     }
 }
@@ -64,7 +58,7 @@ impl Saying {
 impl Backend {
     const ALL: [Backend; 2] = [Backend::Auto, Backend::Emulate];
 
-    /// As the setting spells it.
+    /// Returns the value as the setting spells it.
     pub fn name(self) -> &'static str {
         match self {
             Backend::Auto => "auto",
@@ -73,18 +67,18 @@ impl Backend {
     }
 }
 
-/// Every mode but the bare one, in the order of the columns.
+/// Returns every mode except `Bare`, in the order of the page's columns.
 pub fn modes() -> impl Iterator<Item = Mode> {
-    let of_library = Saying::ALL
+    let of_library = LogOutput::ALL
         .into_iter()
-        .flat_map(|saying| Backend::ALL.map(|backend| Mode::Library(saying, backend)));
+        .flat_map(|output| Backend::ALL.map(|backend| Mode::Library(output, backend)));
     std::iter::once(Mode::Strace).chain(of_library)
 }
 
 impl Mode {
-    /// Whether every call meets a fault.
+    /// Reports whether every call meets a fault.
     pub fn is_faulted(self) -> bool {
-        matches!(self, Mode::Library(Saying::Faults, _))
+        matches!(self, Mode::Library(LogOutput::Faults, _))
     }
 }
 
@@ -93,7 +87,7 @@ impl std::fmt::Display for Mode {
         match self {
             Mode::Bare => f.write_str("bare"),
             Mode::Strace => f.write_str("strace"),
-            Mode::Library(saying, backend) => write!(f, "{}/{}", saying.name(), backend.name()),
+            Mode::Library(output, backend) => write!(f, "{}/{}", output.name(), backend.name()),
         }
     }
 }

@@ -1,121 +1,123 @@
-//! How a hazard's program is built and started, and what is loaded beside it.
+//! Builds and starts the program of a hazard, and loads the libraries beside it.
 
-use crate::mode::{Backend, Mode, Saying};
-use crate::table::{Hazard, Stage};
-use cfr_testkit::{Filesystems, Host, Run, Scratch, compile, find_program, library};
+use crate::mode::{Backend, LogOutput, Mode};
+use crate::table::{Hazard, Setup};
+use cfr_testkit::{Filesystems, Host, Run, Scratch, compile, find_program, is_root, library};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// They wait, look at paths, and count calls by thread and path.
+/// Faults that exercise delays, paths and counts by thread and by path, and change no result.
 const HARMLESS_FAULTS: &str = "delay_enter=1ns:delay_exit=1ns;error=EIO:path=/nowhere/*:per=path;\
                                zero:per=thread:when=1000000000";
 
-/// A user without privileges, by number.
+/// The number of the user nobody.
 const NOBODY: &str = "65534";
 
-/// A hazard that can be run.
-pub struct Staged {
+/// A hazard's program, ready to run in every mode.
+pub struct PreparedHost {
     bare: Host,
-    /// The same program, where it is built otherwise for the library.
+    /// The program for the modes with the library, if it differs.
     with_library: Option<Host>,
-    /// Where it runs.
-    pub place: PathBuf,
-    /// What is preloaded in every mode: before the library's place, and behind it.
-    before: Option<PathBuf>,
-    behind: Option<PathBuf>,
-    /// The library comes by its own way, without `LD_PRELOAD`.
-    is_opened: bool,
-    /// What is in the environment in every mode.
+    /// The directory in which the program's own is created.
+    pub directory: PathBuf,
+    /// The library before libcfr.so in `LD_PRELOAD`, in every mode.
+    preloaded_first: Option<PathBuf>,
+    /// The library after libcfr.so in `LD_PRELOAD`, in every mode.
+    preloaded_last: Option<PathBuf>,
+    /// Whether the program loads libcfr.so itself, without `LD_PRELOAD`.
+    opens_library: bool,
+    /// Environment variables of every mode.
     environment: Vec<(&'static str, &'static str)>,
-    /// Holds what the programs are started from.
+    /// Holds the set-user-ID programs until they have run.
     _scratch: Option<Scratch>,
 }
 
-impl Staged {
-    /// Builds what the hazard needs.
+impl PreparedHost {
+    /// Builds the program and the libraries that the hazard needs.
     ///
     /// # Errors
     ///
-    /// Why it cannot be tried here.
-    pub fn new(hazard: &Hazard, filesystems: &Filesystems) -> Result<Staged, String> {
-        let source = format!("{}.c", hazard.program);
-        let name = format!("torture-{}", hazard.name.replace(' ', "-"));
-        let host = |flags: &[&str]| Host::of([compile(&source, &name, flags)], hazard.words);
-        let mut staged = Staged {
-            bare: host(&[]),
+    /// Returns the reason if the hazard cannot run on this machine.
+    pub fn new(hazard: &Hazard, filesystems: &Filesystems) -> Result<PreparedHost, String> {
+        let source = format!("hazards/{}.c", hazard.program);
+        let name = format!("hazard-{}", hazard.name.replace(' ', "-"));
+        let program = |flags: &[&str]| Host::of([compile(&source, &name, flags)], hazard.args);
+        let mut host = PreparedHost {
+            bare: program(&[]),
             with_library: None,
-            place: std::env::temp_dir(),
-            before: None,
-            behind: None,
-            is_opened: false,
+            directory: std::env::temp_dir(),
+            preloaded_first: None,
+            preloaded_last: None,
+            opens_library: false,
             environment: Vec::new(),
             _scratch: None,
         };
-        match hazard.stage {
-            Stage::Plain => {}
-            Stage::Sanitized(sanitizer) => {
+        match hazard.setup {
+            Setup::Plain => {}
+            Setup::Sanitized(sanitizer) => {
                 let runtime = match sanitizer {
                     "address" => "libasan.so",
                     _ => "libtsan.so",
                 };
-                staged.before = Some(installed(runtime)?);
-                // Of code that it has not compiled it sees no locks; and a thread that is not joined
-                // yet when the process forks is no leak.
+                host.preloaded_first = Some(installed(runtime)?);
+                // ThreadSanitizer sees no locks in code that it did not compile, and reports a thread
+                // that is not yet joined when the process forks.
                 let options = "ignore_noninstrumented_modules=1:report_thread_leaks=0";
-                staged.environment.push(("TSAN_OPTIONS", options));
-                staged.bare = host(&[&format!("-fsanitize={sanitizer}")]);
+                host.environment.push(("TSAN_OPTIONS", options));
+                host.bare = program(&[&format!("-fsanitize={sanitizer}")]);
             }
-            Stage::Behind(other) => staged.before = Some(beside(other)?),
-            Stage::Before(other) => staged.behind = Some(beside(other)?),
-            Stage::Opening(other) => {
-                let other = beside(other)?;
-                let word = other.to_str().expect("UTF-8");
-                staged.bare = Host::of([compile(&source, &name, &[])], &[word]);
+            Setup::PreloadedAfter(other) => host.preloaded_first = Some(shared_library(other)?),
+            Setup::PreloadedBefore(other) => host.preloaded_last = Some(shared_library(other)?),
+            Setup::OpensOther(other) => {
+                let other = shared_library(other)?;
+                let arg = other.to_str().expect("UTF-8");
+                host.bare = Host::of([compile(&source, &name, &[])], &[arg]);
             }
-            Stage::Opened(more) => {
-                staged.is_opened = true;
-                let more: Vec<_> =
-                    more.iter().map(|other| beside(other)).collect::<Result<_, _>>()?;
-                let of = |library: &Path| {
-                    let words = std::iter::once(library).chain(more.iter().map(PathBuf::as_path));
-                    let words: Vec<_> = words.map(|word| word.to_str().expect("UTF-8")).collect();
-                    Host::of([compile(&source, &name, &[])], &words)
+            Setup::OpensLibrary(others) => {
+                host.opens_library = true;
+                let others: Vec<_> =
+                    others.iter().map(|other| shared_library(other)).collect::<Result<_, _>>()?;
+                let opening = |library: &Path| {
+                    let paths = std::iter::once(library).chain(others.iter().map(PathBuf::as_path));
+                    let args: Vec<_> = paths.map(|path| path.to_str().expect("UTF-8")).collect();
+                    Host::of([compile(&source, &name, &[])], &args)
                 };
-                staged.bare = of(Path::new("libc.so.6"));
-                staged.with_library = Some(of(&library()));
+                host.bare = opening(Path::new("libc.so.6"));
+                host.with_library = Some(opening(&library()));
             }
-            Stage::SetUserId => {
+            Setup::SetUserId => {
                 let scratch = Scratch::new();
-                staged.bare = set_user_id(&source, &name, &scratch, None)?;
-                staged.with_library = Some(set_user_id(&source, &name, &scratch, Some(library()))?);
-                staged._scratch = Some(scratch);
+                host.bare = set_user_id(&source, &name, &scratch, None)?;
+                host.with_library = Some(set_user_id(&source, &name, &scratch, Some(library()))?);
+                host._scratch = Some(scratch);
             }
-            Stage::Hook(hook) => {
-                staged.environment.push(("HOOK", hook));
+            Setup::Hook(hook) => {
+                host.environment.push(("HOOK", hook));
                 if hook.starts_with('F') {
-                    let point = filesystems.get("btrfs").ok_or("no btrfs to share blocks on")?;
-                    point.clone_into(&mut staged.place);
+                    let mount_point =
+                        filesystems.get("btrfs").ok_or("btrfs, which shares blocks, is missing")?;
+                    mount_point.clone_into(&mut host.directory);
                 }
             }
         }
-        Ok(staged)
+        Ok(host)
     }
 
-    /// The program for this mode.
-    pub fn host(&self, mode: Mode) -> &Host {
+    /// Returns the program to run in `mode`.
+    pub fn program(&self, mode: Mode) -> &Host {
         match (mode, &self.with_library) {
             (Mode::Library(..), Some(host)) => host,
             _ => &self.bare,
         }
     }
 
-    /// What is preloaded in this mode, as LD_PRELOAD has it.
+    /// Returns the value of `LD_PRELOAD` in `mode`.
     fn preloaded(&self, mode: Mode) -> String {
-        let ours = (matches!(mode, Mode::Library(..)) && !self.is_opened).then(library);
-        let all: Vec<_> = [&self.before, &ours, &self.behind]
+        let ours = (matches!(mode, Mode::Library(..)) && !self.opens_library).then(library);
+        let all: Vec<_> = [&self.preloaded_first, &ours, &self.preloaded_last]
             .into_iter()
             .flatten()
             .map(|path| path.to_str().expect("UTF-8"))
@@ -123,21 +125,21 @@ impl Staged {
         all.join(":")
     }
 
-    /// Who starts the program in this mode.
-    pub fn starter(&self, mode: Mode) -> Vec<OsString> {
+    /// Returns the command that starts the program in `mode`: strace, or none.
+    pub fn wrapper(&self, mode: Mode) -> Vec<OsString> {
         if mode != Mode::Strace {
             return Vec::new();
         }
         let mut words: Vec<_> = ["strace", "-f", "-o", "/dev/null"].map(OsString::from).into();
         let preloaded = self.preloaded(mode);
         if !preloaded.is_empty() {
-            // Not into strace itself.
+            // -E sets the variable for the program and not for strace itself.
             words.extend(["-E".into(), format!("LD_PRELOAD={preloaded}").into()]);
         }
         words
     }
 
-    /// The environment for this mode.
+    /// Sets the environment variables of `mode`.
     pub fn prepare(&self, mode: Mode, mut run: Run, log: &Path) -> Run {
         let preloaded = self.preloaded(mode);
         if !preloaded.is_empty() && mode != Mode::Strace {
@@ -146,37 +148,40 @@ impl Staged {
         for (name, value) in &self.environment {
             run = run.env(name, value);
         }
-        let Mode::Library(saying, backend) = mode else { return run };
+        let Mode::Library(output, backend) = mode else { return run };
         if backend == Backend::Emulate {
             run = run.env("CFR_BACKEND", "emulate");
         }
-        if self.is_opened {
+        if self.opens_library {
             run = run.env("CFR_LOG", "info");
         }
-        // Its calls are those of whoever comes next.
-        if self.behind.is_some() {
+        // The library behind libcfr.so must get the calls.
+        if self.preloaded_last.is_some() {
             run = run.env("CFR_FORWARD", "next");
         }
-        match saying {
-            Saying::Nothing => run.env("CFR_LOG", "off"),
-            Saying::TextOnStderr => run,
-            Saying::TextInFile => run.env("CFR_LOG_FILE", log),
-            Saying::JsonInFile => run.env("CFR_LOG_FILE", log).env("CFR_LOG_FORMAT", "json"),
-            Saying::Summary => run.env("CFR_LOG", "off").env("CFR_SUMMARY", "yes"),
-            Saying::Faults => run.env("CFR_LOG_FILE", log).env("CFR_INJECT", HARMLESS_FAULTS),
+        match output {
+            LogOutput::Off => run.env("CFR_LOG", "off"),
+            LogOutput::TextOnStderr => run,
+            LogOutput::TextInFile => run.env("CFR_LOG_FILE", log),
+            LogOutput::JsonInFile => run.env("CFR_LOG_FILE", log).env("CFR_LOG_FORMAT", "json"),
+            LogOutput::Summary => run.env("CFR_LOG", "off").env("CFR_SUMMARY", "yes"),
+            LogOutput::Faults => run.env("CFR_LOG_FILE", log).env("CFR_INJECT", HARMLESS_FAULTS),
         }
     }
 }
 
-/// A library of c-tests/, by its source, or one that is installed.
-fn beside(other: &str) -> Result<PathBuf, String> {
+/// Returns a shared library: compiled if `other` is a source in c-tests/, or the installed one.
+fn shared_library(other: &str) -> Result<PathBuf, String> {
     match other.strip_suffix(".c") {
-        Some(name) => Ok(compile(other, &format!("torture-{name}.so"), &["-shared", "-fPIC"])),
+        Some(path) => {
+            let name = path.replace('/', "-");
+            Ok(compile(other, &format!("hazard-{name}.so"), &["-shared", "-fPIC"]))
+        }
         None => installed(other),
     }
 }
 
-/// A library that the compiler finds.
+/// Returns the path at which the compiler finds `library`.
 fn installed(library: &str) -> Result<PathBuf, String> {
     let path = Command::new("cc").arg(format!("-print-file-name={library}")).output();
     let path = path.map_err(|error| format!("cc: {error}"))?.stdout;
@@ -184,8 +189,8 @@ fn installed(library: &str) -> Result<PathBuf, String> {
     fs::canonicalize(path.trim()).map_err(|_| format!("{library} is not installed"))
 }
 
-/// A copy of the program that is root's whoever starts it, and is started by somebody else. The
-/// dynamic linker ignores LD_PRELOAD there: the library is linked, by a path that is spelled out.
+/// Returns the program as set-user-ID root, started by the user nobody. The dynamic linker then
+/// ignores `LD_PRELOAD`, so the library is linked, by an absolute path.
 fn set_user_id(
     source: &str,
     name: &str,
@@ -202,20 +207,15 @@ fn set_user_id(
         None => Vec::new(),
         Some(library) => {
             let copy = scratch.write("libcfr.so.0", &fs::read(library).expect("the library"));
-            let below = scratch.path().display();
+            let directory = scratch.path().display();
             let copy = copy.to_str().expect("UTF-8").to_owned();
-            vec!["-Wl,--no-as-needed".to_owned(), copy, format!("-Wl,-rpath,{below}")]
+            vec!["-Wl,--no-as-needed".to_owned(), copy, format!("-Wl,-rpath,{directory}")]
         }
     };
     let flags: Vec<_> = flags.iter().map(String::as_str).collect();
     let compiled = compile(source, &format!("{name}-{kind}"), &flags);
     let program = scratch.write(kind, &fs::read(compiled).expect("the program"));
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o4755)).expect("it is ours");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o4755)).expect("the test's own file");
     let starter = ["setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--"];
     Ok(Host::of(starter.map(OsString::from).into_iter().chain([program.into()]), &[]))
-}
-
-fn is_root() -> bool {
-    // SAFETY: no arguments.
-    unsafe { libc::geteuid() == 0 }
 }

@@ -1,337 +1,559 @@
-//! The hazards, one a row: what the host does, and what must hold for the log. For the host itself
-//! there is one demand in every row and mode: that it ends, writes and leaves what it does when bare.
+//! The hazards, one row each: what the host does, and what its log must hold. In every row and mode
+//! the host must also end, write and leave behind the same as when it runs bare.
 
 use crate::failure::{self, Failure};
-use crate::mode::{Backend, Mode, Saying};
-use Log::{Any, AtLeast, AtMost, Exact, Silent, Whole};
-use Stage::{Before, Behind, Opened, Opening, Plain, Sanitized, SetUserId};
+use crate::mode::{Backend, LogOutput, Mode};
+use ExpectedLog::{AtLeast, AtMost, Empty, Exact, Unchecked, WholeLines};
+use Setup::{
+    OpensLibrary, OpensOther, Plain, PreloadedAfter, PreloadedBefore, Sanitized, SetUserId,
+};
 
-/// What a host does.
+/// Something that a host does to the library, and the program that does it.
 #[derive(PartialEq, Eq, Debug)]
 pub struct Hazard {
-    /// As the page and the words of the command line have it.
     pub name: String,
-    /// In c-tests/.
+    /// The program's source: `c-tests/hazards/PROGRAM.c`.
     pub program: &'static str,
-    /// Its words after the log's path.
-    pub words: &'static [&'static str],
-    /// How it is built and started.
-    pub stage: Stage,
-    /// What it stands for.
+    /// The program's arguments after the path of the log.
+    pub args: &'static [&'static str],
+    pub setup: Setup,
+    /// The failure in the field that the hazard stands for.
     pub failure: Failure,
-    /// What must hold for a log on standard error, and in a file.
-    pub on_stderr: Log,
-    /// In a file.
-    pub in_file: Log,
-    /// What the host does, as the rest of a sentence that begins with it.
+    pub on_stderr: ExpectedLog,
+    pub in_file: ExpectedLog,
+    /// What the host does: the rest of a sentence that starts with "The host".
     pub does: &'static str,
-    /// The modes in which it does something else.
-    pub unlike: Option<Unlike>,
+    /// The modes in which the host ends in another way.
+    pub exception: Option<Exception>,
 }
 
-/// What must hold for a log. Unless it says otherwise, every line is whole and is a call's.
+/// What a log must hold. Except in `Unchecked`, every line is whole and is a call's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Log {
+pub enum ExpectedLog {
     /// One line for each call that the program reports.
     Exact,
-    /// The programs that it starts copy too.
+    /// At least that, because programs that it starts copy too.
     AtLeast,
-    /// The program takes the log away from us for a while.
+    /// At most that, because the program takes the log away for a while.
     AtMost,
-    /// The program cannot say how many calls it made.
-    Whole,
-    /// No line, and no file.
-    Silent,
-    /// The program leaves no way to write whole lines.
-    Any,
+    /// Any number of lines, because the program cannot count its calls.
+    WholeLines,
+    /// No line and no file.
+    Empty,
+    /// Anything, because the program prevents writing whole lines.
+    Unchecked,
 }
 
 /// How a program is built and started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// As it is.
+pub enum Setup {
     Plain,
-    /// With this sanitizer of the compiler's.
+    /// Built with this sanitizer of the compiler.
     Sanitized(&'static str),
-    /// The library is preloaded behind another one: of c-tests/, or an installed one.
-    Behind(&'static str),
-    /// Before it, and passes calls on to it.
-    Before(&'static str),
-    /// The program is told the path of another one, which it opens.
-    Opening(&'static str),
-    /// The library is not preloaded, but opened by the program, which is told its path and those of
-    /// these others; in the other modes it opens the C library instead.
-    Opened(&'static [&'static str]),
-    /// The program is root's whoever starts it, is started by nobody, and linked with the library.
+    /// libcfr.so comes after this library in `LD_PRELOAD`: a source in c-tests/ or an installed one.
+    PreloadedAfter(&'static str),
+    /// libcfr.so comes before this library in `LD_PRELOAD`, and forwards calls to it.
+    PreloadedBefore(&'static str),
+    /// The program gets the path of this library as an argument and opens it.
+    OpensOther(&'static str),
+    /// The program gets the paths of libcfr.so and these libraries as arguments and opens them.
+    /// Nothing is preloaded. In modes without the library it opens the C library instead.
+    OpensLibrary(&'static [&'static str]),
+    /// The program is set-user-ID root, linked with the library, and started by the user nobody.
     SetUserId,
-    /// The program copies by another hook; the ioctls where blocks can be shared.
+    /// The program copies through this hook; ioctls on a filesystem that can share blocks.
     Hook(&'static str),
 }
 
-/// Modes in which a host does not end as when it is bare, and need not.
+/// Modes in which a host may end in another way than bare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unlike {
-    /// Which.
-    pub when: When,
-    /// How it ends there.
-    pub ending: End,
-    /// Why.
-    pub why: &'static str,
+pub struct Exception {
+    pub modes: Modes,
+    pub end: ProcessEnd,
+    pub reason: &'static str,
 }
 
 /// A set of modes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    /// Under strace.
+pub enum Modes {
     Strace,
-    /// Whenever the library does more than pass calls on.
-    NotForwarding,
+    /// Every mode in which the library does more than forward calls.
+    Intercepting,
 }
 
-/// The end of a process.
+/// How a process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// With this status.
+pub enum ProcessEnd {
+    /// With this exit status.
     Status(i32),
     /// By this signal.
     Signal(i32),
 }
 
 impl Hazard {
-    /// Whether the program measures how long it is held up.
-    pub fn waits(&self) -> bool {
+    /// Reports whether the program measures how long a call is delayed.
+    pub fn measures_delay(&self) -> bool {
         matches!(self.program, "full_stderr" | "signal_while_waiting" | "stuck_threads")
     }
 
-    /// Whether its name or its program's holds this word.
-    pub fn holds(&self, word: &str) -> bool {
+    /// Reports whether the hazard's name or its program's name contains `word`.
+    pub fn matches(&self, word: &str) -> bool {
         self.name.contains(word) || self.program.contains(word)
     }
 
-    /// How it ends in this mode, where that is not as when bare.
-    pub fn unlike(&self, mode: Mode) -> Option<Unlike> {
-        self.unlike.filter(|unlike| match unlike.when {
-            When::Strace => mode == Mode::Strace,
-            When::NotForwarding => {
+    /// Returns the exception that applies in `mode`.
+    pub fn exception(&self, mode: Mode) -> Option<Exception> {
+        self.exception.filter(|exception| match exception.modes {
+            Modes::Strace => mode == Mode::Strace,
+            Modes::Intercepting => {
                 matches!(mode, Mode::Library(..))
-                    && mode != Mode::Library(Saying::Nothing, Backend::Auto)
+                    && mode != Mode::Library(LogOutput::Off, Backend::Auto)
             }
         })
     }
 }
 
-impl std::fmt::Display for End {
+impl std::fmt::Display for ProcessEnd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            End::Status(status) => write!(f, "status {status}"),
-            End::Signal(libc::SIGSYS) => f.write_str("SIGSYS"),
-            End::Signal(signal) => write!(f, "signal {signal}"),
+            ProcessEnd::Status(status) => write!(f, "status {status}"),
+            ProcessEnd::Signal(libc::SIGSYS) => f.write_str("SIGSYS"),
+            ProcessEnd::Signal(signal) => write!(f, "signal {signal}"),
         }
     }
 }
 
-impl End {
-    /// As a status and a signal, one of which there is.
-    pub fn pair(self) -> (Option<i32>, Option<i32>) {
+impl ProcessEnd {
+    /// Returns the exit status and the signal; one of them is `None`.
+    pub fn status_and_signal(self) -> (Option<i32>, Option<i32>) {
         match self {
-            End::Status(status) => (Some(status), None),
-            End::Signal(signal) => (None, Some(signal)),
+            ProcessEnd::Status(status) => (Some(status), None),
+            ProcessEnd::Signal(signal) => (None, Some(signal)),
         }
     }
 }
 
-/// A row: the name, the program and its words, how it is built and started, the failure that it
-/// stands for, what must hold for a log on standard error and in a file, what the host does, and
-/// where it does something else.
+macro_rules! or_default {
+    ($default:expr;) => {
+        $default
+    };
+    ($default:expr; $value:expr) => {
+        $value
+    };
+}
+
 macro_rules! hazards {
-    ($($name:ident: $program:literal $(+ $word:literal)*, $stage:expr, $failure:ident,
-       $on_stderr:ident, $in_file:ident, $does:literal $(, $unlike:expr)?;)*) => {
-        /// The rows.
+    ($($name:ident {
+        program: $program:literal $(, args: $args:expr)? $(, setup: $setup:expr)?,
+        failure: $failure:ident,
+        on_stderr: $on_stderr:ident, in_file: $in_file:ident,
+        does: $does:literal,
+        $(exception: $exception:expr,)?
+    })*) => {
         fn rows() -> Vec<Hazard> {
             vec![$(Hazard {
                 name: stringify!($name).to_owned(),
                 program: $program,
-                words: &[$($word),*],
-                stage: $stage,
+                args: or_default!(&[]; $(&$args)?),
+                setup: or_default!(Plain; $($setup)?),
                 failure: failure::$failure,
                 on_stderr: $on_stderr,
                 in_file: $in_file,
                 does: $does,
-                unlike: None$(.or(Some($unlike)))?,
+                exception: or_default!(None; $(Some($exception))?),
             }),*]
         }
     };
 }
 
 hazards! {
-    closes_by_loop: "closes_descriptors" + "loop", Plain, REUSED, Exact, Exact,
-        "closes every descriptor in a loop, and opens data in their place";
-    closes_by_close_range: "closes_descriptors" + "close_range", Plain, REUSED, Exact, Exact,
-        "the same by close_range(2)";
-    closes_by_closefrom: "closes_descriptors" + "closefrom", Plain, REUSED, Exact, Exact,
-        "the same by closefrom(3)";
-    closes_by_syscall: "closes_descriptors" + "syscall", Plain, REUSED, Exact, Exact,
-        "the same by syscall(2)";
-    closes_often: "closes_often", Plain, REUSED, Exact, Exact,
-        "closes every descriptor after each of 400 copies";
-    closes_log_often: "closes_log_often", Plain, REUSED, Exact, AtMost,
-        "closes the log's descriptor in one thread, over and over, while four others copy";
-    replaces_log: "replaces_log", Plain, REUSED, Exact, Exact,
-        "finds the log's descriptor and puts data under its number by dup2(2)";
-    daemonizes: "daemonizes", Plain, REUSED, AtMost, Exact,
-        "becomes a daemon: forks twice, closes everything, opens /dev/null and then data";
-    descriptor_tables: "descriptor_tables", Plain, REUSED, Exact, Exact,
-        "has threads with descriptor tables of their own, in which the log's number means other files";
-    inode_reused: "inode_reused", Plain, REUSED, Any, Whole,
-        "has a deleted file as standard error, closes it, and data gets its inode and number";
-    replaces_standard: "replaces_standard", Plain, STANDARD, AtMost, Exact,
-        "closes its standard descriptors, and opens data in their place";
-    without_standard: "without_standard", Plain, STANDARD, AtMost, Exact,
-        "is started without standard descriptors: what it opens first is its standard error";
-    standard_streams: "standard_streams", Plain, STANDARD, Exact, Exact,
-        "copies from standard input to standard output";
-    early_constructor_behind: "copies_once", Behind("shims/early_constructor.c"), EARLY, Exact, Exact,
-        "has another library preloaded before ours, whose constructor copies";
-    early_constructor_before: "copies_once", Before("shims/early_constructor.c"), EARLY, Exact, Exact,
-        "has it preloaded behind ours";
-    errno: "errno", Plain, ERRNO, Exact, Exact,
-        "looks at errno after calls that succeed and that fail in 13 ways, by both functions";
-    errno_kept: "errno_kept", Plain, ERRNO, Exact, Exact,
-        "looks at errno after calls that succeed, and that fail for a descriptor";
-    appends: "appends", Plain, ERRNO, Exact, Exact,
-        "copies to a file that is open with O_APPEND, which is refused";
-    wild_offsets: "wild_offsets", Plain, ERRNO, Exact, Exact,
-        "gives offset pointers that cannot be read, cannot be written, or stand astride two pages";
-    forks_from_threads: "forks_from_threads", Plain, FORK, Exact, Exact,
-        "forks again and again while three threads copy, and each child copies at once";
-    fork_then_threads: "fork_then_threads", Plain, FORK, Exact, Exact,
-        "forks children whose threads copy all at once while another opens files";
-    forks_in_handler: "forks_in_handler", Plain, FORK, Exact, Exact,
-        "forks in a signal handler that interrupts copies and malloc(3), and the child copies";
-    signal_handler: "signal_handler", Plain, HANDLER, Exact, Exact,
-        "copies in a signal handler that interrupts copies and malloc(3) 2500 times a second";
-    signal_handler_on_8_kib: "signal_handler" + "altstack", Plain, HANDLER, Exact, Exact,
-        "the same, on an alternate stack of 8 KiB";
-    signal_handler_on_the_smallest_stack: "signal_handler" + "smallest", Plain, HANDLER, Exact, Exact,
-        "the same, on one of 3 KiB more than the kernel needs";
-    jumps_out: "jumps_out", Plain, HANDLER, Any, Any,
-        "leaves copies half-way by siglongjmp(3) from a handler";
-    small_stack: "small_stack", Plain, HANDLER, Exact, Exact,
-        "copies in threads with a stack of PTHREAD_STACK_MIN";
-    stuck_threads: "stuck_threads", Plain, HANDLER, Any, AtMost,
-        "copies in 400 such threads at once, with a standard error that is full";
-    late_copies: "late_copies", Plain, LATE, Exact, Exact,
-        "copies in every round of its threads' key destructors, in atexit(3), in an ELF destructor";
-    leader_gone: "leader_gone", Plain, LATE, Exact, Exact,
-        "ends its main thread and copies in another";
-    late_destructor_behind: "copies_once", Behind("shims/late_destructor.c"), LATE, Exact, Exact,
-        "has another library preloaded before ours, whose destructor copies";
-    late_destructor_before: "copies_once", Before("shims/late_destructor.c"), LATE, Exact, Exact,
-        "has it preloaded behind ours";
-    deletes_log: "deletes_log", Plain, SINK, Whole, Any,
-        "deletes the log and its directory";
-    moves_log: "moves_log", Plain, SINK, Exact, Exact,
-        "renames the log as logrotate does, and puts data under its name";
-    log_disk_full: "log_disk_full", Plain, SINK, Whole, Any,
-        "fills the disk on which the log is, and makes room again";
-    log_on_full_device: "log_on_full_device", Plain, SINK, Whole, Any,
-        "makes the log's path lead to /dev/full";
-    log_reader_gone: "log_reader_gone", Plain, SINK, Whole, Any,
-        "makes the log a FIFO whose reader goes away: SIGPIPE";
-    log_never_read: "log_never_read", Plain, SINK, Whole, Any,
-        "makes the log a FIFO that is full and that nobody reads";
-    reader_gone: "reader_gone", Plain, SINK, Any, Exact,
-        "has a pipe that nobody reads as standard error, and a SIGPIPE of its own pending";
-    full_pipe: "full_stderr" + "pipe", Plain, SINK, Any, Whole,
-        "has a full pipe as standard error";
-    full_fifo_on_stderr: "full_stderr" + "fifo", Plain, SINK, Any, Whole,
-        "has a full FIFO there";
-    full_socket: "full_stderr" + "socket", Plain, SINK, Any, Whole,
-        "has a full socket there";
-    full_terminal: "full_stderr" + "terminal", Plain, SINK, Any, Whole,
-        "has a full terminal there";
-    signal_while_waiting: "signal_while_waiting", Plain, SINK, Any, Exact,
-        "gets a SIGPIPE of its own while a line waits for room";
-    file_size_limit: "file_size_limit", Plain, SINK, Whole, Any,
-        "lowers RLIMIT_FSIZE to below a line, into one and behind it: SIGXFSZ";
-    many_threads: "many_threads", Plain, SHARED_LOG, Exact, Exact,
-        "copies in 64 threads, for ten seconds in `make hazards`";
-    many_processes: "many_processes", Plain, SHARED_LOG, Exact, Exact,
-        "copies in nine processes that share a log";
-    wiped_environment: "wiped_environment", Plain, EXEC, Exact, Exact,
-        "wipes its environment, sets our variables, and executes a program with none";
-    exec_chain: "exec_chain", Plain, EXEC, Exact, Exact,
-        "executes itself 30 times, and counts its descriptors";
-    vfork_exec: "vfork_exec", Plain, EXEC, AtLeast, AtLeast,
-        "starts programs by vfork(2) and posix_spawn(3)";
-    opens_static_tls: "opens_static_tls", Opening("shims/wants_static_tls.c"), STATIC_TLS, Exact, Exact,
-        "opens a library that wants static thread-local memory";
-    static_tls: "static_tls", Opened(&["shims/wants_static_tls.c"]), STATIC_TLS, Exact, Exact,
-        "opens such libraries until there is none left, and then ours";
-    address_sanitizer: "copies_and_allocates", Sanitized("address"), SANITIZER, Exact, Exact,
-        "is built with AddressSanitizer, and copies and allocates in threads and a child",
-        Unlike {
-            when: When::Strace,
-            ending: End::Status(1),
-            why: "LeakSanitizer does not work under ptrace(2)",
-        };
-    thread_sanitizer: "copies_and_allocates", Sanitized("thread"), SANITIZER, Exact, Exact,
-        "the same with ThreadSanitizer, told by ignore_noninstrumented_modules=1 that it sees no locks of ours";
-    kills_unknown: "kills_unknown" + "own", Plain, SECCOMP, Any, Any,
-        "installs a filter that kills for every system call but its own",
-        Unlike {
-            when: When::NotForwarding,
-            ending: End::Signal(libc::SIGSYS),
-            why: "a log, and a copy of the library's own, cost system calls that the filter kills for; \
-                  libcfr(7) names them",
-        };
-    kills_undocumented: "kills_unknown" + "documented", Plain, SECCOMP, Exact, Exact,
-        "the same, with those allowed that libcfr(7) names";
-    writes_nothing: "writes_nothing", Plain, SECCOMP, AtMost, AtMost,
-        "installs a filter that answers the log's writes with 0";
-    set_user_id: "copies_once", SetUserId, PRIVILEGE, Silent, Silent,
-        "is root's, set-user-ID, linked with the library and started by nobody, who sets the variables";
-    changes_identity: "changes_identity", Plain, PRIVILEGE, Exact, Exact,
-        "leaves its namespaces, its root directory and its user between copies";
-    without_proc: "without_proc", Plain, PRIVILEGE, Exact, Exact,
-        "confines itself to a directory without /proc";
-    vfork_copies: "vfork_copies", Plain, VFORK, Exact, Exact,
-        "copies in a child of vfork(2) that has closed the log";
-    vfork_often: "vfork_often", Plain, VFORK, Exact, Exact,
-        "copies in such a child and then in its parent, 300 times";
-    other_syscalls: "other_syscalls", Plain, FORWARDING, Exact, Exact,
-        "makes calls of every sort by syscall(2), and leaves garbage in what the kernel does not look at";
-    cancel_pending: "cancel_pending", Plain, CANCELLATION, Exact, Exact,
-        "copies with a cancellation pending: acted on, disabled, or not at a cancellation point";
-    cancel_async: "cancel_async", Plain, CANCELLATION, Whole, Whole,
-        "cancels threads of asynchronous cancelability at any instruction";
-    cancel_late: "cancel_late", Plain, CANCELLATION, Whole, Whole,
-        "cancels threads in the midst of a copy";
-    stacked_behind: "stacked", Behind("shims/counting_copy.c"), STACKING, AtMost, AtMost,
-        "has another library preloaded before ours, that stands in for copy_file_range too";
-    stacked_before: "stacked", Before("shims/counting_copy.c"), STACKING, Exact, Exact,
-        "has it preloaded behind ours, with CFR_FORWARD=next";
-    jemalloc_before: "copies_and_allocates", Behind("libjemalloc.so.2"), STACKING, Exact, Exact,
-        "has jemalloc preloaded before ours, and copies and allocates in threads and a child";
-    jemalloc_behind: "copies_and_allocates", Before("libjemalloc.so.2"), STACKING, Exact, Exact,
-        "has it preloaded behind ours";
-    opens_library: "opens_library", Opened(&[]), OPENED, Exact, Exact,
-        "opens the library by dlopen(3), copies through it, and closes it, 40 times";
-    descriptors_exhausted: "descriptors_exhausted", Plain, LIMITS, Exact, AtMost,
-        "has no descriptor left, or one, or all of them below the library's";
-    high_descriptors: "high_descriptors", Plain, LIMITS, Exact, AtMost,
-        "has a million descriptors, or as many as it may, and copies between the highest";
+    closes_by_loop {
+        program: "closes_descriptors", args: ["loop"], failure: LOG_IN_DATA,
+        on_stderr: Exact, in_file: Exact,
+        does: "closes every descriptor in a loop, then opens data files in their place",
+    }
+    closes_by_close_range {
+        program: "closes_descriptors", args: ["close_range"], failure: LOG_IN_DATA,
+        on_stderr: Exact, in_file: Exact,
+        does: "does the same with close_range(2)",
+    }
+    closes_by_closefrom {
+        program: "closes_descriptors", args: ["closefrom"], failure: LOG_IN_DATA,
+        on_stderr: Exact, in_file: Exact,
+        does: "does the same with closefrom(3)",
+    }
+    closes_by_syscall {
+        program: "closes_descriptors", args: ["syscall"], failure: LOG_IN_DATA,
+        on_stderr: Exact, in_file: Exact,
+        does: "does the same with syscall(2)",
+    }
+    closes_often {
+        program: "closes_often", failure: LOG_IN_DATA,
+        on_stderr: Exact, in_file: Exact,
+        does: "closes every descriptor after each of 400 copies",
+    }
+    closes_log_often {
+        program: "closes_log_often", failure: LOG_IN_DATA,
+        on_stderr: Exact, in_file: AtMost,
+        does: "closes the log's descriptor in one thread, again and again, while four others copy",
+    }
+    replaces_log {
+        program: "replaces_log", failure: LOG_IN_DATA,
+        on_stderr: Exact, in_file: Exact,
+        does: "finds the log's descriptor and puts a data file under its number with dup2(2)",
+    }
+    daemonizes {
+        program: "daemonizes", failure: LOG_IN_DATA,
+        on_stderr: AtMost, in_file: Exact,
+        does: "becomes a daemon: forks twice, closes everything, opens /dev/null and then data files",
+    }
+    descriptor_tables {
+        program: "descriptor_tables", failure: LOG_IN_DATA,
+        on_stderr: Exact, in_file: Exact,
+        does: "has threads with separate descriptor tables, in which the log's number means other files",
+    }
+    inode_reused {
+        program: "inode_reused", failure: LOG_IN_DATA,
+        on_stderr: Unchecked, in_file: WholeLines,
+        does: "closes a standard error that is a deleted file, and a data file gets its inode and number",
+    }
+    replaces_standard {
+        program: "replaces_standard", failure: LOG_ON_STANDARD_STREAM,
+        on_stderr: AtMost, in_file: Exact,
+        does: "closes its standard descriptors, then opens data files in their place",
+    }
+    without_standard {
+        program: "without_standard", failure: LOG_ON_STANDARD_STREAM,
+        on_stderr: AtMost, in_file: Exact,
+        does: "is started without standard descriptors: the third file that it opens is its standard error",
+    }
+    standard_streams {
+        program: "standard_streams", failure: LOG_ON_STANDARD_STREAM,
+        on_stderr: Exact, in_file: Exact,
+        does: "copies from standard input to standard output",
+    }
+    early_constructor_first {
+        program: "copies_once", setup: PreloadedAfter("shims/early_constructor.c"), failure: CALLED_EARLY,
+        on_stderr: Exact, in_file: Exact,
+        does: "has another library preloaded before libcfr.so; its constructor copies",
+    }
+    early_constructor_last {
+        program: "copies_once", setup: PreloadedBefore("shims/early_constructor.c"), failure: CALLED_EARLY,
+        on_stderr: Exact, in_file: Exact,
+        does: "has the same library preloaded after libcfr.so",
+    }
+    errno {
+        program: "errno", failure: WRONG_ERRNO,
+        on_stderr: Exact, in_file: Exact,
+        does: "checks errno after calls that succeed and calls that fail in 13 ways, through both functions",
+    }
+    errno_kept {
+        program: "errno_kept", failure: WRONG_ERRNO,
+        on_stderr: Exact, in_file: Exact,
+        does: "checks errno after calls that succeed and calls that fail because of a descriptor",
+    }
+    appends {
+        program: "appends", failure: WRONG_ERRNO,
+        on_stderr: Exact, in_file: Exact,
+        does: "copies to a file that is open with O_APPEND; the kernel refuses it",
+    }
+    wild_offsets {
+        program: "wild_offsets", failure: WRONG_ERRNO,
+        on_stderr: Exact, in_file: Exact,
+        does: "passes offset pointers that cannot be read, cannot be written, or straddle two pages",
+    }
+    forks_from_threads {
+        program: "forks_from_threads", failure: FORK,
+        on_stderr: Exact, in_file: Exact,
+        does: "forks again and again while three threads copy; each child copies at once",
+    }
+    fork_then_threads {
+        program: "fork_then_threads", failure: FORK,
+        on_stderr: Exact, in_file: Exact,
+        does: "forks children whose threads all copy at once while another thread opens files",
+    }
+    forks_in_handler {
+        program: "forks_in_handler", failure: FORK,
+        on_stderr: Exact, in_file: Exact,
+        does: "forks in a signal handler that interrupts copies and malloc(3); the child copies",
+    }
+    signal_handler {
+        program: "signal_handler", failure: SIGNAL_HANDLER,
+        on_stderr: Exact, in_file: Exact,
+        does: "copies in a signal handler that interrupts copies and malloc(3) 2500 times a second",
+    }
+    signal_handler_on_8_kib {
+        program: "signal_handler", args: ["altstack"], failure: SIGNAL_HANDLER,
+        on_stderr: Exact, in_file: Exact,
+        does: "does the same on an alternate stack of 8 KiB",
+    }
+    signal_handler_on_the_smallest_stack {
+        program: "signal_handler", args: ["smallest"], failure: SIGNAL_HANDLER,
+        on_stderr: Exact, in_file: Exact,
+        does: "does the same on an alternate stack 3 KiB larger than the kernel needs",
+    }
+    jumps_out {
+        program: "jumps_out", failure: SIGNAL_HANDLER,
+        on_stderr: Unchecked, in_file: Unchecked,
+        does: "leaves copies half-way by siglongjmp(3) from a handler",
+    }
+    small_stack {
+        program: "small_stack", failure: SIGNAL_HANDLER,
+        on_stderr: Exact, in_file: Exact,
+        does: "copies in threads with a stack of PTHREAD_STACK_MIN",
+    }
+    stuck_threads {
+        program: "stuck_threads", failure: SIGNAL_HANDLER,
+        on_stderr: Unchecked, in_file: AtMost,
+        does: "copies in 400 such threads at once while standard error is full",
+    }
+    late_copies {
+        program: "late_copies", failure: CALLED_LATE,
+        on_stderr: Exact, in_file: Exact,
+        does: "copies in every round of its threads' key destructors, in atexit(3) and in an ELF destructor",
+    }
+    leader_gone {
+        program: "leader_gone", failure: CALLED_LATE,
+        on_stderr: Exact, in_file: Exact,
+        does: "ends its main thread and copies in another",
+    }
+    late_destructor_first {
+        program: "copies_once", setup: PreloadedAfter("shims/late_destructor.c"), failure: CALLED_LATE,
+        on_stderr: Exact, in_file: Exact,
+        does: "has another library preloaded before libcfr.so; its destructor copies",
+    }
+    late_destructor_last {
+        program: "copies_once", setup: PreloadedBefore("shims/late_destructor.c"), failure: CALLED_LATE,
+        on_stderr: Exact, in_file: Exact,
+        does: "has the same library preloaded after libcfr.so",
+    }
+    deletes_log {
+        program: "deletes_log", failure: UNWRITABLE_LOG,
+        on_stderr: WholeLines, in_file: Unchecked,
+        does: "deletes the log and its directory",
+    }
+    moves_log {
+        program: "moves_log", failure: UNWRITABLE_LOG,
+        on_stderr: Exact, in_file: Exact,
+        does: "renames the log as logrotate does, then creates a data file with its name",
+    }
+    log_disk_full {
+        program: "log_disk_full", failure: UNWRITABLE_LOG,
+        on_stderr: WholeLines, in_file: Unchecked,
+        does: "fills the disk that holds the log, then makes room again",
+    }
+    log_on_full_device {
+        program: "log_on_full_device", failure: UNWRITABLE_LOG,
+        on_stderr: WholeLines, in_file: Unchecked,
+        does: "makes the log's path a link to /dev/full",
+    }
+    log_reader_gone {
+        program: "log_reader_gone", failure: UNWRITABLE_LOG,
+        on_stderr: WholeLines, in_file: Unchecked,
+        does: "makes the log a FIFO and closes its reading end: SIGPIPE",
+    }
+    log_never_read {
+        program: "log_never_read", failure: UNWRITABLE_LOG,
+        on_stderr: WholeLines, in_file: Unchecked,
+        does: "makes the log a FIFO that is full and never read",
+    }
+    reader_gone {
+        program: "reader_gone", failure: UNWRITABLE_LOG,
+        on_stderr: Unchecked, in_file: Exact,
+        does: "has a pipe without a reader as standard error, and a SIGPIPE of its own pending",
+    }
+    full_pipe {
+        program: "full_stderr", args: ["pipe"], failure: UNWRITABLE_LOG,
+        on_stderr: Unchecked, in_file: WholeLines,
+        does: "has a full pipe as standard error",
+    }
+    full_fifo_on_stderr {
+        program: "full_stderr", args: ["fifo"], failure: UNWRITABLE_LOG,
+        on_stderr: Unchecked, in_file: WholeLines,
+        does: "has a full FIFO as standard error",
+    }
+    full_socket {
+        program: "full_stderr", args: ["socket"], failure: UNWRITABLE_LOG,
+        on_stderr: Unchecked, in_file: WholeLines,
+        does: "has a full socket as standard error",
+    }
+    full_terminal {
+        program: "full_stderr", args: ["terminal"], failure: UNWRITABLE_LOG,
+        on_stderr: Unchecked, in_file: WholeLines,
+        does: "has a full terminal as standard error",
+    }
+    signal_while_waiting {
+        program: "signal_while_waiting", failure: UNWRITABLE_LOG,
+        on_stderr: Unchecked, in_file: Exact,
+        does: "gets a SIGPIPE of its own while a line waits for room",
+    }
+    file_size_limit {
+        program: "file_size_limit", failure: UNWRITABLE_LOG,
+        on_stderr: WholeLines, in_file: Unchecked,
+        does: "lowers RLIMIT_FSIZE to before, inside and after a line of the log: SIGXFSZ",
+    }
+    many_threads {
+        program: "many_threads", failure: MIXED_LINES,
+        on_stderr: Exact, in_file: Exact,
+        does: "copies in 64 threads, for ten seconds in `make hazards`",
+    }
+    many_processes {
+        program: "many_processes", failure: MIXED_LINES,
+        on_stderr: Exact, in_file: Exact,
+        does: "copies in nine processes that share a log",
+    }
+    wiped_environment {
+        program: "wiped_environment", failure: EXEC,
+        on_stderr: Exact, in_file: Exact,
+        does: "empties its environment, sets CFR_ variables, and executes a program without any",
+    }
+    exec_chain {
+        program: "exec_chain", failure: EXEC,
+        on_stderr: Exact, in_file: Exact,
+        does: "executes itself 30 times and counts its descriptors",
+    }
+    vfork_exec {
+        program: "vfork_exec", failure: EXEC,
+        on_stderr: AtLeast, in_file: AtLeast,
+        does: "starts programs with vfork(2) and posix_spawn(3)",
+    }
+    opens_static_tls {
+        program: "opens_static_tls", setup: OpensOther("shims/wants_static_tls.c"), failure: STATIC_TLS,
+        on_stderr: Exact, in_file: Exact,
+        does: "opens a library that needs static thread-local memory",
+    }
+    static_tls {
+        program: "static_tls", setup: OpensLibrary(&["shims/wants_static_tls.c"]), failure: STATIC_TLS,
+        on_stderr: Exact, in_file: Exact,
+        does: "opens such libraries until none is left, then opens libcfr.so",
+    }
+    address_sanitizer {
+        program: "copies_and_allocates", setup: Sanitized("address"), failure: SANITIZER,
+        on_stderr: Exact, in_file: Exact,
+        does: "is built with AddressSanitizer; copies and allocates in threads and a child",
+        exception: Exception {
+            modes: Modes::Strace,
+            end: ProcessEnd::Status(1),
+            reason: "LeakSanitizer does not work under ptrace(2)",
+        },
+    }
+    thread_sanitizer {
+        program: "copies_and_allocates", setup: Sanitized("thread"), failure: SANITIZER,
+        on_stderr: Exact, in_file: Exact,
+        does: "is built with ThreadSanitizer and ignore_noninstrumented_modules=1, because it sees no locks of libcfr.so",
+    }
+    kills_unknown {
+        program: "kills_unknown", args: ["own"], failure: SECCOMP,
+        on_stderr: Unchecked, in_file: Unchecked,
+        does: "installs a filter that kills the process for every system call except its own",
+        exception: Exception {
+            modes: Modes::Intercepting,
+            end: ProcessEnd::Signal(libc::SIGSYS),
+            reason: "writing a log line and copying in the library need system calls that the filter \
+                     does not allow; libcfr(7) names them",
+        },
+    }
+    kills_undocumented {
+        program: "kills_unknown", args: ["documented"], failure: SECCOMP,
+        on_stderr: Exact, in_file: Exact,
+        does: "installs the same filter, with the system calls allowed that libcfr(7) names",
+    }
+    writes_nothing {
+        program: "writes_nothing", failure: SECCOMP,
+        on_stderr: AtMost, in_file: AtMost,
+        does: "installs a filter that makes the log's writes return 0",
+    }
+    set_user_id {
+        program: "copies_once", setup: SetUserId, failure: PRIVILEGE,
+        on_stderr: Empty, in_file: Empty,
+        does: "is set-user-ID root, linked with the library, and started by the user nobody, who sets the variables",
+    }
+    changes_identity {
+        program: "changes_identity", failure: PRIVILEGE,
+        on_stderr: Exact, in_file: Exact,
+        does: "leaves its namespaces, its root directory and its user between copies",
+    }
+    without_proc {
+        program: "without_proc", failure: PRIVILEGE,
+        on_stderr: Exact, in_file: Exact,
+        does: "confines itself to a directory without /proc",
+    }
+    vfork_copies {
+        program: "vfork_copies", failure: VFORK,
+        on_stderr: Exact, in_file: Exact,
+        does: "copies in a child of vfork(2) that has closed the log",
+    }
+    vfork_often {
+        program: "vfork_often", failure: VFORK,
+        on_stderr: Exact, in_file: Exact,
+        does: "copies in such a child and then in its parent, 300 times",
+    }
+    other_syscalls {
+        program: "other_syscalls", failure: FORWARDING,
+        on_stderr: Exact, in_file: Exact,
+        does: "makes calls of every sort with syscall(2), with garbage in the arguments that the kernel ignores",
+    }
+    cancel_pending {
+        program: "cancel_pending", failure: CANCELLATION,
+        on_stderr: Exact, in_file: Exact,
+        does: "copies with a cancellation pending: acted on, disabled, or not at a cancellation point",
+    }
+    cancel_async {
+        program: "cancel_async", failure: CANCELLATION,
+        on_stderr: WholeLines, in_file: WholeLines,
+        does: "cancels threads with asynchronous cancelability at any instruction",
+    }
+    cancel_late {
+        program: "cancel_late", failure: CANCELLATION,
+        on_stderr: WholeLines, in_file: WholeLines,
+        does: "cancels threads in the middle of a copy",
+    }
+    stacked_first {
+        program: "stacked", setup: PreloadedAfter("shims/counting_copy.c"), failure: STACKING,
+        on_stderr: AtMost, in_file: AtMost,
+        does: "has another library preloaded before libcfr.so that replaces copy_file_range too",
+    }
+    stacked_last {
+        program: "stacked", setup: PreloadedBefore("shims/counting_copy.c"), failure: STACKING,
+        on_stderr: Exact, in_file: Exact,
+        does: "has the same library preloaded after libcfr.so, with CFR_FORWARD=next",
+    }
+    jemalloc_first {
+        program: "copies_and_allocates", setup: PreloadedAfter("libjemalloc.so.2"), failure: STACKING,
+        on_stderr: Exact, in_file: Exact,
+        does: "has jemalloc preloaded before libcfr.so; copies and allocates in threads and a child",
+    }
+    jemalloc_last {
+        program: "copies_and_allocates", setup: PreloadedBefore("libjemalloc.so.2"), failure: STACKING,
+        on_stderr: Exact, in_file: Exact,
+        does: "has jemalloc preloaded after libcfr.so",
+    }
+    opens_library {
+        program: "opens_library", setup: OpensLibrary(&[]), failure: OPENED_LATE,
+        on_stderr: Exact, in_file: Exact,
+        does: "opens the library with dlopen(3), copies through it and closes it, 40 times",
+    }
+    descriptors_exhausted {
+        program: "descriptors_exhausted", failure: LIMITS,
+        on_stderr: Exact, in_file: AtMost,
+        does: "has no free descriptor, or one, or all free ones below the library's",
+    }
+    high_descriptors {
+        program: "high_descriptors", failure: LIMITS,
+        on_stderr: Exact, in_file: AtMost,
+        does: "has a million descriptors, or as many as its limit allows, and copies between the highest",
+    }
 }
 
-/// Hazards that are tried by each of the hooks.
+/// The hazards that are also tried through each of `HOOKS`.
 const BY_EACH_HOOK: [&str; 5] =
     ["closes_by_loop", "errno_kept", "signal_handler", "forks_from_threads", "many_threads"];
 
-/// The hooks besides copy_file_range: their name, and whether the library logs what comes by it.
+/// The hooks besides copy_file_range.
 const HOOKS: [&str; 6] =
     ["syscall", "sendfile", "sendfile64", "FICLONE", "FICLONERANGE", "FIDEDUPERANGE"];
 
-/// Every hazard, in the page's order.
+/// Returns every hazard, in the order of the page.
 pub fn hazards() -> Vec<Hazard> {
     let mut by_hook = Vec::new();
     for hook in HOOKS {
@@ -340,9 +562,9 @@ pub fn hazards() -> Vec<Hazard> {
                 continue;
             }
             hazard.name = format!("{} by {hook}", hazard.name);
-            hazard.stage = Stage::Hook(hook);
-            // What goes to no regular file is no copy by sendfile, and the program makes no call to
-            // deduplicate what it could not prepare.
+            hazard.setup = Setup::Hook(hook);
+            // sendfile to a target that is not a regular file is not a copy and not logged, and the
+            // program makes no FIDEDUPERANGE call if it could not prepare the files.
             if hazard.name.starts_with("errno_kept")
                 && !["syscall", "FICLONE", "FICLONERANGE"].contains(&hook)
             {

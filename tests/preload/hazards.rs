@@ -3,8 +3,8 @@
 //! tests/hazards/.
 
 use cfr_testkit::{
-    Host, Lines, Outcome, Run, Scratch, compile, library, library_with_panics, parse, parse_text,
-    skip,
+    Host, HostRun, LogLines, Run, Scratch, compile, library, library_with_panics, parse,
+    parse_text, skip,
 };
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -22,7 +22,7 @@ enum Mode {
     Json,
 }
 
-fn run(host: &Host, mode: Mode) -> Outcome {
+fn run(host: &Host, mode: Mode) -> HostRun {
     host.run(|run, log| match mode {
         Mode::Bare => run,
         Mode::Console => preload(run),
@@ -33,7 +33,7 @@ fn run(host: &Host, mode: Mode) -> Outcome {
 
 /// One line for each call that the program reports, and no other.
 #[track_caller]
-fn must_hold_each_call(with: &Outcome, lines: Result<Lines, String>) {
+fn must_hold_each_call(with: &HostRun, lines: Result<LogLines, String>) {
     let lines = lines.unwrap_or_else(|line| panic!("not a line: {line:?}"));
     assert!(lines.calls == with.calls && lines.messages.is_empty(), "{lines:?}");
     assert!(lines.calls > 0, "nothing was logged");
@@ -306,7 +306,7 @@ fn log_after_a_limit() {
 fn paths_without_proc() {
     let host = Host::new("paths_without_proc", "without_proc", &[]);
     let with = run(&host, Mode::Console);
-    if let Some(reason) = with.cannot() {
+    if let Some(reason) = with.skip_reason() {
         return skip("paths_without_proc", reason);
     }
     let calls = with.output.calls();

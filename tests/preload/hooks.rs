@@ -1,7 +1,9 @@
 //! The hooks that only pass on, `ioctl`, `sendfile` and `sendfile64`: what they log, and that nobody else
 //! can tell that they are there.
 
-use cfr_testkit::{Filesystems, Run, Scratch, call, compile, find_program, library, parse, skip};
+use cfr_testkit::{
+    Filesystems, Run, Scratch, compile, find_program, library, parse, parse_call, skip,
+};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::fs;
@@ -61,7 +63,7 @@ impl Place {
 
 impl Said {
     fn calls(&self) -> Vec<String> {
-        self.log.lines().map(|line| call(line).unwrap_or_else(|| panic!("{line}"))).collect()
+        self.log.lines().map(|line| parse_call(line).unwrap_or_else(|| panic!("{line}"))).collect()
     }
 
     /// What belongs into the log.
@@ -439,7 +441,7 @@ fn cp() {
                 .env("CFR_LOG_FILE", &log)
                 .output();
             let log_lines = fs::read_to_string(&log).unwrap_or_default();
-            let calls: Vec<_> = log_lines.lines().filter_map(call).collect();
+            let calls: Vec<_> = log_lines.lines().filter_map(parse_call).collect();
             let asks = calls.iter().filter(|call| call.contains(", FICLONE, ")).collect::<Vec<_>>();
             let is_near = place.path() == directory.path();
             let ending = match (is_near || name == "tmpfs", clones) {
@@ -510,7 +512,7 @@ fn deduplicators() {
             .env("CFR_LOG_FILE", log.file("log"))
             .ok();
         let log = fs::read_to_string(log.file("log")).unwrap_or_default();
-        let calls: Vec<_> = log.lines().filter_map(call).collect();
+        let calls: Vec<_> = log.lines().filter_map(parse_call).collect();
         let same = |call: &&String| call.contains("FIDEDUPERANGE") && call.contains("status=0}]}");
         assert!(calls.iter().filter(same).count() >= 2, "{name}: {log}");
         assert!(calls.iter().any(|call| call.contains("(dedupe")), "{name}: {log}");

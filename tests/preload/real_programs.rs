@@ -1,7 +1,7 @@
 //! Real programs: the log holds every copy_file_range that strace counts in the same run, with
 //! the same arguments and results, and the copies are right.
 
-use cfr_testkit::{Run, Scratch, call, compile, compile_rust, find_program, library, skip};
+use cfr_testkit::{Run, Scratch, compile, compile_rust, find_program, library, parse_call, skip};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,8 @@ impl Copy {
         let strace: Vec<_> = strace.lines().filter_map(straces_call).collect();
         let logged = fs::read_to_string(&log).unwrap_or_default();
         // strace has other words for the ioctls.
-        let copies = logged.lines().filter_map(call).filter(|call| !call.starts_with("ioctl("));
+        let copies =
+            logged.lines().filter_map(parse_call).filter(|call| !call.starts_with("ioctl("));
         let logged: Vec<_> = copies.map(as_strace).collect();
         assert_eq!(logged, strace, "{}", program.display());
         logged

@@ -1,6 +1,6 @@
 //! `CFR_SHARED`: whether the blocks of a copy are shared, on filesystems that share and that do not.
 
-use cfr_testkit::{Filesystems, Run, Scratch, call, compile, find_program, library, skip};
+use cfr_testkit::{Filesystems, Run, Scratch, compile, find_program, library, parse_call, skip};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ fn program() -> PathBuf {
 
 /// The calls that a log in text holds.
 fn calls(log: &Path) -> Vec<String> {
-    fs::read_to_string(log).unwrap().lines().filter_map(call).collect()
+    fs::read_to_string(log).unwrap().lines().filter_map(parse_call).collect()
 }
 
 /// The lines that a program says belong into the log.

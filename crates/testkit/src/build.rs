@@ -1,4 +1,4 @@
-//! The product as it is shipped, and C programs against it.
+//! Builds the product and the test programs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{LazyLock, Mutex};
 
-/// The project's directory.
+/// Returns the root directory of the project.
 pub fn project() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
@@ -16,19 +16,19 @@ fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| project().join("target"), PathBuf::from)
 }
 
-/// `cargo build` with these words; does next to nothing where all is fresh.
-fn cargo_build(words: &[&str]) {
-    let done = Command::new(env!("CARGO"))
+/// Runs `cargo build` with `args`.
+fn cargo_build(args: &[&str]) {
+    let output = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--locked"])
-        .args(words)
+        .args(args)
         .current_dir(project())
         .output()
         .expect("cargo runs");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// The directory with `libcfr.so` and `cfr`, built with the profile that CFR_TEST_PROFILE names:
-/// `release` unless `make quick` says `dev`, which builds in seconds.
+/// Builds `libcfr.so` and `cfr` and returns their directory. `CFR_TEST_PROFILE` names the profile:
+/// `release` by default; `make quick` sets `dev`, which builds in seconds.
 fn product() -> &'static Path {
     static PRODUCT: LazyLock<PathBuf> = LazyLock::new(|| {
         let profile = std::env::var("CFR_TEST_PROFILE").unwrap_or_else(|_| "release".to_owned());
@@ -38,23 +38,24 @@ fn product() -> &'static Path {
     &PRODUCT
 }
 
-/// The library.
+/// Returns the path of the built `libcfr.so`.
 pub fn library() -> PathBuf {
     product().join("libcfr.so")
 }
 
-/// The launcher.
+/// Returns the path of the built `cfr`.
 pub fn launcher() -> PathBuf {
     product().join("cfr")
 }
 
-/// Copies launcher and library into `directory`, and returns the path of the launcher there. For
-/// tests that start programs as another user, who may not be able to enter the project's directory.
+/// Copies launcher and library into `directory` and returns the path of the launcher there. Tests that
+/// start programs as another user need it: that user may not be allowed to enter the project.
 pub fn copy_product(directory: &Path) -> PathBuf {
     fs::create_dir_all(directory).expect("can be created");
-    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).expect("it is ours");
-    // Written by another process: a descriptor of this one, open for writing, would be inherited by
-    // a program that another test starts at this moment, and executing the copy would be ETXTBSY.
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755))
+        .expect("the test's own directory");
+    // install(1) writes the files. If this process wrote them, a program that another test starts at
+    // the same time would inherit a writable descriptor, and executing the copy would fail with ETXTBSY.
     let mut install = Command::new("install");
     let files = [launcher(), library()];
     let done =
@@ -63,7 +64,8 @@ pub fn copy_product(directory: &Path) -> PathBuf {
     directory.join("cfr")
 }
 
-/// A library whose flow panics at each of its steps in turn.
+/// Returns the path of a library that panics at each step of a call in turn (feature
+/// `panic-points`).
 pub fn library_with_panics() -> &'static Path {
     static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
         let target = target().join("panics");
@@ -74,9 +76,9 @@ pub fn library_with_panics() -> &'static Path {
     &LIBRARY
 }
 
-/// Compiles `c-tests/SOURCE` with these further words for the compiler and returns the program
-/// (or whatever the words make of it) under `name`.
-pub fn compile(source: &str, name: &str, words: &[&str]) -> PathBuf {
+/// Compiles `c-tests/SOURCE` with the compiler flags `flags` and returns the path of the result, which
+/// is called `name`: a program, or a shared library if the flags say so.
+pub fn compile(source: &str, name: &str, flags: &[&str]) -> PathBuf {
     once(name, |program| {
         let compiler = if source.ends_with(".cc") { "c++" } else { "cc" };
         let mut command = Command::new(compiler);
@@ -86,23 +88,23 @@ pub fn compile(source: &str, name: &str, words: &[&str]) -> PathBuf {
             .arg("-I")
             .arg(project().join("c-tests"))
             .arg(project().join("c-tests").join(source))
-            .args(words);
+            .args(flags);
         command
     })
 }
 
-/// Compiles a program of somebody else's words, in C, with the compiler's own taste in warnings.
-pub fn compile_text(text: &str, name: &str, words: &[&str]) -> PathBuf {
+/// Compiles C source text, without warnings, and returns the path of the program.
+pub fn compile_text(text: &str, name: &str, flags: &[&str]) -> PathBuf {
     once(name, |program| {
         let source = program.with_extension("c");
         fs::write(&source, text).expect("target/ can be written");
         let mut command = Command::new("cc");
-        command.args(["-O1", "-w", "-o"]).arg(program).args(words).arg(source);
+        command.args(["-O1", "-w", "-o"]).arg(program).args(flags).arg(source);
         command
     })
 }
 
-/// Compiles `tests/programs/NAME.rs`, a program that links nothing of ours.
+/// Compiles `tests/programs/NAME.rs`, which uses no crate, and returns the path of the program.
 pub fn compile_rust(name: &str) -> PathBuf {
     once(name, |program| {
         let mut command = Command::new("rustc");
@@ -114,7 +116,7 @@ pub fn compile_rust(name: &str) -> PathBuf {
     })
 }
 
-/// Runs a compiler once for each name, however many tests want what it makes.
+/// Runs the compiler once for each name, even if several tests ask for the same program.
 fn once(name: &str, compiler: impl FnOnce(&Path) -> Command) -> PathBuf {
     static DONE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let mut done = DONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -125,7 +127,7 @@ fn once(name: &str, compiler: impl FnOnce(&Path) -> Command) -> PathBuf {
         return program;
     }
     fs::create_dir_all(&directory).expect("target/ can be written");
-    // Another run of the tests may be executing the one that stands there.
+    // Another run of the tests may be executing the existing file, which then cannot be written.
     let new = directory.join(format!("{name}.{}", std::process::id()));
     let output = compiler(&new).output().expect("a compiler is installed");
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));

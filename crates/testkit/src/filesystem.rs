@@ -1,39 +1,41 @@
-//! Real filesystems on loop devices, for as long as a test runs.
+//! Real filesystems on loop devices, mounted while a test runs.
 //!
-//! They are mounted in a mount namespace of the test's thread, and the loop devices detach with
-//! their last mount: when the thread or the whole test program ends, however it ends, nothing is
-//! left but the image files, and those are deleted as soon as they are mounted.
+//! They are mounted in a mount namespace of the test's thread, and a loop device detaches with its
+//! last mount. So the kernel removes them when the thread or the test program ends, even if it is
+//! killed. The image files are deleted as soon as they are mounted.
 
 use super::{Scratch, find_program, skip};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Large enough for the smallest xfs and btrfs that their tools will make.
+/// The smallest round size from which mkfs.xfs makes a filesystem; mkfs.btrfs needs less.
 const IMAGE_BYTES: u64 = 320 << 20;
 
-/// Small enough to be filled at once.
+/// A size that a test fills in a moment.
 const SMALL_IMAGE_BYTES: u64 = 16 << 20;
 
-/// Where the layers of the overlay are.
+/// The directory of the overlay's layers.
 const OVERLAY_BASE: &str = "overlay-base";
 
-/// The filesystems that could be mounted, each an empty directory.
+/// The mounted filesystems. They are unmounted when the value is dropped.
 pub struct Filesystems {
     mounted: Vec<(&'static str, PathBuf)>,
-    /// Dropped last: the mount points stand in it.
+    // Dropped last: it holds the mount points.
     scratch: Scratch,
 }
 
 impl Filesystems {
-    /// Mounts ext4, xfs, btrfs, tmpfs and overlay, for the calling thread and the programs that
-    /// it starts. What cannot be mounted here is a skip of `test`.
+    /// Mounts ext4, xfs, btrfs, tmpfs and overlay for the calling thread and the programs that it
+    /// starts. A filesystem that cannot be mounted on this machine is left out and reported as a skip
+    /// of `test`.
     pub fn mount(test: &str) -> Filesystems {
         Filesystems::mount_also(test, &[])
     }
 
-    /// The same, and some of `small-ext4` and `small-tmpfs`, which are soon full, and `ext4-4k`, whose
-    /// blocks are those of most disks: mkfs makes smaller ones for an image of this size.
+    /// Mounts the same filesystems and those in `more`: `small-ext4` and `small-tmpfs`, which can be
+    /// filled quickly, and `ext4-4k`, with blocks of 4096 bytes as on most disks (mkfs chooses smaller
+    /// ones for an image of this size).
     pub fn mount_also(test: &str, more: &[&'static str]) -> Filesystems {
         let scratch = Scratch::new();
         let mut mounted = Vec::new();
@@ -52,12 +54,12 @@ impl Filesystems {
         Filesystems { mounted, scratch }
     }
 
-    /// Name and mount point of each.
+    /// Returns the name and the mount point of each filesystem.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         self.mounted.iter().map(|(name, point)| (*name, point.as_path()))
     }
 
-    /// The mount point of one of them.
+    /// Returns the mount point of the filesystem `name`, if it is mounted.
     pub fn get(&self, name: &str) -> Option<&Path> {
         self.iter().find(|(mounted, _)| *mounted == name).map(|(_, point)| point)
     }
@@ -88,7 +90,7 @@ fn mount(name: &str, point: &Path, scratch: &Scratch) -> Result<(), String> {
         }
         "tmpfs" => run(Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(point)),
         "overlay" => {
-            // Its upper layer must be a filesystem that overlay accepts, so it brings its own.
+            // The upper layer must be on a filesystem that overlay accepts: a tmpfs of its own.
             let base = scratch.file(OVERLAY_BASE);
             fs::create_dir(&base).expect("a new directory");
             run(Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(&base))?;
@@ -116,7 +118,7 @@ fn mount(name: &str, point: &Path, scratch: &Scratch) -> Result<(), String> {
             File::create(&image).and_then(|file| file.set_len(bytes)).expect("an image");
             let mut make = Command::new(tool);
             if name == "small-ext4" {
-                // Nothing is reserved for root, and so for the tests.
+                // Without blocks reserved for root: the tests run as root.
                 make.args(["-m", "0"]);
             }
             if name == "ext4-4k" {
@@ -135,6 +137,6 @@ fn run(command: &mut Command) -> Result<(), String> {
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(said.lines().next().unwrap_or("failed").to_owned())
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    Err(stderr.lines().next().unwrap_or("failed").to_owned())
 }

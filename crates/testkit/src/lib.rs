@@ -1,5 +1,12 @@
-//! The harness of the test programs: the built product, programs to run under it, places to run
-//! them in.
+//! The harness of the black-box tests. It builds the product and the C programs, runs programs with
+//! and without the library, mounts filesystems, and parses logs.
+//!
+//! * [`library`], [`launcher`]: the built product; [`compile`]: a program of c-tests/
+//! * [`Run`] starts a program once and returns its [`Output`]
+//! * [`Host`] starts a program of c-tests/ repeatedly; a [`HostRun`] holds everything that one run left
+//! * [`Scratch`], [`Filesystems`]: directories to run in
+//! * [`parse`], [`parse_text`], [`parse_call`]: the lines of a log
+//! * [`skip`]: reports a test that cannot run on this machine
 #![allow(unsafe_code, reason = "mount namespaces and signals")]
 #![allow(clippy::print_stderr, reason = "a skip is printed")]
 
@@ -10,14 +17,16 @@ mod log;
 mod run;
 mod scratch;
 mod skip;
+mod user;
 
 pub use build::{
     compile, compile_rust, compile_text, copy_product, launcher, library, library_with_panics,
     project,
 };
 pub use filesystem::Filesystems;
-pub use host::{Host, Outcome};
-pub use log::{Lines, parse, parse_text};
-pub use run::{Output, Run, call, find_program};
+pub use host::{Host, HostRun, LeftFile};
+pub use log::{LogLines, parse, parse_call, parse_text};
+pub use run::{Output, Run, find_program};
 pub use scratch::Scratch;
 pub use skip::skip;
+pub use user::is_root;

@@ -1,22 +1,21 @@
-//! Reading a log: how many calls it holds, what it says besides, and whether every line is whole.
+//! Parses a log: counts its calls, collects its messages, and checks that every line is whole.
 
-use super::call;
 use cfr_shared::format::JSON_KEYS;
 use serde_json::Value;
 
-/// A log that was read.
+/// The parsed lines of a log.
 #[derive(Debug)]
-pub struct Lines {
-    /// The lines that are a call's.
+pub struct LogLines {
+    /// The number of lines that are calls.
     pub calls: usize,
-    /// How many of them a fault has held up.
+    /// The number of calls that a fault delayed.
     pub delayed: usize,
-    /// What is said besides, but for sentences about rules.
+    /// The other messages, except those about rules.
     pub messages: Vec<String>,
 }
 
-impl Lines {
-    /// How many lines it says are lost.
+impl LogLines {
+    /// Returns the sum of the lines that the messages report as lost. Panics for any other message.
     pub fn lost(&self) -> usize {
         self.messages
             .iter()
@@ -29,37 +28,39 @@ impl Lines {
     }
 }
 
-/// Reads a log in this format, or finds the first line that is none.
-pub fn parse(format: &str, log: &[u8]) -> Result<Lines, String> {
+/// Parses a log in the format `text` or `json`. The error is the first line that is not a whole log
+/// line.
+pub fn parse(format: &str, log: &[u8]) -> Result<LogLines, String> {
     match format {
         "text" => parse_text(log, ""),
         _ => parse_json(log),
     }
 }
 
-/// The text log; on standard error only what begins as it does.
-pub fn parse_text(log: &[u8], prefix: &str) -> Result<Lines, String> {
-    let mut lines = Lines { calls: 0, delayed: 0, messages: Vec::new() };
+/// Parses a text log. `prefix` is `cfr: ` on standard error, where lines without it are the host's, and
+/// empty in a file. The error is the first line that is not a whole log line.
+pub fn parse_text(log: &[u8], prefix: &str) -> Result<LogLines, String> {
+    let mut lines = LogLines { calls: 0, delayed: 0, messages: Vec::new() };
     let log = String::from_utf8_lossy(log);
     if prefix.is_empty() && !log.is_empty() && !log.ends_with('\n') {
         return Err(log.lines().last().unwrap_or_default().to_owned());
     }
     for line in log.lines() {
         let Some(line) = line.strip_prefix(prefix) else {
-            // The host's own, which is compared elsewhere; but not with one of ours in it.
+            // A line of the host. It must not contain a part of a log line.
             if CALLS.iter().any(|call| line.contains(call)) {
                 return Err(line.to_owned());
             }
             continue;
         };
-        if let Some(call) = call(line) {
+        if let Some(call) = parse_call(line) {
             if !is_call(&call) {
                 return Err(line.to_owned());
             }
             lines.calls += 1;
             lines.delayed += usize::from(call.ends_with(", DELAYED)"));
-        } else if is_sentence(line) {
-            // It says which rule the call before it broke.
+        } else if is_rule_message(line) {
+            // Names the rule that refused the call before it.
         } else if line.ends_with(" lines lost") {
             lines.messages.push(line.replacen("cfr: ", "", 1));
         } else {
@@ -69,25 +70,40 @@ pub fn parse_text(log: &[u8], prefix: &str) -> Result<Lines, String> {
     Ok(lines)
 }
 
-/// `PID TIME --- LEVEL: rule ID: why (dialect; source) ---` and nothing before or behind it.
-fn is_sentence(line: &str) -> bool {
+/// Returns the call in a line of the text log, without process, time and duration. `None` if the line
+/// is not a call's.
+pub fn parse_call(line: &str) -> Option<String> {
+    let mut words = line.splitn(3, ' ');
+    words.next()?.parse::<u32>().ok()?;
+    words.next()?.parse::<f64>().ok()?;
+    let call = words.next()?;
+    let (call, duration) = call.rsplit_once(" <")?;
+    duration.strip_suffix('>')?.parse::<f64>().ok()?;
+    Some(call.to_owned())
+}
+
+/// Reports whether the line is `PID TIME --- LEVEL: rule ID: why (dialect; source) ---` and nothing
+/// else.
+fn is_rule_message(line: &str) -> bool {
     let mut words = line.splitn(3, ' ');
     let origin = [words.next(), words.next()];
     let numbers = origin.iter().flatten().all(|word| word.parse::<f64>().is_ok());
-    let sentence = words.next().unwrap_or_default();
+    let message = words.next().unwrap_or_default();
     numbers
-        && ["--- info: rule ", "--- warn: rule "].iter().any(|start| sentence.starts_with(start))
-        && sentence.ends_with(") ---")
-        && sentence.matches("---").count() == 2
+        && ["--- info: rule ", "--- warn: rule "].iter().any(|start| message.starts_with(start))
+        && message.ends_with(") ---")
+        && message.matches("---").count() == 2
 }
 
-/// How the call of a line begins, and how it moved its bytes.
+/// The start of each kind of call.
 const CALLS: [&str; 5] =
     ["copy_file_range(", "syscall(SYS_copy_file_range, ", "ioctl(", "sendfile(", "sendfile64("];
+/// The values of a call's method.
 const METHODS: [&str; 6] = ["kernel", "next", "reflink", "dedupe", "emulated", "none"];
+/// The notes about shared blocks.
 const SHARING: [&str; 3] = ["shared", "partly shared", "not shared"];
 
-/// One call and nothing behind it.
+/// Reports whether the text is one call and nothing else.
 fn is_call(call: &str) -> bool {
     let Some((call, notes)) = call.rsplit_once(" (") else { return false };
     let Some(notes) = notes.strip_suffix(')') else { return false };
@@ -104,8 +120,8 @@ fn is_call(call: &str) -> bool {
         && call.matches("SYS_").count() <= 1
 }
 
-fn parse_json(log: &[u8]) -> Result<Lines, String> {
-    let mut lines = Lines { calls: 0, delayed: 0, messages: Vec::new() };
+fn parse_json(log: &[u8]) -> Result<LogLines, String> {
+    let mut lines = LogLines { calls: 0, delayed: 0, messages: Vec::new() };
     for line in log.split_inclusive(|&byte| byte == b'\n') {
         let shown = || String::from_utf8_lossy(line).into_owned();
         if !line.ends_with(b"\n") {

@@ -1,6 +1,6 @@
-//! Running a program, bare or with the library, and what came of it.
+//! Runs a program, bare or with the library.
 
-use super::library;
+use super::{library, parse_call};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -10,31 +10,29 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// No program of the tests takes this long.
+/// The time after which a program is killed and the test fails.
 const TIME_LIMIT: Duration = Duration::from_secs(120);
 
-/// A program about to run, with an environment that holds no setting of ours but those given.
+/// A program to run. Its environment has no `CFR_` variable and no `LD_PRELOAD` except those set here.
 pub struct Run {
     command: Command,
     input: Vec<u8>,
     target: Option<File>,
 }
 
-/// What came of it.
+/// How a program ended and what it wrote.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Output {
-    /// The exit status; `None` where a signal ended it.
+    /// The exit status; `None` if a signal ended the program.
     pub status: Option<i32>,
-    /// The signal that ended it.
+    /// The signal that ended the program.
     pub signal: Option<i32>,
-    /// Standard output.
     pub stdout: String,
-    /// Standard error.
     pub stderr: String,
 }
 
 impl Run {
-    /// The bare program.
+    /// Prepares a run without the library.
     pub fn bare(program: impl AsRef<OsStr>) -> Run {
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
@@ -47,14 +45,14 @@ impl Run {
         Run { command, input: Vec::new(), target: None }
     }
 
-    /// The program with the library preloaded.
+    /// Prepares a run with the library preloaded.
     pub fn preloaded(program: impl AsRef<OsStr>) -> Run {
         Run::bare(program).env("LD_PRELOAD", library())
     }
 
-    /// Adds words to the command line.
-    pub fn args<S: AsRef<OsStr>>(mut self, words: impl IntoIterator<Item = S>) -> Run {
-        self.command.args(words);
+    /// Adds arguments to the command line.
+    pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Run {
+        self.command.args(args);
         self
     }
 
@@ -64,30 +62,30 @@ impl Run {
         self
     }
 
-    /// Runs it in this directory.
+    /// Sets the working directory.
     pub fn within(mut self, directory: impl AsRef<Path>) -> Run {
         self.command.current_dir(directory);
         self
     }
 
-    /// Gives it this as standard input.
+    /// Sets the bytes of standard input.
     pub fn input(mut self, bytes: &[u8]) -> Run {
         self.input = bytes.to_vec();
         self
     }
 
-    /// Sends its standard output to a new file of this name.
+    /// Redirects standard output to a new file at `path`.
     pub fn stdout(mut self, path: impl AsRef<Path>) -> Run {
         self.target = Some(File::create(path).expect("can be created"));
         self
     }
 
-    /// For what the other methods do not offer.
+    /// Returns the underlying command, for settings without a method here.
     pub fn command(&mut self) -> &mut Command {
         &mut self.command
     }
 
-    /// Runs it to its end. A program that takes too long is killed, and the test fails.
+    /// Runs the program until it ends. If it runs longer than 120 s, kills it and fails the test.
     pub fn output(mut self) -> Output {
         let stdout = self.target.take().map_or_else(Stdio::piped, Stdio::from);
         self.command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
@@ -96,7 +94,7 @@ impl Run {
         let mut stdin = child.stdin.take().expect("piped");
         let stdout = child.stdout.take().map(read_all);
         let stderr = read_all(child.stderr.take().expect("piped"));
-        // A program that does not read is no error of ours.
+        // A program may end without reading its input.
         let _ = stdin.write_all(&self.input);
         drop(stdin);
         let status = wait(&mut child, &shown);
@@ -108,7 +106,7 @@ impl Run {
         }
     }
 
-    /// Runs it to its end, which must be a success.
+    /// Runs the program until it ends, and fails the test if its status is not 0.
     #[track_caller]
     pub fn ok(self) -> Output {
         let shown = format!("{:?}", self.command);
@@ -119,22 +117,15 @@ impl Run {
 }
 
 impl Output {
-    /// The lines of the text log on standard error, without what each line begins with: `cfr: `,
-    /// the process and the time. Other lines are left out.
+    /// Returns the calls of the text log on standard error, as [`parse_call`] does, without the prefix
+    /// `cfr: `. Other lines are left out.
     pub fn calls(&self) -> Vec<String> {
-        self.stderr.lines().filter_map(|line| line.strip_prefix("cfr: ")).filter_map(call).collect()
+        self.stderr
+            .lines()
+            .filter_map(|line| line.strip_prefix("cfr: "))
+            .filter_map(parse_call)
+            .collect()
     }
-}
-
-/// The call of a line of the text log, without process and time, and without how long it took.
-pub fn call(line: &str) -> Option<String> {
-    let mut words = line.splitn(3, ' ');
-    words.next()?.parse::<u32>().ok()?;
-    words.next()?.parse::<f64>().ok()?;
-    let call = words.next()?;
-    let (call, duration) = call.rsplit_once(" <")?;
-    duration.strip_suffix('>')?.parse::<f64>().ok()?;
-    Some(call.to_owned())
 }
 
 fn read_all(mut stream: impl Read + Send + 'static) -> thread::JoinHandle<String> {
@@ -148,7 +139,7 @@ fn read_all(mut stream: impl Read + Send + 'static) -> thread::JoinHandle<String
 fn wait(child: &mut Child, shown: &str) -> std::process::ExitStatus {
     let begun = Instant::now();
     loop {
-        if let Some(status) = child.try_wait().expect("a child of ours") {
+        if let Some(status) = child.try_wait().expect("a child of this process") {
             return status;
         }
         if begun.elapsed() > TIME_LIMIT {
@@ -160,8 +151,8 @@ fn wait(child: &mut Child, shown: &str) -> std::process::ExitStatus {
     }
 }
 
-/// Where a program stands on the PATH.
+/// Returns the path of `name` in a directory of `PATH`.
 pub fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|place| place.join(name)).find(|place| place.is_file())
+    std::env::split_paths(&path).map(|path| path.join(name)).find(|path| path.is_file())
 }

@@ -1,4 +1,4 @@
-//! A directory of its own for each test.
+//! Temporary directories.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// An empty directory that goes away with this value.
+/// A new directory that is deleted when the value is dropped.
 pub struct Scratch(PathBuf);
 
 impl Default for Scratch {
@@ -16,14 +16,14 @@ impl Default for Scratch {
 }
 
 impl Scratch {
-    /// Below the system's directory for temporary files.
+    /// Creates a directory in the system's directory for temporary files.
     pub fn new() -> Scratch {
         Scratch::below(&std::env::temp_dir())
     }
 
-    /// Below `parent`, e.g. a filesystem's mount point.
+    /// Creates a directory in `parent`, for example a filesystem's mount point.
     pub fn below(parent: &Path) -> Scratch {
-        // What other users may read is a subject of some tests: it must not depend on who runs them.
+        // Some tests check what other users may read, which must not depend on the umask of the shell.
         static UMASK: Once = Once::new();
         // SAFETY: no pointers.
         UMASK.call_once(|| _ = unsafe { libc::umask(0o022) });
@@ -34,30 +34,30 @@ impl Scratch {
         Scratch(path)
     }
 
-    /// The directory.
+    /// Returns the path of the directory.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The path of a file in it.
+    /// Returns the path of a file in the directory.
     pub fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
-    /// Lets every user write to it.
+    /// Lets every user write to the directory.
     pub fn open_to_all(&self) {
         let mode = fs::Permissions::from_mode(0o777);
-        fs::set_permissions(&self.0, mode).expect("it is ours");
+        fs::set_permissions(&self.0, mode).expect("the test's own directory");
     }
 
-    /// A new file in it with this content.
+    /// Creates a file with this content and returns its path.
     pub fn write(&self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.file(name);
         fs::write(&path, content).expect("can be written");
         path
     }
 
-    /// A new file in it of `len` bytes that do not compress and do not repeat.
+    /// Creates a file of `len` pseudo-random bytes, which do not compress, and returns its path.
     pub fn random(&self, name: &str, len: usize) -> PathBuf {
         let mut state = 0x9e37_79b9_7f4a_7c15u64 ^ len as u64;
         let bytes: Vec<u8> = (0..len)

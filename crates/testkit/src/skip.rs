@@ -1,11 +1,11 @@
-//! Tests that cannot run where the tests run say so, and are counted.
+//! Reports and counts tests that cannot run on this machine.
 
 use std::fs::OpenOptions;
 use std::io::Write;
 
-/// Says that the calling test is skipped, and why. `make check` lists what is said here after the
-/// tests, and fails in CI for a skip that is not on its short list: the file named by
-/// `CFR_TEST_SKIPS`, one skip a line.
+/// Reports that the calling test is skipped, and why. The report is also appended to the file that
+/// `CFR_TEST_SKIPS` names. `make check` prints that file after the tests; if `CI=true`, it fails for a
+/// skip that tests/data/allowed-skips does not list.
 pub fn skip(test: &str, reason: &str) {
     eprintln!("SKIPPED {test}: {reason}");
     if let Some(path) = std::env::var_os("CFR_TEST_SKIPS") {
