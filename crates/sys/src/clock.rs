@@ -1,15 +1,15 @@
-//! The kernel's clocks.
+//! The kernel's clocks, and sleeping.
 
 use crate::errno::Errno;
-use crate::raw::{answer, reg, syscall};
+use crate::raw::{decode, reg, syscall};
 
-/// Nanoseconds since 1970, for the time of a line.
+/// Returns nanoseconds since 1970 (CLOCK_REALTIME), for the time of a line.
 #[must_use]
 pub fn realtime_ns() -> u64 {
     clock(libc::CLOCK_REALTIME)
 }
 
-/// Nanoseconds since some start, for durations.
+/// Returns nanoseconds of CLOCK_MONOTONIC, for durations.
 #[must_use]
 pub fn monotonic_ns() -> u64 {
     clock(libc::CLOCK_MONOTONIC)
@@ -18,16 +18,16 @@ pub fn monotonic_ns() -> u64 {
 #[inline]
 fn clock(id: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: one timespec to write. Through the C library, which reads the clock in the vDSO
-    // without a system call; clock_gettime is async-signal-safe (signal-safety(7)).
+    // SAFETY: clock_gettime writes one timespec. It goes through the C library, which reads the
+    // clock in the vDSO without a system call, and it is async-signal-safe (signal-safety(7)).
     unsafe { libc::clock_gettime(id, &raw mut time) };
-    // Wrapping, because another preload's clock may say anything.
+    // Wrapping, because another preloaded library's clock may return any value.
     let seconds = time.tv_sec.cast_unsigned();
     seconds.wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec.cast_unsigned())
 }
 
-/// Waits until the monotonic clock says so many nanoseconds; handlers of signals that come meanwhile run
-/// as ever (clock_nanosleep(2)).
+/// Sleeps until CLOCK_MONOTONIC is at `ns` nanoseconds (clock_nanosleep(2)). If a signal arrives,
+/// its handler runs and the sleep goes on.
 pub fn sleep_until(ns: u64) {
     const SECOND_NS: u64 = 1_000_000_000;
     let until = libc::timespec {
@@ -36,7 +36,7 @@ pub fn sleep_until(ns: u64) {
     };
     let (clock, absolute) = (reg(libc::CLOCK_MONOTONIC), reg(libc::TIMER_ABSTIME));
     let registers = [clock, absolute, (&raw const until) as usize, 0, 0, 0];
-    // SAFETY: the struct stands until the call returns.
-    while let Err(Errno::EINTR) = answer(unsafe { syscall(libc::SYS_clock_nanosleep, registers) }) {
+    // SAFETY: the struct is valid until the call returns.
+    while let Err(Errno::EINTR) = decode(unsafe { syscall(libc::SYS_clock_nanosleep, registers) }) {
     }
 }

@@ -1,76 +1,75 @@
-//! copy_file_range(2) itself, and reading the offsets that its caller points to.
+//! copy_file_range(2) with the arguments that the program passed, and access to the offsets that
+//! they point to.
 
 use crate::errno::Errno;
-use crate::raw::{answer, reg, syscall};
+use crate::raw::{decode, reg, syscall};
 
-/// The address of a caller's offset, in bytes from the file's start; maybe NULL, maybe wild.
+/// The address of a caller's offset, in bytes from the start of the file; it may be NULL or
+/// invalid.
 ///
-/// Only the kernel, [`read_offset`] and [`write_offset`] look behind it.
+/// It is dereferenced only by the kernel and by the functions below, after the kernel has checked
+/// it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
 pub struct OffsetPointer(*mut i64);
 
 impl OffsetPointer {
-    /// Wraps what the caller gave.
+    /// Wraps the caller's pointer.
     #[must_use]
     pub fn new(pointer: *mut i64) -> Self {
         Self(pointer)
     }
 
-    /// Whether the caller asked for the descriptor's own offset.
+    /// Reports whether the pointer is NULL: the call uses the descriptor's file offset.
     #[must_use]
     pub fn is_null(self) -> bool {
         self.0.is_null()
     }
 
-    /// Whether the whole offset stands in the page in which `args` begin; no page is smaller than 4 KiB.
+    /// Reports whether the whole offset is in the 4 KiB in which `args` begin; no page is smaller.
     fn is_in_page_of(self, args: &Args) -> bool {
         let page = (&raw const *args).addr() / 4096;
         let first = self.0.addr();
         first / 4096 == page && first.checked_add(7).is_some_and(|last| last / 4096 == page)
     }
 
-    /// The address as a number, for the log.
+    /// Returns the address, for the log.
     #[must_use]
     pub fn address(self) -> u64 {
         self.0.addr() as u64
     }
 
-    /// The pointer, for whoever hands it on.
     pub(crate) fn as_ptr(self) -> *mut i64 {
         self.0
     }
 }
 
-/// The system call's number on this architecture.
+/// The number of copy_file_range(2) on this architecture.
 pub const COPY_FILE_RANGE: core::ffi::c_long = libc::SYS_copy_file_range;
 
-/// The arguments of copy_file_range(2) as they arrived.
+/// The arguments of copy_file_range(2) as the program passed them.
 #[derive(Clone, Copy, Debug)]
 pub struct Args {
-    /// Source descriptor.
     pub fd_in: i32,
-    /// Where to read, in bytes; NULL for the descriptor's own offset.
+    /// NULL for the descriptor's file offset.
     pub off_in: OffsetPointer,
-    /// Target descriptor.
     pub fd_out: i32,
-    /// Where to write, in bytes; NULL for the descriptor's own offset.
+    /// NULL for the descriptor's file offset.
     pub off_out: OffsetPointer,
-    /// Bytes asked for.
+    /// Bytes.
     pub len: usize,
-    /// Mode flags.
     pub flags: u32,
 }
 
 impl Args {
-    /// The same arguments, read from the stack. Kept in registers across a function call they
-    /// cost twice the instructions: six registers to save, and six moves there and back.
+    /// Copies the arguments from memory. If the compiler keeps them in registers across a function
+    /// call, they cost twice the instructions: six registers to save and six moves each way.
     #[must_use]
     #[inline(always)]
     pub fn from_memory(&self) -> Args {
         macro_rules! load {
             ($($field:ident),*) => { Args {
-                // SAFETY: a reference can be read from.
+                // SAFETY: a reference is readable.
                 $($field: unsafe { (&raw const self.$field).read_volatile() }),*
             } };
         }
@@ -78,7 +77,7 @@ impl Args {
     }
 }
 
-/// The kernel's copy_file_range(2): bytes copied, or the kernel's error.
+/// Makes the system call; returns the bytes copied.
 #[inline(always)]
 pub fn copy_file_range(args: &Args) -> Result<usize, Errno> {
     let registers = [
@@ -89,25 +88,24 @@ pub fn copy_file_range(args: &Args) -> Result<usize, Errno> {
         args.len,
         args.flags as usize,
     ];
-    // SAFETY: the kernel checks both pointers and answers EFAULT; what it writes through them is
-    // what the host asked it to write.
-    answer(unsafe { syscall(libc::SYS_copy_file_range, registers) })
+    // SAFETY: the kernel checks both pointers and returns EFAULT; the host asked it to write
+    // through them.
+    decode(unsafe { syscall(libc::SYS_copy_file_range, registers) })
 }
 
-/// Reads a caller's offset. EFAULT where the memory cannot be read.
+/// Reads a caller's offset. EFAULT if the memory is not readable.
 ///
-/// The kernel is asked first, by a call that reads eight bytes and then refuses to do anything:
-/// rt_sigprocmask(2) with a `how` that does not exist is EINVAL after its set was read, EFAULT
-/// before. process_vm_readv(2) would read and check at once, but it costs four times as much and
-/// is what seccomp filters kill for.
+/// The kernel checks the pointer first: rt_sigprocmask(2) with an invalid `how` returns EINVAL
+/// after it has read its set, and EFAULT if it cannot. process_vm_readv(2) would check and read in
+/// one call, but costs four times as much, and seccomp filters often kill the process for it.
 pub fn read_offset(pointer: OffsetPointer) -> Result<i64, Errno> {
     const NO_SUCH_HOW: usize = 0x7fff_ffff;
     let registers = [NO_SUCH_HOW, pointer.0 as usize, 0, size_of::<u64>(), 0, 0];
     // SAFETY: with this `how` the call changes nothing; the kernel checks the pointer.
-    match answer(unsafe { syscall(libc::SYS_rt_sigprocmask, registers) }) {
+    match decode(unsafe { syscall(libc::SYS_rt_sigprocmask, registers) }) {
         Err(Errno::EINVAL) => {
-            // SAFETY: the kernel has just read these eight bytes. Unaligned offsets are legal to
-            // the kernel; volatile, because the host's other threads may write them.
+            // SAFETY: the kernel has just read these eight bytes. The kernel accepts unaligned
+            // offsets; volatile, because other threads of the host may write them.
             let bytes = unsafe { pointer.0.cast::<[u8; 8]>().read_volatile() };
             Ok(i64::from_ne_bytes(bytes))
         }
@@ -115,44 +113,46 @@ pub fn read_offset(pointer: OffsetPointer) -> Result<i64, Errno> {
     }
 }
 
-/// Reads a caller's offset that can be written too. EFAULT where the memory can be neither or only
-/// the one.
+/// Reads a caller's offset that is writable too. EFAULT if the memory is not readable or not
+/// writable.
 ///
-/// Most offsets stand in the frame of the function that calls, in one page with the call's arguments
-/// as our hook keeps them. Of any other the kernel is asked, by a call that reads the eight bytes and
-/// writes the same bytes back before it fails: sendfile(2) between no descriptors. Whoever else looks
-/// there, a signal's handler or a thread, sees what was there.
+/// Most offsets are on the caller's stack, in the same page as the arguments that our hook keeps:
+/// they need no check. Any other is checked by a call that reads the eight bytes and writes them
+/// back unchanged before it fails: sendfile(2) with invalid descriptors. A signal handler or
+/// another thread that looks there sees no change.
 pub fn read_writable_offset(pointer: OffsetPointer, args: &Args) -> Result<i64, Errno> {
     if !pointer.is_in_page_of(args) {
         let registers = [reg(-1), reg(-1), pointer.0 as usize, 0, 0, 0];
-        // SAFETY: there is nothing to send; the kernel checks the pointer, and leaves what it found.
-        match answer(unsafe { syscall(libc::SYS_sendfile, registers) }) {
+        // SAFETY: both descriptors are invalid; the kernel checks the pointer, and writes back what
+        // it read.
+        match decode(unsafe { syscall(libc::SYS_sendfile, registers) }) {
             Err(Errno::EBADF) => {}
             _ => return Err(Errno::EFAULT),
         }
     }
-    // SAFETY: the kernel has just read and written these eight bytes, or they stand in a page of the
+    // SAFETY: the kernel has just read and written these eight bytes, or they are in a page of the
     // stack that we have written to.
     let bytes = unsafe { pointer.0.cast::<[u8; 8]>().read_volatile() };
     Ok(i64::from_ne_bytes(bytes))
 }
 
-/// Writes a caller's offset that [`read_writable_offset`] has read a moment ago.
+/// Writes a caller's offset that [`read_writable_offset`] has checked.
 pub fn write_checked_offset(pointer: OffsetPointer, value: i64) {
-    // SAFETY: the kernel has written these eight bytes in this call, which the host gave us to write.
+    // SAFETY: the kernel has written these eight bytes in this call; the host passed them to be
+    // written.
     unsafe { pointer.0.cast::<[u8; 8]>().write_volatile(value.to_ne_bytes()) };
 }
 
-/// Writes a caller's offset. EFAULT where the memory cannot be written. To be called where signals
-/// are held back: a handler would see what the kernel leaves there for an instant.
+/// Writes a caller's offset. EFAULT if the memory is not writable. Call it with signals blocked: a
+/// handler would see the value that the check writes for a moment.
 ///
-/// The kernel is asked first, by a call that does nothing but write eight bytes there: the
-/// thread's signal mask.
+/// The kernel checks the pointer first, by a call that only writes eight bytes there:
+/// rt_sigprocmask(2), which returns the thread's mask.
 pub fn write_offset(pointer: OffsetPointer, value: i64) -> Result<(), Errno> {
     let registers = [reg(libc::SIG_BLOCK), 0, pointer.0 as usize, size_of::<u64>(), 0, 0];
-    // SAFETY: without a new set the call changes nothing; the kernel checks the pointer, and what
-    // it writes there stands for an instant.
-    answer(unsafe { syscall(libc::SYS_rt_sigprocmask, registers) }).map_err(|_| Errno::EFAULT)?;
+    // SAFETY: without a new set the call changes no mask; the kernel checks the pointer, and the
+    // next line overwrites what it writes there.
+    decode(unsafe { syscall(libc::SYS_rt_sigprocmask, registers) }).map_err(|_| Errno::EFAULT)?;
     write_checked_offset(pointer, value);
     Ok(())
 }

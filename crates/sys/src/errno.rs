@@ -1,67 +1,67 @@
-//! System call errors as values: a number, its name and its message.
+//! Errors of system calls as values: number, name and message.
 //!
-//! Not an enum: a kernel may answer with a number that this table has never heard of, and that
-//! number must reach the host unchanged.
+//! `Errno` is not an enum: a kernel may return a number that this table does not have, and the host
+//! must get that number unchanged.
 
 use core::fmt;
 
-/// An error number as the kernel returns it, 1 to 4095. Source: errno(3).
+/// An error number as the kernel returns it, 1 to 4095 (errno(3)).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Errno(pub i32);
 
 impl Errno {
-    /// Exec format error: neither a program nor a script with an interpreter.
+    /// Exec format error: the file is neither a program nor a script with an interpreter.
     pub const ENOEXEC: Errno = Errno(libc::ENOEXEC);
     /// Bad file descriptor.
     pub const EBADF: Errno = Errno(libc::EBADF);
-    /// Resource temporarily unavailable: a pipe without room, a reader that does not read.
+    /// Resource temporarily unavailable, e.g. a full pipe.
     pub const EAGAIN: Errno = Errno(libc::EAGAIN);
-    /// Interrupted by a signal before anything was done.
+    /// Interrupted by a signal before anything was transferred.
     pub const EINTR: Errno = Errno(libc::EINTR);
-    /// Bad address: a pointer that the process may not read or write.
+    /// Bad address: the process may not read or write memory at a pointer.
     pub const EFAULT: Errno = Errno(libc::EFAULT);
-    /// Two files of different filesystems.
+    /// Invalid cross-device link: the files are on different filesystems.
     pub const EXDEV: Errno = Errno(libc::EXDEV);
-    /// A directory.
+    /// Is a directory.
     pub const EISDIR: Errno = Errno(libc::EISDIR);
-    /// Invalid argument.
     pub const EINVAL: Errno = Errno(libc::EINVAL);
-    /// Not a terminal; also what kernels without FICLONERANGE answer.
+    /// Inappropriate ioctl for the file; kernels before 4.5 return it for FICLONERANGE.
     pub const ENOTTY: Errno = Errno(libc::ENOTTY);
-    /// In use as a program or as swap space.
+    /// Text file busy: the file is a running program or active swap space.
     pub const ETXTBSY: Errno = Errno(libc::ETXTBSY);
-    /// A file past its limit.
+    /// File too large: an offset is beyond RLIMIT_FSIZE or the filesystem's largest file.
     pub const EFBIG: Errno = Errno(libc::EFBIG);
-    /// No room on the filesystem.
+    /// No space left on the filesystem.
     pub const ENOSPC: Errno = Errno(libc::ENOSPC);
-    /// No room within the user's quota.
+    /// Disk quota exceeded.
     pub const EDQUOT: Errno = Errno(libc::EDQUOT);
-    /// Input or output failed, for a reason that nobody gave.
+    /// Input/output error.
     pub const EIO: Errno = Errno(libc::EIO);
-    /// A pipe or socket without a reader.
+    /// Broken pipe: a pipe or a socket has no reader.
     pub const EPIPE: Errno = Errno(libc::EPIPE);
-    /// Not permitted; also what seccomp filters answer.
+    /// Operation not permitted; seccomp filters often return it too.
     pub const EPERM: Errno = Errno(libc::EPERM);
-    /// Too many open descriptors.
+    /// Too many open descriptors in the process.
     pub const EMFILE: Errno = Errno(libc::EMFILE);
-    /// A path longer than PATH_MAX.
+    /// File name too long: a path is longer than PATH_MAX.
     pub const ENAMETOOLONG: Errno = Errno(libc::ENAMETOOLONG);
-    /// The file cannot do this, e.g. `RWF_NOWAIT` on a terminal.
+    /// Operation not supported, e.g. `RWF_NOWAIT` on a terminal.
     pub const EOPNOTSUPP: Errno = Errno(libc::EOPNOTSUPP);
-    /// No lock can be had, or one stands in the way.
+    /// No locks available, or a lock is in the way.
     pub const ENOLCK: Errno = Errno(libc::ENOLCK);
-    /// A number past what its type holds.
+    /// Value too large for its type.
     pub const EOVERFLOW: Errno = Errno(libc::EOVERFLOW);
-    /// Contents that are not what they should be.
+    /// Invalid byte sequence; the dialects return it if two ranges differ.
     pub const EILSEQ: Errno = Errno(libc::EILSEQ);
-    /// Damaged data or metadata, e.g. a checksum that does not match.
+    /// Bad message: data or metadata are damaged, e.g. a checksum does not match.
     pub const EBADMSG: Errno = Errno(libc::EBADMSG);
-    /// A filesystem that needs repair.
+    /// Structure needs cleaning: the filesystem must be repaired.
     pub const EUCLEAN: Errno = Errno(libc::EUCLEAN);
-    /// The kernel does not have this system call.
+    /// Function not implemented: the kernel does not have this system call.
     pub const ENOSYS: Errno = Errno(libc::ENOSYS);
 
-    /// The number of that name, as errno(3) spells it; two of its names mean another's number.
+    /// Returns the number of a name as errno(3) spells it, including the aliases ENOTSUP and
+    /// EWOULDBLOCK.
     #[must_use]
     pub fn by_name(name: &[u8]) -> Option<Errno> {
         let name: &[u8] = match name {
@@ -79,28 +79,28 @@ impl Errno {
         TABLE.get(at)
     }
 
-    /// The name, e.g. `"EXDEV"`; `None` where the C library has none for this number.
+    /// Returns the name, e.g. `"EXDEV"`; `None` if the C library has no name for this number.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         self.row().map(|row| row.1)
     }
 
-    /// The message of strerror(3) in the C locale.
+    /// Returns the message of strerror(3) in the C locale.
     #[must_use]
     pub fn message(self) -> &'static str {
         self.row().map_or("Unknown error", |row| row.2)
     }
 }
 
-/// Some of the numbers that have a name.
+/// A set of the error numbers below 192.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ErrnoSet([u64; 3]);
 
 impl ErrnoSet {
-    /// None of them.
+    /// The empty set.
     pub const NONE: ErrnoSet = ErrnoSet([0; 3]);
 
-    /// These and that one.
+    /// Returns this set with `errno` added.
     #[must_use]
     pub const fn with(self, errno: Errno) -> ErrnoSet {
         let ErrnoSet([low, middle, high]) = self;
@@ -113,14 +113,14 @@ impl ErrnoSet {
         }
     }
 
-    /// Whether that one is among them.
+    /// Reports whether `errno` is in this set.
     #[must_use]
     pub fn contains(self, errno: Errno) -> bool {
         self.with(errno) == self && (0..192).contains(&errno.0)
     }
 }
 
-/// The message, then the name or number in parentheses.
+/// Prints the message, then the name or the number in parentheses.
 impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
@@ -136,8 +136,8 @@ impl fmt::Debug for Errno {
     }
 }
 
-/// Sorted by number. Numbers and names: asm-generic/errno-base.h and asm-generic/errno.h, which
-/// x86-64 and aarch64 share; messages: strerror(3).
+/// Numbers, names and messages, sorted by number. Numbers and names: asm-generic/errno-base.h and
+/// asm-generic/errno.h, which x86-64 and aarch64 share. Messages: strerror(3).
 const TABLE: &[(u8, &str, &str)] = &[
     (1, "EPERM", "Operation not permitted"),
     (2, "ENOENT", "No such file or directory"),
@@ -279,7 +279,7 @@ mod tests {
     use std::string::String;
 
     #[test]
-    fn every_message_is_the_c_librarys() {
+    fn every_message_is_that_of_strerror() {
         let mut named = 0;
         for number in 1..=133 {
             let errno = Errno(number);
@@ -290,7 +290,7 @@ mod tests {
             // SAFETY: strerror takes any number.
             #[expect(unsafe_code, reason = "the C library is the oracle of this table")]
             let message = unsafe { libc::strerror(number) };
-            // SAFETY: it returned a string that stands until its next call.
+            // SAFETY: strerror returns a string that is valid until its next call.
             #[expect(unsafe_code, reason = "the C library is the oracle of this table")]
             let message = unsafe { CStr::from_ptr(message) };
             assert_eq!(String::from_utf8_lossy(message.to_bytes()), errno.message());
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_leads_back_to_its_number() {
+    fn every_name_finds_its_number() {
         for &(number, name, _) in TABLE {
             assert_eq!(Errno::by_name(name.as_bytes()), Some(Errno(i32::from(number))));
         }
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_has_what_was_put_in() {
+    fn a_set_contains_what_was_added() {
         let set = ErrnoSet::NONE.with(Errno::EXDEV).with(Errno(64)).with(Errno(133));
         for number in [-1, 0, 1, 17, 18, 19, 63, 64, 65, 132, 133, 134, 191, 192, 210, i32::MAX] {
             assert_eq!(set.contains(Errno(number)), [18, 64, 133].contains(&number), "{number}");
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn unheard_of_numbers_have_no_name() {
+    fn unknown_numbers_have_no_name() {
         for number in [0, -1, 41, 134, 524, 4095, i32::MIN, i32::MAX] {
             assert_eq!(Errno(number).name(), None);
         }

@@ -1,64 +1,61 @@
-//! Questions about the descriptors of a call that change nothing: what a file is, how it is open,
-//! how large it may become, what the kernel would say of a copy.
+//! Queries about a descriptor that change nothing: type, open flags, size, filesystem, and what the
+//! kernel would check before a copy.
 
 use crate::errno::Errno;
 use crate::file;
 use crate::process::{file_size_limit, getpid};
-use crate::raw::{answer, reg, syscall};
+use crate::raw::{decode, reg, syscall};
 use crate::signal::WriteSignalGuard;
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
-/// What kind of file a descriptor refers to (inode(7)).
+/// The type of the file that a descriptor refers to (inode(7)).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FileKind {
-    /// A regular file.
     Regular,
-    /// A directory.
     Directory,
     /// A character or block device, or a symbolic link opened with `O_PATH`.
     Special,
-    /// A pipe, a socket, or something that has no place in a filesystem, as eventfd(2) makes it.
+    /// A pipe, a socket, or a file that is in no filesystem, such as one of eventfd(2).
     Anonymous,
 }
 
-/// fstat(2), as far as a copy is concerned.
+/// The part of statx(2) that a copy needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stat {
-    /// What it is.
     pub kind: FileKind,
-    /// The device of its filesystem: equal for two files of one filesystem, but not always the
-    /// other way round (btrfs subvolumes).
+    /// The device number of its filesystem. Two files of one filesystem may have different numbers
+    /// (btrfs subvolumes).
     pub dev: u64,
-    /// Its number there.
     pub ino: u64,
-    /// Its size in bytes.
+    /// Bytes.
     pub size: u64,
-    /// Bytes that are allocated to it.
+    /// Allocated bytes.
     pub allocated: u64,
-    /// When it was made, in some unit; 0 where nobody knows.
+    /// Creation time in an opaque unit; 0 if it is unknown.
     pub btime: u64,
 }
 
 impl Stat {
-    /// Whether both are one file.
+    /// Reports whether both are the same file.
     #[must_use]
     pub fn is_same_file(&self, other: &Stat) -> bool {
         (self.dev, self.ino) == (other.dev, other.ino)
     }
 
-    /// Device, number and birth: what tells a file from all others, also from one that had its number
-    /// before.
+    /// Returns device, inode and creation time: they tell a file from all others, also from a
+    /// deleted one with the same inode number.
     #[must_use]
     pub fn identity(&self) -> [u64; 2] {
         [self.dev, self.ino ^ self.btime]
     }
 }
 
-/// What the file of `fd` is (statx(2)). EBADF where the descriptor is closed; `O_PATH` will do.
+/// Returns the type, size and identity of the file of `fd` (statx(2)); works with `O_PATH`
+/// descriptors. EBADF if the descriptor is closed.
 ///
-/// Not by fstat(2), which tells the times too: since Linux 6.13 who was told a file's time makes the
-/// next write to it note a finer one, at the cost of half a write of 4 KiB.
+/// It does not use fstat(2), which also returns the times: since Linux 6.13, reading a file's time
+/// makes the next write to it store a finer one, which costs half a write of 4 KiB.
 pub fn stat(fd: i32) -> Result<Stat, Errno> {
     const WANTED: u32 = libc::STATX_TYPE
         | libc::STATX_INO
@@ -80,13 +77,13 @@ pub fn stat(fd: i32) -> Result<Stat, Errno> {
                 }
             },
         }),
-        // Linux before 4.11, or a filter.
+        // Linux before 4.11, or a seccomp filter.
         Err(Errno::ENOSYS | Errno::EPERM) => fstat(fd),
         Err(errno) => Err(errno),
     }
 }
 
-/// The unit of allocated blocks, whatever the filesystem's blocks are: inode(7).
+/// The unit of `st_blocks`, whatever the filesystem's block size is (inode(7)).
 const BLOCK: u64 = 512;
 
 fn statx(fd: i32, wanted: u32) -> Result<libc::statx, Errno> {
@@ -94,8 +91,8 @@ fn statx(fd: i32, wanted: u32) -> Result<libc::statx, Errno> {
     let empty = c"".as_ptr() as usize;
     let registers =
         [reg(fd), empty, reg(libc::AT_EMPTY_PATH), wanted as usize, statx.as_mut_ptr() as usize, 0];
-    // SAFETY: an empty C string, and the kernel writes one struct statx.
-    answer(unsafe { syscall(libc::SYS_statx, registers) })?;
+    // SAFETY: the path is an empty C string; the kernel writes one struct statx.
+    decode(unsafe { syscall(libc::SYS_statx, registers) })?;
     // SAFETY: it succeeded, so the kernel has filled it.
     Ok(unsafe { statx.assume_init() })
 }
@@ -103,23 +100,23 @@ fn statx(fd: i32, wanted: u32) -> Result<libc::statx, Errno> {
 fn fstat(fd: i32) -> Result<Stat, Errno> {
     let mut stat = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: the kernel writes one struct stat, which on x86-64 and aarch64 is the C library's.
-    answer(unsafe { syscall(libc::SYS_fstat, [reg(fd), stat.as_mut_ptr() as usize, 0, 0, 0, 0]) })?;
+    decode(unsafe { syscall(libc::SYS_fstat, [reg(fd), stat.as_mut_ptr() as usize, 0, 0, 0, 0]) })?;
     // SAFETY: fstat succeeded, so the kernel has filled it.
-    Ok(reduced(unsafe { stat.assume_init_ref() }))
+    Ok(from_stat(unsafe { stat.assume_init_ref() }))
 }
 
-/// stat(2), following symbolic links.
+/// Returns the same for a path, following symbolic links (stat(2)).
 fn stat_path(path: &CStr) -> Result<Stat, Errno> {
     let mut stat = MaybeUninit::<libc::stat>::uninit();
     let registers =
         [reg(libc::AT_FDCWD), path.as_ptr() as usize, stat.as_mut_ptr() as usize, 0, 0, 0];
-    // SAFETY: a C string; the kernel writes one struct stat.
-    answer(unsafe { syscall(libc::SYS_newfstatat, registers) })?;
+    // SAFETY: the path is a C string; the kernel writes one struct stat.
+    decode(unsafe { syscall(libc::SYS_newfstatat, registers) })?;
     // SAFETY: it succeeded, so the kernel has filled it.
-    Ok(reduced(unsafe { stat.assume_init_ref() }))
+    Ok(from_stat(unsafe { stat.assume_init_ref() }))
 }
 
-fn reduced(stat: &libc::stat) -> Stat {
+fn from_stat(stat: &libc::stat) -> Stat {
     Stat {
         kind: kind(stat.st_mode),
         dev: stat.st_dev,
@@ -139,29 +136,27 @@ fn kind(mode: libc::mode_t) -> FileKind {
     }
 }
 
-/// How a descriptor is open (fcntl(2), `F_GETFL`).
+/// The open flags of a descriptor (fcntl(2), `F_GETFL`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OpenFlags {
-    /// For reading.
     pub readable: bool,
-    /// For writing.
     pub writable: bool,
-    /// With `O_APPEND`, now: it may have been set after opening.
+    /// `O_APPEND` now: it may have been set after opening.
     pub append: bool,
-    /// With `O_DIRECT`: what is read and written goes by the device's sectors.
+    /// `O_DIRECT`: reads and writes must be aligned to the device's sectors.
     pub direct: bool,
 }
 
-/// How `fd` is open. EBADF where it is closed, or open with `O_PATH` only.
+/// Returns the open flags of `fd`. EBADF if it is closed, or open with `O_PATH` only.
 pub fn open_flags(fd: i32) -> Result<OpenFlags, Errno> {
     // SAFETY: no pointers.
     let flags =
-        answer(unsafe { syscall(libc::SYS_fcntl, [reg(fd), reg(libc::F_GETFL), 0, 0, 0, 0]) })?;
+        decode(unsafe { syscall(libc::SYS_fcntl, [reg(fd), reg(libc::F_GETFL), 0, 0, 0, 0]) })?;
     let flags = i32::try_from(flags).unwrap_or(0);
     if flags & libc::O_PATH != 0 {
         return Err(Errno::EBADF);
     }
-    // Access mode 3 opens too, for neither: open(2).
+    // Access mode 3 is allowed and permits neither reading nor writing (open(2)).
     let mode = flags & libc::O_ACCMODE;
     Ok(OpenFlags {
         readable: mode == libc::O_RDONLY || mode == libc::O_RDWR,
@@ -171,8 +166,8 @@ pub fn open_flags(fd: i32) -> Result<OpenFlags, Errno> {
     })
 }
 
-/// Whether both descriptors are one open file description, with one file offset (kcmp(2)). Where
-/// the kernel does not say, only a number is the same as itself.
+/// Reports whether both descriptors refer to one open file description, and so share one file
+/// offset (kcmp(2)). If the kernel does not support kcmp, only equal numbers do.
 #[must_use]
 pub fn is_same_description(one: i32, other: i32) -> bool {
     const KCMP_FILE: usize = 0;
@@ -181,38 +176,36 @@ pub fn is_same_description(one: i32, other: i32) -> bool {
     }
     let pid = reg(getpid());
     // SAFETY: no pointers.
-    answer(unsafe { syscall(libc::SYS_kcmp, [pid, pid, KCMP_FILE, reg(one), reg(other), 0]) })
+    decode(unsafe { syscall(libc::SYS_kcmp, [pid, pid, KCMP_FILE, reg(one), reg(other), 0]) })
         == Ok(0)
 }
 
-/// What statfs(2) tells of a filesystem.
+/// The part of statfs(2) that a copy needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Filesystem {
-    /// Bytes of a block, of which shared ranges are made.
+    /// Bytes of a block. Only whole blocks are shared.
     pub block_size: u64,
-    /// Bytes that are free to who is not root.
+    /// Bytes available to unprivileged users.
     pub available: u64,
-    /// Which one it is.
     pub kind: FilesystemKind,
 }
 
-/// Filesystems on which a copy goes another way than elsewhere.
+/// The filesystems that the copy treats in a special way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FilesystemKind {
-    /// ext2, ext3 and ext4, which have one number.
+    /// ext2, ext3 or ext4, which have the same magic number.
     Ext4,
-    /// tmpfs, and memory files.
+    /// tmpfs, which also holds memory files.
     Tmpfs,
-    /// Any other.
     Other,
 }
 
-/// The filesystem of `fd`.
+/// Returns the filesystem of `fd` (fstatfs(2)).
 pub fn filesystem(fd: i32) -> Result<Filesystem, Errno> {
     let mut statfs = MaybeUninit::<libc::statfs>::uninit();
     let registers = [reg(fd), statfs.as_mut_ptr() as usize, 0, 0, 0, 0];
     // SAFETY: the kernel writes one struct statfs.
-    answer(unsafe { syscall(libc::SYS_fstatfs, registers) })?;
+    decode(unsafe { syscall(libc::SYS_fstatfs, registers) })?;
     // SAFETY: it succeeded, so the kernel has filled it.
     let statfs = unsafe { statfs.assume_init_ref() };
     let block_size = u64::try_from(statfs.f_bsize).unwrap_or(0).max(1);
@@ -227,7 +220,7 @@ pub fn filesystem(fd: i32) -> Result<Filesystem, Errno> {
     })
 }
 
-/// Whether nobody may change the file (statx(2), `STATX_ATTR_IMMUTABLE`).
+/// Reports whether the file is immutable (statx(2), `STATX_ATTR_IMMUTABLE`).
 #[must_use]
 pub fn is_immutable(fd: i32) -> bool {
     const IMMUTABLE: u64 = libc::STATX_ATTR_IMMUTABLE as u64;
@@ -248,7 +241,7 @@ pub struct Seals {
 pub fn seals(fd: i32) -> Seals {
     // SAFETY: no pointers.
     let seals =
-        answer(unsafe { syscall(libc::SYS_fcntl, [reg(fd), reg(libc::F_GET_SEALS), 0, 0, 0, 0]) });
+        decode(unsafe { syscall(libc::SYS_fcntl, [reg(fd), reg(libc::F_GET_SEALS), 0, 0, 0, 0]) });
     let seals = seals.ok().and_then(|seals| i32::try_from(seals).ok()).unwrap_or(0);
     Seals {
         write: seals & (libc::F_SEAL_WRITE | libc::F_SEAL_FUTURE_WRITE) != 0,
@@ -256,11 +249,12 @@ pub fn seals(fd: i32) -> Seals {
     }
 }
 
-/// What the kernel says of copying no bytes from the start of one file to the start of the other:
-/// since Linux 5.19 it makes every check that does not depend on the range, and moves nothing.
+/// Returns what the kernel answers to a copy of 0 bytes from the start of one file to the start of
+/// the other. Since Linux 5.19 it makes every check that does not depend on the range, and copies
+/// nothing.
 pub fn zero_length_copy(fd_in: i32, fd_out: i32) -> Result<usize, Errno> {
-    // Even this call raises SIGXFSZ where the limit is 0, or so large that the kernel takes it for a
-    // negative one.
+    // Even this call raises SIGXFSZ if the limit is 0, or so large that the kernel takes it for a
+    // negative number.
     let raises = |limit: u64| limit == 0 || limit > i64::MAX as u64 && limit != u64::MAX;
     let guard = file_size_limit().is_ok_and(raises).then(WriteSignalGuard::new);
     let done = zero_length_copy_at(fd_in, 0, fd_out, 0);
@@ -270,8 +264,8 @@ pub fn zero_length_copy(fd_in: i32, fd_out: i32) -> Result<usize, Errno> {
     done
 }
 
-/// The same from and to these places, in bytes: the checks of where a range begins are made too, and
-/// SIGXFSZ is raised where it begins behind the limit on file sizes.
+/// Does the same from and to these offsets, in bytes: the kernel also checks the start of each
+/// range, and raises SIGXFSZ if the target's start is beyond RLIMIT_FSIZE.
 pub fn zero_length_copy_at(
     fd_in: i32,
     mut off_in: i64,
@@ -280,34 +274,34 @@ pub fn zero_length_copy_at(
 ) -> Result<usize, Errno> {
     let registers =
         [reg(fd_in), &raw mut off_in as usize, reg(fd_out), &raw mut off_out as usize, 0, 0];
-    // SAFETY: two offsets of ours.
-    answer(unsafe { syscall(libc::SYS_copy_file_range, registers) })
+    // SAFETY: both pointers are to offsets of ours.
+    decode(unsafe { syscall(libc::SYS_copy_file_range, registers) })
 }
 
-/// Whether this kernel has no copy_file_range(2), or a seccomp filter hides it: to descriptors that
-/// do not exist the call itself says EBADF.
+/// Reports whether this kernel has no copy_file_range(2), or a seccomp filter hides it: the call
+/// itself returns EBADF for descriptors that do not exist.
 #[must_use]
 pub fn is_copy_file_range_missing() -> bool {
     zero_length_copy_at(-1, 0, -1, 0) != Err(Errno::EBADF)
 }
 
-/// Whether the file is in use as swap space, as far as /proc/swaps tells: no call says it of a
-/// descriptor.
+/// Reports whether the file is active swap space according to /proc/swaps; no system call tells it
+/// of a descriptor.
 #[must_use]
 pub fn is_swap_file(stat: &Stat) -> bool {
     let Ok(fd) = file::open(c"/proc/swaps", libc::O_RDONLY | libc::O_CLOEXEC) else { return false };
-    // A path with its columns; this may stand on a signal handler's stack.
+    // Enough for a long path and its columns; this may be on a signal handler's stack.
     let mut text = [0; 768];
     let mut len = 0;
     let mut found = false;
-    while let Some(room) = text.get_mut(len..).filter(|room| !room.is_empty()) {
-        match file::read(fd, room) {
+    while let Some(free) = text.get_mut(len..).filter(|free| !free.is_empty()) {
+        match file::read(fd, free) {
             Ok(more @ 1..) => len += more,
             _ => break,
         }
-        // The first line names the columns, and no file.
+        // The first line has the column names and matches no file.
         while let Some(end) = text.iter().take(len).position(|&byte| byte == b'\n') {
-            found |= text.get_mut(..end).is_some_and(|line| names(line, stat));
+            found |= text.get_mut(..end).is_some_and(|line| is_line_of(line, stat));
             text.copy_within(end + 1..len, 0);
             len -= end + 1;
         }
@@ -316,16 +310,17 @@ pub fn is_swap_file(stat: &Stat) -> bool {
     found
 }
 
-/// Whether a line of /proc/swaps begins with the path of that file.
-fn names(line: &mut [u8], stat: &Stat) -> bool {
+/// Reports whether a line of /proc/swaps begins with the path of that file.
+fn is_line_of(line: &mut [u8], stat: &Stat) -> bool {
     let end = line.iter().position(|&byte| byte == b' ' || byte == b'\t').unwrap_or(line.len());
-    let Some(room) = line.get_mut(..=end) else { return false };
-    let path = unescape(room);
+    let Some(name) = line.get_mut(..=end) else { return false };
+    let path = unescape(name);
     path.and_then(|path| stat_path(path).ok()).is_some_and(|swap| swap.is_same_file(stat))
 }
 
-/// A path of /proc, where white space and backslashes are three octal digits behind a backslash
-/// (proc_pid_mounts(5)), made a C string where it stands; its last byte is there for the zero.
+/// Decodes a path of /proc in place into a C string. White space and backslashes are written as a
+/// backslash and three octal digits (proc_pid_mounts(5)); the last byte of `name` is reserved for
+/// the zero.
 fn unescape(name: &mut [u8]) -> Option<&CStr> {
     let (mut from, mut to) = (0, 0);
     while from + 1 < name.len() {
@@ -350,11 +345,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_of_proc_are_unescaped() {
+    fn octal_escapes_of_proc_are_decoded() {
         let unescaped = |text: &[u8]| {
-            let mut room: Vec<u8> = text.to_vec();
-            room.push(b' ');
-            unescape(&mut room).map(CStr::to_owned)
+            let mut name: Vec<u8> = text.to_vec();
+            name.push(b' ');
+            unescape(&mut name).map(CStr::to_owned)
         };
         assert_eq!(unescaped(b"/a\\040b\\134").as_deref(), Some(c"/a b\\"));
         assert_eq!(unescaped(b"/a\\9b").as_deref(), Some(c"/a\\9b"));

@@ -1,11 +1,11 @@
-//! What the map of a file's blocks tells: where data are, whether they are shared, and where no
-//! block may be. Unlike lseek(2) with `SEEK_DATA`, asking for it moves no file offset.
+//! Maps a file's extents (ioctl_fiemap(2)): which ranges have data, and whether their blocks are
+//! shared. Unlike lseek(2) with `SEEK_DATA`, it does not move the file offset.
 
 use crate::errno::Errno;
-use crate::raw::{answer, reg, syscall};
+use crate::raw::{decode, reg, syscall};
 
 const FS_IOC_FIEMAP: usize = 0xc020_660b;
-/// Written out first: what is still in memory has no place on the disk that it could share.
+/// Writes dirty pages out first: they have no blocks yet that could be shared.
 const FIEMAP_FLAG_SYNC: u32 = 1;
 /// The last extent of the file.
 const FIEMAP_EXTENT_LAST: u32 = 1;
@@ -14,22 +14,22 @@ const FIEMAP_EXTENT_UNWRITTEN: u32 = 0x800;
 /// The blocks belong to other files as well.
 const FIEMAP_EXTENT_SHARED: u32 = 0x2000;
 
-/// How much of a range shares its blocks with something else: another file, another place of the
-/// same file, a snapshot. Holes count for nothing.
+/// Whether the blocks of a range are shared with another file, another range of the same file, or a
+/// snapshot. Holes do not count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sharing {
-    /// Every block.
+    /// Every block is shared.
     Shared,
-    /// Some blocks do and some do not.
+    /// Some blocks are shared.
     PartlyShared,
-    /// No block, or there is none.
+    /// No block is shared, or the range has none.
     NotShared,
 }
 
-/// How many extents the kernel is asked for at a time: few, because they stand on the stack.
+/// Extents of one query; they are on the stack, 56 bytes each.
 const EXTENTS: u32 = 8;
 
-/// struct `fiemap_extent` of linux/fiemap.h.
+/// `struct fiemap_extent` of linux/fiemap.h.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Extent {
@@ -41,8 +41,8 @@ struct Extent {
     reserved: [u32; 3],
 }
 
-/// struct `fiemap` of linux/fiemap.h, with room for extents behind it. Half a kilobyte of stack, so
-/// there is one of them for a whole walk.
+/// `struct fiemap` of linux/fiemap.h followed by its extents. It takes 480 bytes of stack, so one
+/// is used for a whole walk.
 #[repr(C)]
 struct FiemapRequest {
     start: u64,
@@ -75,21 +75,21 @@ impl FiemapRequest {
         }
     }
 
-    /// The first extents from `start` to `end`.
+    /// Returns the first extents between `start` and `end`, in bytes.
     #[inline(never)]
     fn query(&mut self, fd: i32, start: u64, end: u64) -> Result<&[Extent], Errno> {
         (self.start, self.length, self.mapped_extents) = (start, end - start, 0);
         let registers = [reg(fd), FS_IOC_FIEMAP, &raw mut *self as usize, 0, 0, 0];
-        // SAFETY: the kernel reads and writes a struct fiemap and as many extents behind it as it
-        // says there is room for.
-        answer(unsafe { syscall(libc::SYS_ioctl, registers) })?;
+        // SAFETY: the kernel reads and writes a struct fiemap and at most `extent_count` extents
+        // behind it.
+        decode(unsafe { syscall(libc::SYS_ioctl, registers) })?;
         let count = self.mapped_extents.min(EXTENTS) as usize;
         Ok(self.extents.get(..count).unwrap_or_default())
     }
 }
 
-/// Whether `len` bytes at `offset` share their blocks (ioctl_fiemap(2)). What was written lately
-/// is brought to the disk for that. EOPNOTSUPP or ENOTTY where the filesystem does not tell.
+/// Reports whether the `len` bytes at `offset` share their blocks. Writes dirty pages of the file
+/// out first. EOPNOTSUPP or ENOTTY if the filesystem has no FIEMAP.
 pub fn shares_blocks(fd: i32, offset: u64, len: u64) -> Result<Sharing, Errno> {
     let end = offset.saturating_add(len);
     let mut start = offset;
@@ -107,7 +107,7 @@ pub fn shares_blocks(fd: i32, offset: u64, len: u64) -> Result<Sharing, Errno> {
             let is_last = extent.flags & FIEMAP_EXTENT_LAST != 0;
             next = if is_last { end } else { extent.logical.saturating_add(extent.length) };
         }
-        // Nothing more in the range, or a filesystem that repeats itself.
+        // No more extents in the range, or a filesystem that returns the same ones again.
         if extents.len() < EXTENTS as usize || next <= start {
             break;
         }
@@ -120,19 +120,19 @@ pub fn shares_blocks(fd: i32, offset: u64, len: u64) -> Result<Sharing, Errno> {
     })
 }
 
-/// Which map is looked at.
+/// Whether dirty pages are written out before the map is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FiemapMode {
-    /// The map as it is: where it has data there are some, but it may not have those yet that were
-    /// written lately.
+    /// The map as it is: what it lists are data, but data that were written lately may be missing.
     Cached,
-    /// What was written lately is brought to the disk first: where this map has none, there are none.
+    /// Dirty pages are written out first (`FIEMAP_FLAG_SYNC`): what the map does not list has no
+    /// data.
     Synced,
 }
 
-/// Where the first data at or behind `offset` begin, and where they end as far as one query tells;
-/// both are `offset + len` where there are none before that. Blocks that were allocated and not
-/// written count as none. EOPNOTSUPP or ENOTTY where the filesystem does not tell (tmpfs).
+/// Returns the start of the first data at or after `offset` and their end as far as one query shows
+/// it; both are `offset + len` if there are no data before that. Unwritten extents count as holes.
+/// EOPNOTSUPP or ENOTTY if the filesystem has no FIEMAP (tmpfs).
 pub fn next_data(fd: i32, offset: u64, len: u64, mode: FiemapMode) -> Result<(u64, u64), Errno> {
     let end = offset.saturating_add(len);
     let mut start = offset;
@@ -145,7 +145,7 @@ pub fn next_data(fd: i32, offset: u64, len: u64, mode: FiemapMode) -> Result<(u6
         for extent in extents {
             let extent_end = extent.logical.saturating_add(extent.length);
             next = extent_end;
-            // btrfs tells of data too that were written lately and end where the range begins.
+            // btrfs also lists dirty extents that end at the start of the range.
             if extent_end <= start {
                 continue;
             }
@@ -164,7 +164,7 @@ pub fn next_data(fd: i32, offset: u64, len: u64, mode: FiemapMode) -> Result<(u6
         }
         match found {
             Some((begin, data_end)) => return Ok((begin.min(end), data_end.min(end))),
-            // Only holes so far, and maybe more extents behind them.
+            // Only holes so far; the file may have more extents.
             None if extents.len() == EXTENTS as usize && next > start => start = next,
             None => break,
         }
@@ -172,17 +172,17 @@ pub fn next_data(fd: i32, offset: u64, len: u64, mode: FiemapMode) -> Result<(u6
     Ok((end, end))
 }
 
-/// Whether no byte may stand at `offset` in a file of the filesystem of `fd`. Nobody tells the
-/// maximum itself, but FS_IOC_FIEMAP refuses to start at or behind it with EFBIG (ioctl_fiemap(2)).
+/// Reports whether `offset` is beyond the largest file of the filesystem of `fd`. No call returns
+/// the maximum, but FS_IOC_FIEMAP fails with EFBIG if it starts at or beyond it (ioctl_fiemap(2)).
 #[must_use]
 pub fn is_beyond_filesystem(fd: i32, offset: u64) -> bool {
     if i64::try_from(offset).is_ok_and(|offset| offset == i64::MAX) {
         return true;
     }
-    // struct fiemap: start, length, flags and mapped extents, room for extents and padding. With
-    // no room the extents are only counted.
+    // struct fiemap: start, length, flags and mapped extents, extent count and padding. With a
+    // count of 0 the extents are only counted.
     let mut fiemap = [offset, 1, 0, 0];
     let registers = [reg(fd), FS_IOC_FIEMAP, fiemap.as_mut_ptr() as usize, 0, 0, 0];
     // SAFETY: the kernel reads and writes the 32 bytes of a struct fiemap without extents.
-    answer(unsafe { syscall(libc::SYS_ioctl, registers) }) == Err(Errno::EFBIG)
+    decode(unsafe { syscall(libc::SYS_ioctl, registers) }) == Err(Errno::EFBIG)
 }

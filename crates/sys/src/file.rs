@@ -1,31 +1,31 @@
-//! Descriptors of the log: opening, writing, and proving that they are still ours.
+//! Descriptors of the library's own: opening, duplicating, writing, and checking that they still
+//! refer to the same file.
 
 use crate::errno::Errno;
-use crate::raw::{answer, reg, syscall};
+use crate::raw::{decode, reg, syscall};
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
-/// Lowest number for a descriptor of ours: above what shells hand out to scripts, and still in
-/// the table of 64 that a process has without growing it.
+/// Lowest number of our descriptors: above the numbers that shells give to scripts, and within the
+/// table of 64 entries that a process has without growing it.
 const OUR_LOWEST: usize = 32;
-/// Where the limit on descriptors leaves no room above [`OUR_LOWEST`].
+/// Lowest number if RLIMIT_NOFILE is below [`OUR_LOWEST`].
 const OUR_LOWEST_UNDER_LIMIT: usize = 10;
 
-/// What a descriptor refers to.
+/// What file a descriptor refers to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Identity {
-    /// Device, inode, special device, type and birth in one number: equal for two descriptors of one
-    /// file, and unequal for two files but once in 2^42 pairs.
+    /// A hash of device, inode, special device, type and btime, 42 bits: equal for two descriptors
+    /// of one file; two files collide once in 2^42 pairs.
     pub fingerprint: u64,
-    /// Whether it is a regular file.
     pub is_regular: bool,
 }
 
-/// fstat(2), reduced to who the file is. EBADF where the descriptor is closed.
+/// Identifies the file of `fd` (fstat(2)). EBADF if the descriptor is closed.
 pub fn identify(fd: i32) -> Result<Identity, Errno> {
     let mut stat = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: the kernel writes one struct stat, which on x86-64 and aarch64 is the C library's.
-    answer(unsafe { syscall(libc::SYS_fstat, [reg(fd), stat.as_mut_ptr() as usize, 0, 0, 0, 0]) })?;
+    decode(unsafe { syscall(libc::SYS_fstat, [reg(fd), stat.as_mut_ptr() as usize, 0, 0, 0, 0]) })?;
     // SAFETY: fstat succeeded, so the kernel has filled it.
     let stat = unsafe { stat.assume_init() };
     let kind = stat.st_mode & libc::S_IFMT;
@@ -37,8 +37,8 @@ pub fn identify(fd: i32) -> Result<Identity, Errno> {
     })
 }
 
-/// When a file was made, in some unit; 0 where nobody knows. The inode number of a deleted file
-/// goes to the next one.
+/// Returns the creation time of a file in an opaque unit; 0 if the filesystem does not record it.
+/// It tells a file from a deleted one whose inode number it has.
 fn btime(fd: i32) -> u64 {
     let mut statx = MaybeUninit::<libc::statx>::zeroed();
     let registers = [
@@ -50,8 +50,8 @@ fn btime(fd: i32) -> u64 {
         0,
     ];
     // SAFETY: an empty C string, and the kernel writes one struct statx.
-    let done = answer(unsafe { syscall(libc::SYS_statx, registers) });
-    // SAFETY: zeroed at first, so it is valid whatever the kernel did.
+    let done = decode(unsafe { syscall(libc::SYS_statx, registers) });
+    // SAFETY: zeroed before, so it is valid even if the call failed.
     let statx = unsafe { statx.assume_init() };
     if done.is_err() || statx.stx_mask & libc::STATX_BTIME == 0 {
         return 0;
@@ -59,7 +59,7 @@ fn btime(fd: i32) -> u64 {
     statx.stx_btime.tv_sec.cast_unsigned() << 30 ^ u64::from(statx.stx_btime.tv_nsec)
 }
 
-/// Mixes words into 42 bits: FNV-1a over words, folded.
+/// Hashes words to 42 bits: FNV-1a over words, folded.
 fn fingerprint(words: [u64; 5]) -> u64 {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for word in words {
@@ -69,17 +69,16 @@ fn fingerprint(words: [u64; 5]) -> u64 {
     (hash ^ hash >> 42) & ((1 << 42) - 1)
 }
 
-/// A descriptor that we opened, and what it refers to.
+/// A descriptor that the library opened, and the file that it refers to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Opened {
     /// At 10 or above, close-on-exec.
     pub fd: i32,
-    /// Who the file is.
     pub identity: Identity,
 }
 
-/// Opens `path` for appending, creates it where it does not exist (mode 0666 less the umask), and
-/// moves the descriptor to 10 or above. Never blocks: a FIFO without a reader is ENXIO.
+/// Opens `path` for appending and moves the descriptor to 10 or above. Creates the file if it does
+/// not exist (mode 0666 less the umask). Never blocks: ENXIO for a FIFO without a reader.
 pub fn open_append(path: &CStr) -> Result<Opened, Errno> {
     let flags = libc::O_WRONLY
         | libc::O_APPEND
@@ -89,7 +88,7 @@ pub fn open_append(path: &CStr) -> Result<Opened, Errno> {
         | libc::O_NONBLOCK;
     let registers = [reg(libc::AT_FDCWD), path.as_ptr() as usize, reg(flags), 0o666, 0, 0];
     // SAFETY: path is a C string.
-    let low = descriptor(answer(unsafe { syscall(libc::SYS_openat, registers) })?);
+    let low = descriptor(decode(unsafe { syscall(libc::SYS_openat, registers) })?);
     let fd = move_up(low)?;
     match identify(fd) {
         Ok(identity) => Ok(Opened { fd, identity }),
@@ -100,55 +99,57 @@ pub fn open_append(path: &CStr) -> Result<Opened, Errno> {
     }
 }
 
-/// Moves a descriptor of ours to 10 or above. EMFILE where there is no room; it is closed then.
+/// Moves a descriptor of ours to 10 or above. EMFILE if no number is free; `low` is closed in any
+/// case.
 pub(crate) fn move_up(low: i32) -> Result<i32, Errno> {
     let high = duplicate_high(low);
     close(low);
     high
 }
 
-/// Whether it is a terminal: what else has no size in rows and columns (ioctl_tty(2)).
+/// Reports whether `fd` is a terminal: only a terminal has a window size (ioctl_tty(2),
+/// TIOCGWINSZ).
 #[must_use]
 pub fn is_terminal(fd: i32) -> bool {
     let mut size = [0u16; 4];
     let request = usize::try_from(libc::TIOCGWINSZ).unwrap_or(0);
     let registers = [reg(fd), request, size.as_mut_ptr() as usize, 0, 0, 0];
-    // SAFETY: struct winsize is four shorts.
-    answer(unsafe { syscall(libc::SYS_ioctl, registers) }).is_ok()
+    // SAFETY: struct winsize has four shorts.
+    decode(unsafe { syscall(libc::SYS_ioctl, registers) }).is_ok()
 }
 
-/// Another descriptor for the same, at 10 or above, close-on-exec. EMFILE where there is no room, EBADF
-/// where it is closed.
+/// Duplicates `fd` to 10 or above, close-on-exec. EMFILE if no number is free, EBADF if `fd` is
+/// closed.
 pub fn duplicate_high(fd: i32) -> Result<i32, Errno> {
     let high = duplicate(fd, OUR_LOWEST).or_else(|_| duplicate(fd, OUR_LOWEST_UNDER_LIMIT));
-    // EINVAL where the limit lies below.
+    // EINVAL if RLIMIT_NOFILE is below the lowest number.
     high.map_err(|errno| if errno == Errno::EINVAL { Errno::EMFILE } else { errno })
 }
 
 fn duplicate(fd: i32, lowest: usize) -> Result<i32, Errno> {
     let registers = [reg(fd), reg(libc::F_DUPFD_CLOEXEC), lowest, 0, 0, 0];
     // SAFETY: no pointers.
-    answer(unsafe { syscall(libc::SYS_fcntl, registers) }).map(descriptor)
+    decode(unsafe { syscall(libc::SYS_fcntl, registers) }).map(descriptor)
 }
 
-/// A descriptor from a result register; the kernel returns at most INT_MAX.
+/// Converts a result register to a descriptor; the kernel returns at most INT_MAX.
 fn descriptor(result: usize) -> i32 {
     i32::try_from(result).unwrap_or(-1)
 }
 
-/// Closes a descriptor of ours. Errors are of no use: the number is free in any case (close(2)).
+/// Closes a descriptor of ours. Errors are ignored: the number is free in any case (close(2)).
 pub fn close(fd: i32) {
     // SAFETY: no pointers; the caller owns the descriptor.
     let _ = unsafe { syscall(libc::SYS_close, [reg(fd), 0, 0, 0, 0, 0]) };
 }
 
-/// The file offset of `fd` in bytes. ESPIPE for a pipe or terminal.
+/// Returns the file offset of `fd` in bytes (lseek(2)). ESPIPE for a pipe or a terminal.
 pub fn file_offset(fd: i32) -> Result<u64, Errno> {
     seek(fd, 0, libc::SEEK_CUR)
 }
 
-/// Moves the file offset of `fd` to `bytes` from the start. EINVAL where the filesystem has no
-/// files of that size.
+/// Sets the file offset of `fd` to `bytes` from the start. EINVAL beyond the filesystem's largest
+/// file.
 pub fn set_file_offset(fd: i32, bytes: u64) -> Result<u64, Errno> {
     seek(fd, bytes, libc::SEEK_SET)
 }
@@ -156,31 +157,31 @@ pub fn set_file_offset(fd: i32, bytes: u64) -> Result<u64, Errno> {
 fn seek(fd: i32, offset: u64, whence: i32) -> Result<u64, Errno> {
     let offset = usize::try_from(offset).unwrap_or(usize::MAX);
     // SAFETY: no pointers.
-    answer(unsafe { syscall(libc::SYS_lseek, [reg(fd), offset, reg(whence), 0, 0, 0]) })
+    decode(unsafe { syscall(libc::SYS_lseek, [reg(fd), offset, reg(whence), 0, 0, 0]) })
         .map(|bytes| bytes as u64)
 }
 
-/// write(2): bytes written.
+/// Writes to the file offset (write(2)); returns the bytes written.
 pub fn write(fd: i32, bytes: &[u8]) -> Result<usize, Errno> {
     // SAFETY: the kernel reads `bytes`.
-    answer(unsafe {
+    decode(unsafe {
         syscall(libc::SYS_write, [reg(fd), bytes.as_ptr() as usize, bytes.len(), 0, 0, 0])
     })
 }
 
-/// pwrite(2) on a descriptor opened with `O_APPEND`: appends, and leaves the file offset alone
-/// (pwrite(2), "BUGS"). `unless_append` is where the bytes would go if somebody had cleared
-/// `O_APPEND`: a place past the end of any log, so that nothing is overwritten even then.
+/// Appends to a descriptor that was opened with `O_APPEND`, and does not move its file offset
+/// (pwrite(2), "BUGS"). `unless_append` is the offset that takes effect if another process has
+/// cleared `O_APPEND`: beyond the end of any log, so that nothing is overwritten even then.
 pub fn write_at_end(fd: i32, bytes: &[u8], unless_append: u64) -> Result<usize, Errno> {
     let at = usize::try_from(unless_append).unwrap_or(usize::MAX);
     // SAFETY: the kernel reads `bytes`.
-    answer(unsafe {
+    decode(unsafe {
         syscall(libc::SYS_pwrite64, [reg(fd), bytes.as_ptr() as usize, bytes.len(), at, 0, 0])
     })
 }
 
-/// One write that never blocks, whatever the descriptor's flags: EAGAIN where there is no room,
-/// EOPNOTSUPP where the file (a terminal) or the kernel does not know `RWF_NOWAIT` (pwritev2(2)).
+/// Writes once without blocking, whatever the descriptor's flags. EAGAIN if there is no space,
+/// EOPNOTSUPP if the file (a terminal) or the kernel does not support `RWF_NOWAIT` (pwritev2(2)).
 pub fn write_no_wait(fd: i32, bytes: &[u8]) -> Result<usize, Errno> {
     const CURRENT_POSITION: usize = usize::MAX;
     let part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
@@ -193,20 +194,19 @@ pub fn write_no_wait(fd: i32, bytes: &[u8]) -> Result<usize, Errno> {
         reg(libc::RWF_NOWAIT),
     ];
     // SAFETY: the kernel reads the one iovec and the bytes that it names.
-    answer(unsafe { syscall(libc::SYS_pwritev2, registers) })
+    decode(unsafe { syscall(libc::SYS_pwritev2, registers) })
 }
 
-/// What waiting for room brought.
+/// The result of [`wait_writable`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Readiness {
-    /// A write will find room, or learn that nobody reads.
+    /// A write will not block: there is space, or no reader is left.
     Ready,
-    /// No room within the time.
     TimedOut,
 }
 
-/// Waits at most `milliseconds` until `fd` can be written. A signal's handler runs, and the wait
-/// goes on for what is left of the time.
+/// Waits at most `milliseconds` until `fd` is writable (ppoll(2)). If a signal arrives, its handler
+/// runs and the wait goes on for the rest of the time.
 pub fn wait_writable(fd: i32, milliseconds: u32) -> Readiness {
     let mut poll = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
     let mut left = libc::timespec {
@@ -215,9 +215,9 @@ pub fn wait_writable(fd: i32, milliseconds: u32) -> Readiness {
     };
     loop {
         let registers = [&raw mut poll as usize, 1, &raw mut left as usize, 0, 0, 0];
-        // SAFETY: one pollfd and one timespec, both ours; the kernel leaves the time that is left
-        // in the timespec (ppoll(2), "C library/kernel differences").
-        match answer(unsafe { syscall(libc::SYS_ppoll, registers) }) {
+        // SAFETY: one pollfd and one timespec of ours; the kernel updates the timespec to the time
+        // that is left (ppoll(2), "C library/kernel differences").
+        match decode(unsafe { syscall(libc::SYS_ppoll, registers) }) {
             Ok(1..) => return Readiness::Ready,
             Err(Errno::EINTR) => {}
             _ => return Readiness::TimedOut,
@@ -225,9 +225,9 @@ pub fn wait_writable(fd: i32, milliseconds: u32) -> Readiness {
     }
 }
 
-/// The path behind descriptor `fd`, by readlink(2) of `/proc/thread-self/fd` (threads may have
-/// descriptor tables of their own, and the first thread may be gone): bytes
-/// written into `buffer`, cut where it is too small. EBADF or ENOENT where there is none.
+/// Writes the path of `fd` into `buffer` and returns its length; a longer path is truncated. It
+/// reads the link in `/proc/thread-self/fd`, because threads may have descriptor tables of their
+/// own and the first thread may have ended. EBADF or ENOENT if there is no such descriptor.
 pub fn readlink_fd(fd: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
     let link = link_to(fd)?;
     let registers = [
@@ -239,27 +239,26 @@ pub fn readlink_fd(fd: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
         0,
     ];
     // SAFETY: the path ends in a zero byte; the kernel writes at most buffer.len() bytes.
-    answer(unsafe { syscall(libc::SYS_readlinkat, registers) })
+    decode(unsafe { syscall(libc::SYS_readlinkat, registers) })
 }
 
 /// Opens an existing file (open(2)).
 pub(crate) fn open(path: &CStr, flags: i32) -> Result<i32, Errno> {
     let registers = [reg(libc::AT_FDCWD), path.as_ptr() as usize, reg(flags), 0, 0, 0];
     // SAFETY: path is a C string.
-    answer(unsafe { syscall(libc::SYS_openat, registers) }).map(descriptor)
+    decode(unsafe { syscall(libc::SYS_openat, registers) }).map(descriptor)
 }
 
-/// read(2): bytes read, 0 at the end.
+/// Reads from the file offset (read(2)); returns the bytes read, 0 at the end of the file.
 pub(crate) fn read(fd: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
     let registers = [reg(fd), buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0];
     // SAFETY: the kernel writes at most buffer.len() bytes.
-    answer(unsafe { syscall(libc::SYS_read, registers) })
+    decode(unsafe { syscall(libc::SYS_read, registers) })
 }
 
 const LINK_PREFIX: &[u8] = b"/proc/thread-self/fd/";
 
-/// The path of the symbolic link to what `fd` refers to, with its zero byte. EBADF where `fd` is
-/// no number of a descriptor.
+/// Returns the path of the /proc link of `fd`, ending in a zero byte. EBADF if `fd` is negative.
 pub(crate) fn link_to(fd: i32) -> Result<[u8; LINK_PREFIX.len() + 11], Errno> {
     let Ok(mut rest) = u32::try_from(fd) else {
         return Err(Errno::EBADF);
@@ -276,11 +275,11 @@ pub(crate) fn link_to(fd: i32) -> Result<[u8; LINK_PREFIX.len() + 11], Errno> {
     Ok(path)
 }
 
-/// The working directory, without the final zero byte: its length in `buffer`. ERANGE where it
-/// does not fit.
+/// Writes the working directory into `buffer` and returns its length without the final zero byte.
+/// ERANGE if it does not fit.
 pub fn getcwd(buffer: &mut [u8]) -> Result<usize, Errno> {
     let registers = [buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0, 0];
     // SAFETY: the kernel writes at most buffer.len() bytes.
-    let with_zero = answer(unsafe { syscall(libc::SYS_getcwd, registers) })?;
+    let with_zero = decode(unsafe { syscall(libc::SYS_getcwd, registers) })?;
     Ok(with_zero.saturating_sub(1))
 }

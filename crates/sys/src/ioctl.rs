@@ -1,99 +1,92 @@
-//! The ioctls by which programs share blocks, and sendfile(2), as the program makes them: passed on,
-//! and their arguments read where the kernel says that they can be.
+//! ioctl(2) requests that share blocks, as the program makes them: forwarding, and access to their
+//! arguments after the kernel has checked them.
 
 use crate::copy_file_range::{OffsetPointer, read_offset, write_offset};
 use crate::errno::Errno;
-use crate::raw::{answer, reg, syscall};
+use crate::raw::{decode, reg, syscall};
 use crate::signal::BlockedSignals;
 
 /// The number of ioctl(2) on this architecture.
 pub const IOCTL: core::ffi::c_long = libc::SYS_ioctl;
-/// FICLONE of linux/fs.h: `_IOW(0x94, 9, int)`.
+/// `_IOW(0x94, 9, int)` of linux/fs.h.
 pub const FICLONE: u32 = 0x4004_9409;
-/// FICLONERANGE: `_IOW(0x94, 13, struct file_clone_range)`.
+/// `_IOW(0x94, 13, struct file_clone_range)` of linux/fs.h.
 pub const FICLONERANGE: u32 = 0x4020_940d;
-/// FIDEDUPERANGE: `_IOWR(0x94, 54, struct file_dedupe_range)`.
+/// `_IOWR(0x94, 54, struct file_dedupe_range)` of linux/fs.h.
 pub const FIDEDUPERANGE: u32 = 0xc018_9436;
 
-/// struct `file_dedupe_range` without its targets, in bytes.
+/// Bytes of `struct file_dedupe_range` without its targets.
 const HEAD: usize = 24;
-/// struct `file_dedupe_range_info`, in bytes.
+/// Bytes of `struct file_dedupe_range_info`.
 const TARGET: usize = 32;
 
-/// The third argument of an ioctl(2): a number, or the address of a struct, maybe a wild one.
+/// The third argument of ioctl(2): a number, or the address of a struct, which may be invalid.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct IoctlArg(pub(crate) usize);
 
-/// struct `file_clone_range`, in bytes.
+/// `struct file_clone_range` of linux/fs.h (ioctl_ficlonerange(2)); offsets and lengths in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FileCloneRange {
-    /// The source's descriptor.
     pub src_fd: i32,
-    /// Where the range begins in it.
     pub src_offset: u64,
-    /// Its length; 0 is up to the source's end.
+    /// 0 means up to the end of the source.
     pub src_length: u64,
-    /// Where it begins in the target.
     pub dest_offset: u64,
 }
 
-/// struct `file_dedupe_range` without its targets, in bytes.
+/// `struct file_dedupe_range` without its targets (ioctl_fideduperange(2)).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FileDedupeRange {
-    /// Where the range begins in the source.
     pub src_offset: u64,
-    /// Its length.
     pub src_length: u64,
     /// How many targets follow.
     pub dest_count: u16,
 }
 
-/// struct `file_dedupe_range_info`: one target, and what became of it.
+/// `struct file_dedupe_range_info`: one target and its result.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FileDedupeRangeInfo {
-    /// Its descriptor.
     pub dest_fd: i32,
-    /// Where the range begins in it, in bytes.
     pub dest_offset: u64,
     /// Bytes that are shared now.
     pub bytes_deduped: u64,
-    /// 0 where the ranges are the same, 1 where they differ, or −errno.
+    /// 0 if the ranges are identical, 1 if they differ, or −errno.
     pub status: i32,
 }
 
 impl IoctlArg {
-    /// Wraps what the caller gave.
+    /// Wraps the caller's argument.
     #[must_use]
     pub fn new(argument: usize) -> Self {
         IoctlArg(argument)
     }
 
-    /// A descriptor, as FICLONE takes it.
+    /// Returns the descriptor that FICLONE passes.
     #[must_use]
     pub fn descriptor(self) -> i32 {
         descriptor(self.0 as u64)
     }
 
-    /// The argument as a number.
+    /// Returns the address, for the log.
     #[must_use]
     pub fn address(self) -> u64 {
         self.0 as u64
     }
 
-    /// What FICLONERANGE was given. EFAULT where the memory cannot be read.
+    /// Reads the argument of FICLONERANGE. EFAULT if the memory is not readable.
     pub fn clone_range(self) -> Result<FileCloneRange, Errno> {
         let [src_fd, src_offset, src_length, dest_offset] = self.words(0)?;
         Ok(FileCloneRange { src_fd: descriptor(src_fd), src_offset, src_length, dest_offset })
     }
 
-    /// What FIDEDUPERANGE was given. EFAULT where the memory cannot be read.
+    /// Reads the head of the argument of FIDEDUPERANGE. EFAULT if the memory is not readable.
     pub fn dedupe_range(self) -> Result<FileDedupeRange, Errno> {
         let [src_offset, src_length, count] = self.words(0)?;
         let [low, high, ..] = count.to_ne_bytes();
         Ok(FileDedupeRange { src_offset, src_length, dest_count: u16::from_ne_bytes([low, high]) })
     }
 
-    /// Target number `index` of FIDEDUPERANGE. EFAULT where the memory cannot be read.
+    /// Reads target `index` (from 0) of FIDEDUPERANGE. EFAULT if the memory is not readable.
     pub fn dedupe_target(self, index: u16) -> Result<FileDedupeRangeInfo, Errno> {
         let words = self.words(HEAD + TARGET * usize::from(index))?;
         let [dest_fd, dest_offset, bytes_deduped, status] = words;
@@ -102,18 +95,18 @@ impl IoctlArg {
         Ok(FileDedupeRangeInfo { dest_fd: descriptor(dest_fd), dest_offset, bytes_deduped, status })
     }
 
-    /// Sets the length that FIDEDUPERANGE is asked for, in bytes. EFAULT where the memory cannot be written.
+    /// Sets the length of FIDEDUPERANGE, in bytes. EFAULT if the memory is not writable.
     pub fn set_dedupe_length(self, bytes: u64) -> Result<(), Errno> {
         const SRC_LENGTH: usize = 8;
         self.put(SRC_LENGTH, bytes)
     }
 
-    /// Has target number `index` of FIDEDUPERANGE say that its ranges are the same as far as they were
-    /// compared, and that this was nowhere. EFAULT likewise.
+    /// Sets the result of target `index` of FIDEDUPERANGE to success with 0 bytes. EFAULT if the
+    /// memory is not writable.
     pub fn clear_dedupe_target(self, index: u16) -> Result<(), Errno> {
         let start = HEAD + TARGET * usize::from(index);
         self.put(start + 16, 0)?;
-        // The status, and what is reserved and must be 0.
+        // The status, and the reserved field, which must be 0.
         self.put(start + 24, 0)
     }
 
@@ -123,8 +116,8 @@ impl IoctlArg {
         write_offset(OffsetPointer::new(address as *mut i64), word.cast_signed())
     }
 
-    /// Words of the struct, from byte `at` on. The kernel is asked for the first and the last, as for
-    /// an offset ([`read_offset`]): these structs are shorter than a page.
+    /// Reads words of the struct from byte `at` on. The kernel checks the first and the last, as
+    /// for an offset ([`read_offset`]): these structs are shorter than a page.
     fn words<const COUNT: usize>(self, at: usize) -> Result<[u64; COUNT], Errno> {
         let first = self.0.checked_add(at).ok_or(Errno::EFAULT)?;
         let last = first.checked_add(COUNT * 8 - 8).ok_or(Errno::EFAULT)?;
@@ -132,23 +125,23 @@ impl IoctlArg {
             read_offset(OffsetPointer::new(word as *mut i64))?;
         }
         let words = first as *const [[u8; 8]; COUNT];
-        // SAFETY: the kernel has just read the first and the last of these bytes, and no page is
-        // between. Volatile, because the host's other threads may write them.
+        // SAFETY: the kernel has just read the first and the last of these bytes, and there is no
+        // page between. Volatile, because other threads of the host may write them.
         let words = unsafe { words.read_volatile() };
         Ok(words.map(u64::from_ne_bytes))
     }
 }
 
-/// A descriptor that stands in 64 bits: the lower half counts.
+/// Returns a descriptor that is passed in 64 bits: the kernel uses the lower half.
 fn descriptor(word: u64) -> i32 {
     #[expect(clippy::cast_possible_truncation, reason = "as the kernel does")]
     let fd = word as i32;
     fd
 }
 
-/// ioctl(2) with one of the requests above: what the kernel says.
+/// Makes the system call with the program's arguments.
 pub fn ioctl(fd: i32, request: usize, argument: IoctlArg) -> Result<usize, Errno> {
     let registers = [reg(fd), request, argument.0, 0, 0, 0];
-    // SAFETY: the kernel checks the pointer; what it writes there is what the host asked it to write.
-    answer(unsafe { syscall(libc::SYS_ioctl, registers) })
+    // SAFETY: the kernel checks the pointer; the host asked it to write there.
+    decode(unsafe { syscall(libc::SYS_ioctl, registers) })
 }

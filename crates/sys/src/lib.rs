@@ -1,11 +1,12 @@
-//! Every system call, every touch of errno and every foreign pointer: the unsafe floor of the house.
+//! Linux system calls, errno, signals and the host's pointers: the only crate with unsafe code
+//! beside the hooks.
 //!
-//! System calls are made by instruction, not through the C library: its `syscall` is one of our
-//! own hooks, its wrappers are cancellation points, set errno and may be another preload's. Each
-//! function here says in its type what it may be given; none of them allocates, locks or sets
-//! errno, so each may be called in a signal handler.
+//! System calls are made by instruction, not through the C library: its `syscall` is one of our own
+//! hooks, and its wrappers are cancellation points, set errno and may be replaced by another
+//! preloaded library. Each function documents the arguments that it accepts. No function allocates,
+//! locks or sets errno, so each may be called in a signal handler.
 //!
-//! A file uses only what stands above it in this list.
+//! A file uses only files that are above it in this list.
 #![no_std]
 #![doc(html_no_source)]
 #![expect(unsafe_code, reason = "makes the system calls; every block says on what it relies")]

@@ -1,34 +1,33 @@
-//! Memory that does not come from the host's heap.
+//! Copy buffers and the library's allocator: static memory, not the host's heap.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Bytes at the start of a page.
 #[repr(C, align(4096))]
 struct Aligned([u8; Buffers::SIZE + PAGE]);
 
-/// Where pages begin, for files and for memory; some machines have larger ones.
+/// The alignment of the buffers. Some aarch64 kernels have larger pages; 4 KiB divides them.
 const PAGE: usize = 4096;
 
-/// Buffers for copies that go through user space. One that was never used costs nothing.
+/// Buffers for copies through user space. They are in .bss: an unused buffer takes no memory.
 pub struct Buffers {
     taken: [AtomicBool; Buffers::COUNT],
     bytes: [UnsafeCell<Aligned>; Buffers::COUNT],
 }
 
-// SAFETY: a buffer is given only to whoever sets its `taken`, until he clears it.
+// SAFETY: a buffer is lent only to the caller that sets its `taken`, until that caller clears it.
 unsafe impl Sync for Buffers {}
 
 impl Buffers {
-    /// Bytes of one buffer: from here on a larger one is not faster.
+    /// Bytes of one buffer. A larger buffer is not faster.
     pub const SIZE: usize = 128 << 10;
 
-    /// How many threads can copy at once. One that another thread held while the process forked
-    /// stays taken in the child.
+    /// Buffers, and so threads that can copy at once with a large one. A buffer that another thread
+    /// held during fork(2) stays taken in the child.
     const COUNT: usize = 64;
 
-    /// None taken.
+    /// Creates buffers that are all free.
     #[must_use]
     pub const fn new() -> Self {
         Buffers {
@@ -37,26 +36,26 @@ impl Buffers {
         }
     }
 
-    /// The part of a buffer that begins at the same place of a page as byte `offset` of a file. The
-    /// kernel copies half as fast from one place of a page to another, and `O_DIRECT` wants what is
-    /// aligned in the file to be so in memory (open(2)). Of a buffer that is none of the large all is
-    /// used, for which sectors of 512 bytes must do.
+    /// Returns the part of `buffer` that begins at the same offset within a page as byte `offset`
+    /// of a file. Otherwise the kernel copies half as fast, and `O_DIRECT` requires the memory to
+    /// be aligned as the file is (open(2)). The small buffer, which is aligned to 512 bytes only,
+    /// is returned whole.
     #[must_use]
     pub fn aligned_to_offset(buffer: &mut [u8], offset: u64) -> &mut [u8] {
-        let place = usize::try_from(offset % PAGE as u64).unwrap_or(0);
-        let place = if buffer.len() > Buffers::SIZE { place } else { 0 };
-        let end = buffer.len().min(place + Buffers::SIZE);
-        buffer.get_mut(place..end).unwrap_or_default()
+        let in_page = usize::try_from(offset % PAGE as u64).unwrap_or(0);
+        let start = if buffer.len() > Buffers::SIZE { in_page } else { 0 };
+        let end = buffer.len().min(start + Buffers::SIZE);
+        buffer.get_mut(start..end).unwrap_or_default()
     }
 
-    /// Lends a buffer for as long as `work` runs: a small one where all are taken. Nothing is
-    /// waited for: this may be a signal handler that interrupted the one who holds it.
+    /// Lends a buffer to `work`: a small one if all are taken. It does not wait for one: this may
+    /// be a signal handler that interrupted the thread that holds it.
     pub fn with_buffer<R>(&self, work: impl FnOnce(&mut [u8]) -> R) -> R {
         for (taken, bytes) in self.taken.iter().zip(&self.bytes) {
             if taken.load(Ordering::Relaxed) || taken.swap(true, Ordering::Acquire) {
                 continue;
             }
-            let _given_back = GivenBack(taken);
+            let _release = ReleaseOnDrop(taken);
             // SAFETY: `taken` was clear and is ours until it is cleared again.
             let bytes = unsafe { &mut *bytes.get() };
             return work(&mut bytes.0);
@@ -65,11 +64,11 @@ impl Buffers {
     }
 }
 
-/// In a frame of its own: whoever has a buffer needs none of the stack for it.
+/// Not inlined, so that `with_buffer` needs no stack for the small buffer.
 #[cold]
 #[inline(never)]
 fn with_small_buffer<R>(work: impl FnOnce(&mut [u8]) -> R) -> R {
-    // As O_DIRECT wants it on most disks.
+    // 512 bytes is the alignment that O_DIRECT requires on most disks.
     #[repr(align(512))]
     struct Small([u8; 2048]);
     work(&mut Small([0; 2048]).0)
@@ -81,39 +80,39 @@ impl Default for Buffers {
     }
 }
 
-/// Clears the mark, also where the work panics.
-struct GivenBack<'a>(&'a AtomicBool);
+/// Releases the buffer, also if `work` panics.
+struct ReleaseOnDrop<'a>(&'a AtomicBool);
 
-impl Drop for GivenBack<'_> {
+impl Drop for ReleaseOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Release);
     }
 }
 
-/// The library's allocator: a few pages of its own, never given back.
+/// The library's allocator: 16 KiB that are never freed, then the host's heap.
 ///
-/// The standard library allocates when the subscriber is installed and when a panic is caught.
-/// The first would make the host's heap come to life at load, the second could meet it locked by
-/// the very thread that panics. When the pages are used up, the host's heap it is.
+/// The standard library allocates when the subscriber is installed and when a panic is caught. The
+/// first would initialize the host's heap at load; the second could find it locked by the thread
+/// that panics.
 pub struct Arena {
     bytes: UnsafeCell<[u8; Arena::SIZE]>,
     used: AtomicUsize,
 }
 
-// SAFETY: each allocation gets bytes of its own, by an atomic step of `used`.
+// SAFETY: each allocation gets bytes of its own, by an atomic update of `used`.
 unsafe impl Sync for Arena {}
 
 impl Arena {
     const SIZE: usize = 16 << 10;
 
-    /// Nothing used yet.
+    /// Creates an arena with all bytes free.
     #[must_use]
     pub const fn new() -> Self {
         Arena { bytes: UnsafeCell::new([0; Arena::SIZE]), used: AtomicUsize::new(0) }
     }
 
-    /// The first of `layout.size()` free bytes, now used; `None` where there are not as many.
-    fn take(&self, layout: Layout) -> Option<*mut u8> {
+    /// Returns the next free `layout.size()` bytes; `None` if the arena is full.
+    fn allocate(&self, layout: Layout) -> Option<*mut u8> {
         let start = self.bytes.get() as usize;
         let mut used = self.used.load(Ordering::Relaxed);
         loop {
@@ -126,7 +125,7 @@ impl Arena {
         }
     }
 
-    fn holds(&self, pointer: *mut u8) -> bool {
+    fn contains(&self, pointer: *mut u8) -> bool {
         let start = self.bytes.get() as usize;
         (start..start + Arena::SIZE).contains(&(pointer as usize))
     }
@@ -138,11 +137,11 @@ impl Default for Arena {
     }
 }
 
-// SAFETY: what `take` gives is aligned, inside the arena and given to nobody else; the rest is the
-// C library's aligned_alloc(3) and free(3).
+// SAFETY: `allocate` returns aligned memory inside the arena that no other allocation has; the rest
+// is the C library's aligned_alloc(3) and free(3).
 unsafe impl GlobalAlloc for Arena {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        self.take(layout).unwrap_or_else(|| {
+        self.allocate(layout).unwrap_or_else(|| {
             let size = layout.size().next_multiple_of(layout.align());
             // SAFETY: the alignment is a power of two and divides the size.
             unsafe { libc::aligned_alloc(layout.align(), size) }.cast()
@@ -150,8 +149,8 @@ unsafe impl GlobalAlloc for Arena {
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, _layout: Layout) {
-        if !self.holds(pointer) {
-            // SAFETY: not ours, so it came from aligned_alloc.
+        if !self.contains(pointer) {
+            // SAFETY: the pointer is outside the arena, so it came from aligned_alloc.
             unsafe { libc::free(pointer.cast()) }
         }
     }
@@ -162,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_arena_gives_each_its_own_and_then_the_heaps() {
+    fn allocations_do_not_overlap_and_the_heap_follows_when_the_arena_is_full() {
         static ARENA: Arena = Arena::new();
         let layout = Layout::from_size_align(1000, 64).unwrap();
         let mut last = 0;
@@ -171,16 +170,16 @@ mod tests {
             let pointer = unsafe { ARENA.alloc(layout) };
             let address = pointer as usize;
             assert_eq!(address % 64, 0);
-            // One fewer fits where the arena itself does not begin at a multiple of 64.
-            assert!(ARENA.holds(pointer) || round >= Arena::SIZE / 1024 - 1, "{round}");
-            assert!(!ARENA.holds(pointer) || round < Arena::SIZE / 1024, "{round}");
-            if ARENA.holds(pointer) {
+            // One fewer fits if the arena itself is not aligned to 64 bytes.
+            assert!(ARENA.contains(pointer) || round >= Arena::SIZE / 1024 - 1, "{round}");
+            assert!(!ARENA.contains(pointer) || round < Arena::SIZE / 1024, "{round}");
+            if ARENA.contains(pointer) {
                 assert!(address >= last + 1000 || last == 0);
                 last = address;
             }
-            // SAFETY: allocated so, written within, and given back once.
+            // SAFETY: allocated with this layout, and written within it.
             unsafe { pointer.write_bytes(1, 1000) };
-            // SAFETY: as above.
+            // SAFETY: allocated with this layout, and freed once.
             unsafe { ARENA.dealloc(pointer, layout) };
         }
     }

@@ -1,4 +1,4 @@
-//! Functions of the next library after ours, in the dynamic linker's order.
+//! Functions of the next library after ours in the dynamic linker's order (dlsym(3), `RTLD_NEXT`).
 
 use crate::copy_file_range::{Args, OffsetPointer};
 use crate::ioctl::IoctlArg;
@@ -7,7 +7,8 @@ use crate::thread::without_cancellation;
 use core::ffi::{CStr, c_int, c_uint, c_void};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-/// One such function, by its name. Its address stands first, for hooks that are written in instructions.
+/// The address of one such function. It is the first field: the hooks that are written in assembly
+/// load it.
 #[repr(C)]
 pub struct NextSymbol {
     address: AtomicPtr<c_void>,
@@ -15,13 +16,13 @@ pub struct NextSymbol {
 }
 
 impl NextSymbol {
-    /// Not looked for yet.
+    /// Creates an entry without an address.
     #[must_use]
     pub const fn new(name: &'static CStr) -> NextSymbol {
         NextSymbol { address: AtomicPtr::new(core::ptr::null_mut()), name }
     }
 
-    /// Looks for it (dlsym(3), `RTLD_NEXT`). NULL, as before, where no other library has one.
+    /// Looks the function up. The address stays NULL if no other library has it.
     pub fn resolve(&self) {
         self.address.store(find_next(self.name), Ordering::Relaxed);
     }
@@ -32,13 +33,14 @@ impl NextSymbol {
     }
 }
 
-/// The address of the next library's function of that name; NULL where no other has one.
+/// Returns the address of the next library's function; NULL if there is none.
 pub(crate) fn find_next(name: &CStr) -> *mut c_void {
-    // SAFETY: a C string; RTLD_NEXT looks behind the library that this code is linked into.
+    // SAFETY: the name is a C string; RTLD_NEXT searches after the library that this code is linked
+    // into.
     unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) }
 }
 
-/// Another library's `copy_file_range`: the next one after us in the dynamic linker's order.
+/// `copy_file_range` of the next library.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct NextCopy(
@@ -46,26 +48,28 @@ pub struct NextCopy(
 );
 
 impl NextCopy {
-    /// From what dlsym(3) found under the name `copy_file_range`; `None` for NULL.
+    /// Wraps what dlsym(3) returned for `copy_file_range`; `None` for NULL.
     pub(crate) fn from_symbol(symbol: *mut core::ffi::c_void) -> Option<Self> {
         if symbol.is_null() {
             return None;
         }
-        // SAFETY: a symbol of this name in a C library is a function of this type (copy_file_range(2)).
+        // SAFETY: a symbol with this name in a C library is a function of this type
+        // (copy_file_range(2)).
         Some(unsafe { core::mem::transmute::<*mut core::ffi::c_void, NextCopy>(symbol) })
     }
 
-    /// Calls it where cancellation is held off: as [`NextCopy::call`], and no cancellation point.
+    /// Calls it with cancellation disabled, so that it is no cancellation point. Call it while
+    /// cancellation is deferred.
     pub fn call_with_cancel_disabled(self, args: &Args) -> isize {
         without_cancellation(|| self.call(args))
     }
 
-    /// Calls it as the host would have: −1 and errno, or the bytes copied. It may be a
-    /// cancellation point: no frame with a destructor may stand around this call unless
-    /// cancellation is off.
+    /// Calls it as the host would: returns the bytes copied, or −1 with errno set. It may be a
+    /// cancellation point: unless cancellation is disabled, no caller's frame may have a
+    /// destructor.
     #[inline(always)]
     pub fn call(self, args: &Args) -> isize {
-        // SAFETY: the same arguments that the host gave to a function of the same contract.
+        // SAFETY: the host passed these arguments to a function with the same contract.
         unsafe {
             (self.0)(
                 args.fd_in,
@@ -79,35 +83,35 @@ impl NextCopy {
     }
 }
 
-/// The next library's `copy_file_range` after ours; `None` where no other has one.
+/// Looks up `copy_file_range` of the next library; `None` if there is none.
 #[must_use]
 pub fn next_copy_file_range() -> Option<NextCopy> {
     NextCopy::from_symbol(find_next(c"copy_file_range"))
 }
 
-/// ioctl(2) of the next library.
+/// `ioctl` of the next library.
 pub struct NextIoctl(NextSymbol);
 
 impl NextIoctl {
-    /// Not looked for yet.
+    /// Creates an entry without an address.
     #[must_use]
     pub const fn new() -> NextIoctl {
         NextIoctl(NextSymbol::new(c"ioctl"))
     }
 
-    /// What to look for.
+    /// Returns the symbol to resolve.
     pub fn symbol(&self) -> &NextSymbol {
         &self.0
     }
 
-    /// Calls it as the host would have: −1 and errno, or its result. `None` where there is none.
+    /// Calls it as the host would: its result, or −1 with errno set. `None` if there is none.
     pub fn call(&self, fd: i32, request: usize, argument: IoctlArg) -> Option<c_int> {
         type Function = unsafe extern "C-unwind" fn(c_int, usize, usize) -> c_int;
         let address = self.0.address()?;
-        // SAFETY: what dlsym(3) found under this name is a function of this type: ioctl(2), whose one
-        // variadic argument is passed as any other on both architectures.
+        // SAFETY: a symbol with this name is a function of this type (ioctl(2)); its one variadic
+        // argument is passed like any other on both architectures.
         let ioctl = unsafe { core::mem::transmute::<*mut c_void, Function>(address) };
-        // SAFETY: the arguments that the host gave to a function of the same contract.
+        // SAFETY: the host passed these arguments to a function with the same contract.
         Some(unsafe { ioctl(fd, request, argument.0) })
     }
 }
@@ -118,22 +122,23 @@ impl Default for NextIoctl {
     }
 }
 
-/// sendfile(2) of the next library.
+/// `sendfile` or `sendfile64` of the next library; on 64-bit machines both take the same arguments.
 pub struct NextSendfile(NextSymbol);
 
 impl NextSendfile {
-    /// By one of its two names, which on 64-bit machines are the same; not looked for yet.
+    /// Creates an entry without an address, for `sendfile64` if `is_64`.
     #[must_use]
     pub const fn new(is_64: bool) -> NextSendfile {
         NextSendfile(NextSymbol::new(if is_64 { c"sendfile64" } else { c"sendfile" }))
     }
 
-    /// What to look for.
+    /// Returns the symbol to resolve.
     pub fn symbol(&self) -> &NextSymbol {
         &self.0
     }
 
-    /// Calls it as the host would have: −1 and errno, or the bytes sent. `None` where there is none.
+    /// Calls it as the host would: returns the bytes sent, or −1 with errno set. `None` if there is
+    /// none.
     pub fn call(
         &self,
         out_fd: i32,
@@ -143,35 +148,35 @@ impl NextSendfile {
     ) -> Option<isize> {
         type Function = unsafe extern "C-unwind" fn(c_int, c_int, *mut i64, usize) -> isize;
         let address = self.0.address()?;
-        // SAFETY: what dlsym(3) found under these names are functions of this type (sendfile(2)).
+        // SAFETY: symbols with these names are functions of this type (sendfile(2)).
         let sendfile = unsafe { core::mem::transmute::<*mut c_void, Function>(address) };
-        // SAFETY: the arguments that the host gave to a function of the same contract.
+        // SAFETY: the host passed these arguments to a function with the same contract.
         Some(unsafe { sendfile(out_fd, in_fd, offset.as_ptr(), count) })
     }
 }
 
-/// _exit(2) of the next library.
+/// `_exit` of the next library.
 pub struct NextExit(NextSymbol);
 
 impl NextExit {
-    /// Not looked for yet.
+    /// Creates an entry without an address.
     #[must_use]
     pub const fn new() -> NextExit {
         NextExit(NextSymbol::new(c"_exit"))
     }
 
-    /// What to look for.
+    /// Returns the symbol to resolve.
     pub fn symbol(&self) -> &NextSymbol {
         &self.0
     }
 
-    /// Ends the process with `status`, without running anything but the next library's function.
+    /// Ends the process with `status` by this function, or by exit_group(2) if there is none.
     pub fn call(&self, status: i32) -> ! {
         type Function = unsafe extern "C" fn(c_int) -> !;
         let Some(address) = self.0.address() else { exit(status) };
-        // SAFETY: what dlsym(3) found under this name is a function of this type (_exit(2)).
+        // SAFETY: a symbol with this name is a function of this type (_exit(2)).
         let exit = unsafe { core::mem::transmute::<*mut c_void, Function>(address) };
-        // SAFETY: any status will do.
+        // SAFETY: any status is valid.
         unsafe { exit(status) }
     }
 }

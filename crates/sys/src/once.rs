@@ -1,28 +1,28 @@
-//! Values that are written once.
+//! Values that are set once and then shared, without a lock that a signal handler could wait for.
 
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// Bytes that are written once, by whoever comes first, and then only read.
+/// Bytes that the first caller writes and that are read-only afterwards.
 pub struct OnceBytes<const SIZE: usize> {
     taken: AtomicBool,
     bytes: UnsafeCell<[u8; SIZE]>,
 }
 
-// SAFETY: whoever finds `taken` clear is the only one ever to write, and gives out what he wrote
-// only when he is done.
+// SAFETY: only the caller that finds `taken` clear writes, and it returns the bytes only after
+// that.
 unsafe impl<const SIZE: usize> Sync for OnceBytes<SIZE> {}
 
 impl<const SIZE: usize> OnceBytes<SIZE> {
-    /// Nothing written yet.
+    /// Creates an empty buffer.
     #[must_use]
     pub const fn new() -> Self {
         OnceBytes { taken: AtomicBool::new(false), bytes: UnsafeCell::new([0; SIZE]) }
     }
 
-    /// Has `write` fill the bytes and say how many it filled; `None` where somebody was before,
-    /// or where `write` says `None`.
+    /// Has `write` fill the bytes and return how many it filled. Returns `None` if another caller
+    /// was first or if `write` returns `None`.
     pub fn init(
         &'static self,
         write: impl FnOnce(&mut [u8; SIZE]) -> Option<usize>,
@@ -30,7 +30,7 @@ impl<const SIZE: usize> OnceBytes<SIZE> {
         if self.taken.swap(true, Ordering::AcqRel) {
             return None;
         }
-        // SAFETY: `taken` was clear, so nobody else holds or will ever hold a reference.
+        // SAFETY: `taken` was clear, so no other reference exists or will be made.
         let bytes = unsafe { &mut *self.bytes.get() };
         let count = write(&mut *bytes)?;
         bytes.get(..count)
@@ -43,20 +43,20 @@ impl<const SIZE: usize> Default for OnceBytes<SIZE> {
     }
 }
 
-/// A value that is set once, by whoever comes first, and then only read. Nobody waits for it: a
-/// signal's handler may have interrupted the one who sets it.
+/// A value that the first caller sets and that is read-only afterwards. No caller waits for it: a
+/// signal handler may have interrupted the thread that sets it.
 pub struct SetOnce<T> {
     taken: AtomicBool,
     set: AtomicBool,
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
-// SAFETY: whoever finds `taken` clear is the only one ever to write, and `set` gives out what was
-// written only then; after that all threads share it and none owns it.
+// SAFETY: only the caller that finds `taken` clear writes, and `set` publishes the value only after
+// that; from then on all threads share it.
 unsafe impl<T: Send + Sync> Sync for SetOnce<T> {}
 
 impl<T> SetOnce<T> {
-    /// Not set.
+    /// Creates a cell without a value.
     #[must_use]
     pub const fn new() -> Self {
         SetOnce {
@@ -66,25 +66,26 @@ impl<T> SetOnce<T> {
         }
     }
 
-    /// Sets it, unless somebody was before.
+    /// Sets the value, unless another caller was first.
     pub fn set(&'static self, value: T) {
         if self.taken.swap(true, Ordering::AcqRel) {
             return;
         }
-        // SAFETY: `taken` was clear, so nobody else writes, and nobody reads before `set`.
+        // SAFETY: `taken` was clear, so no other caller writes, and none reads before `set` is
+        // stored.
         unsafe { (*self.value.get()).write(value) };
         self.set.store(true, Ordering::Release);
     }
 
-    /// The value, once it is set.
+    /// Returns the value, or `None` if it is not set yet.
     #[inline]
     pub fn get(&'static self) -> Option<&'static T> {
         if !self.set.load(Ordering::Acquire) {
             return None;
         }
-        // SAFETY: nobody writes any more.
+        // SAFETY: `set` is stored after the last write.
         let value = unsafe { &*self.value.get() };
-        // SAFETY: it was written before `set`.
+        // SAFETY: the value was written before `set` was stored.
         Some(unsafe { value.assume_init_ref() })
     }
 }
@@ -100,13 +101,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kept_bytes_are_written_once() {
-        static KEPT: OnceBytes<8> = OnceBytes::new();
+    fn only_the_first_caller_writes_the_bytes() {
+        static BYTES: OnceBytes<8> = OnceBytes::new();
         let write = |bytes: &mut [u8; 8]| {
             bytes[..3].copy_from_slice(b"abc");
             Some(3)
         };
-        assert_eq!(KEPT.init(write), Some(&b"abc"[..]));
-        assert_eq!(KEPT.init(write), None);
+        assert_eq!(BYTES.init(write), Some(&b"abc"[..]));
+        assert_eq!(BYTES.init(write), None);
     }
 }

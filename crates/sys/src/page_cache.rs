@@ -1,30 +1,30 @@
-//! Which pages of a file are in memory.
+//! Reports which pages of a file are in memory (cachestat(2)).
 
 use crate::errno::Errno;
-use crate::raw::{answer, reg, syscall};
+use crate::raw::{decode, reg, syscall};
 
-/// Not in the libc crate for every target; one number on all architectures.
+/// The libc crate does not have it for every target; the number is the same on all architectures.
 const SYS_CACHESTAT: libc::c_long = 451;
 
-/// How many pages of `len` bytes at `offset` are in memory or swapped out (cachestat(2), Linux 6.5).
-/// On tmpfs every page that was ever written is one of them, and what is none of them is a hole.
-/// ENOSYS before 6.5, EPERM for a file that the process may not write to.
+/// Returns how many pages of `len` bytes at `offset` are in memory or swapped out (cachestat(2)).
+/// On tmpfs that is every page that was ever written: a page that is not counted is a hole. ENOSYS
+/// before Linux 6.5, EPERM if the process may not write to the file.
 pub fn pages_present(fd: i32, offset: u64, len: u64) -> Result<u64, Errno> {
-    // struct cachestat_range, and struct cachestat: cached, dirty, under writeback, evicted, and
-    // evicted recently. To the kernel a length of 0 is all that there is.
+    // struct cachestat_range, and struct cachestat: cached, dirty, under writeback, evicted,
+    // recently evicted. A length of 0 would mean up to the end of the file.
     let range = [offset, len.max(1)];
     let mut counts = [0u64; 5];
     let registers = [reg(fd), range.as_ptr() as usize, counts.as_mut_ptr() as usize, 0, 0, 0];
     // SAFETY: the kernel reads two words and writes five.
-    answer(unsafe { syscall(SYS_CACHESTAT, registers) })?;
+    decode(unsafe { syscall(SYS_CACHESTAT, registers) })?;
     let [cached, _, _, evicted, _] = counts;
     Ok(cached + evicted)
 }
 
-/// How many pages `len` bytes at `offset` touch (getauxval(3), `AT_PAGESZ`).
+/// Returns how many pages `len` bytes at `offset` touch (getauxval(3), `AT_PAGESZ`).
 #[must_use]
 pub fn pages_of(offset: u64, len: u64) -> u64 {
-    // SAFETY: getauxval takes any number.
+    // SAFETY: getauxval accepts any number.
     let size = unsafe { libc::getauxval(libc::AT_PAGESZ) }.max(1);
     (offset.saturating_add(len)).div_ceil(size) - offset / size
 }

@@ -1,22 +1,22 @@
-//! The system-call instruction.
+//! Makes system calls by instruction.
 
 use crate::errno::Errno;
 use core::arch::asm;
 
-/// Makes system call `number` and returns what the kernel left in the result register:
-/// a count or handle, or −1 to −4095 for an error.
+/// Makes system call `number` and returns the kernel's result register: a count or a handle, or −1
+/// to −4095 for an error.
 ///
 /// # Safety
 ///
-/// The arguments must be what the call asks for: pointers that the kernel will write through
-/// must point to memory that may be written, for the length that the call's manual page gives.
+/// The arguments must be valid for the call: a pointer that the kernel writes through must point to
+/// writable memory of the length that the call's manual page gives.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(crate) unsafe fn syscall(number: libc::c_long, args: [usize; 6]) -> isize {
     let result: isize;
     // SAFETY: the x86-64 kernel ABI (syscall(2), "Architecture calling conventions"): number in
-    // rax, arguments in rdi rsi rdx r10 r8 r9, result in rax; rcx and r11 are overwritten. The
-    // red zone is left alone. What the kernel does with the arguments is the caller's promise.
+    // rax, arguments in rdi rsi rdx r10 r8 r9, result in rax; rcx and r11 are overwritten. The red
+    // zone is not changed. The caller vouches for the arguments.
     unsafe {
         asm!(
             "syscall",
@@ -35,18 +35,17 @@ pub(crate) unsafe fn syscall(number: libc::c_long, args: [usize; 6]) -> isize {
     result
 }
 
-/// As for x86-64.
+/// Makes system call `number`, as on x86-64.
 ///
 /// # Safety
 ///
-/// As for x86-64.
+/// As on x86-64.
 #[cfg(target_arch = "aarch64")]
 #[inline(always)]
 pub(crate) unsafe fn syscall(number: libc::c_long, args: [usize; 6]) -> isize {
     let result: isize;
-    // SAFETY: the arm64 kernel ABI (syscall(2), "Architecture calling conventions"): number in
-    // x8, arguments in x0 to x5, result in x0. What the kernel does with the arguments is the
-    // caller's promise.
+    // SAFETY: the arm64 kernel ABI (syscall(2), "Architecture calling conventions"): number in x8,
+    // arguments in x0 to x5, result in x0. The caller vouches for the arguments.
     unsafe {
         asm!(
             "svc 0",
@@ -78,9 +77,9 @@ pub(crate) fn syscall0(number: libc::c_long) -> i32 {
     number
 }
 
-/// The kernel's result register as a value.
+/// Decodes the kernel's result register.
 #[inline(always)]
-pub(crate) fn answer(result: isize) -> Result<usize, Errno> {
+pub(crate) fn decode(result: isize) -> Result<usize, Errno> {
     match usize::try_from(result) {
         Ok(count) => Ok(count),
         // An error is −1 to −4095, so the cast back is exact.
@@ -89,7 +88,7 @@ pub(crate) fn answer(result: isize) -> Result<usize, Errno> {
     }
 }
 
-/// A signed argument as the register holds it: sign-extended.
+/// Sign-extends an `int` argument, as the kernel expects it in a register.
 #[inline(always)]
 pub(crate) fn reg(value: i32) -> usize {
     #[expect(clippy::cast_sign_loss, reason = "the register holds the bits")]

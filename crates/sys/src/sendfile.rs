@@ -1,10 +1,10 @@
-//! sendfile(2).
+//! sendfile(2) with the arguments that the program passed.
 
 use crate::copy_file_range::OffsetPointer;
 use crate::errno::Errno;
-use crate::raw::{answer, reg, syscall};
+use crate::raw::{decode, reg, syscall};
 
-/// sendfile(2): bytes sent.
+/// Makes the system call; returns the bytes sent.
 pub fn sendfile(
     out_fd: i32,
     in_fd: i32,
@@ -12,6 +12,6 @@ pub fn sendfile(
     count: usize,
 ) -> Result<usize, Errno> {
     let registers = [reg(out_fd), reg(in_fd), offset.as_ptr() as usize, count, 0, 0];
-    // SAFETY: the kernel checks the pointer; what it writes there is what the host asked it to write.
-    answer(unsafe { syscall(libc::SYS_sendfile, registers) })
+    // SAFETY: the kernel checks the pointer; the host asked it to write there.
+    decode(unsafe { syscall(libc::SYS_sendfile, registers) })
 }

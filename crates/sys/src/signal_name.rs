@@ -1,16 +1,16 @@
-//! Signals by name.
+//! Signal numbers by name.
 
-/// The names of 1 to 31 without `SIG`: asm-generic/signal.h, which x86-64 and aarch64 share.
+/// Names of signals 1 to 31 without `SIG`, from asm-generic/signal.h, which x86-64 and aarch64
+/// share.
 const NAMES: &str = "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD \
                      CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS";
 
-/// `SIGRTMIN` of the C library, which keeps the two before it for itself: signal(7).
+/// `SIGRTMIN` of glibc, which keeps 32 and 33 for itself (signal(7)).
 const FIRST_REAL_TIME: i32 = 34;
-/// `SIGRTMAX`.
 const LAST: i32 = 64;
 
-/// The signal of that name or number; with `SIG` before it or without, as strace(1) takes them. None of
-/// the C library's own.
+/// Returns the signal with this name or number; the prefix `SIG` is optional, as in strace(1).
+/// `None` for 32 and 33, which glibc uses.
 #[must_use]
 pub fn by_name(name: &[u8]) -> Option<i32> {
     let word = core::str::from_utf8(name).ok()?;
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_the_c_library() {
+    fn names_have_the_numbers_of_the_c_library() {
         for (name, number) in [
             ("HUP", libc::SIGHUP),
             ("SIGKILL", libc::SIGKILL),

@@ -1,65 +1,67 @@
-//! Text under construction that is UTF-8 by how it is made, so that nobody has to check it again.
+//! A buffer for text that is UTF-8 by construction, so that it is not validated again.
 
 use core::mem::MaybeUninit;
 
-/// Up to `SIZE` bytes of UTF-8. Nothing is cleared beforehand: it may stand in the frame of every call.
+/// At most `SIZE` bytes of UTF-8. The bytes are not initialized: a line's buffer is in the stack
+/// frame of each call.
 pub struct Text<const SIZE: usize> {
     bytes: [MaybeUninit<u8>; SIZE],
-    /// How many bytes from the start were written: whole characters.
+    /// Bytes written, from the start; always whole characters.
     end: usize,
 }
 
 impl<const SIZE: usize> Text<SIZE> {
-    /// Nothing written yet.
     #[must_use]
     #[inline(always)]
     pub const fn new() -> Self {
         Text { bytes: [const { MaybeUninit::uninit() }; SIZE], end: 0 }
     }
 
-    /// Appends the first `count` of a word's eight characters, the lowest byte first, if there is room for
-    /// eight: one store, although nobody knows the number. Of bytes that are not ASCII it is the low seven
-    /// bits.
+    /// Appends the first `count` (at most 8) of the eight characters in `word`, lowest byte first;
+    /// returns false if fewer than eight bytes are free. It is one store of eight bytes, whatever
+    /// `count` is. Each byte is masked to ASCII (seven bits).
     #[inline(always)]
-    pub fn word(&mut self, word: u64, count: usize) -> bool {
+    pub fn push_word(&mut self, word: u64, count: usize) -> bool {
         const SEVEN_BITS: u64 = u64::MAX / 0xff * 0x7f;
-        const { assert!(SIZE >= 8, "room for a word") };
+        const { assert!(SIZE >= 8, "no space for a word") };
         if self.end > SIZE - 8 {
             return false;
         }
-        // SAFETY: `end` and eight more are at most SIZE.
-        let place = unsafe { self.bytes.as_mut_ptr().add(self.end) };
-        // SAFETY: so many bytes are free from there on.
-        unsafe { place.cast::<u64>().write_unaligned((word & SEVEN_BITS).to_le()) };
+        // SAFETY: `end` + 8 is at most SIZE.
+        let free = unsafe { self.bytes.as_mut_ptr().add(self.end) };
+        // SAFETY: eight bytes are free there.
+        unsafe { free.cast::<u64>().write_unaligned((word & SEVEN_BITS).to_le()) };
         self.end += count.min(8);
         true
     }
 
-    /// Appends `text`, if there is room for all of it. A store or two where the compiler knows its length.
+    /// Appends `text`; returns false if it does not fit. It is one or two stores if the compiler
+    /// knows the length.
     #[inline(always)]
-    pub fn str(&mut self, text: &str) -> bool {
+    pub fn push_str(&mut self, text: &str) -> bool {
         if text.len() > SIZE - self.end {
             return false;
         }
         // SAFETY: `end` is at most SIZE.
-        let place = unsafe { self.bytes.as_mut_ptr().add(self.end) };
-        // SAFETY: so many bytes are free from there on, and nobody else has a reference to them.
-        unsafe { place.cast::<u8>().copy_from_nonoverlapping(text.as_ptr(), text.len()) };
+        let free = unsafe { self.bytes.as_mut_ptr().add(self.end) };
+        // SAFETY: `text.len()` bytes are free there, and `&mut self` is the only reference to
+        // them.
+        unsafe { free.cast::<u8>().copy_from_nonoverlapping(text.as_ptr(), text.len()) };
         self.end += text.len();
         true
     }
 
-    /// What was written.
+    /// Returns the text.
     #[must_use]
     #[inline(always)]
     pub fn as_str(&self) -> &str {
-        // SAFETY: so many bytes were written, by the two functions above.
+        // SAFETY: the first `end` bytes were written by the two functions above.
         let written = unsafe { core::slice::from_raw_parts(self.bytes.as_ptr().cast(), self.end) };
-        // SAFETY: they are whole texts.
+        // SAFETY: both append whole UTF-8 characters only.
         unsafe { core::str::from_utf8_unchecked(written) }
     }
 
-    /// Empties it.
+    /// Removes all text.
     #[inline(always)]
     pub fn clear(&mut self) {
         self.end = 0;
@@ -79,29 +81,29 @@ mod tests {
     const WORD: u64 = u64::from_le_bytes(*b"abcdefgh");
 
     #[test]
-    fn what_does_not_fit_is_left_out_whole() {
+    fn text_that_does_not_fit_is_not_appended() {
         let mut text = Text::<16>::new();
-        assert!(text.str("abc") && text.str("é") && text.word(WORD, 8));
-        assert!(!text.str("日本") && !text.word(WORD, 1));
-        assert!(text.str("日"));
-        assert!(!text.str("x"));
+        assert!(text.push_str("abc") && text.push_str("é") && text.push_word(WORD, 8));
+        assert!(!text.push_str("日本") && !text.push_word(WORD, 1));
+        assert!(text.push_str("日"));
+        assert!(!text.push_str("x"));
         assert_eq!(text.as_str(), "abcéabcdefgh日");
         text.clear();
         assert_eq!(text.as_str(), "");
     }
 
     #[test]
-    fn a_part_of_a_word() {
+    fn a_word_needs_eight_free_bytes_whatever_its_count() {
         let mut text = Text::<10>::new();
-        assert!(text.word(WORD, 1) && text.word(WORD, 0) && text.word(WORD, 2));
-        assert!(!text.word(WORD, 1));
+        assert!(text.push_word(WORD, 1) && text.push_word(WORD, 0) && text.push_word(WORD, 2));
+        assert!(!text.push_word(WORD, 1));
         assert_eq!(text.as_str(), "aab");
     }
 
     #[test]
-    fn it_is_utf8_whatever_comes() {
+    fn bytes_that_are_not_ascii_are_masked() {
         let mut text = Text::<16>::new();
-        assert!(text.word(0xff80_0102_0304_0506, 8) && text.word(0xff, 1));
+        assert!(text.push_word(0xff80_0102_0304_0506, 8) && text.push_word(0xff, 1));
         assert!(core::str::from_utf8(text.as_str().as_bytes()).is_ok());
     }
 }

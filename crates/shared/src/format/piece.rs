@@ -32,7 +32,7 @@ impl<'a> Piece<'a> {
     /// Appends a text whose length the compiler knows: a store or two.
     #[inline(always)]
     pub(super) fn literal(&mut self, text: &'static str) {
-        if !self.text.str(text) {
+        if !self.text.push_str(text) {
             self.crowded(text);
         }
     }
@@ -46,7 +46,7 @@ impl<'a> Piece<'a> {
     /// Appends the first `count` of the eight characters of a word, the lowest first.
     #[inline(always)]
     pub(super) fn word(&mut self, word: u64, count: usize) {
-        if !self.text.word(word, count) {
+        if !self.text.push_word(word, count) {
             self.crowded_word(word, count);
         }
     }
@@ -55,13 +55,13 @@ impl<'a> Piece<'a> {
     #[inline(never)]
     fn crowded_word(&mut self, word: u64, count: usize) {
         self.flush();
-        self.text.word(word, count);
+        self.text.push_word(word, count);
     }
 
     /// Appends a short text.
     #[inline(never)]
     pub(super) fn text(&mut self, text: &str) {
-        if !self.text.str(text) {
+        if !self.text.push_str(text) {
             self.crowded(text);
         }
     }
@@ -71,7 +71,7 @@ impl<'a> Piece<'a> {
     #[inline(never)]
     fn crowded(&mut self, text: &str) {
         self.flush();
-        self.text.str(text);
+        self.text.push_str(text);
     }
 
     /// Appends a number in decimal.
