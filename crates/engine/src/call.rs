@@ -182,20 +182,20 @@ impl Call {
     }
 
     /// The most that it could copy, in bytes, as far as its source tells: what stands between its offset and
-    /// its end, or all that was asked for where it tells no size.
+    /// its end, or all that was requested for where it tells no size.
     #[must_use]
     pub fn max_len(&self) -> u64 {
-        let asked = self.len as u64;
+        let requested = self.len as u64;
         let start = match self.off_in {
             Offset::File => sys::file_offset(self.fd_in).unwrap_or(0),
             Offset::At(bytes) => bytes.cast_unsigned(),
-            Offset::BadAddress(_) => return asked,
+            Offset::BadAddress(_) => return requested,
         };
         match sys::stat(self.fd_in) {
             Ok(Stat { kind: FileKind::Regular, size: size @ 1.., .. }) => {
-                asked.min(size.saturating_sub(start))
+                requested.min(size.saturating_sub(start))
             }
-            _ => asked,
+            _ => requested,
         }
     }
 

@@ -64,25 +64,25 @@ impl Backend {
 /// more than 64 bits hold, and where the kernel refuses for a reason `fallback_errors`.
 pub(crate) fn copy_checked_by_kernel(
     facts: &Facts<'_>,
-    fallback_errors: impl Fn(Errno) -> bool,
+    is_fallback_error: impl Fn(Errno) -> bool,
 ) -> Option<Step> {
     let (off_in, off_out) = facts.start_offsets()?;
     let last = off_in.cast_unsigned().max(off_out.cast_unsigned());
     last.checked_add(facts.requested_len())?;
     match facts.kernel_check_at(off_in, off_out) {
-        Err(errno) if fallback_errors(errno) => return None,
+        Err(errno) if is_fallback_error(errno) => return None,
         Err(errno) => return Some(Step::RefusedByKernel(errno)),
         Ok(_) => {}
     }
-    let mut asked = facts.requested_len();
-    if facts.do_ranges_overlap(asked) {
+    let mut requested = facts.requested_len();
+    if facts.do_ranges_overlap(requested) {
         // Maybe only behind the source's end or where the target may not reach.
-        asked = facts.clamp_to_max_size(facts.clamp_to_source());
-        if facts.do_ranges_overlap(asked) {
+        requested = facts.clamp_to_max_size(facts.clamp_to_source());
+        if facts.do_ranges_overlap(requested) {
             return None;
         }
     }
-    let len = asked.min(MAX_RW_COUNT).min(MAX_OFFSET.saturating_sub(last));
+    let len = requested.min(MAX_RW_COUNT).min(MAX_OFFSET.saturating_sub(last));
     // One read finds the source's end and one write the limits; more than one would meet them twice.
     let len = if len > BUFFER_LEN { facts.clamp_to_readable(len) } else { len };
     Some(Step::Copy { len, transport: Transport::Library, holes: Holes::Kept })
@@ -106,15 +106,15 @@ pub(crate) fn choose(facts: &Facts<'_>, dialect: &Dialect, backend: Backend, mod
                 }
             }
         }
-        (Mode::Any | Mode::Clone, _) if is_clamped_away(facts, dialect) => Step::ReturnZero,
-        (mode, _) if mode != Mode::Any && is_over_limit(facts) => Step::OverFileSizeLimit,
+        (Mode::Any | Mode::Clone, _) if is_empty_in_offsets(facts, dialect) => Step::ReturnZero,
+        (mode, _) if mode != Mode::Any && is_over_file_size_limit(facts) => Step::OverFileSizeLimit,
         (_, _) if starts_at_max_offset(facts) => Step::Refuse(Errno::EFBIG),
         (Mode::Any, _) if backend == Backend::Emulate => library_copy(facts, dialect),
         (Mode::Any, CopyStrategy::KeepHoles) if library_may_copy && is_sparse(facts) => {
-            checked_copy(facts, len_in_freebsd(facts), Transport::Kernel)
+            checked_copy(facts, freebsd_len(facts), Transport::Kernel)
         }
         (Mode::Any, CopyStrategy::KeepHoles) => Step::Forward {
-            len: usize::try_from(len_in_offsets(facts)).unwrap_or(usize::MAX),
+            len: usize::try_from(freebsd_requested_len(facts)).unwrap_or(usize::MAX),
             flags: 0,
         },
         (Mode::Any, _) => Step::Forward { len: facts.args.len, flags: 0 },
@@ -128,13 +128,13 @@ pub(crate) fn choose(facts: &Facts<'_>, dialect: &Dialect, backend: Backend, mod
         },
         (Mode::Reflink, _) => Step::Reflink { len: facts.clamp_to_source() },
         (Mode::Clone, _) => Step::Clone { len: facts.clamp_to_source() },
-        (Mode::Dedupe, _) => dedupe(facts),
+        (Mode::Dedupe, _) => dedupe_step(facts),
     }
 }
 
 /// The kernel shares whole blocks, and the last bytes of both files together. Of a shorter tail it
 /// says that it was shared, and has not even compared it (seen on Linux 6.18): so it gets none.
-fn dedupe(facts: &Facts<'_>) -> Step {
+fn dedupe_step(facts: &Facts<'_>) -> Step {
     let (_, off_out) = facts.start_offsets().unwrap_or_default();
     let off_out = u64::try_from(off_out).unwrap_or(0);
     let target_size = facts.target.stat().map_or(0, |stat| stat.size);
@@ -150,17 +150,17 @@ fn dedupe(facts: &Facts<'_>) -> Step {
 }
 
 /// The same for at most so many bytes; what goes by blocks keeps to whole ones.
-pub(crate) fn limit_len(most: u64, step: Step, facts: &Facts<'_>) -> Step {
+pub(crate) fn limit_len(max: u64, step: Step, facts: &Facts<'_>) -> Step {
     let blocks = || {
         let block = facts.filesystem().block_size.max(1);
-        (most - most % block).max(block)
+        (max - max % block).max(block)
     };
     match step {
         Step::Forward { len, flags } => {
-            Step::Forward { len: usize::try_from(most).map_or(len, |most| len.min(most)), flags }
+            Step::Forward { len: usize::try_from(max).map_or(len, |max| len.min(max)), flags }
         }
-        Step::Copy { len, transport, holes } => Step::Copy { len: len.min(most), transport, holes },
-        Step::CopyUnsized { len } => Step::CopyUnsized { len: len.min(most) },
+        Step::Copy { len, transport, holes } => Step::Copy { len: len.min(max), transport, holes },
+        Step::CopyUnsized { len } => Step::CopyUnsized { len: len.min(max) },
         Step::Reflink { len } => Step::Reflink { len: len.min(blocks()) },
         Step::Clone { len } => Step::Clone { len: len.min(blocks()) },
         Step::Dedupe { len, target_size } => Step::Dedupe { len: len.min(blocks()), target_size },
@@ -175,7 +175,7 @@ pub(crate) fn limit_len(most: u64, step: Step, facts: &Facts<'_>) -> Step {
 /// A copy of the library's own.
 pub(crate) fn library_copy(facts: &Facts<'_>, dialect: &Dialect) -> Step {
     let len = match dialect.copy_strategy {
-        CopyStrategy::KeepHoles => len_in_freebsd(facts),
+        CopyStrategy::KeepHoles => freebsd_len(facts),
         _ if dialect.emulation_crosses_filesystems => {
             facts.clamp_to_readable(facts.requested_len().min(MAX_RW_COUNT))
         }
@@ -188,13 +188,13 @@ pub(crate) fn library_copy(facts: &Facts<'_>, dialect: &Dialect) -> Step {
 }
 
 /// Whether FreeBSD's clamping of len leaves nothing of it.
-fn is_clamped_away(facts: &Facts<'_>, dialect: &Dialect) -> bool {
-    dialect.copy_strategy == CopyStrategy::KeepHoles && len_in_offsets(facts) == 0
+fn is_empty_in_offsets(facts: &Facts<'_>, dialect: &Dialect) -> bool {
+    dialect.copy_strategy == CopyStrategy::KeepHoles && freebsd_requested_len(facts) == 0
 }
 
 /// Whether the target's range begins at or behind the process's limit on file sizes. The kernel looks
 /// when it writes, and not when it punches holes or shares blocks.
-fn is_over_limit(facts: &Facts<'_>) -> bool {
+fn is_over_file_size_limit(facts: &Facts<'_>) -> bool {
     let start = facts.target.start_offset().ok().and_then(|start| u64::try_from(start).ok());
     facts.requested_len() > 0 && start.is_some_and(|start| start >= facts.file_size_limit())
 }
@@ -211,7 +211,7 @@ fn checked_copy(facts: &Facts<'_>, len: u64, transport: Transport) -> Step {
     if facts.target.open_flags().is_ok_and(|open_flags| open_flags.append) {
         return Step::Refuse(Errno::EBADF);
     }
-    if is_over_limit(facts) {
+    if is_over_file_size_limit(facts) {
         return Step::OverFileSizeLimit;
     }
     let is_sealed = sys::seals(facts.args.fd_out).write;
@@ -238,13 +238,13 @@ fn is_sparse(facts: &Facts<'_>) -> bool {
 }
 
 /// What FreeBSD makes of len: neither range reaches beyond the largest offset.
-fn len_in_offsets(facts: &Facts<'_>) -> u64 {
+fn freebsd_requested_len(facts: &Facts<'_>) -> u64 {
     let (off_in, off_out) = facts.start_offsets().unwrap_or_default();
     let last = u64::try_from(off_in.max(off_out)).unwrap_or(0);
     facts.requested_len().min(MAX_OFFSET - last)
 }
 
 /// The same, less what lies behind the source's end and the limit on the target's size.
-fn len_in_freebsd(facts: &Facts<'_>) -> u64 {
-    facts.clamp_to_readable(len_in_offsets(facts))
+fn freebsd_len(facts: &Facts<'_>) -> u64 {
+    facts.clamp_to_readable(freebsd_requested_len(facts))
 }

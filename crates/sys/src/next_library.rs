@@ -106,11 +106,11 @@ impl NextIoctl {
 
     /// Calls it as the host would: its result, or −1 with errno set. `None` if there is none.
     pub fn call(&self, fd: i32, request: usize, argument: IoctlArg) -> Option<c_int> {
-        type Function = unsafe extern "C-unwind" fn(c_int, usize, usize) -> c_int;
+        type IoctlFn = unsafe extern "C-unwind" fn(c_int, usize, usize) -> c_int;
         let address = self.0.address()?;
         // SAFETY: a symbol with this name is a function of this type (ioctl(2)); its one variadic
         // argument is passed like any other on both architectures.
-        let ioctl = unsafe { core::mem::transmute::<*mut c_void, Function>(address) };
+        let ioctl = unsafe { core::mem::transmute::<*mut c_void, IoctlFn>(address) };
         // SAFETY: the host passed these arguments to a function with the same contract.
         Some(unsafe { ioctl(fd, request, argument.0) })
     }
@@ -146,10 +146,10 @@ impl NextSendfile {
         offset: OffsetPointer,
         count: usize,
     ) -> Option<isize> {
-        type Function = unsafe extern "C-unwind" fn(c_int, c_int, *mut i64, usize) -> isize;
+        type SendfileFn = unsafe extern "C-unwind" fn(c_int, c_int, *mut i64, usize) -> isize;
         let address = self.0.address()?;
         // SAFETY: symbols with these names are functions of this type (sendfile(2)).
-        let sendfile = unsafe { core::mem::transmute::<*mut c_void, Function>(address) };
+        let sendfile = unsafe { core::mem::transmute::<*mut c_void, SendfileFn>(address) };
         // SAFETY: the host passed these arguments to a function with the same contract.
         Some(unsafe { sendfile(out_fd, in_fd, offset.as_ptr(), count) })
     }
@@ -172,10 +172,10 @@ impl NextExit {
 
     /// Ends the process with `status` by this function, or by exit_group(2) if there is none.
     pub fn call(&self, status: i32) -> ! {
-        type Function = unsafe extern "C" fn(c_int) -> !;
+        type ExitFn = unsafe extern "C" fn(c_int) -> !;
         let Some(address) = self.0.address() else { exit(status) };
         // SAFETY: a symbol with this name is a function of this type (_exit(2)).
-        let exit = unsafe { core::mem::transmute::<*mut c_void, Function>(address) };
+        let exit = unsafe { core::mem::transmute::<*mut c_void, ExitFn>(address) };
         // SAFETY: any status is valid.
         unsafe { exit(status) }
     }

@@ -93,7 +93,7 @@ pub enum Deduped {
 pub fn dedupe_range(range: &Range) -> Result<Deduped, Errno> {
     /// struct file_dedupe_range with one struct file_dedupe_range_info behind it.
     #[repr(C)]
-    struct FileDedupeRange {
+    struct DedupeOneRequest {
         src_offset: u64,
         src_length: u64,
         dest_count: u16,
@@ -106,7 +106,7 @@ pub fn dedupe_range(range: &Range) -> Result<Deduped, Errno> {
         reserved: u32,
     }
     const FILE_DEDUPE_RANGE_DIFFERS: i32 = 1;
-    let mut request = FileDedupeRange {
+    let mut request = DedupeOneRequest {
         src_offset: range.off_in,
         src_length: range.len,
         dest_count: 1,

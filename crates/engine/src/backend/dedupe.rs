@@ -11,9 +11,9 @@ use cfr_sys::{self as sys, BlockedSignals, Deduped, Range};
 /// in one call. EILSEQ where the first bytes asked for already differ, or where the target, whose
 /// size in bytes is `target_size`, has no such range; EOPNOTSUPP where the filesystem cannot;
 /// EINVAL for a range that does not go by blocks.
-pub(crate) fn dedupe(range: Range, target_size: u64, held: &BlockedSignals) -> CopyResult {
+pub(crate) fn dedupe(range: Range, target_size: u64, signals: &BlockedSignals) -> CopyResult {
     let mut bytes = 0;
-    while bytes < range.len && !(bytes > 0 && held.has_pending()) {
+    while bytes < range.len && !(bytes > 0 && signals.has_pending()) {
         let rest = range.after(bytes);
         let deduped = sys::dedupe_range(&rest);
         trace_syscall("ioctl FIDEDUPERANGE", rest.fd_in, &deduped);

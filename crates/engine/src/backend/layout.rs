@@ -16,7 +16,7 @@ pub(crate) enum Holes {
 
 /// What a range begins with, and for how many bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Part {
+pub(super) enum Segment {
     /// Data.
     Data(u64),
     /// Nothing.
@@ -27,15 +27,15 @@ pub(super) enum Part {
 
 /// How holes are found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Look {
+enum Detection {
     /// At the filesystem's map of the file's blocks.
-    AtMap,
+    Fiemap,
     /// At the pages that are there: on tmpfs they are all that there is.
-    AtPages,
+    PageCache,
     /// At the bytes.
-    AtBytes,
+    ZeroBlocks,
     /// Nowhere: all is data.
-    Nowhere,
+    Off,
 }
 
 /// No page is smaller.
@@ -43,48 +43,48 @@ const PAGE: u64 = 4096;
 
 /// What is known of where a source's holes are.
 pub(super) struct Layout {
-    look: Look,
+    detection: Detection,
     /// How many bytes were looked at last.
     window: u64,
 }
 
 impl Layout {
     /// No window is smaller.
-    const SMALLEST_WINDOW: u64 = 128 << 10;
+    const MIN_WINDOW: u64 = 128 << 10;
 
     /// Nobody has looked yet.
     pub(super) fn new(holes: Holes) -> Layout {
-        let look = if holes == Holes::Kept { Look::AtMap } else { Look::Nowhere };
-        Layout { look, window: u64::MAX }
+        let detection = if holes == Holes::Kept { Detection::Fiemap } else { Detection::Off };
+        Layout { detection, window: u64::MAX }
     }
 
     /// Whether holes are looked for.
-    pub(super) fn looks(&self) -> bool {
-        self.look != Look::Nowhere
+    pub(super) fn detects_holes(&self) -> bool {
+        self.detection != Detection::Off
     }
 
     /// What the range begins with.
-    pub(super) fn part(&mut self, range: &Range) -> Part {
-        if self.look == Look::AtMap {
-            match at_map(range) {
-                Some(part) => return part,
-                None => self.look = without_map(range.fd_in),
+    pub(super) fn segment(&mut self, range: &Range) -> Segment {
+        if self.detection == Detection::Fiemap {
+            match segment_by_fiemap(range) {
+                Some(segment) => return segment,
+                None => self.detection = without_fiemap(range.fd_in),
             }
         }
-        if self.look == Look::AtPages {
-            match self.at_pages(range) {
-                Some(part) => return part,
-                None => self.look = at_bytes_if_sparse(range.fd_in),
+        if self.detection == Detection::PageCache {
+            match self.segment_by_page_cache(range) {
+                Some(segment) => return segment,
+                None => self.detection = zero_blocks_if_sparse(range.fd_in),
             }
         }
-        match self.look {
-            Look::AtBytes => Part::Mixed(range.len),
-            _ => Part::Data(range.len),
+        match self.detection {
+            Detection::ZeroBlocks => Segment::Mixed(range.len),
+            _ => Segment::Data(range.len),
         }
     }
 
     /// Looks at ever smaller windows, until one is full or empty.
-    fn at_pages(&mut self, range: &Range) -> Option<Part> {
+    fn segment_by_page_cache(&mut self, range: &Range) -> Option<Segment> {
         let mut window = range.len.min(self.window);
         loop {
             // Up to the end of a page: what a window cuts in two would have to be taken for data.
@@ -94,54 +94,55 @@ impl Layout {
             }
             let present = sys::pages_present(range.fd_in, range.off_in, window);
             trace_syscall("cachestat", range.fd_in, &present);
-            let part = match present.ok()? {
-                0 => Part::Hole(window),
-                pages if pages >= sys::pages_of(range.off_in, window) => Part::Data(window),
-                _ if window <= Layout::SMALLEST_WINDOW => Part::Mixed(window),
+            let segment = match present.ok()? {
+                0 => Segment::Hole(window),
+                pages if pages >= sys::pages_of(range.off_in, window) => Segment::Data(window),
+                _ if window <= Layout::MIN_WINDOW => Segment::Mixed(window),
                 _ => {
-                    window = (window / 2).max(Layout::SMALLEST_WINDOW);
+                    window = (window / 2).max(Layout::MIN_WINDOW);
                     continue;
                 }
             };
-            self.window = window.saturating_mul(2).max(Layout::SMALLEST_WINDOW);
-            return Some(part);
+            self.window = window.saturating_mul(2).max(Layout::MIN_WINDOW);
+            return Some(segment);
         }
     }
 }
 
 /// `None` where the filesystem has no map.
-fn at_map(range: &Range) -> Option<Part> {
-    let look = |map| {
-        let found = sys::next_data(range.fd_in, range.off_in, range.len, map);
+fn segment_by_fiemap(range: &Range) -> Option<Segment> {
+    let query = |mode| {
+        let found = sys::next_data(range.fd_in, range.off_in, range.len, mode);
         trace_syscall("ioctl FS_IOC_FIEMAP", range.fd_in, &found);
         // Nothing at all where there is something left would be asked for without end.
         found.ok().filter(|(begin, end)| begin < end || *begin > range.off_in)
     };
     // Most files have no holes, and to find none is cheap.
-    let (begin, end) = look(FiemapMode::Cached)?;
+    let (begin, end) = query(FiemapMode::Cached)?;
     if begin == range.off_in {
-        return Some(Part::Data(end - begin));
+        return Some(Segment::Data(end - begin));
     }
-    let (begin, end) = look(FiemapMode::Synced)?;
+    let (begin, end) = query(FiemapMode::Synced)?;
     Some(match begin - range.off_in {
-        0 => Part::Data(end - begin),
-        hole => Part::Hole(hole),
+        0 => Segment::Data(end - begin),
+        hole => Segment::Hole(hole),
     })
 }
 
-fn without_map(fd: i32) -> Look {
+fn without_fiemap(fd: i32) -> Detection {
     let filesystem = sys::filesystem(fd);
     trace_syscall("fstatfs", fd, &filesystem);
-    match filesystem.is_ok_and(|filesystem| filesystem.kind == FilesystemKind::Tmpfs) {
-        true => Look::AtPages,
-        false => at_bytes_if_sparse(fd),
+    if filesystem.is_ok_and(|filesystem| filesystem.kind == FilesystemKind::Tmpfs) {
+        Detection::PageCache
+    } else {
+        zero_blocks_if_sparse(fd)
     }
 }
 
 /// A file with as many bytes allocated as it is long is taken to have no holes.
-fn at_bytes_if_sparse(fd: i32) -> Look {
+fn zero_blocks_if_sparse(fd: i32) -> Detection {
     let stat = sys::stat(fd);
     trace_syscall("statx", fd, &stat);
     let is_sparse = stat.is_ok_and(|stat| stat.allocated < stat.size);
-    if is_sparse { Look::AtBytes } else { Look::Nowhere }
+    if is_sparse { Detection::ZeroBlocks } else { Detection::Off }
 }

@@ -3,7 +3,7 @@
 //! or a caller's pointer.
 
 mod layout;
-mod pace;
+mod piece_size;
 mod pipe;
 mod zeros;
 

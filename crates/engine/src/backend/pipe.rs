@@ -6,29 +6,29 @@ use cfr_sys::{self as sys, FilesystemKind, Pipe, Range};
 
 /// The pipe of one call, made when it is first wanted and closed with the call: the host could close
 /// and reuse any descriptor that stands for longer.
-pub(super) struct Carrier {
+pub(super) struct PipeCopy {
     fd_out: i32,
     pipe: State,
     /// Where the target ended before anything was written, if blocks behind that are to be allocated
     /// before they are written.
-    allocates_from: Option<u64>,
+    preallocate_from: Option<u64>,
 }
 
 enum State {
-    Wanted,
-    Ready(Pipe),
+    NotOpened,
+    Open(Pipe),
     Unusable,
 }
 
-impl Carrier {
+impl PipeCopy {
     /// No pipe yet.
-    pub(super) fn new(fd_out: i32) -> Carrier {
-        Carrier { fd_out, pipe: State::Wanted, allocates_from: None }
+    pub(super) fn new(fd_out: i32) -> PipeCopy {
+        PipeCopy { fd_out, pipe: State::NotOpened, preallocate_from: None }
     }
 
     /// Whether the pipe is there.
-    pub(super) fn is_ready(&self) -> bool {
-        matches!(self.pipe, State::Ready(_))
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.pipe, State::Open(_))
     }
 
     /// Whether it is there or may come to be.
@@ -39,14 +39,14 @@ impl Carrier {
     /// Copies what the pipe holds of the range: bytes, and the error that cut it short. `None` where
     /// these files cannot be spliced or there is no pipe to be had: nothing was moved.
     #[inline(never)]
-    pub(super) fn carry(&mut self, range: &Range) -> Option<(u64, Option<Errno>)> {
-        if matches!(self.pipe, State::Wanted) {
+    pub(super) fn copy(&mut self, range: &Range) -> Option<(u64, Option<Errno>)> {
+        if matches!(self.pipe, State::NotOpened) {
             self.open()?;
         }
-        let State::Ready(pipe) = &self.pipe else { return None };
+        let State::Open(pipe) = &self.pipe else { return None };
         let len = range.len.min(Pipe::SIZE);
         let filled = pipe.fill(range.fd_in, range.off_in, len);
-        told("splice from", range.fd_in, filled);
+        trace_splice("splice from", range.fd_in, filled);
         let filled = match filled {
             // Reading will tell whether it is the end: to some filesystems an error is one too.
             Ok(0) => return self.give_up(Errno::EAGAIN),
@@ -55,14 +55,14 @@ impl Carrier {
             Err(errno) => return Some((0, Some(errno))),
         };
         // Of bytes that are in hand: were the source cut now, no block would be left over.
-        if self.allocates_from.is_some_and(|from| !allocate(&range.first(filled), from)) {
-            self.allocates_from = None;
+        if self.preallocate_from.is_some_and(|from| !preallocate(&range.first(filled), from)) {
+            self.preallocate_from = None;
         }
         let mut bytes = 0;
         while bytes < filled {
             let rest = range.first(filled).after(bytes);
             let drained = pipe.drain(rest.fd_out, rest.off_out, rest.len);
-            told("splice to", rest.fd_out, drained);
+            trace_splice("splice to", rest.fd_out, drained);
             match drained {
                 Ok(more @ 1..) => bytes += more,
                 Err(errno) if is_refusal(errno) && bytes == 0 => return self.give_up(errno),
@@ -80,7 +80,7 @@ impl Carrier {
         let made = Pipe::new();
         trace_syscall("pipe2 for", self.fd_out, &made);
         match made {
-            Ok(pipe) => self.pipe = State::Ready(pipe),
+            Ok(pipe) => self.pipe = State::Open(pipe),
             Err(errno) => return self.give_up(errno),
         }
         let filesystem = sys::filesystem(self.fd_out);
@@ -88,7 +88,7 @@ impl Carrier {
         // On btrfs it would be faster too, but keep the data from being compressed; xfs is slower for
         // it, and keeps for good what it sets aside behind the end of a file that was treated so.
         if filesystem.is_ok_and(|filesystem| filesystem.kind == FilesystemKind::Ext4) {
-            self.allocates_from = sys::stat(self.fd_out).ok().map(|stat| stat.size);
+            self.preallocate_from = sys::stat(self.fd_out).ok().map(|stat| stat.size);
         }
         Some(())
     }
@@ -102,18 +102,18 @@ impl Carrier {
 
 /// Bytes that must be free for blocks to be allocated before they are written: what is allocated of
 /// a piece before room runs out could not be given back.
-const PLENTY: u64 = 64 << 20;
+const MIN_FREE_TO_PREALLOCATE: u64 = 64 << 20;
 
 /// Allocates the blocks of a range behind the target's end, in one step instead of one a page:
 /// whether that can be done.
-fn allocate(range: &Range, from: u64) -> bool {
+fn preallocate(range: &Range, from: u64) -> bool {
     let range = range.after(from.saturating_sub(range.off_out));
     if range.len == 0 {
         return true;
     }
     let filesystem = sys::filesystem(range.fd_out);
     trace_syscall("fstatfs", range.fd_out, &filesystem);
-    if filesystem.map_or(0, |filesystem| filesystem.available) < PLENTY {
+    if filesystem.map_or(0, |filesystem| filesystem.available) < MIN_FREE_TO_PREALLOCATE {
         return false;
     }
     let allocated = sys::preallocate(range.fd_out, range.off_out, range.len);
@@ -136,6 +136,6 @@ fn is_refusal(errno: Errno) -> bool {
     )
 }
 
-fn told(name: &'static str, fd: i32, result: Result<u64, Errno>) {
+fn trace_splice(name: &'static str, fd: i32, result: Result<u64, Errno>) {
     trace_syscall_bytes(name, fd, result.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)));
 }

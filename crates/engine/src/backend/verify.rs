@@ -19,21 +19,26 @@ pub(crate) enum Comparison {
 /// Compares both ranges, as reads see them: what is in memory is not read from the disk again. A
 /// target that is open for writing only is opened again, but not where the process has locks on it:
 /// they would be lost with the second descriptor (fcntl(2)).
-pub(crate) fn verify(range: Range, held: &BlockedSignals) -> Comparison {
+pub(crate) fn verify(range: Range, signals: &BlockedSignals) -> Comparison {
     match Reader::of(range.fd_out) {
         Err(errno) => Comparison::Unreadable(range.fd_out, errno),
-        Ok(target) => with_buffer(|buffer| compare(range, &target, buffer, held)),
+        Ok(target) => with_buffer(|buffer| compare(range, &target, buffer, signals)),
     }
 }
 
-fn compare(range: Range, target: &Reader, buffer: &mut [u8], held: &BlockedSignals) -> Comparison {
+fn compare(
+    range: Range,
+    target: &Reader,
+    buffer: &mut [u8],
+    signals: &BlockedSignals,
+) -> Comparison {
     // Two halves that begin with a page, for O_DIRECT.
     let half = buffer.len().min(Buffers::SIZE) / 2;
     let (of_source, rest) = buffer.split_at_mut(half);
     let of_target = rest.get_mut(..half).unwrap_or_default();
     let mut bytes = 0;
     while bytes < range.len {
-        if bytes > 0 && held.has_pending() {
+        if bytes > 0 && signals.has_pending() {
             break;
         }
         let rest = range.after(bytes);
@@ -59,8 +64,8 @@ fn compare(range: Range, target: &Reader, buffer: &mut [u8], held: &BlockedSigna
 fn read_all(fd: i32, buffer: Option<&mut [u8]>, offset: u64) -> Result<&[u8], Errno> {
     let buffer = buffer.unwrap_or_default();
     let mut len = 0;
-    while let Some(room) = buffer.get_mut(len..).filter(|room| !room.is_empty()) {
-        let read = sys::read_at(fd, room, offset.saturating_add(len as u64));
+    while let Some(free) = buffer.get_mut(len..).filter(|free| !free.is_empty()) {
+        let read = sys::read_at(fd, free, offset.saturating_add(len as u64));
         trace_syscall_bytes("pread64", fd, read);
         match read? {
             0 => break,

@@ -10,26 +10,26 @@ fn before_first_block(offset: u64) -> usize {
 }
 
 /// Whether a whole block of these bytes, which go to `offset`, is zeros.
-pub(super) fn has_block(bytes: &[u8], offset: u64) -> bool {
+pub(super) fn has_zero_block(bytes: &[u8], offset: u64) -> bool {
     let blocks = bytes.get(before_first_block(offset)..).unwrap_or_default();
-    blocks.chunks_exact(BLOCK).any(are_zeros)
+    blocks.chunks_exact(BLOCK).any(is_zero)
 }
 
 /// How many of these bytes, which go to `offset`, are either all in blocks of zeros or all not, and
 /// whether they are. Bytes of blocks that are not whole are data.
-pub(super) fn beginning(bytes: &[u8], offset: u64) -> (usize, bool) {
+pub(super) fn leading_run(bytes: &[u8], offset: u64) -> (usize, bool) {
     let first = before_first_block(offset);
     if first > 0 {
         return (first.min(bytes.len()), false);
     }
-    let mut blocks = bytes.chunks(BLOCK).map(|block| block.len() == BLOCK && are_zeros(block));
+    let mut blocks = bytes.chunks(BLOCK).map(|block| block.len() == BLOCK && is_zero(block));
     let begins = blocks.next().unwrap_or(false);
     let alike = 1 + blocks.take_while(|is_hole| *is_hole == begins).count();
     ((alike * BLOCK).min(bytes.len()), begins)
 }
 
 /// Bytes that are equal to those beside them are equal to the first.
-fn are_zeros(bytes: &[u8]) -> bool {
+fn is_zero(bytes: &[u8]) -> bool {
     match bytes {
         [first, rest @ ..] => *first == 0 && bytes.get(..rest.len()) == Some(rest),
         [] => true,
@@ -43,27 +43,29 @@ mod tests {
     #[test]
     fn a_block_of_zeros_is_found_where_it_stands() {
         let mut bytes = [0u8; 3 * BLOCK];
-        assert!(has_block(&bytes, 0) && has_block(&bytes, 1));
+        assert!(has_zero_block(&bytes, 0) && has_zero_block(&bytes, 1));
         for block in 0..3 {
             bytes[block * BLOCK + 4095] = 1;
         }
-        assert!(!has_block(&bytes, 0));
+        assert!(!has_zero_block(&bytes, 0));
         // 4095 zeros and a one before each boundary: no window of zeros is a block long.
-        assert!((0..4096).all(|offset| !has_block(&bytes, offset)));
+        assert!((0..4096).all(|offset| !has_zero_block(&bytes, offset)));
         bytes[BLOCK + 4095] = 0;
-        assert!(has_block(&bytes, 0) && !has_block(&bytes[..BLOCK], 0));
-        assert!(has_block(&bytes[10..], 10) && !has_block(&bytes[BLOCK + 1..2 * BLOCK], 1));
+        assert!(has_zero_block(&bytes, 0) && !has_zero_block(&bytes[..BLOCK], 0));
+        assert!(
+            has_zero_block(&bytes[10..], 10) && !has_zero_block(&bytes[BLOCK + 1..2 * BLOCK], 1)
+        );
     }
 
     #[test]
     fn what_it_begins_with_ends_where_it_changes() {
         let mut bytes = [0u8; 3 * BLOCK];
-        assert_eq!(beginning(&bytes, 0), (3 * BLOCK, true));
-        assert_eq!(beginning(&bytes, 1), (4095, false));
+        assert_eq!(leading_run(&bytes, 0), (3 * BLOCK, true));
+        assert_eq!(leading_run(&bytes, 1), (4095, false));
         bytes[BLOCK] = 1;
-        assert_eq!(beginning(&bytes, 0), (BLOCK, true));
-        assert_eq!(beginning(&bytes[BLOCK..], 0), (BLOCK, false));
-        assert_eq!(beginning(&bytes[..100], 0), (100, false));
-        assert_eq!(beginning(&[], 0), (0, false));
+        assert_eq!(leading_run(&bytes, 0), (BLOCK, true));
+        assert_eq!(leading_run(&bytes[BLOCK..], 0), (BLOCK, false));
+        assert_eq!(leading_run(&bytes[..100], 0), (100, false));
+        assert_eq!(leading_run(&[], 0), (0, false));
     }
 }
