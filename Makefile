@@ -86,7 +86,7 @@ bench: all ## print costs and times, and their goals
 	$(CARGO) bench --locked --bench figures
 
 soak: all ## run a million random operations on real filesystems, against a model
-	$(CARGO) test --release --locked --test suite -- --ignored --exact emulation::layouts::soak_of_a_million --nocapture
+	$(CARGO) test --release --locked --test suite -- --ignored --exact emulation::layouts::a_million_random_operations_agree_with_a_model --nocapture
 
 fuzz: all ## fuzz requests against the kernel (libFuzzer, clang); FUZZ_SECONDS=60 FUZZ_DIR=...
 	@CARGO_TARGET="$(abspath $(TARGET))" FUZZ_SECONDS="$(FUZZ_SECONDS)" FUZZ_DIR="$(FUZZ_DIR)" sh tests/scripts/fuzz.sh

@@ -11,9 +11,9 @@ fn cfr<const COUNT: usize>(words: [&str; COUNT]) -> Output {
     Run::bare(launcher()).args(words).output()
 }
 
-/// Every rule of every dialect, in order, with its answer, reason and source.
+/// Every rule has its result, reason and source.
 #[test]
-fn all_of_them_are_printed_in_order() {
+fn every_dialect_is_printed_with_its_rules_in_order() {
     let text = cfr(["dialects"]).stdout;
     let mut rest = text.as_str();
     for dialect in ALL {
@@ -28,14 +28,14 @@ fn all_of_them_are_printed_in_order() {
 }
 
 #[test]
-fn one_of_them_by_either_name() {
+fn a_dialect_is_found_by_its_name_and_its_alias() {
     let by_name = cfr(["dialects", "freebsd-14"]).stdout;
     assert!(by_name.starts_with("freebsd-14 (or freebsd): ") && !by_name.contains("linux-5"));
     assert_eq!(cfr(["dialects", "freebsd"]).stdout, by_name);
 }
 
 #[test]
-fn as_json() {
+fn json_has_the_same_rules_as_the_text() {
     let output = Run::bare(launcher()).args(["dialects", "--format", "json"]).ok();
     let dialects: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(dialects.as_array().unwrap().len(), ALL.len());
@@ -58,7 +58,7 @@ fn as_json() {
 }
 
 #[test]
-fn an_unknown_name_is_refused_with_the_known_ones() {
+fn an_unknown_dialect_is_an_error_that_lists_the_known_ones() {
     let output = cfr(["dialects", "freebsd-12"]);
     assert_eq!((output.status, output.stdout.as_str()), (Some(125), ""));
     for name in ["'freebsd-12'", "freebsd-14", "glibc-2.27", "extended"] {
@@ -66,9 +66,9 @@ fn an_unknown_name_is_refused_with_the_known_ones() {
     }
 }
 
-/// Every copy would fail: that is said before the program runs.
+/// Otherwise every call of the program would fail.
 #[test]
-fn default_flags_that_the_dialect_does_not_know_are_refused() {
+fn the_launcher_refuses_default_flags_that_the_dialect_does_not_have() {
     for (dialect, flag, legal) in [
         ("linux", "COPY_FR_REFLINK", "linux-5.19; legal there: 0\n"),
         ("extended", "COPY_FILE_RANGE_CLONE", "0, COPY_FR_COPY, COPY_FR_REFLINK, COPY_FR_DEDUP\n"),
@@ -83,9 +83,9 @@ fn default_flags_that_the_dialect_does_not_know_are_refused() {
     assert_eq!((output.status, output.stdout.as_str()), (Some(0), "ran\n"));
 }
 
-/// In a process that was merely preloaded it costs a warning, and calls without flags have none.
+/// It warns, and calls without flags have none.
 #[test]
-fn default_flags_that_the_dialect_does_not_know_are_not_used() {
+fn the_library_ignores_default_flags_that_the_dialect_does_not_have() {
     let scratch = Scratch::new();
     let (source, target) = (scratch.random("source", 1000), scratch.file("target"));
     let program = compile("drivers/syscall_copy.c", "syscall_copy", &[]);
@@ -106,9 +106,9 @@ fn default_flags_that_the_dialect_does_not_know_are_not_used() {
     assert_eq!(run("CFR_STRICT", "yes").status, Some(125));
 }
 
-/// Flags work in a program that was never told of a log, and its other calls stay the kernel's.
+/// Other calls still go to the kernel.
 #[test]
-fn flags_need_no_log() {
+fn flags_work_without_a_log() {
     let scratch = Scratch::new();
     let source = scratch.random("source", 100_000);
     let include = format!("-I{}", project().join("include").display());
@@ -137,7 +137,7 @@ fn flags_need_no_log() {
 
 /// What each level of the log says of a call that broke a rule.
 #[test]
-fn levels() {
+fn each_log_level_reports_a_broken_rule_in_its_detail() {
     let scratch = Scratch::new();
     let source = scratch.write("source", b"0123456789");
     let script = "import os, sys\n\
@@ -146,7 +146,10 @@ fn levels() {
                   except OSError as error: assert error.errno == 22\n\
                   os.copy_file_range(fd, fd, 5, 0, 5)\n";
     let Some(python) = find_program("python3") else {
-        return skip("cli::dialects::levels", "python3 is not installed");
+        return skip(
+            "cli::dialects::each_log_level_reports_a_broken_rule_in_its_detail",
+            "python3 is not installed",
+        );
     };
     let lines = |level: &str, dialect: &str| {
         let output = Run::preloaded(&python)
@@ -173,8 +176,7 @@ fn levels() {
     }
 }
 
-/// What two of the pages recommend for files with holes: a loop over the data, until each range is
-/// copied.
+/// Two manual pages recommend this loop for files with holes.
 #[test]
 fn a_loop_over_data_keeps_the_holes() {
     const TEST: &str = "cli::dialects::a_loop_over_data_keeps_the_holes";

@@ -86,7 +86,7 @@ fn has_python(test: &str) -> bool {
 
 /// Every name and every word, on files anywhere.
 #[test]
-fn what_every_filesystem_has() {
+fn every_quantity_and_operator_is_checked_on_any_filesystem() {
     let scratch = Scratch::new();
     let place = scratch.path();
     scratch.random("a", 300_000);
@@ -215,8 +215,8 @@ fn what_every_filesystem_has() {
 }
 
 #[test]
-fn hooks_and_errors() {
-    if !has_python("cli::expect::hooks_and_errors") {
+fn calls_are_counted_by_hook_and_by_error() {
+    if !has_python("cli::expect::calls_are_counted_by_hook_and_by_error") {
         return;
     }
     let scratch = Scratch::new();
@@ -278,8 +278,8 @@ fn hooks_and_errors() {
 
 /// What only btrfs and xfs do, and what is asked of them after each copy.
 #[test]
-fn sharing() {
-    const TEST: &str = "cli::expect::sharing";
+fn sharing_is_counted_on_filesystems_that_reflink() {
+    const TEST: &str = "cli::expect::sharing_is_counted_on_filesystems_that_reflink";
     if !has_python(TEST) {
         return;
     }
@@ -340,10 +340,11 @@ fn sharing() {
     }
 }
 
-/// The example of the manual page: a FICLONE that is refused is no reflink, whatever the copy after it.
+/// The example of the manual page: a copy that follows does not count as one either.
 #[test]
-fn was_it_a_reflink() {
-    let filesystems = Filesystems::mount("cli::expect::was_it_a_reflink");
+fn a_refused_ficlone_does_not_count_as_a_reflink() {
+    let filesystems =
+        Filesystems::mount("cli::expect::a_refused_ficlone_does_not_count_as_a_reflink");
     for (name, place) in filesystems.iter() {
         let scratch = Scratch::below(place);
         scratch.random("a", 300_000);
@@ -367,7 +368,7 @@ fn was_it_a_reflink() {
 // Statuses.
 
 #[test]
-fn statuses() {
+fn the_status_is_the_programs_or_123_if_an_expectation_fails() {
     let scratch = Scratch::new();
     let ended = |expression: &str, script: &str| {
         let output = run(scratch.path(), &[expression], ["sh", "-c", script]).output();
@@ -413,7 +414,7 @@ fn statuses() {
 
 /// A process that is killed has told all that it had done.
 #[test]
-fn killed_programs() {
+fn a_killed_process_has_counted_its_calls() {
     let program = compile("drivers/summarized.c", "summarized", &[]);
     let scratch = Scratch::new();
     for way in ["SIGKILL", "abort", "crash", "_exit", "exec"] {
@@ -430,9 +431,9 @@ fn killed_programs() {
     }
 }
 
-/// The launcher says it before anything runs, with the word, where it stands, and what is legal.
+/// Before the program is started.
 #[test]
-fn what_makes_no_sense() {
+fn an_invalid_expectation_is_refused_with_its_position_and_the_legal_words() {
     let scratch = Scratch::new();
     for (expression, said) in [
         ("cals>=1", "column 1: 'cals' is nothing that is counted; legal: calls, bytes, errors, "),
@@ -466,7 +467,7 @@ fn what_makes_no_sense() {
 // Who is judged.
 
 #[test]
-fn many_processes() {
+fn the_calls_of_all_processes_are_counted() {
     let scratch = Scratch::new();
     let place = scratch.path();
     scratch.random("a", 1000);
@@ -485,7 +486,10 @@ fn many_processes() {
     };
     assert_eq!(targets(&output), ["/b>", "/d>"], "{output:#?}");
     if find_program("make").is_none() {
-        return skip("cli::expect::many_processes", "make is not installed");
+        return skip(
+            "cli::expect::the_calls_of_all_processes_are_counted",
+            "make is not installed",
+        );
     }
     let makefile = "all: e f g\ne f g:\n\tcp a $@\n";
     scratch.write("Makefile", makefile.as_bytes());
@@ -498,7 +502,7 @@ fn many_processes() {
 
 /// Nothing holds of what nobody could see.
 #[test]
-fn programs_that_cannot_be_seen() {
+fn an_expectation_fails_if_a_program_could_not_be_observed() {
     const ALL: [&str; 7] = [
         "no error",
         "no call",
@@ -563,11 +567,14 @@ fn programs_that_cannot_be_seen() {
 
 /// Processes of another user may not open the launcher's counters, and print nothing about it.
 #[test]
-fn another_user() {
+fn a_process_of_another_user_cannot_open_the_counters_and_prints_nothing() {
     // SAFETY: takes nothing.
     let user = unsafe { libc::geteuid() };
     let (Some(setpriv), 0) = (find_program("setpriv"), user) else {
-        return skip("cli::expect::another_user", "needs setpriv and root");
+        return skip(
+            "cli::expect::a_process_of_another_user_cannot_open_the_counters_and_prints_nothing",
+            "needs setpriv and root",
+        );
     };
     let scratch = Scratch::new();
     scratch.open_to_all();
@@ -586,9 +593,9 @@ fn another_user() {
     assert_eq!(fs::read(scratch.file("b")).unwrap().len(), 1000);
 }
 
-/// One launcher within another, in every mode: the outer one judges everything, and shows it.
+/// In every mode of the inner one.
 #[test]
-fn nested_launchers() {
+fn the_outer_of_two_launchers_counts_and_shows_all_calls() {
     let scratch = Scratch::new();
     let place = scratch.path();
     scratch.random("a", 1000);
@@ -628,7 +635,7 @@ fn nested_launchers() {
 // What is said.
 
 #[test]
-fn the_last_calls_are_shown() {
+fn a_failed_expectation_shows_at_most_the_last_40_calls() {
     let program = compile("drivers/summarized.c", "summarized", &[]);
     let scratch = Scratch::new();
     for (processes, threads, each) in [(1, 1, 40), (1, 1, 41), (1, 1, 1000), (8, 8, 50)] {
@@ -659,7 +666,7 @@ fn the_last_calls_are_shown() {
 
 /// Lines are those of the log, as its settings have them.
 #[test]
-fn settings_of_the_log_hold() {
+fn the_shown_calls_follow_the_log_settings() {
     let scratch = Scratch::new();
     let place = scratch.path();
     let name = format!("{}\u{1b}[2J\u{202e}", "n".repeat(200));
@@ -709,7 +716,7 @@ fn settings_of_the_log_hold() {
 
 /// The program finds the settings that it would find without.
 #[test]
-fn a_run_is_as_ever() {
+fn the_program_finds_the_same_settings_as_without_expectations() {
     let scratch = Scratch::new();
     let settings = |options: &[&str]| {
         let run = Run::bare(launcher()).args(["run"]).args(options).args(["env"]);
@@ -730,9 +737,9 @@ fn a_run_is_as_ever() {
     assert_eq!(with, plain);
 }
 
-/// The launcher's accounts are open to every process of the program.
+/// Every process of the program can write to them.
 #[test]
-fn garbage_in_the_accounts() {
+fn garbage_in_the_counters_does_not_break_the_launcher() {
     let program = compile("drivers/summarized.c", "summarized", &[]);
     let scratch = Scratch::new();
     let file = scratch.file("results");
@@ -752,7 +759,7 @@ fn garbage_in_the_accounts() {
 // The witness file.
 
 #[test]
-fn the_witness_file() {
+fn the_results_file_holds_the_counts_and_each_verdict() {
     let scratch = Scratch::new();
     let place = scratch.path();
     scratch.random("a", 1000);
@@ -824,9 +831,9 @@ fn the_witness_file() {
     assert!(!left.iter().any(|name| name.to_str().unwrap().starts_with('.')), "{left:?}");
 }
 
-/// It says so where the program did not run; an earlier run's is gone.
+/// The file of an earlier run is replaced.
 #[test]
-fn a_program_that_is_not_there() {
+fn the_results_file_says_that_the_program_did_not_run() {
     let scratch = Scratch::new();
     let file = scratch.write("w", b"earlier");
     scratch.write("text", b"\0");
@@ -862,7 +869,7 @@ fn a_program_that_is_not_there() {
 }
 
 #[test]
-fn files_that_cannot_be_written() {
+fn a_results_file_that_cannot_be_written_is_125() {
     let scratch = Scratch::new();
     fs::create_dir(scratch.file("directory")).unwrap();
     Run::bare("mkfifo").args(["fifo"]).within(scratch.path()).ok();
@@ -905,7 +912,7 @@ fn files_that_cannot_be_written() {
 
 /// Permissions stay, and what a link leads to is written.
 #[test]
-fn a_file_that_is_replaced() {
+fn an_existing_results_file_keeps_its_permissions_and_its_link() {
     let scratch = Scratch::new();
     let file = scratch.write("file", b"earlier");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
@@ -919,7 +926,7 @@ fn a_file_that_is_replaced() {
 
 /// Two runs at once that write to the same file: it is one of theirs, whole.
 #[test]
-fn two_runs_at_once() {
+fn of_two_runs_at_once_one_leaves_a_whole_results_file() {
     let scratch = Scratch::new();
     let place: PathBuf = scratch.path().to_owned();
     scratch.random("a", 1000);

@@ -63,7 +63,7 @@ fn strong() -> PathBuf {
 }
 
 #[test]
-fn an_import_is_told_strong_from_weak() {
+fn strong_and_weak_imports_are_told_apart() {
     let json = report(strong());
     assert_eq!(
         (how(&json, 0, "copy_file_range"), how(&json, 0, "syscall")),
@@ -88,16 +88,16 @@ fn an_import_is_told_strong_from_weak() {
     assert_eq!(json["verdict"], "sees");
 }
 
-/// The standard library of Rust imports copy_file_range weakly and passes its number to syscall.
+/// Rust's standard library imports copy_file_range weakly and passes its number to syscall.
 #[test]
-fn rust_copies_by_a_weak_import() {
+fn a_rust_program_imports_the_call_weakly() {
     let json = report(compile_rust("fs_copy"));
     assert_eq!(how(&json, 0, "copy_file_range"), "weak", "{json:#}");
     assert_eq!(json["verdict"], "sees");
 }
 
 #[test]
-fn a_name_for_dlsym_is_a_maybe() {
+fn a_name_that_may_be_passed_to_dlsym_is_a_maybe() {
     let program = |more: &str, name: &str| {
         let text = format!(
             "#define _GNU_SOURCE
@@ -122,7 +122,7 @@ fn a_name_for_dlsym_is_a_maybe() {
 }
 
 #[test]
-fn hooks_for_all_and_sundry_count_where_a_copy_goes_through() {
+fn hooks_with_many_uses_count_only_if_a_copy_uses_them() {
     let program = |call: &str, name: &str| {
         let text = format!(
             "#include <unistd.h>
@@ -209,8 +209,8 @@ fn a_copy_by_instruction_is_named() {
 }
 
 #[test]
-fn a_copy_by_instruction_beside_a_hook_is_a_part() {
-    let test = "cli::inspect::a_copy_by_instruction_beside_a_hook_is_a_part";
+fn a_copy_by_instruction_beside_a_hook_is_partly_visible() {
+    let test = "cli::inspect::a_copy_by_instruction_beside_a_hook_is_partly_visible";
     if !cfg!(target_arch = "x86_64") {
         return skip(test, "the assembly is x86-64's");
     }
@@ -222,7 +222,7 @@ fn a_copy_by_instruction_beside_a_hook_is_a_part() {
 }
 
 #[test]
-fn a_system_call_by_instruction_is_no_copy_for_that() {
+fn another_system_call_by_instruction_is_not_a_copy() {
     for (assembly, name) in [
         ("mov $39, %eax; syscall", "inspect_raw_getpid"),
         // The number is another register's, or is gone, or another call's.
@@ -237,7 +237,7 @@ fn a_system_call_by_instruction_is_no_copy_for_that() {
 }
 
 #[test]
-fn bytes_of_other_instructions_are_no_system_call() {
+fn bytes_inside_other_instructions_are_not_a_system_call() {
     for (assembly, name) in [
         ("mov $0x050f, %eax; mov $0x50f0146, %ebx; nop; nop", "inspect_immediate"),
         ("lea 0x50f(%rax), %rcx; movabs $0x1122050f33440f05, %rdx; nop", "inspect_displacement"),
@@ -280,9 +280,9 @@ fn with_linker(scratch: &Scratch, name: &str, source: &str) -> PathBuf {
     program
 }
 
-/// musl's linker would end the program: it knows no library of glibc's.
+/// musl's dynamic linker would end the program, because it cannot load a library of glibc.
 #[test]
-fn a_program_of_musl_is_told_and_not_preloaded() {
+fn a_musl_program_is_reported_and_not_preloaded() {
     let scratch = Scratch::new();
     let source = "#include <stdlib.h>
         #include <stdio.h>
@@ -299,9 +299,9 @@ fn a_program_of_musl_is_told_and_not_preloaded() {
     assert!(output.stderr.contains("linked with musl"), "{output:#?}");
 }
 
-/// Executed by name it preloads as ever.
+/// It preloads the library if it is executed by its own name.
 #[test]
-fn the_dynamic_linker_itself_is_no_static_program() {
+fn the_dynamic_linker_is_not_a_static_program() {
     let linker = report(strong())["dynamic_linker"].as_str().unwrap().to_owned();
     let json = report(&linker);
     assert_eq!((&json["preload"], &json["static"]), (&json!("sees"), &json!(false)));
@@ -315,7 +315,7 @@ fn the_dynamic_linker_itself_is_no_static_program() {
 }
 
 #[test]
-fn a_dynamic_linker_that_is_not_there_is_told() {
+fn a_missing_dynamic_linker_is_reported() {
     let scratch = Scratch::new();
     let program = with_linker(&scratch, "ld.so", COPY);
     fs::remove_file(scratch.file("ld.so")).unwrap();
@@ -323,7 +323,7 @@ fn a_dynamic_linker_that_is_not_there_is_told() {
 }
 
 #[test]
-fn a_go_program_goes_past_the_c_library() {
+fn a_go_program_makes_system_calls_without_the_c_library() {
     for (section, kind) in [(".note.go.buildid", "note"), (".gopclntab", "progbits")] {
         let text = format!(
             "int main(void) {{ return 0; }}
@@ -335,9 +335,9 @@ fn a_go_program_goes_past_the_c_library() {
     }
 }
 
-/// Whatever comes before such a runtime ends the program.
+/// It ends the program if another library is loaded before it.
 #[test]
-fn the_runtimes_of_address_sanitizers_come_first() {
+fn the_runtime_of_an_address_sanitizer_stays_first() {
     for name in ["libasan.so.8", "libclang_rt.asan-any.so"] {
         let soname = format!("-Wl,-soname,{name}");
         let library = compile_text("", &format!("inspect_{name}"), &["-shared", "-fPIC", &soname]);
@@ -352,7 +352,7 @@ fn the_runtimes_of_address_sanitizers_come_first() {
 }
 
 #[test]
-fn programs_for_other_machines_are_told() {
+fn a_program_for_another_machine_is_reported() {
     let scratch = Scratch::new();
     let with_machine = |name: &str, class: u8, machine: u16| {
         let mut file = fs::read(strong()).unwrap();
@@ -397,9 +397,9 @@ fn may_change_user(test: &str, place: &Path) -> bool {
 }
 
 #[test]
-fn privileged_programs_are_told() {
+fn a_privileged_program_is_reported() {
     let scratch = Scratch::new();
-    if !may_change_user("cli::inspect::privileged_programs_are_told", scratch.path()) {
+    if !may_change_user("cli::inspect::a_privileged_program_is_reported", scratch.path()) {
         return;
     }
     let content = fs::read(strong()).unwrap();
@@ -428,7 +428,7 @@ fn privileged_programs_are_told() {
 // Scripts.
 
 #[test]
-fn scripts_are_followed() {
+fn a_script_is_followed_to_its_interpreter() {
     let scratch = Scratch::new();
     let tool = strong();
     let first = format!("#! {} -x\n", tool.display());
@@ -542,9 +542,9 @@ fn the_libraries_are_those_of_the_dynamic_linker() {
     assert_eq!(json["missing"], json!([]));
 }
 
-/// Another shim that is preloaded gets the calls before the library does.
+/// If it is preloaded before libcfr.so, it gets the calls first.
 #[test]
-fn who_has_a_hook_itself_is_told() {
+fn a_library_that_defines_a_hook_itself_is_reported() {
     let shim = compile("shims/launcher_shim.c", "launcher_shim.so", &["-shared", "-fPIC"]);
     let program = strong();
     let words = ["--format".as_ref(), "json".as_ref(), program.as_os_str()];
@@ -563,7 +563,7 @@ fn who_has_a_hook_itself_is_told() {
 // Real programs.
 
 #[test]
-fn programs_as_they_are() {
+fn installed_programs_have_the_hooks_that_they_are_known_for() {
     let json = report("cp");
     assert_eq!(how(&json, 0, "copy_file_range"), "strong", "{json:#}");
     assert_eq!((&json["verdict"], &marks(&json, "ioctl")), (&json!("sees"), &json!(["FICLONE"])));
@@ -596,7 +596,7 @@ fn assert_fails(words: &[&OsStr], status: i32, said: &str) {
 }
 
 #[test]
-fn what_cannot_be_inspected_has_the_status_of_trace() {
+fn a_program_that_cannot_be_inspected_has_the_status_of_trace() {
     let scratch = Scratch::new();
     let fifo = scratch.file("fifo");
     Run::bare("mkfifo").args(["-m", "755"]).args([&fifo]).ok();
@@ -638,7 +638,7 @@ fn assert_survives(path: &Path, what: &str) {
 }
 
 #[test]
-fn truncated_programs_are_survived() {
+fn a_truncated_program_is_an_error_and_not_a_crash() {
     let scratch = Scratch::new();
     let whole = fs::read(strong()).unwrap();
     let path = executable(&scratch, "program", b"");
@@ -650,7 +650,7 @@ fn truncated_programs_are_survived() {
 }
 
 #[test]
-fn damaged_programs_are_survived() {
+fn a_damaged_program_is_an_error_and_not_a_crash() {
     let scratch = Scratch::new();
     let whole = fs::read(strong()).unwrap();
     let path = executable(&scratch, "program", b"");
@@ -677,7 +677,7 @@ fn damaged_programs_are_survived() {
 }
 
 #[test]
-fn a_file_that_claims_terabytes_is_survived() {
+fn a_file_that_claims_terabytes_is_an_error_and_not_a_crash() {
     let scratch = Scratch::new();
     let program = strong();
     let headers = fs::read(&program).unwrap();
@@ -706,7 +706,7 @@ fn a_file_that_claims_terabytes_is_survived() {
         let path = executable(&scratch, claim, &file);
         let grown = fs::File::options().write(true).open(&path).unwrap().set_len(4 << 40);
         if let Err(error) = grown {
-            let test = "cli::inspect::a_file_that_claims_terabytes_is_survived";
+            let test = "cli::inspect::a_file_that_claims_terabytes_is_an_error_and_not_a_crash";
             return skip(test, &format!("no file of 4 TiB here: {error}"));
         }
         assert_survives(&path, claim);
@@ -717,7 +717,7 @@ fn a_file_that_claims_terabytes_is_survived() {
 }
 
 #[test]
-fn help_teaches() {
+fn help_has_examples_options_and_exit_statuses() {
     let help = inspect(["--help"]).ok().stdout;
     for word in ["Examples:", "cfr inspect cp", "--format", "Exit status", "interpreter"] {
         assert!(help.contains(word), "no {word:?} in {help}");
@@ -725,9 +725,8 @@ fn help_teaches() {
     assert!(Run::bare(launcher()).args(["--help"]).ok().stdout.contains("inspect"));
 }
 
-/// Bytes of a name that are not UTF-8 are no reason to fail.
 #[test]
-fn odd_names_are_no_reason_to_fail() {
+fn a_name_that_is_not_utf_8_is_inspected() {
     let scratch = Scratch::new();
     let path = scratch.path().join(OsStr::from_bytes(b"\xff odd"));
     let script = "cp \"$0\" \"$1\"";

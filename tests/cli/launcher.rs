@@ -177,7 +177,7 @@ fn an_option_outranks_its_variable() {
 }
 
 #[test]
-fn slips_on_the_command_line_are_125() {
+fn mistakes_on_the_command_line_are_125() {
     assert_fails(cfr(), 125, &["no command", "Usage: cfr", "trace"]);
     assert_fails(cfr().args(["trcae", "true"]), 125, &["trcae", "trace"]);
     assert_fails(cfr().args(["trace"]), 125, &["PROGRAM"]);
@@ -185,9 +185,9 @@ fn slips_on_the_command_line_are_125() {
     assert_fails(cfr().args(["--log", "info", "trace", "true"]), 125, &["--log"]);
 }
 
-/// Not 127: nobody has a program of that name.
+/// Not 127, the status for a program that is not found.
 #[test]
-fn an_option_that_does_not_exist_is_no_program() {
+fn an_unknown_option_is_125_and_not_taken_for_a_program() {
     for slip in ["--lgo", "-x", "--lgo=info", "--version"] {
         assert_fails(trace([slip, "true"]), 125, &[slip.trim_end_matches("=info")]);
     }
@@ -284,13 +284,13 @@ fn what_is_not_found_is_127() {
     assert_fails(trace([&script]), 127, &[script.to_str().unwrap(), "interpreter"]);
 }
 
-/// execvp(3) finds nothing by that name, and least of all a directory of the PATH.
+/// execvp(3) finds nothing of that name, and not a directory of the PATH either.
 #[test]
-fn a_program_without_a_name_is_127() {
+fn an_empty_program_name_is_127() {
     assert_fails(trace([""]), 127, &["not found"]);
 }
 
-/// As under env(1), nohup(1), timeout(1): execvp(3) has sh read what the kernel does not know.
+/// As with env(1), nohup(1) and timeout(1): execvp(3) passes to sh what the kernel cannot execute.
 #[test]
 fn a_script_without_an_interpreter_runs_under_sh() {
     let files = Files::new();
@@ -382,15 +382,15 @@ fn ignored_and_blocked_signals_stay_so() {
     }
 }
 
-/// systemd starts services so, and they rely on EPIPE.
+/// systemd starts services with SIGPIPE ignored, and they rely on EPIPE.
 #[test]
-fn an_ignored_broken_pipe_stays_ignored() {
+fn an_ignored_sigpipe_stays_ignored() {
     assert_inherits("PIPE");
 }
 
-/// Who has it ignored has no children to wait for: wait(2).
+/// A process that ignores SIGCHLD has no children to wait for: wait(2).
 #[test]
-fn an_ignored_end_of_children_loses_no_status() {
+fn an_ignored_sigchld_loses_no_status() {
     let env = ["--ignore-signal=CHLD"];
     let script = ["run", "sh", "-c", "exit 3"];
     let output = Run::bare("env").args(env).args([launcher()]).args(script).output();
@@ -398,7 +398,7 @@ fn an_ignored_end_of_children_loses_no_status() {
 }
 
 #[test]
-fn an_empty_environment_will_do() {
+fn an_empty_environment_is_enough() {
     let files = Files::new();
     let output = Run::bare("env")
         .args(["-i".as_ref(), launcher().as_os_str(), "trace".as_ref()])
@@ -409,7 +409,7 @@ fn an_empty_environment_will_do() {
 }
 
 #[test]
-fn closed_standard_descriptors_will_do() {
+fn the_launcher_runs_with_closed_standard_descriptors() {
     for closed in ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"] {
         let files = Files::new();
         let script = format!("exec \"$0\" trace cp \"$1\" \"$2\" {closed}");
@@ -462,9 +462,9 @@ fn a_death_by_signal_is_128_and_its_number() {
     }
 }
 
-/// A terminal has sent these to the program as well.
+/// A terminal sends them to the program too.
 #[test]
-fn the_launcher_outlives_an_interrupt() {
+fn sigint_and_sigquit_do_not_end_the_launcher_before_the_program() {
     for signal in ["INT", "QUIT"] {
         let output = signalled(&format!("kill -{signal} $PPID; sleep 0.1; echo ended; exit 4"));
         assert_eq!((output.status, output.stdout.as_str()), (Some(4), "ended\n"), "SIG{signal}");
@@ -472,7 +472,7 @@ fn the_launcher_outlives_an_interrupt() {
 }
 
 #[test]
-fn an_ignored_hangup_stays_ignored() {
+fn an_ignored_sighup_stays_ignored() {
     let output = Run::bare("env")
         .args(["--ignore-signal=HUP"])
         .args([launcher()])
@@ -510,7 +510,7 @@ fn a_trace_within_a_trace_logs_each_call_once() {
     }
 }
 
-/// Nor does the outer one say that there was nothing.
+/// The outer one does not report an empty trace.
 #[test]
 fn a_trace_within_a_trace_is_counted_by_both() {
     let files = Files::new();
@@ -535,7 +535,7 @@ fn a_path_that_no_preload_list_can_hold_is_refused() {
 }
 
 #[test]
-fn any_other_path_will_do() {
+fn a_library_path_of_any_other_bytes_is_preloaded() {
     for name in [&b"\xc3\xa9\xe6\x97\xa5"[..], b"caf\xe9\xff", b"a%p;b'c\"d\\e"] {
         let files = Files::new();
         let launcher = copy_product(&files.scratch.file("").join(OsStr::from_bytes(name)));
@@ -557,10 +557,13 @@ fn assert_unseen(output: &Output, why: &str) {
 }
 
 #[test]
-fn a_static_program_runs_unseen() {
+fn a_static_program_runs_without_being_traced() {
     let archive = Run::bare("cc").args(["-print-file-name=libc.a"]).ok().stdout;
     if !Path::new(archive.trim()).is_absolute() {
-        return skip("a_static_program_runs_unseen", "there is no libc.a");
+        return skip(
+            "cli::launcher::a_static_program_runs_without_being_traced",
+            "there is no libc.a",
+        );
     }
     let files = Files::new();
     let program = compile("drivers/launcher_copy.c", "launcher_copy_static", &["-static"]);
@@ -586,7 +589,7 @@ fn a_static_program_runs_unseen() {
 const NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
 #[test]
-fn a_set_user_id_program_runs_unseen() {
+fn a_set_user_id_program_runs_without_being_traced() {
     let test = "a_set_user_id_program_runs_unseen";
     let files = Files::new();
     if find_program("setpriv").is_none() || fs::metadata("/proc/self").unwrap().uid() != 0 {
@@ -714,7 +717,7 @@ fn a_trace_with_a_copy_needs_no_explanation() {
 }
 
 #[test]
-fn run_is_quiet() {
+fn run_prints_nothing_of_its_own() {
     let files = Files::new();
     assert_eq!(cfr().args(["run"]).args(files.cp()).ok().stderr, "");
     assert_eq!(cfr().args(["run", "true"]).ok().stderr, "");
@@ -722,10 +725,9 @@ fn run_is_quiet() {
     assert_eq!(logged(&output), 1, "unless told otherwise: {output:#?}");
 }
 
-/// Who turned the log off, or did not watch the hook through which a program copies, must not be
-/// told that it never copied.
+/// The launcher must not say that the program never copied.
 #[test]
-fn what_was_not_watched_is_not_denied() {
+fn an_empty_trace_is_not_explained_if_the_hook_or_the_log_was_off() {
     let files = Files::new();
     for options in ["--log=off", "--hooks=syscall"] {
         let output = trace([options]).args(files.cp()).ok();
@@ -788,7 +790,7 @@ fn a_log_file_may_hold_placeholders() {
     assert_eq!(names("%%p.%e%%", cp)[0].0, "%p.cp%");
 }
 
-/// Which directory that will be, only the program knows.
+/// Only the traced process knows which directory that is.
 #[test]
 fn a_log_files_directory_may_hold_placeholders() {
     let files = Files::new();
@@ -877,9 +879,9 @@ fn help_names_every_option_and_variable() {
     }
 }
 
-/// Names are data: they command no terminal and forge no line.
+/// A name must not command the terminal or forge a line.
 #[test]
-fn names_are_shown_harmless() {
+fn names_with_control_characters_are_escaped() {
     let evil = "no\u{1b}[31m\nsuch";
     for output in [
         trace([evil]).output(),
@@ -895,9 +897,9 @@ fn names_are_shown_harmless() {
     }
 }
 
-/// A shell's loop ends with Ctrl-C only where the shell sees the death by SIGINT itself.
+/// A shell's loop ends with Ctrl-C only if the shell sees the death by SIGINT itself.
 #[test]
-fn a_death_by_interrupt_is_passed_on() {
+fn a_death_by_sigint_is_passed_on() {
     for command in ["trace", "run"] {
         let output = cfr().args([command, "sh", "-c", "kill -INT $$"]).output();
         assert_eq!((output.status, output.signal), (None, Some(2)), "{output:#?}");
@@ -912,7 +914,7 @@ fn an_empty_option_is_refused() {
 }
 
 #[test]
-fn the_version_is_the_packages() {
+fn the_version_is_that_of_the_package() {
     let expected = format!("cfr {}\n", env!("CARGO_PKG_VERSION"));
     for option in ["--version", "-V"] {
         let output = cfr().args([option]).ok();
@@ -921,7 +923,7 @@ fn the_version_is_the_packages() {
 }
 
 #[test]
-fn a_variable_that_is_no_setting_is_pointed_out() {
+fn an_unknown_cfr_variable_is_warned_of() {
     let output = cfr().args(["run", "true"]).env("CFR_LGO", "info").ok();
     assert!(output.stderr.starts_with("cfr: CFR_LGO is no setting"), "{output:#?}");
     assert!(output.stderr.contains("CFR_LOG_FILE"), "{output:#?}");

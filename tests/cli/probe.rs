@@ -83,8 +83,8 @@ fn names_in(place: &Path) -> BTreeSet<PathBuf> {
 // What is true.
 
 #[test]
-fn every_filesystem_as_it_is() {
-    let filesystems = Filesystems::mount("cli::probe::every_filesystem_as_it_is");
+fn each_filesystem_has_its_known_abilities() {
+    let filesystems = Filesystems::mount("cli::probe::each_filesystem_has_its_known_abilities");
     let points: Vec<_> = filesystems.iter().map(|(_, point)| point).collect();
     if points.is_empty() {
         return;
@@ -160,10 +160,10 @@ fn every_pair(report: &Value, points: &[&Path]) {
     }
 }
 
-/// Two mounts of one filesystem, and a directory of it, are no pair.
+/// Two mounts of it, and a directory in it.
 #[test]
-fn one_filesystem_is_no_pair() {
-    let filesystems = Filesystems::mount("cli::probe::one_filesystem_is_no_pair");
+fn two_paths_on_one_filesystem_are_not_a_pair() {
+    let filesystems = Filesystems::mount("cli::probe::two_paths_on_one_filesystem_are_not_a_pair");
     let Some(point) = filesystems.get("btrfs") else { return };
     let subvolume = point.join("subvolume");
     let made = Run::bare("btrfs").args(["subvolume", "create"]).args([&subvolume]).output();
@@ -179,7 +179,7 @@ fn one_filesystem_is_no_pair() {
 }
 
 #[test]
-fn the_kernel_and_the_c_library_as_they_are() {
+fn the_kernel_and_the_c_library_are_reported() {
     let scratch = Scratch::new();
     let report = report(&json([scratch.path()]).ok());
     let release = Run::bare("uname").args(["-r"]).ok().stdout;
@@ -199,9 +199,9 @@ fn the_kernel_and_the_c_library_as_they_are() {
     assert_fact(&report["libc"], "cuts_results", version == "2.41" || version == "2.42", None);
 }
 
-/// As containers hide it.
+/// Containers have such filters.
 #[test]
-fn a_filter_is_seen_through() {
+fn a_seccomp_filter_is_reported_with_the_calls_that_it_hides() {
     let scratch = Scratch::new();
     for (errno, said) in
         [("EPERM", "a seccomp filter hides"), ("ENOSYS", "a seccomp filter says so")]
@@ -223,8 +223,8 @@ fn a_filter_is_seen_through() {
 
 /// Each trial is its own: what one call is refused says nothing of the others.
 #[test]
-fn one_call_that_is_refused_is_no_other() {
-    let filesystems = Filesystems::mount("cli::probe::one_call_that_is_refused_is_no_other");
+fn a_refused_call_says_nothing_of_the_others() {
+    let filesystems = Filesystems::mount("cli::probe::a_refused_call_says_nothing_of_the_others");
     let (Some(xfs), Some(tmpfs)) = (filesystems.get("xfs"), filesystems.get("tmpfs")) else {
         return;
     };
@@ -245,7 +245,7 @@ fn one_call_that_is_refused_is_no_other() {
 
 /// What a call says is not believed where the files say otherwise.
 #[test]
-fn a_call_that_lies_is_found_out() {
+fn a_wrong_result_of_a_call_is_found_in_the_files() {
     let scratch = Scratch::new();
     for (call, key, note) in [
         ("fallocate", "punches_holes", "says that it did: it did not"),
@@ -260,8 +260,9 @@ fn a_call_that_lies_is_found_out() {
 
 /// What is only the largest that could be tried is not said to be the most.
 #[test]
-fn a_lower_bound_is_called_one() {
-    let filesystems = Filesystems::mount("cli::probe::a_lower_bound_is_called_one");
+fn the_largest_size_tried_is_reported_as_a_lower_bound() {
+    let filesystems =
+        Filesystems::mount("cli::probe::the_largest_size_tried_is_reported_as_a_lower_bound");
     let Some(xfs) = filesystems.get("xfs") else { return };
     let limited = |words: &[&str]| {
         // In units of 512 bytes: room for 64 MiB and not for 256.
@@ -281,9 +282,9 @@ fn a_lower_bound_is_called_one() {
     assert_eq!(bounds.count(), 2, "{text}");
 }
 
-/// A limit on file sizes is no signal, and what it forbids is not said to be impossible.
+/// And it raises no signal.
 #[test]
-fn a_limit_on_file_sizes() {
+fn a_limit_on_file_sizes_is_not_reported_as_missing_support() {
     let scratch = Scratch::new();
     let script = "ulimit -c 0; ulimit -f 16; exec \"$@\"";
     let run = Run::bare("sh").args(["-c", script, "sh"]).args([launcher()]);
@@ -323,8 +324,8 @@ fn without_blanks(text: &str) -> String {
 }
 
 #[test]
-fn text_and_json_agree() {
-    let filesystems = Filesystems::mount("cli::probe::text_and_json_agree");
+fn text_and_json_have_the_same_values() {
+    let filesystems = Filesystems::mount("cli::probe::text_and_json_have_the_same_values");
     let here = Scratch::new();
     let mut paths: Vec<_> = filesystems.iter().map(|(_, point)| point).collect();
     paths.push(here.path());
@@ -370,7 +371,7 @@ fn text_and_json_agree() {
 
 /// Every answer of a section begins in the same column.
 #[test]
-fn the_text_stands_in_columns() {
+fn the_values_of_a_section_are_in_one_column() {
     let scratch = Scratch::new();
     let text = probe([scratch.path()]).ok().stdout;
     let lines = text.lines().filter(|line| line.starts_with("  "));
@@ -386,7 +387,7 @@ fn the_text_stands_in_columns() {
 }
 
 #[test]
-fn a_path_of_any_bytes_makes_valid_json_and_a_harmless_text() {
+fn a_path_of_any_bytes_is_valid_json_and_escaped_text() {
     let scratch = Scratch::new();
     let place = scratch.path().join(OsStr::from_bytes(b"caf\xe9 \"\x1b[31m\n"));
     fs::create_dir(&place).unwrap();
@@ -433,10 +434,10 @@ fn untouched(file: &Path) -> impl PartialEq + std::fmt::Debug + use<> {
     (before, fs::read(file).unwrap(), names_in(file.parent().unwrap()))
 }
 
-/// Not even the directory's own times change: no file ever had a name.
+/// Not even its times: the probe's files have no name.
 #[test]
-fn nothing_is_touched() {
-    let filesystems = Filesystems::mount("cli::probe::nothing_is_touched");
+fn the_probed_directory_is_not_modified() {
+    let filesystems = Filesystems::mount("cli::probe::the_probed_directory_is_not_modified");
     for (name, point) in filesystems.iter() {
         let scratch = Scratch::below(point);
         let file = scratch.random("theirs", 5000);
@@ -453,9 +454,9 @@ fn nothing_is_touched() {
     }
 }
 
-/// Where the filesystem has no files without a name, one with a name loses it at once.
+/// There a file has a name only until it is open.
 #[test]
-fn a_filesystem_without_unnamed_files_will_do() {
+fn a_filesystem_without_unnamed_files_is_probed() {
     let scratch = Scratch::new();
     scratch.random("theirs", 5000);
     let before = names_in(scratch.path());
@@ -465,7 +466,7 @@ fn a_filesystem_without_unnamed_files_will_do() {
     let trace = scratch.file("trace");
     let Some(strace) = find_program("strace") else {
         return skip(
-            "cli::probe::a_filesystem_without_unnamed_files_will_do",
+            "cli::probe::a_filesystem_without_unnamed_files_is_probed",
             "strace is not installed",
         );
     };
@@ -520,7 +521,7 @@ fn child_of(pid: u32) -> Option<u32> {
 const DEADLY: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 
 #[test]
-fn nothing_is_left_by_a_signal() {
+fn a_signal_leaves_no_file() {
     let scratch = Scratch::new();
     for signal in DEADLY {
         for milliseconds in [5, 20, 80] {
@@ -535,11 +536,11 @@ fn nothing_is_left_by_a_signal() {
     }
 }
 
-/// The one moment at which a file has a name, made long.
+/// The test makes that moment last.
 #[test]
-fn nothing_is_left_by_a_signal_while_a_file_has_a_name() {
+fn a_signal_leaves_no_file_even_while_one_has_a_name() {
     let Some(strace) = find_program("strace") else {
-        let test = "cli::probe::nothing_is_left_by_a_signal_while_a_file_has_a_name";
+        let test = "cli::probe::a_signal_leaves_no_file_even_while_one_has_a_name";
         return skip(test, "strace is not installed");
     };
     let launcher = launcher();
@@ -580,7 +581,7 @@ fn an_ignored_signal_stays_ignored() {
 // What goes wrong.
 
 #[test]
-fn a_path_that_does_not_exist_is_named_and_the_others_are_probed() {
+fn a_missing_path_is_named_and_the_others_are_probed() {
     let scratch = Scratch::new();
     let missing = scratch.file("missing");
     let output = json([&missing, scratch.path()]).output();
@@ -601,8 +602,8 @@ fn a_path_that_does_not_exist_is_named_and_the_others_are_probed() {
 }
 
 #[test]
-fn a_filesystem_that_is_read_only() {
-    let filesystems = Filesystems::mount("cli::probe::a_filesystem_that_is_read_only");
+fn a_read_only_filesystem_is_reported_as_such() {
+    let filesystems = Filesystems::mount("cli::probe::a_read_only_filesystem_is_reported_as_such");
     for (name, point) in filesystems.iter() {
         let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(point).status();
         assert!(remounted.unwrap().success(), "{name}");
@@ -615,14 +616,14 @@ fn a_filesystem_that_is_read_only() {
 }
 
 #[test]
-fn a_directory_that_may_not_be_written() {
+fn a_directory_without_write_permission_is_reported_as_such() {
     let output = json(["/proc"]).output();
     assert_eq!(output.status, Some(1), "{output:#?}");
     assert!(output.stderr.starts_with("cfr: /proc: no file can be made there: "), "{output:#?}");
 }
 
 #[test]
-fn slips_are_125() {
+fn mistakes_on_the_command_line_are_125() {
     let scratch = Scratch::new();
     for (words, said) in
         [(&["--format", "xml"][..], "[possible values: text, json]"), (&["--fromat"], "--format")]
@@ -642,7 +643,7 @@ fn a_report_that_cannot_be_written_is_125() {
 }
 
 #[test]
-fn a_reader_that_has_enough_is_no_failure() {
+fn a_closed_pipe_ends_the_report_without_an_error() {
     let scratch = Scratch::new();
     let script = "{ sleep .1; \"$@\"; echo $? >&2; } | true";
     let run = Run::bare("sh").args(["-c", script, "sh"]).args([launcher()]);
@@ -652,16 +653,16 @@ fn a_reader_that_has_enough_is_no_failure() {
 // Where it runs.
 
 #[test]
-fn the_path_is_the_working_directory_where_none_is_given() {
+fn without_a_path_the_working_directory_is_probed() {
     let scratch = Scratch::new();
     let report = report(&json::<&str>([]).within(scratch.path()).ok());
     assert_eq!(report["paths"].as_array().unwrap().len(), 1);
     assert_eq!(report["paths"][0]["path"], ".");
 }
 
-/// The probe asks the kernel, whatever is preloaded, and leaves no line in a log.
+/// The probe asks the kernel, and writes no line to a log.
 #[test]
-fn what_is_preloaded_does_not_matter() {
+fn a_preloaded_library_changes_no_result() {
     let scratch = Scratch::new();
     let shim = compile("shims/launcher_shim.c", "probe_shim.so", &["-shared", "-fPIC"]);
     let list = format!("{}:{}", shim.display(), library().display());
@@ -676,7 +677,7 @@ fn what_is_preloaded_does_not_matter() {
     assert_fact(&report(&output)["paths"][0], "copy_file_range", true, None);
 }
 
-/// One line says what is being tried, and is gone at the end.
+/// One line names the trial, and is erased at the end.
 #[test]
 fn progress_is_shown_on_a_terminal_only() {
     const CLEAR: &str = "\r\u{1b}[K";

@@ -169,7 +169,7 @@ fn the_table_has_every_profile() {
 }
 
 #[test]
-fn all_of_them_are_printed_with_settings_and_sources() {
+fn every_profile_is_printed_with_its_settings_and_sources() {
     let text = cfr(["profiles"]).stdout;
     let mut rest = text.as_str();
     let mut find = |word: &str| {
@@ -195,7 +195,7 @@ fn all_of_them_are_printed_with_settings_and_sources() {
 }
 
 #[test]
-fn an_unknown_name_is_refused_with_the_known_ones() {
+fn an_unknown_profile_is_an_error_that_lists_the_known_ones() {
     for words in [&["profiles", "nsf"][..], &["run", "--profile", "nsf", "echo", "ran"]] {
         let output = Run::bare(launcher()).args(words).output();
         assert_eq!((output.status, output.stdout.as_str()), (Some(125), ""), "{words:?}");
@@ -205,9 +205,9 @@ fn an_unknown_name_is_refused_with_the_known_ones() {
     }
 }
 
-/// The settings are as good without the launcher.
+/// The settings work without the launcher.
 #[test]
-fn a_shell_takes_them_as_variables() {
+fn a_profile_is_printed_as_variables_for_a_shell() {
     let scratch = Scratch::new();
     scratch.random("a", LEN);
     let script = r#"eval "$("$CFR" profiles --format env nfs cross-before-5.3)"
@@ -233,7 +233,7 @@ fn a_shell_takes_them_as_variables() {
 }
 
 #[test]
-fn what_the_user_sets_goes_before_a_profile() {
+fn a_setting_of_the_user_outranks_the_profiles() {
     let profile = ["--profile", "cross-before-5.3"];
     let with = |more: &[&'static str]| [&profile[..], more].concat();
     assert_eq!(told("CFR_DIALECT", &profile, &[]), "linux-4.15");
@@ -243,7 +243,7 @@ fn what_the_user_sets_goes_before_a_profile() {
 }
 
 #[test]
-fn faults_of_the_user_come_before_those_of_profiles_in_their_order() {
+fn faults_of_the_user_come_before_those_of_the_profiles() {
     let [nfs, fuse] = ["nfs", "fuse"].map(|name| setting(name, "CFR_INJECT"));
     let words = ["--profile", "nfs", "--profile", "fuse"];
     assert_eq!(told("CFR_INJECT", &words, &[]), format!("{nfs};{fuse}"));
@@ -259,7 +259,7 @@ fn faults_of_the_user_come_before_those_of_profiles_in_their_order() {
 }
 
 #[test]
-fn profiles_that_contradict_each_other_are_refused_unless_the_user_decides() {
+fn contradictory_profiles_are_refused_unless_the_user_decides() {
     let words = ["--profile", "cross-before-5.3", "--profile", "procfs"];
     let output = Run::bare(launcher()).args(["run"]).args(words).args(["echo", "ran"]).output();
     assert_eq!((output.status, output.stdout.as_str()), (Some(125), ""));
@@ -273,7 +273,7 @@ fn profiles_that_contradict_each_other_are_refused_unless_the_user_decides() {
 }
 
 #[test]
-fn more_faults_than_there_can_be_are_refused() {
+fn more_faults_than_the_maximum_are_refused() {
     let words = ["--profile", "signal-storm"].repeat(5);
     let output = Run::bare(launcher()).args(["run"]).args(words).args(["echo", "ran"]).output();
     assert_eq!((output.status, output.stdout.as_str()), (Some(125), ""));
@@ -283,9 +283,9 @@ fn more_faults_than_there_can_be_are_refused() {
     );
 }
 
-/// Faults at hooks that are not watched would be refused as the user's.
+/// The launcher would refuse a fault for another hook.
 #[test]
-fn a_profile_is_about_the_hooks_that_are_watched() {
+fn a_profile_has_faults_only_for_watched_hooks() {
     let words = ["--profile", "nfs", "--hooks", "copy_file_range"];
     let told = told("CFR_INJECT", &words, &[]);
     assert_eq!(told, "short=4M:path=*:hook=copy_file_range,syscall");
@@ -294,9 +294,9 @@ fn a_profile_is_about_the_hooks_that_are_watched() {
     assert!(output.stderr.contains("nfs does nothing at the hooks"), "{}", output.stderr);
 }
 
-/// The errors by which programs tell a missing call from files that cannot be copied.
+/// Programs tell a missing call by it from files that cannot be copied.
 #[test]
-fn a_probe_without_descriptors_is_answered_as_there() {
+fn a_call_without_descriptors_gets_the_error_of_the_profiles_system() {
     let program = compile_text(
         "#define _GNU_SOURCE\n#include <unistd.h>\n#include <errno.h>\n#include <stdio.h>\n\
          int main(void) { copy_file_range(-1, NULL, -1, NULL, 1, 0); printf(\"%d\\n\", errno); return 0; }\n",
@@ -361,14 +361,14 @@ fn must_end(copied: &Copied, ends: Ends, name: &str, is_pinned: bool) {
     }
 }
 
-/// Reflinks and copies of cp are answered as the profile promises, and cp does what the page says.
+/// And cp reacts as the page says.
 #[test]
-fn cp_meets_what_each_profile_promises() {
+fn cp_meets_the_errors_of_each_profile() {
     let version = Run::bare("cp").args(["--version"]).output().stdout;
     let is_pinned = version.starts_with("cp (GNU coreutils) 9.1\n");
     if !is_pinned {
         skip(
-            "cli::profiles::cp_meets_what_each_profile_promises",
+            "cli::profiles::cp_meets_the_errors_of_each_profile",
             "cp is another one than the page's",
         );
     }
@@ -408,14 +408,14 @@ fn cp_meets_what_each_profile_promises() {
 
 /// Every piece of a profile that makes pieces, to the end.
 #[test]
-fn pieces_are_of_one_size() {
+fn every_piece_has_the_profiles_size() {
     for (name, piece) in [("nfs", 4 << 20), ("fuse", 128 << 10), ("slow-disk", 1 << 20)] {
         let copied = copy(&["--profile", name], &["cp"]);
         let calls = copied.calls.iter().filter(|line| line["call"] == "copy_file_range");
         let counts: Vec<_> = calls.clone().map(|line| line["ret"].as_u64().unwrap()).collect();
         if counts.is_empty() {
             return skip(
-                "cli::profiles::pieces_are_of_one_size",
+                "cli::profiles::every_piece_has_the_profiles_size",
                 "this cp has another way to copy",
             );
         }
@@ -457,11 +457,11 @@ fn node_does_what_the_page_says() {
     }
 }
 
-/// Its loop ends with an error or with all bytes, not with 0: shown by a fault of the user's, which goes
-/// before the profile's.
+/// Its loop ends with an error or with all bytes, not with 0. A fault of the user shows it; it
+/// comes before the profile's.
 #[test]
-fn node_asks_for_ever_where_there_is_nothing() {
-    const TEST: &str = "cli::profiles::node_asks_for_ever_where_there_is_nothing";
+fn node_loops_if_a_call_returns_0_too_early() {
+    const TEST: &str = "cli::profiles::node_loops_if_a_call_returns_0_too_early";
     let version =
         find_program("node").map(|node| Run::bare(node).args(["--version"]).output().stdout);
     if !version.is_some_and(|version| version.starts_with("v20.")) {
@@ -488,9 +488,9 @@ fn same(scratch: &Scratch, one: &str, other: &str) -> bool {
     read(one) == read(other)
 }
 
-/// Who tries again gets through, once the blocks would be on the disk.
+/// The blocks would be on the disk by then.
 #[test]
-fn zfs_lets_through_who_tries_again() {
+fn the_zfs_profile_lets_a_later_attempt_succeed() {
     let scratch = Scratch::new();
     scratch.random("a", LEN);
     let script = "\
@@ -502,19 +502,22 @@ while True:
     except BlockingIOError:
         failed += 1
 print(failed)";
-    let Some(output) =
-        python("cli::profiles::zfs_lets_through_who_tries_again", "zfs-eagain", script, &scratch)
-    else {
+    let Some(output) = python(
+        "cli::profiles::the_zfs_profile_lets_a_later_attempt_succeed",
+        "zfs-eagain",
+        script,
+        &scratch,
+    ) else {
         return;
     };
     assert_eq!((output.status, output.stdout.as_str()), (Some(0), "3\n"), "{output:?}");
     assert!(same(&scratch, "a", "b"));
 }
 
-/// The signals arrive, one with each call, and what was counted before is where it belongs. In C: Python's
-/// own function asks again after EINTR.
+/// The bytes counted before it are where they belong. The program is in C, because Python repeats a
+/// call after EINTR.
 #[test]
-fn a_storm_of_signals_arrives() {
+fn every_call_under_the_signal_profile_gets_a_signal() {
     let program = compile_text(
         r#"
 #define _GNU_SOURCE
@@ -551,16 +554,19 @@ int main(void) {
 
 /// Who asks once and does not look at the count has the beginning of a file.
 #[test]
-fn a_careless_program_is_caught() {
+fn a_program_that_ignores_the_count_copies_only_the_beginning() {
     let scratch = Scratch::new();
     scratch.random("a", LEN);
     let script = "\
 import os
 a, b = os.open('a', os.O_RDONLY), os.open('b', os.O_WRONLY | os.O_CREAT)
 os.copy_file_range(a, b, os.fstat(a).st_size)";
-    let Some(output) =
-        python("cli::profiles::a_careless_program_is_caught", "nfs", script, &scratch)
-    else {
+    let Some(output) = python(
+        "cli::profiles::a_program_that_ignores_the_count_copies_only_the_beginning",
+        "nfs",
+        script,
+        &scratch,
+    ) else {
         return;
     };
     assert_eq!(output.status, Some(0), "{output:?}");
@@ -569,7 +575,7 @@ os.copy_file_range(a, b, os.fstat(a).st_size)";
 
 /// sendfile(2) is answered too where it is not the machine's own.
 #[test]
-fn sendfile_is_answered_as_there() {
+fn sendfile_gets_the_errors_of_the_profiles_system() {
     let script = "\
 import os, sys
 a, b = os.open('a', os.O_RDONLY), os.open('b', os.O_WRONLY | os.O_CREAT)
@@ -587,9 +593,12 @@ except OSError as error:
     ] {
         let scratch = Scratch::new();
         scratch.random("a", LEN);
-        let Some(output) =
-            python("cli::profiles::sendfile_is_answered_as_there", profile, script, &scratch)
-        else {
+        let Some(output) = python(
+            "cli::profiles::sendfile_gets_the_errors_of_the_profiles_system",
+            profile,
+            script,
+            &scratch,
+        ) else {
             return;
         };
         assert_eq!(output.stdout, format!("{answer}\n"), "{profile}: {output:?}");

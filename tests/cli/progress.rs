@@ -58,8 +58,8 @@ fn bytes(text: &str) -> f64 {
 }
 
 #[test]
-fn a_long_copy() {
-    const TEST: &str = "cli::progress::a_long_copy";
+fn a_long_copy_shows_its_bytes_and_percentage() {
+    const TEST: &str = "cli::progress::a_long_copy_shows_its_bytes_and_percentage";
     for options in ["", "--backend emulate"] {
         let scratch = Scratch::new();
         let command = slow_copy(&format!(
@@ -86,16 +86,19 @@ fn a_long_copy() {
     }
 }
 
-/// What overwrites shows how long it takes, and never that it is done.
+/// The size of the target says nothing about the progress.
 #[test]
-fn what_is_overwritten() {
+fn a_copy_over_existing_data_shows_no_percentage() {
     let scratch = Scratch::new();
     let command = slow_copy(
         "/bin/sh -c 'stty cols 300; cat m/in > m/out; \"$CFR\" run --progress python3 -c \"import os; \
          os.copy_file_range(os.open(\\\"m/in\\\", 0), os.open(\\\"m/out\\\", os.O_WRONLY), 4194304)\"'",
     );
-    let Some(all) = on_terminal("cli::progress::what_is_overwritten", scratch.path(), &command)
-    else {
+    let Some(all) = on_terminal(
+        "cli::progress::a_copy_over_existing_data_shows_no_percentage",
+        scratch.path(),
+        &command,
+    ) else {
         return;
     };
     let lines = shown(&all);
@@ -106,14 +109,15 @@ fn what_is_overwritten() {
 
 /// Each of a program's many short calls for one copy.
 #[test]
-fn a_copy_of_many_calls() {
+fn a_copy_in_many_calls_is_one_line() {
     let scratch = Scratch::new();
     let command = slow_copy(
         "/bin/sh -c 'stty cols 300; : > m/out; \"$CFR\" run --progress python3 -c \"import os; \
          a, b = os.open(\\\"m/in\\\", 0), os.open(\\\"m/out\\\", os.O_WRONLY)\n\
          while os.copy_file_range(a, b, 131072) > 0: pass\"'",
     );
-    let Some(all) = on_terminal("cli::progress::a_copy_of_many_calls", scratch.path(), &command)
+    let Some(all) =
+        on_terminal("cli::progress::a_copy_in_many_calls_is_one_line", scratch.path(), &command)
     else {
         return;
     };
@@ -122,13 +126,17 @@ fn a_copy_of_many_calls() {
 }
 
 #[test]
-fn two_at_once() {
+fn two_copies_at_once_are_one_line_and_a_count() {
     let scratch = Scratch::new();
     let command = slow_copy(
         "/bin/sh -c 'stty cols 300; : > m/out; \"$CFR\" run --backend emulate --progress sh -c \"cp m/in m/out & \
          cp m/in copy & wait\"'",
     );
-    let Some(all) = on_terminal("cli::progress::two_at_once", scratch.path(), &command) else {
+    let Some(all) = on_terminal(
+        "cli::progress::two_copies_at_once_are_one_line_and_a_count",
+        scratch.path(),
+        &command,
+    ) else {
         return;
     };
     assert!(shown(&all).iter().any(|line| line.contains(", and 1 more: ")), "{all:?}");
@@ -137,12 +145,12 @@ fn two_at_once() {
 }
 
 #[test]
-fn nothing_without_a_terminal() {
+fn nothing_is_shown_without_a_terminal() {
     let scratch = Scratch::new();
     let command =
         slow_copy("/bin/sh -c ': > m/out; \"$CFR\" run --progress cp m/in m/out 2> said'");
     let Some(all) =
-        on_terminal("cli::progress::nothing_without_a_terminal", scratch.path(), &command)
+        on_terminal("cli::progress::nothing_is_shown_without_a_terminal", scratch.path(), &command)
     else {
         return;
     };
@@ -153,14 +161,15 @@ fn nothing_without_a_terminal() {
     // And on one, nothing for what is over at once.
     let script = "echo x > a; \"$CFR\" run --progress cp a b";
     let all =
-        on_terminal("cli::progress::nothing_without_a_terminal", scratch.path(), script).unwrap();
+        on_terminal("cli::progress::nothing_is_shown_without_a_terminal", scratch.path(), script)
+            .unwrap();
     assert_eq!(all, "");
 }
 
-/// Ctrl-C, and a program that dies: the line is gone.
+/// Also after Ctrl-C and if the program dies.
 #[test]
-fn the_line_is_gone_at_the_end() {
-    const TEST: &str = "cli::progress::the_line_is_gone_at_the_end";
+fn the_line_is_erased_at_the_end() {
+    const TEST: &str = "cli::progress::the_line_is_erased_at_the_end";
     for (signal, status) in [("INT", "124\r\n"), ("TERM", "124\r\n"), ("KILL", "137\r\n")] {
         let scratch = Scratch::new();
         // Ctrl-C is for the whole group, the others are for the program.
@@ -178,8 +187,8 @@ fn the_line_is_gone_at_the_end() {
 
 /// A line that wraps could not be erased.
 #[test]
-fn narrow_terminals_and_hostile_names() {
-    const TEST: &str = "cli::progress::narrow_terminals_and_hostile_names";
+fn the_line_fits_narrow_terminals_and_escapes_names() {
+    const TEST: &str = "cli::progress::the_line_fits_narrow_terminals_and_escapes_names";
     const EVIL: &str = "\u{1b}[2J\n\u{202e}x";
     // Each character two columns wide, so that the cut is among them.
     let wide = "漢".repeat(60);
@@ -210,35 +219,46 @@ fn narrow_terminals_and_hostile_names() {
 
 /// The log's own lines clear what is left of it.
 #[test]
-fn lines_of_the_log() {
+fn lines_of_the_log_erase_the_progress_line() {
     let scratch = Scratch::new();
     let command = slow_copy(
         "/bin/sh -c 'stty cols 300; : > m/out; \"$CFR\" trace --paths no --progress cp m/in m/out'",
     );
-    let Some(all) = on_terminal("cli::progress::lines_of_the_log", scratch.path(), &command) else {
+    let Some(all) = on_terminal(
+        "cli::progress::lines_of_the_log_erase_the_progress_line",
+        scratch.path(),
+        &command,
+    ) else {
         return;
     };
     let call = all.split("\u{1b}[K").find(|piece| piece.contains("copy_file_range(")).unwrap();
     assert!(call.starts_with("cfr: ") && call.contains(" = 4194304 ("), "{all:?}");
     // Nobody else's lines have that.
     let command = "echo x > a; \"$CFR\" trace cp a b; \"$CFR\" trace --progress cp a b 2> said";
-    let all = on_terminal("cli::progress::lines_of_the_log", scratch.path(), command).unwrap();
+    let all = on_terminal(
+        "cli::progress::lines_of_the_log_erase_the_progress_line",
+        scratch.path(),
+        command,
+    )
+    .unwrap();
     assert!(!all.contains('\u{1b}'), "{all:?}");
     assert!(!fs::read_to_string(scratch.file("said")).unwrap().contains('\u{1b}'));
 }
 
 /// Words that are no call's, of processes that are none.
 #[test]
-fn garbage_in_the_accounts() {
+fn garbage_in_the_counters_does_not_break_the_line() {
     let scratch = Scratch::new();
     for seed in 1..=8u64 {
         let seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 1_000_000_007;
         let command = format!(
             "\"$CFR\" run --progress sh -c '\"$GARBAGE\" garbage {seed}; sleep .5'; echo ended $?"
         );
-        let Some(all) =
-            on_terminal("cli::progress::garbage_in_the_accounts", scratch.path(), &command)
-        else {
+        let Some(all) = on_terminal(
+            "cli::progress::garbage_in_the_counters_does_not_break_the_line",
+            scratch.path(),
+            &command,
+        ) else {
             return;
         };
         assert!(all.ends_with("ended 0\r\n"), "{seed}: {all:?}");
@@ -247,10 +267,10 @@ fn garbage_in_the_accounts() {
     }
 }
 
-/// A hundred threads in a call: those that are not shown are counted all the same.
+/// A hundred threads in a call.
 #[test]
-fn more_calls_than_can_be_shown() {
-    const TEST: &str = "cli::progress::more_calls_than_can_be_shown";
+fn calls_beyond_those_shown_are_counted() {
+    const TEST: &str = "cli::progress::calls_beyond_those_shown_are_counted";
     let scratch = memory();
     let words = "run --progress --format json -c \"$GARBAGE\" many 1 100 5 10 1048576";
     let Some(all) = on_terminal(TEST, scratch.path(), &format!("\"$CFR\" {words}")) else { return };

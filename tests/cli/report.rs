@@ -159,9 +159,9 @@ fn assert_sums(report: &Value, log: &str) {
 
 // What real programs wrote.
 
-/// cp, and a program that asks for what no kernel does.
+/// Of cp, and of a program that passes flags that no kernel has.
 #[test]
-fn a_real_log() {
+fn a_real_log_is_summarized() {
     let scratch = Scratch::new();
     scratch.random("a", 1_000_000);
     scratch.random("c", 10_000);
@@ -206,7 +206,7 @@ fn a_real_log() {
 // What a log may hold.
 
 #[test]
-fn hooks_and_requests() {
+fn calls_are_grouped_by_hook_and_request() {
     let ioctl = |request: &str, changes: Value| {
         let mut keys = json!({"call": "ioctl", "hook": "ioctl", "request": request,
                               "method": "reflink", "ret": 0});
@@ -257,9 +257,9 @@ fn hooks_and_requests() {
     assert_eq!(of("ioctl FIDEDUPERANGE")["cat"], "dedupe");
 }
 
-/// Logs of versions that did not write these keys: what was copied is what was returned.
+/// The bytes copied are then those returned.
 #[test]
-fn an_old_log() {
+fn a_log_without_the_newer_keys_is_read() {
     let mut old = String::new();
     for ret in [4096, 0, -1] {
         let mut keys = parsed(&line(json!({"ret": ret})));
@@ -278,9 +278,9 @@ fn an_old_log() {
     assert_eq!(report["foreign"]["count"], 0);
 }
 
-/// A later version may say more.
+/// A later version may write more.
 #[test]
-fn keys_that_nobody_knows() {
+fn unknown_keys_and_values_are_accepted() {
     let log = line(json!({"method": "teleport", "hook": "splice", "new": {"deep": [1, "x"]}}));
     let report = summary(&log);
     assert_eq!(report["methods"]["rows"][0]["method"], "teleport");
@@ -288,7 +288,7 @@ fn keys_that_nobody_knows() {
 }
 
 #[test]
-fn messages_and_lost_lines() {
+fn messages_and_lost_lines_are_counted() {
     let log = [message("5 lines lost"), line(json!({})), message("37 lines lost"), message("hm")];
     let report = summary(log.concat());
     assert_eq!(["calls", "messages", "lost"].map(|key| report[key].as_u64().unwrap()), [1, 3, 42]);
@@ -300,9 +300,9 @@ fn messages_and_lost_lines() {
     assert!(instants.iter().all(|event| event["ts"].is_number() && event["pid"] == 42));
 }
 
-/// Each is one line that is none of a log: counted, and the calls around it are too.
+/// And the calls around them.
 #[test]
-fn lines_that_are_none_of_a_log() {
+fn lines_that_are_not_log_lines_are_counted() {
     let whole = line(json!({}));
     let without = |key: &str| {
         let mut keys = parsed(&line(json!({})));
@@ -388,7 +388,7 @@ fn lines_that_are_none_of_a_log() {
 
 /// The largest numbers that there can be are summed up without a crash, and stay the largest.
 #[test]
-fn the_largest_numbers() {
+fn the_largest_numbers_are_summed_without_overflow() {
     let largest = json!({
         "bytes": u64::MAX, "ret": i64::MAX, "len": u64::MAX, "duration_ns": u64::MAX,
         "pid": 4_194_304, "tid": 4_194_304, "time": "9999-12-31T23:59:59.999999Z",
@@ -409,9 +409,9 @@ fn report_text(scratch: &Scratch, log: &str) -> String {
     report([scratch.write("log", log.as_bytes())]).ok().stdout
 }
 
-/// A process that is still writing, or was killed: its last line may end anywhere.
+/// The process is still writing or was killed.
 #[test]
-fn a_torn_last_line() {
+fn a_partial_last_line_is_accepted() {
     let whole = line(json!({}));
     for cut in [1, 2, 100, whole.len() - 2] {
         let log = format!("{whole}{}", &whole[..cut]);
@@ -425,7 +425,7 @@ fn a_torn_last_line() {
 }
 
 #[test]
-fn an_empty_log() {
+fn an_empty_log_has_no_calls() {
     for log in ["".to_owned(), message("hm")] {
         let scratch = Scratch::new();
         assert!(report_text(&scratch, &log).starts_with("no calls\n"));
@@ -459,9 +459,9 @@ fn a_text_log_is_refused() {
 
 // Numbers.
 
-/// Percentiles are off by a hundredth at most; the slowest call is exact.
+/// The slowest call is exact.
 #[test]
-fn latencies() {
+fn percentiles_are_off_by_at_most_a_hundredth() {
     let mut seed = 7u64;
     let mut durations: Vec<u64> = (0..5_000)
         .map(|_| {
@@ -486,7 +486,7 @@ fn latencies() {
 }
 
 #[test]
-fn the_time_span() {
+fn the_time_span_is_from_the_first_start_to_the_last_end() {
     let log = [
         line(json!({"time": "2026-11-25T00:00:02.000000Z", "duration_ns": 1_500_000})),
         line(json!({"time": "2026-11-25T00:00:00.000000Z", "duration_ns": 500_000_000})),
@@ -548,8 +548,8 @@ fn peak_memory(calls: u64, words: &[&str]) -> u64 {
     peak
 }
 
-/// A log of twenty times the length takes the same memory, also where nearly every call is of
-/// another pair, and a trace is written besides.
+/// A log 20 times as long takes the same memory, even if nearly every call has another pair of
+/// files and a trace is written.
 #[test]
 fn memory_does_not_grow_with_the_log() {
     for words in [&["--top", "10"][..], &["--chrome", "/dev/null"]] {
@@ -560,7 +560,7 @@ fn memory_does_not_grow_with_the_log() {
 
 /// With more pairs than are kept apart, the report says how far its numbers can be off, and is right.
 #[test]
-fn more_pairs_than_are_kept_apart() {
+fn beyond_the_maximum_of_pairs_the_error_is_bounded_and_reported() {
     let scratch = Scratch::new();
     let log = generated(60_000, 3 * PAIRS, 5);
     let path = scratch.write("log", log.as_bytes());
@@ -601,9 +601,9 @@ fn more_pairs_than_are_kept_apart() {
     assert!(text.contains("(other pairs)") && text.contains("+ may miss up to "), "{text}");
 }
 
-/// As many as are kept apart are exact, and processes always are.
+/// The numbers of processes always are.
 #[test]
-fn as_many_pairs_as_are_kept_apart() {
+fn up_to_the_maximum_of_pairs_every_number_is_exact() {
     let scratch = Scratch::new();
     let log: String = (1..=PAIRS)
         .map(|pair| line(json!({"pid": pair * 3, "path_in": format!("/{pair}"), "bytes": pair})))
@@ -621,7 +621,7 @@ fn as_many_pairs_as_are_kept_apart() {
 
 /// The order of the lines does not matter, nor into how many logs they are split.
 #[test]
-fn a_shuffled_log() {
+fn the_order_and_the_split_of_the_lines_do_not_matter() {
     let scratch = Scratch::new();
     let log = generated(3_000, 700, 9);
     let expected = summary(&log);
@@ -638,7 +638,7 @@ fn a_shuffled_log() {
 }
 
 #[test]
-fn which_and_how_many() {
+fn by_and_top_choose_the_pairs_that_are_shown() {
     let scratch = Scratch::new();
     let pair = |name: &str, changes: Value| {
         let mut keys = json!({"path_in": name});
@@ -669,7 +669,7 @@ fn which_and_how_many() {
 // Traces.
 
 #[test]
-fn a_trace() {
+fn a_trace_has_an_event_for_each_call() {
     let at = |micros: u64, changes: Value| {
         let mut keys = json!({"time": format!("2026-11-25T00:00:00.{micros:06}Z")});
         keys.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
@@ -738,7 +738,7 @@ fn a_trace() {
 
 /// A file beside the report, complete or not there at all.
 #[test]
-fn a_trace_is_a_file_of_its_own() {
+fn a_trace_file_is_complete_or_absent() {
     let scratch = Scratch::new();
     let log = scratch.write("log", line(json!({})).as_bytes());
     let place = scratch.file("place");
@@ -789,7 +789,7 @@ fn a_trace_is_a_file_of_its_own() {
 
 /// A pipe is written, not replaced.
 #[test]
-fn a_trace_into_a_pipe() {
+fn a_trace_can_be_written_to_a_pipe() {
     let scratch = Scratch::new();
     let log = scratch.write("log", line(json!({})).as_bytes());
     let pipe = scratch.file("pipe");
@@ -806,7 +806,7 @@ fn a_trace_into_a_pipe() {
 }
 
 #[test]
-fn nothing_is_left_by_a_signal() {
+fn a_signal_leaves_no_file() {
     for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
         let scratch = Scratch::new();
         let trace = scratch.write("trace", b"the old one");
@@ -833,9 +833,9 @@ fn nothing_is_left_by_a_signal() {
 
 // What reaches the terminal.
 
-/// Names are data, in the log's escapes too: none commands a terminal or forges a line.
+/// Also those that the log escapes: a name must not command the terminal or forge a line.
 #[test]
-fn names_are_shown_harmless() {
+fn names_with_control_characters_are_escaped() {
     let evil = "\u{1b}[31m\n\u{9b}2J\u{7f}\r\u{202e}\u{2028}\u{0}e9";
     let mut keys = json!({"ret": -1, "errno": 5});
     for key in ["comm", "hook", "request", "path_in", "path_out", "error", "method", "rule", "why"]
@@ -862,7 +862,7 @@ fn names_are_shown_harmless() {
     assert_eq!(json["pairs"]["rows"][0]["source"], format!("path_in{evil}"));
 }
 
-/// A bar says how far the reading is, and is gone at the end.
+/// A bar shows how much of the log is read, and is erased at the end.
 #[test]
 fn progress_is_shown_on_a_terminal_only() {
     const CLEAR: &str = "\r\u{1b}[K";
@@ -924,7 +924,7 @@ fn a_log_that_cannot_be_read_is_125() {
 }
 
 #[test]
-fn slips_are_125() {
+fn mistakes_on_the_command_line_are_125() {
     for (words, said) in [
         (&[][..], "LOG"),
         (&["--top", "0", "log"], "1..=1000"),
@@ -950,7 +950,7 @@ fn a_report_that_cannot_be_written_is_125() {
 }
 
 #[test]
-fn a_reader_that_has_enough_is_no_failure() {
+fn a_closed_pipe_ends_the_report_without_an_error() {
     let scratch = Scratch::new();
     let log = scratch.write("log", line(json!({})).repeat(5_000).as_bytes());
     let script = "{ sleep .1; \"$@\"; echo $? >&2; } | true";

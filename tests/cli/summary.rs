@@ -180,7 +180,7 @@ fn agrees(place: &Path, options: &[&str], script: &str) -> Value {
 }
 
 #[test]
-fn what_a_log_of_the_same_run_says() {
+fn the_summary_agrees_with_a_log_of_the_same_run() {
     let scratch = Scratch::new();
     scratch.random("a", 3_000_000);
     let summary =
@@ -191,7 +191,10 @@ fn what_a_log_of_the_same_run_says() {
     agrees(scratch.path(), &["--backend", "emulate", "--shared", "yes"], "cp a b; cp a c");
     agrees(scratch.path(), &[], "\"$PROGRAM\" many 4 4 7 20");
     if find_program("python3").is_none() {
-        return skip("cli::summary::what_a_log_of_the_same_run_says", "python3 is not installed");
+        return skip(
+            "cli::summary::the_summary_agrees_with_a_log_of_the_same_run",
+            "python3 is not installed",
+        );
     }
     let script = "python3 - << 'END'\n\
         import fcntl, os\n\
@@ -210,8 +213,9 @@ fn what_a_log_of_the_same_run_says() {
 
 /// Reflinks, dedupes of several targets, and proof of sharing.
 #[test]
-fn what_only_some_filesystems_do() {
-    let filesystems = Filesystems::mount("cli::summary::what_only_some_filesystems_do");
+fn reflinks_dedupes_and_shared_blocks_are_counted() {
+    let filesystems =
+        Filesystems::mount("cli::summary::reflinks_dedupes_and_shared_blocks_are_counted");
     for (name, place) in filesystems.iter().filter(|(name, _)| matches!(*name, "xfs" | "btrfs")) {
         let scratch = Scratch::below(place);
         let source = scratch.random("a", 1 << 20);
@@ -232,9 +236,9 @@ fn what_only_some_filesystems_do() {
     }
 }
 
-/// 64 processes of 16 threads, and one of a thousand: nothing is lost and nothing counted twice.
+/// 64 processes of 16 threads, and one process of a thousand threads.
 #[test]
-fn many_count_at_once() {
+fn no_call_of_many_processes_and_threads_is_lost() {
     for (processes, threads, files, each) in [(64, 16, 300, 10), (1, 1000, 7, 5), (8, 8, 1, 50)] {
         let scratch = Scratch::new();
         let words = ["many".to_owned(), processes.to_string(), threads.to_string()];
@@ -258,7 +262,7 @@ fn many_count_at_once() {
 }
 
 #[test]
-fn every_way_to_end() {
+fn every_end_of_a_process_keeps_its_counts() {
     const WRITTEN: [&str; 5] = ["return", "exit", "_exit", "_Exit", "thread"];
     const CUT_OFF: [&str; 6] = ["quick_exit", "abort", "SIGTERM", "SIGKILL", "crash", "exec"];
     for way in WRITTEN.into_iter().chain(CUT_OFF) {
@@ -281,7 +285,7 @@ fn every_way_to_end() {
 }
 
 #[test]
-fn children_count_for_themselves() {
+fn each_child_has_a_summary_of_its_own() {
     let scratch = Scratch::new();
     let forks = preloaded(program()).args(["forks"]).within(scratch.path()).ok();
     // One of the two children copies nothing.
@@ -296,7 +300,10 @@ fn children_count_for_themselves() {
     assert!(heading.starts_with("3 calls, 30 B in "), "{vforks:#?}");
     // multiprocessing ends its children by os._exit.
     if find_program("python3").is_none() {
-        return skip("cli::summary::children_count_for_themselves", "python3 is not installed");
+        return skip(
+            "cli::summary::each_child_has_a_summary_of_its_own",
+            "python3 is not installed",
+        );
     }
     let script = "import multiprocessing, os\n\
         def copy(number):\n\
@@ -315,7 +322,7 @@ fn children_count_for_themselves() {
 
 /// One launcher within another: the outer one tells of everything.
 #[test]
-fn nested_launchers() {
+fn the_outer_of_two_launchers_counts_all_calls() {
     let scratch = Scratch::new();
     let source = scratch.random("a", 1000);
     for inner in [&["run", "-c"][..], &["trace", "-c"], &["trace"], &["run"]] {
@@ -339,9 +346,9 @@ fn nested_launchers() {
     assert!(!output.stderr.contains("no copy was seen"), "{output:#?}");
 }
 
-/// The table is written when the program has ended, whoever of its children goes on.
+/// Even if its children are still running.
 #[test]
-fn children_that_outlive_the_program() {
+fn the_summary_is_written_when_the_program_ends() {
     let scratch = Scratch::new();
     scratch.random("a", 1000);
     let script = "{ read line < go; cp a b; echo done > done; } > /dev/null 2>&1 & exit 3";
@@ -358,7 +365,7 @@ fn children_that_outlive_the_program() {
 // Where it goes.
 
 #[test]
-fn the_table() {
+fn the_table_has_methods_errors_files_and_latencies() {
     let scratch = Scratch::new();
     let source = scratch.random("a", 1_000_000);
     let copy = |options: &[&str]| {
@@ -399,7 +406,7 @@ fn the_table() {
 
 /// As its user would ask for it, and as a program's words would be mistaken for it.
 #[test]
-fn how_it_is_asked_for() {
+fn the_option_the_variable_and_the_programs_own_arguments_are_told_apart() {
     let scratch = Scratch::new();
     scratch.random("a", 1000);
     let asked = |words: &[&str], variable: &str| {
@@ -423,7 +430,7 @@ fn how_it_is_asked_for() {
 }
 
 #[test]
-fn files() {
+fn a_summary_file_is_named_by_its_placeholders() {
     let scratch = Scratch::new();
     scratch.random("a", 1000);
     fs::create_dir(scratch.file("100%")).unwrap();
@@ -463,7 +470,7 @@ fn files() {
 }
 
 #[test]
-fn files_that_cannot_be_written() {
+fn a_summary_file_that_cannot_be_written_is_125() {
     let scratch = Scratch::new();
     scratch.random("a", 1000);
     for (file, why) in [
@@ -500,9 +507,9 @@ fn files_that_cannot_be_written() {
     assert_eq!(output.stderr, said);
 }
 
-/// GNU's programs close their standard error when they end, others close everything.
+/// GNU programs close their standard error before they end; others close every descriptor.
 #[test]
-fn a_descriptor_of_its_own() {
+fn the_summary_is_printed_although_standard_error_is_closed() {
     let scratch = Scratch::new();
     scratch.random("a", 1000);
     let output = preloaded("cp").args(["a", "b"]).within(scratch.path()).ok();
@@ -520,7 +527,7 @@ fn a_descriptor_of_its_own() {
 }
 
 #[test]
-fn hostile_names() {
+fn names_with_control_characters_are_escaped() {
     let evil = b"cfr: summary of\n\x1b[2J\xff\"\\<\xe2\x80\xaex\r";
     let scratch = Scratch::new();
     scratch.random("a", 1000);
@@ -552,9 +559,9 @@ fn hostile_names() {
 
 // What goes wrong.
 
-/// The launcher's accounts are open to every process of the program.
+/// Every process of the program can write to them.
 #[test]
-fn garbage_in_the_accounts() {
+fn garbage_in_the_counters_does_not_break_the_launcher() {
     let scratch = Scratch::new();
     for seed in 1..=40u64 {
         let seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_string();
@@ -572,7 +579,7 @@ fn garbage_in_the_accounts() {
 }
 
 #[test]
-fn the_program_outlives_a_launcher_that_is_killed() {
+fn the_program_outlives_a_killed_launcher() {
     let scratch = Scratch::new();
     let mut run = counted(&[], [compile("hazards/many_threads.c", "many_threads", &[])]);
     let run = run.command().env("LASTS", "1").current_dir(scratch.path());
@@ -590,10 +597,10 @@ fn the_program_outlives_a_launcher_that_is_killed() {
     assert_eq!((stdout.as_str(), stderr.as_str()), ("ok\n", ""));
 }
 
-/// Where the launcher may make no file, a trace goes on without its last line, and what was asked for
-/// and cannot be had is said before anything runs.
+/// A trace then has no last line. A summary that was asked for is refused before the program
+/// starts.
 #[test]
-fn limits() {
+fn without_a_memory_file_a_trace_runs_and_a_summary_is_refused() {
     const WHY: &str = "cfr: cannot make a memory file: File too large (EFBIG)\n";
     let scratch = Scratch::new();
     scratch.random("a", 1000);
@@ -631,7 +638,7 @@ fn limits() {
 
 /// What cannot be seen is not counted, and that is said.
 #[test]
-fn a_static_program() {
+fn a_static_program_is_not_counted_and_the_summary_says_so() {
     let program = compile("drivers/summarized.c", "summarized-static", &["-static"]);
     let scratch = Scratch::new();
     let output = counted(&[], [program.as_os_str(), OsStr::new("ends"), OsStr::new("return")])
@@ -643,12 +650,15 @@ fn a_static_program() {
     assert_eq!(lines[1], "cfr: summary of summarized-static, 0 programs: 0 calls");
 }
 
-/// Whoever has not copied makes no system call for it at the end, where a sandbox may kill for one, and
-/// keeps no descriptor for which a reader of standard error would wait.
+/// A sandbox may kill a process for one. It also keeps no descriptor for which a reader of standard
+/// error would wait.
 #[test]
-fn who_has_not_copied_pays_nothing() {
+fn a_process_that_does_not_copy_makes_no_system_call_at_its_end() {
     let Some(strace) = find_program("strace") else {
-        return skip("cli::summary::who_has_not_copied_pays_nothing", "strace is not installed");
+        return skip(
+            "cli::summary::a_process_that_does_not_copy_makes_no_system_call_at_its_end",
+            "strace is not installed",
+        );
     };
     let scratch = Scratch::new();
     let traced = |preloads: bool| {
@@ -672,10 +682,10 @@ fn who_has_not_copied_pays_nothing() {
 
 /// A file that has another's number after it is another file.
 #[test]
-fn numbers_that_are_used_again() {
-    let filesystems = Filesystems::mount("cli::summary::numbers_that_are_used_again");
+fn a_reused_inode_number_is_another_file() {
+    let filesystems = Filesystems::mount("cli::summary::a_reused_inode_number_is_another_file");
     let Some(ext4) = filesystems.get("ext4") else {
-        return skip("cli::summary::numbers_that_are_used_again", "no ext4");
+        return skip("cli::summary::a_reused_inode_number_is_another_file", "no ext4");
     };
     let scratch = Scratch::below(ext4);
     scratch.random("a", 1000);
@@ -693,7 +703,7 @@ fn numbers_that_are_used_again() {
 
 /// A FIFO that nobody reads is said, not waited for.
 #[test]
-fn a_fifo_without_a_reader() {
+fn a_fifo_without_a_reader_is_an_error_at_once() {
     let scratch = Scratch::new();
     let fifo = scratch.file("fifo");
     assert!(Run::bare("mkfifo").args([&fifo]).output().status == Some(0));
@@ -705,16 +715,19 @@ fn a_fifo_without_a_reader() {
 
 /// No thread can be made: nothing is started, and that is said.
 #[test]
-fn no_thread_can_be_made() {
+fn without_a_thread_nothing_is_started() {
     let Some(setpriv) = find_program("setpriv") else {
-        return skip("cli::summary::no_thread_can_be_made", "setpriv is not installed");
+        return skip(
+            "cli::summary::without_a_thread_nothing_is_started",
+            "setpriv is not installed",
+        );
     };
     let scratch = Scratch::new();
     let ran = scratch.file("ran");
     // SAFETY: takes nothing.
     if unsafe { libc::geteuid() } != 0 {
         return skip(
-            "cli::summary::no_thread_can_be_made",
+            "cli::summary::without_a_thread_nothing_is_started",
             "needs root, to be a user without processes",
         );
     }

@@ -91,7 +91,7 @@ const PARTS: &str = "short=1 short=50% zero signal";
 // Programs whose weaknesses are known.
 
 #[test]
-fn a_program_that_handles_all() {
+fn a_program_that_handles_every_fault_passes() {
     let scratch = scratch();
     let output = sweep(&scratch, &fresh(&scratch, &[]), [swept()]).output();
     let report = object(&output);
@@ -118,7 +118,7 @@ fn a_program_that_handles_all() {
 }
 
 #[test]
-fn a_program_that_ignores_short_counts() {
+fn a_program_that_ignores_short_counts_is_wrong() {
     let scratch = scratch();
     let program = swept();
     let words = [program.as_os_str(), "assumes".as_ref()];
@@ -139,7 +139,7 @@ fn a_program_that_ignores_short_counts() {
 }
 
 #[test]
-fn a_program_that_asks_for_ever() {
+fn a_program_that_repeats_for_ever_hangs() {
     let scratch = scratch();
     let program = swept();
     let words = [program.as_os_str(), "insists".as_ref()];
@@ -151,9 +151,9 @@ fn a_program_that_asks_for_ever() {
     assert_left_nothing(&scratch);
 }
 
-/// One that a shell tells of, too.
+/// Also if a shell reports it.
 #[test]
-fn a_program_that_crashes() {
+fn a_program_that_crashes_is_reported() {
     let scratch = scratch();
     let program = swept();
     let script = format!("{} aborts; exit $?", program.display());
@@ -169,7 +169,7 @@ fn a_program_that_crashes() {
 }
 
 #[test]
-fn a_program_that_takes_an_interruption_for_the_end() {
+fn a_program_that_stops_at_eintr_is_wrong() {
     let scratch = scratch();
     let program = swept();
     let words = [program.as_os_str(), "interrupted".as_ref()];
@@ -181,7 +181,7 @@ fn a_program_that_takes_an_interruption_for_the_end() {
 
 /// A signal that was asked for ends it: it has not crashed.
 #[test]
-fn a_signal_of_the_sweeps_own() {
+fn a_death_by_an_injected_signal_is_not_a_crash() {
     let scratch = scratch();
     let options = fresh(&scratch, &["--faults", "signal,EINTR", "--signal", "TERM"]);
     let report = object(&sweep(&scratch, &options, [swept()]).output());
@@ -190,7 +190,7 @@ fn a_signal_of_the_sweeps_own() {
 }
 
 #[test]
-fn a_program_that_makes_no_call_any_more() {
+fn a_program_that_no_longer_makes_the_call_is_missed() {
     let scratch = scratch();
     let program = swept();
     let words = [program.as_os_str(), "once".as_ref()];
@@ -207,7 +207,7 @@ fn a_program_that_makes_no_call_any_more() {
 }
 
 #[test]
-fn faults_that_must_be_got_by() {
+fn must_pass_makes_failing_cases_bad() {
     let scratch = scratch();
     let bad = |list| {
         let options = fresh(&scratch, &["--faults", "ENOSYS,EIO,short", "--must-pass", list]);
@@ -224,16 +224,19 @@ fn faults_that_must_be_got_by() {
 // Real programs.
 
 #[test]
-fn gnu_cp() {
+fn gnu_cp_falls_back_before_the_first_byte_only() {
     let scratch = scratch();
     let version = Run::bare("cp").args(["--version"]).output().stdout;
     if !version.contains("GNU coreutils") {
-        return skip("cli::sweep::gnu_cp", "cp is not GNU's");
+        return skip("cli::sweep::gnu_cp_falls_back_before_the_first_byte_only", "cp is not GNU's");
     }
     let report = object(&sweep(&scratch, &fresh(&scratch, &[]), ["cp", "a", "b"]).output());
     let matrix = matrix(&report);
     if !matrix.contains_key("EIO copy_file_range") {
-        return skip("cli::sweep::gnu_cp", "cp does not call copy_file_range here");
+        return skip(
+            "cli::sweep::gnu_cp_falls_back_before_the_first_byte_only",
+            "cp does not call copy_file_range here",
+        );
     }
     // It falls back before the first byte, and not after.
     let rows = [
@@ -251,7 +254,7 @@ fn gnu_cp() {
 }
 
 #[test]
-fn rusts_standard_library() {
+fn rusts_fs_copy_handles_missing_calls_and_short_counts() {
     let scratch = scratch();
     let program = compile_rust("fs_copy");
     let words = [program.as_os_str(), "a".as_ref(), "b".as_ref()];
@@ -265,12 +268,15 @@ fn rusts_standard_library() {
     }
 }
 
-/// Other hooks, and several processes that copy different numbers of times.
+/// Several processes that copy different numbers of times.
 #[test]
-fn hooks_and_processes() {
+fn every_hook_and_process_has_its_cases() {
     let scratch = scratch();
     if find_program("python3").is_none() {
-        return skip("cli::sweep::hooks_and_processes", "python3 is not installed");
+        return skip(
+            "cli::sweep::every_hook_and_process_has_its_cases",
+            "python3 is not installed",
+        );
     }
     let send = "import os; s, t = os.open('a', 0), os.open('b', os.O_WRONLY | os.O_CREAT); [os.sendfile(t, s, None, 5000) for _ in range(4)]";
     let script = format!("python3 -c \"{send}\"; cat a > c; {} careful", swept().display());
@@ -309,7 +315,7 @@ fn without_times(mut report: Value) -> Value {
 }
 
 #[test]
-fn parallel_is_sequential() {
+fn a_parallel_sweep_has_the_results_of_a_sequential_one() {
     let scratch = scratch();
     let program = swept();
     for way in ["careful", "assumes", "says"] {
@@ -326,7 +332,7 @@ fn parallel_is_sequential() {
 }
 
 #[test]
-fn directories() {
+fn each_case_runs_in_a_directory_of_its_own() {
     let scratch = scratch();
     fresh(&scratch, &[]);
     // A program of the directory's own, and one that stands here; their paths have no meaning there.
@@ -360,7 +366,7 @@ fn directories() {
 }
 
 #[test]
-fn bad_directories_are_kept() {
+fn keep_keeps_the_directories_of_bad_cases() {
     let scratch = scratch();
     let program = swept();
     let words = [program.as_os_str(), "assumes".as_ref()];
@@ -383,9 +389,9 @@ fn bad_directories_are_kept() {
     assert_eq!(output.stdout.matches("\n    kept: /").count(), 4, "{}", output.stdout);
 }
 
-/// The library's own settings go along, and are said again.
+/// And the command that reproduces a case has them.
 #[test]
-fn settings_pass_through() {
+fn the_settings_of_the_library_pass_through() {
     let scratch = scratch();
     let options = fresh(&scratch, &["--backend", "emulate", "--faults", "EIO,short"]);
     let run = sweep(&scratch, &options, [swept()]).env("CFR_LOG_FILE", scratch.file("log"));
@@ -407,7 +413,7 @@ fn settings_pass_through() {
 // What it says.
 
 #[test]
-fn a_table_for_eyes() {
+fn the_text_is_a_table_of_faults_and_positions() {
     let scratch = scratch();
     let program = swept();
     let words = [program.as_os_str(), "assumes".as_ref()];
@@ -448,9 +454,9 @@ fn a_table_for_eyes() {
     assert_eq!(output.stdout, expected);
 }
 
-/// Nothing that a program prints breaks a format or commands a terminal.
+/// Nothing that the program prints breaks a format or commands a terminal.
 #[test]
-fn three_formats_at_once() {
+fn text_json_and_junit_are_written_in_one_run() {
     let scratch = scratch();
     let program = swept();
     let words = [program.as_os_str(), "says".as_ref(), "\u{1b}]<&\n\u{202e}'".as_ref()];
@@ -473,7 +479,10 @@ fn three_formats_at_once() {
     let said = report["points"][0]["output"].as_str().unwrap();
     assert!(said.contains("\u{1b}[2J<&>]]>\"'\u{1}"), "{said:?}");
     if find_program("python3").is_none() {
-        return skip("cli::sweep::three_formats_at_once", "python3 is not installed");
+        return skip(
+            "cli::sweep::text_json_and_junit_are_written_in_one_run",
+            "python3 is not installed",
+        );
     }
     let reader = "import json, sys, xml.etree.ElementTree as tree
 root = tree.parse('x').getroot()
@@ -499,7 +508,7 @@ print(json.dumps([root.tag, [int(suite.get(k)) for k in ('tests', 'failures', 'e
 
 /// Hung and crashed points are errors to JUnit, missed ones are skipped.
 #[test]
-fn outcomes_in_junit() {
+fn junit_has_errors_for_hangs_and_crashes_and_skips_for_missed_cases() {
     let scratch = scratch();
     let program = swept();
     for (way, options, element) in [
@@ -517,8 +526,8 @@ fn outcomes_in_junit() {
 }
 
 #[test]
-fn a_line_on_a_terminal() {
-    const TEST: &str = "cli::sweep::a_line_on_a_terminal";
+fn a_terminal_shows_a_progress_line() {
+    const TEST: &str = "cli::sweep::a_terminal_shows_a_progress_line";
     let scratch = scratch();
     let Some(script) = find_program("script") else {
         return skip(TEST, "script is not installed");
@@ -544,7 +553,7 @@ fn a_line_on_a_terminal() {
 // What does not begin.
 
 #[test]
-fn without_a_baseline_there_is_no_sweep() {
+fn a_failing_baseline_ends_the_sweep() {
     let scratch = scratch();
     let program = swept();
     let program = program.to_str().unwrap();
@@ -628,7 +637,7 @@ fn until(mut holds: impl FnMut() -> bool, what: &str) {
 
 /// What hangs is killed with all that it has started.
 #[test]
-fn what_hangs_leaves_nothing() {
+fn a_hung_program_is_killed_with_its_children() {
     let scratch = scratch();
     let program = swept();
     let words = [program.as_os_str(), "waits".as_ref()];
@@ -639,7 +648,7 @@ fn what_hangs_leaves_nothing() {
 }
 
 #[test]
-fn a_signal_leaves_nothing() {
+fn a_signal_leaves_no_process_and_no_file() {
     for (signal, number) in [("INT", libc::SIGINT), ("TERM", libc::SIGTERM), ("HUP", libc::SIGHUP)]
     {
         let scratch = scratch();
@@ -661,9 +670,9 @@ fn a_signal_leaves_nothing() {
     }
 }
 
-/// Who was started without SIGCHLD has children that nobody waits for.
+/// With SIGCHLD ignored, the kernel reaps the children.
 #[test]
-fn started_with_signals_ignored() {
+fn a_sweep_runs_with_signals_ignored() {
     let scratch = scratch();
     let options = fresh(&scratch, &["--faults", "EIO,zero"]).join("' '");
     let script =

@@ -84,12 +84,13 @@ fn the_loop_of_the_freebsd_page_copies() {
     }
 }
 
-/// On every filesystem, with every flag: what can be had is had, and what cannot is refused.
+/// On every filesystem: supported flags work, others are refused.
 #[test]
-fn a_program_with_a_wrapper_of_its_own() {
+fn a_program_with_its_own_wrapper_gets_every_flag() {
     let include = format!("-I{}", project().join("include").display());
     let program = compile("drivers/own_wrapper.c", "own_wrapper", &[&include]);
-    let filesystems = Filesystems::mount("docs::examples::a_program_with_a_wrapper_of_its_own");
+    let filesystems =
+        Filesystems::mount("docs::examples::a_program_with_its_own_wrapper_gets_every_flag");
     for (name, place) in filesystems.iter() {
         let shares = matches!(name, "xfs" | "btrfs");
         for flag in ["copy", "reflink", "dedupe", "0"] {

@@ -21,7 +21,7 @@ fn copies_where(call_is: &str, program: &str, settings: &[&str]) -> Output {
 }
 
 #[test]
-fn a_kernel_without_the_call_is_no_hindrance_whether_anybody_logs_or_not() {
+fn the_library_copies_if_the_kernel_has_no_call_with_and_without_a_log() {
     for call_is in ["ENOSYS", "EPERM"] {
         for program in ["copies_once", "syscall_copy"] {
             let output = copies_where(call_is, program, &["CFR_LOG=off"]);
@@ -34,7 +34,7 @@ fn a_kernel_without_the_call_is_no_hindrance_whether_anybody_logs_or_not() {
 }
 
 #[test]
-fn no_fallback_is_taken_that_nobody_named() {
+fn only_configured_fallbacks_are_taken() {
     for (call_is, setting) in [
         ("ENOSYS", "CFR_FALLBACK=none"),
         ("EPERM", "CFR_FALLBACK=none"),
@@ -56,7 +56,7 @@ fn no_fallback_is_taken_that_nobody_named() {
     assert_eq!(output.status, Some(0), "{output:?}");
 }
 
-/// A fallback is a warning; who declined, and what was tried instead, is for `debug`.
+/// A fallback is a warning; `debug` adds which backends refused.
 #[test]
 fn the_log_says_that_the_library_copied_and_why() {
     let lines = |log: &str| copies_where("ENOSYS", "copies_once", &[log]).stderr;
@@ -71,9 +71,9 @@ fn the_log_says_that_the_library_copied_and_why() {
     assert!(hidden.contains("kernel declines: Function not implemented (ENOSYS)"), "{hidden}");
 }
 
-/// With `emulate` the kernel's copy_file_range is asked about no bytes, and never for any.
+/// It is only called with a length of 0.
 #[test]
-fn emulation_has_the_kernel_copy_nothing() {
+fn with_emulate_the_kernel_copies_nothing() {
     let test = "emulation_has_the_kernel_copy_nothing";
     if find_program("strace").is_none() {
         return skip(test, "strace is not installed");
@@ -94,7 +94,7 @@ fn emulation_has_the_kernel_copy_nothing() {
     assert!(calls.iter().all(|call| call.contains(", 0, 0)")), "{calls:?}");
 }
 
-/// fallocate(2) would extend it: only writing and punching mind the seal.
+/// fallocate(2) would: only writing and punching holes respect the seal.
 #[test]
 fn a_hole_does_not_extend_a_file_that_is_sealed_against_writing() {
     const COPY: &str = "import errno, fcntl, os\n\
@@ -135,7 +135,7 @@ fn verified(how: &str, preload_more: Option<&str>, settings: &[(&str, &str)]) ->
 }
 
 #[test]
-fn a_copy_that_is_right_is_read_back_and_stands() {
+fn a_correct_copy_passes_verification() {
     for (backend, method) in [("auto", "kernel"), ("kernel", "kernel"), ("emulate", "emulated")] {
         let output = verified("right", None, &[("CFR_BACKEND", backend)]);
         assert!(output.stderr.contains(&format!("= 200000 ({method}) <")), "{output:?}");
@@ -144,9 +144,8 @@ fn a_copy_that_is_right_is_read_back_and_stands() {
     }
 }
 
-/// What the next library leaves in errno is not the host's.
 #[test]
-fn a_next_library_that_refuses_is_no_hindrance_and_leaves_no_errno() {
+fn the_library_copies_if_the_next_library_refuses_and_errno_is_kept() {
     let shim = compile("shims/refusing_copy.c", "librefusing.so", &["-shared", "-fPIC"]);
     let shim = shim.to_str().expect("a path in UTF-8");
     for log in ["off", "info"] {
@@ -156,7 +155,7 @@ fn a_next_library_that_refuses_is_no_hindrance_and_leaves_no_errno() {
 }
 
 #[test]
-fn a_copy_that_is_wrong_is_an_error_and_a_line() {
+fn a_wrong_copy_fails_verification_with_an_error_and_a_log_line() {
     let shim = compile("shims/lying_copy.c", "liblying.so", &["-shared", "-fPIC"]);
     let shim = shim.to_str().expect("a path in UTF-8");
     for (spoiled, place) in [("0", "byte 0 differs"), ("199999", "byte 199999 differs")] {
@@ -169,9 +168,9 @@ fn a_copy_that_is_wrong_is_an_error_and_a_line() {
     assert_eq!(verified("wrong", Some(shim), &settings).stderr, "");
 }
 
-/// Closing a second descriptor of the file would end the lock.
+/// Closing a second descriptor of the file would release it.
 #[test]
-fn a_lock_of_the_hosts_is_worth_more_than_verifying() {
+fn a_copy_is_not_verified_if_that_would_release_a_lock_of_the_host() {
     for backend in ["auto", "emulate"] {
         let output = verified("locked", None, &[("CFR_BACKEND", backend), ("CFR_LOG", "error")]);
         assert!(output.stderr.contains("were not compared"), "{output:?}");

@@ -32,10 +32,11 @@ fn run_with(
     assert_eq!(output.stdout, format!("{rounds} requests\n"), "{what}");
 }
 
-/// As the kernel would, whatever is asked.
 #[test]
-fn emulated() {
-    let filesystems = Filesystems::mount("emulation::differential::emulated");
+fn random_requests_have_the_kernels_results_when_emulated() {
+    let filesystems = Filesystems::mount(
+        "emulation::differential::random_requests_have_the_kernels_results_when_emulated",
+    );
     for (place, seed) in PLACES.into_iter().zip([1, 100_001, 200_001, 300_001]) {
         if let Some(path) = filesystems.get(place) {
             run(path, place, seed, 1500, &[("CFR_BACKEND", "emulate"), ("CFR_LOG", "off")]);
@@ -43,11 +44,13 @@ fn emulated() {
     }
 }
 
-/// Requests that once came out differently: holes behind the limit on file sizes and the largest file,
-/// in a hole, in a sealed file; ranges that overlap only behind the largest file.
+/// Holes behind the limit on file sizes and behind the largest file, in a hole, in a sealed file;
+/// ranges that overlap only behind the largest file.
 #[test]
-fn that_found_something() {
-    let filesystems = Filesystems::mount("emulation::differential::that_found_something");
+fn requests_that_once_differed_have_the_kernels_results() {
+    let filesystems = Filesystems::mount(
+        "emulation::differential::requests_that_once_differed_have_the_kernels_results",
+    );
     for place in PLACES {
         let Some(path) = filesystems.get(place) else { continue };
         for seed in [1210, 1250, 1400, 1429, 1661, 2458, 8355, 10_654, 20_003_845] {
@@ -56,10 +59,11 @@ fn that_found_something() {
     }
 }
 
-/// What the kernel itself does passes.
 #[test]
-fn by_the_kernel() {
-    let filesystems = Filesystems::mount("emulation::differential::by_the_kernel");
+fn random_requests_have_the_kernels_results_when_forwarded() {
+    let filesystems = Filesystems::mount(
+        "emulation::differential::random_requests_have_the_kernels_results_when_forwarded",
+    );
     for place in PLACES {
         if let Some(path) = filesystems.get(place) {
             run(path, place, 1, 300, &[("CFR_BACKEND", "auto"), ("CFR_LOG", "off")]);
@@ -67,10 +71,10 @@ fn by_the_kernel() {
     }
 }
 
-/// A log changes nothing, also where the limit on file sizes leaves it no room.
+/// Also if the limit on file sizes leaves no room for it.
 #[test]
-fn with_a_log() {
-    let filesystems = Filesystems::mount("emulation::differential::with_a_log");
+fn a_log_changes_no_result() {
+    let filesystems = Filesystems::mount("emulation::differential::a_log_changes_no_result");
     let logs = Scratch::new();
     for place in PLACES {
         if let Some(path) = filesystems.get(place) {
@@ -87,11 +91,13 @@ fn with_a_log() {
     }
 }
 
-/// Short by a fault, with everything else as the kernel leaves it: what it refuses is refused, and what has
-/// moved is where it should be, as are both offsets.
+/// What the kernel refuses is refused; bytes and both offsets are as after a short copy of the
+/// kernel.
 #[test]
-fn short_by_a_fault() {
-    let filesystems = Filesystems::mount("emulation::differential::short_by_a_fault");
+fn a_shortened_request_leaves_what_the_kernel_would() {
+    let filesystems = Filesystems::mount(
+        "emulation::differential::a_shortened_request_leaves_what_the_kernel_would",
+    );
     for (place, seed) in PLACES.into_iter().zip([1, 100_001, 200_001, 300_001]) {
         let Some(path) = filesystems.get(place) else { continue };
         for backend in ["auto", "emulate"] {

@@ -18,7 +18,8 @@ fn copying(program: &Path, within: &Path) -> Run {
 /// Runs a program on each of these filesystems, in a directory of its own.
 #[track_caller]
 fn on_each(filesystems: &Filesystems, names: &[&str], source: &str, words: &[&str]) {
-    let program = compile(source, source.trim_end_matches(".c"), &[]);
+    let name = source.trim_end_matches(".c").rsplit('/').next().expect("a file name");
+    let program = compile(source, name, &[]);
     for name in names {
         let Some(point) = filesystems.get(name) else { continue };
         let data = Scratch::below(point);
@@ -28,10 +29,12 @@ fn on_each(filesystems: &Filesystems, names: &[&str], source: &str, words: &[&st
 }
 
 #[test]
-fn on_a_disk_that_is_nearly_full() {
+fn a_copy_to_a_nearly_full_disk_reports_the_bytes_that_fit() {
     let program = compile("drivers/full_disk.c", "full_disk", &[]);
-    let filesystems =
-        Filesystems::mount_also("trouble: full disks", &["small-ext4", "small-tmpfs"]);
+    let filesystems = Filesystems::mount_also(
+        "emulation::failing_disks::a_copy_to_a_nearly_full_disk_reports_the_bytes_that_fit",
+        &["small-ext4", "small-tmpfs"],
+    );
     for (name, rounds) in [("small-ext4", "200"), ("small-tmpfs", "400"), ("xfs", "100")] {
         let Some(point) = filesystems.get(name) else { continue };
         let sources = Scratch::new();
@@ -42,8 +45,10 @@ fn on_a_disk_that_is_nearly_full() {
 }
 
 #[test]
-fn while_others_change_the_files() {
-    let filesystems = Filesystems::mount("trouble: changing files");
+fn a_copy_of_files_that_change_reports_the_bytes_copied() {
+    let filesystems = Filesystems::mount(
+        "emulation::failing_disks::a_copy_of_files_that_change_reports_the_bytes_copied",
+    );
     let names = ["ext4", "xfs", "btrfs", "tmpfs"];
     on_each(&filesystems, &names, "drivers/cut_source.c", &["log", "cut", "1"]);
     on_each(&filesystems, &names, "drivers/cut_source.c", &["log", "append", "0.5"]);
@@ -51,7 +56,7 @@ fn while_others_change_the_files() {
     on_each(&filesystems, &["ext4", "btrfs", "tmpfs"], "drivers/few_descriptors.c", &["log"]);
 }
 
-/// A source that is read until something comes ends with a signal, as any read of it does.
+/// As it ends a read(2) of the source.
 #[test]
 fn a_signal_ends_a_copy_from_a_source_that_waits() {
     const COPY: &str = "import os, signal\n\
@@ -60,19 +65,21 @@ fn a_signal_ends_a_copy_from_a_source_that_waits() {
         b = os.memfd_create('b')\n\
         signal.alarm(1)\n\
         while True: os.copy_file_range(a, b, 1 << 20)\n";
-    let test = "trouble: a source that waits";
+    let test = "emulation::failing_disks::a_signal_ends_a_copy_from_a_source_that_waits";
     if find_program("python3").is_none() || File::open("/proc/kmsg").is_err() {
-        return skip(test, "python3 is not installed, or /proc/kmsg not to be read");
+        return skip(test, "python3 is not installed, or /proc/kmsg cannot be read");
     }
     let run = Run::preloaded("timeout").args(["-s", "KILL", "10", "python3", "-c", COPY]);
     let output = run.env("CFR_BACKEND", "emulate").env("CFR_LOG", "off").output();
     assert_eq!((output.status, &*output.stdout), (Some(0), "rung\n"), "{output:?}");
 }
 
-/// The pipe's numbers are closed under the library again and again.
+/// The descriptors of the library's pipe are closed again and again.
 #[test]
-fn while_others_close_descriptors() {
-    let filesystems = Filesystems::mount("trouble: closed descriptors");
+fn a_copy_survives_that_its_descriptors_are_closed() {
+    let filesystems = Filesystems::mount(
+        "emulation::failing_disks::a_copy_survives_that_its_descriptors_are_closed",
+    );
     on_each(&filesystems, &["ext4", "tmpfs"], "drivers/closes_others.c", &["1"]);
 }
 
@@ -90,7 +97,7 @@ fn on_failing(kind: &str, numbers: [&str; 4], words: &[&str]) -> Option<()> {
         .args(words)
         .output();
     if output.status == Some(77) {
-        skip("trouble: failing disks", output.stdout.trim());
+        skip("emulation::failing_disks", output.stdout.trim());
         return None;
     }
     assert_eq!(output.status, Some(0), "{kind} {numbers:?} {words:?}: {output:?}");
@@ -107,7 +114,7 @@ const NEVER: &str = "99999999";
 const SIZE: &str = "3145728";
 
 #[test]
-fn on_a_disk_that_fails() {
+fn a_copy_on_a_failing_disk_reports_the_error_or_the_bytes_copied() {
     for [reads, writes] in [
         ["0", "0"],
         ["1", "1"],

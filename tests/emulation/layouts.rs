@@ -34,9 +34,9 @@ fn soak(place: &Path, seed: u32, operations: u32, what: &str) {
 }
 
 #[test]
-fn random_layouts_from_every_filesystem_to_every() {
+fn random_layouts_are_copied_between_all_filesystems() {
     let filesystems =
-        Filesystems::mount("emulation::layouts::random_layouts_from_every_filesystem_to_every");
+        Filesystems::mount("emulation::layouts::random_layouts_are_copied_between_all_filesystems");
     for (from, source) in filesystems.iter().filter(|(name, _)| KINDS.contains(name)) {
         for (to, target) in filesystems.iter().filter(|(name, _)| KINDS.contains(name)) {
             let (source, target) = (Scratch::below(source), Scratch::below(target));
@@ -45,10 +45,10 @@ fn random_layouts_from_every_filesystem_to_every() {
     }
 }
 
-/// Data with holes between, on an xfs that sets blocks aside for what it thinks will come.
+/// Data and holes on an xfs that preallocates blocks for appends.
 #[test]
-fn a_layout_that_found_something() {
-    let filesystems = Filesystems::mount("emulation::layouts::a_layout_that_found_something");
+fn a_layout_that_once_failed_is_copied() {
+    let filesystems = Filesystems::mount("emulation::layouts::a_layout_that_once_failed_is_copied");
     for (from, to) in [("ext4", "xfs"), ("btrfs", "xfs")] {
         if let (Some(source), Some(target)) = (filesystems.get(from), filesystems.get(to)) {
             let (source, target) = (Scratch::below(source), Scratch::below(target));
@@ -61,8 +61,9 @@ fn a_layout_that_found_something() {
 }
 
 #[test]
-fn random_layouts_within_a_file() {
-    let filesystems = Filesystems::mount("emulation::layouts::random_layouts_within_a_file");
+fn random_layouts_are_copied_within_a_file() {
+    let filesystems =
+        Filesystems::mount("emulation::layouts::random_layouts_are_copied_within_a_file");
     for (name, place) in filesystems.iter().filter(|(name, _)| KINDS.contains(name)) {
         let directory = Scratch::below(place);
         layouts(directory.path(), directory.path(), 150, name);
@@ -70,8 +71,9 @@ fn random_layouts_within_a_file() {
 }
 
 #[test]
-fn random_operations() {
-    let filesystems = Filesystems::mount("emulation::layouts::random_operations");
+fn random_operations_agree_with_a_model() {
+    let filesystems =
+        Filesystems::mount("emulation::layouts::random_operations_agree_with_a_model");
     for (name, place) in filesystems.iter().filter(|(name, _)| KINDS.contains(name)) {
         soak(place, 1, 20_000, name);
     }
@@ -80,8 +82,8 @@ fn random_operations() {
 /// `make soak`.
 #[test]
 #[ignore = "takes a minute or two"]
-fn soak_of_a_million() {
-    const TEST: &str = "emulation::layouts::soak_of_a_million";
+fn a_million_random_operations_agree_with_a_model() {
+    const TEST: &str = "emulation::layouts::a_million_random_operations_agree_with_a_model";
     /// Of 25,000 operations, so that none is taken for one that hangs.
     const RUNS: u32 = 10;
     let filesystems = Filesystems::mount(TEST);

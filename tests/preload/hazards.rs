@@ -61,9 +61,8 @@ fn make_fifo(path: &Path) {
     assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }, 0);
 }
 
-/// A log that cannot be written changes nothing but the log.
 #[test]
-fn log_that_cannot_be_written() {
+fn a_log_that_cannot_be_written_is_reported_once_and_changes_nothing_else() {
     let host = Host::new("log_that_cannot_be_written", "errno", &[]);
     let bare = run(&host, Mode::Bare);
     let places = Scratch::new();
@@ -87,9 +86,9 @@ fn log_that_cannot_be_written() {
     }
 }
 
-/// Standard error on a full disk, or a log there too.
+/// With a log that cannot be written, too.
 #[test]
-fn standard_error_that_cannot_be_written() {
+fn a_standard_error_that_cannot_be_written_changes_nothing() {
     let program = compile("hazards/errno.c", "hazard-standard_error_that_cannot", &[]);
     let shell = Host::of(["/bin/sh"], &[]);
     let run = |redirection: &str, log: Option<&str>, preloaded: bool| {
@@ -120,9 +119,9 @@ fn run_directory(mut run: Run) -> PathBuf {
     run.command().get_current_dir().unwrap().to_owned()
 }
 
-/// Held up for at most about a second in a row; then lines are dropped, counted, and told of.
+/// The delay is about a second at most; then lines are dropped, counted and reported.
 #[test]
-fn full_fifo() {
+fn a_full_fifo_delays_calls_for_a_second_and_then_counts_lost_lines() {
     let program = compile("hazards/full_fifo.c", "hazard-full_fifo", &[]);
     let host = Host::of([&program], &[]);
     for format in ["text", "json"] {
@@ -143,9 +142,9 @@ fn full_fifo() {
     }
 }
 
-/// cp started with its standard descriptors closed; each in turn, and all of them.
+/// Each of them closed in turn, and all of them.
 #[test]
-fn cp_without_standard_descriptors() {
+fn cp_without_standard_descriptors_copies_and_is_logged() {
     let scratch = Scratch::new();
     let source = scratch.random("source", 100_000);
     for closed in ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"] {
@@ -169,7 +168,7 @@ fn cp_without_standard_descriptors() {
 
 /// Another library's constructor copies before ours has run, and after.
 #[test]
-fn early_constructor() {
+fn copies_of_another_constructor_are_logged_in_both_orders() {
     let host = Host::new("early_constructor", "copies_once", &[]);
     let other =
         compile("shims/early_constructor.c", "hazard-early_constructor.so", &["-shared", "-fPIC"]);
@@ -206,9 +205,9 @@ fn early_constructor() {
     assert_eq!(came_first, [false, true], "both orders were tried");
 }
 
-/// Opened by dlopen(3), used, closed, again and again: quiet unless told, and nothing leaks.
+/// It is opened with dlopen(3), used and closed again and again.
 #[test]
-fn opens_library() {
+fn an_opened_library_is_silent_unless_configured_and_leaks_nothing() {
     let host = Host::new("opens_library", "opens_library", &[]);
     let run = |settings: &[(&str, &str)], with_file: bool| {
         host.run(|run, log| {
@@ -284,10 +283,9 @@ fn one_log_a_process(test: &str, program: &str, format: &str) {
     assert!(calls == with.calls || program == "vfork_exec" && calls > with.calls);
 }
 
-/// When the limit on file sizes is lifted, the log goes on, on a line of its own, and says what is
-/// missing.
+/// It continues on a new line.
 #[test]
-fn log_after_a_limit() {
+fn a_log_continues_after_a_lifted_limit_and_counts_the_lost_lines() {
     let host = Host::new("log_after_a_limit", "file_size_limit", &[]);
     for mode in [Mode::Text, Mode::Json] {
         let with = run(&host, mode);
@@ -301,13 +299,12 @@ fn log_after_a_limit() {
     }
 }
 
-/// Without /proc a descriptor is shown without a path.
 #[test]
-fn paths_without_proc() {
+fn without_proc_a_descriptor_has_no_path() {
     let host = Host::new("paths_without_proc", "without_proc", &[]);
     let with = run(&host, Mode::Console);
     if let Some(reason) = with.skip_reason() {
-        return skip("paths_without_proc", reason);
+        return skip("preload::hazards::without_proc_a_descriptor_has_no_path", reason);
     }
     let calls = with.output.calls();
     assert_eq!(calls.len(), with.calls, "{}", with.output.stderr);
@@ -316,9 +313,9 @@ fn paths_without_proc() {
     }
 }
 
-/// Each thread's descriptors have their paths, whatever /proc/self is.
+/// /proc/self may be another thread's.
 #[test]
-fn paths_of_each_thread() {
+fn each_thread_has_the_paths_of_its_own_descriptors() {
     for program in ["leader_gone", "descriptor_tables"] {
         let host = Host::new(&format!("paths_of_each_thread-{program}"), program, &[]);
         let with = run(&host, Mode::Console);
@@ -330,13 +327,16 @@ fn paths_of_each_thread() {
     }
 }
 
-/// In a set-user-ID program every variable is ignored: no file is made, nothing is said.
+/// It creates no file and prints nothing.
 #[test]
-fn set_user_id() {
+fn a_set_user_id_program_ignores_every_variable() {
     const NOBODY: &str = "65534";
     // SAFETY: no arguments.
     if unsafe { libc::geteuid() } != 0 {
-        return skip("set_user_id", "only root may become another user");
+        return skip(
+            "preload::hazards::a_set_user_id_program_ignores_every_variable",
+            "only root may become another user",
+        );
     }
     let places = Scratch::new();
     let open_to_all = |path: &Path, mode: u32| {
@@ -387,7 +387,10 @@ fn set_user_id() {
     fs::remove_file(&log).unwrap();
     let (output, owner) = run(&secure, &log);
     if owner != 0 {
-        skip("set_user_id", "the filesystem ignores set-user-ID");
+        skip(
+            "preload::hazards::a_set_user_id_program_ignores_every_variable",
+            "the filesystem ignores set-user-ID",
+        );
         return;
     }
     assert!(!log.exists());
@@ -395,9 +398,8 @@ fn set_user_id() {
     assert_eq!(output.stderr, "");
 }
 
-/// A fault of our own, at each step of a call: the host gets what the kernel said.
 #[test]
-fn faults_of_our_own() {
+fn a_panic_at_each_step_leaves_the_kernels_result() {
     for program in
         ["errno", "wild_offsets", "closes_often", "late_copies", "cancel_pending", "many_processes"]
     {
@@ -422,9 +424,9 @@ fn faults_of_our_own() {
     }
 }
 
-/// The log's descriptor is at 10 or above, close-on-exec, and not one of the host's.
+/// It is at 10 or above and replaces none of the host's.
 #[test]
-fn descriptor_of_the_log() {
+fn the_descriptor_of_the_log_is_high_and_closed_on_exec() {
     let host = Host::new("descriptor_of_the_log", "without_standard", &[]);
     let with = run(&host, Mode::Text);
     assert_eq!(with.output.status, Some(0), "{:?}", with.files.keys());

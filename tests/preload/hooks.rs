@@ -160,8 +160,8 @@ fn as_text(line: &str) -> String {
     text
 }
 
-/// Each call is in the log, its arguments and what became of it, and no other; and the program finds
-/// results, errno, offsets, positions and contents as when it is bare.
+/// The log has the arguments and the result of each call and no other line. The program finds the
+/// results, errno, offsets, positions and contents of a bare run.
 #[test]
 fn each_call_is_logged_and_none_is_changed() {
     let filesystems = Filesystems::mount("preload::hooks::each_call_is_logged_and_none_is_changed");
@@ -183,10 +183,10 @@ fn each_call_is_logged_and_none_is_changed() {
     }
 }
 
-/// The bytes that a clone has shared.
 #[test]
-fn clones_tell_how_many_bytes_they_share() {
-    let filesystems = Filesystems::mount("preload::hooks::clones_tell_how_many_bytes_they_share");
+fn a_clone_is_logged_with_the_bytes_that_it_shares() {
+    let filesystems =
+        Filesystems::mount("preload::hooks::a_clone_is_logged_with_the_bytes_that_it_shares");
     let Some(mounted) = filesystems.get("btrfs") else { return };
     let place = Place::new(mounted);
     let bytes = |group| {
@@ -203,7 +203,7 @@ fn clones_tell_how_many_bytes_they_share() {
 }
 
 #[test]
-fn only_the_hooks_that_are_watched_are_logged() {
+fn only_watched_hooks_are_logged() {
     let scratch = Scratch::new();
     let place = Place::new(scratch.path());
     for (hooks, seen) in [
@@ -228,9 +228,9 @@ fn only_the_hooks_that_are_watched_are_logged() {
     }
 }
 
-/// A program that is linked with the library has one hook watched, and it is none of these.
+/// By default only copy_file_range is watched in a linked program.
 #[test]
-fn a_linked_program_is_not_watched_here() {
+fn a_linked_program_is_not_watched_at_these_hooks() {
     let scratch = Scratch::new();
     let place = Place::new(scratch.path());
     let libraries = Scratch::new();
@@ -254,9 +254,9 @@ fn a_linked_program_is_not_watched_here() {
     }
 }
 
-/// Another library's constructor comes by these hooks before ours has run.
+/// Another library's constructor makes them.
 #[test]
-fn calls_before_our_constructor() {
+fn calls_before_the_librarys_constructor_are_logged() {
     let scratch = Scratch::new();
     let place = Place::new(scratch.path());
     let early = compile("drivers/hooks.c", "hooks_early.so", &["-shared", "-fPIC", "-DEARLY"]);
@@ -273,9 +273,8 @@ fn calls_before_our_constructor() {
     }
 }
 
-/// The next library gets what is not watched, and with `CFR_FORWARD=next` all.
 #[test]
-fn the_next_library() {
+fn the_next_library_gets_unwatched_calls_and_with_forward_next_all() {
     let scratch = Scratch::new();
     let next = compile("shims/next_hooks.c", "hooks_next.so", &["-shared", "-fPIC"]);
     let preload = format!("{}:{}", library().display(), next.display());
@@ -322,9 +321,9 @@ fn the_next_library() {
     }
 }
 
-/// A pending cancellation does not act here.
+/// A pending cancellation is not acted on.
 #[test]
-fn no_cancellation_points() {
+fn the_hooks_are_no_cancellation_points() {
     let program = compile("drivers/hooks_cancelled.c", "hooks_cancelled", &[]);
     for log in ["off", "info", "trace"] {
         let directory = Scratch::new();
@@ -337,11 +336,12 @@ fn no_cancellation_points() {
     }
 }
 
-/// Filters that answer for the calls that the library makes, or that the program makes, with an error.
+/// They return errors for system calls of the library or of the program.
 #[test]
-fn under_filters() {
+fn seccomp_filters_that_return_errors_change_no_result() {
     let filtered = compile("drivers/filtered.c", "hooks_filtered", &[]);
-    let filesystems = Filesystems::mount("preload::hooks::under_filters");
+    let filesystems =
+        Filesystems::mount("preload::hooks::seccomp_filters_that_return_errors_change_no_result");
     let Some(mounted) = filesystems.get("btrfs") else { return };
     let place = Place::new(mounted);
     for filter in ["statx", "rt_sigprocmask", "ficlone", "ficlonerange", "fideduperange"] {
@@ -364,10 +364,10 @@ fn under_filters() {
     }
 }
 
-/// Random calls give and leave what they do when the program is bare.
 #[test]
-fn random_calls() {
-    let filesystems = Filesystems::mount("preload::hooks::random_calls");
+fn random_calls_have_the_results_of_a_bare_run() {
+    let filesystems =
+        Filesystems::mount("preload::hooks::random_calls_have_the_results_of_a_bare_run");
     let program = compile("drivers/hooks_fuzzed.c", "hooks_fuzzed", &[]);
     for (name, mounted) in filesystems.iter().filter(|(name, _)| KINDS.contains(name)) {
         for seed in ["1", "2", "3", "4"] {
@@ -394,10 +394,11 @@ fn random_calls() {
     }
 }
 
-/// From many threads, while others write to the very structs.
+/// Many threads make calls while others write to the same structs.
 #[test]
-fn structs_that_change_meanwhile() {
-    let filesystems = Filesystems::mount("preload::hooks::structs_that_change_meanwhile");
+fn arguments_that_change_during_the_call_are_harmless() {
+    let filesystems =
+        Filesystems::mount("preload::hooks::arguments_that_change_during_the_call_are_harmless");
     let program = compile("drivers/hooks_fuzzed.c", "hooks_fuzzed", &[]);
     let Some(mounted) = filesystems.get("btrfs") else { return };
     for format in ["text", "json"] {
@@ -415,13 +416,18 @@ fn structs_that_change_meanwhile() {
     }
 }
 
-/// GNU cp asks for a clone first; what it does then depends on the filesystem.
+/// GNU cp.
 #[test]
-fn cp() {
+fn cp_clones_first_and_then_copies_as_the_filesystem_allows() {
     let Some(cp) = find_program("cp") else {
-        return skip("preload::hooks::cp", "cp is not installed");
+        return skip(
+            "preload::hooks::cp_clones_first_and_then_copies_as_the_filesystem_allows",
+            "cp is not installed",
+        );
     };
-    let filesystems = Filesystems::mount("preload::hooks::cp");
+    let filesystems = Filesystems::mount(
+        "preload::hooks::cp_clones_first_and_then_copies_as_the_filesystem_allows",
+    );
     for name in KINDS {
         let Some(mounted) = filesystems.get(name) else { continue };
         let directory = Scratch::below(mounted);
@@ -468,11 +474,13 @@ fn cp() {
     }
 }
 
-/// Python's shutil copies by sendfile(2).
 #[test]
-fn python() {
+fn the_sendfile_calls_of_pythons_shutil_are_logged() {
     let Some(python) = find_program("python3") else {
-        return skip("preload::hooks::python", "python3 is not installed");
+        return skip(
+            "preload::hooks::the_sendfile_calls_of_pythons_shutil_are_logged",
+            "python3 is not installed",
+        );
     };
     let files = Scratch::new();
     let (from, to) = (files.random("from", 300_000), files.file("to"));
@@ -489,14 +497,18 @@ fn python() {
     assert!(sends[0].contains("[0] => [300000]") && sends.len() == 2, "{sends:?}");
 }
 
-/// Deduplicators ask in batches, of which each target has its line.
+/// They pass several targets in one call.
 #[test]
-fn deduplicators() {
-    let filesystems = Filesystems::mount("preload::hooks::deduplicators");
+fn each_target_of_a_deduplicator_has_a_line() {
+    let filesystems =
+        Filesystems::mount("preload::hooks::each_target_of_a_deduplicator_has_a_line");
     let Some(mounted) = filesystems.get("btrfs") else { return };
     for (name, words) in [("duperemove", &["-dr", "-q"][..]), ("jdupes", &["-B", "-q"])] {
         let Some(program) = find_program(name) else {
-            skip("preload::hooks::deduplicators", &format!("{name} is not installed"));
+            skip(
+                "preload::hooks::each_target_of_a_deduplicator_has_a_line",
+                &format!("{name} is not installed"),
+            );
             continue;
         };
         let directory = Scratch::below(mounted);

@@ -42,22 +42,22 @@ fn run(how: &str) {
 }
 
 #[test]
-fn in_a_handler_on_a_small_stack() {
+fn a_handler_on_a_small_stack_can_copy() {
     run("handler");
 }
 
 #[test]
-fn in_more_threads_than_there_are_buffers() {
+fn more_threads_than_buffers_can_copy() {
     run("threads");
 }
 
 #[test]
-fn in_children_of_threads() {
+fn children_of_threads_can_copy() {
     run("forks");
 }
 
 #[test]
-fn a_handler_that_never_returns() {
+fn a_handler_that_never_returns_may_leave_a_copy() {
     run("limit");
 }
 
@@ -67,6 +67,6 @@ fn signals_end_copies_and_are_not_lost() {
 }
 
 #[test]
-fn a_host_that_holds_locks_and_a_lease() {
+fn a_copy_keeps_the_locks_and_the_lease_of_the_host() {
     run("locks");
 }

@@ -90,9 +90,9 @@ fn an_error_at_every_hook_copies_nothing() {
     }
 }
 
-/// A clone that had shared nothing would be a lie.
+/// Success without shared blocks would be false.
 #[test]
-fn zero_is_no_answer_to_a_clone() {
+fn zero_does_not_apply_to_a_clone() {
     let files = Files::new();
     let said = files.said("zero", EVERY_CALL);
     for (line, word) in said.iter().zip(EVERY_CALL.split(' ')) {
@@ -107,7 +107,7 @@ fn zero_is_no_answer_to_a_clone() {
 }
 
 #[test]
-fn short_copies_are_copies() {
+fn a_short_copy_really_copies_the_bytes_that_it_reports() {
     for backend in ["auto", "kernel", "emulate"] {
         let files = Files::new();
         let words = "copy=5000 number=5000 send=5000 send64=5000";
@@ -146,9 +146,8 @@ fn short_copies_are_copies() {
     }
 }
 
-/// What could not have copied more is left alone, and is not said to have been tampered with.
 #[test]
-fn what_is_not_shorter_is_not_marked() {
+fn a_copy_that_is_not_shortened_is_not_marked() {
     let files = Files::new();
     let output = files.run("short=100000", "copy=200000 copy=200000 copy=0 probe").ok();
     assert_eq!(
@@ -163,11 +162,11 @@ fn what_is_not_shorter_is_not_marked() {
     assert!(!output.stderr.contains("INJECTED"), "{}", output.stderr);
 }
 
-/// By whole blocks, where blocks are shared; and the host's struct holds its own length afterwards.
+/// The host's struct holds its own length afterwards.
 #[test]
-fn short_by_blocks_where_blocks_are_shared() {
+fn a_short_clone_is_shortened_to_whole_blocks() {
     let filesystems =
-        Filesystems::mount("preload::inject::short_by_blocks_where_blocks_are_shared");
+        Filesystems::mount("preload::inject::a_short_clone_is_shortened_to_whole_blocks");
     for name in ["xfs", "btrfs"] {
         let Some(place) = filesystems.get(name) else { continue };
         let files = Files::below(place);
@@ -190,9 +189,9 @@ fn short_by_blocks_where_blocks_are_shared() {
     }
 }
 
-/// A call that asks for too much is refused for the whole of it.
+/// A call that asks for too much is refused as a whole.
 #[test]
-fn a_short_copy_is_judged_by_all_that_it_asks_for() {
+fn a_short_copy_is_checked_with_the_requested_length() {
     for (dialect, backend) in [("extended", "auto"), ("extended", "emulate"), ("freebsd", "auto")] {
         let files = Files::new();
         let run = Run::preloaded(program())
@@ -220,9 +219,9 @@ fn a_short_copy_is_verified() {
     files.assert_copied(5000);
 }
 
-/// The program gets an injected error even where the library would have copied after the kernel's.
+/// Even if the library would copy after the same error of the kernel.
 #[test]
-fn an_injected_error_is_no_reason_to_fall_back() {
+fn an_injected_error_causes_no_fallback() {
     let files = Files::new();
     let run = files.run("error=EXDEV:when=1", "copy=10 copy=10").env("CFR_FALLBACK", "EXDEV,EIO");
     let said = said(&run.env("CFR_LOG", "off").ok());
@@ -232,7 +231,7 @@ fn an_injected_error_is_no_reason_to_fall_back() {
 // Signals and delays.
 
 #[test]
-fn a_signal_comes_first_and_in_the_calling_thread() {
+fn a_signal_is_delivered_before_the_call_in_the_calling_thread() {
     let files = Files::new();
     let said = files.said(
         "signal=SIGUSR1:error=EINTR:when=1;signal=RTMIN+1:when=2;signal=USR1:when=2",
@@ -252,7 +251,7 @@ fn a_signal_comes_first_and_in_the_calling_thread() {
 }
 
 #[test]
-fn a_handler_may_leave_the_call() {
+fn a_handler_may_leave_the_call_by_siglongjmp() {
     let files = Files::new();
     let said = files.said("signal=USR1:when=1..200", "jump copy=10 copy=10 jump dedupe=1 clone");
     assert_eq!(said[..2], ["SIGUSR1", "jumped"]);
@@ -261,7 +260,7 @@ fn a_handler_may_leave_the_call() {
 }
 
 #[test]
-fn a_deadly_signal_is_deadly() {
+fn a_fatal_signal_ends_the_program() {
     let files = Files::new();
     let output = files.run("signal=KILL:when=2", "copy=10 copy=10 copy=10").output();
     assert_eq!((output.signal, said(&output)), (Some(9), vec!["copy 10 at 10 10".to_owned()]));
@@ -269,7 +268,7 @@ fn a_deadly_signal_is_deadly() {
 }
 
 #[test]
-fn delays_hold_the_call_up() {
+fn a_delay_delays_the_call() {
     let files = Files::new();
     let output = files
         .run("delay_enter=30ms:delay_exit=20000:when=1", "spend copy=10 spend clone copy=10")
@@ -322,9 +321,8 @@ fn calls_are_counted_on_each_target() {
     );
 }
 
-/// Only calls that hook and path let through are counted.
 #[test]
-fn hooks_and_paths() {
+fn only_calls_of_the_hook_and_the_path_are_counted() {
     let files = Files::new();
     let said =
         files.said("error=EIO:hook=sendfile,syscall:when=2", "copy=1 send=1 copy=1 number=1");
@@ -359,9 +357,9 @@ fn a_seed_makes_the_same_calls_fail_every_time() {
     assert!((8..=30).contains(&count), "{count}");
 }
 
-/// The order is that in which they are given, over options too.
+/// In the order given, also over several options.
 #[test]
-fn the_first_that_answers_decides() {
+fn the_first_fault_with_a_result_decides() {
     let files = Files::new();
     let output = Run::bare(launcher())
         .args(["trace", "--inject", "short=10:when=2", "--inject", "error=EIO:when=1..2;zero"])
@@ -375,7 +373,7 @@ fn the_first_that_answers_decides() {
 // What is said of them.
 
 #[test]
-fn every_format_marks_the_calls_that_were_hit() {
+fn every_format_marks_injected_calls() {
     let files = Files::new();
     let words = "copy=50 copy=50 copy=50 dedupe=10";
     let faults = "short=5:when=1;delay_exit=1:when=2;signal=URG:when=4";
@@ -399,7 +397,7 @@ fn every_format_marks_the_calls_that_were_hit() {
 }
 
 #[test]
-fn the_summary_and_the_report_count_them() {
+fn the_summary_and_the_report_count_injected_calls() {
     let files = Files::new();
     let (sums, log) = (files.scratch.file("sums"), files.scratch.file("log"));
     Run::bare(launcher())

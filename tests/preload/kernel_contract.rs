@@ -44,24 +44,31 @@ fn same_as_bare(place: &Path, what: &str) {
 }
 
 #[test]
-fn here() {
+fn the_host_gets_the_kernels_results_in_the_temporary_directory() {
     same_as_bare(&std::env::temp_dir(), "the directory for temporary files");
 }
 
 #[test]
-fn on_every_filesystem() {
-    let filesystems = Filesystems::mount("preload::kernel_contract::on_every_filesystem");
+fn the_host_gets_the_kernels_results_on_every_filesystem() {
+    let filesystems = Filesystems::mount(
+        "preload::kernel_contract::the_host_gets_the_kernels_results_on_every_filesystem",
+    );
     for (name, place) in filesystems.iter() {
         same_as_bare(place, name);
     }
 }
 
-/// The log of a copy that crosses from one filesystem to another says what the kernel said.
+/// And the log has it.
 #[test]
-fn across_filesystems() {
-    let filesystems = Filesystems::mount("preload::kernel_contract::across_filesystems");
+fn the_host_gets_the_kernels_result_across_filesystems() {
+    let filesystems = Filesystems::mount(
+        "preload::kernel_contract::the_host_gets_the_kernels_result_across_filesystems",
+    );
     let (Some(from), Some(to)) = (filesystems.get("ext4"), filesystems.get("tmpfs")) else {
-        return skip("preload::kernel_contract::across_filesystems", "no ext4 and tmpfs");
+        return skip(
+            "preload::kernel_contract::the_host_gets_the_kernels_result_across_filesystems",
+            "no ext4 and tmpfs",
+        );
     };
     let source = Scratch::below(from);
     let source = source.random("a", 10_000);

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 
 #[test]
-fn a_traced_cp() {
+fn cp_is_logged_with_its_paths_and_result() {
     let scratch = Scratch::new();
     let source = scratch.random("a", 100_000);
     let target = scratch.file("b");
@@ -21,12 +21,12 @@ fn a_traced_cp() {
     assert!(calls[0].ends_with(", 0) = 100000 (kernel)"), "{calls:?}");
 }
 
-/// A full disk under the log costs one sentence, never the copy; with room again it goes on.
+/// When there is room again, the log continues.
 #[test]
-fn a_full_disk() {
-    let filesystems = Filesystems::mount("preload::log::a_full_disk");
+fn a_full_disk_costs_one_message_and_no_copy() {
+    let filesystems = Filesystems::mount("preload::log::a_full_disk_costs_one_message_and_no_copy");
     let Some(disk) = filesystems.get("tmpfs") else {
-        return skip("preload::log::a_full_disk", "no tmpfs to fill");
+        return skip("preload::log::a_full_disk_costs_one_message_and_no_copy", "no tmpfs to fill");
     };
     let remount = ["-o", "remount,size=64k"];
     assert!(Command::new("mount").args(remount).arg(disk).status().unwrap().success());

@@ -58,56 +58,56 @@ fn must_show_the_paths_of_the_moment(how: &str) {
 }
 
 #[test]
-fn after_a_rename() {
+fn a_path_is_current_after_a_rename() {
     must_show_the_paths_of_the_moment("rename");
 }
 
 #[test]
-fn after_a_rename_of_a_directory_above() {
+fn a_path_is_current_after_a_rename_of_a_parent_directory() {
     must_show_the_paths_of_the_moment("rename above");
 }
 
 #[test]
-fn after_an_unlink() {
+fn a_path_is_current_after_an_unlink() {
     must_show_the_paths_of_the_moment("unlink");
 }
 
 #[test]
-fn after_a_dup2_over_the_descriptors() {
+fn a_path_is_current_after_a_dup2_over_the_descriptors() {
     must_show_the_paths_of_the_moment("dup2");
 }
 
 #[test]
-fn after_a_close_and_an_open() {
+fn a_path_is_current_after_a_close_and_an_open() {
     must_show_the_paths_of_the_moment("close");
 }
 
 #[test]
-fn after_a_chroot() {
+fn a_path_is_current_after_a_chroot() {
     must_show_the_paths_of_the_moment("chroot");
 }
 
 #[test]
-fn in_a_forked_child() {
+fn a_path_is_current_in_a_forked_child() {
     must_show_the_paths_of_the_moment("fork");
 }
 
 #[test]
-fn in_a_vforked_child() {
+fn a_path_is_current_in_a_vforked_child() {
     must_show_the_paths_of_the_moment("vfork");
 }
 
 #[test]
-fn in_a_signals_handler_and_behind_it() {
+fn a_path_is_current_in_a_signal_handler_and_after_it() {
     must_show_the_paths_of_the_moment("signal");
 }
 
 #[test]
-fn of_sixty_four_threads() {
+fn a_path_is_current_in_64_threads() {
     must_show_the_paths_of_the_moment("threads");
 }
 
 #[test]
-fn a_millisecond_after_another_thread_has_renamed() {
+fn a_path_is_current_1_ms_after_a_rename_by_another_thread() {
     must_show_the_paths_of_the_moment("another thread");
 }

@@ -82,28 +82,38 @@ fn program(test: &str, name: &str) -> Option<PathBuf> {
 }
 
 #[test]
-fn cp() {
-    let Some(cp) = program("preload::real_programs::cp", "cp") else { return };
+fn cp_is_traced_with_its_result() {
+    let Some(cp) = program("preload::real_programs::cp_is_traced_with_its_result", "cp") else {
+        return;
+    };
     let copy = Copy::new();
     let calls = copy.traced(&cp, &words([&copy.source, &copy.target]));
     assert!(calls[0].ends_with(" = 300000"), "{calls:?}");
 }
 
 #[test]
-fn cat() {
-    let Some(cat) = program("preload::real_programs::cat", "cat") else { return };
+fn cat_is_traced_with_its_result() {
+    let Some(cat) = program("preload::real_programs::cat_is_traced_with_its_result", "cat") else {
+        return;
+    };
     let copy = Copy::new();
     let calls = copy.traced(&cat, &words([&copy.source]));
     assert!(calls[0].ends_with(" = 300000"), "{calls:?}");
 }
 
-/// mv(1) copies where it cannot rename.
+/// mv(1) copies if it cannot rename.
 #[test]
-fn mv() {
-    let Some(mv) = program("preload::real_programs::mv", "mv") else { return };
-    let filesystems = cfr_testkit::Filesystems::mount("preload::real_programs::mv");
+fn mv_is_traced_across_filesystems() {
+    let Some(mv) = program("preload::real_programs::mv_is_traced_across_filesystems", "mv") else {
+        return;
+    };
+    let filesystems =
+        cfr_testkit::Filesystems::mount("preload::real_programs::mv_is_traced_across_filesystems");
     let Some(tmpfs) = filesystems.get("tmpfs") else {
-        return skip("preload::real_programs::mv", "no tmpfs to move to");
+        return skip(
+            "preload::real_programs::mv_is_traced_across_filesystems",
+            "no tmpfs to move to",
+        );
     };
     let mut copy = Copy::new();
     copy.target = tmpfs.join("moved");
@@ -112,16 +122,24 @@ fn mv() {
 }
 
 #[test]
-fn install() {
-    let Some(install) = program("preload::real_programs::install", "install") else { return };
+fn install_is_traced_with_its_result() {
+    let Some(install) =
+        program("preload::real_programs::install_is_traced_with_its_result", "install")
+    else {
+        return;
+    };
     let copy = Copy::new();
     let calls = copy.traced(&install, &words([&copy.source, &copy.target]));
     assert!(calls[0].ends_with(" = 300000"), "{calls:?}");
 }
 
 #[test]
-fn python() {
-    let Some(python) = program("preload::real_programs::python", "python3") else { return };
+fn python_is_traced_with_its_result() {
+    let Some(python) =
+        program("preload::real_programs::python_is_traced_with_its_result", "python3")
+    else {
+        return;
+    };
     let copy = Copy::new();
     let script = "import os, sys\n\
                   a = os.open(sys.argv[1], os.O_RDONLY)\n\
@@ -138,10 +156,12 @@ fn python() {
     assert!(calls[4].ends_with(" = -1 EBADF (Bad file descriptor)"), "{calls:?}");
 }
 
-/// std::fs::copy imports the symbol weakly.
+/// It imports the symbol weakly.
 #[test]
-fn rust() {
-    if program("preload::real_programs::rust", "strace").is_none() {
+fn rusts_fs_copy_is_traced_with_its_result() {
+    if program("preload::real_programs::rusts_fs_copy_is_traced_with_its_result", "strace")
+        .is_none()
+    {
         return;
     }
     let copy = Copy::new();
@@ -150,8 +170,10 @@ fn rust() {
 }
 
 #[test]
-fn c_through_syscall() {
-    if program("preload::real_programs::c_through_syscall", "strace").is_none() {
+fn a_c_program_that_uses_syscall_is_traced() {
+    if program("preload::real_programs::a_c_program_that_uses_syscall_is_traced", "strace")
+        .is_none()
+    {
         return;
     }
     let copy = Copy::new();
@@ -160,19 +182,21 @@ fn c_through_syscall() {
     assert!(calls[0].contains(", [0], "), "{calls:?}");
 }
 
-/// libuv goes through syscall() too.
+/// libuv calls syscall().
 #[test]
-fn node() {
-    let Some(node) = program("preload::real_programs::node", "node") else { return };
+fn node_is_traced_through_syscall() {
+    let Some(node) = program("preload::real_programs::node_is_traced_through_syscall", "node")
+    else {
+        return;
+    };
     let copy = Copy::new();
     let script = "require('fs').copyFileSync(process.argv[1], process.argv[2])";
     let calls = copy.traced(&node, &words([&"-e", &script, &copy.source, &copy.target]));
     assert!(calls[0].ends_with(" = 300000"), "{calls:?}");
 }
 
-/// The same under the launcher, whose lines go where the program's errors go.
 #[test]
-fn under_the_launcher() {
+fn the_launcher_traces_cp_on_standard_error() {
     let copy = Copy::new();
     let output = Run::bare(cfr_testkit::launcher())
         .args(["trace", "cp"])

@@ -88,7 +88,7 @@ fn unusable(setting: &Setting) -> Vec<u8> {
 // Values that cannot be used.
 
 #[test]
-fn an_unusable_value_is_warned_of_once_and_the_default_holds() {
+fn an_invalid_value_is_warned_of_once_and_the_default_applies() {
     let files = Files::new();
     for setting in &TABLE {
         let value = unusable(setting);
@@ -108,7 +108,7 @@ fn an_unusable_value_is_warned_of_once_and_the_default_holds() {
 }
 
 #[test]
-fn every_unusable_value_has_its_own_warning() {
+fn every_invalid_value_has_its_own_warning() {
     let files = Files::new();
     let values: Vec<_> =
         TABLE.iter().map(|setting| (setting.variable, unusable(setting))).collect();
@@ -182,7 +182,7 @@ fn hostile_values_are_escaped_and_cut() {
     }
 }
 
-/// Or it looks like a value that somebody has set.
+/// Otherwise it would look like a complete value.
 #[test]
 fn a_cut_value_shows_that_it_was_cut() {
     let files = Files::new();
@@ -208,10 +208,10 @@ fn warnings_are_json_where_the_log_is() {
     assert_eq!(lines[1]["call"], "copy_file_range");
 }
 
-/// The launcher's page of counts. A path that was once that may now be anybody's file: a daemon
-/// outlives its launcher, and /proc/PID/fd/N is soon another process's.
+/// The path may be another file by now: a daemon outlives its launcher, and /proc/PID/fd/N is soon
+/// another process's.
 #[test]
-fn a_witness_that_is_none_is_left_alone() {
+fn a_stats_file_that_is_not_the_launchers_is_not_written() {
     let files = Files::new();
     for content in [&[][..], b"short", &[7; 8192]] {
         let theirs = files.scratch.write("theirs", content);
@@ -239,7 +239,7 @@ fn an_empty_value_is_the_default() {
 }
 
 #[test]
-fn off_is_silent_whatever_else_is_wrong() {
+fn off_is_silent_even_if_other_settings_are_invalid() {
     let files = Files::new();
     let values: Vec<_> = TABLE[1..].iter().map(|row| (row.variable, unusable(row))).collect();
     let mut variables: Vec<_> =
@@ -276,7 +276,7 @@ fn strict_ends_the_process_before_main() {
 // What the values do.
 
 #[test]
-fn levels() {
+fn each_log_level_adds_its_messages() {
     let files = Files::new();
     for level in ["off", "error", "warn"] {
         assert_eq!(files.copy_with(&[("CFR_LOG", level.as_ref())]).stderr, "", "{level}");
@@ -411,9 +411,9 @@ fn a_relative_log_is_where_the_process_started() {
     }
 }
 
-/// Nobody would ever read what it waits to write.
+/// Nothing would ever read the lines.
 #[test]
-fn a_fifo_without_a_reader_holds_nobody_up() {
+fn a_fifo_without_a_reader_delays_no_call() {
     let files = Files::new();
     let fifo = files.scratch.file("fifo");
     Run::bare("mkfifo").args([&fifo]).ok();
@@ -424,7 +424,7 @@ fn a_fifo_without_a_reader_holds_nobody_up() {
 }
 
 #[test]
-fn a_log_that_cannot_be_opened_is_said_once_and_costs_nothing() {
+fn a_log_that_cannot_be_opened_is_reported_once_and_changes_nothing() {
     let files = Files::new();
     for path in ["/no/such/directory/log", "/", "/dev/full"] {
         let run = files.copier(&["copy", "copy", "syscall"]).env("CFR_LOG_FILE", path);
@@ -464,7 +464,7 @@ fn linked(files: &Files) -> Run {
 }
 
 #[test]
-fn a_linked_program_is_silent_until_it_is_asked() {
+fn a_linked_program_is_silent_until_it_is_configured() {
     let files = Files::new();
     let copied = format!("{}\n5000\n5000\n", env!("CARGO_PKG_VERSION"));
     for (variables, watched) in [

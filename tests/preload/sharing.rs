@@ -30,8 +30,8 @@ fn expected(stdout: &str) -> Vec<&str> {
 }
 
 #[test]
-fn what_is_shared_is_said_and_nothing_else_changes() {
-    let test = "preload::sharing::what_is_shared_is_said_and_nothing_else_changes";
+fn shared_blocks_are_logged_and_nothing_else_changes() {
+    let test = "preload::sharing::shared_blocks_are_logged_and_nothing_else_changes";
     let filesystems = Filesystems::mount(test);
     for (name, copied, empty, clones) in KINDS {
         let Some(place) = filesystems.get(name) else { continue };
@@ -75,11 +75,10 @@ fn what_is_shared_is_said_and_nothing_else_changes() {
     }
 }
 
-/// Nobody asked.
 #[test]
-fn nothing_is_said_unless_it_is_asked_for() {
+fn sharing_is_not_logged_without_the_setting() {
     let filesystems =
-        Filesystems::mount("preload::sharing::nothing_is_said_unless_it_is_asked_for");
+        Filesystems::mount("preload::sharing::sharing_is_not_logged_without_the_setting");
     let Some(place) = filesystems.get("btrfs") else { return };
     let directory = Scratch::below(place);
     let done = Run::preloaded(program())
@@ -92,11 +91,12 @@ fn nothing_is_said_unless_it_is_asked_for() {
     assert!(said.iter().all(|call| !call.contains("shared")), "{said:?}");
 }
 
-/// A library behind ours writes over the copy's first block before ours has looked.
+/// A library behind libcfr.so overwrites the copy's first block before libcfr.so reads the block
+/// map.
 #[test]
-fn what_is_shared_in_part_is_said_to_be_so() {
+fn partly_shared_copies_are_logged_as_such() {
     let filesystems =
-        Filesystems::mount("preload::sharing::what_is_shared_in_part_is_said_to_be_so");
+        Filesystems::mount("preload::sharing::partly_shared_copies_are_logged_as_such");
     let next = compile("shims/overwriting_copy.c", "sharing_overwriting.so", &["-shared", "-fPIC"]);
     let copier = compile("drivers/launcher_copy.c", "sharing_copier", &[]);
     for (name, place) in filesystems.iter().filter(|(name, _)| ["btrfs", "xfs"].contains(name)) {
@@ -119,13 +119,17 @@ fn what_is_shared_in_part_is_said_to_be_so() {
     }
 }
 
-/// GNU cp, by whichever hook it comes.
+/// Through whichever hook cp copies.
 #[test]
-fn cp() {
+fn the_sharing_of_gnu_cps_copies_is_logged() {
     let Some(cp) = find_program("cp") else {
-        return skip("preload::sharing::cp", "cp is not installed");
+        return skip(
+            "preload::sharing::the_sharing_of_gnu_cps_copies_is_logged",
+            "cp is not installed",
+        );
     };
-    let filesystems = Filesystems::mount("preload::sharing::cp");
+    let filesystems =
+        Filesystems::mount("preload::sharing::the_sharing_of_gnu_cps_copies_is_logged");
     for (name, copied, empty, _) in KINDS {
         let Some(place) = filesystems.get(name) else { continue };
         let directory = Scratch::below(place);
