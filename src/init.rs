@@ -12,10 +12,9 @@ use crate::pass_on::{NEXT_IOCTL, NEXT_SENDFILE, NEXT_SENDFILE64};
 use crate::recording::{self, SUMMARY, WITNESS};
 use crate::route::{self, Gate, NEXT_SYSCALL};
 use cfr_engine::hook::Hook;
-use cfr_shared::inject::Faults;
 use cfr_shared::line::Line;
 use cfr_shared::settings::{
-    Forward, Level, PATH_MAX, STATS_NAME, Setting, Settings, Summary, TABLE, Unusable, Why,
+    Forward, Level, PATH_MAX, Reason, STATS_NAME, Setting, Settings, Summary, TABLE, Values,
 };
 use cfr_shared::stats::{Counter, Stats};
 use cfr_sys::{self as sys, Arena, NextExit, OnceBytes};
@@ -60,15 +59,15 @@ fn begin() {
         open_hooks(|_| Gate::Forward);
         return;
     }
-    let (settings, complaints) = read_environment();
+    let (mut settings, complaints) = read_environment();
     // Not where the library came by dlopen(3): then the program is long running.
     if settings.strict
         && is_preloaded()
-        && let Some(unusable) = complaints.first()
+        && let Some(error) = complaints.first()
     {
         let mut buffer = [0; 512];
         let mut line = Line::new(&mut buffer);
-        let _ = write!(line, "cfr: {}: {unusable}", unusable.setting.variable);
+        let _ = write!(line, "cfr: {error}");
         let _ = sys::write(2, line.finish(false));
         sys::exit(STATUS_OWN_FAILURE);
     }
@@ -77,7 +76,7 @@ fn begin() {
     {
         NEXT.set(next);
     }
-    if let Some(path) = settings.witness
+    if let Some(path) = settings.stats
         && let Ok(words) = sys::map_shared(path, STATS_NAME, Stats::WORDS)
         && let Some(witness) = Stats::over(words)
     {
@@ -92,8 +91,7 @@ fn begin() {
         accounts.set(Counter::Owner, sys::getpid().unsigned_abs().into());
         SUMMARY.set(accounts);
     }
-    if let Some(text) = settings.inject
-        && let Ok(faults) = Faults::parse(text)
+    if let Some(faults) = settings.inject.take()
         && let Some(armed) = Armed::new(faults)
     {
         ARMED.set(armed);
@@ -121,7 +119,7 @@ fn begin() {
     };
     open_hooks(|hook| match ARMED.get() {
         _ if !settings.hooks.contains(hook) => unwatched,
-        Some(armed) if armed.are_at(hook) => Gate::Watch,
+        Some(armed) if armed.apply_to(hook) => Gate::Watch,
         _ => watched,
     });
 }
@@ -144,12 +142,23 @@ fn read_environment() -> (Settings<'static>, Complaints) {
         let equals = entry.iter().position(|&byte| byte == b'=').unwrap_or(entry.len());
         let (variable, value) = entry.split_at(equals);
         let value = value.strip_prefix(b"=").unwrap_or_default();
-        let Some(setting) = Setting::by_variable(variable) else { continue };
+        let mut rows = TABLE.iter().zip(&mut seen);
+        let Some((setting, seen)) =
+            rows.find(|(setting, _)| setting.variable.as_bytes() == variable)
+        else {
+            continue;
+        };
         // Of two variables of one name the first counts: getenv(3).
-        let again =
-            seen.get_mut(setting.name as usize).is_some_and(|seen| mem::replace(seen, true));
-        if !again && let Err(unusable) = settings.set(setting, value) {
-            complaints.add(&unusable);
+        if mem::replace(seen, true) {
+            continue;
+        }
+        // The faults borrow from their text. A text that does not fit is refused by the parser.
+        let value = match setting.values {
+            Values::Faults => keep_faults(value).unwrap_or(value),
+            _ => value,
+        };
+        if let Err(error) = setting.set(&mut settings, value) {
+            complaints.add(&error);
         }
     }
     if settings.log > Level::Off
@@ -168,22 +177,24 @@ fn read_environment() -> (Settings<'static>, Complaints) {
             complain(b"CFR_SUMMARY", template, &mut complaints);
         }
     }
-    while let Err(unusable) = settings.settle() {
-        complaints.add(&unusable);
-    }
-    if let Some(faults) = settings.inject {
-        static KEPT: Template = Template::new();
-        settings.inject = KEPT.init(|room| {
-            room.get_mut(..faults.len())?.copy_from_slice(faults);
-            Some(faults.len())
-        });
+    while let Err(error) = settings.settle() {
+        complaints.add(&error);
     }
     (settings, complaints)
 }
 
+/// Copies the text of the faults, because hosts overwrite their environment.
+fn keep_faults(text: &[u8]) -> Option<&'static [u8]> {
+    static KEPT: Template = Template::new();
+    KEPT.init(|room| {
+        room.get_mut(..text.len())?.copy_from_slice(text);
+        Some(text.len())
+    })
+}
+
 fn complain(variable: &[u8], value: &[u8], complaints: &mut Complaints) {
     if let Some(setting) = Setting::by_variable(variable) {
-        complaints.add(&Unusable { setting, value, why: Why::NotLegal });
+        complaints.add(&setting.error(value, Reason::Unexpected));
     }
 }
 

@@ -5,7 +5,7 @@ use cfr_engine::call::Call;
 use cfr_engine::diag::log_debug;
 use cfr_engine::execution::Imposed;
 use cfr_engine::hook::Hook;
-use cfr_shared::inject::{Action, CallInfo, Faults, Injection, Tally};
+use cfr_shared::inject::{Action, CallCounter, CallInfo, Faults, Injection};
 use cfr_sys::{self as sys, SetOnce};
 
 /// The faults of this process.
@@ -14,7 +14,7 @@ pub(crate) static ARMED: SetOnce<Armed> = SetOnce::new();
 /// Faults, and what they have seen.
 pub(crate) struct Armed {
     faults: Faults<'static>,
-    tally: Tally,
+    counter: CallCounter,
 }
 
 /// What the faults do to one call.
@@ -45,13 +45,14 @@ pub(crate) fn meet(hook: Hook, call: &Call) -> Option<Harm> {
 impl Armed {
     /// With counts of nothing. `None` where there is no memory for them.
     pub(crate) fn new(faults: Faults<'static>) -> Option<Armed> {
-        let tally = sys::map_zeroed_on_fork(Tally::WORDS).ok().and_then(Tally::over)?;
-        Some(Armed { faults, tally })
+        let words = sys::map_zeroed_on_fork(CallCounter::WORDS).ok()?;
+        let counter = CallCounter::over(words)?;
+        Some(Armed { faults, counter })
     }
 
     /// Whether one of them is about calls through this hook.
-    pub(crate) fn are_at(&self, hook: Hook) -> bool {
-        self.faults.are_at(hook)
+    pub(crate) fn apply_to(&self, hook: Hook) -> bool {
+        self.faults.apply_to(hook)
     }
 
     #[cold]
@@ -59,7 +60,7 @@ impl Armed {
     fn meet(&self, hook: Hook, call: &Call) -> Harm {
         let met = |paths: [Option<&[u8]>; 2]| {
             let arrival = CallInfo { hook, request: call.request, tid: sys::gettid(), paths };
-            self.faults.meet(&arrival, &self.tally)
+            self.faults.decide(&arrival, &self.counter)
         };
         let by_path = || {
             let entered_ns = sys::monotonic_ns();
@@ -70,12 +71,12 @@ impl Armed {
             })
         };
         // Where no memory for paths is free the call has none.
-        let effect = self.faults.ask_for_paths(hook).then(by_path).flatten();
+        let effect = self.faults.need_paths(hook).then(by_path).flatten();
         let effect = effect.unwrap_or_else(|| met([None; 2]));
         for number in (1..=u32::BITS).filter(|number| effect.hits & 1 << (number - 1) != 0) {
             log_debug(format_args!("CFR_INJECT: fault {number} hits this call"));
         }
-        let imposed = effect.act.and_then(|act| match act {
+        let imposed = effect.action.and_then(|action| match action {
             Action::Fail(errno) => Some(Imposed::Answer(Err(errno))),
             Action::ReturnZero => Some(Imposed::Answer(Ok(0))),
             Action::Short(most) => most.of(call.max_len()).map(Imposed::AtMost),

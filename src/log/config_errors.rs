@@ -1,7 +1,7 @@
 //! Settings that could not be used, kept until somebody may be told.
 
 use cfr_engine::diag::MESSAGE_TARGET;
-use cfr_shared::settings::{Setting, TABLE, Unusable, Why};
+use cfr_shared::settings::{Reason, Setting, SettingError, TABLE};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Settings that could not be used, kept until somebody may be told.
@@ -17,9 +17,9 @@ impl Complaints {
     }
 
     /// Keeps one.
-    pub(crate) fn add(&mut self, unusable: &Unusable<'_>) {
+    pub(crate) fn add(&mut self, error: &SettingError<'_>) {
         if let Some(place) = self.list.iter_mut().find(|place| place.is_none()) {
-            *place = Some(Complaint::new(unusable));
+            *place = Some(Complaint::new(error));
             *self.pending.get_mut() = true;
         }
     }
@@ -34,19 +34,15 @@ impl Complaints {
 
     #[cold]
     fn say(&self) {
-        for unusable in self.list.iter().flatten().map(Complaint::unusable) {
-            tracing::warn!(
-                target: MESSAGE_TARGET,
-                "{}: {unusable}; the default holds: {}",
-                unusable.setting.variable,
-                unusable.setting.default
-            );
+        for error in self.list.iter().flatten().map(Complaint::error) {
+            let default = error.setting.default;
+            tracing::warn!(target: MESSAGE_TARGET, "{error}; using the default: {default}");
         }
     }
 
     /// The first one.
-    pub(crate) fn first(&self) -> Option<Unusable<'_>> {
-        self.list.iter().flatten().map(Complaint::unusable).next()
+    pub(crate) fn first(&self) -> Option<SettingError<'_>> {
+        self.list.iter().flatten().map(Complaint::error).next()
     }
 }
 
@@ -56,14 +52,14 @@ struct Complaint {
     setting: &'static Setting,
     value: [u8; Complaint::KEPT + 3],
     len: usize,
-    why: Why,
+    reason: Reason,
 }
 
 impl Complaint {
     const KEPT: usize = 64;
 
-    fn new(unusable: &Unusable<'_>) -> Self {
-        let given = unusable.value;
+    fn new(error: &SettingError<'_>) -> Self {
+        let given = error.value;
         let (kept, cut) = match given.get(..Complaint::KEPT) {
             Some(kept) if given.len() > Complaint::KEPT => (kept, &b"..."[..]),
             _ => (given, &[][..]),
@@ -74,11 +70,11 @@ impl Complaint {
             *place = byte;
             len += 1;
         }
-        Complaint { setting: unusable.setting, value, len, why: unusable.why }
+        Complaint { setting: error.setting, value, len, reason: error.reason }
     }
 
-    fn unusable(&self) -> Unusable<'_> {
+    fn error(&self) -> SettingError<'_> {
         let value = self.value.get(..self.len).unwrap_or_default();
-        Unusable { setting: self.setting, value, why: self.why }
+        self.setting.error(value, self.reason)
     }
 }

@@ -6,7 +6,7 @@
 use crate::log::PATHS;
 use crate::log::owned_fd::{Handle, Proof};
 use cfr_shared::line::Line;
-use cfr_shared::settings::{Part, Placeholder, template as parts};
+use cfr_shared::settings::template::{Part, Placeholder, parts};
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, Readiness, WriteSignalGuard};
 use core::ffi::CStr;

@@ -99,7 +99,7 @@ fn the_library_ignores_default_flags_that_the_dialect_does_not_have() {
     };
     let output = run("CFR_LOG", "info");
     assert_eq!(output.status, Some(0), "{output:?}");
-    let warning = "cfr: CFR_DEFAULT_FLAGS: 'COPY_FR_REFLINK' is no flag of the dialect freebsd-14";
+    let warning = "cfr: invalid value 'COPY_FR_REFLINK' for CFR_DEFAULT_FLAGS: the dialect freebsd-14 does not";
     assert_eq!(output.stderr.matches(warning).count(), 1, "{output:?}");
     assert!(output.calls()[0].ends_with(" = 1000 (kernel)"), "{output:?}");
     assert_eq!(run("CFR_LOG", "off").status, Some(0));

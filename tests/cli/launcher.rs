@@ -1,7 +1,7 @@
 //! `cfr trace` and `cfr run`, as a shell and a user meet them.
 
 use cfr_shared::format::JSON_KEYS;
-use cfr_shared::settings::{Legal, Name, TABLE};
+use cfr_shared::settings::{TABLE, Values};
 use cfr_testkit::{
     Output, Run, Scratch, compile, copy_product, find_program, launcher, library, skip,
 };
@@ -114,32 +114,32 @@ fn the_programs_status_is_the_launchers() {
 }
 
 /// A value that no setting takes.
-fn unusable(legal: &Legal) -> Option<&'static str> {
-    match legal {
-        Legal::OneOf(_) | Legal::SomeOf(_) | Legal::Errors | Legal::Faults => Some("sideways"),
-        Legal::Template | Legal::SwitchOrTemplate => Some("/tmp/%q"),
-        Legal::Path => None,
+fn unusable(values: &Values) -> Option<&'static str> {
+    match values {
+        Values::OneOf(_) | Values::SomeOf(_) | Values::Errors | Values::Faults => Some("sideways"),
+        Values::Template | Values::SwitchOrTemplate => Some("/tmp/%q"),
+        Values::Path => None,
     }
 }
 
 #[test]
-fn unusable_values_are_125_and_name_the_legal_ones() {
+fn unusable_values_are_125_and_name_the_expected_ones() {
     let mut checked = 0;
     for setting in &TABLE {
-        let Some(value) = unusable(&setting.legal) else { continue };
-        let legal = setting.legal.to_string();
+        let Some(value) = unusable(&setting.values) else { continue };
+        let expected = format!("expected {}", setting.values);
         let program = ["sh", "-c", "echo ran"];
         let run = cfr().args(["run"]).args(program).env(setting.variable, value);
-        assert_fails(run, 125, &[setting.variable, value, &legal]);
+        assert_fails(run, 125, &[setting.variable, value, &expected]);
         if let Some(option) = setting.option {
             let option = format!("--{option}");
             // The word behind a plain -c is the program.
-            if setting.name != Name::Summary {
+            if setting.variable != "CFR_SUMMARY" {
                 let run = trace([option.as_str(), value]).args(program);
-                assert_fails(run, 125, &[&option, value, &legal]);
+                assert_fails(run, 125, &[&option, value, &expected]);
             }
             let joined = format!("{option}={value}");
-            assert_fails(trace([joined.as_str()]).args(program), 125, &[&option, value, &legal]);
+            assert_fails(trace([joined.as_str()]).args(program), 125, &[&option, value, &expected]);
         }
         checked += 1;
     }
@@ -152,8 +152,8 @@ fn hostile_values_are_escaped_and_cut() {
     value.resize(10_000, b'x');
     let output = cfr().args(["run", "true"]).env("CFR_LOG", OsStr::from_bytes(&value)).output();
     assert_eq!(output.status, Some(125));
-    assert!(output.stderr.contains("'\\33[31m\\377\\nxxx"), "{output:#?}");
-    assert!(output.stderr.contains("xxx...' is not usable; legal: off, error"), "{output:#?}");
+    assert!(output.stderr.contains("invalid value '\\33[31m\\377\\nxxx"), "{output:#?}");
+    assert!(output.stderr.contains("xxx...' for CFR_LOG: expected off, error"), "{output:#?}");
     assert!(output.stderr.len() < 500, "{output:#?}");
     assert_eq!(output.stderr.lines().count(), 1);
 }
@@ -165,7 +165,12 @@ fn unusable_values_of_the_programs_own_are_125() {
     let script = "CFR_PATHS=sideways cp \"$0\" \"$1\"; echo $?";
     let output = trace(["sh", "-c", script]).args([&files.from, &files.to]).ok();
     assert_eq!(output.stdout, "125\n");
-    assert!(output.stderr.starts_with("cfr: CFR_PATHS: 'sideways' is not usable"), "{output:#?}");
+    assert!(
+        output
+            .stderr
+            .starts_with("cfr: invalid value 'sideways' for CFR_PATHS: expected yes or no"),
+        "{output:#?}"
+    );
     assert!(!files.to.exists());
 }
 
@@ -867,7 +872,8 @@ fn help_names_every_option_and_variable() {
         for setting in &TABLE {
             let Some(option) = setting.option else { continue };
             let names = [format!("--{option}"), setting.variable.to_owned()];
-            let short = setting.short().map(|letter| format!("-{letter},"));
+            let help = crate::docs::pages::settings_help::of(setting);
+            let short = help.short.map(|letter| format!("-{letter},"));
             for name in names.into_iter().chain(short) {
                 assert!(output.stdout.contains(&name), "no {name} in {words:?}: {}", output.stdout);
             }
@@ -909,7 +915,7 @@ fn a_death_by_sigint_is_passed_on() {
 #[test]
 fn an_empty_option_is_refused() {
     for option in ["--log", "-o", "--format"] {
-        assert_fails(trace([option, "", "true"]), 125, &["''", "legal"]);
+        assert_fails(trace([option, "", "true"]), 125, &["invalid value '' for --", ": expected "]);
     }
 }
 

@@ -583,7 +583,12 @@ fn a_failing_baseline_ends_the_sweep() {
         (&["--timeout", "0"], &["cp"], 125, "expected seconds, or a number with a unit"),
         (&["--timeout", "-1"], &["cp"], 125, "--timeout"),
         (&["--junit", "no/x"], &["cp"], 125, "cannot write no/x: No such file or directory"),
-        (&["--dialect", "dos"], &["cp"], 125, "--dialect: 'dos' is not usable"),
+        (
+            &["--dialect", "dos"],
+            &["cp"],
+            125,
+            "invalid value 'dos' for --dialect: expected extended, ",
+        ),
     ] {
         let output = sweep(&scratch, options, words).output();
         assert_eq!(output.status, Some(status), "{options:?} {words:?}: {output:#?}");

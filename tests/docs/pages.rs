@@ -1,5 +1,8 @@
 //! Pages of docs/ and man/ agree with the code: settings, dialects, profiles; recipes run.
 
+#[path = "../../crates/cfr/src/cli/settings_help.rs"]
+pub(crate) mod settings_help;
+
 use cfr_shared::settings::TABLE;
 use cfr_testkit::{Run, Scratch, find_program, launcher, library, project, skip};
 use std::fmt::Write;
@@ -10,7 +13,8 @@ fn settings_table() -> String {
     let mut table =
         String::from("| variable | option | values | default | |\n|---|---|---|---|---|\n");
     for setting in &TABLE {
-        let short = setting.short().map_or(String::new(), |short| format!("`-{short}` "));
+        let help = settings_help::of(setting);
+        let short = help.short.map_or(String::new(), |short| format!("`-{short}` "));
         let option = match setting.option {
             Some(option) => format!("{short}`--{option}`"),
             None => "the launcher's own".to_owned(),
@@ -18,10 +22,7 @@ fn settings_table() -> String {
         writeln!(
             table,
             "| `{}` | {option} | {} | {} | {} |",
-            setting.variable,
-            setting.legal,
-            setting.default,
-            setting.help()
+            setting.variable, setting.values, setting.default, help.text
         )
         .unwrap();
     }

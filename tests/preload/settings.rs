@@ -1,6 +1,6 @@
 //! The settings of a process that was merely preloaded, or linked with the library.
 
-use cfr_shared::settings::{Legal, Setting, TABLE};
+use cfr_shared::settings::{Setting, TABLE, Values};
 use cfr_testkit::{Output, Run, Scratch, compile, library, project};
 use std::ffi::OsStr;
 use std::fs;
@@ -77,11 +77,13 @@ fn others(output: &Output) -> Vec<&str> {
 
 /// A value that `setting` does not take.
 fn unusable(setting: &Setting) -> Vec<u8> {
-    match setting.legal {
-        Legal::OneOf(_) | Legal::SomeOf(_) | Legal::Errors | Legal::Faults => b"sideways".to_vec(),
-        Legal::Template | Legal::SwitchOrTemplate => b"/tmp/%q".to_vec(),
+    match setting.values {
+        Values::OneOf(_) | Values::SomeOf(_) | Values::Errors | Values::Faults => {
+            b"sideways".to_vec()
+        }
+        Values::Template | Values::SwitchOrTemplate => b"/tmp/%q".to_vec(),
         // Longer than any path.
-        Legal::Path => vec![b'x'; 4096],
+        Values::Path => vec![b'x'; 4096],
     }
 }
 
@@ -98,9 +100,10 @@ fn an_invalid_value_is_warned_of_once_and_the_default_applies() {
         assert_eq!(warnings.len(), 1, "{}: {output:#?}", setting.variable);
         let shown = String::from_utf8_lossy(&value[..value.len().min(50)]);
         assert!(
-            warnings[0].starts_with(&format!("cfr: {}: '{shown}", setting.variable))
-                && warnings[0].contains(&format!("legal: {}", setting.legal))
-                && warnings[0].ends_with(&format!("the default holds: {}", setting.default)),
+            warnings[0].starts_with(&format!("cfr: invalid value '{shown}"))
+                && warnings[0].contains(&format!("' for {}", setting.variable))
+                && warnings[0].contains(&format!("expected {}", setting.values))
+                && warnings[0].ends_with(&format!("; using the default: {}", setting.default)),
             "{}: {output:#?}",
             setting.variable
         );
@@ -118,9 +121,12 @@ fn every_invalid_value_has_its_own_warning() {
     let warnings = others(&output);
     assert_eq!(warnings.len(), TABLE.len(), "{output:#?}");
     for setting in &TABLE {
-        let begin = format!("cfr: {}: ", setting.variable);
-        let count = warnings.iter().filter(|line| line.starts_with(&begin)).count();
-        assert_eq!(count, 1, "{begin}{output:#?}");
+        let name = format!("' for {}", setting.variable);
+        let names = |line: &&&str| {
+            line.split_once(&name).is_some_and(|(_, rest)| rest.starts_with([':', ' ']))
+        };
+        let count = warnings.iter().filter(names).count();
+        assert_eq!(count, 1, "{name}: {output:#?}");
     }
     assert_eq!(hooks(&output), ["copy_file_range"]);
 }
@@ -165,7 +171,8 @@ fn hostile_values_are_escaped_and_cut() {
         assert_eq!(output.stderr.lines().count(), 2, "{output:#?}");
         let warnings = others(&output);
         assert!(
-            warnings[0].starts_with(&format!("cfr: CFR_LOG: {shown} is not usable")),
+            warnings[0]
+                .starts_with(&format!("cfr: invalid value {shown} for CFR_LOG: expected off, ")),
             "{output:#?}"
         );
         assert!(output.stderr.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')));
@@ -187,7 +194,10 @@ fn hostile_values_are_escaped_and_cut() {
 fn a_cut_value_shows_that_it_was_cut() {
     let files = Files::new();
     let output = files.copy_with(&[("CFR_PATHS", OsStr::from_bytes(&[b'x'; 300]))]);
-    assert!(others(&output)[0].contains("xxx...' is not usable"), "{output:#?}");
+    assert!(
+        others(&output)[0].contains("xxx...' for CFR_PATHS: expected yes or no"),
+        "{output:#?}"
+    );
 }
 
 #[test]
@@ -202,7 +212,7 @@ fn warnings_are_json_where_the_log_is() {
     assert_eq!(lines[0]["level"], "warn");
     let message = lines[0]["message"].as_str().unwrap();
     assert!(
-        message.starts_with("CFR_PATHS: '\\377\\\"' is not usable; legal: yes, no"),
+        message.starts_with("invalid value '\\377\\\"' for CFR_PATHS: expected yes or no"),
         "{message}"
     );
     assert_eq!(lines[1]["call"], "copy_file_range");
@@ -262,10 +272,11 @@ fn strict_ends_the_process_before_main() {
             assert_eq!(output.stdout, "");
             assert!(!files.to.exists());
             assert_eq!(output.stderr.lines().count(), 1, "{output:#?}");
-            let begin = format!("cfr: {}: '", setting.variable);
-            assert!(output.stderr.starts_with(&begin), "{output:#?}");
-            let legal = format!("legal: {}\n", setting.legal);
-            assert!(output.stderr.ends_with(&legal), "{output:#?}");
+            assert!(output.stderr.starts_with("cfr: invalid value '"), "{output:#?}");
+            let name = format!("' for {}", setting.variable);
+            assert!(output.stderr.contains(&name), "{output:#?}");
+            let expected = format!("expected {}\n", setting.values);
+            assert!(output.stderr.ends_with(&expected), "{output:#?}");
         }
     }
     // It has nothing to say where all is well.

@@ -1,7 +1,8 @@
 //! Arguments that several commands have.
 
-use crate::run::environment::Variables;
-use cfr_shared::settings::{Name, Setting, TABLE};
+use super::settings_help;
+use crate::run::environment::{INJECT, SUMMARY, Variables};
+use cfr_shared::settings::{Setting, TABLE};
 use clap::builder::OsStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches};
 use std::ffi::{OsStr, OsString};
@@ -63,24 +64,21 @@ pub(super) fn command_line() -> Arg {
 /// Returns the option of a setting; `None` if only the launcher sets it.
 pub(super) fn option(setting: &'static Setting, default: &str) -> Option<Arg> {
     let long = setting.option?;
-    let help = format!(
-        "{} [{}; default: {default}] [env: {}]",
-        setting.help(),
-        setting.legal,
-        setting.variable
-    );
+    let help = settings_help::of(setting);
+    let Setting { variable, values, .. } = setting;
+    let text = format!("{} [{values}; default: {default}] [env: {variable}]", help.text);
     let option = Arg::new(setting.variable)
         .long(long)
         .value_name(if long == "output" { "FILE" } else { "VALUE" })
         .value_parser(OsStringValueParser::new())
-        .help(help);
+        .help(text);
     // The word after a plain -c is the program, not a value.
-    let option = match setting.name {
-        Name::Summary => option.num_args(0..=1).require_equals(true).default_missing_value("yes"),
-        Name::Inject => option.action(ArgAction::Append),
+    let option = match setting.variable {
+        SUMMARY => option.num_args(0..=1).require_equals(true).default_missing_value("yes"),
+        INJECT => option.action(ArgAction::Append),
         _ => option.allow_hyphen_values(true),
     };
-    Some(match setting.short() {
+    Some(match help.short {
         Some(short) => option.short(short),
         None => option,
     })

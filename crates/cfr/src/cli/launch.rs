@@ -2,7 +2,7 @@
 
 use super::args::{PROFILE, PROGRAM, command_line, option, settings};
 use crate::run::environment::Variables;
-use cfr_shared::settings::{Name, Setting, TABLE};
+use cfr_shared::settings::{Setting, TABLE};
 use clap::builder::{OsStringValueParser, PathBufValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::ffi::OsString;
@@ -39,8 +39,8 @@ pub(super) fn read(matches: &ArgMatches) -> LaunchArgs {
 
 /// Returns the command of this name, which logs at `level` if the user sets none.
 pub(super) fn command(name: &'static str, level: &str) -> Command {
-    let default = |setting: &'static Setting| match setting.name {
-        Name::Log => level,
+    let default = |setting: &'static Setting| match setting.variable {
+        "CFR_LOG" => level,
         _ => setting.default,
     };
     let options = TABLE.iter().filter_map(|setting| option(setting, default(setting)));

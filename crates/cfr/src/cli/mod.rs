@@ -2,6 +2,8 @@
 //!
 //! A file uses only what stands above it in this list.
 
+mod settings_help;
+
 mod args;
 
 mod launch;
@@ -125,9 +127,10 @@ fn hanging(text: &str, indent: usize) -> String {
 fn after_help() -> String {
     let mut settings = String::new();
     for (setting, option) in TABLE.iter().filter_map(|row| row.option.map(|option| (row, option))) {
-        let short = setting.short().map_or("    ".into(), |short| format!("-{short}, "));
+        let short =
+            settings_help::of(setting).short.map_or("    ".into(), |short| format!("-{short}, "));
         let names = format!("  {short}--{option:<13} {:<17} ", setting.variable);
-        let _ = writeln!(settings, "{names}{}", hanging(&setting.legal.to_string(), names.len()));
+        let _ = writeln!(settings, "{names}{}", hanging(&setting.values.to_string(), names.len()));
     }
     format!(
         "\

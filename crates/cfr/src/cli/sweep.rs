@@ -4,7 +4,7 @@ use super::args::{
     JSON, PROGRAM, ReportFormat, command_line, format, option, report_format, settings,
 };
 use crate::run::environment::Variables;
-use cfr_shared::settings::{Name, Setting, TABLE};
+use cfr_shared::settings::{Setting, TABLE};
 use clap::builder::{OsStringValueParser, PathBufValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::ffi::OsString;
@@ -191,15 +191,15 @@ fault; 126 if PROGRAM cannot be executed; 127 if it is not found.",
 /// Reports whether a sweep has the setting. It sets those of the log and the summary itself.
 fn is_for_sweep(setting: &Setting) -> bool {
     matches!(
-        setting.name,
-        Name::Dialect
-            | Name::Checks
-            | Name::DefaultFlags
-            | Name::Backend
-            | Name::Fallback
-            | Name::Verify
-            | Name::Hooks
-            | Name::Forward
+        setting.variable,
+        "CFR_DIALECT"
+            | "CFR_CHECKS"
+            | "CFR_DEFAULT_FLAGS"
+            | "CFR_BACKEND"
+            | "CFR_FALLBACK"
+            | "CFR_VERIFY"
+            | "CFR_HOOKS"
+            | "CFR_FORWARD"
     )
 }
 

@@ -4,9 +4,8 @@
 use crate::term::failure::{Failure, plain, say, told};
 use cfr_engine::hook::Hooks;
 use cfr_shared::format::Format;
-use cfr_shared::settings::{
-    Level, Name, Part, Placeholder, Setting, Settings, Summary, TABLE, Unusable, Why, template,
-};
+use cfr_shared::settings::template::{self, Part, Placeholder};
+use cfr_shared::settings::{Level, Reason, Setting, SettingError, Settings, Summary, TABLE};
 use rustix::fs::Access;
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
@@ -108,13 +107,8 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<Checked, Fail
 pub(crate) fn check_rules(options: &Variables) -> Result<Hooks, Failure> {
     let is_rule = |setting: &&Setting| {
         !matches!(
-            setting.name,
-            Name::Log
-                | Name::LogFile
-                | Name::LogFormat
-                | Name::Paths
-                | Name::Summary
-                | Name::Inject
+            setting.variable,
+            LOG | LOG_FILE | "CFR_LOG_FORMAT" | "CFR_PATHS" | SUMMARY | INJECT
         )
     };
     let rules = TABLE.iter().filter(is_rule);
@@ -134,14 +128,14 @@ fn settled<'a>(given: &'a [(&'static Setting, String, OsString)]) -> Result<Sett
         let value = value.as_bytes();
         // An empty variable is none; an empty option is a slip.
         let set = match value.is_empty() && name.starts_with("--") {
-            true => Err(Unusable { setting, value, why: Why::NotLegal }),
-            false => settings.set(setting, value),
+            true => Err(setting.error(value, Reason::Unexpected)),
+            false => setting.set(&mut settings, value),
         };
-        set.map_err(|unusable| Failure::new(format!("{name}: {unusable}")))?;
+        set.map_err(|error| Failure::new(SettingError { name, ..error }.to_string()))?;
     }
-    settings.settle().map_err(|unusable| {
-        let name = spelled(given, unusable.setting);
-        Failure::new(format!("{name}: {unusable}"))
+    settings.settle().map_err(|error| {
+        let name = spelled(given, error.setting);
+        Failure::new(SettingError { name, ..error }.to_string())
     })?;
     Ok(settings)
 }
@@ -151,7 +145,7 @@ fn spelled<'a>(
     given: &'a [(&'static Setting, String, OsString)],
     setting: &'static Setting,
 ) -> &'a str {
-    let spelled = given.iter().find(|(given, ..)| given.name == setting.name);
+    let spelled = given.iter().find(|(given, ..)| given.variable == setting.variable);
     spelled.map_or(setting.variable, |(_, name, _)| name)
 }
 
@@ -209,7 +203,7 @@ fn can_be_written(path: &OsStr, what: &str) -> Result<Option<PathBuf>, Failure> 
     let mut literal = Vec::new();
     // Where the first placeholder stands.
     let mut varies_from = None;
-    for part in template(path.as_bytes()).flatten() {
+    for part in template::parts(path.as_bytes()).flatten() {
         match part {
             Part::Literal(bytes) => literal.extend_from_slice(bytes),
             Part::Placeholder(Placeholder::Percent) => literal.push(b'%'),

@@ -3,7 +3,7 @@
 use crate::run::environment::{Checked, SummaryTo};
 use crate::term::failure::{Failure, plain, told};
 use cfr_shared::format::{Format, Summary};
-use cfr_shared::settings::{Part, Placeholder, template};
+use cfr_shared::settings::template::{self, Part, Placeholder};
 use cfr_shared::stats::Stats;
 use rustix::fs::OFlags;
 use std::ffi::{OsStr, OsString};
@@ -66,7 +66,7 @@ pub(crate) fn object(accounts: &Stats, program: &Path) -> String {
 
 fn expanded(pattern: &OsStr, program: &OsStr, pid: u32) -> OsString {
     let mut path = Vec::new();
-    for part in template(pattern.as_bytes()).flatten() {
+    for part in template::parts(pattern.as_bytes()).flatten() {
         match part {
             Part::Literal(bytes) => path.extend_from_slice(bytes),
             Part::Placeholder(Placeholder::Percent) => path.push(b'%'),

@@ -1,51 +1,52 @@
-//! How many calls a fault has seen: in the process, and by thread or path where it counts by these.
+//! Counts the calls that each fault applies to, per process, thread or path.
 
-use super::MOST_FAULTS;
+use super::MAX_FAULTS;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// Words of zeros that count. Those of a process are its own: a child made by fork(2) begins anew.
+/// The counts of a process, in words that start as zeros and that fork(2) zeroes in the child.
 #[derive(Clone, Copy)]
-pub struct Tally {
+pub struct CallCounter {
     words: &'static [AtomicU64],
 }
 
-/// How many threads and paths have a count of their own, over all faults.
-const PLACES: usize = 1024;
-/// How many places are looked at for a key.
-const TRIES: usize = 64;
+/// How many threads and paths have a count of their own, for all faults together.
+const SLOTS: usize = 1024;
+/// The most slots that are searched for a key.
+const MAX_PROBES: usize = 64;
 
-impl Tally {
-    /// How many words it takes: a count for each fault, and places of a key and its count.
-    pub const WORDS: usize = MOST_FAULTS + 2 * PLACES;
+impl CallCounter {
+    /// The words that it needs: a count for each fault, then slots of a key and its count.
+    pub const WORDS: usize = MAX_FAULTS + 2 * SLOTS;
 
-    /// Over these words; `None` where they are too few.
+    /// Creates a counter in these words; `None` if they are too few.
     #[must_use]
-    pub fn over(words: &'static [AtomicU64]) -> Option<Tally> {
-        (words.len() >= Self::WORDS).then_some(Tally { words })
+    pub fn over(words: &'static [AtomicU64]) -> Option<CallCounter> {
+        (words.len() >= Self::WORDS).then_some(CallCounter { words })
     }
 
-    /// Counts a call for fault number `fault`: how many there were, this one included. `key` stands for
-    /// the thread or path that it is of. Those that come when all places are taken share one count.
+    /// Counts a call for the fault at this index, and returns the call's number, from 1. `key` is the
+    /// thread or path that the count belongs to. If all slots are taken, further keys share the
+    /// fault's own count.
     pub(super) fn count(&self, fault: usize, key: Option<u64>) -> u64 {
-        let keyed = key.and_then(|key| self.place(mixed(key ^ mixed(fault as u64)).max(1)));
+        let keyed = key.and_then(|key| self.slot(mixed(key ^ mixed(fault as u64)).max(1)));
         keyed
             .or_else(|| self.words.get(fault))
             .map_or(0, |word| word.fetch_add(1, Ordering::Relaxed).wrapping_add(1))
     }
 
-    /// The count of a key, which takes a free place the first time.
-    fn place(&self, key: u64) -> Option<&'static AtomicU64> {
-        let (places, _) = self.words.get(MOST_FAULTS..)?.as_chunks::<2>();
-        let first = usize::try_from(key % PLACES as u64).unwrap_or(0);
-        (0..TRIES).find_map(|further| {
-            let [owner, count] = places.get((first + further) % PLACES)?;
+    /// Returns the count of a key. The first time it takes a free slot.
+    fn slot(&self, key: u64) -> Option<&'static AtomicU64> {
+        let (slots, _) = self.words.get(MAX_FAULTS..)?.as_chunks::<2>();
+        let first = usize::try_from(key % SLOTS as u64).unwrap_or(0);
+        (0..MAX_PROBES).find_map(|probe| {
+            let [owner, count] = slots.get((first + probe) % SLOTS)?;
             let taken = owner.compare_exchange(0, key, Ordering::Relaxed, Ordering::Relaxed);
             (taken.is_ok() || taken == Err(key)).then_some(count)
         })
     }
 }
 
-/// Numbers that look drawn by lot, for numbers that lie side by side (splitmix64).
+/// Mixes the bits of a number, so that neighbours give independent results (splitmix64).
 pub(super) fn mixed(number: u64) -> u64 {
     let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -53,9 +54,9 @@ pub(super) fn mixed(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-/// A key for a path.
-pub(super) fn key_of(path: &[u8]) -> u64 {
-    path.iter().fold(0, |key, &byte| mixed(key ^ u64::from(byte)))
+/// Returns the key of a path.
+pub(super) fn hash(path: &[u8]) -> u64 {
+    path.iter().fold(0, |hash, &byte| mixed(hash ^ u64::from(byte)))
 }
 
 #[cfg(test)]
@@ -64,28 +65,28 @@ pub(super) mod tests {
     use std::boxed::Box;
     use std::vec::Vec;
 
-    pub(in super::super) fn tally() -> Tally {
-        let words: Vec<AtomicU64> = (0..Tally::WORDS).map(|_| AtomicU64::new(0)).collect();
-        Tally::over(Box::leak(words.into_boxed_slice())).unwrap()
+    pub(in super::super) fn counter() -> CallCounter {
+        let words: Vec<AtomicU64> = (0..CallCounter::WORDS).map(|_| AtomicU64::new(0)).collect();
+        CallCounter::over(Box::leak(words.into_boxed_slice())).unwrap()
     }
 
     #[test]
-    fn every_key_has_its_count() {
-        let tally = tally();
+    fn every_key_has_its_own_count() {
+        let counter = counter();
         for round in 1..=3 {
             for key in 0..100 {
-                assert_eq!(tally.count(0, Some(key)), round);
-                assert_eq!(tally.count(1, Some(key)), round);
+                assert_eq!(counter.count(0, Some(key)), round);
+                assert_eq!(counter.count(1, Some(key)), round);
             }
-            assert_eq!(tally.count(0, None), round);
+            assert_eq!(counter.count(0, None), round);
         }
     }
 
     #[test]
-    fn who_finds_no_place_shares_one() {
-        let tally = tally();
-        let shared = (0..4000).filter(|&key| tally.count(3, Some(key)) > 1).count();
+    fn keys_without_a_slot_share_a_count() {
+        let counter = counter();
+        let shared = (0..4000).filter(|&key| counter.count(3, Some(key)) > 1).count();
         assert!((2900..=3100).contains(&shared), "{shared}");
-        assert!(Tally::over(&[]).is_none());
+        assert!(CallCounter::over(&[]).is_none());
     }
 }

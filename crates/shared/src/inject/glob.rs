@@ -1,8 +1,9 @@
 //! Patterns of paths.
 
-/// Whether the path of a file matches `pattern`: the whole path, and a star crosses slashes, as for
-/// find(1)'s `-path`; of a pattern without a slash the file's name, as for `-name`. `?` is any byte,
-/// `[a-z]` one of these and `[!a-z]` none of them, and a backslash takes a special byte for itself.
+/// Reports whether the path of a file matches `pattern`. A pattern with a slash is compared with the
+/// whole path, and a star matches slashes too, as in find(1)'s `-path`; a pattern without a slash is
+/// compared with the file's name, as in `-name`. `?` matches any byte, `[a-z]` a byte of the set,
+/// `[!a-z]` a byte outside it, and a backslash makes the next byte literal.
 #[must_use]
 pub(super) fn matches(pattern: &[u8], path: &[u8]) -> bool {
     let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
@@ -11,24 +12,25 @@ pub(super) fn matches(pattern: &[u8], path: &[u8]) -> bool {
 
 fn is_match(pattern: &[u8], text: &[u8]) -> bool {
     let (mut pattern, mut text) = (pattern, text);
-    // Behind the latest star, and what that star does not cover yet: whatever comes before is settled.
-    let mut latest: Option<(&[u8], &[u8])> = None;
+    // The pattern after the last star, and the text that this star has not covered yet. Earlier
+    // stars never need another try: that keeps the time quadratic.
+    let mut retry: Option<(&[u8], &[u8])> = None;
     loop {
         if let Some(rest) = pattern.strip_prefix(b"*") {
-            latest = Some((rest, text));
+            retry = Some((rest, text));
             pattern = rest;
             continue;
         }
-        let tail = match (one(pattern), text.split_first()) {
+        let tail = match (first_token(pattern), text.split_first()) {
             (None, None) => return true,
-            (Some((place, rest)), Some((&byte, tail))) if place.takes(byte) => Some((rest, tail)),
+            (Some((token, rest)), Some((&byte, tail))) if token.matches(byte) => Some((rest, tail)),
             _ => None,
         };
-        (pattern, text) = match (tail, latest) {
+        (pattern, text) = match (tail, retry) {
             (Some(both), _) => both,
             (None, Some((rest, covered))) => {
                 let Some((_, tail)) = covered.split_first() else { return false };
-                latest = Some((rest, tail));
+                retry = Some((rest, tail));
                 (rest, tail)
             }
             (None, None) => return false,
@@ -36,47 +38,47 @@ fn is_match(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
-/// What stands for one byte.
-enum Place<'a> {
+/// A part of a pattern that matches one byte.
+enum Token<'a> {
     Any,
-    This(u8),
-    OneOf { set: &'a [u8], inverted: bool },
+    Literal(u8),
+    Set { set: &'a [u8], inverted: bool },
 }
 
-/// The pattern's first place and its rest.
-fn one(pattern: &[u8]) -> Option<(Place<'_>, &[u8])> {
+/// Splits the first token off a pattern.
+fn first_token(pattern: &[u8]) -> Option<(Token<'_>, &[u8])> {
     let (&first, rest) = pattern.split_first()?;
     Some(match first {
-        b'?' => (Place::Any, rest),
+        b'?' => (Token::Any, rest),
         b'\\' => rest
             .split_first()
-            .map_or((Place::This(b'\\'), rest), |(&byte, rest)| (Place::This(byte), rest)),
-        b'[' => set(rest).unwrap_or((Place::This(b'['), rest)),
-        byte => (Place::This(byte), rest),
+            .map_or((Token::Literal(b'\\'), rest), |(&byte, rest)| (Token::Literal(byte), rest)),
+        b'[' => set(rest).unwrap_or((Token::Literal(b'['), rest)),
+        byte => (Token::Literal(byte), rest),
     })
 }
 
-/// What stands behind a `[`; `None` where no `]` ends it. One that stands first is in the set.
-fn set(rest: &[u8]) -> Option<(Place<'_>, &[u8])> {
+/// Parses a set after its `[`; `None` if no `]` ends it. A `]` at its beginning is a member.
+fn set(rest: &[u8]) -> Option<(Token<'_>, &[u8])> {
     let (inverted, rest) = match rest.split_first() {
         Some((b'!' | b'^', rest)) => (true, rest),
         _ => (false, rest),
     };
     let end = 1 + rest.get(1..)?.iter().position(|&byte| byte == b']')?;
-    Some((Place::OneOf { set: rest.get(..end)?, inverted }, rest.get(end + 1..)?))
+    Some((Token::Set { set: rest.get(..end)?, inverted }, rest.get(end + 1..)?))
 }
 
-impl Place<'_> {
-    fn takes(&self, byte: u8) -> bool {
+impl Token<'_> {
+    fn matches(&self, byte: u8) -> bool {
         match *self {
-            Place::Any => true,
-            Place::This(this) => this == byte,
-            Place::OneOf { set, inverted } => holds(set, byte) != inverted,
+            Token::Any => true,
+            Token::Literal(literal) => literal == byte,
+            Token::Set { set, inverted } => set_contains(set, byte) != inverted,
         }
     }
 }
 
-fn holds(set: &[u8], byte: u8) -> bool {
+fn set_contains(set: &[u8], byte: u8) -> bool {
     let mut rest = set;
     loop {
         rest = match *rest {
@@ -87,8 +89,8 @@ fn holds(set: &[u8], byte: u8) -> bool {
                 }
                 tail
             }
-            [one, ref tail @ ..] => {
-                if one == byte {
+            [member, ref tail @ ..] => {
+                if member == byte {
                     return true;
                 }
                 tail
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn stars_take_no_exponential_time() {
+    fn many_stars_do_not_take_exponential_time() {
         let path = [b'a'; 4096];
         assert!(!matches(b"/*a*a*a*a*a*a*a*a*a*a*a*a*b", &path));
     }

@@ -1,60 +1,61 @@
-//! Faults: what is done to a call so that its program can be seen to cope, and to which calls.
+//! Fault injection: what is done to a call to test how its program copes with it, and to which calls.
 //!
-//! A fault never lies: a call that it fails or answers with 0 moves nothing, and one that it makes short
-//! is carried out in earnest, for fewer bytes. The words are strace(1)'s (`inject=`) and a few that it
-//! lacks; they are documented in libcfr(7).
+//! A fault is truthful: a call that fails or returns 0 copies nothing, and a short copy really copies
+//! the bytes that it returns. The keys are those of strace(1)'s `inject=` and a few more; libcfr(7)
+//! documents them.
 
 mod counter;
 mod glob;
 mod parse;
 
-pub use counter::Tally;
-pub use parse::{LEGAL, ParseError, ParseErrorKind, WORDS, Word};
+pub use counter::CallCounter;
+pub use parse::{EXPECTED, KEYS, Key, ParseError, ParseErrorKind};
 
 use cfr_engine::call::Request;
 use cfr_engine::hook::{Hook, Hooks};
 use cfr_sys::errno::Errno;
-use counter::{key_of, mixed};
+use counter::{hash, mixed};
 
 /// The most faults that can be set.
-pub const MOST_FAULTS: usize = 16;
+pub const MAX_FAULTS: usize = 16;
 
-/// How a fault has a call answered.
+/// What a fault returns from a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {
-    /// With this error, copying nothing.
+    /// This error; nothing is copied.
     Fail(Errno),
-    /// By fewer bytes than it could have.
+    /// Fewer bytes than the call could copy; these are copied.
     Short(Limit),
-    /// With 0, copying nothing.
+    /// 0; nothing is copied.
     ReturnZero,
 }
 
-/// The most bytes of a call.
+/// The most bytes that a call copies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Limit {
-    /// So many.
+    /// A number of bytes.
     Bytes(u64),
-    /// A share of those that it could copy.
+    /// A percentage of the bytes that the call could copy.
     Percent(u8),
 }
 
 impl Limit {
-    /// In bytes, at least 1, of a call that could copy so many; `None` where it would not be shorter.
+    /// Returns the limit in bytes, at least 1, for a call that could copy `possible` bytes; `None` if
+    /// that would not shorten it.
     #[must_use]
     pub fn of(self, possible: u64) -> Option<u64> {
-        let most = match self {
+        let limit = match self {
             Limit::Bytes(bytes) => bytes,
             Limit::Percent(percent) => {
                 let (whole, rest) = (possible / 100, possible % 100);
                 whole * u64::from(percent) + rest * u64::from(percent) / 100
             }
         };
-        Some(most.max(1)).filter(|most| *most < possible)
+        Some(limit.max(1)).filter(|limit| *limit < possible)
     }
 }
 
-/// Which of the calls that a fault applies to: strace's `when=FIRST[..LAST][+[STEP]]`, counted from 1.
+/// The calls that a fault hits, by number: strace's `when=FIRST[..LAST][+[STEP]]`, counted from 1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct When {
     first: u64,
@@ -63,37 +64,37 @@ pub struct When {
 }
 
 impl When {
-    /// Every one.
+    /// Every call.
     pub const ALWAYS: When = When { first: 1, last: u64::MAX, step: 1 };
 
-    fn holds(self, number: u64) -> bool {
+    fn includes(self, number: u64) -> bool {
         (self.first..=self.last).contains(&number)
             && number.wrapping_sub(self.first).checked_rem(self.step) == Some(0)
     }
 }
 
-/// By what calls are counted.
+/// Which calls share a count for [`When`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Scope {
-    /// All of a process.
+    /// All calls of the process.
     #[default]
     Process,
-    /// Those of each thread.
+    /// The calls of a thread.
     Thread,
-    /// Those on each target, by its path.
+    /// The calls with the same target path.
     Path,
 }
 
 impl Scope {
-    /// Every one, by its name.
+    /// Every scope with its name after `per=`.
     pub const ALL: [(&'static str, Scope); 3] =
         [("process", Scope::Process), ("thread", Scope::Thread), ("path", Scope::Path)];
 }
 
-/// With what probability.
+/// The probability with which a fault hits a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Probability {
-    /// Of a thousand million calls.
+    /// How many of 10^9 calls are hit.
     share: u64,
     seed: u64,
 }
@@ -102,180 +103,166 @@ impl Probability {
     const CERTAIN: Probability = Probability { share: Self::WHOLE, seed: 0 };
     const WHOLE: u64 = 1_000_000_000;
 
-    /// The same for the same seed and number, in every process and on every machine.
-    fn holds(self, number: u64) -> bool {
+    /// Reports whether the call of this number is hit. The result depends on the seed and the number
+    /// only: it is the same in every process, on every machine and in every version.
+    fn hits(self, number: u64) -> bool {
         mixed(self.seed ^ mixed(number)) % Self::WHOLE < self.share
     }
 }
 
-/// One fault.
+/// A fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fault<'a> {
-    act: Option<Action>,
+    text: &'a [u8],
+    action: Option<Action>,
     signal: Option<i32>,
     delay_enter_ns: u64,
     delay_exit_ns: u64,
     when: When,
-    per: Scope,
-    chance: Probability,
+    scope: Scope,
+    probability: Probability,
     path: Option<&'a [u8]>,
     hooks: Hooks,
 }
 
 impl Fault<'_> {
-    const NONE: Fault<'static> = Fault {
-        act: None,
-        signal: None,
-        delay_enter_ns: 0,
-        delay_exit_ns: 0,
-        when: When::ALWAYS,
-        per: Scope::Process,
-        chance: Probability::CERTAIN,
-        path: None,
-        hooks: Hooks::ALL,
-    };
-
-    /// What it does but for delays and signals, which every call can have.
-    fn act_on(&self, request: Request) -> Result<Option<Action>, ()> {
-        match (self.act, request) {
-            // All or nothing: ioctl_ficlonerange(2).
-            (Some(Action::Short(_) | Action::ReturnZero), Request::Clone | Request::CloneRange) => {
-                Err(())
-            }
-            (act, _) => Ok(act),
-        }
+    /// Reports whether the fault applies to this kind of request.
+    fn applies_to(&self, request: Request) -> bool {
+        // A reflink shares everything or fails: ioctl_ficlonerange(2).
+        let shortens = matches!(self.action, Some(Action::Short(_) | Action::ReturnZero));
+        !(shortens && matches!(request, Request::Clone | Request::CloneRange))
     }
 
-    fn is_about(&self, call: &CallInfo<'_>) -> bool {
-        let is_there =
+    /// Reports whether the fault applies to this call. If so the call is counted.
+    fn selects(&self, call: &CallInfo<'_>) -> bool {
+        let matches =
             |pattern| call.paths.iter().flatten().any(|path| glob::matches(pattern, path));
-        self.hooks.contains(call.hook) && self.path.is_none_or(is_there)
+        self.applies_to(call.request)
+            && self.hooks.contains(call.hook)
+            && self.path.is_none_or(matches)
     }
 }
 
-/// A call that has come in.
+/// The properties of a call that faults select by.
 #[derive(Clone, Copy, Debug)]
 pub struct CallInfo<'a> {
-    /// Through which hook.
+    /// The hook that the program called.
     pub hook: Hook,
-    /// What it asks for.
+    /// What the call asks for.
     pub request: Request,
-    /// The thread.
+    /// The calling thread.
     pub tid: i32,
-    /// The paths of source and target, where they have one and [`Faults::ask_for_paths`].
+    /// The paths of source and target, if known; needed only if [`Faults::need_paths`].
     pub paths: [Option<&'a [u8]>; 2],
 }
 
-/// What all faults together do to a call.
+/// What the faults together do to a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Injection {
-    /// What the first that answers it does.
-    pub act: Option<Action>,
-    /// Signals to be sent before, as bits: 1 is signal 1.
+    /// The action of the first fault that has one.
+    pub action: Option<Action>,
+    /// Signals to send before the call, as bits: bit 0 is signal 1.
     pub signals: u64,
-    /// Delay before it, in nanoseconds.
+    /// The delay before the call, in nanoseconds.
     pub delay_enter_ns: u64,
-    /// Delay after it, in nanoseconds.
+    /// The delay after the call, in nanoseconds.
     pub delay_exit_ns: u64,
-    /// The faults that hit it, as bits: the lowest is the first.
+    /// The faults that hit the call, as bits: bit 0 is the first fault.
     pub hits: u32,
 }
 
-/// All that are set, in their order.
+/// All faults that are set, in their order.
 #[derive(Clone, Copy, Debug)]
 pub struct Faults<'a> {
-    list: [Option<Fault<'a>>; MOST_FAULTS],
+    list: [Option<Fault<'a>>; MAX_FAULTS],
 }
 
 impl<'a> Faults<'a> {
-    /// Reads faults, with `;` between.
+    /// Parses faults separated by `;`.
     ///
     /// # Errors
     ///
-    /// A word that cannot be used, and where it stands.
+    /// Returns the first error and its position.
     pub fn parse(text: &'a [u8]) -> Result<Faults<'a>, ParseError<'a>> {
-        let mut list = [None; MOST_FAULTS];
-        let mut places = list.iter_mut();
+        let mut list = [None; MAX_FAULTS];
+        let mut slots = list.iter_mut();
         for expression in parse::expressions(text) {
             let fault = expression.fault()?;
-            let place = places.next().ok_or(expression.refused(ParseErrorKind::TooMany))?;
-            *place = Some(fault);
+            let slot = slots.next().ok_or(expression.error(ParseErrorKind::TooMany))?;
+            *slot = Some(fault);
         }
-        match list.first() {
-            Some(Some(_)) => Ok(Faults { list }),
-            _ => Err(ParseError {
-                fault: 1,
-                column: 1,
-                word: text,
-                reason: ParseErrorKind::NoEffect,
-            }),
+        if list.iter().all(Option::is_none) {
+            let kind = ParseErrorKind::NoEffect;
+            return Err(ParseError { fault: 1, column: 1, word: text, kind });
         }
+        Ok(Faults { list })
     }
 
     fn all(&self) -> impl Iterator<Item = &Fault<'a>> {
         self.list.iter().flatten()
     }
 
-    /// Whether one of them is about calls through this hook.
+    /// Reports whether a fault applies to calls through this hook.
     #[must_use]
-    pub fn are_at(&self, hook: Hook) -> bool {
+    pub fn apply_to(&self, hook: Hook) -> bool {
         self.all().any(|fault| fault.hooks.contains(hook))
     }
 
-    /// Whether [`Faults::meet`] wants to know paths of a call through this hook.
+    /// Reports whether [`Faults::decide`] needs the paths of a call through this hook.
     #[must_use]
-    pub fn ask_for_paths(&self, hook: Hook) -> bool {
+    pub fn need_paths(&self, hook: Hook) -> bool {
         self.all().any(|fault| {
-            fault.hooks.contains(hook) && (fault.path.is_some() || fault.per == Scope::Path)
+            fault.hooks.contains(hook) && (fault.path.is_some() || fault.scope == Scope::Path)
         })
     }
 
-    /// What becomes of a call. Each fault counts those that it could be about, whatever the others do;
-    /// the first that answers one decides; delays add up, and signals are all sent.
+    /// Returns an error that names the first fault which applies to none of `hooks`.
     #[must_use]
-    pub fn meet(&self, call: &CallInfo<'_>, tally: &Tally) -> Injection {
-        let mut effect = Injection::default();
-        for (place, fault) in self.all().enumerate() {
-            let Ok(act) = fault.act_on(call.request) else { continue };
-            if !fault.is_about(call) {
+    pub fn unreachable(&self, hooks: Hooks) -> Option<ParseError<'a>> {
+        let reaches = |fault: &Fault<'_>| {
+            Hook::ALL.into_iter().any(|hook| fault.hooks.contains(hook) && hooks.contains(hook))
+        };
+        let (number, fault) = (1..).zip(self.all()).find(|(_, fault)| !reaches(fault))?;
+        let kind = ParseErrorKind::Unreachable;
+        Some(ParseError { fault: number, column: 1, word: fault.text, kind })
+    }
+
+    /// Decides what the faults do to a call, and counts the call. A fault counts every call that it
+    /// applies to, even if another fault hits it. The first action wins, delays add up, and all
+    /// signals are sent.
+    #[must_use]
+    pub fn decide(&self, call: &CallInfo<'_>, counter: &CallCounter) -> Injection {
+        let mut injection = Injection::default();
+        for (index, fault) in self.all().enumerate() {
+            if !fault.selects(call) {
                 continue;
             }
             let [_, target] = call.paths;
-            let key = match fault.per {
+            let key = match fault.scope {
                 Scope::Process => None,
                 Scope::Thread => Some(u64::from(call.tid.unsigned_abs())),
-                Scope::Path => Some(key_of(target.unwrap_or_default())),
+                Scope::Path => Some(hash(target.unwrap_or_default())),
             };
-            let number = tally.count(place, key);
-            if !fault.when.holds(number) || !fault.chance.holds(number) {
+            let number = counter.count(index, key);
+            if !fault.when.includes(number) || !fault.probability.hits(number) {
                 continue;
             }
-            effect.hits |= 1 << place;
-            effect.act = effect.act.or(act);
-            effect.delay_enter_ns = effect.delay_enter_ns.saturating_add(fault.delay_enter_ns);
-            effect.delay_exit_ns = effect.delay_exit_ns.saturating_add(fault.delay_exit_ns);
+            injection.hits |= 1 << index;
+            injection.action = injection.action.or(fault.action);
+            injection.delay_enter_ns =
+                injection.delay_enter_ns.saturating_add(fault.delay_enter_ns);
+            injection.delay_exit_ns = injection.delay_exit_ns.saturating_add(fault.delay_exit_ns);
             if let Some(signal) = fault.signal {
-                effect.signals |= 1 << (signal - 1);
+                injection.signals |= 1 << (signal - 1);
             }
         }
-        effect
+        injection
     }
-}
-
-/// The first of these faults that no call can meet which comes through one of these hooks.
-#[must_use]
-pub fn out_of_reach(text: &[u8], hooks: Hooks) -> Option<ParseError<'_>> {
-    let is_near = |fault: &Fault<'_>| {
-        Hook::ALL.into_iter().any(|hook| fault.hooks.contains(hook) && hooks.contains(hook))
-    };
-    let mut all = parse::expressions(text);
-    let far = all.find(|expression| expression.fault().is_ok_and(|fault| !is_near(&fault)))?;
-    Some(far.refused(ParseErrorKind::OutOfReach))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::counter::tests::tally;
+    use super::counter::tests::counter;
     use super::*;
     use std::vec::Vec;
 
@@ -291,12 +278,12 @@ mod tests {
     };
 
     fn hits(text: &str, calls: usize) -> Vec<usize> {
-        let (faults, tally) = (faults(text), tally());
-        (1..=calls).filter(|_| faults.meet(&CALL, &tally) != Injection::default()).collect()
+        let (faults, counter) = (faults(text), counter());
+        (1..=calls).filter(|_| faults.decide(&CALL, &counter) != Injection::default()).collect()
     }
 
     #[test]
-    fn when_is_straces() {
+    fn when_selects_as_strace_does() {
         assert_eq!(hits("zero", 3), [1, 2, 3]);
         assert_eq!(hits("zero:when=2", 5), [2]);
         assert_eq!(hits("zero:when=2..4", 6), [2, 3, 4]);
@@ -307,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_decides_the_same_every_time() {
+    fn a_seed_selects_the_same_calls_every_time() {
         let some = hits("zero:prob=0.25:seed=42", 4000);
         assert!((900..1100).contains(&some.len()), "{}", some.len());
         assert_eq!(some, hits("zero:prob=25%:seed=42", 4000));
@@ -318,52 +305,53 @@ mod tests {
     }
 
     #[test]
-    fn the_first_that_answers_decides_and_all_count() {
-        let (faults, tally) = (
+    fn the_first_action_wins_and_every_fault_counts() {
+        let (faults, counter) = (
             faults(
                 "error=EIO:when=1;zero:when=1..2;short=5:delay_exit=2:when=2;signal=USR1;delay_exit=1",
             ),
-            tally(),
+            counter(),
         );
-        let [first, second, third] = [(); 3].map(|()| faults.meet(&CALL, &tally));
-        assert_eq!(first.act, Some(Action::Fail(Errno::EIO)));
-        assert_eq!((second.act, second.delay_exit_ns), (Some(Action::ReturnZero), 3000));
-        assert_eq!((third.act, third.signals), (None, 1 << 9));
+        let [first, second, third] = [(); 3].map(|()| faults.decide(&CALL, &counter));
+        assert_eq!(first.action, Some(Action::Fail(Errno::EIO)));
+        assert_eq!((second.action, second.delay_exit_ns), (Some(Action::ReturnZero), 3000));
+        assert_eq!((third.action, third.signals), (None, 1 << 9));
     }
 
     #[test]
     fn counts_by_thread_and_by_path() {
-        let (faults, tally) = (faults("zero:when=2:per=thread"), tally());
-        let of = |tid| faults.meet(&CallInfo { tid, ..CALL }, &tally).act.is_some();
+        let (faults, counter) = (faults("zero:when=2:per=thread"), counter());
+        let of = |tid| faults.decide(&CallInfo { tid, ..CALL }, &counter).action.is_some();
         assert_eq!([of(1), of(2), of(2), of(1), of(1)], [false, false, true, true, false]);
 
-        let (faults, tally) = (self::faults("zero:when=2:per=path"), tests::tally());
+        let (faults, counter) = (self::faults("zero:when=2:per=path"), tests::counter());
         let of = |path: &'static [u8]| {
             let paths = [Some(&b"/s"[..]), Some(path)];
-            faults.meet(&CallInfo { paths, ..CALL }, &tally).act.is_some()
+            faults.decide(&CallInfo { paths, ..CALL }, &counter).action.is_some()
         };
         assert_eq!([of(b"/1"), of(b"/2"), of(b"/2"), of(b"/1")], [false, false, true, true]);
     }
 
     #[test]
-    fn hooks_paths_and_requests_are_looked_at_before_counting() {
-        let (faults, tally) =
-            (faults("short=1:when=2:path=*.db:hook=ioctl,copy_file_range"), tally());
-        let met = |call: CallInfo<'_>| faults.meet(&call, &tally).act.is_some();
+    fn calls_of_other_hooks_paths_and_requests_are_not_counted() {
+        let (faults, counter) =
+            (faults("short=1:when=2:path=*.db:hook=ioctl,copy_file_range"), counter());
+        let met = |call: CallInfo<'_>| faults.decide(&call, &counter).action.is_some();
         let file = CallInfo { paths: [None, Some(b"/x/y.db")], ..CALL };
         assert!(!met(CALL) && !met(CallInfo { paths: [None; 2], ..CALL }));
         assert!(!met(CallInfo { hook: Hook::Sendfile, ..file }));
         assert!(!met(CallInfo { hook: Hook::Ioctl, request: Request::Clone, ..file }));
         assert!(!met(file) && met(file) && !met(file));
-        assert!(faults.are_at(Hook::Ioctl) && !faults.are_at(Hook::Syscall));
-        assert!(faults.ask_for_paths(Hook::Ioctl) && !faults.ask_for_paths(Hook::Syscall));
-        let out_of_reach = |text: &'static [u8]| out_of_reach(text, Hooks::LINKED);
-        assert_eq!(out_of_reach(b"zero;error=EIO:hook=ioctl,copy_file_range"), None);
-        assert_eq!(out_of_reach(b"zero;error=EIO:hook=ioctl").map(|one| one.fault), Some(2));
+        assert!(faults.apply_to(Hook::Ioctl) && !faults.apply_to(Hook::Syscall));
+        assert!(faults.need_paths(Hook::Ioctl) && !faults.need_paths(Hook::Syscall));
+        let unreachable = |text| self::faults(text).unreachable(Hooks::LINKED);
+        assert_eq!(unreachable("zero;error=EIO:hook=ioctl,copy_file_range"), None);
+        let error = unreachable("zero;error=EIO:hook=ioctl").unwrap();
+        assert_eq!((error.fault, error.word), (2, &b"error=EIO:hook=ioctl"[..]));
     }
 
     #[test]
-    fn short_is_less_and_not_nothing() {
+    fn a_short_copy_has_at_least_one_byte() {
         assert_eq!(Limit::Bytes(10).of(11), Some(10));
         assert_eq!(Limit::Bytes(10).of(10), None);
         assert_eq!(Limit::Percent(50).of(7), Some(3));

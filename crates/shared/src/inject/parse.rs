@@ -1,6 +1,6 @@
-//! How faults are spelled, and what is wrong where one cannot be read.
+//! The grammar of faults, and its errors.
 
-use super::{Action, Fault, Limit, MOST_FAULTS, Probability, Scope, When};
+use super::{Action, Fault, Limit, MAX_FAULTS, Probability, Scope, When};
 use crate::format::printable;
 use cfr_engine::hook::Hooks;
 use cfr_sys::errno::Errno;
@@ -8,139 +8,129 @@ use cfr_sys::signal_name;
 use core::fmt;
 use core::str;
 
-/// The words of a fault.
+/// The keys of a fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-pub enum Word {
-    /// `error=`
+#[allow(missing_docs, reason = "each key is named in KEYS")]
+pub enum Key {
     Error,
-    /// `short=`
     Short,
-    /// `zero`
     Zero,
-    /// `delay_enter=`
     DelayEnter,
-    /// `delay_exit=`
     DelayExit,
-    /// `signal=`
     Signal,
-    /// `when=`
     When,
-    /// `per=`
-    Scope,
-    /// `prob=`
+    Per,
     Prob,
-    /// `seed=`
     Seed,
-    /// `path=`
     Path,
-    /// `hook=`
     Hook,
 }
 
-/// Every word, and what may stand behind it.
-pub const WORDS: [(Word, &str, &str); 12] = [
-    (Word::Error, "error", "error=ERRNO: EXDEV, ENOSPC, ..."),
-    (Word::Short, "short", "short=BYTES (1 and more; K, M, G), short=1% to short=99%"),
-    (Word::Zero, "zero", "zero, without a value"),
-    (Word::DelayEnter, "delay_enter", "delay_enter=TIME: 2000, 2000us, 10ms, 1s"),
-    (Word::DelayExit, "delay_exit", "delay_exit=TIME: 2000, 2000us, 10ms, 1s"),
-    (Word::Signal, "signal", "signal=NAME: SIGUSR1, USR1, 10, SIGRTMIN+1"),
-    (Word::When, "when", "when=FIRST[..LAST][+[STEP]], from 1: 2, 2+, 1+3, 2..9, 2..9+3"),
-    (Word::Scope, "per", "per=process, per=thread, per=path"),
-    (Word::Prob, "prob", "prob=P: above 0 up to 1, e.g. 0.05, or 5%"),
-    (Word::Seed, "seed", "seed=N, with prob="),
-    (Word::Path, "path", "path=GLOB: *.db, /srv/*; \\: and \\; are a colon and a semicolon"),
+/// Every key with its name and what an error says is expected.
+pub const KEYS: [(Key, &str, &str); 12] = [
+    (Key::Error, "error", "error=ERRNO: EXDEV, ENOSPC, ..."),
+    (Key::Short, "short", "short=BYTES, from 1, also with K, M or G, or short=1% to short=99%"),
+    (Key::Zero, "zero", "zero without a value"),
+    (Key::DelayEnter, "delay_enter", "delay_enter=TIME: 2000 (microseconds), 2000us, 10ms, 1s"),
+    (Key::DelayExit, "delay_exit", "delay_exit=TIME: 2000 (microseconds), 2000us, 10ms, 1s"),
+    (Key::Signal, "signal", "signal=NAME: SIGUSR1, USR1, 10, SIGRTMIN+1"),
+    (Key::When, "when", "when=FIRST[..LAST][+[STEP]], from 1: 2, 2+, 1+3, 2..9, 2..9+3"),
+    (Key::Per, "per", "per=process, per=thread or per=path"),
+    (Key::Prob, "prob", "prob=P, above 0 and up to 1, or a percentage: 0.05, 5%"),
+    (Key::Seed, "seed", "seed=NUMBER"),
+    (Key::Path, "path", "path=GLOB: *.db, /srv/*; \\: and \\; are a colon and a semicolon"),
     (
-        Word::Hook,
+        Key::Hook,
         "hook",
-        "hook=copy_file_range, syscall, ioctl, sendfile, sendfile64; several with commas between",
+        "hook= and a list, separated by commas, of copy_file_range, syscall, ioctl, sendfile or sendfile64",
     ),
 ];
 
-/// All of it in one line.
-pub const LEGAL: &str = "error=ERRNO, short=BYTES or N%, zero, delay_enter=TIME, delay_exit=TIME, signal=NAME; \
-                         with : between them and when= per= prob= seed= path= hook=; several faults with ; between";
+/// The grammar in one line.
+pub const EXPECTED: &str = "error=ERRNO, short=BYTES or N%, zero, delay_enter=TIME, delay_exit=TIME, signal=NAME; \
+                            with : between them and when= per= prob= seed= path= hook=; several faults with ; between";
 
-/// What is wrong with a word.
+/// What is wrong with a fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ParseErrorKind {
-    /// There is none of that name.
-    NoWord,
-    /// Its value cannot be used.
-    Value(Word),
-    /// It stands there for the second time.
-    Again,
-    /// Another has decided already how the call is answered.
-    SecondAct,
+    /// There is no such key.
+    UnknownKey,
+    /// The key does not have this value.
+    InvalidValue(Key),
+    /// The fault has the key already.
+    DuplicateKey(Key),
+    /// The fault has another action already.
+    SecondAction,
     /// The fault does nothing.
     NoEffect,
-    /// A seed without a probability.
-    NoChance,
-    /// There are more than [`MOST_FAULTS`].
+    /// The fault has a seed, but no probability.
+    SeedWithoutProb,
+    /// There are more than [`MAX_FAULTS`].
     TooMany,
-    /// The text that begins so is longer than a path may be.
-    TooLong,
-    /// None of its hooks is watched.
-    OutOfReach,
+    /// None of the fault's hooks is watched.
+    Unreachable,
 }
 
-/// A word of a fault that cannot be used, and where it stands. Shown as a part of a sentence.
+/// An error in a fault. It is shown without the word, so that it can follow a sentence that names it:
+/// `(fault 1, column 6): duplicate key 'when'`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ParseError<'a> {
     /// The fault's number, from 1.
     pub fault: usize,
-    /// The column within it at which the word begins, from 1, in bytes.
+    /// The column in the fault at which the word begins, from 1, in bytes.
     pub column: usize,
-    /// The word.
+    /// The key and its value, or the whole fault.
     pub word: &'a [u8],
     /// What is wrong with it.
-    pub reason: ParseErrorKind,
+    pub kind: ParseErrorKind,
 }
 
 impl fmt::Display for ParseError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ParseError { fault, column, word, reason } = self;
-        let word = printable(word);
-        write!(f, "'{word}' (fault {fault}, column {column}) ")?;
-        match reason {
-            ParseErrorKind::NoWord => write!(f, "is no word of a fault; legal: {LEGAL}"),
-            ParseErrorKind::Value(word) => {
-                let legal = WORDS.iter().find(|row| row.0 == *word).map_or("", |row| row.2);
-                write!(f, "is not usable; legal: {legal}")
+        let ParseError { fault, column, word, kind } = self;
+        write!(f, "(fault {fault}, column {column}): ")?;
+        match kind {
+            ParseErrorKind::UnknownKey => {
+                let (key, _) = key_and_value(word);
+                write!(f, "unknown key '{}'; expected {EXPECTED}", printable(key))
             }
-            ParseErrorKind::Again => f.write_str("stands there twice"),
-            ParseErrorKind::SecondAct => {
-                f.write_str("is one answer too many: error, short or zero")
+            ParseErrorKind::InvalidValue(key) => {
+                let expected = KEYS.iter().find(|row| row.0 == *key).map_or("", |row| row.2);
+                write!(f, "expected {expected}")
+            }
+            ParseErrorKind::DuplicateKey(key) => {
+                let name = KEYS.iter().find(|row| row.0 == *key).map_or("", |row| row.1);
+                write!(f, "duplicate key '{name}'")
+            }
+            ParseErrorKind::SecondAction => {
+                f.write_str("only one of error, short and zero is allowed")
             }
             ParseErrorKind::NoEffect => f.write_str(
-                "does nothing; add error, short, zero, delay_enter, delay_exit or signal",
+                "no effect; expected error, short, zero, delay_enter, delay_exit or signal",
             ),
-            ParseErrorKind::NoChance => f.write_str("needs prob="),
-            ParseErrorKind::TooMany => write!(f, "is too much: at most {MOST_FAULTS} faults"),
-            ParseErrorKind::TooLong => f.write_str("... is too long: at most 4095 bytes"),
-            ParseErrorKind::OutOfReach => {
-                f.write_str("is only for hooks that are not watched (CFR_HOOKS)")
-            }
+            ParseErrorKind::SeedWithoutProb => f.write_str("seed is only allowed with prob"),
+            ParseErrorKind::TooMany => write!(f, "too many faults (at most {MAX_FAULTS})"),
+            ParseErrorKind::Unreachable => f.write_str("none of its hooks is watched (CFR_HOOKS)"),
         }
     }
 }
 
-/// One fault's text.
+/// The text of a fault.
 #[derive(Clone, Copy)]
 pub(super) struct Expression<'a> {
     text: &'a [u8],
     number: usize,
 }
 
-/// The faults of a text, with `;` between; of empty ones nothing is said.
+/// Splits a text into faults at each `;`, and skips empty ones.
 pub(super) fn expressions(text: &[u8]) -> impl Iterator<Item = Expression<'_>> {
     let texts = pieces(text, b';').map(|(_, text)| text.trim_ascii());
     let texts = texts.filter(|text| !text.is_empty());
     texts.zip(1..).map(|(text, number)| Expression { text, number })
 }
 
-/// The pieces between unescaped separators, each with the place where it begins.
+/// Splits a text at each separator that no backslash escapes; each piece comes with its offset.
 fn pieces(text: &[u8], separator: u8) -> impl Iterator<Item = (usize, &[u8])> {
     let mut from = Some(0);
     core::iter::from_fn(move || {
@@ -157,91 +147,105 @@ fn pieces(text: &[u8], separator: u8) -> impl Iterator<Item = (usize, &[u8])> {
     })
 }
 
+/// Splits a word at the first equals sign.
+fn key_and_value(word: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let equals = word.iter().position(|&byte| byte == b'=');
+    match equals.and_then(|at| word.split_at_checked(at)) {
+        Some((key, value)) => (key, value.get(1..)),
+        None => (word, None),
+    }
+}
+
 impl<'a> Expression<'a> {
-    /// That the fault as a whole cannot be used.
-    pub(super) fn refused(self, reason: ParseErrorKind) -> ParseError<'a> {
-        ParseError { fault: self.number, column: 1, word: self.text, reason }
+    /// Returns an error about the whole fault.
+    pub(super) fn error(self, kind: ParseErrorKind) -> ParseError<'a> {
+        ParseError { fault: self.number, column: 1, word: self.text, kind }
     }
 
     pub(super) fn fault(self) -> Result<Fault<'a>, ParseError<'a>> {
-        let mut fault = Fault::NONE;
+        let mut fault = Fault {
+            text: self.text,
+            action: None,
+            signal: None,
+            delay_enter_ns: 0,
+            delay_exit_ns: 0,
+            when: When::ALWAYS,
+            scope: Scope::Process,
+            probability: Probability::CERTAIN,
+            path: None,
+            hooks: Hooks::ALL,
+        };
         let mut seen = 0u16;
-        let mut seed = None;
+        let mut seed_error = None;
         for (start, word) in pieces(self.text, b':') {
-            let refused =
-                |reason| ParseError { fault: self.number, column: start + 1, word, reason };
-            let equals = word.iter().position(|&byte| byte == b'=');
-            let (name, value) = match equals.and_then(|at| word.split_at_checked(at)) {
-                Some((name, value)) => (name, value.get(1..)),
-                None => (word, None),
-            };
-            let known = WORDS.iter().find(|row| row.1.as_bytes() == name);
-            let &(which, ..) = known.ok_or(refused(ParseErrorKind::NoWord))?;
-            let bit = 1 << which as u8;
+            let error = |kind| ParseError { fault: self.number, column: start + 1, word, kind };
+            let (name, value) = key_and_value(word);
+            let row = KEYS.iter().find(|row| row.1.as_bytes() == name);
+            let &(key, ..) = row.ok_or(error(ParseErrorKind::UnknownKey))?;
+            let bit = 1 << key as u8;
             if seen & bit != 0 {
-                return Err(refused(ParseErrorKind::Again));
+                return Err(error(ParseErrorKind::DuplicateKey(key)));
             }
             seen |= bit;
-            if which == Word::Seed {
-                seed = Some((value.and_then(number), refused(ParseErrorKind::NoChance)));
+            if key == Key::Seed {
+                seed_error = Some(error(ParseErrorKind::SeedWithoutProb));
             }
-            let act =
-                take(&mut fault, which, value).ok_or(refused(ParseErrorKind::Value(which)))?;
-            if act.is_some() && fault.act.is_some() {
-                return Err(refused(ParseErrorKind::SecondAct));
+            let action =
+                set(&mut fault, key, value).ok_or(error(ParseErrorKind::InvalidValue(key)))?;
+            if action.is_some() && fault.action.is_some() {
+                return Err(error(ParseErrorKind::SecondAction));
             }
-            fault.act = fault.act.or(act);
+            fault.action = fault.action.or(action);
         }
-        let has = |word: Word| seen & (1 << word as u8) != 0;
-        if let Some((seed, misplaced)) = seed {
-            let seed = seed.filter(|_| has(Word::Prob)).ok_or(misplaced)?;
-            fault.chance.seed = seed;
+        let has = |key: Key| seen & (1 << key as u8) != 0;
+        if let Some(error) = seed_error.filter(|_| !has(Key::Prob)) {
+            return Err(error);
         }
-        let acts = [Word::DelayEnter, Word::DelayExit, Word::Signal].into_iter().any(has);
-        if fault.act.is_none() && !acts {
-            return Err(self.refused(ParseErrorKind::NoEffect));
+        let has_effect = [Key::DelayEnter, Key::DelayExit, Key::Signal].into_iter().any(has);
+        if fault.action.is_none() && !has_effect {
+            return Err(self.error(ParseErrorKind::NoEffect));
         }
         Ok(fault)
     }
 }
 
-/// Takes one word into the fault; an act is returned. `None` where its value cannot be used.
-fn take<'a>(fault: &mut Fault<'a>, word: Word, value: Option<&'a [u8]>) -> Option<Option<Action>> {
-    if word == Word::Zero {
+/// Sets one key of the fault, or returns its action; `None` if the value is invalid.
+fn set<'a>(fault: &mut Fault<'a>, key: Key, value: Option<&'a [u8]>) -> Option<Option<Action>> {
+    if key == Key::Zero {
         return value.is_none().then_some(Some(Action::ReturnZero));
     }
     let value = value?;
-    match word {
-        Word::Error => return Errno::by_name(value).map(|errno| Some(Action::Fail(errno))),
-        Word::Short => return most(value).map(|most| Some(Action::Short(most))),
-        Word::Zero => {}
-        Word::DelayEnter => fault.delay_enter_ns = time_ns(value)?,
-        Word::DelayExit => fault.delay_exit_ns = time_ns(value)?,
-        Word::Signal => fault.signal = Some(signal_name::by_name(value)?),
-        Word::When => fault.when = when(value)?,
-        Word::Scope => fault.per = per(value)?,
-        Word::Prob => fault.chance.share = share(value)?,
-        Word::Seed => drop(number(value)?),
-        Word::Path => fault.path = Some(value).filter(|glob| !glob.is_empty()),
-        Word::Hook => fault.hooks = Hooks::by_names(value)?,
+    match key {
+        Key::Error => return Errno::by_name(value).map(|errno| Some(Action::Fail(errno))),
+        Key::Short => return limit(value).map(|limit| Some(Action::Short(limit))),
+        Key::Zero => {}
+        Key::DelayEnter => fault.delay_enter_ns = time_ns(value)?,
+        Key::DelayExit => fault.delay_exit_ns = time_ns(value)?,
+        Key::Signal => fault.signal = Some(signal_name::by_name(value)?),
+        Key::When => fault.when = when(value)?,
+        Key::Per => fault.scope = scope(value)?,
+        Key::Prob => fault.probability.share = share(value)?,
+        Key::Seed => fault.probability.seed = number(value)?,
+        Key::Path => fault.path = Some(value).filter(|glob| !glob.is_empty()),
+        Key::Hook => fault.hooks = Hooks::by_names(value)?,
     }
-    (word != Word::Path || fault.path.is_some()).then_some(None)
+    (key != Key::Path || fault.path.is_some()).then_some(None)
 }
 
-/// Decimal digits alone.
+/// Parses decimal digits.
 fn number(value: &[u8]) -> Option<u64> {
     let digits = value.iter().all(u8::is_ascii_digit);
     str::from_utf8(value).ok().filter(|_| digits)?.parse().ok()
 }
 
-/// The digits in front, and the rest.
+/// Parses leading digits, and returns the rest too.
 fn leading(value: &[u8]) -> Option<(u64, &[u8])> {
     let end = value.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(value.len());
     let (digits, rest) = value.split_at_checked(end)?;
     Some((number(digits)?, rest))
 }
 
-fn most(value: &[u8]) -> Option<Limit> {
+fn limit(value: &[u8]) -> Option<Limit> {
     let (count, unit) = leading(value)?;
     let shift = match unit {
         b"" => 0,
@@ -258,7 +262,7 @@ fn most(value: &[u8]) -> Option<Limit> {
     (bytes > 0).then_some(Limit::Bytes(bytes))
 }
 
-/// strace's units; a plain number is microseconds.
+/// Parses a time with strace's units; a plain number is microseconds.
 fn time_ns(value: &[u8]) -> Option<u64> {
     let (count, unit) = leading(value)?;
     let unit_ns = match unit {
@@ -287,11 +291,11 @@ fn when(value: &[u8]) -> Option<When> {
     (first > 0 && last >= first && step > 0).then_some(When { first, last, step })
 }
 
-fn per(value: &[u8]) -> Option<Scope> {
-    Scope::ALL.into_iter().find(|(name, _)| name.as_bytes() == value).map(|(_, per)| per)
+fn scope(value: &[u8]) -> Option<Scope> {
+    Scope::ALL.into_iter().find(|(name, _)| name.as_bytes() == value).map(|(_, scope)| scope)
 }
 
-/// Up to nine digits behind the point, or whole percents.
+/// Parses a probability with up to nine decimals, or whole percents.
 fn share(value: &[u8]) -> Option<u64> {
     let (whole, rest) = leading(value)?;
     let share = match rest {
@@ -316,7 +320,8 @@ mod tests {
     use std::vec::Vec;
 
     fn wrong(text: &str) -> String {
-        Faults::parse(text.as_bytes()).unwrap_err().to_string()
+        let error = Faults::parse(text.as_bytes()).unwrap_err();
+        format!("'{}' {error}", printable(error.word))
     }
 
     fn one(text: &str) -> Fault<'_> {
@@ -326,49 +331,57 @@ mod tests {
     }
 
     #[test]
-    fn every_word_is_taken() {
-        let fault = one(
-            "error=EXDEV:signal=SIGUSR1:delay_enter=10ms:delay_exit=2000:when=2..9+3:per=path:prob=0.25:\
-             seed=42:path=/a\\:b\\;*:hook=ioctl,sendfile64",
-        );
+    fn every_key_is_parsed() {
+        const TEXT: &str = "error=EXDEV:signal=SIGUSR1:delay_enter=10ms:delay_exit=2000:when=2..9+3:per=path:prob=0.25:\
+             seed=42:path=/a\\:b\\;*:hook=ioctl,sendfile64";
+        let fault = one(TEXT);
         let hooks = Hooks::NONE.with(Hook::Ioctl).with(Hook::Sendfile64);
         assert_eq!(
             fault,
             Fault {
-                act: Some(Action::Fail(Errno::EXDEV)),
+                text: TEXT.as_bytes(),
+                action: Some(Action::Fail(Errno::EXDEV)),
                 signal: Some(10),
                 delay_enter_ns: 10_000_000,
                 delay_exit_ns: 2_000_000,
                 when: When { first: 2, last: 9, step: 3 },
-                per: Scope::Path,
-                chance: Probability { share: 250_000_000, seed: 42 },
+                scope: Scope::Path,
+                probability: Probability { share: 250_000_000, seed: 42 },
                 path: Some(b"/a\\:b\\;*"),
                 hooks,
             }
         );
-        assert_eq!(one("zero").act, Some(Action::ReturnZero));
-        assert_eq!(one("short=50%").act, Some(Action::Short(Limit::Percent(50))));
-        assert_eq!(one("short=4M").act, Some(Action::Short(Limit::Bytes(4 << 20))));
+        assert_eq!(one("zero").action, Some(Action::ReturnZero));
+        assert_eq!(one("short=50%").action, Some(Action::Short(Limit::Percent(50))));
+        assert_eq!(one("short=4M").action, Some(Action::Short(Limit::Bytes(4 << 20))));
         assert_eq!(one(" delay_exit=3ns ; ").delay_exit_ns, 3);
-        assert_eq!(one("zero:prob=1").chance.share, Probability::WHOLE);
-        assert_eq!(one("zero:prob=0.000000001").chance.share, 1);
+        assert_eq!(one("zero:prob=1").probability.share, Probability::WHOLE);
+        assert_eq!(one("zero:prob=0.000000001").probability.share, 1);
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_place() {
+    fn an_error_names_the_word_and_its_position() {
         for (text, place, said) in [
-            ("eror=EIO", "'eror=EIO' (fault 1, column 1)", "legal: error=ERRNO, "),
+            (
+                "eror=EIO",
+                "'eror=EIO' (fault 1, column 1)",
+                "unknown key 'eror'; expected error=ERRNO, ",
+            ),
             ("zero;error=EXDEW", "'error=EXDEW' (fault 2, column 1)", "ERRNO"),
-            ("error=EXDEV:whem=2", "'whem=2' (fault 1, column 13)", "is no word"),
+            ("error=EXDEV:whem=2", "'whem=2' (fault 1, column 13)", "unknown key 'whem'"),
             ("error=EXDEV:when=0", "'when=0' (fault 1, column 13)", "FIRST[..LAST]"),
-            ("zero: when=2", "' when=2' (fault 1, column 6)", "is no word"),
+            ("zero: when=2", "' when=2' (fault 1, column 6)", "unknown key ' when'"),
             ("zero=1", "'zero=1' (fault 1, column 1)", "without a value"),
-            ("zero:error=EIO", "'error=EIO' (fault 1, column 6)", "one answer too many"),
-            ("zero:when=1:when=2", "'when=2' (fault 1, column 13)", "twice"),
-            ("when=2", "'when=2' (fault 1, column 1)", "does nothing"),
-            (" ; ", "' ; ' (fault 1, column 1)", "does nothing"),
-            ("zero:seed=2", "'seed=2' (fault 1, column 6)", "needs prob="),
-            ("zero:", "'' (fault 1, column 6)", "is no word"),
+            (
+                "zero:error=EIO",
+                "'error=EIO' (fault 1, column 6)",
+                "only one of error, short and zero",
+            ),
+            ("zero:when=1:when=2", "'when=2' (fault 1, column 13)", "duplicate key 'when'"),
+            ("when=2", "'when=2' (fault 1, column 1)", "no effect"),
+            (" ; ", "' ; ' (fault 1, column 1)", "no effect"),
+            ("zero:seed=2", "'seed=2' (fault 1, column 6)", "only allowed with prob"),
+            ("zero:", "'' (fault 1, column 6)", "unknown key ''"),
             ("zero:path=", "'path=' (fault 1, column 6)", "GLOB"),
             ("zero:hook=", "'hook=' (fault 1, column 6)", "copy_file_range"),
             ("zero:hook=ioctl,", "'hook=ioctl,' (fault 1, column 6)", "copy_file_range"),
@@ -376,20 +389,20 @@ mod tests {
             ("signal=SIGNAL", "'signal=SIGNAL' (fault 1, column 1)", "SIGUSR1"),
             ("signal=32", "'signal=32' (fault 1, column 1)", "SIGUSR1"),
             ("error", "'error' (fault 1, column 1)", "ERRNO"),
-            ("a\u{1b}b", "'a\\33b' (fault 1, column 1)", "is no word"),
+            ("a\u{1b}b", "'a\\33b' (fault 1, column 1)", "unknown key 'a\\33b'"),
         ] {
             let wrong = wrong(text);
             assert!(wrong.starts_with(place) && wrong.contains(said), "{text}: {wrong}");
         }
-        let many = "zero;".repeat(MOST_FAULTS + 1);
-        assert!(
-            wrong(&many)
-                .starts_with(&format!("'zero' (fault {}, column 1) is too much", MOST_FAULTS + 1))
-        );
+        let many = "zero;".repeat(MAX_FAULTS + 1);
+        assert!(wrong(&many).starts_with(&format!(
+            "'zero' (fault {}, column 1): too many faults (at most 16)",
+            MAX_FAULTS + 1
+        )));
     }
 
     #[test]
-    fn values_out_of_their_ranges_are_refused() {
+    fn values_out_of_range_are_invalid() {
         for value in [
             "short=0",
             "short=0%",
@@ -420,12 +433,12 @@ mod tests {
             "error=0",
             "error=18",
         ] {
-            assert!(wrong(value).contains("is not usable; legal: "), "{value}");
+            assert!(wrong(value).contains("): expected "), "{value}");
         }
     }
 
     #[test]
-    fn no_text_is_too_odd_to_be_read() {
+    fn random_texts_are_parsed_without_a_panic() {
         let mut state = 0x9e37_79b9_7f4a_7c15u64;
         let mut next = move || {
             state ^= state << 13;
@@ -433,7 +446,7 @@ mod tests {
             state ^= state << 17;
             state
         };
-        let words = WORDS.iter().map(|row| row.1).chain([
+        let words = KEYS.iter().map(|row| row.1).chain([
             "=", ":", ";", "\\", "..", "+", "%", "1", "0.5", "EIO", "ioctl", ",", "ms", "\u{fc}",
         ]);
         let words: Vec<_> = words.collect();
@@ -444,7 +457,7 @@ mod tests {
                 (0..count).map(|_| words[usize::try_from(next()).unwrap() % words.len()]).collect();
             match Faults::parse(text.as_bytes()) {
                 Ok(_) => usable += 1,
-                Err(misspelt) => assert!(misspelt.to_string().contains("column")),
+                Err(error) => assert!(error.to_string().contains("column")),
             }
         }
         assert!(usable > 0);

@@ -5,8 +5,8 @@ mod table;
 use crate::run::environment::{INJECT, Variables};
 use crate::term::failure::{Failure, plain};
 use cfr_engine::hook::Hooks;
-use cfr_shared::inject::out_of_reach;
-use cfr_shared::settings::{Setting, Settings};
+use cfr_shared::inject::Faults;
+use cfr_shared::settings::{Setting, SettingError, Settings};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
@@ -113,7 +113,9 @@ fn with_faults(
     hooks: Hooks,
     profiles: &[&Profile],
 ) -> Result<OsString, Failure> {
-    let is_near = |fault: &&str| out_of_reach(fault.as_bytes(), hooks).is_none();
+    let is_near = |fault: &&str| {
+        Faults::parse(fault.as_bytes()).is_ok_and(|fault| fault.unreachable(hooks).is_none())
+    };
     if let Some(idle) = profiles.iter().find(|profile| !profile.faults.iter().any(&is_near)) {
         let name = idle.name;
         return Err(Failure::new(format!(
@@ -123,8 +125,9 @@ fn with_faults(
     let near = faults.split(';').filter(is_near).map(OsStr::new);
     let value = users.into_iter().chain(near).collect::<Vec<_>>().join(OsStr::new(";"));
     if let Some(setting) = Setting::by_variable(INJECT.as_bytes()) {
-        Settings::new(true).set(setting, value.as_bytes()).map_err(|unusable| {
-            Failure::new(format!("--inject and --profile together: {unusable}"))
+        setting.set(&mut Settings::new(true), value.as_bytes()).map_err(|error| {
+            let name = "--inject and --profile together";
+            Failure::new(SettingError { name, ..error }.to_string())
         })?;
     }
     Ok(value)
@@ -142,7 +145,7 @@ mod tests {
             let expanded = together(&[profile], |_| false).unwrap();
             for (variable, value) in &expanded {
                 let setting = Setting::by_variable(variable.as_bytes()).unwrap();
-                let set = settings.set(setting, value.as_bytes());
+                let set = setting.set(&mut settings, value.as_bytes());
                 assert!(set.is_ok(), "{}: {variable}: {}", profile.name, set.unwrap_err());
             }
             assert!(settings.settle().is_ok(), "{}", profile.name);

@@ -1,0 +1,401 @@
+//! The table of settings. A row is all that the library needs to know of a setting, beside the
+//! field of [`Settings`] that its value is stored in.
+
+use super::parse::{self, SWITCH, choose, dialects, flags, word};
+use super::{Forward, Level, Reason, SettingError, Settings};
+use crate::format::Format;
+use crate::inject;
+use cfr_engine::execution::{Backend, Checks};
+use cfr_engine::hook::{Hook, Hooks};
+use core::fmt;
+
+/// A row of the table.
+#[derive(Debug)]
+pub struct Setting {
+    /// The environment variable.
+    pub variable: &'static str,
+    /// The command's long option without its dashes; `None` if only the launcher sets the variable.
+    pub option: Option<&'static str>,
+    /// The legal values.
+    pub values: Values,
+    /// The default, in words.
+    pub default: &'static str,
+    /// Parses a value and stores it.
+    parse: for<'a> fn(&mut Settings<'a>, &'a [u8]) -> Stored<'a>,
+}
+
+/// An error has the wrong part of the value.
+type Stored<'a> = Result<(), (&'a [u8], Reason)>;
+
+/// Every setting, in the order of the documentation.
+pub static TABLE: [Setting; 17] = [
+    Setting {
+        variable: "CFR_LOG",
+        option: Some("log"),
+        values: Values::OneOf(|index| word(Level::ALL, index)),
+        default: "info when loaded by LD_PRELOAD, else off",
+        parse: |settings, value| store(&mut settings.log, value, choose(Level::ALL, value)),
+    },
+    Setting {
+        variable: "CFR_LOG_FILE",
+        option: Some("output"),
+        values: Values::Template,
+        default: "standard error",
+        parse: |settings, value| {
+            store(&mut settings.log_file, value, parse::path_template(value).map(Some))
+        },
+    },
+    Setting {
+        variable: "CFR_LOG_FORMAT",
+        option: Some("format"),
+        values: Values::OneOf(|index| word(Format::ALL, index)),
+        default: "text",
+        parse: |settings, value| store(&mut settings.log_format, value, choose(Format::ALL, value)),
+    },
+    Setting {
+        variable: "CFR_PATHS",
+        option: Some("paths"),
+        values: Values::OneOf(|index| word(SWITCH, index)),
+        default: "yes",
+        parse: |settings, value| store(&mut settings.paths, value, choose(SWITCH, value)),
+    },
+    Setting {
+        variable: "CFR_DIALECT",
+        option: Some("dialect"),
+        values: Values::OneOf(|index| word(dialects(), index)),
+        default: "extended",
+        parse: |settings, value| {
+            store(&mut settings.policy.dialect, value, choose(dialects(), value))
+        },
+    },
+    Setting {
+        variable: "CFR_CHECKS",
+        option: Some("checks"),
+        values: Values::OneOf(|index| word(Checks::ALL, index)),
+        default: "enforce",
+        parse: |settings, value| {
+            store(&mut settings.policy.checks, value, choose(Checks::ALL, value))
+        },
+    },
+    Setting {
+        variable: "CFR_DEFAULT_FLAGS",
+        option: Some("default-flags"),
+        values: Values::OneOf(|index| word(flags(), index)),
+        default: "0",
+        parse: |settings, value| {
+            store(&mut settings.policy.default_flags, value, choose(flags(), value))
+        },
+    },
+    Setting {
+        variable: "CFR_BACKEND",
+        option: Some("backend"),
+        values: Values::OneOf(|index| word(Backend::ALL, index)),
+        default: "auto",
+        parse: |settings, value| {
+            store(&mut settings.policy.backend, value, choose(Backend::ALL, value))
+        },
+    },
+    Setting {
+        variable: "CFR_FALLBACK",
+        option: Some("fallback"),
+        values: Values::Errors,
+        default: "ENOSYS, also if a filter answers EPERM in its place",
+        parse: |settings, value| {
+            store(&mut settings.policy.fallback, value, parse::fallback(value))
+        },
+    },
+    Setting {
+        variable: "CFR_VERIFY",
+        option: Some("verify"),
+        values: Values::OneOf(|index| word(SWITCH, index)),
+        default: "no",
+        parse: |settings, value| store(&mut settings.policy.verify, value, choose(SWITCH, value)),
+    },
+    Setting {
+        variable: "CFR_SHARED",
+        option: Some("shared"),
+        values: Values::OneOf(|index| word(SWITCH, index)),
+        default: "no",
+        parse: |settings, value| store(&mut settings.shared, value, choose(SWITCH, value)),
+    },
+    Setting {
+        variable: "CFR_INJECT",
+        option: Some("inject"),
+        values: Values::Faults,
+        default: "none",
+        parse: |settings, value| {
+            settings.inject = Some(parse::faults(value)?);
+            Ok(())
+        },
+    },
+    Setting {
+        variable: "CFR_SUMMARY",
+        option: Some("summary"),
+        values: Values::SwitchOrTemplate,
+        default: "no",
+        parse: |settings, value| store(&mut settings.summary, value, parse::summary(value)),
+    },
+    Setting {
+        variable: "CFR_HOOKS",
+        option: Some("hooks"),
+        values: Values::SomeOf(|index| Hook::ALL.get(index).map(|hook| hook.name())),
+        default: "all when loaded by LD_PRELOAD, else copy_file_range",
+        parse: |settings, value| store(&mut settings.hooks, value, Hooks::by_names(value)),
+    },
+    Setting {
+        variable: "CFR_FORWARD",
+        option: Some("forward"),
+        values: Values::OneOf(|index| word(Forward::ALL, index)),
+        default: "syscall",
+        parse: |settings, value| store(&mut settings.forward, value, choose(Forward::ALL, value)),
+    },
+    Setting {
+        variable: "CFR_STRICT",
+        option: None,
+        values: Values::OneOf(|index| word(SWITCH, index)),
+        default: "no; the launcher sets yes",
+        parse: |settings, value| store(&mut settings.strict, value, choose(SWITCH, value)),
+    },
+    Setting {
+        variable: "CFR_STATS",
+        option: None,
+        values: Values::Path,
+        default: "none; the launcher sets it",
+        parse: |settings, value| store(&mut settings.stats, value, parse::path(value).map(Some)),
+    },
+];
+
+fn store<'a, T>(target: &mut T, value: &'a [u8], parsed: Option<T>) -> Stored<'a> {
+    *target = parsed.ok_or((value, Reason::Unexpected))?;
+    Ok(())
+}
+
+impl Setting {
+    /// Returns the setting of an environment variable.
+    #[must_use]
+    pub fn by_variable(variable: &[u8]) -> Option<&'static Setting> {
+        TABLE.iter().find(|setting| setting.variable.as_bytes() == variable)
+    }
+
+    /// Sets the value in `settings`. An empty value keeps the default.
+    ///
+    /// # Errors
+    ///
+    /// The value cannot be used; `settings` is unchanged.
+    pub fn set<'a>(
+        &'static self,
+        settings: &mut Settings<'a>,
+        value: &'a [u8],
+    ) -> Result<(), SettingError<'a>> {
+        if value.is_empty() {
+            return Ok(());
+        }
+        (self.parse)(settings, value).map_err(|(part, reason)| self.error(part, reason))
+    }
+
+    /// Returns the error of a value of this setting.
+    #[must_use]
+    pub fn error<'a>(&'static self, value: &'a [u8], reason: Reason) -> SettingError<'a> {
+        SettingError { setting: self, name: self.variable, value, reason }
+    }
+}
+
+/// Returns the word at an index, which counts from 0.
+type Words = fn(usize) -> Option<&'static str>;
+
+/// The legal values of a setting, shown so that they can follow "expected".
+#[derive(Debug)]
+pub enum Values {
+    /// One of these words.
+    OneOf(Words),
+    /// One or more of these words, separated by commas.
+    SomeOf(Words),
+    /// Errno names separated by commas, or `none`.
+    Errors,
+    /// Faults separated by semicolons.
+    Faults,
+    /// A path with placeholders.
+    Template,
+    /// `yes`, `no`, or a path with placeholders.
+    SwitchOrTemplate,
+    /// A path.
+    Path,
+}
+
+impl Values {
+    /// Returns the words, if there is a list of them.
+    pub fn words(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let word = match *self {
+            Values::OneOf(word) | Values::SomeOf(word) => word,
+            _ => |_| None,
+        };
+        (0..).map_while(word)
+    }
+}
+
+impl fmt::Display for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Values::OneOf(_) => "",
+            Values::SomeOf(_) => "a list, separated by commas, of ",
+            Values::Errors => "none, or errno names separated by commas: ENOSYS, EXDEV, ...",
+            Values::Faults => inject::EXPECTED,
+            Values::Template => {
+                "a path; %p is the process ID, %e the program's name, %% a percent sign"
+            }
+            Values::SwitchOrTemplate => {
+                "yes, no or a path; %p is the process ID, %e the program's name, %% a percent sign"
+            }
+            Values::Path => "a path",
+        })?;
+        let count = self.words().count();
+        self.words().enumerate().try_for_each(|(index, word)| {
+            let separator = match index {
+                0 => "",
+                index if index + 1 == count => " or ",
+                _ => ", ",
+            };
+            write!(f, "{separator}{word}")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Summary;
+    use cfr_sys::errno::{Errno, ErrnoSet};
+    use std::string::{String, ToString};
+    use std::vec::Vec;
+
+    fn set<'a>(variable: &str, value: &'a str) -> Result<Settings<'a>, String> {
+        let mut settings = Settings::new(true);
+        let setting = Setting::by_variable(variable.as_bytes()).unwrap();
+        setting
+            .set(&mut settings, value.as_bytes())
+            .map(|()| settings)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_legal_word_is_taken_and_no_other() {
+        for setting in &TABLE {
+            let words: Vec<_> = setting.values.words().collect();
+            for word in &words {
+                assert!(set(setting.variable, word).is_ok(), "{} {word}", setting.variable);
+            }
+            if let Some(first) = words.first() {
+                for word in ["loud", "YES", " yes", "1"] {
+                    let message = set(setting.variable, word).unwrap_err();
+                    assert!(message.contains(word) && message.contains(first), "{message}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_words_of_a_setting_are_listed() {
+        let words = |variable: &str| {
+            let setting = Setting::by_variable(variable.as_bytes()).unwrap();
+            setting.values.words().collect::<Vec<_>>()
+        };
+        assert_eq!(words("CFR_CHECKS"), ["enforce", "warn", "off"]);
+        assert_eq!(words("CFR_PATHS"), ["yes", "no"]);
+        assert_eq!(
+            words("CFR_DEFAULT_FLAGS"),
+            [
+                "0",
+                "COPY_FR_COPY",
+                "COPY_FR_REFLINK",
+                "COPY_FR_DEDUP",
+                "COPY_FILE_RANGE_CLONE",
+                "COPY_FR_DEDUPE"
+            ]
+        );
+        assert_eq!(
+            words("CFR_DIALECT"),
+            [
+                "extended", "proposal-2015", "linux-4.15", "linux-5.3", "linux-5.19", "linux",
+                "freebsd-14", "freebsd", "freebsd-15", "glibc-2.27",
+            ]
+        );
+        assert!(words("CFR_STATS").is_empty());
+    }
+
+    #[test]
+    fn messages_name_the_value_the_setting_and_what_is_expected() {
+        for (variable, value, message) in [
+            (
+                "CFR_LOG_FORMAT",
+                "jsn",
+                "invalid value 'jsn' for CFR_LOG_FORMAT: expected text or json",
+            ),
+            (
+                "CFR_BACKEND",
+                "\u{1b}",
+                "invalid value '\\33' for CFR_BACKEND: expected auto, kernel or emulate",
+            ),
+            (
+                "CFR_HOOKS",
+                "ioctl,",
+                "invalid value 'ioctl,' for CFR_HOOKS: expected a list, separated by commas, of \
+                 copy_file_range, syscall, ioctl, sendfile or sendfile64",
+            ),
+            (
+                "CFR_FALLBACK",
+                "18",
+                "invalid value '18' for CFR_FALLBACK: expected none, or errno names separated by \
+                 commas: ENOSYS, EXDEV, ...",
+            ),
+            (
+                "CFR_INJECT",
+                "zero;eror=EIO",
+                "invalid value 'eror=EIO' for CFR_INJECT (fault 2, column 1): unknown key 'eror'; \
+                 expected error=ERRNO, ",
+            ),
+        ] {
+            let shown = set(variable, value).unwrap_err();
+            assert!(shown.starts_with(message), "{shown}");
+        }
+        let setting = Setting::by_variable(b"CFR_PATHS").unwrap();
+        let error = setting.error(b"", Reason::Unexpected);
+        let error = SettingError { name: "--paths", ..error };
+        assert_eq!(error.to_string(), "invalid value '' for --paths: expected yes or no");
+    }
+
+    #[test]
+    fn an_empty_value_keeps_the_default() {
+        assert_eq!(set("CFR_LOG", "").unwrap().log, Level::Info);
+        assert_eq!(Settings::new(false).log, Level::Off);
+    }
+
+    #[test]
+    fn fallback_is_a_list_of_errors() {
+        let set_to = |value| set("CFR_FALLBACK", value).unwrap().policy.fallback;
+        assert_eq!(set_to(""), ErrnoSet::NONE.with(Errno::ENOSYS));
+        assert_eq!(set_to("none"), ErrnoSet::NONE);
+        assert_eq!(set_to("EXDEV,EIO"), ErrnoSet::NONE.with(Errno::EXDEV).with(Errno::EIO));
+        for value in ["EXDEV,", "EXDEV EIO", "exdev", "18", "ENOSYS,none", "NONE"] {
+            assert!(set("CFR_FALLBACK", value).unwrap_err().contains("errno names"), "{value}");
+        }
+    }
+
+    #[test]
+    fn hooks_are_a_set() {
+        let all = set("CFR_HOOKS", "sendfile64,syscall,sendfile,copy_file_range,ioctl").unwrap();
+        assert_eq!(all.hooks, Hooks::ALL);
+        let one = set("CFR_HOOKS", "syscall").unwrap().hooks;
+        assert!(one.contains(Hook::Syscall) && !one.contains(Hook::CopyFileRange));
+        assert!(set("CFR_HOOKS", "syscall,").is_err());
+    }
+
+    #[test]
+    fn a_summary_goes_to_standard_error_or_a_file() {
+        let set_to = |value| set("CFR_SUMMARY", value).unwrap().summary;
+        assert_eq!(set_to("yes"), Summary::Yes);
+        assert_eq!(set_to("no"), Summary::No);
+        assert_eq!(set_to("/s.%p"), Summary::File(b"/s.%p"));
+        assert!(set("CFR_SUMMARY", "%z").unwrap_err().contains("yes, no or a path"));
+        assert!(set("CFR_LOG_FILE", "a%q").unwrap_err().contains("a path; %p is"));
+    }
+}
