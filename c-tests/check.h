@@ -1,6 +1,6 @@
-/* What the hazard programs share: checks that say where they failed, files with known bytes, and
- * the count of calls that a log must hold. A program runs in an empty directory; its first
- * argument is the path of the log, whether there is one or not. */
+/* Shared by the hazard programs: checks that print where they failed, files with known bytes,
+ * and the count of calls that a log must hold. A program runs in an empty directory. Its first
+ * argument is the path of the log, even if there is no log. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -31,7 +31,8 @@ static inline void failed(const char *file, int line, const char *what)
 	_exit(99);
 }
 
-/* Kills the process if it still runs then, whatever it did to its signals. Not inherited. */
+/* Kills the process after this time, whatever it does with its signals. Children do not inherit
+ * it. */
 static inline void watchdog(int seconds)
 {
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL };
@@ -48,20 +49,20 @@ static inline double now(void)
 	return time.tv_sec + time.tv_nsec / 1e9;
 }
 
-/* How many seconds a program copies that can go on for ever: the environment's LASTS. */
+/* Returns how many seconds an endless program copies: the environment variable LASTS, or 1. */
 static inline double lasts(void)
 {
 	const char *seconds = getenv("LASTS");
 	return seconds != NULL ? atof(seconds) : 1;
 }
 
-/* The byte at that place of every source. */
+/* Returns the byte at this offset of every source. */
 static inline char pattern(size_t place)
 {
 	return "0123456789abcdefghijklmnopqrstuvwxyz"[place % 36];
 }
 
-/* A new file of so many bytes, open for reading and writing. */
+/* Creates a file of `len` bytes, open for reading and writing. */
 static inline int source(const char *name, size_t len)
 {
 	int fd = open(name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -78,7 +79,7 @@ static inline int source(const char *name, size_t len)
 	return fd;
 }
 
-/* A new empty file, open for reading and writing. */
+/* Creates an empty file, open for reading and writing. */
 static inline int target(const char *name)
 {
 	return source(name, 0);
@@ -87,10 +88,11 @@ static inline int target(const char *name)
 /* Calls made and not yet reported. */
 static atomic_long calls;
 
-/* The call by which a program asks for its copies. */
+/* The call through which the program copies. */
 static enum { COPY_FILE_RANGE, SYSCALL, SENDFILE, SENDFILE64, CLONE, CLONE_RANGE, DEDUPE_RANGE } hook;
 
-/* The environment's HOOK chooses it; read at the start, because programs wipe their environment. */
+/* HOOK in the environment chooses it. It is read at the start, because programs clear their
+ * environment. */
 __attribute__((constructor)) static void choose_hook(void)
 {
 	static const char *const names[] = { "copy_file_range", "syscall", "sendfile", "sendfile64",
@@ -101,7 +103,7 @@ __attribute__((constructor)) static void choose_hook(void)
 			hook = i;
 }
 
-/* sendfile(2) writes to the target's position. */
+/* sendfile(2) writes at the target's position. */
 static inline ssize_t send_file(int in, loff_t *off_in, int out, loff_t *off_out, size_t len)
 {
 	if (off_out != NULL && lseek(out, *off_out, SEEK_SET) < 0)
@@ -112,7 +114,7 @@ static inline ssize_t send_file(int in, loff_t *off_in, int out, loff_t *off_out
 	return count;
 }
 
-/* The ioctls, which take all or nothing, and whose offsets are numbers. */
+/* The ioctls share all bytes or none, and their offsets are numbers and not pointers. */
 static inline ssize_t share(int in, loff_t *off_in, int out, loff_t *off_out, size_t len)
 {
 	loff_t from = off_in != NULL ? *off_in : 0, to = off_out != NULL ? *off_out : 0;
@@ -126,7 +128,7 @@ static inline ssize_t share(int in, loff_t *off_in, int out, loff_t *off_out, si
 	long result;
 	*target = (struct file_dedupe_range_info){ .dest_fd = out, .dest_offset = to };
 	if (hook == DEDUPE_RANGE && in >= 0 && out >= 0 && len <= sizeof bytes) {
-		/* Only what is the same can be shared. */
+		/* Only equal ranges can be shared. */
 		ssize_t count = pread(in, bytes, len, from);
 		if (count < 0 || pwrite(out, bytes, count, to) != count)
 			return -1;
@@ -156,7 +158,7 @@ static inline ssize_t share(int in, loff_t *off_in, int out, loff_t *off_out, si
 	return len;
 }
 
-/* A copy by the hook, counted. */
+/* Copies through the hook and counts the call. */
 static inline ssize_t copy(int in, loff_t *off_in, int out, loff_t *off_out, size_t len)
 {
 	atomic_fetch_add(&calls, 1);
@@ -172,7 +174,7 @@ static inline ssize_t copy(int in, loff_t *off_in, int out, loff_t *off_out, siz
 	}
 }
 
-/* Copies so many bytes from the start of one file to the start of another. */
+/* Copies `len` bytes from the start of one file to the start of another. */
 static inline void copy_start(int in, int out, size_t len)
 {
 	loff_t from = 0, to = 0;
@@ -180,7 +182,7 @@ static inline void copy_start(int in, int out, size_t len)
 	CHECK(from == (loff_t)len && to == (loff_t)len);
 }
 
-/* Adds the calls so far to the file that the test reads. */
+/* Adds the calls since the last report to the file that the test reads. */
 static inline void report(void)
 {
 	char line[24];
@@ -191,7 +193,8 @@ static inline void report(void)
 	close(fd);
 }
 
-/* How many descriptors the calling thread has open, and a few more. */
+/* Returns the number of the calling thread's open descriptors, plus 3: `.`, `..` and the
+ * directory. */
 static inline int descriptors(void)
 {
 	DIR *open_ones = opendir("/proc/thread-self/fd");
@@ -203,8 +206,8 @@ static inline int descriptors(void)
 	return count;
 }
 
-/* Runs the program anew, with one more argument, its standard error a pipe that is full
- * and that nobody reads. */
+/* Executes the program again with one more argument and with a standard error that is a full
+ * pipe, never read. */
 static inline void fill_standard_error(char **argv)
 {
 	int pair[2];
@@ -216,7 +219,7 @@ static inline void fill_standard_error(char **argv)
 	_exit(98);
 }
 
-/* How a child ended: 0, or what wait(2) says. */
+/* Waits for the child and returns its wait status, 0 if it exited with 0. */
 static inline int ending(pid_t child)
 {
 	int status;

@@ -1,5 +1,5 @@
-/* copy_file_range(2) by the instruction, for programs under the library: its `syscall` is a hook too.
- * Returns what the kernel does, an error as its negative number. */
+/* Calls copy_file_range(2) by instruction, for programs under the library, which hooks `syscall`
+ * too. Returns the kernel's result; an error is its negative number. */
 #ifndef KERNEL_COPY_H
 #define KERNEL_COPY_H
 

@@ -1,4 +1,4 @@
-/* Numbers that look random and are the same for the same seed, on every machine. */
+/* Pseudo-random numbers: the same for the same seed, on every machine. */
 #ifndef RANDOM_H
 #define RANDOM_H
 
@@ -7,7 +7,7 @@
 
 static uint64_t random_state;
 
-/* xorshift64*, Marsaglia and Vigna. */
+/* xorshift64*, by Marsaglia and Vigna. */
 static inline uint64_t next_random(void)
 {
     random_state ^= random_state >> 12;
@@ -16,7 +16,7 @@ static inline uint64_t next_random(void)
     return random_state * 0x2545f4914f6cdd1d;
 }
 
-/* Seeds that lie side by side make unlike beginnings. */
+/* Neighbouring seeds give unrelated sequences. */
 static inline void seed_random(uint64_t seed)
 {
     random_state = (seed + 1) * 0x9e3779b97f4a7c15;
@@ -26,7 +26,7 @@ static inline void seed_random(uint64_t seed)
         next_random();
 }
 
-/* From 0 to one less than `end`; 0 where there is none. */
+/* Returns a number from 0 to `end` - 1, or 0 if `end` is not positive. */
 static inline long below(long end)
 {
     return end <= 0 ? 0 : (long)(next_random() >> 16) % end;

@@ -1,12 +1,10 @@
-/* Makes many calls and says what they cost.
+/* Makes many calls and prints what they cost.
  *
  *     bench_calls CALL CALLS DIRECTORY [THREADS]
  *
- * CALL is one of those of the table at the end. With THREADS, so many threads share the calls, each
- * with files of its own in DIRECTORY, and the CPUs are dealt out to them.
- * Prints the nanoseconds that the calls took: CPU time of the threads, and time from the first call
- * to the last.
- */
+ * CALL is one from the table at the end. With THREADS, that many threads share the calls, each with
+ * files of its own in DIRECTORY, and each is bound to a CPU. Prints the calls' CPU time and the
+ * time from the first call to the last, both in nanoseconds. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
@@ -20,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A line without paths has about this length. */
+/* About the length of a line without paths. */
 static const char line[] = "cfr: 12345 1795343182.011073 copy_file_range(3, NULL, 4, NULL, 1, 0)"
                            " = 1 (kernel) <0.000001>\n";
 
@@ -90,7 +88,7 @@ static long long now(clockid_t clock)
     return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
-/* Where callgrind counts: by its name, so it stays a function. */
+/* callgrind counts inside this function, by its name. */
 __attribute__((noinline)) static void make_calls(struct part *part)
 {
     part->begun = now(CLOCK_MONOTONIC);
@@ -105,7 +103,8 @@ __attribute__((noinline)) static void make_calls(struct part *part)
     part->ended = now(CLOCK_MONOTONIC);
 }
 
-/* Left to itself, the kernel keeps threads that sleep and wake a while on the CPU of their maker. */
+/* Without this the kernel keeps threads that sleep and wake on the CPU of the thread that made
+ * them. */
 static void stay_on_cpu(int number)
 {
     cpu_set_t allowed, one;
@@ -142,13 +141,13 @@ static int file(const char *directory, const char *name, int number, int flags, 
 }
 
 static const struct call table[] = {
-    { "copy", copy },                       /* a byte, from position to position */
-    { "apart", apart },                     /* by pointers, to another place than from */
+    { "copy", copy },                       /* one byte, from position to position */
+    { "apart", apart },                     /* with offset pointers, to another offset than from */
     { "fail", fail },                       /* EBADF */
-    { "append", append },                   /* copy, and write a line to a file that all share */
-    { "another-number", another_number },   /* a call by syscall(2) that is nobody's */
-    { "another-request", another_request }, /* an ioctl(2) that is nobody's */
-    { "sendfile", send },                   /* a byte into a pipe, and read from there */
+    { "append", append },                   /* copies, and writes a line to a file that all threads share */
+    { "another-number", another_number },   /* a call by syscall(2) that the library does not handle */
+    { "another-request", another_request }, /* an ioctl(2) that the library does not handle */
+    { "sendfile", send },                   /* one byte into a pipe, and reads it back */
 };
 
 int main(int argc, char **argv)

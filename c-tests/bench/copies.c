@@ -1,13 +1,12 @@
-/* Copies one file in several ways, in turns, and says what each costs.
+/* Copies one file in several ways, in turn, and prints what each way costs.
  *
  *     bench_copies SOURCE TARGET TOTAL LEN OFF_IN OFF_OUT fresh|over ROUNDS
  *
  * Every round copies TOTAL bytes of SOURCE from OFF_IN to OFF_OUT of TARGET once in each way, LEN
- * bytes a call: by the library that is preloaded, by the kernel's call itself, by reading and
- * writing 128 KiB at a time as GNU cp 9.1 does, and 8 KiB at a time as glibc 2.27 did. With "fresh"
- * the target is emptied before each. Prints a line for each way: its name, then the median and the
- * least CPU time of a round, in nanoseconds; a way that cannot be had is left out.
- */
+ * bytes a call: through the preloaded library, by the kernel's call itself, by reading and writing
+ * 128 KiB at a time as GNU cp 9.1 does, and 8 KiB at a time as glibc 2.27 did. With "fresh" the
+ * target is emptied before each copy. Prints one line for each way: its name, then the median and
+ * the least CPU time of a round, in nanoseconds. A way that is not available is left out. */
 #define _GNU_SOURCE
 #include "kernel_copy.h"
 
@@ -96,7 +95,7 @@ int main(int argc, char **argv)
     int fresh = strcmp(argv[7], "fresh") == 0, rounds = atoi(argv[8]);
     if (rounds > MOST_ROUNDS)
         rounds = MOST_ROUNDS;
-    /* The first round only warms up. */
+    /* The first round is a warm-up. */
     for (int round = -1; round < rounds; round++) {
         for (int i = 0; i < WAYS; i++) {
             if (ways[i].cannot)

@@ -1,9 +1,9 @@
-/* Makes one call of copy_file_range as its words say, and prints all that came of it. The tables
- * of tests/data say what the words mean; tests/conformance/ runs this program and compares.
+/* Makes one call of copy_file_range as its words say and prints everything that can be seen of it. The
+ * tables in tests/data/ define the words; tests/conformance/ runs this program and compares.
  *
  *     conformance DIR OTHER WORD=VALUE...
  *
- * DIR is an empty directory on the filesystem at hand, OTHER one on another filesystem. */
+ * DIR is an empty directory on the filesystem to test, OTHER one on another filesystem. */
 #include "check.h"
 
 #include <inttypes.h>
@@ -24,9 +24,9 @@
 #include <sys/time.h>
 #include <sys/vfs.h>
 
-/* A file that is larger is compared in its first bytes only. */
+/* Of a larger file only the first bytes are compared. */
 #define MOST (64 << 20)
-/* Automake's status for what cannot be tried here. */
+/* Automake's status for a test that cannot run here. */
 #define SKIPPED 77
 
 static int words;
@@ -70,7 +70,7 @@ static void must(bool done, const char *what)
     }
 }
 
-/* A number with K, M, G or T behind it, or a limit's name, with +N or -N behind that. */
+/* Parses a number with K, M, G or T, or the name of a limit, followed by +N or -N if wanted. */
 static long long number(const char *text)
 {
     static const struct { const char *name; long long value; } names[] = {
@@ -94,7 +94,7 @@ static long long number(const char *text)
     return value;
 }
 
-/* Bytes that tell a file and a place: `seed` is the file. */
+/* Bytes that identify a file, `seed`, and an offset. */
 static unsigned char byte_at(unsigned seed, unsigned long long place)
 {
     unsigned long long x = (place + 1) * 0x9e3779b97f4a7c15u + seed * 0x5851f42d4c957f2du;
@@ -113,7 +113,7 @@ static void fill(int fd, unsigned seed, long long from, long long len)
     }
 }
 
-/* Makes a file of a layout: a size, or parts D(ata) and H(ole), as D8K,H1M,D8K. */
+/* Creates a file with a layout: a size, or parts D(ata) and H(ole) such as D8K,H1M,D8K. */
 static void make(const char *path, const char *layout, unsigned seed)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0644);
@@ -136,7 +136,7 @@ static void make(const char *path, const char *layout, unsigned seed)
     close(fd);
 }
 
-/* Opens one side as its word says: an opening of the file at `path`, or something else. */
+/* Opens one side as its word says: the file at `path`, or something else. */
 static int open_as(const char *how, const char *path)
 {
     static const struct { const char *how; int flags; } modes[] = {
@@ -192,11 +192,11 @@ static int open_as(const char *how, const char *path)
             must(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW) == 0, "F_SEAL_GROW");
         return fd;
     }
-    fprintf(stderr, "'%s' is no way to open\n", how);
+    fprintf(stderr, "unknown way to open '%s'\n", how);
     exit(2);
 }
 
-/* What a descriptor's file holds, as far as it is looked at. */
+/* Reads what the file of a descriptor holds, up to the limit of the comparison. */
 struct content {
     unsigned char *bytes;
     long long size, looked_at;
@@ -211,7 +211,7 @@ static struct content read_all(int fd)
     content.size = st.st_size;
     content.looked_at = st.st_size < MOST ? st.st_size : MOST;
     content.bytes = calloc(1, content.looked_at + 1);
-    /* Not by pread(2), which may be made to fail. */
+    /* Not by pread(2), which a filter may make fail. */
     off_t position = lseek(fd, 0, SEEK_CUR);
     must(lseek(fd, 0, SEEK_SET) == 0, "lseek");
     for (long long done = 0; done < content.looked_at;) {
@@ -223,7 +223,7 @@ static struct content read_all(int fd)
     return content;
 }
 
-/* What must stand in the target after `len` bytes were copied. */
+/* Computes what must be in the target after `len` bytes were copied. */
 static struct content expected(struct content in, struct content out, long long off_in,
                                long long off_out, long long len, bool smears)
 {
@@ -267,7 +267,8 @@ static void compare(struct content now, struct content then, const char *name)
     printf("ok");
 }
 
-/* How much of the range shares its blocks: none, part or all; - where the filesystem does not say. */
+/* Returns how much of the range shares its blocks: none, part or all, or - if the filesystem
+ * cannot tell. */
 static const char *sharing(int fd, long long from, long long len)
 {
     static struct { struct fiemap map; struct fiemap_extent extents[512]; } query;
@@ -284,7 +285,7 @@ static const char *sharing(int fd, long long from, long long len)
     return shared == 0 ? "none" : unshared ? "part" : "all";
 }
 
-/* Whether the ranges have their data and holes in the same places. */
+/* Reports whether the ranges have their data and holes at the same offsets. */
 static bool same_holes(int in, long long off_in, int out, long long off_out, long long len)
 {
     long long at = 0;
@@ -307,7 +308,7 @@ static bool same_holes(int in, long long off_in, int out, long long off_out, lon
     return true;
 }
 
-/* Has the kernel answer a system call with an errno, as a filesystem in trouble would. */
+/* Makes a system call fail with an errno, as a broken filesystem would. */
 static void fail(long call, int error)
 {
     struct sock_filter code[] = {
@@ -333,7 +334,7 @@ static int errno_named(const char *name)
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
         if (strcmp(errors[i].name, name) == 0)
             return errors[i].number;
-    fprintf(stderr, "'%s' is no errno known here\n", name);
+    fprintf(stderr, "unknown errno '%s'\n", name);
     exit(2);
 }
 
@@ -370,7 +371,7 @@ static unsigned flags_named(const char *text)
     return flags;
 }
 
-/* Where an offset is kept: a place in a page of its own, or what the word asks for. */
+/* The memory of an offset: in a page of its own, or where the word says. */
 static loff_t *place(const char *text, char *pages)
 {
     loff_t *pointer = (loff_t *)pages;
@@ -400,7 +401,7 @@ static void print_offset(const char *name, loff_t *pointer)
 }
 
 
-/* Signals the process over and over. */
+/* Signals the process again and again. */
 static void alarms(void)
 {
     struct sigaction action = { .sa_handler = note };
@@ -439,7 +440,7 @@ int main(int argc, char **argv)
     else if (strcmp(out_is, "clone") == 0)
         must(system("cp --reflink=always in out") == 0, "a clone");
     else if (strncmp(out_is, "twin", 4) == 0) {
-        /* The same bytes; with twin:N another one at N. */
+        /* The same bytes; with twin:N one that differs at N. */
         make(out_path, get("in", "20000"), 1);
         if (out_is[4]) {
             int fd = open(out_path, O_WRONLY);
@@ -491,7 +492,7 @@ int main(int argc, char **argv)
     }
     long long room = number(get("room", "0"));
     if (room > 0) {
-        /* A filesystem with so much room left. */
+        /* A filesystem with this much room left. */
         struct statfs fs;
         int filler = open("filler", O_WRONLY | O_CREAT, 0600);
         must(statfs(".", &fs) == 0, "statfs");
@@ -533,7 +534,7 @@ int main(int argc, char **argv)
         static const struct { const char *name; long call; } calls[] = {
             { "copy_file_range", SYS_copy_file_range }, { "pread64", SYS_pread64 },
             { "pwrite64", SYS_pwrite64 }, { "ioctl", SYS_ioctl }, { "fallocate", SYS_fallocate },
-            /* The C library's fstat makes another call. */
+            /* The C library's fstat makes another system call. */
             { "fstat", SYS_fstat },
         };
         size_t at = 0;
@@ -559,7 +560,7 @@ int main(int argc, char **argv)
     if (get("swap", NULL))
         must(swapoff(is("swap", "in") ? "in" : out_path) == 0, "swapoff");
 
-    /* What came of it. */
+    /* The results. */
     printf("ret=%zd errno=%s", ret, ret < 0 ? name_of(error) : error == 77 ? "kept" : "changed");
     print_offset("off_in", off_in);
     print_offset("off_out", off_out);
@@ -573,7 +574,7 @@ int main(int argc, char **argv)
     struct content after = expected(in_before, out_before, start_in, start_out, moved, smears);
     struct content out_now = read_all(see_out);
     if (is("fd_in", "proc") && ret > 0) {
-        /* It tells no size, so it is not among what was read before. */
+        /* The file reports no size, so it is not among those read before. */
         char text[4096];
         ssize_t there = read(see_in, text, sizeof text);
         bool same = there == ret && out_now.size >= ret && memcmp(text, out_now.bytes, ret) == 0;

@@ -1,6 +1,6 @@
-/* Copies from, to and within a disk that fails (c-tests/drivers/failing_filesystem.c), which is DIRECTORY: up to
- * the first error all is copied and nothing else is said to be, and an error is told where it is the
- * first thing there is. With a slow disk: a signal ends a copy early.
+/* Copies from, to and within a disk that fails, DIRECTORY (c-tests/drivers/failing_filesystem.c). All
+ * bytes before the first error are copied, no others are reported, and the error is returned if no
+ * byte comes before it. With a slow disk, a signal ends a copy early.
  *
  *     failing_copies DIRECTORY errors READ_FAILS_AT WRITE_FAILS_AT
  *     failing_copies DIRECTORY cached READ_FAILS_AT
@@ -27,7 +27,7 @@ static long long length(int fd)
     return stat.st_size;
 }
 
-/* The bytes of the source from `off_in` on stand there, no more and no less. */
+/* Checks that the target holds the source's bytes from `off_in` on, and nothing after them. */
 static void must_hold(int out, size_t off_in, size_t off_out, size_t len)
 {
     CHECK(length(out) == (long long)(len > 0 ? off_out + len : 0));
@@ -36,7 +36,7 @@ static void must_hold(int out, size_t off_in, size_t off_out, size_t len)
         CHECK(found[at] == (at < off_out ? 0 : pattern(off_in + at - off_out)));
 }
 
-/* One copy that meets an error behind `good` bytes, if that is less than `len`. */
+/* One copy that meets an error after `good` bytes, if `good` is less than `len`. */
 static void copy_and_check(int in, size_t off_in, int out, size_t off_out, size_t len, size_t good)
 {
     loff_t from = off_in, to = off_out;
@@ -49,7 +49,7 @@ static void copy_and_check(int in, size_t off_in, int out, size_t off_out, size_
     CHECK(from == (loff_t)(off_in + good) && to == (loff_t)(off_out + good));
     CHECK(descriptors() == before);
     must_hold(out, off_in, off_out, good);
-    /* Again, and the error is the first thing there is. */
+    /* The next copy starts at the error and returns it. */
     if (good > 0 && good < len) {
         CHECK(copy(in, &from, out, &to, len - good) == -1 && errno == EIO);
         CHECK(from == (loff_t)(off_in + good) && to == (loff_t)(off_out + good));
@@ -62,7 +62,7 @@ static size_t least(size_t one, size_t other)
     return one < other ? one : other;
 }
 
-/* How many of the bytes from there on stand before the place. */
+/* Returns how many of the bytes from there on are before the failing offset. */
 static size_t before(size_t place, size_t from)
 {
     return place > from ? place - from : 0;
@@ -72,10 +72,10 @@ static void errors(size_t read_fails_at, size_t write_fails_at)
 {
     static const size_t offs[] = { 0, 1, 4095, 4096, 100000, 131072 };
     static const size_t lens[] = { 1, 5000, 131072, 131073, 300000, 1 << 20, SIZE };
-    /* Without O_DIRECT, splice(2) would bring the kernel's memory between. */
+    /* With O_DIRECT, because splice(2) would otherwise go through the page cache. */
     int in = opened(in_name, O_RDONLY | O_DIRECT), out = opened(out_name, O_RDWR);
     int from = source("whole", SIZE), to = target("copy");
-    /* The log, if there is one, is opened with the first copy. */
+    /* The first copy opens the log, if there is one. */
     copy_start(from, to, 1);
     for (size_t i = 0; i < sizeof offs / sizeof *offs; i++) {
         for (size_t j = 0; j < sizeof lens / sizeof *lens; j++) {
@@ -86,7 +86,7 @@ static void errors(size_t read_fails_at, size_t write_fails_at)
             copy_and_check(from, off_in, out, off_out, len, writable);
             copy_and_check(in, off_in, out, off_out, len, least(readable, writable));
         }
-        /* Where it fails, and just before. */
+        /* At the failing offset and just before it. */
         if (read_fails_at < SIZE) {
             copy_and_check(in, read_fails_at, to, offs[i], SIZE - read_fails_at, 0);
             if (read_fails_at > 0)
@@ -95,7 +95,7 @@ static void errors(size_t read_fails_at, size_t write_fails_at)
     }
 }
 
-/* How far a plain program reads, a page at a time. */
+/* Returns how far a simple program reads, one page at a time. */
 static size_t readable(void)
 {
     int in = opened(in_name, O_RDONLY);
@@ -108,8 +108,8 @@ static size_t readable(void)
     return done;
 }
 
-/* Through the kernel's memory, whose readahead asks for more than was wanted: no error that is not
- * reached, none is passed over, and all is copied that can be read. */
+/* Through the page cache, whose readahead asks for more than is needed: an error that is not
+ * reached is not returned, none is skipped, and all readable bytes are copied. */
 static void cached(size_t read_fails_at)
 {
     static const size_t lens[] = { 4096, 100000, 131072, 200000, 1 << 20, SIZE };
@@ -142,7 +142,7 @@ static void count_signal(int signal)
     handled = handled + 1;
 }
 
-/* Copies all of the slow source; to be ended by a signal. */
+/* Copies all of the slow source until a signal ends it. */
 static ssize_t copy_slowly(int *out)
 {
     int in = opened(in_name, O_RDONLY);
@@ -154,7 +154,8 @@ static ssize_t copy_slowly(int *out)
     return copied;
 }
 
-/* The first piece is large, because nobody knows yet how slow the disk is; those behind it are not. */
+/* The first piece is large, because the library does not know yet how slow the disk is; later
+ * ones are small. */
 static void slow(double whole)
 {
     struct sigaction action = { .sa_handler = count_signal };
@@ -167,7 +168,7 @@ static void slow(double whole)
     CHECK(handled == 1);
     must_hold(out, 0, 0, copied);
     CHECK(now() - begun < whole / 5);
-    /* In the first piece, and to the death. */
+    /* During the first piece, with a signal that kills. */
     begun = now();
     pid_t child = fork();
     CHECK(child >= 0);

@@ -1,13 +1,13 @@
-/* A filesystem that fails: a server of the FUSE protocol in one thread. It has two files: "in", whose
- * bytes are known, and "out", which can be written and is kept in memory. Reading the one is an error
- * from a certain byte on, and so is writing the other; each request to read or write takes so long.
- * The program behind "--" runs while it is mounted on DIRECTORY, in a mount namespace of its own, so
- * that nothing is left over however it ends.
+/* A filesystem that fails: a single-threaded server of the FUSE protocol. It has two files: "in",
+ * with known bytes, and "out", which can be written and is kept in memory. Reading "in" fails from a
+ * certain byte on, and so does writing "out"; each request takes MILLISECONDS. PROGRAM runs while
+ * the filesystem is mounted on DIRECTORY, in a mount namespace, which leaves nothing behind however
+ * the program ends.
  *
  *     failing_filesystem DIRECTORY direct | cached SIZE READ_FAILS_AT WRITE_FAILS_AT MILLISECONDS
  *         -- PROGRAM ...
  *
- * Ends as the program ends; 77 where nothing can be mounted. */
+ * Exits with the status of PROGRAM, or 77 if nothing can be mounted. */
 #include "check.h"
 
 #include <linux/fuse.h>
@@ -23,7 +23,7 @@ static int device, is_direct, milliseconds;
 static uint64_t size, read_fails_at, write_fails_at, out_size;
 static char *out_bytes;
 
-/* Answers a request: an error, or 0 and what was asked for. */
+/* Answers a request with an error, or with 0 and the data. */
 static void reply(uint64_t unique, int error, const void *payload, size_t len)
 {
     static char message[MOST + 4096];
@@ -31,7 +31,7 @@ static void reply(uint64_t unique, int error, const void *payload, size_t len)
     memcpy(message, &header, sizeof header);
     if (len > 0)
         memcpy(message + sizeof header, payload, len);
-    /* ENOENT: nobody waits for it any more. */
+    /* ENOENT: the request was interrupted. */
     CHECK(write(device, message, header.len) == (ssize_t)header.len || errno == ENOENT);
 }
 
@@ -53,8 +53,8 @@ static void look_up(uint64_t unique, const char *name)
     reply(unique, 0, &entry, sizeof entry);
 }
 
-/* Up to the byte that cannot be read, as one that asked the disk itself would get it; what passes
- * through the kernel's memory comes in whole requests or not at all, as from a disk. */
+/* A direct read ends at the byte that cannot be read. Through the page cache a request succeeds
+ * as a whole or fails, as on a disk. */
 static void read_file(uint64_t unique, uint64_t node, const struct fuse_read_in *wanted)
 {
     static char bytes[MOST];
@@ -145,7 +145,7 @@ static void answer(const struct fuse_in_header *header)
     }
 }
 
-/* Answers until the program has ended, and its descriptors are closed. */
+/* Answers requests until the program has ended and its descriptors are closed. */
 static void serve(int ended)
 {
     static char request[MOST + (64 << 10)];
@@ -154,7 +154,7 @@ static void serve(int ended)
         CHECK(poll(wait, 2, -1) > 0 || errno == EINTR);
         if (wait[0].revents != 0) {
             ssize_t len = read(device, request, sizeof request);
-            /* ENOENT: interrupted before we had it. */
+            /* ENOENT: interrupted before it was read. */
             CHECK(len > 0 || errno == ENOENT || errno == EINTR || errno == EAGAIN);
             if (len > 0)
                 answer((struct fuse_in_header *)request);

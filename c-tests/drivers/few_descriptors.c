@@ -1,5 +1,5 @@
-/* Copies of a process that has no descriptor left, or one or two or three: a copy needs none, leaves
- * none behind and closes none, whatever comes of it. The same on a small stack.
+/* Copies in a process that has no free descriptor, or one, two or three. A copy needs no descriptor,
+ * leaves none open and closes none, whatever its result. The same on a small stack.
  *
  *     few_descriptors LOG */
 #include "check.h"
@@ -11,7 +11,7 @@ enum { SIZE = 4 << 20, MOST = 64 };
 static int in, out;
 static char found[SIZE];
 
-/* Which of the descriptors are open, a bit each. */
+/* Returns which descriptors are open, one bit each. */
 static unsigned long long open_ones(void)
 {
     unsigned long long bits = 0;
@@ -57,7 +57,7 @@ static void on_small_stack(void)
     CHECK(pthread_join(thread, NULL) == 0);
 }
 
-/* The limit may stand at any number, with so many left below it. */
+/* Sets the limit to `number` and leaves `left` descriptors free. */
 static void with_left(rlim_t number, int left)
 {
     struct rlimit limit, before;

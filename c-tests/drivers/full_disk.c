@@ -1,6 +1,6 @@
-/* Copies onto a disk that is nearly full: what is said to be copied is there and right, nothing else
- * is changed or taken up, and the room that was left is used. The sources stand in the working
- * directory, on another disk; all of DIRECTORY is the program's own.
+/* Copies to a disk that is nearly full. The bytes reported as copied are there and correct, nothing
+ * else is changed or allocated, and the free room is used. The sources are in the working directory
+ * on another disk; DIRECTORY is used by this program alone.
  *
  *     full_disk DIRECTORY ROUNDS SEED */
 #include "check.h"
@@ -10,7 +10,7 @@
 
 enum { SIZE = 2 << 20, SLACK = 64 << 10, ALL = 4 << 20 };
 
-/* A source's bytes, and what the target must hold. */
+/* The source's bytes, and what the target must hold. */
 static char bytes[SIZE], wanted[ALL], found[ALL];
 static int filler;
 static unsigned state;
@@ -23,7 +23,7 @@ static unsigned any(unsigned below)
 
 #define ONE_OF(list) (list)[any(sizeof(list) / sizeof *(list))]
 
-/* With no holes, or with some that are large and some that are small, one of them at its end. */
+/* Without holes, or with large and small ones, one of them at the end. */
 static int make_source(int is_sparse)
 {
     int fd = source("source", SIZE);
@@ -37,7 +37,7 @@ static int make_source(int is_sparse)
     return fd;
 }
 
-/* Blocks that are free to us, and how large they are. */
+/* Returns the number of free blocks and sets their size. */
 static long room(int fd, long *block)
 {
     struct statvfs disk;
@@ -53,13 +53,13 @@ static long long length(int fd)
     return stat.st_size;
 }
 
-/* Takes up all blocks but so many, as far as that can be done: how many are left. */
+/* Allocates all but `blocks` blocks as far as possible, and returns how many are left. */
 static long leave(long blocks)
 {
     long block, left = room(filler, &block);
     for (int i = 0; i < 20 && left != blocks; i++) {
         long long now = length(filler), more = (long long)(left - blocks) * block;
-        /* The filesystem takes a few for its own account: it may be less. */
+        /* The filesystem takes some blocks for its metadata, so fewer may be available. */
         while (more > 0 && fallocate(filler, 0, now, more) != 0) {
             CHECK(errno == ENOSPC && ftruncate(filler, now) == 0);
             more = more / 2 / block * block;
@@ -72,13 +72,13 @@ static long leave(long blocks)
     return left;
 }
 
-/* A new target of so many bytes on a disk with so many blocks left. */
+/* Creates a target of `old` bytes on a disk with about `blocks` blocks left. */
 static int prepare(size_t old, long blocks, long *left)
 {
     struct statvfs disk;
     CHECK(unlink("target") == 0 || errno == ENOENT);
     CHECK(syncfs(filler) == 0 && fstatvfs(filler, &disk) == 0);
-    /* What is there already is not to be written into the last corner. */
+    /* The old contents must not be squeezed into the last free blocks. */
     leave(old / disk.f_frsize + disk.f_blocks / 8);
     int fd = open("target", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     memset(wanted, '#', old);
@@ -88,7 +88,7 @@ static int prepare(size_t old, long blocks, long *left)
     return fd;
 }
 
-/* How much a program copies that knows nothing better, 4 KiB at a time. */
+/* Returns how much a simple program copies, 4 KiB at a time. */
 static size_t plainly(int out, size_t off_in, size_t off_out, size_t len)
 {
     size_t done = 0;
@@ -103,14 +103,15 @@ static size_t plainly(int out, size_t off_in, size_t off_out, size_t len)
     return done;
 }
 
-/* The target holds what it should, all of it and no more; it takes up what it must. */
+/* Checks that the target holds what it should and nothing else, and allocates no more than
+ * needed. */
 static void must_be_right(int out, size_t size, size_t allocated)
 {
     struct stat stat;
     CHECK(length(out) == (long long)size);
     CHECK(pread(out, found, sizeof found, 0) == (ssize_t)size);
     CHECK(memcmp(found, wanted, size) == 0);
-    /* What xfs keeps in store for a file that grows, it gives back when that is closed. */
+    /* xfs preallocates blocks for a growing file and frees them when the file is closed. */
     CHECK(close(out) == 0);
     out = open("target", O_RDONLY | O_CLOEXEC);
     CHECK(out >= 0 && fstat(out, &stat) == 0 && close(out) == 0);
@@ -124,7 +125,7 @@ static const size_t lens[] = { 1, 100, 4096, 5000, 65536, 131071, 131072, 131073
     SIZE, SIZE, SIZE, SIZE, SSIZE_MAX };
 static const size_t offs[] = { 0, 0, 0, 1, 100, 4095, 4096, 8191, 50000 };
 
-/* Copies again and again until all is copied or nothing more goes: how much that was. */
+/* Copies until all is copied or a call fails, and returns how much that was. */
 static size_t copy_all(int in, size_t off_in, int out, size_t off_out, size_t len, size_t old,
                        int by_position)
 {
@@ -150,7 +151,7 @@ static size_t copy_all(int in, size_t off_in, int out, size_t off_out, size_t le
         memcpy(wanted + to - copied, bytes + from - copied, copied);
         done += copied;
         CHECK(from == (loff_t)(off_in + done) && to == (loff_t)(off_out + done));
-        /* At once, before another call could make it good. */
+        /* Checked at once, before another call could correct it. */
         CHECK(length(out) == (long long)(off_out + done > old ? off_out + done : old));
         CHECK(pread(out, found, copied, to - copied) == copied);
         CHECK(memcmp(found, wanted + to - copied, copied) == 0);
@@ -173,7 +174,8 @@ static void copy_once(int in)
     size_t done = copy_all(in, off_in, out, off_out, len, old, by_position);
     CHECK(descriptors() == descriptors_before);
     room(filler, &block);
-    /* A block may be wanted by the filesystem for itself, and the disks may not have been alike. */
+    /* The filesystem may take a block for itself, and the two disks may have had different free
+     * room. */
     size_t unlike = plain_room > before ? (plain_room - before) * block : 0;
     CHECK(done + unlike + (block > 4096 ? block : 4096) >= plain);
     CHECK(done <= here);
@@ -189,7 +191,7 @@ int main(int argc, char **argv)
     state = atoi(argv[3]);
     for (int i = 0; i < 2; i++)
         ins[i] = make_source(i);
-    /* The log, if there is one, is opened with the first copy. */
+    /* The first copy opens the log, if there is one. */
     copy_start(ins[0], target("other"), 1);
     CHECK(chdir(argv[1]) == 0);
     filler = target("filler");

@@ -1,6 +1,10 @@
-/* The hooks that only pass on, with arguments good and bad: hooks GROUP [FILE ELSEWHERE], in an empty
- * directory. Writes to standard output, call for call, the line that a log in text must hold, made of
- * what the call did; behind `# ` stands what no log may hold, and what else must be as without one. */
+/* Calls the hooks that forward only (ioctl, sendfile, sendfile64) with good and bad arguments.
+ *
+ *     hooks GROUP [FILE ELSEWHERE]
+ *
+ * Runs in an empty directory. For each call it writes to standard output the line that a text log
+ * must hold, made from what the call did. Lines with `# ` are what no log may hold, and what else
+ * must be the same as in a bare run. */
 #include "check.h"
 #include <linux/fiemap.h>
 #include <limits.h>
@@ -9,14 +13,14 @@
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 
-#define BLOCK 65536 /* no filesystem's blocks are larger */
-#define BEFORE 77   /* errno before each call */
+#define BLOCK 65536 /* No filesystem has larger blocks. */
+#define BEFORE 77   /* errno before each call. */
 #define NOWHERE ((void *)8)
 
 static int in, out, third, elsewhere = -1;
 static const char *method;
 
-/* `3</path>`, or `3` where there is none. In one of several places, in turn. */
+/* Returns `3</path>`, or `3` without a path, in one of several static buffers. */
 static const char *shown(int fd)
 {
 	static char texts[8][PATH_MAX + 20];
@@ -33,7 +37,7 @@ static const char *shown(int fd)
 	return text;
 }
 
-/* Behind the arguments. */
+/* Prints what follows the arguments. */
 static void ends(long result, int error, const char *notes)
 {
 	if (result < 0)
@@ -45,7 +49,7 @@ static void ends(long result, int error, const char *notes)
 	errno = BEFORE;
 }
 
-/* A call that is made anew for each line: `result` is what it gave, errno its error. */
+/* Prints a line for a call: `result` is what it returned, errno its error. */
 static void line(long result, const char *format, ...)
 {
 	int error = errno;
@@ -56,7 +60,7 @@ static void line(long result, const char *format, ...)
 	ends(result, error, result < 0 ? "kernel" : method);
 }
 
-/* A call that no log holds. */
+/* Prints a call that no log holds. */
 static void quiet(const char *what, long result)
 {
 	int error = errno;
@@ -64,7 +68,7 @@ static void quiet(const char *what, long result)
 	errno = BEFORE;
 }
 
-/* What a file holds now, and where its position is. */
+/* Prints what a file holds and where its position is. */
 static void holds(const char *what, int fd)
 {
 	static unsigned char bytes[4 * BLOCK];
@@ -77,7 +81,7 @@ static void holds(const char *what, int fd)
 	errno = kept;
 }
 
-/* A pipe whose path is the same in every run. */
+/* A pipe with the same path in every run. */
 static int named_pipe(void)
 {
 	CHECK(mkfifo("fifo", 0600) == 0);
@@ -86,7 +90,7 @@ static int named_pipe(void)
 	return fd;
 }
 
-/* So many bytes that end where no memory is. */
+/* Returns `len` bytes that end at unmapped memory. */
 static char *before_a_hole(size_t len)
 {
 	static char *pages;
@@ -120,7 +124,7 @@ static void clone_all(void)
 	} while (0)
 	CLONE(out, FICLONE, (long)in);
 	holds("cloned", out);
-	/* The kernel looks at 32 bits of the request, and at 32 of the descriptor. */
+	/* The kernel reads 32 bits of the request and of the descriptor. */
 	CLONE(third, FICLONE | 0xabcd000000000000, in | 0x7700000000);
 	holds("cloned with more bits", third);
 	CLONE(out, (unsigned long)(int)FICLONE, -1L);
@@ -165,13 +169,13 @@ static void clone_range(void)
 		holds("target", out);
 	}
 	ranged(-1, ranges);
-	/* As far as memory goes, and in no step with words. */
+	/* Up to the end of memory, and unaligned. */
 	struct file_clone_range *last = (void *)before_a_hole(sizeof *last);
 	*last = ranges[0];
 	ranged(third, last);
 	last = memmove((char *)last - 3, last, sizeof *last);
 	ranged(third, last);
-	/* Memory that is none, begins too late, or ends too early. */
+	/* Memory that is unmapped, starts too late, or ends too early. */
 	void *bad[] = { NULL, NOWHERE, before_a_hole(8), before_a_hole(31), before_a_hole(24), (void *)-8L,
 		(void *)-1L, (void *)0x800000000000 };
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -181,8 +185,8 @@ static void clone_range(void)
 	holds("third", third);
 }
 
-/* A line for each target; where the call as a whole is refused, one for the first. Of none where there is none,
- * or its memory is bad: then `lines` is 0. */
+/* Prints a line for each target. If the call as a whole is refused, one for the first. If there
+ * is no target, or its memory is bad, `lines` is 0. */
 static void deduped(int from, struct file_dedupe_range *range, int lines)
 {
 	long result = ioctl(from, FIDEDUPERANGE, range);
@@ -252,7 +256,7 @@ static void dedupe(void)
 	deduped(-1, request(range, 0, BLOCK, 2), 2);
 	range->reserved1 = 1;
 	deduped(in, range, 2);
-	/* Bad memory: of the head, and of the targets, the first and the second. */
+	/* Bad memory for the head, and for the first and the second target. */
 	void *bad[] = { NULL, NOWHERE, before_a_hole(8), before_a_hole(16), (void *)-24L };
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		long result = ioctl(in, FIDEDUPERANGE, bad[i]);
@@ -308,14 +312,14 @@ static void sends(const char *name, ssize_t (*send)(int, int, off_t *, size_t))
 	SEND_AT(appends, in, &offset, 1);
 	SEND(out, fifo, 1);
 	SEND(out, elsewhere, 100);
-	/* At the end of memory, and in no step with words. */
+	/* At the end of memory, and unaligned. */
 	off_t *last = (void *)before_a_hole(8);
 	*last = 1;
 	SEND_AT(out, in, last, 10);
 	last = (void *)(before_a_hole(8) - 5);
 	memset(last, 0, 8);
 	SEND_AT(out, in, last, 10);
-	/* Memory that cannot be written: the bytes move all the same. */
+	/* If the offset cannot be written, the bytes are moved all the same. */
 	CHECK(mprotect(before_a_hole(BLOCK), BLOCK, PROT_READ) == 0);
 	errno = BEFORE;
 	SEND_AT(out, in, last, 10);
@@ -326,7 +330,7 @@ static void sends(const char *name, ssize_t (*send)(int, int, off_t *, size_t))
 		long result = send(out, in, bad[i], 10);
 		line(result, "%s(%s, %s, 0x%lx, 10", name, shown(out), shown(in), (unsigned long)bad[i]);
 	}
-	/* What goes to no regular file is no copy. */
+	/* Sending to a target that is not a regular file is not a copy. */
 	offset = 3;
 	quiet("to a pipe", send(fifo, in, &offset, 10));
 	quiet("to a socket", send(sockets[0], in, &offset, 10));
@@ -336,7 +340,7 @@ static void sends(const char *name, ssize_t (*send)(int, int, off_t *, size_t))
 	holds("in the end", out);
 }
 
-/* Requests that are not ours, some of which look alike. */
+/* Requests that the library does not handle; some look similar. */
 static void others(void)
 {
 	int pair[2], number = 0;
@@ -384,7 +388,8 @@ static void run(int argc, char **argv)
 }
 
 #ifdef EARLY
-/* As a library: before `main`, and before the constructors of the libraries that were preloaded first. */
+/* As a library: before `main` and before the constructors of libraries that were preloaded
+ * first. */
 __attribute__((constructor)) static void before_main(int argc, char **argv)
 {
 	run(argc, argv);

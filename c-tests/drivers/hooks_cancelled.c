@@ -1,5 +1,9 @@
-/* A cancellation that is pending when a thread comes to ioctl(2) and sendfile(2): these are no
- * cancellation points, so it acts behind them. hooks_cancelled, in an empty directory. */
+/* Calls ioctl(2) and sendfile(2) with a cancellation pending. They are no cancellation points, so it
+ * is acted on after them.
+ *
+ *     hooks_cancelled
+ *
+ * Runs in an empty directory. */
 #include "check.h"
 
 static atomic_int ready, cancelled, behind;

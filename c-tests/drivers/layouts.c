@@ -1,11 +1,11 @@
-/* Copies between files of random layouts: data, zeros that were written, holes, blocks that were
- * allocated and never written, before and behind the end. After every call all there is to see is
- * compared with a model in memory that copies byte by byte; at the end holes must be holes.
+/* Copies between files of random layouts: data, written zeros, holes, and blocks that were allocated
+ * and never written, before and after the end of the file. After every call all that can be seen is
+ * compared with a model in memory that copies byte by byte. At the end holes must be holes.
  *
  *     layouts DIRECTORY_IN DIRECTORY_OUT SEED ROUNDS
  *
- * Each round has a seed of its own, from SEED on, so that any of them can be repeated alone. Where
- * both directories are one, every other round copies within one file. */
+ * Each round has its own seed, from SEED on, so that it can be repeated alone. If both directories are
+ * the same, every other round copies within one file. */
 #include "check.h"
 #include "random.h"
 
@@ -15,26 +15,26 @@
 
 #define MIB (1 << 20)
 #define PAGE 4096
-/* No layout makes a file longer, and no round copies behind the second. */
+/* No layout makes a file longer, and no round copies beyond the second limit. */
 #define LONGEST (3 * MIB)
 #define ROOM (8 * MIB)
-/* In seconds: whoever turns round and round is found. */
+/* Seconds after which an endless loop is killed. */
 #define LONGEST_CALL 15
 
 struct file {
     char path[4096];
-    /* The one that copies, and one to look with, which moves no position. */
+    /* The descriptor that copies, and one to check with, which moves no position. */
     int fd, look;
     unsigned char *bytes;
     loff_t size;
-    /* Pages that were allocated and maybe never written. */
+    /* Pages that were allocated and perhaps never written. */
     char is_allocated[ROOM / PAGE];
 };
 
 static struct file files[2];
 static unsigned char *buffer;
 
-/* A round as it was drawn. */
+/* The parameters of a round. */
 static struct {
     char **arguments;
     uint64_t seed;
@@ -54,7 +54,7 @@ static void tell(void)
             drawn.null_in ? "position" : "pointer", (long long)drawn.off_out,
             (long long)drawn.size_out, drawn.null_out ? "position" : "pointer", drawn.len,
             drawn.calls);
-    dprintf(1, "repeat it: %s %s %s %llu 1\n", drawn.arguments[0], drawn.arguments[1],
+    dprintf(1, "repeat: %s %s %s %llu 1\n", drawn.arguments[0], drawn.arguments[1],
             drawn.arguments[2], (unsigned long long)drawn.seed);
     errno = error;
 }
@@ -64,7 +64,7 @@ static loff_t smaller(loff_t one, loff_t other)
     return one < other ? one : other;
 }
 
-/* Writes what the model has there. */
+/* Writes the model's bytes. */
 static void write_out(struct file *file, loff_t at, size_t len)
 {
     ROUND(pwrite(file->fd, file->bytes + at, len, at) == (ssize_t)len);
@@ -89,7 +89,7 @@ static void allocate(struct file *file, int mode, loff_t at, size_t len)
         file->size = at + len;
 }
 
-/* One segment of a layout. */
+/* Adds one segment of a layout. */
 static void lay(struct file *file, loff_t at, size_t len)
 {
     switch (below(10)) {
@@ -110,7 +110,7 @@ static void lay(struct file *file, loff_t at, size_t len)
         memset(file->bytes + at, 0, len);
         break;
     default:
-        /* A hole, where nothing was ever written. */
+        /* A hole, which was never written. */
         break;
     }
 }
@@ -122,7 +122,7 @@ static size_t segment(void)
     return one_in(3) ? 1 + below(100000) : PAGE * (1 + below(one_in(2) ? 4 : 64));
 }
 
-/* Makes the file anew. */
+/* Creates the file anew. */
 static void lay_out(struct file *file)
 {
     memset(file->bytes, 0, ROOM);
@@ -143,7 +143,7 @@ static void lay_out(struct file *file)
     cut(file, size);
     if (one_in(3))
         ROUND(fsync(file->fd) == 0);
-    /* Among what is written already, or allocated. */
+    /* Within bytes that are already written or allocated. */
     for (int more = one_in(2) ? below(6) : 0; more > 0 && size > 0; more--) {
         loff_t at = below(size);
         size_t len = smaller(1 + below(20000), size - at);
@@ -212,7 +212,7 @@ static void draw(struct file *in, struct file *out)
     if (in == out) {
         if (off_in == off_out)
             off_out += PAGE * (1 + below(200)) + (one_in(3) ? below(PAGE) : 0);
-        /* Side by side at most: what overlaps is refused. */
+        /* At most adjacent, because overlapping ranges are refused. */
         size_t apart = off_in < off_out ? off_out - off_in : off_in - off_out;
         if (drawn.len > apart)
             drawn.len = apart;
@@ -244,7 +244,7 @@ static void must_be(struct file *file)
     }
 }
 
-/* Copies as a user's loop does: bytes copied in all. */
+/* Copies in a loop as a program does, and returns the bytes copied in all. */
 static loff_t copy_all(struct file *in, struct file *out, int fd_out)
 {
     loff_t off_in = drawn.off_in, off_out = drawn.off_out, copied = 0;
@@ -293,8 +293,8 @@ static loff_t copy_all(struct file *in, struct file *out, int fd_out)
     return copied;
 }
 
-/* Which whole blocks of the file are holes. On tmpfs not those that were allocated: without moving
- * a position nobody can tell such pages from others. */
+/* Finds which whole blocks of the file are holes. On tmpfs without those that were allocated:
+ * such pages cannot be told from others without moving a position. */
 static void find_holes(struct file *file, size_t block, char *is_hole)
 {
     struct statfs filesystem;
@@ -310,7 +310,7 @@ static void find_holes(struct file *file, size_t block, char *is_hole)
             break;
         at = lseek(file->look, end, SEEK_HOLE);
         ROUND(at >= end);
-        /* To ext4 one byte may be both, where blocks are smaller than pages. */
+        /* On ext4 one byte may be in both, if blocks are smaller than pages. */
         at += at == end;
         at += (block - at % block) % block;
     }
@@ -320,12 +320,12 @@ static void find_holes(struct file *file, size_t block, char *is_hole)
     }
 }
 
-/* What was a hole in the source is one in the target, whatever was there. */
+/* A hole in the source is a hole in the target, whatever was there before. */
 static void must_be_holes(struct file *out, size_t block, const char *is_hole, loff_t copied)
 {
     if (drawn.off_in % block != drawn.off_out % block)
         return;
-    /* Whoever has read blocks that were never written has made data of them, for a while. */
+    /* Reading blocks that were never written turns them into data for a while. */
     ROUND(fsync(out->look) == 0 && posix_fadvise(out->look, 0, 0, POSIX_FADV_DONTNEED) == 0);
     loff_t at = drawn.off_out + (block - drawn.off_out % block) % block;
     for (; at + (loff_t)block <= drawn.off_out + copied; at += block) {
@@ -338,15 +338,15 @@ static void must_be_holes(struct file *out, size_t block, const char *is_hole, l
     }
 }
 
-/* A whole copy takes no more room than what it is a copy of. */
+/* A complete copy allocates no more than its source. */
 static void must_be_small(struct file *in, struct file *out)
 {
     struct stat stat_in, stat_out;
-    /* Gives back what the filesystem has set aside behind the end. */
+    /* Frees what the filesystem has preallocated beyond the end. */
     ROUND(fsync(out->look) == 0 && ftruncate(out->look, out->size) == 0);
     ROUND(fstat(in->look, &stat_in) == 0 && fstat(out->look, &stat_out) == 0);
     if (stat_out.st_blocks > stat_in.st_blocks * 1.02 + 256) {
-        dprintf(1, "%lld blocks have become %lld\n", (long long)stat_in.st_blocks,
+        dprintf(1, "%lld blocks in the source, %lld in the target\n", (long long)stat_in.st_blocks,
                 (long long)stat_out.st_blocks);
         ROUND(!"the copy is as small as the source");
     }

@@ -1,15 +1,15 @@
-/* A program that is linked with -lcfr and knows copy_file_range from <cfr.h> alone:
+/* A program that is linked with -lcfr and gets copy_file_range from <cfr.h> alone.
  *
  *     linked_copy IN OUT
  *
- * Prints the version of the library, and what one call through the wrapper and one through
- * syscall(2) got. */
+ * Prints the version of the library, and the result of one call through the wrapper and of one
+ * through syscall(2). */
 #include <cfr.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 
-/* Hidden by -std=c11, which must not matter to <cfr.h>. */
+/* -std=c11 hides this, which must not matter to <cfr.h>. */
 long syscall(long number, ...);
 
 int main(int argc, char **argv)

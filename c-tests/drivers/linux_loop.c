@@ -4,7 +4,7 @@
  *
  *     linux_loop SOURCE TARGET           compiled with -DOWN_WRAPPER as the page of 2018 */
 #ifndef OWN_WRAPPER
-#define _GNU_SOURCE /* declares copy_file_range(2) */
+#define _GNU_SOURCE /* For copy_file_range(2). */
 #endif
 #include <err.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-/* Copies a file as the programs of the proposal do: with a wrapper of its own around syscall(2), and
- * a flag from <linux/copy.h>.
+/* Copies a file as the programs of the proposal do: with its own wrapper around syscall(2), and a
+ * flag from <linux/copy.h>.
  *
  *     own_wrapper FLAG SOURCE TARGET     FLAG: copy, reflink, dedupe or 0 */
 #define _GNU_SOURCE

@@ -1,7 +1,10 @@
-/* Copies in a tight loop, and what changes the paths behind the descriptors between two of them:
- * paths_change HOW, in an empty directory. A copy asks for as many bytes as the paths have between
- * their marks at that moment, `in#7#` and `out#7#`: so each line of a log tells whether it is right.
- * From DELETED on both files have no name, from HIDDEN on /proc is out of reach. */
+/* Copies in a loop, and changes the paths of the descriptors between two copies.
+ *
+ *     paths_change HOW
+ *
+ * Runs in an empty directory. A copy asks for as many bytes as the number that the paths have at
+ * that moment, `in#7#` and `out#7#`: so each log line shows whether its paths are current. From
+ * DELETED on both files have no name; from HIDDEN on /proc is not reachable. */
 #include "check.h"
 #include <sys/time.h>
 
@@ -10,7 +13,7 @@
 #define ROUNDS 400
 #define IN_A_ROW 4
 
-/* Two files, and the number between their marks. */
+/* The two files, and the number in their names. */
 struct pair {
 	int in, out;
 	long number;
@@ -96,7 +99,7 @@ static void by_unlink(void)
 	}
 }
 
-/* The fastest of all, so nothing else stands between: a target with both numbers. */
+/* A target whose path has both numbers: a single rename changes it, with nothing in between. */
 static void by_dup(void)
 {
 	int in[2] = { files(1).in, files(2).in };
@@ -133,7 +136,7 @@ static void by_chroot(void)
 	}
 }
 
-/* A child has descriptors of its own, and begins with our memory. */
+/* A child has its own descriptors and a copy of the parent's memory. */
 static void by_forked_child(void)
 {
 	struct pair pair = files(1), other = files(2);
@@ -153,7 +156,7 @@ static void by_forked_child(void)
 	}
 }
 
-/* Or in our memory. A frame of its own, which the child leaves as it was. */
+/* In the parent's memory, in a frame of its own, which the child leaves unchanged. */
 static __attribute__((noinline)) void vforks(struct pair *pair, struct pair *other)
 {
 	copies(pair, IN_A_ROW);
@@ -217,9 +220,9 @@ static void by_threads(void)
 		CHECK(pthread_join(threads[i], NULL) == 0);
 }
 
-/* What another thread renames shows a millisecond later at the latest, which no copy is quick enough to
- * have done so many of. What shows before that nobody can tell: such a line is on the list of those that
- * may be wrong. */
+/* A rename by another thread shows after a millisecond at the latest, and no copy is fast enough
+ * to have been made so often in that time. Before that the path may be either: such lines are
+ * listed in the file "unsure". */
 #define IN_A_MILLISECOND 2000
 
 static atomic_long turn, over;

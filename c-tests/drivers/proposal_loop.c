@@ -1,6 +1,6 @@
-/* Copies a file as the 2015 proposal's manual page shows it: a wrapper of the program's own with the
- * system call's name, a flag from <linux/copy.h>, the files' own offsets, and a loop that counts down
- * the length and never looks at 0.
+/* Copies a file as the 2015 proposal's manual page shows it: its own wrapper with the system call's
+ * name, a flag from <linux/copy.h>, the files' own offsets, and a loop that counts down the length
+ * and does not check for 0.
  *
  *     proposal_loop SOURCE TARGET */
 #define _GNU_SOURCE
@@ -12,7 +12,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-/* Not static, so that this name stands before the C library's. */
+/* Not static, so that this definition takes precedence over the C library's. */
 loff_t copy_file_range(int from, loff_t *from_offset, int to, loff_t *to_offset, size_t length,
 		       unsigned int flags)
 {

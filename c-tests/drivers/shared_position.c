@@ -1,5 +1,5 @@
-/* Two threads that copy at once: with one file position for both, as the kernel promises nothing but
- * that what is copied is right and counted; and each with a range of its own in one target.
+/* Two threads that copy at once: with one file position for both, for which the kernel promises only
+ * that the copied bytes are correct and counted; and each with its own range of one target.
  *
  *     shared_position LOG SECONDS */
 #include "check.h"
@@ -10,7 +10,7 @@ static int in, out;
 static atomic_long claimed;
 static atomic_int begin;
 
-/* Every block of it is the same, so that it does not matter which one is copied to where. */
+/* Every block is the same, so it does not matter which one is copied where. */
 static char block[BLOCK], found[SIZE];
 
 static void wait_for(int round)
@@ -53,7 +53,7 @@ static void one_position(void)
         CHECK(memcmp(found + at, block, BLOCK) == 0);
 }
 
-/* The first half of the file, or the second. */
+/* The first or the second half of the file. */
 static void *copy_half(void *which)
 {
     loff_t from = (long)which * (SIZE / 2), to = from, end = from + SIZE / 2;

@@ -1,8 +1,8 @@
-/* Random operations on a few files, each compared with a model in memory, in the manner of fsx.
+/* Random operations on a few files, each compared with a model in memory, as in fsx.
  *
  *     soak DIRECTORY SEED OPERATIONS
  *
- * Where a file is not what it should be, says after which operations, and exits with 1. */
+ * If a file is not as it should be, prints the operations before and exits with 1. */
 #include "check.h"
 #include "random.h"
 
@@ -11,10 +11,10 @@
 
 #define FILES 3
 #define LONGEST (1 << 20)
-/* So often all bytes of all files are compared. */
+/* All bytes of all files are compared once in so many operations. */
 #define EVERY 500
 #define REMEMBERED 20
-/* In seconds: whoever turns round and round is found. */
+/* Seconds after which an endless loop is killed. */
 #define LONGEST_CALL 15
 
 struct file {
@@ -36,7 +36,7 @@ static const char *const names[] = {
     [ALLOCATE_BEHIND] = "fallocate KEEP_SIZE", [SYNC] = "fsync", [REOPEN] = "reopen",
 };
 
-/* What was done lately, by its number. For a copy `file` and `at` are the target's. */
+/* The last operations, by number. For a copy `file` and `at` are the target's. */
 static struct done {
     enum operation operation;
     int file, file_in;
@@ -55,7 +55,7 @@ static struct done *this_one(void)
     return &lately[number % REMEMBERED];
 }
 
-/* Says what came before, and ends. */
+/* Prints the last operations and ends. */
 static void mismatch(struct file *file, loff_t at, const char *what)
 {
     dprintf(1, "seed %llu, operation %ld, file %d, offset %lld: %s\n", (unsigned long long)seed,
@@ -87,7 +87,7 @@ static size_t some_len(void)
     return one_in(4) ? 4096 * (1 + below(4)) : 1 + below(1 << below(14));
 }
 
-/* Often at a block, or at the file's end. */
+/* Often at a block boundary or at the end of the file. */
 static loff_t some_place(struct file *file, size_t len)
 {
     loff_t at = below(LONGEST - len + 1);
@@ -102,7 +102,7 @@ static loff_t some_place(struct file *file, size_t len)
     return at;
 }
 
-/* Compares a range with the model; what the file does not reach is left out. */
+/* Compares a range with the model, up to the end of the file. */
 static void must_be(struct file *file, loff_t at, loff_t len)
 {
     if (at >= file->size)
@@ -179,7 +179,7 @@ static void punch(struct file *file, loff_t at, size_t len)
         memset(file->bytes + at, 0, smaller(len, file->size - at));
 }
 
-/* One call, and what it says of itself. */
+/* Makes one call and checks its result. */
 static void copy_file(struct file *in, struct file *out, loff_t off_out, size_t len)
 {
     loff_t off_in = some_place(in, len);
@@ -215,7 +215,7 @@ static void copy_file(struct file *in, struct file *out, loff_t off_out, size_t 
     memmove(out->bytes + off_out, in->bytes + off_in, copied);
     if (copied > 0)
         reaches(out, off_out + copied);
-    /* And what lies beside it. */
+    /* Also checks the bytes beside it. */
     loff_t from = off_out < 4096 ? 0 : off_out - 4096;
     must_be(out, from, off_out - from + copied + 4096);
     must_have_size(out);

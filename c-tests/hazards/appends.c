@@ -1,5 +1,5 @@
-/* Copies to a file that is open with O_APPEND, which the call refuses: nothing is written there, also
- * not by a log that appends to a file of the same name elsewhere. */
+/* Copies to a file that is open with O_APPEND; the kernel refuses it. Nothing may be written
+ * there, not even by a log that appends to a file of the same name elsewhere. */
 #include "check.h"
 
 int main(void)

@@ -1,4 +1,4 @@
-/* Cancels, at any instruction, threads of asynchronous cancelability that copy without end. */
+/* Cancels threads with asynchronous cancelability at any instruction while they copy in a loop. */
 #include "check.h"
 
 static int in;
@@ -43,7 +43,7 @@ int main(void)
 		CHECK(pthread_join(id, &result) == 0 && result == PTHREAD_CANCELED);
 		CHECK(cleaned == i + 1);
 	}
-	/* What is left works: no page, no lock, no mask went with those threads. */
+	/* The process still works: those threads have left no page, lock or signal mask behind. */
 	copy_start(in, out, 1000);
 	printf("cleaned %d\n", cleaned);
 }

@@ -1,5 +1,5 @@
-/* A cancellation that arrives in the midst of a copy: the thread ends at its next call at the
- * latest, and an offset that a copy has moved tells what was copied. */
+/* Cancels a thread in the middle of a copy. The thread ends at its next call at the latest, and
+ * the offsets that a copy has moved are the bytes copied. */
 #include "check.h"
 
 enum { LEN = 8 << 20 };
@@ -38,7 +38,7 @@ int main(void)
 		long before = returned;
 		CHECK(pthread_cancel(id) == 0);
 		CHECK(pthread_join(id, &result) == 0 && result == PTHREAD_CANCELED);
-		/* One that was on its way, and one that it had not yet begun. */
+		/* At most the copy that was in progress, and the next. */
 		CHECK(returned <= before + 2);
 		CHECK(from == to);
 	}

@@ -1,6 +1,6 @@
-/* A cancellation that is pending when the thread copies: acted on at the call, before a byte moves,
- * with the cleanup handlers run; and not acted on where the thread has disabled it, nor at
- * syscall(2), which is no cancellation point. */
+/* Copies with a cancellation pending. copy_file_range acts on it before a byte moves, and the
+ * cleanup handlers run. It is not acted on if the thread has disabled it, nor by syscall(2),
+ * which is no cancellation point. */
 #include "check.h"
 
 static int in, out;

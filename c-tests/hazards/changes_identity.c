@@ -1,4 +1,4 @@
-/* Leaves everything that it was, between copies: its namespaces, its root directory, its user. */
+/* Leaves its namespaces, its root directory and its user between copies. */
 #include "check.h"
 #include <grp.h>
 #include <sched.h>
@@ -28,7 +28,7 @@ int main(void)
 		return 77;
 	}
 	copies();
-	/* pivot_root(2) wants a mount point; the old root is gone with the second call. */
+	/* pivot_root(2) requires a mount point; the second call removes the old root. */
 	CHECK(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
 	CHECK(mount(".", ".", NULL, MS_BIND, NULL) == 0);
 	char here[4096];

@@ -1,5 +1,6 @@
-/* Closes every descriptor that it does not know, ours among them, and opens data in their place: with
- * "loop", "close_range", "closefrom" or "syscall", which is close_range(2) by syscall(2). */
+/* Closes every descriptor that it did not open, the library's among them, and opens data files
+ * in their place. The second argument says how: "loop", "close_range", "closefrom", or
+ * "syscall", which is close_range(2) through syscall(2). */
 #include "check.h"
 
 static void close_all(const char *way)
@@ -26,12 +27,12 @@ int main(int argc, char **argv)
 	for (int fd = 3; fd < 1024; fd++)
 		CHECK(fcntl(fd, F_GETFD) == -1 && errno == EBADF);
 	in = open("source", O_RDONLY), out = target("data");
-	/* Whatever number the log had, the data has it now. */
+	/* Among these numbers was the log's. */
 	for (int fd = 10; fd <= 60; fd++)
 		CHECK(dup2(out, fd) == fd);
 	for (int i = 0; i < 5; i++)
 		copy_start(in, out, 1000);
-	/* The numbers above the table of 64, where the log may stand now. */
+	/* The library may have moved the log above the descriptor table of 64 entries. */
 	for (int fd = 61; fd <= 200; fd++)
 		CHECK(dup2(out, fd) == fd);
 	copy_start(in, out, 1000);

@@ -1,5 +1,5 @@
-/* A thread closes whatever stands at 10 and above, over and over, while four others copy: our log is
- * closed between any two of its lines, and within one. */
+/* One thread closes descriptors 10 and above again and again while four others copy: the log is
+ * closed between any two lines, and within a line. */
 #include "check.h"
 
 enum { COPIERS = 4 };
@@ -31,7 +31,7 @@ int main(void)
 {
 	pthread_t threads[COPIERS], closing;
 	watchdog(60);
-	/* What was inherited goes too. */
+	/* Inherited descriptors are closed too. */
 	for (int fd = 3; fd < 1024; fd++)
 		close(fd);
 	in = source("source", 1000);

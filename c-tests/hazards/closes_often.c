@@ -1,4 +1,5 @@
-/* Closes every descriptor but the standard ones after each copy, as daemons do that start others. */
+/* Closes every descriptor except the standard ones after each copy, as daemons do that start
+ * other programs. */
 #include "check.h"
 
 int main(int argc, char **argv)

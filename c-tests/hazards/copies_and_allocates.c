@@ -1,4 +1,4 @@
-/* Four threads allocate, copy and free; a child is forked meanwhile and does so too. */
+/* Four threads allocate, copy and free. Meanwhile a child is forked and does the same. */
 #include "check.h"
 
 static int in;

@@ -1,4 +1,4 @@
-/* Copies once. What it does to us depends on how it is built and started. */
+/* Copies once. The hazard is in how the program is built and started. */
 #include "check.h"
 
 int main(void)

@@ -1,5 +1,5 @@
-/* Becomes a daemon by the book: forks twice, begins a session, closes everything, opens /dev/null in
- * place of the standard descriptors; and copies before and after each step. */
+/* Becomes a daemon: forks twice, starts a session, closes everything, opens /dev/null as the
+ * standard descriptors. Copies before and after each step. */
 #include "check.h"
 #include <sys/prctl.h>
 
@@ -23,7 +23,7 @@ static void become_daemon(int in, int out)
 	CHECK(open("/dev/null", O_RDWR) == 0 && dup(0) == 1 && dup(0) == 2);
 	in = open("source", O_RDONLY), out = target("daemon");
 	CHECK(in == 3 && out == 4);
-	/* Whatever number the log had. */
+	/* Among these numbers was the log's. */
 	for (int fd = 5; fd < 64; fd++)
 		CHECK(dup2(out, fd) == fd);
 	copy_once(in, out);
@@ -34,7 +34,7 @@ static void become_daemon(int in, int out)
 int main(void)
 {
 	watchdog(20);
-	/* So that the daemon can be waited for. */
+	/* The parent waits for this before it ends. */
 	CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
 	int in = source("source", 1000), out = target("out");
 	copy_once(in, out);

@@ -1,4 +1,4 @@
-/* Deletes our log and its directory while it is written. */
+/* Deletes the log and its directory while the log is written. */
 #include "check.h"
 #include <libgen.h>
 
@@ -12,7 +12,7 @@ int main(int argc, char **argv)
 	rmdir(dirname(argv[1]));
 	for (int i = 0; i < 5; i++)
 		copy_start(in, out, 1000);
-	/* Gone by name and by number: it cannot be opened again. */
+	/* Without its path and its descriptor the log cannot be opened again. */
 	for (int fd = 10; fd < 200; fd++)
 		if (fd != in && fd != out)
 			close(fd);

@@ -1,5 +1,5 @@
-/* Threads with descriptors of their own (CLONE_FILES undone): our log's number means something else
- * in each. None may run out of descriptors, and no data gets a line. */
+/* Threads with separate descriptor tables (CLONE_FILES undone): the log's number means another
+ * file in each. No thread may run out of descriptors, and no data file gets a line. */
 #include "check.h"
 #include <sched.h>
 
@@ -19,7 +19,7 @@ static void *copier(void *number)
 			pthread_barrier_wait(&barrier);
 		}
 	}
-	/* One each for the log, and some for a race lost. */
+	/* One descriptor for each thread's log, and some that lost a race. */
 	return (void *)(long)(descriptors() > before + 5);
 }
 

@@ -1,4 +1,4 @@
-/* Has no descriptor left when our log is to be opened; or so few that none is above 10. */
+/* Has no free descriptor when the log has to be opened, or so few that none is at 10 or above. */
 #include "check.h"
 #include <sys/resource.h>
 
@@ -21,7 +21,7 @@ int main(void)
 		CHECK(errno == EMFILE && last == lowest - 1);
 		for (int i = 0; i < 3; i++)
 			copy_start(in, out, 1000);
-		/* One number is free, and it is the host's. */
+		/* The one free number must stay the host's. */
 		close(last);
 		copy_start(in, out, 1000);
 		CHECK(dup(in) == last);

@@ -1,5 +1,5 @@
-/* Looks at errno after every call: untouched on success, the kernel's on failure, through both
- * functions, whatever becomes of our own writes. */
+/* Checks errno after every call through both functions: unchanged after success, the kernel's
+ * after failure, even if the library's own writes fail. */
 #include "check.h"
 #include <limits.h>
 

@@ -1,4 +1,4 @@
-/* Looks at errno after every call, whatever the hook: its own after a success, the kernel's after a
+/* Checks errno after every call through any hook: unchanged after success, the kernel's after
  * failure. */
 #include "check.h"
 

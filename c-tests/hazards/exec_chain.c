@@ -1,5 +1,5 @@
-/* Executes itself anew, again and again, copying once each time; what it was given stays open, and
- * nothing of ours comes along. */
+/* Executes itself again and again and copies once each time. The descriptors that it was started
+ * with stay open, and no descriptor of the library is inherited. */
 #include "check.h"
 
 enum { LINKS = 30 };
@@ -10,7 +10,7 @@ int main(int argc, char **argv)
 	watchdog(60);
 	int link = argc > 2 ? atoi(argv[2]) : 0;
 	int in = link ? open("source", O_RDONLY | O_CLOEXEC) : source("source", 1000);
-	/* In the first link perhaps the standard descriptors and some that were inherited. */
+	/* The first program may have the standard descriptors and some inherited ones. */
 	int before = descriptors();
 	CHECK(link == 0 || argc == 4);
 	CHECK(link == 0 || before == atoi(argv[3]));

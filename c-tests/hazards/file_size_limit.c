@@ -1,5 +1,5 @@
-/* Limits the size of its files: a line past the limit raises SIGXFSZ, which kills. Its own copies
- * past the limit must do just that. */
+/* Limits the size of its files. A line beyond the limit would raise SIGXFSZ and kill the
+ * process; the program's own copies beyond the limit must do so. */
 #include "check.h"
 #include <sys/resource.h>
 
@@ -29,13 +29,13 @@ int main(int argc, char **argv)
 	copy_start(in, out, 10);
 	for (rlim_t bytes = 0; bytes < 10; bytes++) {
 		limit(bytes);
-		/* The kernel looks at the limit before it looks for the source's end. */
+		/* The kernel checks the limit before it checks for the end of the source. */
 		errno = 77;
 		from = 4000;
 		CHECK(bytes == 0 || (copy(in, &from, out, &to, 10) == 0 && errno == 77));
 		CHECK(copy(-1, NULL, out, NULL, 10) == -1 && errno == EBADF);
 	}
-	/* The limit in the midst of a line, at its end, and a byte to each side. */
+	/* The limit is inside a line, at its end, and one byte before and after. */
 	limit(RLIM_INFINITY);
 	copy_start(in, out, 10);
 	stat(argv[1], &log);
@@ -43,7 +43,7 @@ int main(int argc, char **argv)
 		limit(log.st_size + room > 10 ? log.st_size + room : 10);
 		copy_start(in, out, 10);
 	}
-	/* The host's own: killed, refused, told. */
+	/* The host's own copies beyond the limit: killed, refused, handled. */
 	limit(100);
 	pid_t child = fork();
 	if (child == 0) {
@@ -61,7 +61,7 @@ int main(int argc, char **argv)
 	printf("handled: %zd", copy_file_range(in, &from, past, &(loff_t){ 100 }, 10, 0));
 	printf(" errno %d times %d\n", errno, handled);
 	printf("short: %zd\n", copy_file_range(in, &from, past, &(loff_t){ 95 }, 10, 0));
-	/* One that the host holds back stays pending. */
+	/* A SIGXFSZ that the host has blocked stays pending. */
 	sigset_t set, pending;
 	sigemptyset(&set);
 	sigaddset(&set, SIGXFSZ);

@@ -1,5 +1,6 @@
-/* Forks, and the child's threads copy all at once while another opens files: where a log is one
- * process's (%p), each of them finds the parent's. Nobody may close what the host has opened. */
+/* Forks children whose threads all copy at once while another thread opens files. If each
+ * process has its own log (%p), every thread finds the parent's and replaces it. The library
+ * must not close a file that the host has opened. */
 #include "check.h"
 
 enum { THREADS = 6 };
@@ -53,7 +54,7 @@ int main(void)
 	watchdog(60);
 	in = source("source", 1000);
 	int out = target("out");
-	/* So that the next free number is one that a log would take. */
+	/* The next free number is then one that the library uses for a log. */
 	for (int fd = dup(in); fd >= 0 && fd < 31; fd = dup(in))
 		;
 	copy_start(in, out, 1000);

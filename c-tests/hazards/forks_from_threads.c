@@ -1,4 +1,5 @@
-/* Forks hundreds of times, or thousands, while other threads copy: the child gets our memory as those threads left it. */
+/* Forks hundreds or thousands of times while other threads copy. The child gets the library's
+ * memory as those threads left it. */
 #include "check.h"
 
 static int in, child_out;

@@ -1,4 +1,4 @@
-/* Forks in a signal handler, whatever that interrupts: malloc, a copy, the log; and the child copies. */
+/* Forks in a signal handler that interrupts malloc, a copy or the log; the child copies. */
 #include "check.h"
 #include <sys/time.h>
 
@@ -9,7 +9,7 @@ static void handler(int number)
 {
 	int saved = errno, status;
 	(void)number;
-	/* fork(3) is not one of the functions that a handler may call. */
+	/* fork(3) is not async-signal-safe. */
 	pid_t child = _Fork();
 	if (child == 0) {
 		loff_t from = 0, to = 0;
@@ -21,7 +21,7 @@ static void handler(int number)
 	}
 	if (child < 0 || waitpid(child, &status, 0) != child || status != 0)
 		_exit(96);
-	/* What the child has counted is in its own memory. */
+	/* The child counts in its own memory. */
 	atomic_fetch_add(&calls, 2);
 	forked++;
 	errno = saved;

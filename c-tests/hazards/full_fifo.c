@@ -1,5 +1,6 @@
-/* Our log is a FIFO, whose path is the first argument, with a reader, this program itself, that
- * does not read; then it does, and writes what it got to its second argument. */
+/* The log is a FIFO, whose path is the first argument. This program is the reader. At first it
+ * does not read; then it does, and writes what it read to the file that the second argument
+ * names. */
 #include "check.h"
 
 static void drain(int fifo, int kept)

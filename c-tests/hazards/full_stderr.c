@@ -1,5 +1,5 @@
-/* Standard error is full and nobody reads it: "pipe", "fifo", "socket" or "terminal". No call may
- * be held up for much more than a second, and only the first in a row at all. */
+/* Standard error is full and never read: a "pipe", "fifo", "socket" or "terminal". No call may
+ * be delayed much more than a second, and only the first in a row may be delayed at all. */
 #include "check.h"
 #include <stdlib.h>
 #include <sys/socket.h>

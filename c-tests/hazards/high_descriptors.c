@@ -1,11 +1,11 @@
-/* Has as many descriptors as it may, which is a million for root: its files stand at the highest
- * numbers, and all below are taken but two, or none. */
+/* Has as many descriptors as its limit allows, up to a million. Its files have the highest
+ * numbers; of those below, all but two are taken, then all. */
 #include "check.h"
 #include <sys/resource.h>
 
 int main(void)
 {
-	/* Numbers from 2^20 on are too long for some. */
+	/* Includes numbers above 2^20, which some encodings cannot hold. */
 	long highest = 1024, most = (1 << 20) + 64;
 	FILE *file = fopen("/proc/sys/fs/nr_open", "re");
 	watchdog(100);
@@ -27,7 +27,7 @@ int main(void)
 	CHECK(errno == EMFILE);
 	for (int i = 0; i < 3; i++)
 		copy_start(high_in, high_out, 1000);
-	/* Two are free, and the highest. */
+	/* The two highest numbers are free. */
 	close(highest - 3), close(highest - 4);
 	for (int i = 0; i < 3; i++)
 		copy_start(high_in, high_out, 1000);

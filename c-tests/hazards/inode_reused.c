@@ -1,5 +1,5 @@
-/* Standard error is a file that was deleted; closed, its inode is free, and the next file that the
- * host makes may get it, and the number 2. That file is data, not our log. */
+/* Standard error is a deleted file. When it is closed its inode is free, and the next file that
+ * the host creates may get that inode and the number 2. That file is data and not the log. */
 #include "check.h"
 
 int main(int argc, char **argv)

@@ -1,5 +1,5 @@
-/* Leaves copies half-way by siglongjmp(3) from a handler, as timeouts are written; then expects to
- * be as it was: cancelable, with its signals, with errno its own. */
+/* Leaves copies half-way by siglongjmp(3) from a handler, as timeouts do. Afterwards its
+ * cancelability, signal mask and errno must be as before. */
 #include "check.h"
 #include <setjmp.h>
 #include <sys/time.h>

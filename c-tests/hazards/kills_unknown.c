@@ -1,5 +1,5 @@
-/* Confines itself by a seccomp(2) filter that kills for every system call but its own: "own". With
- * "documented" those that libcfr(7) names are allowed too. */
+/* Installs a seccomp(2) filter that kills the process for every system call except its own
+ * ("own"), or those and the ones that libcfr(7) names ("documented"). */
 #include "check.h"
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -13,7 +13,7 @@ static const int own[] = {
 };
 
 static const int documented[] = {
-	/* What a log costs. */
+	/* Needed by a log. */
 	SYS_close, SYS_copy_file_range, SYS_fcntl, SYS_fstat, SYS_fstatfs, SYS_getpid, SYS_prlimit64, SYS_gettid,
 	SYS_ioctl, SYS_kcmp, SYS_lseek, SYS_newfstatat, SYS_openat, SYS_ppoll, SYS_prctl, SYS_pwrite64,
 	SYS_pwritev2, SYS_read, SYS_readlinkat, SYS_rt_sigpending, SYS_rt_sigprocmask, SYS_rt_sigtimedwait,
@@ -21,9 +21,9 @@ static const int documented[] = {
 #ifdef SYS_getrlimit
 	SYS_getrlimit,
 #endif
-	/* And what the library's own copies do; 451 is cachestat(2). */
+	/* Needed by copies in the library; 451 is cachestat(2). */
 	451, SYS_fallocate, SYS_pipe2, SYS_pread64, SYS_rt_sigaction, SYS_sendfile, SYS_splice, SYS_tgkill,
-	/* And what faults do. */
+	/* Needed by faults. */
 	SYS_clock_nanosleep,
 };
 
@@ -48,12 +48,12 @@ int main(int argc, char **argv)
 	watchdog(20);
 	CHECK(argc == 3);
 	int with_documented = strcmp(argv[2], "documented") == 0;
-	/* Small enough for a buffer, and large enough for a pipe. */
+	/* The small copy fits into a buffer; the large one is made through a pipe. */
 	int in = source("source", 1000), out = target("out"), big = source("big", 2 << 20), all = target("all");
 	pid_t child = fork();
 	CHECK(child >= 0);
 	if (child == 0) {
-		/* The filter is one. */
+		/* Proves that the filter kills. */
 		confine(with_documented);
 		syscall(SYS_getppid);
 		_exit(0);

@@ -1,5 +1,5 @@
-/* Copies where a thread, and then the process, is nearly gone: thread-specific data's destructors,
- * atexit(3), an ELF destructor. */
+/* Copies when a thread or the process is about to end: in destructors of thread-specific data,
+ * in atexit(3), and in an ELF destructor. */
 #include "check.h"
 
 static int in, out;
@@ -8,7 +8,7 @@ static pthread_key_t key;
 static void at_thread_exit(void *round)
 {
 	copy_start(in, out, 1000);
-	/* Come again, until the C library has had enough: after every other destructor. */
+	/* Sets the value again, so that the destructor runs in every round, after all others. */
 	pthread_setspecific(key, round);
 }
 
@@ -19,7 +19,7 @@ static void *thread(void *round)
 	return NULL;
 }
 
-/* A thread whose very first copy is in its destructor. */
+/* A thread that copies for the first time in its destructor. */
 static void *silent(void *round)
 {
 	pthread_setspecific(key, round);

@@ -1,4 +1,5 @@
-/* Ends its main thread and goes on: /proc/self is the corpse of that thread, with no descriptors. */
+/* Ends its main thread and continues in another. /proc/self is then a zombie without
+ * descriptors. */
 #include "check.h"
 
 static int in, out;

@@ -1,4 +1,4 @@
-/* Fills the disk on which our log is, which it mounts for that; later there is room again. */
+/* Mounts a filesystem for the log and fills it; later there is room again. */
 #include "check.h"
 #include <libgen.h>
 #include <sched.h>
@@ -25,7 +25,7 @@ int main(int argc, char **argv)
 	while (write(filler, bytes, sizeof bytes) > 0)
 		;
 	CHECK(errno == ENOSPC);
-	/* More lines than are left of the log's last block. */
+	/* More lines than fit into the log's last block. */
 	for (int i = 0; i < 200; i++) {
 		errno = 77;
 		copy_start(in, out, 1000);

@@ -1,4 +1,4 @@
-/* Our log is a FIFO that is full, and nobody reads it. Only the first line in a row may wait. */
+/* The log is a FIFO that is full and never read. Only the first line in a row may wait. */
 #include "check.h"
 
 int main(int argc, char **argv)
@@ -23,7 +23,7 @@ int main(int argc, char **argv)
 		copy_start(in, out, 1000);
 		CHECK(errno == 77);
 	}
-	/* Were each to wait for a second, it would be 500. */
+	/* If each of the 500 lines waited for a second, it would take 500 s. */
 	CHECK(now() - begun < 20);
 	puts("ok");
 }

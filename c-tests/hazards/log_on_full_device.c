@@ -1,4 +1,4 @@
-/* Our log's path leads to /dev/full: each write of ours fails. */
+/* The log's path is a link to /dev/full: each write of the library fails. */
 #include "check.h"
 
 int main(int argc, char **argv)

@@ -1,4 +1,5 @@
-/* Our log is a FIFO whose reader goes away: the next line would raise SIGPIPE, which kills. */
+/* The log is a FIFO whose reader closes it. The next line would raise SIGPIPE and kill the
+ * process. */
 #include "check.h"
 
 int main(int argc, char **argv)

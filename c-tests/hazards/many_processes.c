@@ -1,4 +1,4 @@
-/* Eight processes, forked and executed anew, share one log. */
+/* Eight processes, forked and then executed, share one log. */
 #include "check.h"
 
 int main(int argc, char **argv)

@@ -1,4 +1,4 @@
-/* 64 threads copy for a second, or as long as they are let. */
+/* 64 threads copy for a second, or for LASTS seconds. */
 #include "check.h"
 
 static double end;
@@ -9,7 +9,7 @@ static void *copier(void *number)
 	char name[16];
 	snprintf(name, sizeof name, "out-%d", (int)(long)number);
 	int out = target(name);
-	/* Bursts, so that threads meet. */
+	/* In bursts, so that threads write at the same time. */
 	do {
 		for (int i = 0; i < 8; i++)
 			copy_start(in, out, 1000);

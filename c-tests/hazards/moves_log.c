@@ -1,4 +1,5 @@
-/* Deletes our log while it is written, renames it, puts a file of its own in its place. */
+/* Deletes and renames the log while it is written, and creates a file of its own with the log's
+ * name. */
 #include "check.h"
 
 int main(int argc, char **argv)
@@ -12,7 +13,7 @@ int main(int argc, char **argv)
 	rename(argv[1], renamed);
 	for (int i = 0; i < 5; i++)
 		copy_start(in, out, 1000);
-	/* What stands under the name now is the host's. */
+	/* The file with this name is now the host's. */
 	int other = open(argv[1], O_RDWR | O_CREAT | O_EXCL, 0644);
 	CHECK(other >= 0);
 	copy_start(in, other, 1000);

@@ -1,5 +1,5 @@
-/* Opens libcfr.so while it runs instead of having it preloaded, and lets go of it again, many
- * times; a thread that has copied through it ends after it is gone. */
+/* Opens libcfr.so at run time instead of having it preloaded, and closes it again, many times. A
+ * thread that has copied through it ends after it is closed. */
 #include "check.h"
 #include <dlfcn.h>
 

@@ -1,5 +1,5 @@
-/* Opens a library that wants static thread-local memory: what is left of it must be no less with us
- * there from the start. */
+/* Opens a library that needs static thread-local memory. With libcfr.so loaded from the start,
+ * as much must be left as without. */
 #include "check.h"
 #include <dlfcn.h>
 

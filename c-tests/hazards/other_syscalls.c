@@ -1,5 +1,5 @@
 /* Makes every sort of system call through syscall(), and copies with garbage in the halves of
- * arguments that the kernel does not look at. */
+ * arguments that the kernel ignores. */
 #include "check.h"
 #include <linux/futex.h>
 #include <sys/mman.h>
@@ -39,7 +39,7 @@ int main(void)
 	show("splice", syscall(SYS_splice, in, NULL, out, NULL, 5L, 0));
 	show("lseek", syscall(SYS_lseek, in, 0L, SEEK_SET));
 
-	/* The kernel looks at 32 bits of a number, a descriptor, flags. */
+	/* The kernel reads 32 bits of the system call number, a descriptor and the flags. */
 	const long garbage = 0x5a5a5a5a00000000;
 	loff_t from = 3, to = 1;
 	calls += 5;
@@ -51,7 +51,7 @@ int main(void)
 	printf("%ld %ld\n", (long)from, (long)to);
 	show("getpid, number", syscall(SYS_getpid | garbage) - getpid());
 
-	/* A raw fork: the child's copy is logged under its own number. */
+	/* After a raw fork the child's copy is logged with the child's process ID. */
 	fflush(stdout);
 	for (int i = 0; i < 20; i++) {
 		pid_t child = syscall(SYS_clone, (long)SIGCHLD, NULL, NULL, NULL, 0L);

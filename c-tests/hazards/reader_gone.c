@@ -1,5 +1,5 @@
-/* Standard error is a pipe that nobody reads: SIGPIPE kills, unless it is held back. One that is
- * the host's own stays its own. */
+/* Standard error is a pipe without a reader: SIGPIPE kills unless it is blocked. A SIGPIPE of
+ * the host's own must stay pending. */
 #include "check.h"
 
 static atomic_int handled;
@@ -42,7 +42,7 @@ int main(int argc, char **argv)
 	CHECK(pthread_sigmask(SIG_UNBLOCK, &set, NULL) == 0);
 	copy_start(in, out, 1000);
 	printf("handled %d\n", handled);
-	/* The host's own write is still told. */
+	/* The host's own write still raises the signal. */
 	CHECK(write(2, "x", 1) == -1 && errno == EPIPE);
 	printf("handled %d\n", handled);
 	report();

@@ -1,4 +1,4 @@
-/* Puts data under the very number of our log, which it finds in /proc, by dup2(2). */
+/* Finds the log's descriptor in /proc and puts a data file under its number with dup2(2). */
 #include "check.h"
 
 static int is_log(int fd, const char *log)
@@ -27,7 +27,7 @@ int main(int argc, char **argv)
 		copy_start(in, out, 1000);
 	}
 	CHECK(fstat(out, &data) == 0 && data.st_size == 1000);
-	/* A log that is a file was there each time. */
+	/* If the log is a file, it was found each time. */
 	CHECK(access(argv[1], F_OK) != 0 || found == 10);
 	report();
 	puts("ok");

@@ -1,4 +1,4 @@
-/* Closes its standard descriptors, as a daemon does, and opens data in their place. */
+/* Closes its standard descriptors, as a daemon does, and opens data files in their place. */
 #include "check.h"
 
 int main(void)

@@ -1,6 +1,7 @@
-/* Copies in a handler of SIGALRM, some thousand times a second, on whatever it interrupts: malloc,
- * a copy, the log itself. With "altstack": on a stack of 8 KiB with nothing below it; with "smallest": of
- * 3 KiB above what the kernel itself puts there, which lazy binding alone may need. */
+/* Copies in a handler of SIGALRM, thousands of times a second, whatever it interrupts: malloc, a
+ * copy, the log. With "altstack" the handler has a stack of 8 KiB with nothing below it. With
+ * "smallest" it has 3 KiB more than the kernel's signal frame, which lazy binding alone may
+ * need. */
 #include "check.h"
 #include <sys/mman.h>
 #include <sys/time.h>

@@ -1,5 +1,5 @@
-/* Standard error is full, and somebody sends SIGPIPE while a line waits for room: it is the
- * host's. */
+/* Standard error is full, and another process sends SIGPIPE while a line waits for room. The
+ * signal is the host's. */
 #include "check.h"
 
 static atomic_int handled;

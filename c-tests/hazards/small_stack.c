@@ -1,4 +1,4 @@
-/* Copies in threads whose stack is the smallest that the C library allows. */
+/* Copies in threads with the smallest stack that the C library allows. */
 #include "check.h"
 #include <limits.h>
 

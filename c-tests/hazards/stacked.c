@@ -1,4 +1,4 @@
-/* Runs with two preloaded libraries that both stand in for copy_file_range. */
+/* Runs with two preloaded libraries that both replace copy_file_range. */
 #include "check.h"
 #include <dlfcn.h>
 
@@ -14,7 +14,7 @@ int main(void)
 		CHECK(errno == 77);
 		CHECK(copy(-1, NULL, out, NULL, 10) == -1 && errno == EBADF);
 	}
-	/* Where the library copies for itself, there is no call to pass on. */
+	/* If the library copies itself, there is no call to forward. */
 	CHECK(counted() == 40 || getenv("CFR_BACKEND") != NULL);
 	report();
 	puts("ok");

@@ -1,4 +1,4 @@
-/* Is started with its files as standard input and output, as in `copies <source >target`. */
+/* Starts itself with its files as standard input and output, as in `copies <source >target`. */
 #include "check.h"
 
 int main(int argc, char **argv)

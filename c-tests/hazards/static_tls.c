@@ -1,11 +1,12 @@
-/* Opens our library late, when others have taken all of the static thread-local memory: the block for
- * that is laid out at the start, and a library that needs room in it cannot be opened any more. */
+/* Opens the library late, when others have taken all of the static thread-local memory. The
+ * block for it is laid out at the start, and a library that needs room in it can then no longer
+ * be opened. */
 #include "check.h"
 #include <dlfcn.h>
 
 typedef ssize_t function(int, loff_t *, int, loff_t *, size_t, unsigned);
 
-/* Copies of one library, each of which wants 512 bytes: how many can be opened. */
+/* Returns how many copies of one library can be opened; each needs 512 bytes. */
 static int open_all(const char *library)
 {
 	for (int i = 0; i < 100; i++) {

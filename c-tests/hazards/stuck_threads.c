@@ -1,5 +1,5 @@
-/* More threads than there are pages for lines, on the smallest stacks, and standard error is full:
- * none may get a page, and none may need more stack for that. */
+/* Has more threads than the library has pages for lines, on the smallest stacks, while standard
+ * error is full: a thread that gets no page must not need more stack either. */
 #include "check.h"
 
 enum { THREADS = 400, COPIES = 20 };

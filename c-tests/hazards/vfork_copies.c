@@ -1,4 +1,4 @@
-/* Copies in a child of vfork(2), which has its parent's memory and its own descriptors. */
+/* Copies in a child of vfork(2), which shares its parent's memory but not its descriptors. */
 #include "check.h"
 
 int main(void)
@@ -10,7 +10,7 @@ int main(void)
 	for (int i = 0; i < 50; i++) {
 		pid_t child = vfork();
 		if (child == 0) {
-			/* The child's number 3 to 63 are gone, the parent's are not. */
+			/* The child's descriptors 3 to 63 are closed, the parent's are open. */
 			for (int fd = 10; fd < 64; fd++)
 				if (fd != in && fd != out)
 					close(fd);

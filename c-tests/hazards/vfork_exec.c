@@ -1,4 +1,4 @@
-/* Children that share our memory until they exec: vfork(2) and posix_spawn(3). */
+/* Starts children that share its memory until they exec: vfork(2) and posix_spawn(3). */
 #include "check.h"
 #include <spawn.h>
 

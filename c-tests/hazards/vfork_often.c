@@ -1,5 +1,5 @@
-/* A child of vfork copies, and then its parent, over and over: they share memory, but not
- * descriptors. None may be left behind. */
+/* A child of vfork(2) copies and then its parent, again and again. They share memory but not
+ * descriptors; no descriptor may be left open. */
 #include "check.h"
 
 int main(int argc, char **argv)

@@ -1,4 +1,4 @@
-/* Gives offset pointers that cannot be read, cannot be written, or stand astride. */
+/* Passes offset pointers that cannot be read, cannot be written, or straddle two pages. */
 #include "check.h"
 #include <sys/mman.h>
 
@@ -41,11 +41,11 @@ int main(void)
 	in = source("source", 1000);
 	out = target("out");
 	char *pages = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	/* Not unmapped: the next mapping of a page might come to stand there. */
+	/* Not unmapped, because a later mapping could get the address. */
 	CHECK(pages != MAP_FAILED && mprotect(pages + PAGE, PAGE, PROT_NONE) == 0);
 	char *hidden = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *fixed = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	/* A page of a file that has no such page: SIGBUS for whoever touches it. */
+	/* A page beyond the end of its file: touching it raises SIGBUS. */
 	int empty = target("empty");
 	char *gone = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, empty, 0);
 	CHECK(hidden != MAP_FAILED && fixed != MAP_FAILED && gone != MAP_FAILED);

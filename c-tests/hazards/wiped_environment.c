@@ -1,4 +1,4 @@
-/* Wipes and rewrites its environment while it copies, and execs with none. */
+/* Clears and rewrites its environment while it copies, and executes a program without any. */
 #include "check.h"
 
 extern char **environ;
@@ -7,7 +7,7 @@ int main(int argc, char **argv)
 {
 	watchdog(20);
 	if (argc > 2) {
-		/* Nobody preloads us here: not counted. */
+		/* The library is not preloaded here, so this call is not counted. */
 		int in = source("source", 1000), out = target("child");
 		copy_start(in, out, 1000);
 		return 0;

@@ -1,4 +1,4 @@
-/* Confines itself to a directory without /proc: no descriptor has a path there. */
+/* Confines itself to a directory without /proc, in which no descriptor has a path. */
 #include "check.h"
 
 int main(int argc, char **argv)
@@ -6,7 +6,7 @@ int main(int argc, char **argv)
 	watchdog(20);
 	CHECK(argc == 2);
 	int in = source("source", 1000), out = target("out");
-	CHECK(copy(-1, NULL, -1, NULL, 1) == -1 && errno == EBADF); /* opens the log */
+	CHECK(copy(-1, NULL, -1, NULL, 1) == -1 && errno == EBADF); /* Opens the log. */
 	(void)argv;
 	if (chroot(".") != 0 && errno == EPERM) {
 		puts("only root may chroot");

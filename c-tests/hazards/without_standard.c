@@ -1,4 +1,5 @@
-/* Is started with descriptors 0, 1 and 2 closed: whatever it opens first is its "standard error". */
+/* Is started with descriptors 0, 1 and 2 closed, so that one of its files becomes its standard
+ * error. */
 #include "check.h"
 #include <dirent.h>
 
@@ -17,7 +18,7 @@ int main(int argc, char **argv)
 		copy_start(in, 1, 1000);
 		copy_start(in, 2, 1000);
 	}
-	/* Nothing but these three, and the log's at 10 or above. */
+	/* Only these three are open, and the library's at 10 or above. */
 	DIR *open_ones = opendir("/proc/self/fd");
 	CHECK(open_ones);
 	for (struct dirent *entry; (entry = readdir(open_ones));) {

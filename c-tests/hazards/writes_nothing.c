@@ -1,5 +1,5 @@
-/* A sandbox lets the log's writes return 0 without writing: seccomp(2) answers with errno 0. Those to
- * the program's own file are made. */
+/* A sandbox makes the log's writes return 0 without writing: its seccomp(2) filter returns errno
+ * 0. Writes to the program's own file succeed. */
 #include "check.h"
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -15,7 +15,7 @@ int main(void)
 	watchdog(5);
 	int in = source("source", 1000), out = target("out");
 	struct sock_filter filter[] = {
-		/* The lower half of the first argument: both machines are little-endian. */
+		/* The lower half of the first argument. x86-64 and aarch64 are little-endian. */
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, out, 5, 0),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),

@@ -1,4 +1,4 @@
-/* The C library's own prototype is what header_order.c takes it for. */
+/* Checks that the C library's own prototype is what order.c assumes. */
 #define _GNU_SOURCE
 #include <unistd.h>
 

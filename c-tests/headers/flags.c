@@ -1,4 +1,4 @@
-/* <linux/copy.h> by itself: macros and nothing else. Prints them. */
+/* Includes <linux/copy.h> alone, which defines macros and nothing else. Prints the macros. */
 #include <linux/copy.h>
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-// The same as header_order.c, for C++.
+// The same checks as order.c, for C++.
 #ifdef CFR_LAST
 #include <unistd.h>
 #endif

@@ -1,5 +1,5 @@
-/* Another library to preload: its copy_file_range is the kernel's, and counts. Whoever it is loaded
- * into can ask for the number. */
+/* A library to preload. Its copy_file_range calls the kernel and counts; the program can ask for
+ * the count. */
 #include "kernel_copy.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* A preloaded library whose constructor copies: before ours has run, or after. */
+/* A library to preload. Its constructor copies, before or after libcfr.so's constructor has run. */
 #include "check.h"
 
 __attribute__((constructor)) static void at_load(void)

@@ -1,4 +1,4 @@
-/* A preloaded library whose destructor copies: after ours has run, or before. */
+/* A library to preload. Its destructor copies, before or after libcfr.so's destructor has run. */
 #include "check.h"
 
 __attribute__((destructor)) static void at_end(void)

@@ -1,5 +1,5 @@
-/* Another library to preload, whose copy_file_range is the kernel's, after which it writes over the
- * target's first 64 KiB. */
+/* A library to preload. Its copy_file_range calls the kernel and then overwrites the target's
+ * first 64 KiB. */
 #include "kernel_copy.h"
 
 #include <unistd.h>

@@ -1,4 +1,4 @@
-/* Another library to preload, whose copy_file_range is that of a kernel without one. */
+/* A library to preload. Its copy_file_range fails with ENOSYS, as on a kernel without the call. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <unistd.h>

@@ -286,7 +286,7 @@ fn sharing_is_counted_on_filesystems_that_reflink() {
     let filesystems = Filesystems::mount(TEST);
     let next = compile("shims/overwriting_copy.c", "expect_overwriting.so", &["-shared", "-fPIC"]);
     let next = next.to_str().unwrap();
-    let copier = compile("drivers/launcher_copy.c", "expect_copier", &[next]);
+    let copier = compile("drivers/scripted_calls.c", "expect_copier", &[next]);
     for (_, place) in filesystems.iter().filter(|(name, _)| matches!(*name, "xfs" | "btrfs")) {
         let scratch = Scratch::below(place);
         let place = scratch.path();
@@ -415,7 +415,7 @@ fn the_status_is_the_programs_or_123_if_an_expectation_fails() {
 /// A process that is killed has told all that it had done.
 #[test]
 fn a_killed_process_has_counted_its_calls() {
-    let program = compile("drivers/summarized.c", "summarized", &[]);
+    let program = compile("drivers/counted_calls.c", "counted_calls", &[]);
     let scratch = Scratch::new();
     for way in ["SIGKILL", "abort", "crash", "_exit", "exec"] {
         let output = run(
@@ -534,7 +534,7 @@ fn an_expectation_fails_if_a_program_could_not_be_observed() {
         let run = Run::bare(launcher()).args(["run", "--results"]).args([&file]);
         run.args(expecting(&ALL)).args(["--"])
     };
-    let program = compile("drivers/summarized.c", "summarized-static", &["-static"]);
+    let program = compile("drivers/counted_calls.c", "counted-static", &["-static"]);
     none_holds(cfr().args([&program]).args(["ends", "return"]), "statically linked");
     // What it starts is seen: that is enough for a lower bound, and for nothing else.
     let text = "#include <stdlib.h>\nint main(void) { return system(\"cp a b\"); }\n";
@@ -636,7 +636,7 @@ fn the_outer_of_two_launchers_counts_and_shows_all_calls() {
 
 #[test]
 fn a_failed_expectation_shows_at_most_the_last_40_calls() {
-    let program = compile("drivers/summarized.c", "summarized", &[]);
+    let program = compile("drivers/counted_calls.c", "counted_calls", &[]);
     let scratch = Scratch::new();
     for (processes, threads, each) in [(1, 1, 40), (1, 1, 41), (1, 1, 1000), (8, 8, 50)] {
         let calls = processes * threads * each;
@@ -740,7 +740,7 @@ fn the_program_finds_the_same_settings_as_without_expectations() {
 /// Every process of the program can write to them.
 #[test]
 fn garbage_in_the_counters_does_not_break_the_launcher() {
-    let program = compile("drivers/summarized.c", "summarized", &[]);
+    let program = compile("drivers/counted_calls.c", "counted_calls", &[]);
     let scratch = Scratch::new();
     let file = scratch.file("results");
     for seed in 1..=40u64 {

@@ -21,18 +21,17 @@ fn trace<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Run {
     cfr().args(["trace"]).args(words)
 }
 
-/// A program that does what it is told: c-tests/drivers/launcher_copy.c.
+/// A program that does what it is told: c-tests/drivers/scripted_calls.c.
 fn copier() -> &'static Path {
     static PROGRAM: LazyLock<PathBuf> =
-        LazyLock::new(|| compile("drivers/launcher_copy.c", "launcher_copy", &[]));
+        LazyLock::new(|| compile("drivers/scripted_calls.c", "scripted_calls", &[]));
     &PROGRAM
 }
 
-/// Another library to preload: c-tests/shims/launcher_shim.c.
+/// Another library to preload: c-tests/shims/returns_7.c.
 fn shim() -> &'static Path {
-    static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
-        compile("shims/launcher_shim.c", "launcher_shim.so", &["-shared", "-fPIC"])
-    });
+    static LIBRARY: LazyLock<PathBuf> =
+        LazyLock::new(|| compile("shims/returns_7.c", "returns_7.so", &["-shared", "-fPIC"]));
     &LIBRARY
 }
 
@@ -571,7 +570,7 @@ fn a_static_program_runs_without_being_traced() {
         );
     }
     let files = Files::new();
-    let program = compile("drivers/launcher_copy.c", "launcher_copy_static", &["-static"]);
+    let program = compile("drivers/scripted_calls.c", "launcher_copy_static", &["-static"]);
     let words = [program.as_path(), "copy".as_ref(), &files.from, &files.to];
     let output = trace(words).args(["exit", "3"]).output();
     assert_eq!((output.status, output.stdout.as_str()), (Some(3), "5000\n"));
@@ -855,7 +854,7 @@ fn json_lines_have_every_key_in_order() {
         assert_eq!(call["hook"], hook);
         assert_eq!(call["ret"], 5000);
         assert_eq!(call["method"], "kernel");
-        assert_eq!(call["comm"], "launcher_copy");
+        assert_eq!(call["comm"], "scripted_calls");
         assert_eq!(call["path_in"], files.from.to_str().unwrap());
         let shown = format!("{}\0ff\"\n", files.to.display());
         assert_eq!(call["path_out"], shown.as_str());

@@ -49,10 +49,10 @@ fn report(output: &Output) -> Value {
     serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:#?}"))
 }
 
-/// A program that runs another under a seccomp filter: c-tests/drivers/filtered.c.
+/// A program that runs another under a seccomp filter: c-tests/drivers/failing_system_call.c.
 fn filtered() -> &'static Path {
     static PROGRAM: LazyLock<PathBuf> =
-        LazyLock::new(|| compile("drivers/filtered.c", "filtered", &[]));
+        LazyLock::new(|| compile("drivers/failing_system_call.c", "failing_system_call", &[]));
     &PROGRAM
 }
 
@@ -664,7 +664,7 @@ fn without_a_path_the_working_directory_is_probed() {
 #[test]
 fn a_preloaded_library_changes_no_result() {
     let scratch = Scratch::new();
-    let shim = compile("shims/launcher_shim.c", "probe_shim.so", &["-shared", "-fPIC"]);
+    let shim = compile("shims/returns_7.c", "probe_shim.so", &["-shared", "-fPIC"]);
     let list = format!("{}:{}", shim.display(), library().display());
     let output = json([scratch.path()]).env("LD_PRELOAD", list).ok();
     assert_eq!(output.stderr, "");

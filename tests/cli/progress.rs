@@ -35,7 +35,7 @@ fn slow() -> PathBuf {
 }
 
 fn garbage() -> PathBuf {
-    compile("drivers/summarized.c", "summarized", &[])
+    compile("drivers/counted_calls.c", "counted_calls", &[])
 }
 
 /// A copy of 4 MiB on it, 32 pieces, each read and written in 30 ms: two seconds.

@@ -13,9 +13,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-/// c-tests/drivers/summarized.c.
+/// c-tests/drivers/counted_calls.c.
 fn program() -> PathBuf {
-    compile("drivers/summarized.c", "summarized", &[])
+    compile("drivers/counted_calls.c", "counted_calls", &[])
 }
 
 /// `cfr run -c` of this command line.
@@ -616,7 +616,8 @@ fn without_a_memory_file_a_trace_runs_and_a_summary_is_refused() {
     assert!(!scratch.file("b").exists());
     assert_eq!(limited(&["run", "true"]).stderr, "");
     let filtered = |words: &[&str]| {
-        let filtered = Run::bare(compile("drivers/filtered.c", "filtered", &[]));
+        let filtered =
+            Run::bare(compile("drivers/failing_system_call.c", "failing_system_call", &[]));
         let run = filtered.args(["memfd_create", "EPERM"]).args([launcher()]).args(words);
         run.within(scratch.path()).output()
     };
@@ -639,7 +640,7 @@ fn without_a_memory_file_a_trace_runs_and_a_summary_is_refused() {
 /// What cannot be seen is not counted, and that is said.
 #[test]
 fn a_static_program_is_not_counted_and_the_summary_says_so() {
-    let program = compile("drivers/summarized.c", "summarized-static", &["-static"]);
+    let program = compile("drivers/counted_calls.c", "counted-static", &["-static"]);
     let scratch = Scratch::new();
     let output = counted(&[], [program.as_os_str(), OsStr::new("ends"), OsStr::new("return")])
         .within(scratch.path())
@@ -647,7 +648,7 @@ fn a_static_program_is_not_counted_and_the_summary_says_so() {
     let lines: Vec<_> = output.stderr.lines().collect();
     assert_eq!(lines.len(), 3, "{output:#?}");
     assert!(lines[0].contains("statically linked") && lines[2].contains("statically linked"));
-    assert_eq!(lines[1], "cfr: summary of summarized-static, 0 programs: 0 calls");
+    assert_eq!(lines[1], "cfr: summary of counted-static, 0 programs: 0 calls");
 }
 
 /// A sandbox may kill a process for one. It also keeps no descriptor for which a reader of standard

@@ -13,9 +13,9 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// c-tests/drivers/swept.c.
-fn swept() -> PathBuf {
-    compile("drivers/swept.c", "swept", &[])
+/// c-tests/drivers/error_handling.c.
+fn copier() -> PathBuf {
+    compile("drivers/error_handling.c", "error_handling", &[])
 }
 
 /// A directory with a file `a` to be copied, and one for temporary files.
@@ -93,7 +93,7 @@ const PARTS: &str = "short=1 short=50% zero signal";
 #[test]
 fn a_program_that_handles_every_fault_passes() {
     let scratch = scratch();
-    let output = sweep(&scratch, &fresh(&scratch, &[]), [swept()]).output();
+    let output = sweep(&scratch, &fresh(&scratch, &[]), [copier()]).output();
     let report = object(&output);
     assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""));
     let rows = [(FALLBACKS, "passed"), (PARTS, "passed"), (ENDS, "failed"), ("EINTR", "passed")];
@@ -120,7 +120,7 @@ fn a_program_that_handles_every_fault_passes() {
 #[test]
 fn a_program_that_ignores_short_counts_is_wrong() {
     let scratch = scratch();
-    let program = swept();
+    let program = copier();
     let words = [program.as_os_str(), "assumes".as_ref()];
     let output = sweep(&scratch, &fresh(&scratch, &[]), words).output();
     assert_eq!(output.status, Some(1));
@@ -141,7 +141,7 @@ fn a_program_that_ignores_short_counts_is_wrong() {
 #[test]
 fn a_program_that_repeats_for_ever_hangs() {
     let scratch = scratch();
-    let program = swept();
+    let program = copier();
     let words = [program.as_os_str(), "insists".as_ref()];
     let options = fresh(&scratch, &["--faults", "zero,short", "--timeout", "5"]);
     let output = sweep(&scratch, &options, words).output();
@@ -155,7 +155,7 @@ fn a_program_that_repeats_for_ever_hangs() {
 #[test]
 fn a_program_that_crashes_is_reported() {
     let scratch = scratch();
-    let program = swept();
+    let program = copier();
     let script = format!("{} aborts; exit $?", program.display());
     let direct = [program.as_os_str(), "aborts".as_ref()];
     let by_shell = ["sh", "-c", &script].map(OsStr::new);
@@ -171,7 +171,7 @@ fn a_program_that_crashes_is_reported() {
 #[test]
 fn a_program_that_stops_at_eintr_is_wrong() {
     let scratch = scratch();
-    let program = swept();
+    let program = copier();
     let words = [program.as_os_str(), "interrupted".as_ref()];
     let options = fresh(&scratch, &["--faults", "EINTR,EIO,signal"]);
     let output = sweep(&scratch, &options, words).output();
@@ -184,7 +184,7 @@ fn a_program_that_stops_at_eintr_is_wrong() {
 fn a_death_by_an_injected_signal_is_not_a_crash() {
     let scratch = scratch();
     let options = fresh(&scratch, &["--faults", "signal,EINTR", "--signal", "TERM"]);
-    let report = object(&sweep(&scratch, &options, [swept()]).output());
+    let report = object(&sweep(&scratch, &options, [copier()]).output());
     assert_rows(&matrix(&report), "copy_file_range", &[("signal EINTR", "failed")]);
     assert_eq!(report["points"][0]["signal"], "SIGTERM");
 }
@@ -192,7 +192,7 @@ fn a_death_by_an_injected_signal_is_not_a_crash() {
 #[test]
 fn a_program_that_no_longer_makes_the_call_is_missed() {
     let scratch = scratch();
-    let program = swept();
+    let program = copier();
     let words = [program.as_os_str(), "once".as_ref()];
     let options = ["--faults", "EIO,short", "--format", "json"];
     let output = sweep(&scratch, &options, words).output();
@@ -211,7 +211,7 @@ fn must_pass_makes_failing_cases_bad() {
     let scratch = scratch();
     let bad = |list| {
         let options = fresh(&scratch, &["--faults", "ENOSYS,EIO,short", "--must-pass", list]);
-        let output = sweep(&scratch, &options, [swept()]).output();
+        let output = sweep(&scratch, &options, [copier()]).output();
         let report = object(&output);
         assert_eq!(output.status, Some(if report["bad"] == 0 { 0 } else { 1 }));
         report["bad"].as_u64().unwrap()
@@ -279,7 +279,7 @@ fn every_hook_and_process_has_its_cases() {
         );
     }
     let send = "import os; s, t = os.open('a', 0), os.open('b', os.O_WRONLY | os.O_CREAT); [os.sendfile(t, s, None, 5000) for _ in range(4)]";
-    let script = format!("python3 -c \"{send}\"; cat a > c; {} careful", swept().display());
+    let script = format!("python3 -c \"{send}\"; cat a > c; {} careful", copier().display());
     let options = fresh(&scratch, &["--list"]);
     let list = object(&sweep(&scratch, &options, ["sh", "-c", &script]).output());
     let hooks = &list["baseline"]["hooks"];
@@ -317,7 +317,7 @@ fn without_times(mut report: Value) -> Value {
 #[test]
 fn a_parallel_sweep_has_the_results_of_a_sequential_one() {
     let scratch = scratch();
-    let program = swept();
+    let program = copier();
     for way in ["careful", "assumes", "says"] {
         let words = [program.as_os_str(), way.as_ref()];
         let run = |options: &[&str]| {
@@ -336,8 +336,8 @@ fn each_case_runs_in_a_directory_of_its_own() {
     let scratch = scratch();
     fresh(&scratch, &[]);
     // A program of the directory's own, and one that stands here; their paths have no meaning there.
-    duplicate(&swept(), &scratch.file("from/inner"));
-    duplicate(&swept(), &scratch.file("outer"));
+    duplicate(&copier(), &scratch.file("from/inner"));
+    duplicate(&copier(), &scratch.file("outer"));
     let options = ["--fresh", "--from", "from", "--faults", "EIO", "--format", "json"];
     let inner = object(&sweep(&scratch, &options, ["./inner"]).output());
     let outer = object(&sweep(&scratch, &options, ["./outer"]).output());
@@ -353,7 +353,7 @@ fn each_case_runs_in_a_directory_of_its_own() {
     let options = fresh(&scratch, &["--setup", setup, "--faults", "ENOSYS"]);
     let options: Vec<_> =
         options.into_iter().map(|word| if word == "cmp a b" { check } else { word }).collect();
-    let run = sweep(&scratch, &options, [swept()]).env("OLD", scratch.path());
+    let run = sweep(&scratch, &options, [copier()]).env("OLD", scratch.path());
     let output = run.env("LD_PRELOAD", library()).output();
     assert_eq!(object(&output)["outcomes"]["passed"], 4, "{output:#?}");
     let places = fs::read_to_string(scratch.file("tmp/places")).unwrap();
@@ -368,7 +368,7 @@ fn each_case_runs_in_a_directory_of_its_own() {
 #[test]
 fn keep_keeps_the_directories_of_bad_cases() {
     let scratch = scratch();
-    let program = swept();
+    let program = copier();
     let words = [program.as_os_str(), "assumes".as_ref()];
     let options = fresh(&scratch, &["--keep", "--faults", "EIO,zero"]);
     let report = object(&sweep(&scratch, &options, words).output());
@@ -394,7 +394,7 @@ fn keep_keeps_the_directories_of_bad_cases() {
 fn the_settings_of_the_library_pass_through() {
     let scratch = scratch();
     let options = fresh(&scratch, &["--backend", "emulate", "--faults", "EIO,short"]);
-    let run = sweep(&scratch, &options, [swept()]).env("CFR_LOG_FILE", scratch.file("log"));
+    let run = sweep(&scratch, &options, [copier()]).env("CFR_LOG_FILE", scratch.file("log"));
     let output = run.env("CFR_INJECT", "error=EIO").output();
     let rows = [("EIO", "failed"), ("short=1 short=50%", "passed")];
     let report = object(&output);
@@ -405,7 +405,7 @@ fn the_settings_of_the_library_pass_through() {
     assert!(!scratch.file("log").exists(), "a log of hundreds of runs");
     // Faults at hooks that are not watched could hit nothing.
     let options = fresh(&scratch, &["--hooks", "ioctl"]);
-    let output = sweep(&scratch, &options, [swept()]).output();
+    let output = sweep(&scratch, &options, [copier()]).output();
     assert_eq!(output.status, Some(125));
     assert!(output.stderr.contains("watched hook (--hooks)"), "{}", output.stderr);
 }
@@ -415,7 +415,7 @@ fn the_settings_of_the_library_pass_through() {
 #[test]
 fn the_text_is_a_table_of_faults_and_positions() {
     let scratch = scratch();
-    let program = swept();
+    let program = copier();
     let words = [program.as_os_str(), "assumes".as_ref()];
     let options = ["--setup", "rm -f b", "--check", "cmp a b", "--faults", "EIO,short=1"];
     let output = sweep(&scratch, &options, words).output();
@@ -458,7 +458,7 @@ fn the_text_is_a_table_of_faults_and_positions() {
 #[test]
 fn text_json_and_junit_are_written_in_one_run() {
     let scratch = scratch();
-    let program = swept();
+    let program = copier();
     let words = [program.as_os_str(), "says".as_ref(), "\u{1b}]<&\n\u{202e}'".as_ref()];
     let options = fresh(
         &scratch,
@@ -495,7 +495,7 @@ print(json.dumps([root.tag, [int(suite.get(k)) for k in ('tests', 'failures', 'e
     assert_eq!(read[1], serde_json::json!([15, 4, 0, 0]));
     let cases = read[2].as_array().unwrap();
     for (case, point) in cases.iter().zip(report["points"].as_array().unwrap()) {
-        assert_eq!(case[0], "swept.copy_file_range");
+        assert_eq!(case[0], "error_handling.copy_file_range");
         let name = case[1].as_str().unwrap();
         assert!(name.starts_with(point["fault"].as_str().unwrap()), "{name}");
         let children = case[3].as_array().unwrap();
@@ -510,7 +510,7 @@ print(json.dumps([root.tag, [int(suite.get(k)) for k in ('tests', 'failures', 'e
 #[test]
 fn junit_has_errors_for_hangs_and_crashes_and_skips_for_missed_cases() {
     let scratch = scratch();
-    let program = swept();
+    let program = copier();
     for (way, options, element) in [
         ("aborts", &["--setup", "rm -f b"][..], "<error type=\"crashed\""),
         ("waits", &["--setup", "rm -f b", "--timeout", "2"], "<error type=\"hung\""),
@@ -536,7 +536,7 @@ fn a_terminal_shows_a_progress_line() {
     let command = format!(
         "stty cols 100; {} sweep --fresh --from from --check 'cmp a b' --faults zero,EIO -- {} assumes > table",
         launcher().display(),
-        swept().display()
+        copier().display()
     );
     let run = Run::bare(script).args(["-qec", &command, "/dev/null"]).within(scratch.path());
     let all = run.output().stdout;
@@ -555,7 +555,7 @@ fn a_terminal_shows_a_progress_line() {
 #[test]
 fn a_failing_baseline_ends_the_sweep() {
     let scratch = scratch();
-    let program = swept();
+    let program = copier();
     let program = program.to_str().unwrap();
     for (options, words, status, said) in [
         (&[][..], &["false"][..], 125, "the program without a fault failed: exit status 1"),
@@ -644,7 +644,7 @@ fn until(mut holds: impl FnMut() -> bool, what: &str) {
 #[test]
 fn a_hung_program_is_killed_with_its_children() {
     let scratch = scratch();
-    let program = swept();
+    let program = copier();
     let words = [program.as_os_str(), "waits".as_ref()];
     let options = fresh(&scratch, &["--faults", "EIO", "--timeout", "2"]);
     let report = object(&sweep(&scratch, &options, words).output());
@@ -657,7 +657,7 @@ fn a_signal_leaves_no_process_and_no_file() {
     for (signal, number) in [("INT", libc::SIGINT), ("TERM", libc::SIGTERM), ("HUP", libc::SIGHUP)]
     {
         let scratch = scratch();
-        let program = swept();
+        let program = copier();
         let words = [program.as_os_str(), "waits".as_ref()];
         let options = fresh(&scratch, &["--faults", "EIO", "--timeout", "1h", "-j", "3"]);
         let mut run = sweep(&scratch, &options, words);
@@ -680,8 +680,10 @@ fn a_signal_leaves_no_process_and_no_file() {
 fn a_sweep_runs_with_signals_ignored() {
     let scratch = scratch();
     let options = fresh(&scratch, &["--faults", "EIO,zero"]).join("' '");
-    let script =
-        format!("trap '' CHLD PIPE XFSZ; exec \"$CFR\" sweep '{options}' -- {}", swept().display());
+    let script = format!(
+        "trap '' CHLD PIPE XFSZ; exec \"$CFR\" sweep '{options}' -- {}",
+        copier().display()
+    );
     let run = Run::bare("bash").args(["-c", &script]).env("CFR", launcher());
     let output = run.within(scratch.path()).env("TMPDIR", scratch.file("tmp")).output();
     let rows = [("EIO", "failed"), ("zero", "passed")];

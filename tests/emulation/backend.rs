@@ -7,7 +7,7 @@ use std::fs;
 fn copies_where(call_is: &str, program: &str, settings: &[&str]) -> Output {
     let data = Scratch::new();
     fs::write(data.file("a"), [7; 1000]).expect("the scratch directory can be written");
-    let filtered = compile("drivers/filtered.c", "filtered", &[]);
+    let filtered = compile("drivers/failing_system_call.c", "failing_system_call", &[]);
     let folder = if program == "copies_once" { "hazards" } else { "drivers" };
     let copies = compile(&format!("{folder}/{program}.c"), program, &[]);
     let mut words = vec!["copy_file_range".to_owned(), call_is.to_owned(), "env".to_owned()];
@@ -119,7 +119,7 @@ fn a_hole_does_not_extend_a_file_that_is_sealed_against_writing() {
 
 fn verified(how: &str, preload_more: Option<&str>, settings: &[(&str, &str)]) -> Output {
     let data = Scratch::new();
-    let program = compile("drivers/verified.c", "verified", &[]);
+    let program = compile("drivers/verified_copies.c", "verified_copies", &[]);
     let mut preload = library().display().to_string();
     if let Some(more) = preload_more {
         preload = format!("{preload}:{more}");
@@ -156,7 +156,7 @@ fn the_library_copies_if_the_next_library_refuses_and_errno_is_kept() {
 
 #[test]
 fn a_wrong_copy_fails_verification_with_an_error_and_a_log_line() {
-    let shim = compile("shims/lying_copy.c", "liblying.so", &["-shared", "-fPIC"]);
+    let shim = compile("shims/corrupting_copy.c", "liblying.so", &["-shared", "-fPIC"]);
     let shim = shim.to_str().expect("a path in UTF-8");
     for (spoiled, place) in [("0", "byte 0 differs"), ("199999", "byte 199999 differs")] {
         let settings = [("CFR_FORWARD", "next"), ("SPOILED", spoiled), ("CFR_LOG", "error")];

@@ -1,4 +1,4 @@
-//! The library's own copies against the kernel's, request by request: c-tests/drivers/twins.c makes each on
+//! The library's own copies against the kernel's, request by request: c-tests/drivers/differential.c makes each on
 //! twin files, and says of the first that comes out differently how it was, and how to make it again.
 
 use cfr_testkit::{Filesystems, Run, Scratch, compile};
@@ -20,7 +20,7 @@ fn run_with(
     rounds: u32,
     settings: &[(&str, &str)],
 ) {
-    let program = compile("drivers/twins.c", "twins", &[]);
+    let program = compile("drivers/differential.c", "differential", &[]);
     let mut run = Run::preloaded(&program)
         .args([place.to_str().unwrap(), &seed.to_string(), &rounds.to_string()])
         .args(words);

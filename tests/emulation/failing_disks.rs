@@ -50,8 +50,8 @@ fn a_copy_of_files_that_change_reports_the_bytes_copied() {
         "emulation::failing_disks::a_copy_of_files_that_change_reports_the_bytes_copied",
     );
     let names = ["ext4", "xfs", "btrfs", "tmpfs"];
-    on_each(&filesystems, &names, "drivers/cut_source.c", &["log", "cut", "1"]);
-    on_each(&filesystems, &names, "drivers/cut_source.c", &["log", "append", "0.5"]);
+    on_each(&filesystems, &names, "drivers/changing_files.c", &["log", "cut", "1"]);
+    on_each(&filesystems, &names, "drivers/changing_files.c", &["log", "append", "0.5"]);
     on_each(&filesystems, &names, "drivers/shared_position.c", &["log", "0.5"]);
     on_each(&filesystems, &["ext4", "btrfs", "tmpfs"], "drivers/few_descriptors.c", &["log"]);
 }
@@ -80,7 +80,7 @@ fn a_copy_survives_that_its_descriptors_are_closed() {
     let filesystems = Filesystems::mount(
         "emulation::failing_disks::a_copy_survives_that_its_descriptors_are_closed",
     );
-    on_each(&filesystems, &["ext4", "tmpfs"], "drivers/closes_others.c", &["1"]);
+    on_each(&filesystems, &["ext4", "tmpfs"], "drivers/closes_pipe.c", &["1"]);
 }
 
 /// Runs c-tests/drivers/failing_copies.c with these words on a filesystem of that kind, which holds so many

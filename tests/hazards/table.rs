@@ -418,12 +418,12 @@ hazards! {
         does: "starts programs with vfork(2) and posix_spawn(3)",
     }
     opens_static_tls {
-        program: "opens_static_tls", setup: OpensOther("shims/wants_static_tls.c"), failure: STATIC_TLS,
+        program: "opens_static_tls", setup: OpensOther("shims/needs_static_tls.c"), failure: STATIC_TLS,
         on_stderr: Exact, in_file: Exact,
         does: "opens a library that needs static thread-local memory",
     }
     static_tls {
-        program: "static_tls", setup: OpensLibrary(&["shims/wants_static_tls.c"]), failure: STATIC_TLS,
+        program: "static_tls", setup: OpensLibrary(&["shims/needs_static_tls.c"]), failure: STATIC_TLS,
         on_stderr: Exact, in_file: Exact,
         does: "opens such libraries until none is left, then opens libcfr.so",
     }

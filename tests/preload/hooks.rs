@@ -276,7 +276,7 @@ fn calls_before_the_librarys_constructor_are_logged() {
 #[test]
 fn the_next_library_gets_unwatched_calls_and_with_forward_next_all() {
     let scratch = Scratch::new();
-    let next = compile("shims/next_hooks.c", "hooks_next.so", &["-shared", "-fPIC"]);
+    let next = compile("shims/recording_hooks.c", "hooks_next.so", &["-shared", "-fPIC"]);
     let preload = format!("{}:{}", library().display(), next.display());
     let place = Place::new(scratch.path());
     let told = |variables: &[(&str, &str)], preload: &str, group: &str| {
@@ -339,7 +339,7 @@ fn the_hooks_are_no_cancellation_points() {
 /// They return errors for system calls of the library or of the program.
 #[test]
 fn seccomp_filters_that_return_errors_change_no_result() {
-    let filtered = compile("drivers/filtered.c", "hooks_filtered", &[]);
+    let filtered = compile("drivers/failing_system_call.c", "hooks_failing_system_call", &[]);
     let filesystems =
         Filesystems::mount("preload::hooks::seccomp_filters_that_return_errors_change_no_result");
     let Some(mounted) = filesystems.get("btrfs") else { return };
@@ -368,7 +368,7 @@ fn seccomp_filters_that_return_errors_change_no_result() {
 fn random_calls_have_the_results_of_a_bare_run() {
     let filesystems =
         Filesystems::mount("preload::hooks::random_calls_have_the_results_of_a_bare_run");
-    let program = compile("drivers/hooks_fuzzed.c", "hooks_fuzzed", &[]);
+    let program = compile("drivers/random_hook_calls.c", "random_hook_calls", &[]);
     for (name, mounted) in filesystems.iter().filter(|(name, _)| KINDS.contains(name)) {
         for seed in ["1", "2", "3", "4"] {
             let run = |run: Run| {
@@ -399,7 +399,7 @@ fn random_calls_have_the_results_of_a_bare_run() {
 fn arguments_that_change_during_the_call_are_harmless() {
     let filesystems =
         Filesystems::mount("preload::hooks::arguments_that_change_during_the_call_are_harmless");
-    let program = compile("drivers/hooks_fuzzed.c", "hooks_fuzzed", &[]);
+    let program = compile("drivers/random_hook_calls.c", "random_hook_calls", &[]);
     let Some(mounted) = filesystems.get("btrfs") else { return };
     for format in ["text", "json"] {
         let directory = Scratch::below(mounted);

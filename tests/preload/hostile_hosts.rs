@@ -1,4 +1,4 @@
-//! Copies of the library's own in hosts at their worst: c-tests/drivers/careful_copies.c, under dialects whose
+//! Copies of the library's own in hosts at their worst: c-tests/drivers/emulation_in_hostile_hosts.c, under dialects whose
 //! copies cross filesystems, without a log and with one.
 
 use cfr_testkit::{Run, Scratch, compile, library};
@@ -6,7 +6,8 @@ use std::fs;
 
 #[track_caller]
 fn run(how: &str) {
-    let program = compile("drivers/careful_copies.c", "careful_copies", &[]);
+    let program =
+        compile("drivers/emulation_in_hostile_hosts.c", "emulation_in_hostile_hosts", &[]);
     for (dialect, backend) in
         [("linux-5.3", "auto"), ("freebsd-14", "auto"), ("extended", "emulate")]
     {

@@ -9,10 +9,10 @@ use std::sync::LazyLock;
 
 const SIZE: usize = 100_000;
 
-/// c-tests/drivers/faulted.c.
+/// c-tests/drivers/injected_calls.c.
 fn program() -> &'static Path {
     static PROGRAM: LazyLock<PathBuf> =
-        LazyLock::new(|| compile("drivers/faulted.c", "faulted", &[]));
+        LazyLock::new(|| compile("drivers/injected_calls.c", "injected_calls", &[]));
     &PROGRAM
 }
 

@@ -15,7 +15,7 @@ const MODES: [(&str, &[(&str, &str)]); 5] = [
 
 #[track_caller]
 fn same_as_bare(place: &Path, what: &str) {
-    let program = compile("drivers/kernel_calls.c", "kernel_calls", &[]);
+    let program = compile("drivers/kernel_contract.c", "kernel_contract", &[]);
     let directory = Scratch::below(place);
     let bare = Run::bare(&program).args([directory.path()]).ok();
     let calls = bare.stdout.lines().count();

@@ -50,10 +50,10 @@ impl Files {
     }
 }
 
-/// c-tests/drivers/launcher_copy.c.
+/// c-tests/drivers/scripted_calls.c.
 fn copier() -> &'static Path {
     static PROGRAM: LazyLock<PathBuf> =
-        LazyLock::new(|| compile("drivers/launcher_copy.c", "settings_copy", &[]));
+        LazyLock::new(|| compile("drivers/scripted_calls.c", "settings_copy", &[]));
     &PROGRAM
 }
 
@@ -353,7 +353,7 @@ fn only_the_named_hooks_are_watched() {
 #[test]
 fn calls_can_go_on_to_the_next_library() {
     let files = Files::new();
-    let shim = compile("shims/launcher_shim.c", "settings_shim.so", &["-shared", "-fPIC"]);
+    let shim = compile("shims/returns_7.c", "settings_shim.so", &["-shared", "-fPIC"]);
     let list = format!("{}:{}", library().display(), shim.display());
     let with_shim = |variables: &[(&str, &str)]| {
         let mut run = files.copier(&["copy", "syscall"]).env("LD_PRELOAD", &list);

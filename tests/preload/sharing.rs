@@ -16,7 +16,7 @@ const KINDS: [(&str, &str, &str, &str); 4] = [
 ];
 
 fn program() -> PathBuf {
-    compile("drivers/shares.c", "shares", &[])
+    compile("drivers/shared_blocks.c", "shared_blocks", &[])
 }
 
 /// The calls that a log in text holds.
@@ -98,7 +98,7 @@ fn partly_shared_copies_are_logged_as_such() {
     let filesystems =
         Filesystems::mount("preload::sharing::partly_shared_copies_are_logged_as_such");
     let next = compile("shims/overwriting_copy.c", "sharing_overwriting.so", &["-shared", "-fPIC"]);
-    let copier = compile("drivers/launcher_copy.c", "sharing_copier", &[]);
+    let copier = compile("drivers/scripted_calls.c", "sharing_copier", &[]);
     for (name, place) in filesystems.iter().filter(|(name, _)| ["btrfs", "xfs"].contains(name)) {
         let directory = Scratch::below(place);
         let from = directory.random("from", 256 << 10);

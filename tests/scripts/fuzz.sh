@@ -1,18 +1,18 @@
 #!/bin/sh
-# Fuzzes c-tests/drivers/twins.c under the library for FUZZ_SECONDS, in a directory on a tmpfs of its own or
+# Fuzzes c-tests/drivers/differential.c under the library for FUZZ_SECONDS, in a directory on a tmpfs of its own or
 # in FUZZ_DIR. What fails is told, and the string of bytes kept in CARGO_TARGET/fuzz.
 set -eu
 
 project=$(cd "$(dirname "$0")/../.." && pwd)
 fuzz=$CARGO_TARGET/fuzz
-program=$fuzz/twins
+program=$fuzz/differential
 mkdir -p "$fuzz/corpus"
 
 if ! command -v clang > /dev/null; then
   echo 'make fuzz needs clang, which is not installed (Debian: clang, libclang-rt-14-dev)' >&2
   exit 1
 fi
-if ! clang -DFUZZER -fsanitize=fuzzer -g -O1 -I "$project/c-tests" -o "$program" "$project/c-tests/drivers/twins.c" 2> "$fuzz/errors"; then
+if ! clang -DFUZZER -fsanitize=fuzzer -g -O1 -I "$project/c-tests" -o "$program" "$project/c-tests/drivers/differential.c" 2> "$fuzz/errors"; then
   cat "$fuzz/errors" >&2
   echo 'make fuzz needs clang with libFuzzer (Debian: libclang-rt-14-dev)' >&2
   exit 1

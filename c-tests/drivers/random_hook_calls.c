@@ -1,9 +1,7 @@
-/* Random calls by ioctl(2) and sendfile(2), good and bad: hooks_fuzzed SEED COUNT, in an empty directory.
- * Writes what each call gave and left, which is the same for the same seed.
+/* Makes random calls of ioctl(2) and sendfile(2), good and bad, in an empty directory.
  *
- *     hooks_fuzzed threads
- *
- * calls from 64 threads, the structs in memory that other threads write all the while. */
+ *     random_hook_calls SEED COUNT     prints what each call returned and left, the same for a seed
+ *     random_hook_calls threads        calls from 64 threads, with structs that other threads write to */
 #include "check.h"
 #include "random.h"
 #include <sys/mman.h>
@@ -66,7 +64,7 @@ static unsigned long any_request(void)
 	return request;
 }
 
-/* One of the files, so that no copy feeds on itself: it ends where the limit is. */
+/* One of the files. Its end is at the limit, so that no copy reads what it has written. */
 static long sends(void *offset)
 {
 	size_t count = below(one_in(10) ? 2 : 6 * BLOCK);
@@ -110,7 +108,7 @@ static void contents(void)
 
 static void sequence(uint64_t seed, long count)
 {
-	/* More than a log takes. */
+	/* More than a log line holds. */
 	struct rlimit limit = { 64 * BLOCK, 64 * BLOCK };
 	CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR && setrlimit(RLIMIT_FSIZE, &limit) == 0);
 	static union room room;
@@ -124,12 +122,13 @@ static void sequence(uint64_t seed, long count)
 		unsigned long request = any_request();
 		any_struct(&room, (unsigned)request);
 		if (one_in(5)) {
-			/* Some of it, or all, before a hole; and now and then somewhere else. */
+			/* Some or all of it, before unmapped memory; sometimes at another
+			 * address. */
 			size_t len = one_in(3) ? (size_t)below(80) : sizeof room;
 			place = memcpy(hole + BLOCK - len, &room, len);
 			if (one_in(4))
 				place = (void *)(one_in(2) ? next_random() & ~(1ul << 46) : -next_random() % 64);
-			/* No address of something that lives. */
+			/* No address of live memory. */
 			if ((uintptr_t)place > 4096 && (uintptr_t)place < 1ul << 47 && place < (void *)hole)
 				place = NULL;
 		}

@@ -1,9 +1,9 @@
-/* Calls that a summary tells of:
+/* Makes calls that a summary counts:
  *
- *     summarized ends WAY               three calls, and an end of that kind
- *     summarized forks | vforks         calls in children too
- *     summarized many PROCESSES THREADS FILES CALLS [BYTES]
- *     summarized garbage SEED           random words where the launcher's accounts are, and one call */
+ *     counted_calls ends WAY            three calls, and an end of that kind
+ *     counted_calls forks | vforks      calls in children too
+ *     counted_calls many PROCESSES THREADS FILES CALLS [BYTES]
+ *     counted_calls garbage SEED        random words in the launcher's counters, and one call */
 #include "check.h"
 #include <sys/resource.h>
 
@@ -91,7 +91,7 @@ static void many(int processes, int threads)
 	}
 }
 
-/* As a program could that has lost its way. */
+/* As a program could that writes through wild pointers. */
 static void write_garbage(unsigned long long state)
 {
 	char line[512], rights[8], name[256];
@@ -130,7 +130,7 @@ int main(int argc, char **argv)
 		return 0;
 	in = source("source", 10);
 	if (strcmp(what, "ends") == 0) {
-		/* No core. */
+		/* No core file. */
 		setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 		end(argv, argv[2]);
 	} else if (strcmp(what, "forks") == 0) {

@@ -1,13 +1,12 @@
 /* Does what its words say, in order:
  *
- *     cd DIRECTORY       change the working directory
+ *     cd DIRECTORY       changes the working directory
  *     copy IN OUT        one call through the C library's wrapper
  *     syscall IN OUT     the same call through syscall(2)
- *     other              getpid through syscall(2), which must be getpid(2)'s
+ *     other              getpid through syscall(2), which must return what getpid(2) does
  *     exit STATUS
  *
- * Each call asks for a mebibyte and prints what it got: "100000", or "-1 EXDEV (Invalid ...)".
- */
+ * Each call asks for a mebibyte and prints its result: "100000" or "-1 EXDEV (Invalid ...)". */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -61,7 +60,7 @@ int main(int argc, char **argv)
         } else if (strcmp(word, "exit") == 0 && at + 1 < argc) {
             return atoi(argv[++at]);
         } else {
-            fprintf(stderr, "launcher_copy: what is %s?\n", word);
+            fprintf(stderr, "scripted_calls: unknown word %s\n", word);
             return 2;
         }
     }

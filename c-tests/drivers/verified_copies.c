@@ -1,16 +1,15 @@
 /* Copies with CFR_VERIFY=yes to a target that is open for writing only.
  *
- *     verified right|wrong|locked
+ *     verified_copies right | wrong | locked
  *
- * right: every copy succeeds, by positions and by pointers. wrong: every copy turns out to be wrong,
- * is EIO, and no offset has moved. locked: the process has a record lock on the target, taken through
- * another descriptor, which it still has afterwards.
- */
+ * right: every copy succeeds, by positions and by pointers. wrong: every copy turns out to be wrong
+ * and fails with EIO, and no offset moves. locked: the process has a record lock on the target
+ * through another descriptor, and still has it afterwards. */
 #include "check.h"
 
 enum { SIZE = 300000 };
 
-/* Whether another process finds the target locked. */
+/* Reports whether another process finds the target locked. */
 static int is_locked(void)
 {
     pid_t child = fork();

@@ -1,8 +1,7 @@
-/* Copies through a pipe of the library's while another thread closes every descriptor that is not
- * its own: each copy is right, and no signal comes of it. The library's are at 10 or above.
+/* Copies through the library's pipe while another thread closes every descriptor at 10 and above,
+ * where the pipe is: each copy is correct and raises no signal.
  *
- *     closes_others SECONDS
- */
+ *     closes_pipe SECONDS */
 #include "check.h"
 
 enum { SIZE = 1 << 20 };
@@ -25,7 +24,7 @@ int main(int argc, char **argv)
     long copies = 0;
     watchdog(60);
     CHECK(argc == 2);
-    /* What was inherited goes too. */
+    /* Inherited descriptors are closed too. */
     for (int fd = 10; fd < 64; fd++)
         close(fd);
     int in = source("source", SIZE), out = target("out"), before = descriptors();

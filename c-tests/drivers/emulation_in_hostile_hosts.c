@@ -1,7 +1,7 @@
-/* Copies that the library makes itself, where hosts are at their worst: from a memory file, which no
- * filesystem shares a superblock with, to a file. Run under a dialect whose copies cross filesystems.
+/* Copies in the library, in hosts that make it difficult: from a memory file, whose filesystem no
+ * other file has, to a file. Run under a dialect whose copies cross filesystems.
  *
- *     careful_copies LOG handler | threads | forks | limit | signals | locks */
+ *     emulation_in_hostile_hosts LOG handler | threads | forks | limit | signals | locks */
 #include "check.h"
 
 #include <setjmp.h>
@@ -10,7 +10,7 @@
 
 #define SIZE 300000
 
-/* A memory file with the known bytes, of which those from 100000 to 200000 are a hole. */
+/* A memory file with known bytes and a hole from 100000 to 200000. */
 static int memory(void)
 {
     char bytes[4096];
@@ -27,7 +27,7 @@ static int memory(void)
     return fd;
 }
 
-/* Copies and looks whether the bytes have come. */
+/* Copies and checks the bytes. */
 static void copy_and_check(int in, int out, loff_t from, size_t len)
 {
     char bytes[512], wanted[512];
@@ -55,7 +55,7 @@ static void copy_in_handler(int signal)
     errno = error;
 }
 
-/* A stack with room for a signal's frame and so much more, above a page that may not be touched. */
+/* A stack with room for a signal frame and `more` bytes, above a page without access. */
 static void alternate_stack(size_t more)
 {
     size_t size = ((size_t)sysconf(_SC_MINSIGSTKSZ) + more + 4095) / 4096 * 4096;
@@ -154,7 +154,7 @@ static void jump_out(int signal)
     siglongjmp(jump, signal);
 }
 
-/* A handler of the limit's signal that never returns: what was copied was committed before. */
+/* A handler of SIGXFSZ that never returns. What was copied before is committed. */
 static void at_limit(void)
 {
     struct rlimit before, limit;
@@ -196,7 +196,8 @@ static void *send_signals(void *main_thread)
     return NULL;
 }
 
-/* Signals end copies early and truthfully, ignored ones do not, and none is lost or held for good. */
+/* Signals end copies early, with a true count. Ignored signals do not end them, and no signal is
+ * lost or stays blocked. */
 static void under_signals(void)
 {
     enum { LARGE = 64 << 20 };
@@ -204,7 +205,7 @@ static void under_signals(void)
     int in = memory(), out = target("out");
     long shorts = 0;
     char byte;
-    /* The log is opened with the first copy. */
+    /* The first copy opens the log. */
     copy_and_check(in, out, 0, 1);
     int before = descriptors();
     CHECK(ftruncate(in, LARGE) == 0);
@@ -232,7 +233,7 @@ static void under_signals(void)
     CHECK(descriptors() == before);
 }
 
-/* Whether another process would find a lock on the file. */
+/* Reports whether another process would find a lock on the file. */
 static void must_be_locked(int fd)
 {
     pid_t child = fork();
@@ -244,8 +245,8 @@ static void must_be_locked(int fd)
     CHECK(ending(child) == 0);
 }
 
-/* To look for holes costs the host nothing: its locks go with the first descriptor of a file that
- * is closed, its lease with the first that is opened, and its file offset is its own. */
+/* Looking for holes must not cost the host its locks, which are released when any descriptor of
+ * the file is closed, its lease, which breaks when the file is opened, or its file offset. */
 static void holding_locks(void)
 {
     struct flock lock = { .l_type = F_WRLCK };
@@ -260,10 +261,10 @@ static void holding_locks(void)
         CHECK(lseek(ins[i], 0, SEEK_CUR) == 1234 && lseek(outs[i], 0, SEEK_CUR) == 0);
         must_be_locked(ins[i]);
         must_be_locked(outs[i]);
-        /* The log is opened with the first copy. */
+        /* The first copy opens the log. */
         CHECK(descriptors() <= before + 1);
     }
-    /* Nobody else may have the file open for a lease to write. */
+    /* A write lease requires that no other descriptor has the file open. */
     CHECK(fcntl(file, F_SETLEASE, F_WRLCK) == 0);
     copy_and_check(file, memories[1], 0, SIZE);
     CHECK(fcntl(file, F_GETLEASE) == F_WRLCK);

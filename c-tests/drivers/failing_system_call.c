@@ -1,8 +1,10 @@
-/* Runs a program under a seccomp(2) filter that answers one call with an error, as container
- * runtimes do: filtered CALL ERRNO PROGRAM [ARG]...  Calls: copy_file_range; tmpfile, which is
- * openat with O_TMPFILE; fallocate; statx; rt_sigprocmask; memfd_create; fiemap, ficlone, ficlonerange
- * and fideduperange, which are ioctl(2).
- * The error 0 is a lie: the call says that it has succeeded, and has done nothing. */
+/* Runs a program under a seccomp(2) filter that makes one system call fail, as container runtimes do.
+ *
+ *     failing_system_call CALL ERRNO PROGRAM [ARG]...
+ *
+ * Calls: copy_file_range; tmpfile, which is openat with O_TMPFILE; fallocate; statx; rt_sigprocmask;
+ * memfd_create; fiemap, ficlone, ficlonerange and fideduperange, which are ioctl(2). With the error 0
+ * the call returns success and does nothing. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define FIEMAP 0xc020660b /* linux/fiemap.h has no ioctl number */
+#define FIEMAP 0xc020660b /* linux/fiemap.h does not define the ioctl number. */
 
 static const struct {
 	const char *name;
@@ -61,7 +63,7 @@ int main(int argc, char **argv)
 		error++;
 	if (call == COUNT(calls) || error == COUNT(errors))
 		return 99;
-	/* The lower half of an argument: both machines are little-endian. */
+	/* The lower half of an argument. x86-64 and aarch64 are little-endian. */
 	unsigned argument = offsetof(struct seccomp_data, args) + 8 * calls[call].argument;
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),

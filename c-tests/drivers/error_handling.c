@@ -1,13 +1,14 @@
-/* Copies a to b, a quarter a call, as a program may:
+/* Copies a to b, a quarter a call, with different error handling:
  *
- *     swept careful        goes on after a short count and EINTR, falls back to read and write, else fails
- *     swept assumes        takes it that each call copies all that it was asked for
- *     swept insists        asks again and again until all is copied, whatever is copied
- *     swept aborts         falls over where an error is not expected
- *     swept interrupted    takes EINTR for the end of the file
- *     swept once           copies nothing where b is there
- *     swept waits          ends when somebody ends it, where a call fails
- *     swept says           says what a terminal or an XML parser would choke on, where a call fails */
+ *     error_handling careful        continues after a short count and EINTR, falls back to read and
+ *                                   write, else fails
+ *     error_handling assumes        assumes that each call copies all that it asked for
+ *     error_handling insists        repeats until all is copied, whatever the result
+ *     error_handling aborts         aborts at an unexpected error
+ *     error_handling interrupted    takes EINTR for the end of the file
+ *     error_handling once           copies nothing if b exists
+ *     error_handling waits          if a call fails, waits until it is killed
+ *     error_handling says           if a call fails, prints what breaks a terminal or an XML parser */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +27,7 @@ static int is(const char *name)
 
 static int fails(const char *what)
 {
-	fprintf(stderr, "swept: %s: %s\n", what, strerror(errno));
+	fprintf(stderr, "error_handling: %s: %s\n", what, strerror(errno));
 	if (is("aborts"))
 		abort();
 	if (is("waits")) {

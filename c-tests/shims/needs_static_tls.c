@@ -1,4 +1,4 @@
-/* A library that wants 512 bytes of static thread-local memory. */
+/* A library that needs 512 bytes of static thread-local memory. */
 __attribute__((tls_model("initial-exec"))) _Thread_local char memory[512];
 
 char *thread_memory(void)

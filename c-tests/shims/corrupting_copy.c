@@ -1,5 +1,5 @@
-/* Another library to preload, whose copy_file_range spoils a byte: it writes what it reads but for
- * the byte at SPOILED of what it copies. */
+/* A library to preload. Its copy_file_range writes a wrong byte at the offset SPOILED of the
+ * range. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,17 +1,16 @@
-/* A request of copy_file_range is carried out twice, on twin files that were made alike: once by the
- * kernel's call itself, once by copy_file_range(), which is the library's where it is preloaded. All
- * that a caller can see must be the same. A property test, and with -DFUZZER a target of libFuzzer:
+/* Makes each copy_file_range request twice, on two pairs of files that were made alike: by the kernel's
+ * call itself, and by copy_file_range(), which is the library's if it is preloaded. All that a caller
+ * can see must be the same. A property test and, built with -DFUZZER, a target of libFuzzer.
  *
- *     twins DIRECTORY SEED ROUNDS [MOST]
+ *     differential DIRECTORY SEED ROUNDS [MAX]
  *
- * DIRECTORY is on the filesystem at hand; nothing is left there. Each round makes a request of a
- * random string of bytes, which is that of SEED plus the round's number: where a round fails, the
- * request is told in words, with what came of it, and a command that makes this request alone. Runs
- * as root, whom no mode of a file keeps out. With MOST the library is to move no more bytes than that of
- * what the kernel moves (CFR_INJECT=short=MOST), and all else is to be as the kernel leaves it.
+ * DIRECTORY is on the filesystem to test; nothing is left in it. The request of a round is decoded
+ * from random bytes, seeded with SEED plus the number of the round. If a round fails, the program
+ * prints the request, both outcomes, and a command that repeats this request alone. It runs as root,
+ * which may open a file of any mode. With MAX the library is to move at most MAX of the bytes that the
+ * kernel moves (CFR_INJECT=short=MAX), and all else is to be as the kernel leaves it.
  *
- * Built with -DFUZZER the files are in the working directory, and libFuzzer makes the strings.
- */
+ * With -DFUZZER the files are in the working directory, and libFuzzer makes the bytes. */
 #include "check.h"
 #include "kernel_copy.h"
 
@@ -24,18 +23,18 @@
 #include <sys/resource.h>
 #include <sys/vfs.h>
 
-/* Behind these lie the library's one piece and its pipe. */
+/* Larger than the library's piece and its pipe. */
 #define MOST_BYTES (600 << 10)
 #define PAGE 4096
-/* The most that one call of Linux moves: MAX_RW_COUNT of include/linux/fs.h. */
+/* MAX_RW_COUNT in Linux's include/linux/fs.h: the most bytes that one call moves. */
 #define MOST_MOVED 0x7ffff000
 #define PARTS 5
-/* Nobody. */
+/* The user nobody. */
 #define STRANGER 65534
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* ---- The string of bytes: what is exhausted reads as zeros. */
+/* ---- The random bytes. After their end they read as zeros. */
 
 static const uint8_t *input;
 static size_t input_left;
@@ -113,7 +112,7 @@ struct part {
 struct end {
     enum kind kind;
     bool both_ways;
-    /* The file is empty up to there: its parts begin there. */
+    /* The file is empty up to here, where its parts begin. */
     loff_t base;
     struct part parts[PARTS];
     unsigned size;
@@ -142,10 +141,10 @@ static struct request {
     uid_t user;
 } request;
 
-/* Where the test's files are, and the largest sizes there and in memory. */
+/* The directory of the test's files, and the largest file sizes there and in memory. */
 static const char *directory = ".";
 static loff_t largest_here, largest_in_memory;
-/* Whether the kernel shares blocks there, and so may stop with the last whole one. */
+/* Whether the kernel shares blocks there, and so may stop after the last whole block. */
 static bool may_share;
 
 static loff_t largest(void)
@@ -153,7 +152,7 @@ static loff_t largest(void)
     return request.in_memory ? largest_in_memory : largest_here;
 }
 
-/* Where the end's range begins, as far as it has a beginning. */
+/* Returns where the range of this side begins, if it begins anywhere. */
 static loff_t start(const struct end *end)
 {
     return end->place == POSITION ? end->position : end->offset;
@@ -164,7 +163,7 @@ static loff_t file_end(const struct end *end)
     return end->base + end->size;
 }
 
-/* Whoever adds near the largest offset must not overflow. */
+/* An addition near the largest offset must not overflow. */
 static loff_t sum(loff_t one, loff_t other)
 {
     return (loff_t)((uint64_t)one + (uint64_t)other);
@@ -205,7 +204,7 @@ static loff_t some_offset(const struct end *end, const struct end *other)
     case 10: return (1LL << 32) + take_near();
     case 11: return other ? sum(start(other), take_near()) : 0;
     case 12:
-        /* Ranges in one file that touch, or nearly so. */
+        /* Ranges in one file that touch or nearly touch. */
         if (other && request.len < MOST_BYTES)
             return sum(start(other), (take() % 2 ? 1 : -1) * (loff_t)request.len + take_near() / 32);
         return file_end(end);
@@ -297,7 +296,8 @@ static void decode(const uint8_t *data, size_t size)
     if (request.in_memory)
         out->seals = seals[take() % 8];
     if (request.sharing != TWO_FILES) {
-        /* One file has one content and one kind; the target's way to be open is the second's. */
+        /* One file has one content and one kind. The target's open flags are those of the second
+         * side. */
         enum kind kind = out->kind;
         bool both_ways = out->both_ways;
         int seal = out->seals;
@@ -306,7 +306,7 @@ static void decode(const uint8_t *data, size_t size)
         if (request.sharing != OPEN_TWICE)
             in->both_ways = out->both_ways = take() % 8 != 0;
     }
-    /* No file position is negative or behind the largest file. */
+    /* No file position is negative or beyond the largest file. */
     loff_t position = some_offset(in, NULL);
     in->position = position < 0 || position > largest() ? 0 : position;
     in->place = some_place(false);
@@ -322,10 +322,10 @@ static void decode(const uint8_t *data, size_t size)
         out->place = HEAP;
     if (out->place == BEHIND_THE_OTHER && in->place > UNALIGNED)
         out->place = OF_THE_OTHER;
-    /* Half of the one is the other's half, with zeros behind it. */
+    /* Half of the source is the other half of the target, followed by zeros. */
     if (out->place >= OF_THE_OTHER)
         out->offset = out->place == OF_THE_OTHER ? in->offset : (loff_t)((uint64_t)in->offset >> 32);
-    /* Nobody waits for gigabytes of nothing. */
+    /* Gigabytes of zeros would take too long. */
     loff_t left = sum(file_end(in), -start(in));
     if (start(in) >= 0 && left > 2 * MOST_BYTES && request.len > 2 * MOST_BYTES)
         request.len = MOST_BYTES / 2;
@@ -380,13 +380,13 @@ static void tell_request(void)
         printf("  effective user %u\n", request.user);
 }
 
-/* ---- Twin files. */
+/* ---- The pairs of files. */
 
-/* What the source and the target hold, from their base. */
+/* What the source and the target hold, from their base on. */
 static unsigned char in_bytes[MOST_BYTES], out_bytes[MOST_BYTES];
 static unsigned char in_pattern[MOST_BYTES], out_pattern[MOST_BYTES];
 
-/* No byte of data is 0, and no two places near each other are alike. */
+/* No byte of data is 0, and bytes near each other differ. */
 static void make_patterns(void)
 {
     uint64_t x = 0x9e3779b97f4a7c15u;
@@ -408,7 +408,7 @@ static void make_bytes(const struct end *end, unsigned char *bytes, const unsign
     }
 }
 
-/* A file that has no name, as the request says, open for reading and writing. */
+/* Opens a file without a name, as the request says, for reading and writing. */
 static int make_file(const struct end *end, const unsigned char *bytes)
 {
     int fd = request.in_memory ? memfd_create("twin", MFD_CLOEXEC | MFD_ALLOW_SEALING)
@@ -434,7 +434,7 @@ static int make_file(const struct end *end, const unsigned char *bytes)
     return fd;
 }
 
-/* The same file once more. */
+/* Opens the same file once more. */
 static int open_again(int fd, int flags)
 {
     char path[32];
@@ -444,7 +444,7 @@ static int open_again(int fd, int flags)
     return again;
 }
 
-/* The attributes of the file that has one more for the call, and is given back without it. */
+/* The attributes of a file that gets one more for the call and loses it afterwards. */
 static int marked = -1;
 static int attributes;
 
@@ -464,7 +464,7 @@ static void unmark(void)
     marked = -1;
 }
 
-/* A descriptor as the request says, of this file where it is one of a file. */
+/* Returns a descriptor as the request says, of this file if it is a file's. */
 static int make_descriptor(const struct end *end, int file, bool is_target)
 {
     int pair[2], fd, access = is_target ? O_WRONLY : O_RDONLY;
@@ -486,10 +486,10 @@ static int make_descriptor(const struct end *end, int file, bool is_target)
     return fd;
 }
 
-/* ---- Offsets in memory of every sort. */
+/* ---- Offsets in memory of every kind. */
 
-/* Five pages for each end: writable, read-only, none, writable, none. The test writes and reads them
- * by a second mapping, in which all of it may be. */
+/* Five pages for each side: writable, read-only, none, writable, none. The test itself writes
+ * and reads them through a second mapping, which allows it everywhere. */
 static unsigned char *cells[2], *seen_cells[2];
 #define CELLS (5 * PAGE)
 
@@ -541,12 +541,12 @@ static void count_over_limit(int signal)
     over_limit = over_limit + 1;
 }
 
-/* What came of it. */
+/* The outcome of a call. */
 struct outcome {
     long result;
     int error;
     int signals;
-    /* Bytes found to have moved, though the result may be an error. */
+    /* Bytes found to have moved, even if the result is an error. */
     loff_t moved;
     bool is_as_told;
     loff_t positions[2], stack[3];
@@ -562,7 +562,7 @@ static struct outcome by_kernel, by_library;
 /* The time of modification before the call. */
 static const struct timespec long_ago[2] = { { 1000000000, 0 }, { 1000000000, 0 } };
 
-/* Bytes of a file from there on, as they should be when so many have moved into it. */
+/* Returns the bytes of a file from there on, as they should be after so many have moved into it. */
 static void expected(unsigned char *bytes, loff_t from, size_t len, bool is_target, loff_t moved)
 {
     bool is_one = request.sharing != TWO_FILES;
@@ -588,7 +588,7 @@ static void expected(unsigned char *bytes, loff_t from, size_t len, bool is_targ
 
 static unsigned char found_bytes[4 * MOST_BYTES], wanted_bytes[4 * MOST_BYTES];
 
-/* Whether a window of a file is as it should be. */
+/* Reports whether a window of a file is as it should be. */
 static bool is_window(int fd, loff_t from, loff_t to, loff_t size, bool is_target, loff_t moved)
 {
     if (from < 0)
@@ -605,8 +605,8 @@ static bool is_window(int fd, loff_t from, loff_t to, loff_t size, bool is_targe
     return memcmp(found_bytes, wanted_bytes, len) == 0;
 }
 
-/* Whether a file is as it should be when so many bytes have moved. What is large is looked at where
- * it was written to, where it was to be written to, and where it begins. */
+/* Reports whether a file is as it should be after so many bytes have moved. A large file is
+ * checked where it was written, where it was to be written, and at its beginning. */
 static bool is_file(int fd, loff_t size, bool is_target, loff_t moved)
 {
     const struct end *end = is_target && request.sharing == TWO_FILES ? &request.out : &request.in;
@@ -624,7 +624,7 @@ static bool is_file(int fd, loff_t size, bool is_target, loff_t moved)
             || is_window(fd, to - PAGE, sum(to, (moved > 0 ? moved : 0) + PAGE), size, is_target, moved));
 }
 
-/* How many bytes there are to be moved. */
+/* Returns how many bytes there are to move. */
 static loff_t available(void)
 {
     loff_t from = start(&request.in), to = start(&request.out), end = file_end(&request.in);
@@ -639,7 +639,7 @@ static loff_t available(void)
     return limit - to < most ? limit - to : most;
 }
 
-/* How many bytes of the range have moved, going by what is there. */
+/* Returns how many bytes of the range have moved, judging by the contents. */
 static loff_t count_moved(int fd, loff_t size)
 {
     loff_t to = start(&request.out), len = available();
@@ -653,7 +653,7 @@ static loff_t count_moved(int fd, loff_t size)
     loff_t moved = 0;
     while (moved < len && found_bytes[moved] == wanted_bytes[moved])
         moved++;
-    /* It looks as if it came from there, and may always have been so. */
+    /* It looks as if it came from there, but may have been so before. */
     return is_file(fd, size, true, 0) ? 0 : moved;
 }
 
@@ -690,7 +690,7 @@ static void carry_out(bool by_us, struct outcome *outcome)
     limited = unlimited, limited.rlim_cur = request.limit;
     CHECK(seteuid(request.user) == 0);
     over_limit = 0;
-    /* From here to where it is lifted the test itself must not write. */
+    /* From here until the limit is lifted the test itself must not write. */
     CHECK(setrlimit(RLIMIT_FSIZE, &limited) == 0);
     errno = 77;
     if (by_us) {
@@ -711,9 +711,9 @@ static void carry_out(bool by_us, struct outcome *outcome)
     memcpy(outcome->stack, stack, sizeof stack);
     for (int i = 0; i < 2; i++)
         memcpy(outcome->cells[i], seen_cells[i], CELLS);
-    /* An accepted difference (ARCHITECTURE.md): where an offset cannot be stored because its end may
-     * not be written, the kernel leaves the bytes before with half of the new offset, and the library
-     * with half of the signal mask. */
+    /* An accepted difference (docs/design/memory.md): if an offset straddles memory that cannot
+     * be written, the kernel leaves half of the new offset in the bytes before, and the library
+     * half of the signal mask. */
     for (int i = 0; i < 2; i++)
         if ((i ? out : in)->place == INTO_READ_ONLY && outcome->result < 0)
             memset(outcome->cells[i] + PAGE - 3, 0, 3);
@@ -728,7 +728,7 @@ static void carry_out(bool by_us, struct outcome *outcome)
         *(i ? &outcome->target_touched : &outcome->source_touched) = touched;
     }
     outcome->moved = outcome->result;
-    /* Where an offset could not be stored the other one tells what was copied before, or the bytes. */
+    /* If an offset could not be stored, the other offset or the bytes tell what was copied. */
     if (outcome->result < 0) {
         outcome->moved = 0;
         for (int i = 0; i < 2 && outcome->error == EFAULT; i++) {
@@ -761,7 +761,7 @@ static void carry_out(bool by_us, struct outcome *outcome)
 /* The most that the library may move. */
 static loff_t most_moved = LLONG_MAX;
 
-/* What differs, in a word; NULL where nothing does. */
+/* Returns what differs, in a word, or NULL. */
 static const char *difference(void)
 {
     const struct outcome *kernel = &by_kernel, *library = &by_library;
@@ -773,7 +773,7 @@ static const char *difference(void)
         return "the signal mask";
     if (library->lowest_descriptor != kernel->lowest_descriptor)
         return "the open descriptors";
-    /* What is shorter may end before it meets the seal. */
+    /* A shorter copy may end before it meets the seal. */
     if (most_moved < LLONG_MAX && request.in_memory && request.out.seals & F_SEAL_GROW
         && kernel->error == EPERM && library->moved > 0)
         return NULL;
@@ -783,8 +783,8 @@ static const char *difference(void)
         return "the result";
     if ((library->moved > 0) != (kernel->moved > 0) || library->moved > available())
         return "how much moved";
-    /* Less is legal. So is more, up to what there is, where files share blocks: there the kernel may
-     * stop at the last whole one. */
+    /* Fewer bytes are legal. If blocks are shared, so are more, up to the available ones: the
+     * kernel may stop after the last whole block. */
     if (library->moved > kernel->moved && !may_share)
         return "the result, which is more than the kernel's";
     if (library->moved > most_moved)
@@ -794,13 +794,13 @@ static const char *difference(void)
     for (int i = 0; i < 2; i++)
         if (library->modes[i] != kernel->modes[i])
             return "the mode";
-    /* Where nothing moves the kernel may have noted a new time before it found out. */
+    /* If nothing moves, the kernel may have set a new time before it found that out. */
     if (library->moved > 0 ? library->target_touched != kernel->target_touched
                            : library->target_touched && !kernel->target_touched)
         return "the target's time of modification";
     if (request.sharing == TWO_FILES && library->source_touched != kernel->source_touched)
         return "the source's time of modification";
-    /* Offsets that have not moved alike must have moved by the result. */
+    /* Offsets that have moved differently must have moved by the result. */
     loff_t less = kernel->moved - library->moved;
     for (int i = 0; i < 2; i++) {
         const struct end *end = i ? &request.out : &request.in;
@@ -879,7 +879,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *what = difference();
     if (what == NULL)
         return 0;
-    printf("Different: %s.\n", what);
+    printf("different: %s.\n", what);
     tell_request();
     tell_outcome("kernel", &by_kernel);
     tell_outcome("library", &by_library);
@@ -894,7 +894,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 static const char *program;
 static unsigned long long at_seed;
 
-/* The library must not be the end of its host. */
+/* The library must not kill its host. */
 static void died(int signal)
 {
     struct rlimit limit;
@@ -906,7 +906,7 @@ static void died(int signal)
     if (marked >= 0)
         ioctl(marked, FS_IOC_SETFLAGS, &attributes);
     tell_request();
-    printf("%s in the call. Again: %s %s %llu 1\n", strsignal(signal), program, directory, at_seed);
+    printf("%s in the call. Repeat: %s %s %llu 1\n", strsignal(signal), program, directory, at_seed);
     fflush(stdout);
     _exit(1);
 }
@@ -914,7 +914,7 @@ static void died(int signal)
 int main(int argc, char **argv)
 {
     if (argc != 4 && argc != 5) {
-        fprintf(stderr, "usage: twins DIRECTORY SEED ROUNDS [MOST]\n");
+        fprintf(stderr, "usage: differential DIRECTORY SEED ROUNDS [MAX]\n");
         return 2;
     }
     program = argv[0], directory = argv[1];
@@ -927,17 +927,17 @@ int main(int argc, char **argv)
     for (int round = 0; round < rounds; round++) {
         uint8_t bytes[120];
         uint64_t x = at_seed = seed + round;
-        /* splitmix64: seeds beside each other have nothing in common. */
+        /* splitmix64: neighbouring seeds give unrelated sequences. */
         for (size_t i = 0; i < sizeof bytes; i++) {
             uint64_t z = (x += 0x9e3779b97f4a7c15u);
             z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
             z = (z ^ z >> 27) * 0x94d049bb133111ebu;
             bytes[i] = (z ^ z >> 31) >> 56;
         }
-        /* No call takes so long. */
+        /* Seconds; no call takes this long. */
         alarm(60);
         if (LLVMFuzzerTestOneInput(bytes, sizeof bytes) != 0) {
-            printf("Seed %llu, round %d. Again: %s %s %llu 1\n", seed, round, program, directory,
+            printf("Seed %llu, round %d. Repeat: %s %s %llu 1\n", seed, round, program, directory,
                    at_seed);
             return 1;
         }

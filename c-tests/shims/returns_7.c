@@ -1,5 +1,5 @@
-/* Another library to preload: its copy_file_range copies nothing and answers 7, and whoever it is
- * loaded into has SHIM=loaded in its environment. */
+/* A library to preload. Its copy_file_range copies nothing and returns 7. It sets SHIM=loaded in
+ * the environment of the program. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <unistd.h>

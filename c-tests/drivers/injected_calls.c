@@ -1,11 +1,11 @@
-/* Makes the calls that its words name, and says what each got: a count or an error, then where both
- * descriptors stand and, where the call has offsets, where these are.
+/* Makes the calls that its words name and prints the result of each: a count or an error, then the
+ * position of both descriptors and, if the call has offsets, the offsets.
  *
- *     faulted SOURCE TARGET WORD...
+ *     injected_calls SOURCE TARGET WORD...
  *
- *     copy=LEN     copy_file_range by the descriptors' positions
- *     at=LEN       copy_file_range by two offsets, which begin at 0 and stay from call to call
- *     to=OFFSET    the target's offset is this from here on
+ *     copy=LEN     copy_file_range at the positions of the descriptors
+ *     at=LEN       copy_file_range with two offsets, which begin at 0 and are kept from call to call
+ *     to=OFFSET    sets the target's offset
  *     number=LEN   copy through syscall(2)
  *     reflink=LEN  at with COPY_FR_REFLINK
  *     send=LEN     sendfile(2)
@@ -14,15 +14,14 @@
  *     range=LEN    FICLONERANGE
  *     dedupe=LEN   FIDEDUPERANGE of two targets: the status and the bytes of both, and the length in the
  *                  struct afterwards
- *     probe        copy_file_range between no descriptors
- *     out=PATH     from here on the target is this file
- *     thread       the next call in a thread of its own
+ *     probe        copy_file_range without descriptors
+ *     out=PATH     makes this file the target
+ *     thread       makes the next call in another thread
  *     fork         a child of fork(2) does the rest, and the parent waits for it
- *     jump         the next signal is left by siglongjmp(3)
- *     spend        the milliseconds that the next call takes, as a number of whole tens
+ *     jump         the handler of the next signal leaves by siglongjmp(3)
+ *     spend        prints the milliseconds that the next call takes, in whole tens
  *
- * SIGUSR1 and SIGRTMIN+1 are said when they come.
- */
+ * SIGUSR1 and SIGRTMIN+1 are printed when they arrive. */
 #include "check.h"
 
 #include <linux/fs.h>
@@ -118,7 +117,7 @@ static long made(char *more)
         return dedupe(len, more);
     if (is("probe", &len))
         return copy_file_range(-1, NULL, -1, NULL, 1, 0);
-    fprintf(stderr, "faulted: what is %s?\n", word);
+    fprintf(stderr, "injected_calls: unknown word %s\n", word);
     exit(2);
 }
 

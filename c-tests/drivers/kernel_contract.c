@@ -1,6 +1,6 @@
-/* Makes copies that the kernel accepts and refuses, through both hooks, and prints everything that
- * a caller can see of each: result, errno, offsets, file positions, target size and a sum of the
- * target's first bytes. Run bare and under the library, the output must be the same. argv[1]: a
+/* Makes copies that the kernel accepts and refuses, through both hooks. Prints everything that a
+ * caller can see of each: result, errno, offsets, file positions, target size and a checksum of
+ * the target's first bytes. The output must be the same bare and with the library. argv[1] is a
  * directory to work in. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,7 +26,7 @@ static ssize_t copy(int in, loff_t *off_in, int out, loff_t *off_out, size_t len
     return copy_file_range(in, off_in, out, off_out, len, flags);
 }
 
-/* Whether a pointer can be read, without a signal: the kernel copies from it. */
+/* Reports whether a pointer can be read, without a signal: the kernel copies from it. */
 static int readable(loff_t *p)
 {
     return p == NULL ? 0 : syscall(SYS_rt_sigprocmask, 99, p, NULL, 8) < 0 && errno == EINVAL;

@@ -1,8 +1,10 @@
-/* Files that others change while they are copied. A source that is cut and written full again: what is
- * said to be copied was there at some time, and the target ends with it. A target that somebody appends
- * to: nothing that was appended is lost.
+/* Copies files that change meanwhile.
  *
- *     cut_source LOG cut | append SECONDS */
+ *     changing_files LOG cut | append SECONDS
+ *
+ * cut: the source is truncated and filled again. The bytes reported as copied were in the source at
+ * some time, and the target ends with them. append: another thread appends to the target. Nothing
+ * that was appended is lost. */
 #include "check.h"
 
 enum { SIZE = 3 << 20, SLACK = 64 << 10 };
@@ -18,7 +20,7 @@ static unsigned any(unsigned *state, unsigned below)
     return (*state >> 8) % below;
 }
 
-/* All bytes are known ones, or zero in a hole. */
+/* Every byte is a known one, or zero in a hole. */
 static void *cut_and_fill(void *unused)
 {
     unsigned state = 2;
@@ -42,7 +44,7 @@ static void *cut_and_fill(void *unused)
     return NULL;
 }
 
-/* What was copied, and nothing else, stands in the new target. */
+/* The new target holds what was copied and nothing else. */
 static void must_be_right(int out, size_t off_in, size_t off_out, size_t copied)
 {
     struct stat stat;
@@ -51,7 +53,7 @@ static void must_be_right(int out, size_t off_in, size_t off_out, size_t copied)
     CHECK(pread(out, found, sizeof found, 0) == (ssize_t)size);
     for (size_t at = 0; at < size; at++)
         CHECK(found[at] == 0 || (at >= off_out && found[at] == bytes[off_in + at - off_out]));
-    /* What xfs keeps in store for a file that grows, it gives back when that is closed. */
+    /* xfs preallocates blocks for a growing file and frees them when the file is closed. */
     CHECK(close(out) == 0);
     out = open("target", O_RDONLY | O_CLOEXEC);
     CHECK(out >= 0 && fstat(out, &stat) == 0 && close(out) == 0);
@@ -63,7 +65,7 @@ static void cut_while_copied(double seconds)
     static const size_t offs[] = { 0, 0, 1, 4096, 5000 };
     static const size_t lens[] = { 4096, 100000, 131072, 200000, 262144, 1 << 20, SIZE, SIZE, SIZE };
     long whole = 0, shorter = 0;
-    /* The log, if there is one, is opened with the first copy. */
+    /* The first copy opens the log, if there is one. */
     copy_start(in, target("other"), 1);
     int before = descriptors();
     for (double end = now() + seconds; now() < end;) {
@@ -103,7 +105,7 @@ static void *append(void *unused)
     return NULL;
 }
 
-/* Copies end where the records begin, or before that. */
+/* Copies end before the records or where they begin. */
 static void append_while_copied(double seconds)
 {
     pthread_t appender;

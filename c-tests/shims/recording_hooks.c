@@ -1,5 +1,5 @@
-/* Another library to preload: its ioctl and sendfile are the kernel's, and tell each call to the file
- * that the environment's NEXT names. */
+/* A library to preload. Its ioctl and sendfile call the kernel and write each call to the file
+ * that the environment variable NEXT names. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,10 @@
-/* Copies of which CFR_SHARED has something to say: shares COPIED EMPTY CLONES, in an empty directory. What
- * is said of a copy whose blocks the kernel may share, and of one that has no blocks, or `-` where nothing
- * is; and whether the filesystem clones. Writes the lines that a log in text must hold, and behind `# ` what
- * the files hold and where their positions are. */
+/* Makes copies for CFR_SHARED, which logs whether blocks are shared.
+ *
+ *     shared_blocks COPIED EMPTY CLONES
+ *
+ * Runs in an empty directory. COPIED is what is logged of a copy whose blocks the kernel may share,
+ * EMPTY of a copy without blocks, or `-` for nothing; CLONES says whether the filesystem clones.
+ * Writes the lines that a text log must hold and, with `# `, what the files hold and their positions. */
 #include "check.h"
 #include <limits.h>
 
@@ -20,7 +23,7 @@ static const char *shown(int fd)
 	return text;
 }
 
-/* The line's end, and what is so now. */
+/* Prints the end of the line, and the state of the files. */
 static void ends(long result, const char *method, const char *note, int in, int out)
 {
 	const char *comma = strcmp(note, "-") == 0 ? "" : ", ";
@@ -46,7 +49,7 @@ static void copies(int in, loff_t from, int out, loff_t to, size_t len, const ch
 		sprintf(texts[1], "[%ld]", (long)to);
 	long result = copy_file_range(in, from < 0 ? NULL : &from, out, to < 0 ? NULL : &to, len, 0);
 	printf("copy_file_range(%s, %s, %s, %s, %zu, 0", shown(in), texts[0], shown(out), texts[1], len);
-	/* Of no bytes the library says that nobody moved them. */
+	/* With no bytes the library reports the method none. */
 	ends(result, getenv("CFR_BACKEND") == NULL ? "kernel" : result > 0 ? "emulated" : "none", note, in, out);
 }
 
@@ -65,16 +68,16 @@ int main(int argc, char **argv)
 	copies(in, -1, out, 9 * BLOCK, 1, "-");
 	copies(in, 2 * BLOCK, out, 6 * BLOCK, 9 * BLOCK, copied);
 	copies(in, 4 * BLOCK, out, 0, 1, "-");
-	/* Between blocks of its own that were written a moment ago. */
+	/* Between blocks that were written a moment ago. */
 	int middle = source("middle", 3 * BLOCK);
 	copies(in, BLOCK, middle, BLOCK, BLOCK, copied);
-	/* Data with a hole between, and nothing but a hole. */
+	/* Data with a hole in the middle, and only a hole. */
 	int sparse = source("sparse", BLOCK), hole = target("hole"), gets = target("gets");
 	CHECK(pwrite(sparse, "data", 4, 3 * BLOCK) == 4 && ftruncate(sparse, 4 * BLOCK) == 0);
 	CHECK(ftruncate(hole, 4 * BLOCK) == 0);
 	copies(sparse, 0, gets, 0, 4 * BLOCK, copied);
 	copies(hole, 0, gets, 8 * BLOCK, 4 * BLOCK, empty);
-	/* Of many extents, every second one a hole. */
+	/* Many extents; every second one is a hole. */
 	int many = target("many"), gets_many = target("gets many");
 	for (int i = 0; i < 60; i += 2)
 		CHECK(pwrite(many, "data", 4, i * BLOCK) == 4);
