@@ -1,4 +1,4 @@
-//! Programs that call as the examples of the manual pages do, and one with a wrapper of its own.
+//! Programs that make calls as the examples of the manual pages do, and one with its own wrapper.
 //!
 //! The programs are the project's own: `c-tests/drivers/{proposal,linux,freebsd}_loop.c`.
 
@@ -8,14 +8,14 @@ use std::path::Path;
 
 const SIZE: usize = 300_001;
 
-/// The flag and method of a line of the text log.
+/// Returns the flags and the method of a line of the text log.
 fn notes(call: &str) -> (&str, &str) {
     let flags = call.split(')').next().unwrap().rsplit(", ").next().unwrap();
     let method = call.rsplit('(').next().unwrap().trim_end_matches(')');
     (flags, method)
 }
 
-/// The result of a line of the text log.
+/// Returns the result of a line of the text log.
 fn result(call: &str) -> usize {
     call.split(" = ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap()
 }
@@ -71,7 +71,7 @@ fn the_loops_of_the_linux_pages_copy() {
     }
 }
 
-/// SSIZE_MAX in each call, and the 0 that ends the loop.
+/// Each call asks for SSIZE_MAX, and the result 0 ends the loop.
 #[test]
 fn the_loop_of_the_freebsd_page_copies() {
     for dialect in ["freebsd-14", "freebsd-15", "extended"] {

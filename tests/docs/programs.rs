@@ -1,4 +1,4 @@
-//! docs/results/programs.md: what programs in use make of each fault, found out by `cfr sweep`.
+//! docs/results/programs.md: what programs in use do under each fault, found by `cfr sweep`.
 
 use cfr_testkit::{Run, Scratch, compile_rust, find_program, launcher, skip};
 use serde_json::Value;
@@ -7,15 +7,16 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// One of them.
+/// A program in use.
 struct Program {
-    /// Its section of the page.
+    /// The heading of its section on the page.
     name: &'static str,
-    /// What must be installed for it, and tells the version.
+    /// The command that must be installed and prints the version.
     tool: &'static str,
-    /// How it is asked to copy `a` to `b`.
+    /// The command that copies `a` to `b`.
     words: &'static [&'static str],
-    /// Whether the file has a hole, which makes more calls of a program that copies data by data.
+    /// Whether the file has a hole, with which a program that copies data by data makes more
+    /// calls.
     has_hole: bool,
     about: &'static str,
 }
@@ -80,11 +81,11 @@ static PROGRAMS: [Program; 7] = [
     },
 ];
 
-/// The directories of the files to be copied.
+/// The directories with the files to copy.
 const SOLID: &str = "solid";
 const HOLED: &str = "holed";
 
-/// What stands above the programs.
+/// The text before the programs.
 const ABOVE: &str = "# Programs\n\n\
     What programs in use make of each answer that a copy may get. Made by `cfr sweep` itself, which runs the\n\
     program once for each fault at the first, the second and the last call through each hook, and at every call\n\
@@ -105,8 +106,8 @@ const ABOVE: &str = "# Programs\n\n\
     looks for the end when all is copied: there a `zero` is right, and an error comes too late to harm the copy.\n\
     `every` is every call through that hook, while the others answer as they do.\n";
 
-/// The page: the sections of programs that are here in the version that it tells of are swept anew; with
-/// `UPDATE=1` those of any version.
+/// Returns the page. The sections of programs that are installed in the page's version are swept
+/// anew; with `UPDATE=1` those of any version.
 pub fn page(there: &str) -> String {
     const TEST: &str = "docs::pages::the_swept_programs_have_their_page";
     let is_update = std::env::var_os("UPDATE").is_some();
@@ -152,7 +153,7 @@ pub fn page(there: &str) -> String {
     page
 }
 
-/// Whether files can be copied in the kernel there, as everywhere on tmpfs.
+/// Reports whether the kernel can copy files there, as everywhere on tmpfs.
 fn can_copy(place: &Path) -> Result<(), String> {
     let output = Run::bare(launcher()).args(["probe", "--format", "json"]).args([place]).output();
     let probed: Value = serde_json::from_str(&output.stdout).unwrap_or_default();
@@ -164,7 +165,7 @@ fn can_copy(place: &Path) -> Result<(), String> {
     }
 }
 
-/// The program's version, without what distributions add.
+/// Returns the program's version without what distributions add.
 fn version(tool: &str) -> Option<String> {
     let output = Run::bare(find_program(tool)?).args(["--version"]).output();
     let line = output.stdout.lines().next()?.replace("(GNU coreutils) ", "");
@@ -172,7 +173,7 @@ fn version(tool: &str) -> Option<String> {
     Some(format!("{}{version}", if tool == "node" { "Node.js " } else { "" }))
 }
 
-/// The files that are copied: one all of data, and one of data, a hole and data.
+/// Creates the files to copy: one of data, and one of data, a hole and data.
 fn files(scratch: &Scratch) {
     for name in [SOLID, HOLED] {
         std::fs::create_dir(scratch.file(name)).unwrap();
@@ -185,7 +186,7 @@ fn files(scratch: &Scratch) {
     file.write_all_at(end, (1 << 20) - end.len() as u64).unwrap();
 }
 
-/// The program's part of the page, by a sweep.
+/// Returns the program's section of the page, made by a sweep.
 fn section(program: &Program, version: &str, scratch: &Scratch) -> String {
     let mut path = std::env::var_os("PATH").unwrap();
     if program.tool == "rustc" {
@@ -223,7 +224,7 @@ fn section(program: &Program, version: &str, scratch: &Scratch) -> String {
     text
 }
 
-/// A row a fault, a column a hook and position.
+/// A row for each fault, a column for each hook and position.
 fn table(report: &Value) -> String {
     let points = report["points"].as_array().unwrap();
     let word = |point: &Value, key: &str| point[key].as_str().unwrap().to_owned();
@@ -269,7 +270,7 @@ fn table(report: &Value) -> String {
     text
 }
 
-/// All programs side by side, by what their sections say of calls that copy.
+/// Compares all programs: what their sections say of calls that copy.
 fn overview(sections: &[(&str, String)]) -> String {
     let tables: Vec<_> = sections.iter().map(|(_, section)| rows(section)).collect();
     let mut faults: Vec<&String> = Vec::new();
@@ -298,7 +299,8 @@ fn overview(sections: &[(&str, String)]) -> String {
     text
 }
 
-/// Each fault of a section's table, and what came of it at calls that copy, each word once.
+/// Returns each fault of a section's table with its outcomes at calls that copy, each outcome
+/// once.
 fn rows(section: &str) -> Vec<(String, Vec<String>)> {
     let mut lines = section.lines().filter(|line| line.starts_with('|')).map(|line| {
         line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>()

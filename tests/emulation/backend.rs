@@ -1,9 +1,10 @@
-//! Who copies (`CFR_BACKEND`, `CFR_FALLBACK`), and whether it is true (`CFR_VERIFY`).
+//! Who copies (`CFR_BACKEND`, `CFR_FALLBACK`), and whether the copy is verified (`CFR_VERIFY`).
 
 use cfr_testkit::{Output, Run, Scratch, compile, find_program, library, skip};
 use std::fs;
 
-/// A program that copies once and checks what came of it, where the kernel's call is answered so.
+/// Runs a program that copies once and checks the result, while the kernel's call fails with
+/// `call_is`.
 fn copies_where(call_is: &str, program: &str, settings: &[&str]) -> Output {
     let data = Scratch::new();
     fs::write(data.file("a"), [7; 1000]).expect("the scratch directory can be written");
@@ -115,7 +116,7 @@ fn a_hole_does_not_extend_a_file_that_is_sealed_against_writing() {
     }
 }
 
-// Verifying.
+// Verification.
 
 fn verified(how: &str, preload_more: Option<&str>, settings: &[(&str, &str)]) -> Output {
     let data = Scratch::new();

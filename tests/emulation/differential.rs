@@ -1,5 +1,6 @@
-//! The library's own copies against the kernel's, request by request: c-tests/drivers/differential.c makes each on
-//! twin files, and says of the first that comes out differently how it was, and how to make it again.
+//! Copies in the library against the kernel's, request by request. c-tests/drivers/differential.c
+//! makes each request on two pairs of files, and prints the first that differs and how to repeat
+//! it.
 
 use cfr_testkit::{Filesystems, Run, Scratch, compile};
 use std::path::Path;

@@ -1,12 +1,12 @@
-//! Copies of the library's own when the world is against them: full disks, disks that fail or are slow,
-//! files that others change meanwhile, no descriptors left. The programs say what must hold.
+//! Copies in the library under errors: full disks, disks that fail or are slow, files that change
+//! meanwhile, no free descriptor. The programs check what must hold.
 
 use cfr_testkit::{Filesystems, Run, Scratch, compile, find_program, library, skip};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::path::Path;
 
-/// The program with the library to copy for it, in this directory.
+/// Prepares the program with the library, which makes the copies itself, in this directory.
 fn copying(program: &Path, within: &Path) -> Run {
     Run::bare(program)
         .within(within)
@@ -15,7 +15,7 @@ fn copying(program: &Path, within: &Path) -> Run {
         .env("CFR_LOG", "off")
 }
 
-/// Runs a program on each of these filesystems, in a directory of its own.
+/// Runs a program on each of these filesystems, in a new directory.
 #[track_caller]
 fn on_each(filesystems: &Filesystems, names: &[&str], source: &str, words: &[&str]) {
     let name = source.trim_end_matches(".c").rsplit('/').next().expect("a file name");
@@ -83,9 +83,9 @@ fn a_copy_survives_that_its_descriptors_are_closed() {
     on_each(&filesystems, &["ext4", "tmpfs"], "drivers/closes_pipe.c", &["1"]);
 }
 
-/// Runs c-tests/drivers/failing_copies.c with these words on a filesystem of that kind, which holds so many
-/// bytes, fails from these places on and takes so many milliseconds for each request. `None` where
-/// there is none.
+/// Runs c-tests/drivers/failing_copies.c with `words` on a filesystem of this kind. `numbers` are
+/// its size in bytes, the offsets from which reads and writes fail, and the milliseconds of each
+/// request. Returns `None` if the filesystem cannot be mounted.
 fn on_failing(kind: &str, numbers: [&str; 4], words: &[&str]) -> Option<()> {
     let server = compile("drivers/failing_filesystem.c", "failing_filesystem", &[]);
     let copier = compile("drivers/failing_copies.c", "failing_copies", &[]);
@@ -104,7 +104,7 @@ fn on_failing(kind: &str, numbers: [&str; 4], words: &[&str]) -> Option<()> {
     Some(())
 }
 
-/// A directory in memory: what fails is not our own disk.
+/// Creates a directory in memory, so that the test does not write to the system's disk.
 fn memory() -> Scratch {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { Scratch::below(memory) } else { Scratch::new() }
@@ -140,7 +140,7 @@ fn a_copy_on_a_failing_disk_reports_the_error_or_the_bytes_copied() {
 
 #[test]
 fn a_signal_ends_a_copy_from_a_slow_disk() {
-    // 128 KiB take 80 ms, all of it takes 10 s.
+    // 128 KiB take 80 ms, the whole file takes 10 s.
     for kind in ["direct", "cached"] {
         on_failing(kind, ["16777216", NEVER, NEVER, "80"], &["slow", "10"]);
     }

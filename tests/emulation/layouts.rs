@@ -1,15 +1,15 @@
-//! Copies of the library's own against models in memory: between files of random layouts
-//! (c-tests/drivers/layouts.c), and among random operations of all kinds (c-tests/drivers/soak.c), on real
-//! filesystems.
+//! Copies in the library against models in memory, on real filesystems: between files of random
+//! layouts (c-tests/drivers/layouts.c) and among random operations of all kinds
+//! (c-tests/drivers/soak.c).
 
 use cfr_testkit::{Filesystems, Run, Scratch, compile, skip};
 use std::path::Path;
 use std::time::Instant;
 
-/// Filesystems whose files have layouts of their own; overlay's are those of the one below.
+/// Filesystems with layouts of their own; those of overlay are the layer's below.
 const KINDS: [&str; 4] = ["ext4", "xfs", "btrfs", "tmpfs"];
 
-/// How the program ended, where it found something; it says with which words that is seen again.
+/// Fails the test if the program found an error; its output says how to repeat it.
 #[track_caller]
 fn run(program: &Path, words: &[&str], what: &str) {
     let output = Run::preloaded(program)
@@ -84,7 +84,7 @@ fn random_operations_agree_with_a_model() {
 #[ignore = "takes a minute or two"]
 fn a_million_random_operations_agree_with_a_model() {
     const TEST: &str = "emulation::layouts::a_million_random_operations_agree_with_a_model";
-    /// Of 25,000 operations, so that none is taken for one that hangs.
+    /// 25,000 operations each, so that no process runs into the time limit.
     const RUNS: u32 = 10;
     let filesystems = Filesystems::mount(TEST);
     for name in KINDS {

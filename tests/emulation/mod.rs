@@ -1,4 +1,4 @@
-//! Copies that the library makes itself, against the kernel's and against models.
+//! Copies that the library makes itself, compared with the kernel's and with models.
 
 pub mod backend;
 pub mod differential;

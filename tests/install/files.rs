@@ -1,4 +1,4 @@
-//! `make install`: what a packager gets, and what stands on it.
+//! `make install`: the installed files, and programs built with them.
 
 use cfr_testkit::{Output, Run, Scratch, find_program, launcher, library, project, skip};
 use std::fs;
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// `make` with these words, on the product as the tests have built it. Nothing is built here: a
-/// launcher with another LIBCFR_LIBDIR in the place of the one that other tests run would be.
+/// Runs `make` with these arguments on the product that the tests have built. It must not rebuild
+/// anything: a launcher with another LIBCFR_LIBDIR would replace the one that other tests run.
 fn make(words: &[String]) -> Output {
     let target = launcher();
     let target = target.ancestors().nth(2).expect("TARGET/release/cfr");
@@ -17,7 +17,7 @@ fn make(words: &[String]) -> Output {
         .args(words)
         .env("CARGO_TARGET_DIR", target)
         .within(project());
-    // An outer make, and a packager's environment.
+    // An outer make and a packager set these.
     for name in [
         "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR", "PREFIX", "BINDIR", "LIBDIR", "INCDIR",
         "MANDIR", "INSTALL",
@@ -33,7 +33,7 @@ fn install(words: &[String]) {
     make(&[&["install".to_owned()], words].concat());
 }
 
-/// Every file and link below `directory`, by its path from there.
+/// Returns every file and link below `directory`, by relative path.
 fn files(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut todo = vec![directory.to_owned()];
@@ -74,7 +74,7 @@ fn expected_below(prefix: &str, libdir: &str) -> Vec<PathBuf> {
     expected
 }
 
-/// Installed where it will be used, and used.
+/// Installed in its final place, and used there.
 struct Installed(Scratch);
 
 impl Installed {
@@ -171,7 +171,7 @@ fn an_installed_launcher_finds_the_installed_library() {
 fn a_launcher_knows_a_library_directory_elsewhere() {
     let target = launcher();
     let place = target.ancestors().nth(2).expect("TARGET/release/cfr").join("elsewhere");
-    // Always the same directory, or the launcher would be built anew in each run.
+    // The same directory in each run, so that the launcher is not rebuilt.
     let (libdir, target) = (place.join("lib/x"), place.join("target"));
     fs::create_dir_all(&libdir).unwrap();
     Run::bare(env!("CARGO"))
@@ -181,7 +181,7 @@ fn a_launcher_knows_a_library_directory_elsewhere() {
         .env("CARGO_PROFILE_DEV_DEBUG", "none")
         .within(project())
         .ok();
-    // Renamed into its place: another run of the tests may have it loaded.
+    // Renamed into place, because another run of the tests may have the old file loaded.
     let scratch = Scratch::below(&libdir);
     Run::bare("cp").args([&library(), &scratch.file("libcfr.so.0")]).ok();
     fs::rename(scratch.file("libcfr.so.0"), libdir.join("libcfr.so.0")).unwrap();
@@ -206,7 +206,7 @@ fn a_program_is_built_by_pkg_config() {
         b"#include <cfr.h>\n#include <linux/copy.h>\n#include <stdio.h>\n\
           int main(void) { return printf(\"%s %d\\n\", cfr_version(), COPY_FR_REFLINK) < 0; }\n",
     );
-    // As a README has it: the shell splits what pkg-config prints.
+    // As in a README: the shell splits the output of pkg-config.
     let line = "cc -Wall -Wextra -Werror -o \"$1\" \"$0\" $(pkg-config --cflags --libs cfr)";
     Run::bare("sh")
         .args(["-e", "-c", line])

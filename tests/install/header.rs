@@ -1,10 +1,10 @@
-//! `include/`: what C and C++ programs are given.
+//! `include/`: the headers for C and C++ programs.
 
 use cfr_testkit::{Run, compile, project};
 use std::fs;
 use std::path::Path;
 
-/// Searched before the system's own `linux/`, as pkg-config has it.
+/// Searched before the system's own `linux/`, as with pkg-config.
 fn include() -> String {
     format!("-I{}", project().join("include").display())
 }
@@ -23,8 +23,8 @@ fn the_headers_are_those_that_the_build_generates() {
     }
 }
 
-/// Every dialect, place beside <unistd.h> and feature test macro. Each program also runs: with the
-/// C library alone, whose function it is then that takes our offsets.
+/// In every dialect, order relative to <unistd.h>, and feature test macro. Each program also runs
+/// with the C library alone, whose function then takes the offsets.
 #[test]
 fn the_header_compiles_everywhere_and_agrees_with_the_c_library() {
     for (source, dialect) in [

@@ -1,6 +1,5 @@
-//! What hosts do to a library that is a guest in them, where more must hold than that the host cannot
-//! tell: what is said, where the lines are, in what order things happen. The rest is the table of
-//! tests/hazards/.
+//! Hazards in which more must hold than that the host is unchanged: what the log says, where its
+//! lines are, in what order things happen. The other hazards are rows in tests/hazards/.
 
 use cfr_testkit::{
     Host, HostRun, LogLines, Run, Scratch, compile, library, library_with_panics, parse,
@@ -13,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// How a program is run.
+/// What is added to the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Bare,
@@ -31,7 +30,7 @@ fn run(host: &Host, mode: Mode) -> HostRun {
     })
 }
 
-/// One line for each call that the program reports, and no other.
+/// Fails the test unless the log has one line for each call that the program reports and no other.
 #[track_caller]
 fn must_hold_each_call(with: &HostRun, lines: Result<LogLines, String>) {
     let lines = lines.unwrap_or_else(|line| panic!("not a line: {line:?}"));
@@ -39,7 +38,7 @@ fn must_hold_each_call(with: &HostRun, lines: Result<LogLines, String>) {
     assert!(lines.calls > 0, "nothing was logged");
 }
 
-/// The files in a directory, by name.
+/// Returns the files in a directory, by name.
 fn read_files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
     let named = |entry: fs::DirEntry| (entry.file_name().into_string().unwrap(), entry.path());
@@ -50,7 +49,7 @@ fn preload(run: Run) -> Run {
     run.env("LD_PRELOAD", library())
 }
 
-/// A path in C's terms.
+/// Converts a path to a C string.
 fn c_path(path: &Path) -> CString {
     CString::new(path.as_os_str().as_bytes()).unwrap()
 }
@@ -94,7 +93,7 @@ fn a_standard_error_that_cannot_be_written_changes_nothing() {
     let run = |redirection: &str, log: Option<&str>, preloaded: bool| {
         shell.run(|run, _| {
             let script = format!("exec {} log {redirection}", program.display());
-            // The log's path, which the shell would take for a script, goes after "-c".
+            // After "-c", because the shell would take the log's path for a script.
             let mut run = Run::bare("/bin/sh").args(["-c", &script]).within(run_directory(run));
             if preloaded {
                 run = preload(run);
@@ -114,7 +113,7 @@ fn a_standard_error_that_cannot_be_written_changes_nothing() {
     }
 }
 
-/// The directory in which a program would run.
+/// Returns the directory in which a program would run.
 fn run_directory(mut run: Run) -> PathBuf {
     run.command().get_current_dir().unwrap().to_owned()
 }
@@ -166,7 +165,7 @@ fn cp_without_standard_descriptors_copies_and_is_logged() {
     }
 }
 
-/// Another library's constructor copies before ours has run, and after.
+/// Before libcfr.so's constructor has run, and after.
 #[test]
 fn copies_of_another_constructor_are_logged_in_both_orders() {
     let host = Host::new("early_constructor", "copies_once", &[]);
@@ -233,8 +232,8 @@ fn an_opened_library_is_silent_unless_configured_and_leaks_nothing() {
     must_hold_each_call(&console, parse_text(console.output.stderr.as_bytes(), "cfr: "));
 }
 
-/// A file for each process (`%p`): each holds the lines of its own, and what the host opens while
-/// a child turns from its parent's to its own stays open.
+/// With `%p` each process has its own log, which holds its own lines. A file that the host opens
+/// while a child changes from its parent's log to its own stays open.
 macro_rules! one_log_a_process {
     ($($test:ident: $program:literal, $format:literal;)*) => {$(
         #[test]
@@ -279,7 +278,7 @@ fn one_log_a_process(test: &str, program: &str, format: &str) {
             assert!(its_own, "in {name}: {line}");
         }
     }
-    // cp makes calls that nobody reports.
+    // cp makes calls that are not reported.
     assert!(calls == with.calls || program == "vfork_exec" && calls > with.calls);
 }
 
@@ -292,7 +291,7 @@ fn a_log_continues_after_a_lifted_limit_and_counts_the_lost_lines() {
         let log = String::from_utf8(with.log).unwrap();
         let lines = log.lines().collect::<Vec<_>>();
         let format = if mode == Mode::Text { "text" } else { "json" };
-        // The program's last two copies are made without a limit; a message follows the first.
+        // The program's last two copies are made without a limit, and a message follows the first.
         let last = lines.get(lines.len() - 3..).unwrap().join("\n") + "\n";
         let last = parse(format, last.as_bytes()).unwrap();
         assert_eq!((last.calls, last.lost() > 0), (2, true), "{mode:?}: {last:?}");
@@ -351,8 +350,7 @@ fn a_set_user_id_program_ignores_every_variable() {
         &[
             "-Wl,--no-as-needed",
             places.file("libcfr.so.0").to_str().unwrap(),
-            // The dynamic linker trusts a path that is spelled out; $ORIGIN and the environment
-            // it does not.
+            // The dynamic linker trusts an absolute path, but not $ORIGIN or the environment.
             &format!("-Wl,-rpath,{}", places.path().display()),
         ],
     );

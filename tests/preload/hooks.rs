@@ -1,5 +1,5 @@
-//! The hooks that only pass on, `ioctl`, `sendfile` and `sendfile64`: what they log, and that nobody else
-//! can tell that they are there.
+//! The hooks that only forward calls, `ioctl`, `sendfile` and `sendfile64`: what they log, and
+//! that nothing else changes.
 
 use cfr_testkit::{
     Filesystems, Run, Scratch, compile, find_program, library, parse, parse_call, skip,
@@ -12,22 +12,22 @@ use std::path::{Path, PathBuf};
 /// Filesystems that differ in what can be cloned.
 const KINDS: [&str; 4] = ["btrfs", "xfs", "ext4", "tmpfs"];
 
-/// The words of c-tests/drivers/hooks.c.
+/// Compiles c-tests/drivers/hooks.c.
 const GROUPS: [&str; 6] = ["clone", "clone_range", "dedupe", "sendfile", "sendfile64", "others"];
 
 fn program() -> PathBuf {
     compile("drivers/hooks.c", "hooks", &[])
 }
 
-/// A place where one program runs again and again with the same paths.
+/// A directory in which one program runs repeatedly with the same paths.
 struct Place {
     directory: PathBuf,
     logs: Scratch,
-    /// A file of another filesystem.
+    /// A file on another filesystem.
     elsewhere: Scratch,
 }
 
-/// What a program said, and what the log holds.
+/// What a program printed and what the log holds.
 struct Said {
     stdout: String,
     log: String,
@@ -35,7 +35,7 @@ struct Said {
 
 impl Place {
     fn new(below: &Path) -> Place {
-        // A filesystem of its own, or a directory on the system's.
+        // On a filesystem of its own, or in a directory of the system's.
         let elsewhere = match below.starts_with("/dev/shm") {
             true => Scratch::new(),
             false => Scratch::below(Path::new("/dev/shm")),
@@ -66,14 +66,14 @@ impl Said {
         self.log.lines().map(|line| parse_call(line).unwrap_or_else(|| panic!("{line}"))).collect()
     }
 
-    /// What belongs into the log.
+    /// Returns the lines that the log must hold.
     fn expected(&self) -> Vec<&str> {
         self.stdout.lines().filter(|line| !line.starts_with("# ")).collect()
     }
 }
 
-/// An object of the JSON log as the line of the text log that says the same. Keys that have to be null
-/// are looked at on the way.
+/// Converts an object of the JSON log to the line of the text log that says the same, and checks
+/// that keys which have to be null are null.
 fn as_text(line: &str) -> String {
     let object: Value = serde_json::from_str(line).unwrap();
     let key = |name: &str| &object[name];
@@ -236,7 +236,7 @@ fn a_linked_program_is_not_watched_at_these_hooks() {
     let libraries = Scratch::new();
     std::os::unix::fs::symlink(library(), libraries.file("libcfr.so.0")).unwrap();
     let directory = format!("-L{}", library().parent().unwrap().display());
-    // The program names no function of ours but these hooks.
+    // The program uses no hook of the library except these.
     let linked =
         compile("drivers/hooks.c", "hooks_linked", &[&directory, "-Wl,--no-as-needed", "-lcfr"]);
     let run = |watches: &str| {
@@ -287,7 +287,7 @@ fn the_next_library_gets_unwatched_calls_and_with_forward_next_all() {
         }
         let said = place.run(run, group);
         let lines = fs::read_to_string(&told).unwrap_or_default();
-        // The stack and the program stand somewhere else each time.
+        // The addresses of the stack and the program differ from run to run.
         let is_place =
             |word: &str| word.len() == 12 && (word.starts_with('7') || word.starts_with('5'));
         let same = |word| if is_place(word) { "place" } else { word };
@@ -313,7 +313,7 @@ fn the_next_library_gets_unwatched_calls_and_with_forward_next_all() {
         let (passed, seen) = told(&unwatched, &preload, group);
         assert_eq!((passed.stdout, passed.log), (bare.stdout.clone(), String::new()));
         assert_eq!(seen, all, "{group}");
-        // Straight to the kernel, all but what is none of ours.
+        // All calls that the library handles go to the kernel directly.
         let (straight, seen) = told(&[], &preload, group);
         assert_eq!(straight.stdout, bare.stdout);
         assert_eq!(straight.calls(), bare.expected());
@@ -352,7 +352,8 @@ fn seccomp_filters_that_return_errors_change_no_result() {
                 let with = place.run(under(Run::preloaded(&filtered)), group);
                 assert_eq!(with.stdout, bare.stdout, "{filter} {errno}");
                 match (filter, group) {
-                    // It cannot tell a bad pointer from a good one, and says addresses.
+                    // The filter cannot tell a bad pointer from a good one, so addresses are
+                    // printed.
                     ("rt_sigprocmask", "clone_range" | "sendfile" | "sendfile64") => {
                         assert_eq!(with.calls().len(), bare.expected().len());
                     }
@@ -484,7 +485,7 @@ fn the_sendfile_calls_of_pythons_shutil_are_logged() {
     };
     let files = Scratch::new();
     let (from, to) = (files.random("from", 300_000), files.file("to"));
-    // A version that would rather copy otherwise is told not to.
+    // Newer versions would copy in another way; the script removes it.
     let script = "import os, shutil, sys\n\
                   for name in ('copy_file_range', '_USE_CP_COPY_FILE_RANGE'):\n    \
                       vars(os).pop(name, None)\n\
@@ -515,7 +516,7 @@ fn each_target_of_a_deduplicator_has_a_line() {
         for copy in ["one", "two", "three"] {
             directory.random(copy, 1 << 20);
         }
-        // What is not on the disk yet cannot be shared.
+        // Data that is not yet on the disk cannot be shared.
         Run::bare("sync").ok();
         let log = Scratch::new();
         Run::preloaded(program)

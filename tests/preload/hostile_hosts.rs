@@ -1,5 +1,6 @@
-//! Copies of the library's own in hosts at their worst: c-tests/drivers/emulation_in_hostile_hosts.c, under dialects whose
-//! copies cross filesystems, without a log and with one.
+//! Copies in the library in hosts that make it difficult
+//! (c-tests/drivers/emulation_in_hostile_hosts.c), under dialects whose copies cross filesystems,
+//! with and without a log.
 
 use cfr_testkit::{Run, Scratch, compile, library};
 use std::fs;
@@ -21,7 +22,7 @@ fn run(how: &str) {
                 .env("CFR_DIALECT", dialect)
                 .env("CFR_BACKEND", backend)
                 .env("CFR_LOG", log);
-            // A limit on file sizes is one on the log's too; on a pipe there is none.
+            // A limit on file sizes applies to a log file too, but not to a pipe.
             if how != "limit" {
                 run = run.env("CFR_LOG_FILE", &file);
             }
@@ -34,7 +35,7 @@ fn run(how: &str) {
                 _ => fs::read_to_string(&file).unwrap_or(output.stderr),
             };
             let lines = text.lines().filter(|line| line.contains(" (emulated) ")).count();
-            // A handler that never returns takes the line of its call with it.
+            // A handler that never returns prevents the line of its call.
             let expected = if log == "off" { 0 } else { calls };
             let fits = if how == "limit" { lines <= expected } else { lines == expected };
             assert!(calls > 0 && fits, "{dialect}: {calls} calls, {lines} lines");

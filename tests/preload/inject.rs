@@ -1,5 +1,5 @@
-//! Faults (`CFR_INJECT`): what a program gets at each hook, what is left behind, and which calls are hit.
-//! Copies that come short are held against the kernel's in `twins`.
+//! Faults (`CFR_INJECT`): the result at each hook, the state afterwards, and which calls are
+//! affected. tests/emulation/differential.rs compares shortened copies with the kernel's.
 
 use cfr_testkit::{Filesystems, Output, Run, Scratch, compile, launcher};
 use serde_json::Value;
@@ -34,7 +34,7 @@ impl Files {
         Files { scratch, source, target }
     }
 
-    /// The program with these faults, about to make these calls.
+    /// Prepares the program with these faults and these calls.
     fn run(&self, faults: &str, words: &str) -> Run {
         Run::preloaded(program())
             .args([&self.source, &self.target])
@@ -42,13 +42,13 @@ impl Files {
             .env("CFR_INJECT", faults)
     }
 
-    /// What it says, without a log.
+    /// Returns what the program prints without a log.
     #[track_caller]
     fn said(&self, faults: &str, words: &str) -> Vec<String> {
         said(&self.run(faults, words).env("CFR_LOG", "off").ok())
     }
 
-    /// Whether the target holds the first bytes of the source, so many.
+    /// Fails the test unless the target is the first `bytes` bytes of the source.
     #[track_caller]
     fn assert_copied(&self, bytes: usize) {
         let (source, target) = (fs::read(&self.source).unwrap(), fs::read(&self.target).unwrap());
@@ -64,7 +64,7 @@ fn said(output: &Output) -> Vec<String> {
 const EVERY_CALL: &str =
     "copy=10 at=10 number=10 reflink=4096 send=10 send64=10 clone range=4096 dedupe=4096 probe";
 
-// What is done.
+// Results.
 
 #[test]
 fn an_error_at_every_hook_copies_nothing() {
@@ -81,7 +81,7 @@ fn an_error_at_every_hook_copies_nothing() {
         assert!(said[8].ends_with("status 77 77 bytes 77 77 length 4096"), "{said:?}");
         files.assert_copied(0);
         let calls = output.calls();
-        // The two targets of the dedupe are refused as one.
+        // The two targets of the dedupe are refused as one call.
         assert_eq!(calls.len(), 10, "{calls:?}");
         let end = "= -1 ENOSPC (No space left on device) (none, INJECTED)";
         assert!(calls[..8].iter().all(|call| call.ends_with(end)), "{calls:?}");
@@ -282,13 +282,13 @@ fn a_delay_delays_the_call() {
     let calls = output.calls();
     assert!(calls[0].ends_with("= 10 (kernel, DELAYED)"), "{calls:?}");
     assert!(calls[2].ends_with("= 10 (kernel)"), "{calls:?}");
-    // The time of the line is that which the program has waited.
+    // The duration in the line includes the delay.
     let line = output.stderr.lines().next().unwrap();
     let seconds = line.rsplit_once('<').unwrap().1.strip_suffix('>').unwrap();
     assert!(seconds.parse::<f64>().unwrap() >= 0.05, "{line}");
 }
 
-// Which calls.
+// Which calls are affected.
 
 #[test]
 fn calls_are_counted_in_each_process() {
@@ -370,7 +370,7 @@ fn the_first_fault_with_a_result_decides() {
     assert_eq!(said(&output), ["copy EIO at 0 0", "copy 10 at 10 10", "copy 0 at 10 10"]);
 }
 
-// What is said of them.
+// How they are reported.
 
 #[test]
 fn every_format_marks_injected_calls() {

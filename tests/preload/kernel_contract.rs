@@ -1,10 +1,10 @@
-//! What the kernel answers is what the host gets: results, errno, offsets, positions and bytes of
-//! calls that the kernel accepts and refuses, through both hooks, on every filesystem.
+//! The host gets the kernel's results: return value, errno, offsets, positions and bytes of calls
+//! that the kernel accepts and refuses, through both hooks, on every filesystem.
 
 use cfr_testkit::{Filesystems, Run, Scratch, compile, skip};
 use std::path::Path;
 
-/// Settings under which the host must not be able to tell that it is watched.
+/// Settings under which the host must not notice the library.
 const MODES: [(&str, &[(&str, &str)]); 5] = [
     ("off", &[("CFR_LOG", "off")]),
     ("off, next", &[("CFR_LOG", "off"), ("CFR_FORWARD", "next")]),
@@ -34,7 +34,7 @@ fn same_as_bare(place: &Path, what: &str) {
         assert_eq!(watched.stdout.lines().count(), calls, "{what}, {mode}");
         assert_eq!(watched.stderr, "", "{what}, {mode}");
         let logged = std::fs::read_to_string(&log).unwrap_or_default();
-        // But not the sentences about rules, whose sources name the call too.
+        // Without the messages about rules, whose sources name the call too.
         let logged = logged.lines().filter(|line| line.contains("copy_file_range"));
         let logged = logged.filter(|line| !line.ends_with(" ---"));
         let expected = if mode.starts_with("off") { 0 } else { calls };

@@ -1,4 +1,4 @@
-//! The log's lines, as a user sees them.
+//! The lines of the log as a user sees them.
 
 use cfr_testkit::{Filesystems, Run, Scratch, skip};
 use std::fs;
@@ -12,9 +12,9 @@ fn cp_is_logged_with_its_paths_and_result() {
     let output = Run::preloaded("cp").args([&source, &target]).ok();
     assert_eq!(fs::read(&source).unwrap(), fs::read(&target).unwrap());
     let calls = output.calls();
-    // It tries to share the blocks first.
+    // cp tries a reflink first.
     let calls: Vec<_> = calls.iter().filter(|call| !call.starts_with("ioctl(")).collect();
-    // How much cp asks for depends on its version.
+    // The length that cp asks for depends on its version.
     let before =
         format!("copy_file_range(3<{}>, NULL, 4<{}>, NULL, ", source.display(), target.display());
     assert!(calls[0].starts_with(&before), "{calls:?}");

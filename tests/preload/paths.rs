@@ -1,4 +1,4 @@
-//! The paths in a log are those of the moment, although not every call reads them anew
+//! The paths in a log are current, although not every call reads them anew
 //! (c-tests/drivers/paths_change.c).
 
 use cfr_testkit::{Run, Scratch, compile};
@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// As in the program.
+/// The same constants as in the program.
 const DELETED: u64 = 10_000;
 const HIDDEN: u64 = 20_000;
 
-/// Whether a path is one that a copy with this number goes by.
+/// Reports whether `path` is the path at the time of a copy with this number.
 fn is_right(path: &Value, number: u64) -> bool {
     let holds = |number: u64| move |path: &str| path.contains(&format!("#{number}#"));
     match number {
@@ -27,7 +27,7 @@ fn is_right(path: &Value, number: u64) -> bool {
 #[track_caller]
 fn must_show_the_paths_of_the_moment(how: &str) {
     let program = compile("drivers/paths_change.c", "paths_change", &[]);
-    // Where a rename takes least.
+    // A rename is fastest there.
     let memory = Path::new("/dev/shm");
     let files = if memory.is_dir() { Scratch::below(memory) } else { Scratch::new() };
     let logs = Scratch::new();

@@ -1,12 +1,12 @@
-//! Real programs: the log holds every copy_file_range that strace counts in the same run, with
-//! the same arguments and results, and the copies are right.
+//! Real programs: the log has every copy_file_range call that strace sees in the same run, with
+//! the same arguments and results, and the copies are correct.
 
 use cfr_testkit::{Run, Scratch, compile, compile_rust, find_program, library, parse_call, skip};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What is copied, and what it becomes.
+/// A source and the target of its copy.
 struct Copy {
     scratch: Scratch,
     source: PathBuf,
@@ -21,8 +21,8 @@ impl Copy {
         Copy { scratch, source, target }
     }
 
-    /// Runs the program under strace with the library in it and compares the two records.
-    /// Returns the calls.
+    /// Runs the program with the library under strace, compares the two records, and returns the
+    /// calls.
     #[track_caller]
     fn traced(&self, program: &Path, words: &[OsString]) -> Vec<String> {
         let content = fs::read(&self.source).unwrap();
@@ -43,7 +43,7 @@ impl Copy {
         let strace = fs::read_to_string(&trace).unwrap();
         let strace: Vec<_> = strace.lines().filter_map(straces_call).collect();
         let logged = fs::read_to_string(&log).unwrap_or_default();
-        // strace has other words for the ioctls.
+        // strace prints the ioctls in another form.
         let copies =
             logged.lines().filter_map(parse_call).filter(|call| !call.starts_with("ioctl("));
         let logged: Vec<_> = copies.map(as_strace).collect();
@@ -52,15 +52,15 @@ impl Copy {
     }
 }
 
-/// `PID copy_file_range(...) = ...` without the process.
+/// Returns `PID copy_file_range(...) = ...` without the process.
 fn straces_call(line: &str) -> Option<String> {
     let at = line.find("copy_file_range(")?;
-    // strace pads between the arguments and the result.
+    // strace pads the space between the arguments and the result.
     let (arguments, result) = line[at..].rsplit_once(" = ")?;
     Some(format!("{} = {result}", arguments.trim_end()))
 }
 
-/// Our line as strace, which sees only what reaches the kernel, prints it.
+/// Converts a line of the log to what strace prints, which sees only calls that reach the kernel.
 fn as_strace(call: String) -> String {
     let call = call.rsplit_once(" (kernel").map_or(&*call, |(call, _)| call);
     call.replacen("syscall(SYS_copy_file_range, ", "copy_file_range(", 1)
@@ -70,7 +70,7 @@ fn words<const COUNT: usize>(words: [&dyn AsRef<std::ffi::OsStr>; COUNT]) -> Vec
     words.into_iter().map(|word| word.as_ref().to_owned()).collect()
 }
 
-/// The program on the PATH, or a skip.
+/// Returns the program on the PATH, or skips the test.
 fn program(test: &str, name: &str) -> Option<PathBuf> {
     for needed in ["strace", name] {
         if find_program(needed).is_none() {

@@ -1,4 +1,4 @@
-//! The settings of a process that was merely preloaded, or linked with the library.
+//! The settings of a process that is preloaded without the launcher, or linked with the library.
 
 use cfr_shared::settings::{Setting, TABLE, Values};
 use cfr_testkit::{Output, Run, Scratch, compile, library, project};
@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 const SIZE: usize = 5000;
-/// How a call ends that copied the whole file.
+/// The end of a line whose call copied the whole file.
 const WHOLE: &str = " = 5000 (kernel)";
 
-/// A file to copy, and where to.
+/// A source and a target path.
 struct Files {
     scratch: Scratch,
     from: PathBuf,
@@ -25,7 +25,7 @@ impl Files {
         Files { from: scratch.random("a", SIZE), to: scratch.file("b"), scratch }
     }
 
-    /// The copier, preloaded, to make one call through each of these hooks.
+    /// Prepares the copier, preloaded, with one call through each of these hooks.
     fn copier(&self, hooks: &[&str]) -> Run {
         let mut run = Run::preloaded(copier());
         for hook in hooks {
@@ -34,8 +34,8 @@ impl Files {
         run
     }
 
-    /// One copy through the C library's wrapper: its standard error, after the copy was found to
-    /// be what it would be without us.
+    /// Makes one copy through the C library's wrapper, checks that it is correct, and returns the
+    /// output.
     #[track_caller]
     fn copy_with(&self, variables: &[(&str, &OsStr)]) -> Output {
         let mut run = self.copier(&["copy"]);
@@ -57,7 +57,7 @@ fn copier() -> &'static Path {
     &PROGRAM
 }
 
-/// Through which hooks whole copies were logged.
+/// Returns the hooks through which whole copies were logged.
 fn hooks(output: &Output) -> Vec<&'static str> {
     let calls = output.calls();
     let whole = calls.iter().filter(|call| call.ends_with(WHOLE));
@@ -69,13 +69,13 @@ fn hooks(output: &Output) -> Vec<&'static str> {
     whole.map(hook).collect()
 }
 
-/// The lines that are no calls.
+/// Returns the lines that are not calls.
 fn others(output: &Output) -> Vec<&str> {
     let calls = output.calls();
     output.stderr.lines().filter(|line| !calls.iter().any(|call| line.contains(call))).collect()
 }
 
-/// A value that `setting` does not take.
+/// An invalid value of `setting`.
 fn unusable(setting: &Setting) -> Vec<u8> {
     match setting.values {
         Values::OneOf(_) | Values::SomeOf(_) | Values::Errors | Values::Faults => {
@@ -87,7 +87,7 @@ fn unusable(setting: &Setting) -> Vec<u8> {
     }
 }
 
-// Values that cannot be used.
+// Invalid values.
 
 #[test]
 fn an_invalid_value_is_warned_of_once_and_the_default_applies() {
@@ -145,7 +145,7 @@ fn each_process_that_copies_warns_and_no_other() {
     assert_eq!(hooks(&output).len(), 2, "{output:#?}");
     assert_eq!(others(&output).len(), 2, "{output:#?}");
 
-    // However often it copies.
+    // However often the process copies.
     let output = files.copier(&["copy", "syscall", "copy"]).env("CFR_PATHS", "sideways").ok();
     assert_eq!(hooks(&output), ["copy_file_range", "syscall", "copy_file_range"]);
     assert_eq!(others(&output).len(), 1, "{output:#?}");
@@ -279,12 +279,12 @@ fn strict_ends_the_process_before_main() {
             assert!(output.stderr.ends_with(&expected), "{output:#?}");
         }
     }
-    // It has nothing to say where all is well.
+    // Without errors it prints nothing.
     let output = files.copy_with(&[("CFR_STRICT", "yes".as_ref())]);
     assert_eq!((hooks(&output).len(), others(&output).len()), (1, 0), "{output:#?}");
 }
 
-// What the values do.
+// The effects of the values.
 
 #[test]
 fn each_log_level_adds_its_messages() {
@@ -372,14 +372,14 @@ fn calls_can_go_on_to_the_next_library() {
     assert_eq!(calls.len(), 2, "{calls:?}");
     assert!(calls.iter().all(|call| call.ends_with(" = 7 (next)")), "{calls:?}");
 
-    // Unwatched calls, too.
+    // Also calls that are not watched.
     let output = with_shim(&[next, ("CFR_LOG", "off")]);
     assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("7\n7\n", ""));
     let output = with_shim(&[next, ("CFR_HOOKS", "syscall")]);
     assert_eq!(output.stdout, "7\n7\n");
     assert_eq!(output.calls().len(), 1);
 
-    // And where there is no other library, there is the C library.
+    // If no other library follows, the C library is next.
     let output = files.copier(&["copy", "syscall"]).env(next.0, next.1).ok();
     assert_eq!(output.stdout, "5000\n5000\n");
     assert!(output.calls().iter().all(|call| call.ends_with(" = 5000 (next)")), "{output:#?}");
@@ -455,11 +455,11 @@ fn a_process_that_does_not_copy_opens_no_log() {
     assert!(!log.exists());
 }
 
-// Linked, not preloaded.
+// Linked programs.
 
 /// c-tests/drivers/linked_copy.c, which copies through both hooks.
 fn linked(files: &Files) -> Run {
-    // The linker takes the library by one name, the program by its SONAME.
+    // The linker uses one name of the library, the program its SONAME.
     let soname = files.scratch.file("libcfr.so.0");
     if !soname.exists() {
         std::os::unix::fs::symlink(library(), soname).unwrap();

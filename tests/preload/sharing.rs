@@ -1,17 +1,18 @@
-//! `CFR_SHARED`: whether the blocks of a copy are shared, on filesystems that share and that do not.
+//! `CFR_SHARED`: whether the blocks of a copy are shared, on filesystems that can share and that
+//! cannot.
 
 use cfr_testkit::{Filesystems, Run, Scratch, compile, find_program, library, parse_call, skip};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A filesystem, and what is said there of a copy of the kernel's, and of one that has no blocks; and
+/// A filesystem; what is logged there of a copy by the kernel, and of one without blocks; and
 /// whether it clones.
 const KINDS: [(&str, &str, &str, &str); 4] = [
     ("btrfs", "shared", "not shared", "clones"),
     ("xfs", "shared", "not shared", "clones"),
     ("ext4", "not shared", "not shared", "does not"),
-    // No map of its blocks.
+    // tmpfs has no map of its blocks.
     ("tmpfs", "-", "-", "does not"),
 ];
 
@@ -19,12 +20,12 @@ fn program() -> PathBuf {
     compile("drivers/shared_blocks.c", "shared_blocks", &[])
 }
 
-/// The calls that a log in text holds.
+/// Returns the calls of a text log.
 fn calls(log: &Path) -> Vec<String> {
     fs::read_to_string(log).unwrap().lines().filter_map(parse_call).collect()
 }
 
-/// The lines that a program says belong into the log.
+/// Returns the lines that a program expects in the log.
 fn expected(stdout: &str) -> Vec<&str> {
     stdout.lines().filter(|line| !line.starts_with("# ")).collect()
 }
@@ -39,7 +40,7 @@ fn shared_blocks_are_logged_and_nothing_else_changes() {
             let copied = if emulates { empty } else { copied };
             let logs = Scratch::new();
             let run = |mut run: Run| {
-                // The same paths in both runs.
+                // Both runs have the same paths.
                 let directory = place.join("d");
                 fs::create_dir(&directory).unwrap();
                 if emulates {
@@ -143,7 +144,7 @@ fn the_sharing_of_gnu_cps_copies_is_logged() {
                 .env("CFR_LOG_FILE", &log)
                 .ok();
             assert!(fs::read(&from).unwrap() == fs::read(&to).unwrap());
-            // It copies by read(2) and write(2) where it must not share.
+            // cp uses read(2) and write(2) if it must not share.
             let calls = if log.exists() { calls(&log) } else { Vec::new() };
             let last = calls.iter().rfind(|call| !call.contains(") = 0 (kernel)"));
             match (reflink, said) {
