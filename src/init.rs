@@ -14,7 +14,7 @@ use crate::route::{self, Gate, NEXT_SYSCALL};
 use cfr_engine::hook::Hook;
 use cfr_shared::line::Line;
 use cfr_shared::settings::{
-    Forward, Level, PATH_MAX, Reason, STATS_NAME, Setting, Settings, Summary, TABLE, Values,
+    Forward, Level, PATH_MAX, Reason, STATS_NAME, Setting, Settings, SummaryTarget, TABLE, Values,
 };
 use cfr_shared::stats::{Counter, Stats};
 use cfr_sys::{self as sys, Arena, NextExit, OnceBytes};
@@ -83,7 +83,7 @@ fn begin() {
         witness.add(Counter::Programs, 1);
         WITNESS.set(witness);
     }
-    if settings.summary != Summary::No
+    if settings.summary != SummaryTarget::No
         && let Ok(words) = sys::map_zeroed_on_fork(Stats::WORDS)
         && let Some(accounts) = Stats::over(words)
     {
@@ -170,10 +170,10 @@ fn read_environment() -> (Settings<'static>, Complaints) {
             complain(b"CFR_LOG_FILE", template, &mut complaints);
         }
     }
-    if let Summary::File(template) = settings.summary {
+    if let SummaryTarget::File(template) = settings.summary {
         static KEPT: Template = Template::new();
-        settings.summary = kept(template, &KEPT).map_or(Summary::Yes, Summary::File);
-        if settings.summary == Summary::Yes {
+        settings.summary = kept(template, &KEPT).map_or(SummaryTarget::Yes, SummaryTarget::File);
+        if settings.summary == SummaryTarget::Yes {
             complain(b"CFR_SUMMARY", template, &mut complaints);
         }
     }

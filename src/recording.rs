@@ -9,7 +9,7 @@ use cfr_engine::hook::Hook;
 use cfr_shared::format::Format;
 use cfr_shared::record::Record;
 use cfr_shared::settings::Level;
-use cfr_shared::stats::{Collect, Counter, Files, InFlight, InFlightGuard, Stats};
+use cfr_shared::stats::{Collect, Counter, FileIds, InFlight, InFlightGuard, Stats};
 use cfr_sys::{self as sys, OffsetPointer, SetOnce, Sharing};
 use tracing::level_filters::LevelFilter;
 
@@ -27,11 +27,11 @@ pub(crate) fn count() {
     }
     if let Some(accounts) = SUMMARY.get() {
         // A child made by fork(2) finds zeros.
-        if accounts.total(Counter::Owner) == 0 {
+        if accounts.get(Counter::Owner) == 0 {
             accounts.set(Counter::Owner, sys::getpid().unsigned_abs().into());
         }
         if let Some(log) = log::get() {
-            log.keep_place(accounts.total(Counter::Owner));
+            log.keep_place(accounts.get(Counter::Owner));
         }
         accounts.add(Counter::Calls, 1);
     }
@@ -52,7 +52,7 @@ pub(crate) fn is_counted() -> bool {
 /// The accounts that want everything.
 #[inline(always)]
 fn accounts() -> impl Iterator<Item = &'static Stats> {
-    let of_tree = WITNESS.get().filter(|witness| witness.wants(Collect::SUMMARY));
+    let of_tree = WITNESS.get().filter(|witness| witness.collects(Collect::SUMMARY));
     SUMMARY.get().into_iter().chain(of_tree)
 }
 
@@ -60,12 +60,12 @@ fn accounts() -> impl Iterator<Item = &'static Stats> {
 #[cold]
 #[inline(never)]
 fn keeper() -> Option<&'static Stats> {
-    WITNESS.get().filter(|witness| witness.wants(Collect::SUMMARY.and(Collect::LINES)))
+    WITNESS.get().filter(|witness| witness.collects(Collect::SUMMARY.union(Collect::LINES)))
 }
 
 #[inline(always)]
 fn progress() -> Option<&'static Stats> {
-    WITNESS.get().filter(|witness| witness.wants(Collect::PROGRESS))
+    WITNESS.get().filter(|witness| witness.collects(Collect::PROGRESS))
 }
 
 /// A call on its way, of which somebody wants to know.
@@ -257,10 +257,10 @@ fn count_and_emit(record: &Record<'_>, writes: bool, has_paths: bool, entered_ns
     let call = record.call;
     let stats = [call.fd_in, call.fd_out].map(sys::stat);
     let files = match &stats {
-        [Ok(source), Ok(target)] => Some(Files::new(source, target)),
+        [Ok(source), Ok(target)] => Some(FileIds::new(source, target)),
         _ => None,
     };
-    let wants = |accounts: &Stats| accounts.wants_paths(files.as_ref(), record.duration_ns);
+    let wants = |accounts: &Stats| accounts.needs_paths(files.as_ref(), record.duration_ns);
     let work = |record: &Record<'_>| {
         for accounts in accounts() {
             accounts.count(record, files.as_ref());

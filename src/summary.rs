@@ -22,14 +22,14 @@ pub(crate) fn write() {
 
 fn write_new() {
     let (Some(accounts), Some(log)) = (SUMMARY.get(), log::get()) else { return };
-    let calls = accounts.total(Counter::Calls);
-    if calls == accounts.total(Counter::Summarized) {
+    let calls = accounts.get(Counter::Calls);
+    if calls == accounts.get(Counter::Summarized) {
         // Not one system call: whoever has not copied may be in a sandbox that kills for it.
         return;
     }
     let pid = sys::getpid();
     // A child of vfork(2) ends in its parent's memory.
-    if accounts.total(Counter::Owner) == u64::from(pid.unsigned_abs()) {
+    if accounts.get(Counter::Owner) == u64::from(pid.unsigned_abs()) {
         accounts.set(Counter::Summarized, calls);
         log.summarize(accounts, pid);
     }

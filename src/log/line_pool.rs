@@ -4,7 +4,7 @@
 //! the stack; it may do so while it holds the heap's lock, so they cannot stand on the heap; and
 //! a thread-local with a destructor is gone when a thread's last handlers run.
 
-use cfr_shared::line::LONGEST;
+use cfr_shared::line::MAX_LINE;
 use cfr_sys as sys;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
@@ -15,8 +15,8 @@ pub(crate) trait Page {
     const EMPTY: Self;
 }
 
-impl Page for [u8; LONGEST] {
-    const EMPTY: Self = [0; LONGEST];
+impl Page for [u8; MAX_LINE] {
+    const EMPTY: Self = [0; MAX_LINE];
 }
 
 /// A set of pages. Memory that was never used costs nothing.
@@ -29,7 +29,7 @@ pub(crate) struct Pool<P> {
 }
 
 /// For lines.
-pub(crate) static LINES: Pool<[u8; LONGEST]> = Pool::new();
+pub(crate) static LINES: Pool<[u8; MAX_LINE]> = Pool::new();
 
 /// Enough for as many threads at once. A page that another thread held while the process forked stays
 /// taken in the child.

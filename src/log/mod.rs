@@ -14,7 +14,7 @@ pub(crate) use config_errors::Complaints;
 pub(crate) use path_cache::PATHS;
 
 use cfr_engine::diag::MESSAGE_TARGET;
-use cfr_shared::format::{self, EventWriter, Format, Said, printable};
+use cfr_shared::format::{self, EventWriter, Format, MessageMeta, printable};
 use cfr_shared::line::Line;
 use cfr_shared::record;
 use cfr_shared::settings::{self, Level, Settings};
@@ -79,7 +79,7 @@ impl Log {
         accounts: [Option<Stats>; 2],
     ) -> Self {
         let console = Sink::standard_error();
-        let shows = |accounts: &Stats| accounts.wants(Collect::PROGRESS);
+        let shows = |accounts: &Stats| accounts.collects(Collect::PROGRESS);
         Log {
             console: if settings.log_file.is_some() { console.impatient() } else { console },
             file: settings.log_file.map(Sink::file),
@@ -88,9 +88,9 @@ impl Log {
             told: AtomicBool::new(false),
             complaints,
             summary: match settings.summary {
-                settings::Summary::No => None,
-                settings::Summary::Yes => Some(Sink::standard_error()),
-                settings::Summary::File(template) => Some(Sink::file(template)),
+                settings::SummaryTarget::No => None,
+                settings::SummaryTarget::Yes => Some(Sink::standard_error()),
+                settings::SummaryTarget::File(template) => Some(Sink::file(template)),
             },
             clears: settings.log_file.is_none()
                 && accounts.iter().flatten().any(shows)
@@ -116,7 +116,7 @@ impl Log {
         let written = self.write_line(|line| self.format(event, line));
         if !written {
             self.lost.fetch_add(1, Ordering::Relaxed);
-            self.accounts.iter().flatten().for_each(|accounts| accounts.add(Counter::Lost, 1));
+            self.accounts.iter().flatten().for_each(|accounts| accounts.add(Counter::LinesLost, 1));
         } else if self.lost.load(Ordering::Relaxed) > 0 {
             self.report_lost();
         }
@@ -129,10 +129,10 @@ impl Log {
         let taken = LINES.with_page(|page| {
             let mut line = Line::new(page);
             if self.clears {
-                line.bytes(b"\x1b[K");
+                line.append(b"\x1b[K");
             }
             if self.file.is_none() && self.settings.log_format == Format::Text {
-                line.bytes(b"cfr: ");
+                line.append(b"cfr: ");
             }
             format(&mut line);
             sink.put(&mut line).map_err(|errno| self.tell_of_trouble(errno)).is_ok()
@@ -144,7 +144,7 @@ impl Log {
     fn format(&self, event: &Event<'_>, line: &mut Line<'_>) {
         let format = self.settings.log_format;
         if event.metadata().target() == record::TARGET {
-            event.record(&mut EventWriter::of_call(line, format));
+            event.record(&mut EventWriter::for_call(line, format));
         } else {
             let level = event.metadata().level().as_str();
             let level = LEVELS.iter().find(|name| name.eq_ignore_ascii_case(level));
@@ -152,27 +152,27 @@ impl Log {
             // Warnings and errors of the library's own are about itself.
             let of_itself =
                 event.metadata().target() == MESSAGE_TARGET && matches!(level, "warn" | "error");
-            let said = Said { of_call: !of_itself, ..said(level) };
-            event.record(&mut EventWriter::of_message(line, format, said));
+            let said = MessageMeta { is_about_call: !of_itself, ..said(level) };
+            event.record(&mut EventWriter::for_message(line, format, said));
         }
     }
 
     /// Keeps the place of the summary that process `owner` will write: from its first call on.
     pub(crate) fn keep_place(&self, owner: u64) {
-        if let (Some(sink), settings::Summary::Yes) = (&self.summary, self.settings.summary) {
+        if let (Some(sink), settings::SummaryTarget::Yes) = (&self.summary, self.settings.summary) {
             sink.keep(owner);
         }
     }
 
     /// Writes the summary of these accounts, of this process, where it belongs: one write, as a line is.
     pub(crate) fn summarize(&self, accounts: &Stats, pid: i32) {
-        static ROOM: Mutex<[u8; format::Summary::LONGEST]> =
-            Mutex::new([0; format::Summary::LONGEST]);
+        static ROOM: Mutex<[u8; format::Summary::MAX_LEN]> =
+            Mutex::new([0; format::Summary::MAX_LEN]);
         // Another thread, or the one that this signal handler interrupted, is about to write it.
         let Ok(mut room) = ROOM.try_lock() else { return };
         let mut text = Line::new(&mut *room);
         let Some(sink) = &self.summary else { return };
-        let is_file = matches!(self.settings.summary, settings::Summary::File(_));
+        let is_file = matches!(self.settings.summary, settings::SummaryTarget::File(_));
         let prefix = if is_file { "" } else { "cfr: " };
         let summary = format::Summary { accounts, program: program(), pid: Some(pid), prefix };
         // The writer never fails: it drops what does not fit.
@@ -181,7 +181,7 @@ impl Log {
             Format::Json => summary.json(&mut text),
         };
         if let Err(errno) = sink.put(&mut text)
-            && let settings::Summary::File(path) = self.settings.summary
+            && let settings::SummaryTarget::File(path) = self.settings.summary
         {
             self.tell(path, "summary", format_args!("{errno}"));
         }
@@ -215,7 +215,7 @@ impl Log {
         let written = lost == 0
             || self.write_line(|line| {
                 let message = format_args!("{lost} lines lost");
-                format::message(line, self.settings.log_format, &said("error"), &message);
+                format::write_message(line, self.settings.log_format, &said("error"), &message);
             });
         if !written {
             self.lost.fetch_add(lost, Ordering::Relaxed);
@@ -223,9 +223,9 @@ impl Log {
     }
 }
 
-fn said(level: &'static str) -> Said {
+fn said(level: &'static str) -> MessageMeta {
     let (pid, tid) = (sys::getpid(), sys::gettid());
-    Said { time_ns: sys::realtime_ns(), pid, tid, level, of_call: false }
+    MessageMeta { time_ns: sys::realtime_ns(), pid, tid, level, is_about_call: false }
 }
 
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];

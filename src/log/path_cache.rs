@@ -6,7 +6,7 @@
 
 use super::line_pool::{Page, Pool};
 use cfr_engine::diag::{BytesOrError, log_trace};
-use cfr_shared::line::LONGEST;
+use cfr_shared::line::MAX_LINE;
 use cfr_sys::{self as sys, Stat};
 use tracing::level_filters::LevelFilter;
 
@@ -23,7 +23,7 @@ pub(crate) static PATHS: Pool<Paths> = Pool::new();
 /// Two paths, and what is known of them.
 pub(crate) struct Paths {
     /// Two halves.
-    bytes: [u8; LONGEST],
+    bytes: [u8; MAX_LINE],
     /// Of source and target; `None` where the path must be read.
     known: [Option<Known>; 2],
     /// Whose calls they were.
@@ -45,12 +45,12 @@ struct Known {
 
 impl Page for Paths {
     const EMPTY: Paths =
-        Paths { bytes: [0; LONGEST], known: [None; 2], thread: 0, read_ns: 0, ended_ns: 0 };
+        Paths { bytes: [0; MAX_LINE], known: [None; 2], thread: 0, read_ns: 0, ended_ns: 0 };
 }
 
 impl Paths {
     /// Memory for something else; no path is known after that.
-    pub(super) fn bytes(&mut self) -> &mut [u8; LONGEST] {
+    pub(super) fn bytes(&mut self) -> &mut [u8; MAX_LINE] {
         self.known = [None; 2];
         &mut self.bytes
     }
@@ -67,7 +67,7 @@ impl Paths {
             self.read_ns = entered_ns;
             self.thread = thread;
         }
-        let (half_in, half_out) = self.bytes.split_at_mut(LONGEST / 2);
+        let (half_in, half_out) = self.bytes.split_at_mut(MAX_LINE / 2);
         let halves = [half_in, half_out];
         let mut known = self.known.iter_mut().zip(fds).zip(halves);
         core::array::from_fn(|_| {

@@ -65,7 +65,7 @@ fn run_expecting(args: LaunchArgs, mode: &Mode, expected: &mut Expected) -> Resu
     ]
     .into_iter()
     .filter(|(is_wanted, _)| *is_wanted)
-    .fold(Collect::NOTHING, |all, (_, one)| all.and(one));
+    .fold(Collect::NOTHING, |all, (_, one)| all.union(one));
     let is_needed = mode.explains_silence || wanted != Collect::NOTHING;
     let stats = match is_needed.then(|| Witness::new(wanted)).transpose() {
         // A trace has its log even without the counters.

@@ -4,11 +4,11 @@ use core::fmt;
 
 /// The longest line in bytes, its newline included: PIPE_BUF, the most that one write(2) puts
 /// into a pipe in one piece whoever else writes there (pipe(7)).
-pub const LONGEST: usize = 4096;
+pub const MAX_LINE: usize = 4096;
 
 /// How many bytes one escaped path may take, so that a line with two of them and everything else
 /// fits.
-pub const ROOM_FOR_PATH: usize = (LONGEST - 960) / 2;
+pub const MAX_ESCAPED_PATH: usize = (MAX_LINE - 960) / 2;
 
 /// A line that grows to the right. What does not fit is dropped; the newline always fits.
 pub struct Line<'a> {
@@ -40,7 +40,7 @@ impl<'a> Line<'a> {
     }
 
     /// Appends `bytes`, or as many as fit.
-    pub fn bytes(&mut self, bytes: &[u8]) {
+    pub fn append(&mut self, bytes: &[u8]) {
         let last = self.buffer.len().saturating_sub(1);
         let room = self.buffer.get_mut(self.end..last).unwrap_or_default();
         let count = bytes.len().min(room.len());
@@ -63,7 +63,7 @@ impl<'a> Line<'a> {
 
 impl fmt::Write for Line<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.bytes(text.as_bytes());
+        self.append(text.as_bytes());
         Ok(())
     }
 }
@@ -76,8 +76,8 @@ mod tests {
     fn what_does_not_fit_is_dropped_and_the_newline_stays() {
         let mut buffer = [0u8; 8];
         let mut line = Line::new(&mut buffer);
-        line.bytes(b"abcdefghij");
-        line.bytes(b"k");
+        line.append(b"abcdefghij");
+        line.append(b"k");
         assert_eq!(line.finish(false), b"abcdef\n");
         assert_eq!(line.finish(true), b"\nabcdef\n");
     }
@@ -87,7 +87,7 @@ mod tests {
         for size in 0..3 {
             let mut buffer = std::vec![0u8; size];
             let mut line = Line::new(&mut buffer);
-            line.bytes(b"abc");
+            line.append(b"abc");
             assert!(line.finish(true).len() <= size);
         }
     }

@@ -7,7 +7,7 @@ use cfr_engine::call::{Call, DedupeTarget, Method, Offset, Request};
 use cfr_engine::dialect::{self, Dialect, Rule};
 use cfr_engine::flags::Flags;
 use cfr_engine::hook::Hook;
-use cfr_shared::line::{LONGEST, Line};
+use cfr_shared::line::{Line, MAX_LINE};
 use cfr_shared::record::Record;
 use cfr_sys::Sharing;
 use cfr_sys::errno::Errno;
@@ -356,10 +356,10 @@ fn the_longest_line_fits() {
         let call = kept(Call { off_in, len: usize::MAX, flags, ..*plain().call });
         let record = Record { path_in, path_out, rule, dialect, answer, call, ..plain() };
         for text in [format!("{record:?}"), format!("{record:#?}")] {
-            let mut buffer = [0; LONGEST];
+            let mut buffer = [0; MAX_LINE];
             let mut line = Line::new(&mut buffer);
-            line.bytes(b"cfr: ");
-            line.bytes(text.as_bytes());
+            line.append(b"cfr: ");
+            line.append(text.as_bytes());
             assert!(line.as_bytes().ends_with(text.as_bytes()), "{byte:#x}: {} bytes", text.len());
         }
         let json = format!("{record:#?}");

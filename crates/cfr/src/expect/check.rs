@@ -77,7 +77,7 @@ fn only(kind: Kind, words: &[Quantity], stats: &Stats) -> (bool, String) {
     // Where nothing moved by any method there is a way to say so.
     let is_idle = kind == Kind::Method
         && names.contains(&Method::None.name())
-        && stats.by(Method::None).0 > 0;
+        && stats.method_totals(Method::None).0 > 0;
     let held = wanted == all && (all > 0 || is_idle);
     (held, told(kind, &shares, &names))
 }
@@ -86,11 +86,11 @@ fn only(kind: Kind, words: &[Quantity], stats: &Stats) -> (bool, String) {
 fn shares(kind: Kind, stats: &Stats) -> Vec<(&'static str, u64)> {
     match kind {
         Kind::Method => {
-            let bytes = |method: Method| (method.name(), stats.by(method).1);
+            let bytes = |method: Method| (method.name(), stats.method_totals(method).1);
             Method::ALL.into_iter().map(bytes).collect()
         }
         Kind::Hook => {
-            let calls = |hook: Hook| (hook.name(), stats.through(hook));
+            let calls = |hook: Hook| (hook.name(), stats.hook_calls(hook));
             Hook::ALL.into_iter().map(calls).collect()
         }
         Kind::Error => {

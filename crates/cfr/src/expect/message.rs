@@ -5,7 +5,7 @@ use super::{EXPECTATION_FAILED, RunResult};
 use crate::run::child::Ended;
 use crate::term::failure::{plain, say};
 use cfr_shared::settings::Level;
-use cfr_shared::stats::{Latest, Stats};
+use cfr_shared::stats::{RecentLine, Stats};
 use signal_hook::low_level::signal_name;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -46,7 +46,7 @@ pub(super) fn outcome(verdicts: &[Verdict], ended: &Ended, result: &RunResult) {
 /// Shows the calls, or says where they are.
 fn calls(result: &RunResult) {
     let RunResult { stats, checked, no_call, blind_spot, .. } = result;
-    if stats.answered() == 0 {
+    if stats.finished() == 0 {
         match (no_call, blind_spot) {
             // It is said already.
             (_, Some(_)) | (None, _) => {}
@@ -61,7 +61,7 @@ fn calls(result: &RunResult) {
         });
     }
     let shown = latest(stats);
-    let all = stats.lines();
+    let all = stats.line_count();
     match shown.len() as u64 {
         0 => return say("its calls could not be kept"),
         count if count < all => say(format!("its calls, the last {count} of {all} lines:")),
@@ -74,8 +74,8 @@ fn calls(result: &RunResult) {
 }
 
 /// The last lines, in the order in which the calls returned.
-fn latest(stats: &Stats) -> Vec<Latest> {
-    let mut latest: Vec<_> = stats.latest().collect();
+fn latest(stats: &Stats) -> Vec<RecentLine> {
+    let mut latest: Vec<_> = stats.recent_lines().collect();
     latest.sort_by_key(|line| line.number);
     latest.split_off(latest.len().saturating_sub(MOST_CALLS))
 }

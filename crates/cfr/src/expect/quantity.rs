@@ -22,7 +22,7 @@ const ERRORS: &str = "errors";
 const NUMBERS: [Number; 13] = [
     Number {
         name: "calls",
-        read: Stats::answered,
+        read: Stats::finished,
         one: "call was answered",
         many: "calls were answered",
     },
@@ -30,37 +30,37 @@ const NUMBERS: [Number; 13] = [
     Number { name: ERRORS, read: failed, one: "call failed", many: "calls failed" },
     Number {
         name: "programs",
-        read: |accounts| accounts.total(Counter::Programs),
+        read: |accounts| accounts.get(Counter::Programs),
         one: "program loaded libcfr.so",
         many: "programs loaded libcfr.so",
     },
     Number {
         name: "end_of_file",
-        read: |accounts| accounts.total(Counter::Empty),
+        read: |accounts| accounts.get(Counter::EndOfFile),
         one: "call returned 0",
         many: "calls returned 0",
     },
     Number {
         name: "shared",
-        read: |accounts| accounts.total(Counter::Shared),
+        read: |accounts| accounts.get(Counter::Shared),
         one: "target shares all its blocks",
         many: "targets share all their blocks",
     },
     Number {
         name: "partly_shared",
-        read: |accounts| accounts.total(Counter::PartlyShared),
+        read: |accounts| accounts.get(Counter::PartlyShared),
         one: "target shares some of its blocks",
         many: "targets share some of their blocks",
     },
     Number {
         name: "not_shared",
-        read: |accounts| accounts.total(Counter::NotShared),
+        read: |accounts| accounts.get(Counter::NotShared),
         one: "target shares no block",
         many: "targets share no block",
     },
     Number {
         name: "differing",
-        read: |accounts| accounts.total(Counter::Differing),
+        read: |accounts| accounts.get(Counter::Differing),
         one: "range was not the same",
         many: "ranges were not the same",
     },
@@ -72,19 +72,19 @@ const NUMBERS: [Number; 13] = [
     },
     Number {
         name: "injected",
-        read: |accounts| accounts.total(Counter::Injected),
+        read: |accounts| accounts.get(Counter::Injected),
         one: "call met a fault",
         many: "calls met faults",
     },
     Number {
         name: "delayed",
-        read: |accounts| accounts.total(Counter::Delayed),
+        read: |accounts| accounts.get(Counter::Delayed),
         one: "call was delayed",
         many: "calls were delayed",
     },
     Number {
         name: "lines_lost",
-        read: |accounts| accounts.total(Counter::Lost),
+        read: |accounts| accounts.get(Counter::LinesLost),
         one: "line of the log was lost",
         many: "lines of the log were lost",
     },
@@ -133,8 +133,8 @@ impl Quantity {
     pub(super) fn read(self, accounts: &Stats) -> u64 {
         match self {
             Quantity::Number(number) => (number.read)(accounts),
-            Quantity::Method(method) => accounts.by(method).0,
-            Quantity::Hook(hook) => accounts.through(hook),
+            Quantity::Method(method) => accounts.method_totals(method).0,
+            Quantity::Hook(hook) => accounts.hook_calls(hook),
             Quantity::Error(errno) => accounts
                 .errors()
                 .find(|(found, _)| *found == Some(errno))

@@ -41,8 +41,8 @@ impl Testimony<'_> {
     /// The object, with what these accounts of this program say.
     pub(super) fn written(&self, about: Option<(&Stats, &Path)>) -> Result<String, Failure> {
         let counted = about.map_or(Counted { programs: 0, calls: 0, bytes: 0 }, |(accounts, _)| {
-            let programs = accounts.total(Counter::Programs);
-            Counted { programs, calls: accounts.answered(), bytes: accounts.bytes() }
+            let programs = accounts.get(Counter::Programs);
+            Counted { programs, calls: accounts.finished(), bytes: accounts.bytes() }
         });
         let summary = about.map(|(accounts, program)| summary::object(accounts, program));
         // One key, `summary`, and its object.

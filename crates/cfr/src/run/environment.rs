@@ -5,7 +5,7 @@ use crate::term::failure::{Failure, plain, say, told};
 use cfr_engine::hook::Hooks;
 use cfr_shared::format::Format;
 use cfr_shared::settings::template::{self, Part, Placeholder};
-use cfr_shared::settings::{Level, Reason, Setting, SettingError, Settings, Summary, TABLE};
+use cfr_shared::settings::{Level, Reason, Setting, SettingError, Settings, SummaryTarget, TABLE};
 use rustix::fs::Access;
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
@@ -84,9 +84,9 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<Checked, Fail
     let shared = settings.shared;
     let file = settings.log_file.map(absolute).transpose()?;
     let summary = match settings.summary {
-        Summary::No => SummaryTo::Nowhere,
-        Summary::Yes => SummaryTo::StandardError,
-        Summary::File(template) => {
+        SummaryTarget::No => SummaryTo::Nowhere,
+        SummaryTarget::Yes => SummaryTo::StandardError,
+        SummaryTarget::File(template) => {
             let template = absolute(template)?;
             can_be_written(&template, "summary")?;
             SummaryTo::File(template)

@@ -100,7 +100,7 @@ fn look(accounts: &Stats, before: &[Sight]) -> Vec<Sight> {
         let rate = last.map_or(0, |last| rate(last, target.size, at_ns));
         Some(Sight { way, source, target, since_ns, size_before, at_ns, rate })
     };
-    let mut sights: Vec<_> = accounts.under_way().filter_map(sight).collect();
+    let mut sights: Vec<_> = accounts.in_flight().filter_map(sight).collect();
     sights.sort_by_key(|sight| sight.since_ns);
     sights
 }

@@ -43,7 +43,7 @@ pub(crate) struct Seen {
 
 impl Seen {
     fn of(accounts: &Stats) -> Seen {
-        Seen { processes: accounts.total(Counter::Programs), calls: accounts.total(Counter::Calls) }
+        Seen { processes: accounts.get(Counter::Programs), calls: accounts.get(Counter::Calls) }
     }
 }
 
@@ -64,8 +64,8 @@ impl Witness {
                 let outer = outer.map(|(accounts, _)| accounts);
                 // What the launcher outside wants to know of these calls it gets from here.
                 let theirs = [Collect::SUMMARY, Collect::LINES].into_iter();
-                let theirs = theirs.filter(|&one| outer.is_some_and(|outer| outer.wants(one)));
-                Witness::made(theirs.fold(wanted, Collect::and), outer)
+                let theirs = theirs.filter(|&one| outer.is_some_and(|outer| outer.collects(one)));
+                Witness::made(theirs.fold(wanted, Collect::union), outer)
             }
         }
     }
@@ -91,7 +91,7 @@ impl Witness {
         let (file, path, accounts) = made().map_err(|error| {
             Failure::new(format!("cannot make a memory file: {}", told(&error)))
         })?;
-        accounts.want(wanted);
+        accounts.set_collect(wanted);
         let before = Seen::default();
         Ok(Witness { _file: Some(file), path, accounts, before, outer })
     }
@@ -114,7 +114,7 @@ impl Witness {
             calls: now.calls.saturating_sub(self.before.calls),
         };
         if let Some(outer) = &self.outer {
-            outer.absorb(&self.accounts);
+            outer.merge(&self.accounts);
         }
         seen
     }

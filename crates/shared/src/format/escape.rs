@@ -1,7 +1,7 @@
 //! Names made harmless: no file name can forge a line, end a string or command a terminal.
 
 use super::piece::{Piece, hex_digit};
-use crate::line::ROOM_FOR_PATH;
+use crate::line::MAX_ESCAPED_PATH;
 use core::fmt;
 
 const BACKSLASH: u64 = b'\\' as u64;
@@ -212,7 +212,7 @@ pub(super) struct JsonString<'a, 'b>(pub(super) &'a mut Piece<'b>);
 
 impl fmt::Write for JsonString<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        json(self.0, text.as_bytes(), ROOM_FOR_PATH);
+        json(self.0, text.as_bytes(), MAX_ESCAPED_PATH);
         Ok(())
     }
 }

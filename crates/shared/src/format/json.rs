@@ -1,9 +1,9 @@
 //! JSON: one object a line, every key always present.
 
-use super::Said;
+use super::MessageMeta;
 use super::escape;
 use super::piece::{Piece, digits_of, lanes};
-use crate::line::{Line, ROOM_FOR_PATH};
+use crate::line::{Line, MAX_ESCAPED_PATH};
 use crate::record::Record;
 use cfr_engine::call::{DedupeTarget, Offset, Request};
 use cfr_engine::flags::Flags;
@@ -180,7 +180,7 @@ fn string_or_null(out: &mut Piece, text: Option<&[u8]>) {
 
 fn string(out: &mut Piece, bytes: &[u8]) {
     out.literal("\"");
-    escape::json(out, bytes, ROOM_FOR_PATH);
+    escape::json(out, bytes, MAX_ESCAPED_PATH);
     out.literal("\"");
 }
 
@@ -210,14 +210,14 @@ fn flags(out: &mut Piece, flags: Flags) {
 }
 
 /// A message has every key of a call, without values, and two of its own behind them.
-pub(super) fn message(line: &mut Line, said: &Said, message: &dyn fmt::Debug) {
+pub(super) fn message(line: &mut Line, meta: &MessageMeta, message: &dyn fmt::Debug) {
     let out = &mut Piece::new(line);
     out.literal("{\"time\":");
-    rfc3339(out, said.time_ns);
+    rfc3339(out, meta.time_ns);
     out.literal(",\"pid\":");
-    out.signed(i64::from(said.pid));
+    out.signed(i64::from(meta.pid));
     out.literal(",\"tid\":");
-    out.signed(i64::from(said.tid));
+    out.signed(i64::from(meta.tid));
     for key in KEYS.into_iter().skip_while(|&key| key != "comm") {
         out.literal(",\"");
         out.text(key);
@@ -225,7 +225,7 @@ pub(super) fn message(line: &mut Line, said: &Said, message: &dyn fmt::Debug) {
         out.text(if matches!(key, "injected" | "delayed") { "false" } else { "null" });
     }
     out.literal(",\"level\":");
-    string(out, said.level.as_bytes());
+    string(out, meta.level.as_bytes());
     out.literal(",\"message\":\"");
     let _ = write!(escape::JsonString(out), "{message:?}");
     out.literal("\"}");

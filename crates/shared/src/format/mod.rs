@@ -53,7 +53,7 @@ impl fmt::Debug for Record<'_> {
 
 /// Who says a message, and when.
 #[derive(Clone, Copy, Debug)]
-pub struct Said {
+pub struct MessageMeta {
     /// Nanoseconds since 1970.
     pub time_ns: u64,
     /// Process.
@@ -63,14 +63,19 @@ pub struct Said {
     /// Level, in lower case.
     pub level: &'static str,
     /// Whether it is about a call, and not about the library itself.
-    pub of_call: bool,
+    pub is_about_call: bool,
 }
 
 /// Writes a message into a line.
-pub fn message(line: &mut Line<'_>, format: Format, said: &Said, message: &dyn fmt::Debug) {
+pub fn write_message(
+    line: &mut Line<'_>,
+    format: Format,
+    meta: &MessageMeta,
+    message: &dyn fmt::Debug,
+) {
     match format {
-        Format::Text => text::message(line, said, message),
-        Format::Json => json::message(line, said, message),
+        Format::Text => text::message(line, meta, message),
+        Format::Json => json::message(line, meta, message),
     }
 }
 
@@ -78,27 +83,27 @@ pub fn message(line: &mut Line<'_>, format: Format, said: &Said, message: &dyn f
 pub struct EventWriter<'a, 'b> {
     line: &'a mut Line<'b>,
     format: Format,
-    said: Option<Said>,
+    meta: Option<MessageMeta>,
 }
 
 impl<'a, 'b> EventWriter<'a, 'b> {
     /// For the event of a call.
-    pub fn of_call(line: &'a mut Line<'b>, format: Format) -> Self {
-        EventWriter { line, format, said: None }
+    pub fn for_call(line: &'a mut Line<'b>, format: Format) -> Self {
+        EventWriter { line, format, meta: None }
     }
 
     /// For a message: what the library says of itself, not of one call.
-    pub fn of_message(line: &'a mut Line<'b>, format: Format, said: Said) -> Self {
-        EventWriter { line, format, said: Some(said) }
+    pub fn for_message(line: &'a mut Line<'b>, format: Format, meta: MessageMeta) -> Self {
+        EventWriter { line, format, meta: Some(meta) }
     }
 }
 
 impl Visit for EventWriter<'_, '_> {
     fn record_debug(&mut self, _field: &Field, message: &dyn fmt::Debug) {
-        match (self.format, &self.said) {
+        match (self.format, &self.meta) {
             (Format::Text, None) => drop(write!(self.line, "{message:?}")),
             (Format::Json, None) => drop(write!(self.line, "{message:#?}")),
-            (format, Some(said)) => self::message(self.line, format, said, message),
+            (format, Some(meta)) => write_message(self.line, format, meta, message),
         }
     }
 

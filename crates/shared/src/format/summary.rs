@@ -1,6 +1,6 @@
 //! The summary: what it is about, and which of its rows are shown. One file a form.
 
-use crate::stats::{Counter, Pair, Slow, Stats};
+use crate::stats::{Counter, Pair, SlowCall, Stats};
 use cfr_sys::errno::Errno;
 use core::fmt;
 
@@ -19,7 +19,7 @@ pub struct Summary<'a> {
 impl Summary<'_> {
     /// Room in bytes for the longest object, and so for the longest table: every error, every number
     /// as long as it gets, and names of escapes alone.
-    pub const LONGEST: usize = 16 << 10;
+    pub const MAX_LEN: usize = 16 << 10;
 }
 
 /// The most that one name may take, in bytes.
@@ -28,14 +28,14 @@ pub(super) const ROOM_FOR_NAME: usize = 200;
 pub(super) const PERCENTILES: [(u64, &str); 3] = [(500, "p50"), (900, "p90"), (990, "p99")];
 /// What came of calls besides bytes and errors: in the table, in the object.
 pub(super) const RESULTS: [(&str, &str, Counter); 8] = [
-    ("end of file", "end_of_file", Counter::Empty),
+    ("end of file", "end_of_file", Counter::EndOfFile),
     ("differing", "differing", Counter::Differing),
     ("shared", "shared", Counter::Shared),
     ("partly shared", "partly_shared", Counter::PartlyShared),
     ("not shared", "not_shared", Counter::NotShared),
     ("injected", "injected", Counter::Injected),
     ("delayed", "delayed", Counter::Delayed),
-    ("lines lost", "lines_lost", Counter::Lost),
+    ("lines lost", "lines_lost", Counter::LinesLost),
 ];
 
 /// How many of the slowest calls and of the busiest pairs are shown.
@@ -46,8 +46,8 @@ pub(super) fn error_name(errno: Option<Errno>) -> &'static str {
 }
 
 /// The slowest calls, the slowest first.
-pub(super) fn slowest(accounts: &Stats) -> impl Iterator<Item = Slow> {
-    largest(accounts.slowest(), Slow::duration_ns)
+pub(super) fn slowest(accounts: &Stats) -> impl Iterator<Item = SlowCall> {
+    largest(accounts.slowest(), SlowCall::duration_ns)
 }
 
 /// The pairs of files between which most bytes moved, or most calls were made.
@@ -58,10 +58,10 @@ pub(super) fn busiest(accounts: &Stats) -> impl Iterator<Item = Pair> {
 /// The sums of calls, bytes, errors and time over the pairs that [`busiest`] leaves out.
 pub(super) fn others(accounts: &Stats) -> Others {
     let unlisted = Others {
-        calls: accounts.total(Counter::UnlistedCalls),
-        bytes: accounts.total(Counter::UnlistedBytes),
-        errors: accounts.total(Counter::UnlistedErrors),
-        time_ns: accounts.total(Counter::UnlistedTime),
+        calls: accounts.get(Counter::UnlistedCalls),
+        bytes: accounts.get(Counter::UnlistedBytes),
+        errors: accounts.get(Counter::UnlistedErrors),
+        time_ns: accounts.get(Counter::UnlistedDuration),
     };
     let all = accounts.pairs().fold(unlisted, |sums, pair| sums.with(&pair, u64::wrapping_add));
     busiest(accounts).fold(all, |sums, pair| sums.with(&pair, u64::wrapping_sub))

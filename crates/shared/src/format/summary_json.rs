@@ -5,7 +5,7 @@ use super::piece::Piece;
 use super::summary::{
     PERCENTILES, RESULTS, ROOM_FOR_NAME, Summary, busiest, error_name, others, separated, slowest,
 };
-use crate::stats::{Counter, Name, Pair, Slow};
+use crate::stats::{Counter, Pair, PathEnd, SlowCall};
 use cfr_engine::call::Method;
 use cfr_engine::hook::Hook;
 use core::fmt::{self, Write};
@@ -22,19 +22,17 @@ impl Summary<'_> {
         string(out, self.program)?;
         match self.pid {
             Some(pid) => write!(out, ",\"pid\":{pid},\"programs\":1")?,
-            None => {
-                write!(out, ",\"pid\":null,\"programs\":{}", accounts.total(Counter::Programs))?
-            }
+            None => write!(out, ",\"pid\":null,\"programs\":{}", accounts.get(Counter::Programs))?,
         }
-        write!(out, ",\"calls\":{},\"bytes\":{}", accounts.answered(), accounts.bytes())?;
-        write!(out, ",\"duration_ns\":{},\"methods\":{{", accounts.total(Counter::Time))?;
+        write!(out, ",\"calls\":{},\"bytes\":{}", accounts.finished(), accounts.bytes())?;
+        write!(out, ",\"duration_ns\":{},\"methods\":{{", accounts.get(Counter::Duration))?;
         separated(out, Method::ALL.into_iter(), |out, method| {
-            let ((calls, bytes), name) = (accounts.by(method), method.name());
+            let ((calls, bytes), name) = (accounts.method_totals(method), method.name());
             write!(out, "\"{name}\":{{\"calls\":{calls},\"bytes\":{bytes}}}")
         })?;
         out.write_str("},\"hooks\":{")?;
         separated(out, Hook::ALL.into_iter(), |out, hook| {
-            write!(out, "\"{}\":{}", hook.name(), accounts.through(hook))
+            write!(out, "\"{}\":{}", hook.name(), accounts.hook_calls(hook))
         })?;
         out.write_str("},\"errors\":{")?;
         separated(out, accounts.errors(), |out, (errno, count)| {
@@ -42,13 +40,13 @@ impl Summary<'_> {
         })?;
         out.write_char('}')?;
         for (_, name, total) in RESULTS {
-            write!(out, ",\"{name}\":{}", accounts.total(total))?;
+            write!(out, ",\"{name}\":{}", accounts.get(total))?;
         }
         write!(out, ",\"unfinished\":{},\"latency_ns\":{{", accounts.unfinished())?;
         for (share, name) in PERCENTILES {
             write!(out, "\"{name}\":{},", accounts.latency_ns(share))?;
         }
-        write!(out, "\"max\":{}}},\"slowest\":[", accounts.longest_ns())?;
+        write!(out, "\"max\":{}}},\"slowest\":[", accounts.max_duration_ns())?;
         separated(out, slowest(accounts), |out, slow| slow_call(out, &slow))?;
         out.write_str("],\"pairs\":[")?;
         separated(out, busiest(accounts), |out, pair| pair_of_files(out, &pair))?;
@@ -58,7 +56,7 @@ impl Summary<'_> {
     }
 }
 
-fn slow_call(out: &mut dyn Write, slow: &Slow) -> fmt::Result {
+fn slow_call(out: &mut dyn Write, slow: &SlowCall) -> fmt::Result {
     let (hook, method) =
         (slow.hook().map_or("", Hook::name), slow.method().map_or("", Method::name));
     write!(out, "{{\"duration_ns\":{},\"pid\":{}", slow.duration_ns(), slow.pid())?;
@@ -78,7 +76,7 @@ fn pair_of_files(out: &mut dyn Write, pair: &Pair) -> fmt::Result {
 }
 
 /// The two files, and the object's end.
-fn paths(mut out: &mut dyn Write, (source, target): &(Name, Name)) -> fmt::Result {
+fn paths(mut out: &mut dyn Write, (source, target): &(PathEnd, PathEnd)) -> fmt::Result {
     for (key, name) in [("path_in", source), ("path_out", target)] {
         write!(out, ",\"{key}\":")?;
         match name.bytes() {
@@ -118,8 +116,8 @@ mod tests {
             summary.json(&mut json).unwrap();
             summary.table(&mut table).unwrap();
             assert_eq!(json.matches("path_in").count(), 10);
-            assert!(json.len() < Summary::LONGEST - 2, "{}", json.len());
-            assert!(table.len() < Summary::LONGEST - 2, "{}", table.len());
+            assert!(json.len() < Summary::MAX_LEN - 2, "{}", json.len());
+            assert!(table.len() < Summary::MAX_LEN - 2, "{}", table.len());
             assert!(table.lines().all(|line| line.starts_with("cfr: ")), "{table}");
         }
     }

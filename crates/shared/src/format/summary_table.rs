@@ -6,7 +6,7 @@ use super::summary::{
     PERCENTILES, RESULTS, ROOM_FOR_NAME, Summary, busiest, error_name, others, slowest,
 };
 use super::units::{Bytes, Count, Share, Time};
-use crate::stats::{Counter, Name};
+use crate::stats::{Counter, PathEnd};
 use cfr_engine::call::Method;
 use cfr_engine::hook::Hook;
 use cfr_sys::errno::Errno;
@@ -20,13 +20,13 @@ impl Summary<'_> {
     /// `out`'s own.
     pub fn table(&self, out: &mut impl Write) -> fmt::Result {
         self.heading(out)?;
-        if self.accounts.answered() > 0 {
+        if self.accounts.finished() > 0 {
             self.methods(out)?;
             self.hooks(out)?;
         }
         self.errors(out)?;
         self.results(out)?;
-        if self.accounts.answered() > 0 {
+        if self.accounts.finished() > 0 {
             self.times(out)?;
             self.slowest(out)?;
         }
@@ -39,15 +39,15 @@ impl Summary<'_> {
         escape::text(&mut Piece::new(out), self.program, ROOM_FOR_NAME);
         match self.pid {
             Some(pid) => write!(out, " ({pid})")?,
-            None => write!(out, ", {}", Count(accounts.total(Counter::Programs), "program"))?,
+            None => write!(out, ", {}", Count(accounts.get(Counter::Programs), "program"))?,
         }
-        write!(out, ": {}", Count(accounts.answered(), "call"))?;
+        write!(out, ": {}", Count(accounts.finished(), "call"))?;
         let errors = accounts.errors().fold(0u64, |sum, (_, count)| sum.saturating_add(count));
         if errors > 0 {
             write!(out, ", {}", Count(errors, "error"))?;
         }
-        let (bytes, time_ns) = (accounts.bytes(), accounts.total(Counter::Time));
-        if accounts.answered() > 0 {
+        let (bytes, time_ns) = (accounts.bytes(), accounts.get(Counter::Duration));
+        if accounts.finished() > 0 {
             write!(out, ", {} in {}", Bytes(bytes), Time(time_ns))?;
         }
         if bytes > 0 && time_ns > 0 {
@@ -62,7 +62,7 @@ impl Summary<'_> {
         let prefix = self.prefix;
         write!(out, "\n{prefix}  {:<16}{:>10}{:>14}{share:>7}", "method", "calls", "bytes")?;
         for method in Method::ALL {
-            let (calls, part) = self.accounts.by(method);
+            let (calls, part) = self.accounts.method_totals(method);
             if calls > 0 {
                 let (name, bytes) = (method.name(), Bytes(part));
                 write!(out, "\n{prefix}    {name:<14}{calls:>10}{bytes:>14}")?;
@@ -77,7 +77,7 @@ impl Summary<'_> {
     fn hooks(&self, out: &mut impl Write) -> fmt::Result {
         write!(out, "\n{}  {:<16}{:>10}", self.prefix, "hook", "calls")?;
         for hook in Hook::ALL {
-            self.row(out, hook.name(), self.accounts.through(hook))?;
+            self.row(out, hook.name(), self.accounts.hook_calls(hook))?;
         }
         Ok(())
     }
@@ -97,7 +97,7 @@ impl Summary<'_> {
 
     fn results(&self, out: &mut impl Write) -> fmt::Result {
         let mut heading = "result";
-        let results = RESULTS.map(|(name, _, total)| (name, self.accounts.total(total)));
+        let results = RESULTS.map(|(name, _, total)| (name, self.accounts.get(total)));
         let unfinished = ("unfinished", self.accounts.unfinished());
         for (name, count) in results.into_iter().chain([unfinished]) {
             if count > 0 {
@@ -132,7 +132,7 @@ impl Summary<'_> {
         for (share, _) in PERCENTILES {
             write!(out, "{:>12}", Time(self.accounts.latency_ns(share)))?;
         }
-        write!(out, "{:>12}", Time(self.accounts.longest_ns()))
+        write!(out, "{:>12}", Time(self.accounts.max_duration_ns()))
     }
 
     fn slowest(&self, out: &mut impl Write) -> fmt::Result {
@@ -185,7 +185,7 @@ fn rate(bytes: u64, time_ns: u64) -> u64 {
 }
 
 /// The two files.
-fn between(out: &mut impl Write, (source, target): &(Name, Name)) -> fmt::Result {
+fn between(out: &mut impl Write, (source, target): &(PathEnd, PathEnd)) -> fmt::Result {
     for (before, name) in [("", source), (" -> ", target)] {
         out.write_str(before)?;
         match name.bytes() {

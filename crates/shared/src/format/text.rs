@@ -1,9 +1,9 @@
 //! Text: strace's grammar, so that strace's readers can read it.
 
-use super::Said;
+use super::MessageMeta;
 use super::escape;
 use super::piece::Piece;
-use crate::line::{Line, ROOM_FOR_PATH};
+use crate::line::{Line, MAX_ESCAPED_PATH};
 use crate::record::Record;
 use cfr_engine::call::{Call, DedupeTarget, Offset, Request};
 use cfr_engine::flags::Flags;
@@ -206,7 +206,7 @@ fn descriptor(out: &mut Piece, fd: i32, path: Option<&[u8]>) {
     out.signed(i64::from(fd));
     if let Some(path) = path {
         out.literal("<");
-        escape::text(out, path, ROOM_FOR_PATH);
+        escape::text(out, path, MAX_ESCAPED_PATH);
         out.literal(">");
     }
 }
@@ -232,15 +232,15 @@ fn file(out: &mut Piece, fd: i32, path: Option<&[u8]>, offset: Offset) {
 
 /// What the library says of itself is one plain sentence. What happened within a call carries its
 /// process and time, between the marks that strace puts around what is not a call.
-pub(super) fn message(line: &mut Line, said: &Said, message: &dyn fmt::Debug) {
-    if !said.of_call {
+pub(super) fn message(line: &mut Line, meta: &MessageMeta, message: &dyn fmt::Debug) {
+    if !meta.is_about_call {
         if line.is_empty() {
-            line.bytes(b"cfr: ");
+            line.append(b"cfr: ");
         }
         let _ = write!(line, "{message:?}");
     } else {
-        origin(&mut Piece::new(line), said.pid, said.time_ns);
-        let _ = write!(line, " --- {}: {message:?} ---", said.level);
+        origin(&mut Piece::new(line), meta.pid, meta.time_ns);
+        let _ = write!(line, " --- {}: {message:?} ---", meta.level);
     }
 }
 

@@ -73,7 +73,7 @@ impl Forward {
 
 /// Where the summary is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Summary<'a> {
+pub enum SummaryTarget<'a> {
     /// There is no summary.
     #[default]
     No,
@@ -102,7 +102,7 @@ pub struct Settings<'a> {
     /// `CFR_INJECT`.
     pub inject: Option<Faults<'a>>,
     /// `CFR_SUMMARY`.
-    pub summary: Summary<'a>,
+    pub summary: SummaryTarget<'a>,
     /// `CFR_HOOKS`.
     pub hooks: Hooks,
     /// `CFR_FORWARD`.
@@ -132,7 +132,7 @@ impl<'a> Settings<'a> {
             },
             shared: false,
             inject: None,
-            summary: Summary::No,
+            summary: SummaryTarget::No,
             hooks: if preloaded { Hooks::ALL } else { Hooks::LINKED },
             forward: Forward::Syscall,
             strict: false,

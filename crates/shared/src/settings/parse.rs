@@ -1,6 +1,6 @@
 //! The words of the settings' values, and their parsers.
 
-use super::{PATH_MAX, Reason, Summary, template};
+use super::{PATH_MAX, Reason, SummaryTarget, template};
 use crate::inject::Faults;
 use cfr_engine::dialect::{self, Dialect};
 use cfr_engine::flags::{COPY_FR_DEDUPE, Flags};
@@ -52,11 +52,11 @@ pub(super) fn path_template(value: &[u8]) -> Option<&[u8]> {
 }
 
 /// Parses `yes`, `no` or a template of a path.
-pub(super) fn summary(value: &[u8]) -> Option<Summary<'_>> {
+pub(super) fn summary(value: &[u8]) -> Option<SummaryTarget<'_>> {
     match choose(SWITCH, value) {
-        Some(true) => Some(Summary::Yes),
-        Some(false) => Some(Summary::No),
-        None => path_template(value).map(Summary::File),
+        Some(true) => Some(SummaryTarget::Yes),
+        Some(false) => Some(SummaryTarget::No),
+        None => path_template(value).map(SummaryTarget::File),
     }
 }
 

@@ -263,7 +263,7 @@ impl fmt::Display for Values {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Summary;
+    use crate::settings::SummaryTarget;
     use cfr_sys::errno::{Errno, ErrnoSet};
     use std::string::{String, ToString};
     use std::vec::Vec;
@@ -392,9 +392,9 @@ mod tests {
     #[test]
     fn a_summary_goes_to_standard_error_or_a_file() {
         let set_to = |value| set("CFR_SUMMARY", value).unwrap().summary;
-        assert_eq!(set_to("yes"), Summary::Yes);
-        assert_eq!(set_to("no"), Summary::No);
-        assert_eq!(set_to("/s.%p"), Summary::File(b"/s.%p"));
+        assert_eq!(set_to("yes"), SummaryTarget::Yes);
+        assert_eq!(set_to("no"), SummaryTarget::No);
+        assert_eq!(set_to("/s.%p"), SummaryTarget::File(b"/s.%p"));
         assert!(set("CFR_SUMMARY", "%z").unwrap_err().contains("yes, no or a path"));
         assert!(set("CFR_LOG_FILE", "a%q").unwrap_err().contains("a path; %p is"));
     }

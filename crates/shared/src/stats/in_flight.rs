@@ -1,20 +1,20 @@
 //! Calls that have not returned yet, for whoever watches a long copy.
 
-use super::slot::Entry;
-use super::{Stats, UNDER_WAY};
+use super::slot::Slot;
+use super::{IN_FLIGHT, Stats};
 
 /// How many calls can be seen while they are under way.
-pub(super) const MOST_UNDER_WAY: usize = 64;
-/// The thread; 0 where the entry is free.
-const WAY_THREAD: usize = 0;
-const WAY_PID: usize = 1;
-const WAY_BEGUN: usize = 2;
-const WAY_DESCRIPTORS: usize = 3;
-const WAY_OFFSET: usize = 4;
-const WAY_LEN: usize = 5;
-const WAY_SOURCE_OFFSET: usize = 6;
-const WAY_SIZE: usize = 7;
-pub(super) const WAY_WORDS: usize = 8;
+pub(super) const MAX_IN_FLIGHT: usize = 64;
+/// The thread; 0 where the slot is free.
+const IN_FLIGHT_THREAD: usize = 0;
+const IN_FLIGHT_PID: usize = 1;
+const IN_FLIGHT_START: usize = 2;
+const IN_FLIGHT_DESCRIPTORS: usize = 3;
+const IN_FLIGHT_OFFSET: usize = 4;
+const IN_FLIGHT_LEN: usize = 5;
+const IN_FLIGHT_SOURCE_OFFSET: usize = 6;
+const IN_FLIGHT_SIZE: usize = 7;
+pub(super) const IN_FLIGHT_WORDS: usize = 8;
 
 /// A call that has not returned yet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,12 +40,12 @@ pub struct InFlight {
 }
 
 /// The place of a call that is under way; [`InFlightGuard::end`] gives it back.
-pub struct InFlightGuard(Entry);
+pub struct InFlightGuard(Slot);
 
 impl InFlightGuard {
     /// The call has returned.
     pub fn end(self) {
-        self.0.put(WAY_THREAD, 0);
+        self.0.store(IN_FLIGHT_THREAD, 0);
     }
 }
 
@@ -55,39 +55,39 @@ impl Stats {
     pub fn begin(&self, way: &InFlight) -> Option<InFlightGuard> {
         let tid = way.tid.unsigned_abs();
         let start = usize::try_from(tid).unwrap_or(0);
-        let mut entries = self.entries_from(UNDER_WAY, WAY_WORDS, start);
-        let entry = entries.find(|entry| entry.moves(WAY_THREAD, 0, BEING_WRITTEN))?;
-        entry.put(WAY_PID, way.pid.unsigned_abs().into());
-        entry.put(WAY_BEGUN, way.begun_ns);
+        let mut slots = self.slots_from(IN_FLIGHT, IN_FLIGHT_WORDS, start);
+        let slot = slots.find(|slot| slot.compare_exchange(IN_FLIGHT_THREAD, 0, BEING_WRITTEN))?;
+        slot.store(IN_FLIGHT_PID, way.pid.unsigned_abs().into());
+        slot.store(IN_FLIGHT_START, way.begun_ns);
         let [fd_in, fd_out] = [way.fd_in, way.fd_out].map(|fd| u64::from(fd.cast_unsigned()));
-        entry.put(WAY_DESCRIPTORS, fd_in << 32 | fd_out);
-        entry.put(WAY_SOURCE_OFFSET, way.off_in);
-        entry.put(WAY_OFFSET, way.off_out);
-        entry.put(WAY_LEN, way.len);
-        entry.put(WAY_SIZE, way.size_out);
-        entry.put(WAY_THREAD, tid.into());
-        Some(InFlightGuard(entry))
+        slot.store(IN_FLIGHT_DESCRIPTORS, fd_in << 32 | fd_out);
+        slot.store(IN_FLIGHT_SOURCE_OFFSET, way.off_in);
+        slot.store(IN_FLIGHT_OFFSET, way.off_out);
+        slot.store(IN_FLIGHT_LEN, way.len);
+        slot.store(IN_FLIGHT_SIZE, way.size_out);
+        slot.store(IN_FLIGHT_THREAD, tid.into());
+        Some(InFlightGuard(slot))
     }
 
     /// The calls that are under way, in no order.
-    pub fn under_way(&self) -> impl Iterator<Item = InFlight> {
-        self.entries(UNDER_WAY, WAY_WORDS).filter_map(|entry| {
-            let thread = entry.get(WAY_THREAD);
+    pub fn in_flight(&self) -> impl Iterator<Item = InFlight> {
+        self.slots(IN_FLIGHT, IN_FLIGHT_WORDS).filter_map(|slot| {
+            let thread = slot.load(IN_FLIGHT_THREAD);
             let number = |word| i32::try_from(word).unwrap_or(0);
-            let descriptors = entry.get(WAY_DESCRIPTORS);
+            let descriptors = slot.load(IN_FLIGHT_DESCRIPTORS);
             let way = InFlight {
                 tid: i32::try_from(thread).ok().filter(|&tid| tid > 0)?,
-                pid: number(entry.get(WAY_PID)),
-                begun_ns: entry.get(WAY_BEGUN),
+                pid: number(slot.load(IN_FLIGHT_PID)),
+                begun_ns: slot.load(IN_FLIGHT_START),
                 fd_in: number(descriptors >> 32),
                 fd_out: number(descriptors & u64::from(u32::MAX)),
-                off_in: entry.get(WAY_SOURCE_OFFSET),
-                off_out: entry.get(WAY_OFFSET),
-                len: entry.get(WAY_LEN),
-                size_out: entry.get(WAY_SIZE),
+                off_in: slot.load(IN_FLIGHT_SOURCE_OFFSET),
+                off_out: slot.load(IN_FLIGHT_OFFSET),
+                len: slot.load(IN_FLIGHT_LEN),
+                size_out: slot.load(IN_FLIGHT_SIZE),
             };
             // Another one may have taken its place meanwhile.
-            (entry.get(WAY_THREAD) == thread).then_some(way)
+            (slot.load(IN_FLIGHT_THREAD) == thread).then_some(way)
         })
     }
 }
@@ -117,13 +117,13 @@ mod tests {
         };
         let first = accounts.begin(&way(1)).unwrap();
         let second = accounts.begin(&way(65)).unwrap();
-        assert_eq!(accounts.under_way().collect::<Vec<_>>(), [way(1), way(65)]);
+        assert_eq!(accounts.in_flight().collect::<Vec<_>>(), [way(1), way(65)]);
         first.end();
-        assert_eq!(accounts.under_way().collect::<Vec<_>>(), [way(65)]);
+        assert_eq!(accounts.in_flight().collect::<Vec<_>>(), [way(65)]);
         second.end();
         let all: Vec<_> = (0..64).map(|tid| accounts.begin(&way(tid + 1)).unwrap()).collect();
         assert!(accounts.begin(&way(99)).is_none());
         all.into_iter().for_each(InFlightGuard::end);
-        assert_eq!(accounts.under_way().count(), 0);
+        assert_eq!(accounts.in_flight().count(), 0);
     }
 }

@@ -9,10 +9,10 @@ mod slot;
 mod slow;
 
 pub use in_flight::{InFlight, InFlightGuard};
-pub use pairs::{Files, Pair};
-pub use recent_lines::Latest;
-pub use slot::Name;
-pub use slow::Slow;
+pub use pairs::{FileIds, Pair};
+pub use recent_lines::RecentLine;
+pub use slot::PathEnd;
+pub use slow::SlowCall;
 
 use crate::record::Record;
 use cfr_engine::call::{DedupeTarget, Method, Request};
@@ -20,12 +20,12 @@ use cfr_engine::hook::Hook;
 use cfr_sys::Sharing;
 use cfr_sys::errno::Errno;
 use core::sync::atomic::{AtomicU64, Ordering};
-use in_flight::{MOST_UNDER_WAY, WAY_WORDS};
+use in_flight::{IN_FLIGHT_WORDS, MAX_IN_FLIGHT};
 use latency::{BUCKETS, bucket, top};
-use pairs::{MOST_PAIRS, PAIR_WORDS};
-use recent_lines::{COUNT_WORDS, LINE_WORDS, MOST_LINES};
-use slot::Entry;
-use slow::{SLOW_CALLS, SLOW_WORDS};
+use pairs::{MAX_PAIRS, PAIR_WORDS};
+use recent_lines::{COUNT_WORDS, LINE_WORDS, MAX_LINES};
+use slot::Slot;
+use slow::{MAX_SLOW_CALLS, SLOW_WORDS};
 
 /// The accounts, over memory that starts as zeros.
 #[derive(Clone, Copy)]
@@ -63,11 +63,11 @@ pub enum Counter {
     /// Calls of which a summary was written.
     Summarized,
     /// Lines of the log that were lost.
-    Lost,
+    LinesLost,
     /// Nanoseconds that the calls took together.
-    Time,
+    Duration,
     /// Calls that returned 0: the source's end, or a length of 0.
-    Empty,
+    EndOfFile,
     /// Calls whose target shares its blocks.
     Shared,
     /// Calls of whose target some blocks are shared.
@@ -83,9 +83,9 @@ pub enum Counter {
     /// Those of them that failed.
     UnlistedErrors,
     /// Nanoseconds that they took together.
-    UnlistedTime,
+    UnlistedDuration,
     /// Nanoseconds that the slowest call took.
-    Longest,
+    MaxDuration,
     /// Calls that a fault has answered, shortened or sent a signal to.
     Injected,
     /// Calls that a fault has delayed.
@@ -97,9 +97,9 @@ impl Counter {
     const SUMS: [Counter; 15] = [
         Counter::Programs,
         Counter::Calls,
-        Counter::Lost,
-        Counter::Time,
-        Counter::Empty,
+        Counter::LinesLost,
+        Counter::Duration,
+        Counter::EndOfFile,
         Counter::Shared,
         Counter::PartlyShared,
         Counter::NotShared,
@@ -107,7 +107,7 @@ impl Counter {
         Counter::UnlistedCalls,
         Counter::UnlistedBytes,
         Counter::UnlistedErrors,
-        Counter::UnlistedTime,
+        Counter::UnlistedDuration,
         Counter::Injected,
         Counter::Delayed,
     ];
@@ -129,7 +129,7 @@ impl Collect {
 
     /// Both.
     #[must_use]
-    pub const fn and(self, other: Collect) -> Collect {
+    pub const fn union(self, other: Collect) -> Collect {
         Collect(self.0 | other.0)
     }
 
@@ -147,10 +147,10 @@ const METHOD_BYTES: Part = Part::after(METHOD_CALLS, Method::ALL.len());
 /// By errno; place 0 for those beyond.
 const ERRORS: Part = Part::after(METHOD_BYTES, NUMBERS);
 const LATENCY: Part = Part::after(ERRORS, BUCKETS);
-const SLOWEST: Part = Part::after(LATENCY, SLOW_CALLS * SLOW_WORDS);
-const PAIRS: Part = Part::after(SLOWEST, MOST_PAIRS * PAIR_WORDS);
-const UNDER_WAY: Part = Part::after(PAIRS, MOST_UNDER_WAY * WAY_WORDS);
-const LATEST: Part = Part::after(UNDER_WAY, COUNT_WORDS + MOST_LINES * LINE_WORDS);
+const SLOWEST: Part = Part::after(LATENCY, MAX_SLOW_CALLS * SLOW_WORDS);
+const PAIRS: Part = Part::after(SLOWEST, MAX_PAIRS * PAIR_WORDS);
+const IN_FLIGHT: Part = Part::after(PAIRS, MAX_IN_FLIGHT * IN_FLIGHT_WORDS);
+const RECENT_LINES: Part = Part::after(IN_FLIGHT, COUNT_WORDS + MAX_LINES * LINE_WORDS);
 
 /// More than the largest errno(3) with a name.
 const NUMBERS: usize = 134;
@@ -160,14 +160,14 @@ impl Stats {
     /// each.
     #[cfg(test)]
     pub(crate) fn list_all(&self) {
-        for (number, entry) in self.entries(PAIRS, PAIR_WORDS).enumerate() {
-            pairs::list(entry, number as u64);
+        for (number, slot) in self.slots(PAIRS, PAIR_WORDS).enumerate() {
+            pairs::list(slot, number as u64);
         }
-        self.entries(SLOWEST, SLOW_WORDS).for_each(slow::show);
+        self.slots(SLOWEST, SLOW_WORDS).for_each(slow::show);
     }
 
     /// How many words they take.
-    pub const WORDS: usize = LATEST.end();
+    pub const WORDS: usize = RECENT_LINES.end();
 
     /// The accounts over these words; `None` where they are too few.
     #[must_use]
@@ -178,7 +178,7 @@ impl Stats {
     /// One of the single numbers.
     #[must_use]
     #[inline(always)]
-    pub fn total(&self, total: Counter) -> u64 {
+    pub fn get(&self, total: Counter) -> u64 {
         self.words.get(total as usize).map_or(0, |word| word.load(Ordering::Relaxed))
     }
 
@@ -198,15 +198,15 @@ impl Stats {
     }
 
     /// Says what is wanted of whoever counts here.
-    pub fn want(&self, wanted: Collect) {
+    pub fn set_collect(&self, wanted: Collect) {
         self.set(Counter::Collect, wanted.0);
     }
 
     /// Whether this is wanted.
     #[must_use]
     #[inline(always)]
-    pub fn wants(&self, wanted: Collect) -> bool {
-        Collect(self.total(Counter::Collect)).contains(wanted)
+    pub fn collects(&self, wanted: Collect) -> bool {
+        Collect(self.get(Counter::Collect)).contains(wanted)
     }
 
     fn raise(&self, total: Counter, value: u64) {
@@ -219,18 +219,18 @@ impl Stats {
         self.words.get(part.0..part.end()).unwrap_or_default()
     }
 
-    /// The entries of a part, each of `len` words.
-    fn entries(&self, part: Part, len: usize) -> impl Iterator<Item = Entry> + Clone + use<> {
-        self.part(part).chunks_exact(len).map(Entry)
+    /// The slots of a part, each of `len` words.
+    fn slots(&self, part: Part, len: usize) -> impl Iterator<Item = Slot> + Clone + use<> {
+        self.part(part).chunks_exact(len).map(Slot)
     }
 
     /// The same, beginning with number `start`.
-    fn entries_from(&self, part: Part, len: usize, start: usize) -> impl Iterator<Item = Entry> {
+    fn slots_from(&self, part: Part, len: usize, start: usize) -> impl Iterator<Item = Slot> {
         let count = part.1 / len;
         let words = self.part(part);
         let at = move |index: usize| {
             let first = (start + index) % count * len;
-            Some(Entry(words.get(first..first + len)?))
+            Some(Slot(words.get(first..first + len)?))
         };
         (0..count).filter_map(at)
     }
@@ -246,16 +246,16 @@ impl Stats {
     }
 
     /// Counts an answered call on these two files. Its paths are kept where they are needed
-    /// ([`Stats::wants_paths`]).
-    pub fn count(&self, record: &Record<'_>, files: Option<&Files>) {
+    /// ([`Stats::needs_paths`]).
+    pub fn count(&self, record: &Record<'_>, files: Option<&FileIds>) {
         let is_first =
             !matches!(record.call.request, Request::Dedupe(DedupeTarget { number: 2.., .. }));
         // Of a call on several targets its time counts once.
         if is_first {
             self.in_part(HOOKS, record.hook as usize, 1);
-            self.add(Counter::Time, record.duration_ns);
+            self.add(Counter::Duration, record.duration_ns);
             self.in_part(LATENCY, bucket(record.duration_ns), 1);
-            self.raise(Counter::Longest, record.duration_ns);
+            self.raise(Counter::MaxDuration, record.duration_ns);
             self.add(Counter::Injected, record.injected.into());
             self.add(Counter::Delayed, record.delayed.into());
         }
@@ -271,7 +271,7 @@ impl Stats {
                 self.add(Counter::Differing, 1);
             }
             (None, Request::Copy | Request::Send) if record.bytes == 0 => {
-                self.add(Counter::Empty, 1);
+                self.add(Counter::EndOfFile, 1);
             }
             (None, _) => {}
         }
@@ -290,57 +290,59 @@ impl Stats {
     }
 
     /// Adds what stands in other accounts, as if it had been counted here.
-    pub fn absorb(&self, other: &Stats) {
+    pub fn merge(&self, other: &Stats) {
         for total in Counter::SUMS {
-            self.add(total, other.total(total));
+            self.add(total, other.get(total));
         }
-        self.raise(Counter::Longest, other.longest_ns());
+        self.raise(Counter::MaxDuration, other.max_duration_ns());
         for part in [HOOKS, METHOD_CALLS, METHOD_BYTES, ERRORS, LATENCY] {
             for (ours, theirs) in self.part(part).iter().zip(other.part(part)) {
                 ours.fetch_add(theirs.load(Ordering::Relaxed), Ordering::Relaxed);
             }
         }
-        self.absorb_slow(other);
-        self.absorb_pairs(other);
-        if self.wants(Collect::LINES) {
-            self.absorb_lines(other);
+        self.merge_slow(other);
+        self.merge_pairs(other);
+        if self.collects(Collect::LINES) {
+            self.merge_lines(other);
         }
     }
 
     /// Whether [`Stats::count`] would keep the paths of a call on these files, that took so long.
     #[must_use]
-    pub fn wants_paths(&self, files: Option<&Files>, duration_ns: u64) -> bool {
+    pub fn needs_paths(&self, files: Option<&FileIds>, duration_ns: u64) -> bool {
         duration_ns > self.least_slow().1 || files.is_some_and(|files| self.would_list(files))
     }
 
     /// Calls that came through `hook`.
     #[must_use]
-    pub fn through(&self, hook: Hook) -> u64 {
+    pub fn hook_calls(&self, hook: Hook) -> u64 {
         self.read(HOOKS, hook as usize)
     }
 
     /// Calls that were answered.
     #[must_use]
-    pub fn answered(&self) -> u64 {
-        Hook::ALL.into_iter().fold(0, |sum, hook| sum.saturating_add(self.through(hook)))
+    pub fn finished(&self) -> u64 {
+        Hook::ALL.into_iter().fold(0, |sum, hook| sum.saturating_add(self.hook_calls(hook)))
     }
 
     /// Calls that came in and were not answered: they are under way still, or their process died in
     /// them.
     #[must_use]
     pub fn unfinished(&self) -> u64 {
-        self.total(Counter::Calls).saturating_sub(self.answered())
+        self.get(Counter::Calls).saturating_sub(self.finished())
     }
 
     /// Bytes copied or shared.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        Method::ALL.into_iter().fold(0, |sum, method| sum.saturating_add(self.by(method).1))
+        Method::ALL
+            .into_iter()
+            .fold(0, |sum, method| sum.saturating_add(self.method_totals(method).1))
     }
 
     /// Calls, and their bytes, that were answered by `method`.
     #[must_use]
-    pub fn by(&self, method: Method) -> (u64, u64) {
+    pub fn method_totals(&self, method: Method) -> (u64, u64) {
         (self.read(METHOD_CALLS, method as usize), self.read(METHOD_BYTES, method as usize))
     }
 
@@ -365,7 +367,7 @@ impl Stats {
         for (index, count) in counts().enumerate() {
             seen = seen.saturating_add(count);
             if seen >= wanted && seen > 0 {
-                return top(index).min(self.longest_ns());
+                return top(index).min(self.max_duration_ns());
             }
         }
         0
@@ -373,8 +375,8 @@ impl Stats {
 
     /// The time of the slowest call, in nanoseconds.
     #[must_use]
-    pub fn longest_ns(&self) -> u64 {
-        self.total(Counter::Longest)
+    pub fn max_duration_ns(&self) -> u64 {
+        self.get(Counter::MaxDuration)
     }
 }
 
@@ -394,11 +396,11 @@ pub(super) mod tests {
         assert!((Counter::Delayed as usize) < TOTALS.1);
         assert!(Stats::over(&[]).is_none());
         let accounts = accounts();
-        for word in accounts.part(UNDER_WAY).iter().chain(accounts.part(TOTALS)) {
+        for word in accounts.part(IN_FLIGHT).iter().chain(accounts.part(TOTALS)) {
             word.store(7, Ordering::Relaxed);
         }
         assert_eq!(accounts.pairs().count(), 0);
-        assert_eq!(accounts.total(Counter::UnlistedBytes), 7);
+        assert_eq!(accounts.get(Counter::UnlistedBytes), 7);
     }
 
     /// Whoever has the launcher's accounts can write anything there.
@@ -420,14 +422,18 @@ pub(super) mod tests {
                 word.store(value, Ordering::Relaxed);
             }
             let other = tests::accounts();
-            other.absorb(&accounts);
+            other.merge(&accounts);
             for accounts in [accounts, other] {
                 let _ = (accounts.latency_ns(990), accounts.bytes(), accounts.unfinished());
-                assert!(accounts.pairs().count() <= MOST_PAIRS);
-                assert!(accounts.slowest().count() <= SLOW_CALLS);
-                assert!(accounts.under_way().count() <= MOST_UNDER_WAY);
-                assert!(accounts.latest().count() <= MOST_LINES);
-                assert!(accounts.latest().all(|line| line.bytes().count() <= crate::line::LONGEST));
+                assert!(accounts.pairs().count() <= MAX_PAIRS);
+                assert!(accounts.slowest().count() <= MAX_SLOW_CALLS);
+                assert!(accounts.in_flight().count() <= MAX_IN_FLIGHT);
+                assert!(accounts.recent_lines().count() <= MAX_LINES);
+                assert!(
+                    accounts
+                        .recent_lines()
+                        .all(|line| line.bytes().count() <= crate::line::MAX_LINE)
+                );
                 for (source, target) in accounts.pairs().map(|pair| pair.names()) {
                     assert!(source.bytes().len() + target.bytes().len() <= 192);
                 }

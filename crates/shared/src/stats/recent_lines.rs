@@ -2,22 +2,22 @@
 //! is over. They stand in memory, so no descriptor of the host's is needed, and none is lost however a
 //! process ends.
 
-use super::slot::Entry;
-use super::{LATEST, Stats};
-use crate::line::LONGEST;
+use super::slot::Slot;
+use super::{RECENT_LINES, Stats};
+use crate::line::MAX_LINE;
 use crate::record::Record;
 use core::fmt::{self, Write};
 
 /// How many lines are kept.
-pub(super) const MOST_LINES: usize = 48;
-/// 0 where the entry was never used, [`BEING_WRITTEN`], or the line's number.
+pub(super) const MAX_LINES: usize = 48;
+/// 0 where the slot was never used, [`BEING_WRITTEN`], or the line's number.
 const LINE_NUMBER: usize = 0;
 /// Its length in bytes.
 const LINE_LEN: usize = 1;
 const LINE_TEXT: usize = 2;
 const WORD: usize = size_of::<u64>();
-pub(super) const LINE_WORDS: usize = LINE_TEXT + LONGEST / WORD;
-/// Before the entries: how many lines there were.
+pub(super) const LINE_WORDS: usize = LINE_TEXT + MAX_LINE / WORD;
+/// Before the slots: how many lines there were.
 pub(super) const COUNT_WORDS: usize = 1;
 
 /// More than any line's number.
@@ -25,18 +25,18 @@ const BEING_WRITTEN: u64 = u64::MAX;
 
 /// One line that was kept.
 #[derive(Clone, Copy)]
-pub struct Latest {
+pub struct RecentLine {
     /// Its number: they are counted from 1.
     pub number: u64,
-    entry: Entry,
+    slot: Slot,
 }
 
-impl Latest {
+impl RecentLine {
     /// The line's bytes, without a newline.
     pub fn bytes(&self) -> impl Iterator<Item = u8> + use<> {
-        let entry = self.entry;
-        let len = usize::try_from(entry.get(LINE_LEN)).unwrap_or(0).min(LONGEST);
-        let bytes = (LINE_TEXT..LINE_WORDS).flat_map(move |at| entry.get(at).to_ne_bytes());
+        let slot = self.slot;
+        let len = usize::try_from(slot.load(LINE_LEN)).unwrap_or(0).min(MAX_LINE);
+        let bytes = (LINE_TEXT..LINE_WORDS).flat_map(move |at| slot.load(at).to_ne_bytes());
         bytes.take(len)
     }
 }
@@ -44,15 +44,15 @@ impl Latest {
 impl Stats {
     /// How many lines there were.
     #[must_use]
-    pub fn lines(&self) -> u64 {
-        self.read(LATEST, 0)
+    pub fn line_count(&self) -> u64 {
+        self.read(RECENT_LINES, 0)
     }
 
     /// The last of them, in no order. Those are missing over which a process was killed.
-    pub fn latest(&self) -> impl Iterator<Item = Latest> {
-        self.lines_kept().filter_map(|entry| {
-            let number = entry.get(LINE_NUMBER);
-            (number > 0 && number != BEING_WRITTEN).then_some(Latest { number, entry })
+    pub fn recent_lines(&self) -> impl Iterator<Item = RecentLine> {
+        self.lines_kept().filter_map(|slot| {
+            let number = slot.load(LINE_NUMBER);
+            (number > 0 && number != BEING_WRITTEN).then_some(RecentLine { number, slot })
         })
     }
 
@@ -72,49 +72,49 @@ impl Stats {
     }
 
     /// Takes over what other accounts have kept, in its order.
-    pub(super) fn absorb_lines(&self, other: &Stats) {
+    pub(super) fn merge_lines(&self, other: &Stats) {
         // Those that the other ones have not kept come before those that they have.
-        let gone = other.lines().saturating_sub(other.latest().count() as u64);
-        self.in_part(LATEST, 0, gone);
+        let gone = other.line_count().saturating_sub(other.recent_lines().count() as u64);
+        self.in_part(RECENT_LINES, 0, gone);
         let mut last = 0;
         let next = |last: u64| {
-            let later = other.latest().filter(|line| line.number > last);
+            let later = other.recent_lines().filter(|line| line.number > last);
             later.min_by_key(|line| line.number)
         };
         // No more: a process that goes on copying would be followed for ever.
-        for _ in 0..MOST_LINES {
+        for _ in 0..MAX_LINES {
             let Some(line) = next(last) else { return };
             last = line.number;
             self.put_line(|text| line.bytes().for_each(|byte| text.byte(byte)));
         }
     }
 
-    fn lines_kept(&self) -> impl Iterator<Item = Entry> + use<> {
-        let words = self.part(LATEST).get(COUNT_WORDS..).unwrap_or_default();
-        words.chunks_exact(LINE_WORDS).map(Entry)
+    fn lines_kept(&self) -> impl Iterator<Item = Slot> + use<> {
+        let words = self.part(RECENT_LINES).get(COUNT_WORDS..).unwrap_or_default();
+        words.chunks_exact(LINE_WORDS).map(Slot)
     }
 
     /// Has `write` write a line in the place of the oldest one. Where somebody is still at that, or was
     /// killed over it, the line is only counted.
     fn put_line(&self, write: impl FnOnce(&mut Text)) {
-        let Some(count) = self.part(LATEST).first() else { return };
-        let before = Entry(core::slice::from_ref(count)).next();
-        let place = usize::try_from(before % MOST_LINES as u64).unwrap_or(0);
-        let Some(entry) = self.lines_kept().nth(place) else { return };
-        let oldest = entry.get(LINE_NUMBER);
-        if oldest == BEING_WRITTEN || !entry.moves(LINE_NUMBER, oldest, BEING_WRITTEN) {
+        let Some(count) = self.part(RECENT_LINES).first() else { return };
+        let before = Slot(core::slice::from_ref(count)).fetch_increment();
+        let place = usize::try_from(before % MAX_LINES as u64).unwrap_or(0);
+        let Some(slot) = self.lines_kept().nth(place) else { return };
+        let oldest = slot.load(LINE_NUMBER);
+        if oldest == BEING_WRITTEN || !slot.compare_exchange(LINE_NUMBER, oldest, BEING_WRITTEN) {
             return;
         }
-        let mut text = Text { entry, len: 0, word: [0; WORD] };
+        let mut text = Text { slot, len: 0, word: [0; WORD] };
         write(&mut text);
         text.end();
-        entry.put(LINE_NUMBER, before.saturating_add(1));
+        slot.store(LINE_NUMBER, before.saturating_add(1));
     }
 }
 
-/// A line on its way into an entry. What does not fit is dropped.
+/// A line on its way into an slot. What does not fit is dropped.
 struct Text {
-    entry: Entry,
+    slot: Slot,
     len: usize,
     /// The word that is not full yet.
     word: [u8; WORD],
@@ -122,7 +122,7 @@ struct Text {
 
 impl Text {
     fn byte(&mut self, byte: u8) {
-        if self.len == LONGEST {
+        if self.len == MAX_LINE {
             return;
         }
         if let Some(place) = self.word.get_mut(self.len % WORD) {
@@ -130,15 +130,15 @@ impl Text {
         }
         self.len += 1;
         if self.len.is_multiple_of(WORD) {
-            self.entry.put(LINE_TEXT + self.len / WORD - 1, u64::from_ne_bytes(self.word));
+            self.slot.store(LINE_TEXT + self.len / WORD - 1, u64::from_ne_bytes(self.word));
         }
     }
 
     fn end(&self) {
         if !self.len.is_multiple_of(WORD) {
-            self.entry.put(LINE_TEXT + self.len / WORD, u64::from_ne_bytes(self.word));
+            self.slot.store(LINE_TEXT + self.len / WORD, u64::from_ne_bytes(self.word));
         }
-        self.entry.put(LINE_LEN, self.len as u64);
+        self.slot.store(LINE_LEN, self.len as u64);
     }
 }
 
@@ -161,41 +161,41 @@ mod tests {
         accounts.put_line(|text| text.write_str(line).unwrap());
     }
 
-    fn latest(accounts: &Stats) -> Vec<String> {
-        let mut latest: Vec<_> = accounts.latest().collect();
-        latest.sort_by_key(|line| line.number);
-        latest.iter().map(|line| String::from_utf8(line.bytes().collect()).unwrap()).collect()
+    fn lines(accounts: &Stats) -> Vec<String> {
+        let mut lines: Vec<_> = accounts.recent_lines().collect();
+        lines.sort_by_key(|line| line.number);
+        lines.iter().map(|line| String::from_utf8(line.bytes().collect()).unwrap()).collect()
     }
 
     #[test]
     fn the_last_lines_stay() {
         let accounts = accounts();
-        assert_eq!((accounts.lines(), accounts.latest().count()), (0, 0));
-        for length in [0, 1, 7, 8, 9, LONGEST - 1, LONGEST, LONGEST + 1] {
+        assert_eq!((accounts.line_count(), accounts.recent_lines().count()), (0, 0));
+        for length in [0, 1, 7, 8, 9, MAX_LINE - 1, MAX_LINE, MAX_LINE + 1] {
             let line = "x".repeat(length);
             put(&accounts, &line);
-            let kept = latest(&accounts).pop().unwrap();
-            assert_eq!(kept, line[..length.min(LONGEST)]);
+            let kept = lines(&accounts).pop().unwrap();
+            assert_eq!(kept, line[..length.min(MAX_LINE)]);
         }
-        for number in 0..MOST_LINES * 3 {
+        for number in 0..MAX_LINES * 3 {
             put(&accounts, &format!("line {number}"));
         }
-        let lines = latest(&accounts);
-        assert_eq!(accounts.lines(), 8 + 3 * MOST_LINES as u64);
-        assert_eq!(lines.len(), MOST_LINES);
-        assert_eq!(lines.last().unwrap(), &format!("line {}", MOST_LINES * 3 - 1));
-        assert_eq!(lines[0], format!("line {}", MOST_LINES * 2));
+        let lines = lines(&accounts);
+        assert_eq!(accounts.line_count(), 8 + 3 * MAX_LINES as u64);
+        assert_eq!(lines.len(), MAX_LINES);
+        assert_eq!(lines.last().unwrap(), &format!("line {}", MAX_LINES * 3 - 1));
+        assert_eq!(lines[0], format!("line {}", MAX_LINES * 2));
     }
 
     #[test]
     fn who_is_killed_over_a_line_takes_no_other_with_it() {
         let accounts = accounts();
-        accounts.lines_kept().next().unwrap().put(LINE_NUMBER, BEING_WRITTEN);
-        for number in 0..=MOST_LINES {
+        accounts.lines_kept().next().unwrap().store(LINE_NUMBER, BEING_WRITTEN);
+        for number in 0..=MAX_LINES {
             put(&accounts, &format!("{number}"));
         }
-        let lines = latest(&accounts);
-        assert_eq!(lines.len(), MOST_LINES - 1);
+        let lines = lines(&accounts);
+        assert_eq!(lines.len(), MAX_LINES - 1);
         assert_eq!(lines[0], "1");
     }
 
@@ -204,10 +204,10 @@ mod tests {
         let (one, other) = (accounts(), accounts());
         put(&one, "a");
         (0..100).for_each(|number| put(&other, &format!("{number}")));
-        one.absorb_lines(&other);
-        assert_eq!(one.lines(), 101);
-        let lines = latest(&one);
-        assert_eq!(lines.len(), MOST_LINES);
+        one.merge_lines(&other);
+        assert_eq!(one.line_count(), 101);
+        let lines = lines(&one);
+        assert_eq!(lines.len(), MAX_LINES);
         assert_eq!(lines.last().unwrap(), "99");
         assert!(lines.windows(2).all(|two| two[0] != two[1]));
     }

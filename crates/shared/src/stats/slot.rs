@@ -1,20 +1,20 @@
-//! One entry of several words: numbers, and the ends of paths.
+//! One slot of several words: numbers, and the ends of paths.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// A name of up to 96 bytes in words; of a longer one its end.
 pub(super) const NAME_WORDS: usize = 12;
 
-/// One entry. Whoever writes more than a number into it has marked it before, so that nobody reads it.
+/// One slot. Whoever writes more than a number into it has marked it before, so that nobody reads it.
 #[derive(Clone, Copy)]
-pub(super) struct Entry(pub(super) &'static [AtomicU64]);
+pub(super) struct Slot(pub(super) &'static [AtomicU64]);
 
-impl Entry {
-    pub(super) fn get(self, at: usize) -> u64 {
+impl Slot {
+    pub(super) fn load(self, at: usize) -> u64 {
         self.0.get(at).map_or(0, |word| word.load(Ordering::Acquire))
     }
 
-    pub(super) fn put(self, at: usize, value: u64) {
+    pub(super) fn store(self, at: usize, value: u64) {
         if let Some(word) = self.0.get(at) {
             word.store(value, Ordering::Release);
         }
@@ -27,25 +27,25 @@ impl Entry {
     }
 
     /// The number in its first word, which is one higher then.
-    pub(super) fn next(self) -> u64 {
+    pub(super) fn fetch_increment(self) -> u64 {
         self.0.first().map_or(0, |word| word.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Whether it was at `from` in word `at` and is at `to` now.
-    pub(super) fn moves(self, at: usize, from: u64, to: u64) -> bool {
+    pub(super) fn compare_exchange(self, at: usize, from: u64, to: u64) -> bool {
         self.0.get(at).is_some_and(|word| {
             word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
         })
     }
 
-    /// Takes the words from `first` on over from another entry.
-    pub(super) fn take(self, other: Entry, first: usize) {
+    /// Takes the words from `first` on over from another slot.
+    pub(super) fn copy_from(self, other: Slot, first: usize) {
         for at in first..self.0.len() {
-            self.put(at, other.get(at));
+            self.store(at, other.load(at));
         }
     }
 
-    pub(super) fn put_name(self, at: usize, name: Option<&[u8]>) {
+    pub(super) fn store_name(self, at: usize, name: Option<&[u8]>) {
         const CUT: &[u8] = b"...";
         const LONGEST: usize = NAME_WORDS * 8;
         let name = name.unwrap_or_default();
@@ -61,23 +61,23 @@ impl Entry {
             }
         }
         for (index, word) in kept.as_chunks().0.iter().enumerate() {
-            self.put(at + index, u64::from_ne_bytes(*word));
+            self.store(at + index, u64::from_ne_bytes(*word));
         }
     }
 
-    pub(super) fn name(self, at: usize) -> Name {
+    pub(super) fn name(self, at: usize) -> PathEnd {
         let mut bytes = [0; NAME_WORDS * 8];
         for (index, word) in bytes.as_chunks_mut().0.iter_mut().enumerate() {
-            *word = self.get(at + index).to_ne_bytes();
+            *word = self.load(at + index).to_ne_bytes();
         }
-        Name(bytes)
+        PathEnd(bytes)
     }
 }
 
 /// The end of a path.
-pub struct Name([u8; NAME_WORDS * 8]);
+pub struct PathEnd([u8; NAME_WORDS * 8]);
 
-impl Name {
+impl PathEnd {
     /// Its bytes; none where the path was not known.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
@@ -94,15 +94,15 @@ mod tests {
     #[test]
     fn of_a_long_name_its_end_is_kept() {
         let words: Vec<_> = (0..NAME_WORDS).map(|_| AtomicU64::new(0)).collect();
-        let entry = Entry(Box::leak(words.into_boxed_slice()));
+        let slot = Slot(Box::leak(words.into_boxed_slice()));
         let long: Vec<u8> = (0..200).map(|index| b'a' + index % 26).collect();
-        entry.put_name(0, Some(&long));
-        let name = entry.name(0);
+        slot.store_name(0, Some(&long));
+        let name = slot.name(0);
         assert_eq!(name.bytes().len(), 96);
         assert!(name.bytes().starts_with(b"...") && long.ends_with(&name.bytes()[3..]));
-        entry.put_name(0, Some(b"/short"));
-        assert_eq!(entry.name(0).bytes(), b"/short");
-        entry.put_name(0, None);
-        assert!(entry.name(0).bytes().is_empty());
+        slot.store_name(0, Some(b"/short"));
+        assert_eq!(slot.name(0).bytes(), b"/short");
+        slot.store_name(0, None);
+        assert!(slot.name(0).bytes().is_empty());
     }
 }

@@ -117,7 +117,7 @@ impl<'a> Bench<'a> {
             }
             _ => None,
         };
-        let injected = witness.accounts().total(Counter::Injected);
+        let injected = witness.accounts().get(Counter::Injected);
         Ok(Run { ended, check, injected, seen: witness.close(), place })
     }
 
