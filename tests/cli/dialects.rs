@@ -1,5 +1,5 @@
-//! `cfr dialects`, and the launcher's word on settings that cannot go together. What the rules do is
-//! held by tests/conformance.
+//! `cfr dialects`, and how the launcher handles settings that contradict each other.
+//! tests/conformance/ checks the rules themselves.
 
 use cfr_engine::dialect::{ALL, Dialect, Phase};
 use cfr_testkit::{
@@ -126,7 +126,7 @@ fn flags_work_without_a_log() {
     assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""));
     let output = run(&[("CFR_LOG", "off"), ("CFR_FORWARD", "next")]);
     assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""));
-    // At a hook that is not watched the kernel gets them, and takes none.
+    // At a hook that is not watched the flags reach the kernel, which refuses them.
     let output = run(&[("CFR_LOG", "off"), ("CFR_HOOKS", "copy_file_range")]);
     assert_eq!(output.status, Some(1), "{output:?}");
     for dialect in ["linux-5.19", "freebsd", "glibc-2.27"] {
@@ -135,7 +135,7 @@ fn flags_work_without_a_log() {
     }
 }
 
-/// What each level of the log says of a call that broke a rule.
+/// What each level of the log reports of a call that broke a rule.
 #[test]
 fn each_log_level_reports_a_broken_rule_in_its_detail() {
     let scratch = Scratch::new();
@@ -164,7 +164,7 @@ fn each_log_level_reports_a_broken_rule_in_its_detail() {
             count("--- info: rule overlap: "),
         )
     };
-    // The kernel says so in the one, the library in the other.
+    // In one dialect the kernel refuses the call, in the other the library.
     for (level, by_kernel, by_library) in [
         ("off", (0, 0, 0), (0, 0, 0)),
         ("error", (0, 0, 0), (0, 0, 0)),
@@ -219,7 +219,7 @@ fn a_loop_over_data_keeps_the_holes() {
     }
 }
 
-/// The pages of docs/ are made of the same tables.
+/// The pages of docs/ are generated from the same tables.
 pub fn page() -> String {
     let mut page = String::from(
         "# Dialects\n\nWhat each dialect says of a call, in order: where a call breaks several rules, the\n\

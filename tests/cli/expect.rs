@@ -1,5 +1,5 @@
-//! Expectations: each that can be written holds and fails on real programs and filesystems, says so, and
-//! never holds because nothing was seen.
+//! Expectations: each kind holds and fails on real programs and filesystems, its message says so,
+//! and it never holds because a call was not seen.
 
 use cfr_testkit::{
     Filesystems, Output, Run, Scratch, compile, compile_text, copy_product, find_program, launcher,
@@ -12,12 +12,12 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-/// Each as `--expect`.
+/// Passes each as `--expect`.
 fn expecting<'a>(expressions: &[&'a str]) -> impl Iterator<Item = &'a str> + use<'a> {
     expressions.iter().flat_map(|one| ["--expect", one]).collect::<Vec<_>>().into_iter()
 }
 
-/// `cfr run` with these expectations and this command line, in this directory.
+/// Prepares `cfr run` with these expectations and this command, in this directory.
 fn run<S: AsRef<OsStr>>(
     place: &Path,
     expressions: &[&str],
@@ -33,7 +33,7 @@ fn witness(path: &Path) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// Of a run of this script, which of the expectations held: all of `hold`, none of `fail`.
+/// Runs the script and checks that all of `hold` hold and all of `fail` fail.
 #[track_caller]
 fn assert_judged(place: &Path, options: &[&str], script: &str, hold: &[&str], fail: &[&str]) {
     let scratch = Scratch::new();
@@ -49,7 +49,7 @@ fn assert_judged(place: &Path, options: &[&str], script: &str, hold: &[&str], fa
     for (verdict, expression) in verdicts.iter().zip(&expressions) {
         assert_eq!(verdict["expression"], *expression);
         assert_eq!(verdict["held"], hold.contains(expression), "{}", shown(expression));
-        // What does not hold is said in a line of its own, and nothing else is.
+        // Each failed expectation has one line, and there is no other.
         let line =
             format!("cfr: expected {expression}, but {}\n", verdict["actual"].as_str().unwrap());
         assert_eq!(
@@ -65,7 +65,7 @@ fn assert_judged(place: &Path, options: &[&str], script: &str, hold: &[&str], fa
     assert_eq!((&witness["status"], &witness["signal"]), (&json!(0), &Value::Null));
 }
 
-/// Python, with the C library's functions by name.
+/// A Python program with the C library's functions by name.
 const PYTHON: &str = "import ctypes, errno, fcntl, os, struct\n\
     c = ctypes.CDLL(None)\n\
     a, b = os.open('a', os.O_RDONLY), os.open('b', os.O_RDWR | os.O_CREAT)\n";
@@ -84,13 +84,13 @@ fn has_python(test: &str) -> bool {
 
 // What can be expected.
 
-/// Every name and every word, on files anywhere.
+/// Every name and every operator, on files of any filesystem.
 #[test]
 fn every_quantity_and_operator_is_checked_on_any_filesystem() {
     let scratch = Scratch::new();
     let place = scratch.path();
     scratch.random("a", 300_000);
-    // Two calls, of which the second meets the end.
+    // Two calls; the second returns 0 at the end of the file.
     let cat = "cat a > b";
     assert_judged(
         place,
@@ -178,7 +178,7 @@ fn every_quantity_and_operator_is_checked_on_any_filesystem() {
         &["method=next", "next=2"],
         &["method!=next", "no next"],
     );
-    // Nothing was called: what says that there was something fails.
+    // Without a call, expectations of a call fail.
     assert_judged(
         place,
         &[],
@@ -186,7 +186,7 @@ fn every_quantity_and_operator_is_checked_on_any_filesystem() {
         &["no call", "no error", "method!=kernel", "hook!=ioctl", "error!=EXDEV", "bytes=0"],
         &["calls>=1", "method=kernel", "method=none", "hook=ioctl", "error=EXDEV", "bytes>0"],
     );
-    // Faults: cat goes on by read(2) and write(2).
+    // With faults: cat falls back to read(2) and write(2).
     assert_judged(
         place,
         &["--inject", "error=EXDEV"],
@@ -209,7 +209,7 @@ fn every_quantity_and_operator_is_checked_on_any_filesystem() {
         &["lines_lost=2", "calls=2"],
         &["no lines_lost"],
     );
-    // Killed within the call.
+    // Killed during the call.
     let script = "(ulimit -f 0; exec cat a > c) || true";
     assert_judged(place, &[], script, &["unfinished=1", "no calls"], &["no unfinished"]);
 }
@@ -265,7 +265,7 @@ fn calls_are_counted_by_hook_and_by_error() {
         &["error=EBADF,EINVAL", "errors=2"],
         &["error=EBADF", "error=EINVAL", "error=EXDEV,EINVAL"],
     );
-    // A rule answers, and nobody is asked to move any.
+    // A rule refuses the call, so no backend is called.
     let rule = "assert c.copy_file_range(a, 0, b, 0, 1 << 20, 0) == -1\n";
     assert_judged(
         place,
@@ -276,7 +276,7 @@ fn calls_are_counted_by_hook_and_by_error() {
     );
 }
 
-/// What only btrfs and xfs do, and what is asked of them after each copy.
+/// What only btrfs and xfs do, and what is checked after each copy.
 #[test]
 fn sharing_is_counted_on_filesystems_that_reflink() {
     const TEST: &str = "cli::expect::sharing_is_counted_on_filesystems_that_reflink";
@@ -300,7 +300,7 @@ fn sharing_is_counted_on_filesystems_that_reflink() {
             &["method=reflink", "reflink=1", "hook=ioctl", "shared=1", "no not_shared", "no error"],
             &["no reflink", "method!=reflink", "hook!=ioctl", "no shared", "not_shared>0"],
         );
-        // The kernel's copy shares too; the library's own does not.
+        // The kernel's copy also shares blocks; the library's own does not.
         assert_judged(
             place,
             &["--shared", "yes", "--backend", "emulate"],
@@ -330,7 +330,7 @@ fn sharing_is_counted_on_filesystems_that_reflink() {
             &["no dedupe", "no differing", "method!=dedupe", "method=reflink"],
         );
     }
-    // What nobody counts is not expected: it would hold whatever happens.
+    // What is not counted cannot be expected: the expectation would always hold.
     let scratch = Scratch::new();
     for expression in ["no not_shared", "shared>=1", "partly_shared=0"] {
         let output = run(scratch.path(), &[expression], ["touch", "ran"]).output();
@@ -365,7 +365,7 @@ fn a_refused_ficlone_does_not_count_as_a_reflink() {
     }
 }
 
-// Statuses.
+// Exit statuses.
 
 #[test]
 fn the_status_is_the_programs_or_123_if_an_expectation_fails() {
@@ -394,13 +394,13 @@ fn the_status_is_the_programs_or_123_if_an_expectation_fails() {
         let expected = format!("cfr: 1 of 1 expectations did not hold; sh itself {how}");
         assert_eq!(second, expected, "{script}");
     }
-    // Ctrl-C is passed on as without expectations, and is said all the same.
+    // Ctrl-C is passed on as without expectations, and is reported.
     for expression in [holds, fails] {
         let (status, signal, said) = ended(expression, "kill -INT $$");
         assert_eq!((status, signal), (None, Some(2)), "{said}");
         assert_eq!(said.contains("did not hold"), expression == fails, "{said}");
     }
-    // One of several is enough; all that fail are said.
+    // One failed expectation is enough; all that fail are reported.
     let all = ["no call", "calls>=1", "no error", "bytes>0"];
     let output = run(scratch.path(), &all, ["true"]).output();
     assert_eq!(output.status, Some(123));
@@ -412,7 +412,7 @@ fn the_status_is_the_programs_or_123_if_an_expectation_fails() {
     assert_eq!(said.len(), 4);
 }
 
-/// A process that is killed has told all that it had done.
+/// A killed process has reported all calls that it had made.
 #[test]
 fn a_killed_process_has_counted_its_calls() {
     let program = compile("drivers/counted_calls.c", "counted_calls", &[]);
@@ -464,7 +464,7 @@ fn an_invalid_expectation_is_refused_with_its_position_and_the_legal_words() {
     }
 }
 
-// Who is judged.
+// Which processes are checked.
 
 #[test]
 fn the_calls_of_all_processes_are_counted() {
@@ -500,7 +500,7 @@ fn the_calls_of_all_processes_are_counted() {
     assert_eq!(output.status, Some(123), "there is nothing to do: {output:#?}");
 }
 
-/// Nothing holds of what nobody could see.
+/// No expectation holds for a program that could not be observed.
 #[test]
 fn an_expectation_fails_if_a_program_could_not_be_observed() {
     const ALL: [&str; 7] = [
@@ -536,7 +536,7 @@ fn an_expectation_fails_if_a_program_could_not_be_observed() {
     };
     let program = compile("drivers/counted_calls.c", "counted-static", &["-static"]);
     none_holds(cfr().args([&program]).args(["ends", "return"]), "statically linked");
-    // What it starts is seen: that is enough for a lower bound, and for nothing else.
+    // Its children are observed: that is enough for a lower bound and for nothing else.
     let text = "#include <stdlib.h>\nint main(void) { return system(\"cp a b\"); }\n";
     let starter = compile_text(text, "expect-static-starter", &["-static"]);
     let some = ["calls>=1", "bytes>0", "no emulated", "bytes<2M", "calls>=99"];
@@ -554,7 +554,7 @@ fn an_expectation_fails_if_a_program_could_not_be_observed() {
     }
     assert!(!output.calls().is_empty(), "what was seen is shown: {output:#?}");
     assert_eq!(run(place, &some[..2], [&starter]).output().status, Some(0));
-    // A program of Go's is loaded and goes its own way.
+    // A Go program is loaded, but makes system calls without the C library.
     let text = "__asm__(\".section .gopclntab,\\\"a\\\",@progbits\\n.byte 1\\n.text\");\n\
         int main(void) { return 0; }\n";
     let go = compile_text(text, "expect-go", &[]);
@@ -565,10 +565,10 @@ fn an_expectation_fails_if_a_program_could_not_be_observed() {
     assert!(!output.stderr.contains("expected calls>=0"), "{output:#?}");
 }
 
-/// Processes of another user may not open the launcher's counters, and print nothing about it.
+/// They may not open the launcher's counters.
 #[test]
 fn a_process_of_another_user_cannot_open_the_counters_and_prints_nothing() {
-    // SAFETY: takes nothing.
+    // SAFETY: no arguments.
     let user = unsafe { libc::geteuid() };
     let (Some(setpriv), 0) = (find_program("setpriv"), user) else {
         return skip(
@@ -624,7 +624,7 @@ fn the_outer_of_two_launchers_counts_and_shows_all_calls() {
             assert_eq!(shown.lines().filter(is_it).count(), 1, "{inner:?} {name} {failed:#?}");
         }
     }
-    // The inner one fails by its own, and the outer one passes its status on.
+    // The inner one fails because of its own expectation, and the outer one passes its status on.
     let script = "\"$CFR\" run --expect 'no call' cp a b";
     let output = run(place, &["bytes=1000"], ["sh", "-c", script]).env("CFR", launcher()).output();
     assert_eq!(output.status, Some(123));
@@ -632,7 +632,7 @@ fn the_outer_of_two_launchers_counts_and_shows_all_calls() {
     assert!(output.stderr.ends_with("cfr: all is as expected; status 123 is that of sh itself\n"));
 }
 
-// What is said.
+// Messages.
 
 #[test]
 fn a_failed_expectation_shows_at_most_the_last_40_calls() {
@@ -658,13 +658,13 @@ fn a_failed_expectation_shows_at_most_the_last_40_calls() {
             _ => format!("cfr: its calls, the last 40 of {calls} lines:"),
         };
         assert_eq!(output.stderr.lines().nth(2).unwrap(), heading);
-        // In the order in which they were made.
+        // In the order of the calls.
         let times = lines.iter().map(|line| line.split(' ').nth(2).unwrap());
         assert!(threads > 1 || times.is_sorted(), "{output:#?}");
     }
 }
 
-/// Lines are those of the log, as its settings have them.
+/// As in the log with the same settings.
 #[test]
 fn the_shown_calls_follow_the_log_settings() {
     let scratch = Scratch::new();
@@ -685,7 +685,7 @@ fn the_shown_calls_follow_the_log_settings() {
     assert!(by_default[0].contains(&"n".repeat(200)), "{by_default:?}");
     let without = shown(&["--paths", "no"]).calls();
     assert!(without[0].starts_with("copy_file_range(3, NULL, 1, NULL, "), "{without:?}");
-    // They are text whatever the log is, and an error has its rule as there.
+    // They are text even if the log is JSON, and an error has its rule as in the log.
     let json = shown(&["--format", "json"]).calls();
     assert_eq!(json.len(), 2, "{json:?}");
     let faulty = shown(&["--inject", "error=EIO"]).calls();
@@ -695,7 +695,7 @@ fn the_shown_calls_follow_the_log_settings() {
         refused[0].contains(" = -1 EINVAL (Invalid argument) (none, rule past-end)"),
         "{refused:?}"
     );
-    // The user's own log has them already.
+    // They are already in the user's own log.
     let above = shown(&["--log", "info"]);
     assert_eq!(above.calls().len(), 2);
     assert!(above.stderr.ends_with("cfr: its calls are logged above\n"), "{above:#?}");
@@ -704,17 +704,17 @@ fn the_shown_calls_follow_the_log_settings() {
     let said = format!("cfr: its calls are logged in {}\n", log.display());
     assert!(elsewhere.calls().is_empty() && elsewhere.stderr.ends_with(&said), "{elsewhere:#?}");
     assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), 2);
-    // A log of errors alone has no call.
+    // A log of errors only has no call.
     let quiet = shown(&["-o", "quiet"]);
     assert_eq!((quiet.calls().len(), scratch.file("quiet").metadata().unwrap().len()), (2, 0));
-    // As a trace does.
+    // As in a trace.
     let run = Run::bare(launcher()).args(["trace", "--expect", "no call", "cat"]).args([&name]);
     let trace = run.within(place).stdout(scratch.file("b")).output();
     assert_eq!((trace.status, trace.calls().len()), (Some(123), 2));
     assert!(trace.stderr.ends_with("cfr: its calls are logged above\n"), "{trace:#?}");
 }
 
-/// The program finds the settings that it would find without.
+/// Expectations change none of the program's settings.
 #[test]
 fn the_program_finds_the_same_settings_as_without_expectations() {
     let scratch = Scratch::new();
@@ -756,7 +756,7 @@ fn garbage_in_the_counters_does_not_break_the_launcher() {
     }
 }
 
-// The witness file.
+// The results file.
 
 #[test]
 fn the_results_file_holds_the_counts_and_each_verdict() {
@@ -768,7 +768,7 @@ fn the_results_file_holds_the_counts_and_each_verdict() {
         let run = Run::bare(launcher()).args(["run", "--results", "w"]).args(words);
         run.within(place).output()
     };
-    // Without expectations it proves what was seen.
+    // Without expectations it holds what was counted.
     let output = cfr(&["cat", "a"]);
     assert_eq!(output.status, Some(0));
     let output = cfr(&["sh", "-c", "cat a > b; exit 4"]);
@@ -797,7 +797,7 @@ fn the_results_file_holds_the_counts_and_each_verdict() {
     let written: Value =
         serde_json::from_str(&fs::read_to_string(scratch.file("sum")).unwrap()).unwrap();
     assert_eq!(witness(&file)["summary"], written["summary"]);
-    // A failed one, with what was the case.
+    // A failed expectation, with the actual value.
     let output = cfr(&[
         "--expect",
         "calls>=9",
@@ -861,7 +861,7 @@ fn the_results_file_says_that_the_program_did_not_run() {
             assert_eq!((&seen["summary"], &seen["status"]), (&Value::Null, &Value::Null));
         }
     }
-    // While a program runs there is none.
+    // While a program runs there is no file.
     let script = "test ! -e w && sleep 0";
     let run = Run::bare(launcher()).args(["run", "--results", "w", "sh", "-c", script]);
     run.within(scratch.path()).ok();
@@ -894,14 +894,14 @@ fn a_results_file_that_cannot_be_written_is_125() {
         );
         assert!(!scratch.file("ran").exists(), "{file}: nothing has run");
     }
-    // What could be written before, and cannot be after.
+    // It could be written before the program ran, and cannot be afterwards.
     let output = tried("directory/w", &["rm", "-r", "directory"]);
     assert_eq!(output.status, Some(125), "{output:#?}");
     assert!(output.stderr.starts_with("cfr: cannot write the witness to directory/w: "));
     let output = tried("/dev/full", &["true"]);
     let said = "cfr: cannot write the witness to /dev/full: No space left on device (ENOSPC)\n";
     assert_eq!((output.status, output.stderr.as_str()), (Some(125), said));
-    // A FIFO that nobody reads is said, not waited for.
+    // A FIFO without a reader is an error at once, without waiting.
     let output = tried("fifo", &["true"]);
     assert_eq!(output.status, Some(125), "{output:#?}");
     assert!(output.stderr.ends_with("No such device or address (ENXIO)\n"), "{output:#?}");
@@ -910,7 +910,7 @@ fn a_results_file_that_cannot_be_written_is_125() {
     assert_eq!(serde_json::from_str::<Value>(&pipe.stdout).unwrap()["held"], true);
 }
 
-/// Permissions stay, and what a link leads to is written.
+/// Permissions are kept, and the target of a link is written.
 #[test]
 fn an_existing_results_file_keeps_its_permissions_and_its_link() {
     let scratch = Scratch::new();
@@ -924,7 +924,7 @@ fn an_existing_results_file_keeps_its_permissions_and_its_link() {
     assert!(scratch.file("link").is_symlink());
 }
 
-/// Two runs at once that write to the same file: it is one of theirs, whole.
+/// Two runs at once write to the same file: it is one run's, and whole.
 #[test]
 fn of_two_runs_at_once_one_leaves_a_whole_results_file() {
     let scratch = Scratch::new();

@@ -1,4 +1,4 @@
-//! `cfr inspect`: what a program's files tell of its copies, held against programs made for it.
+//! `cfr inspect`: what a program's files show of its copies, checked with programs made for it.
 
 use cfr_testkit::{
     Output, Run, Scratch, compile, compile_rust, compile_text, find_program, launcher, skip,
@@ -29,7 +29,7 @@ fn text(program: impl AsRef<OsStr>) -> String {
     inspect([program]).ok().stdout
 }
 
-/// How the file at `place` in the report comes to `hook`; null where it does not.
+/// Returns how the file at `place` in the report uses `hook`, or null.
 fn how(report: &Value, place: usize, hook: &str) -> Value {
     let hooks = report["files"][place]["hooks"].as_array().expect("hooks");
     hooks.iter().find(|row| row["hook"] == hook).map_or(Value::Null, |row| row["how"].clone())
@@ -40,7 +40,7 @@ fn marks(report: &Value, hook: &str) -> Value {
     hooks.iter().find(|row| row["hook"] == hook).map_or(Value::Null, |row| row["asks_for"].clone())
 }
 
-/// An executable file. Nobody executes it, so that it may be written here.
+/// Writes an executable file. It is never executed, so this process may write it.
 fn executable(scratch: &Scratch, name: &str, content: &[u8]) -> PathBuf {
     let path = scratch.write(name, content);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -111,7 +111,7 @@ fn a_name_that_may_be_passed_to_dlsym_is_a_maybe() {
     assert_eq!(how(&json, 0, "copy_file_range"), "name", "{json:#}");
     assert_eq!(json["verdict"], "may see");
     assert!(json["text"].as_str().unwrap().contains("if it finds a hook by name: copy_file_range"));
-    // The words of a message are no name; nor is a name where nothing is looked up by it.
+    // Words of a message are not a name, nor is a name in a program that looks up nothing.
     let json = report(program("!dlsym(RTLD_DEFAULT, \"getpid\")", "inspect_dlsym_other"));
     assert_eq!(
         (how(&json, 0, "copy_file_range"), &json["verdict"]),
@@ -182,7 +182,7 @@ fn sendfile_is_a_hook_under_both_names() {
 
 // System calls by instruction.
 
-/// A program with this instruction sequence in it, or a skip.
+/// Compiles a program with this instruction sequence, or skips the test.
 fn with_assembly(assembly: &str, name: &str) -> Option<PathBuf> {
     if !cfg!(target_arch = "x86_64") {
         skip(&format!("inspect::{name}"), "the assembly is x86-64's");
@@ -225,7 +225,7 @@ fn a_copy_by_instruction_beside_a_hook_is_partly_visible() {
 fn another_system_call_by_instruction_is_not_a_copy() {
     for (assembly, name) in [
         ("mov $39, %eax; syscall", "inspect_raw_getpid"),
-        // The number is another register's, or is gone, or another call's.
+        // The number is in another register, overwritten, or another call's.
         ("mov $326, %edi; mov %ebx, %eax; syscall", "inspect_raw_other"),
         ("mov $326, %eax; mov $39, %eax; syscall", "inspect_raw_overwritten"),
         ("mov $326, %eax; ret; syscall", "inspect_raw_elsewhere"),
@@ -248,7 +248,7 @@ fn bytes_inside_other_instructions_are_not_a_system_call() {
     }
 }
 
-// What no preload sees.
+// What a preloaded library cannot see.
 
 #[test]
 fn a_static_program_cannot_be_seen() {
@@ -268,7 +268,7 @@ fn a_static_program_cannot_be_seen() {
     assert!(text.contains("strace -f -e trace=copy_file_range"), "{text}");
 }
 
-/// The dynamic linker that the C compiler names, under another name.
+/// Copies the dynamic linker that the C compiler names, under another name.
 fn with_linker(scratch: &Scratch, name: &str, source: &str) -> PathBuf {
     let linker = report(strong())["dynamic_linker"].as_str().unwrap().to_owned();
     let other = scratch.file(name);
@@ -417,7 +417,7 @@ fn a_privileged_program_is_reported() {
         );
         assert!(json["why"].as_str().unwrap().contains(why), "{json:#}");
     }
-    // A mark for mandatory locking; and the kernel ignores the bits of a script.
+    // A bit for mandatory locking; and the kernel ignores the bits of a script.
     assert_eq!(report(program(0o2745, "locking"))["preload"], "sees");
     let script = executable(&scratch, "script", b"#!/bin/sh\n");
     std::os::unix::fs::chown(&script, Some(65534), Some(65534)).unwrap();
@@ -442,7 +442,7 @@ fn a_script_is_followed_to_its_interpreter() {
     assert!(first_line(&shown).contains(second.to_str().unwrap()), "{shown}");
     assert!(shown.contains(&format!("program          {}", tool.display())), "{shown}");
 
-    // By env(1), as most are.
+    // Through env(1), as most scripts do.
     for line in ["#!/usr/bin/env inspect_strong\n", "#!/usr/bin/env -S A=b inspect_strong -x\n"] {
         let script = executable(&scratch, "by-env", line.as_bytes());
         let path = format!("{}:/usr/bin:/bin", tool.parent().unwrap().display());
@@ -451,7 +451,7 @@ fn a_script_is_followed_to_its_interpreter() {
         assert_eq!((&json["program"], &json["scripts"][1]), (&json!(tool), &json!("/usr/bin/env")));
     }
 
-    // Without a first line, as under execvp(3).
+    // Without a first line, as execvp(3) accepts.
     let plain = executable(&scratch, "plain", b"echo plain\n");
     assert_eq!(report(&plain)["scripts"], json!([plain]));
     let text = text(&plain);
@@ -466,8 +466,8 @@ fn a_script_is_followed_to_its_interpreter() {
 
 // Libraries.
 
-/// A library that copies, a program that calls it, and the directory of both: `$ORIGIN` leads the
-/// one to the other.
+/// A library that copies, a program that calls it, and their directory: `$ORIGIN` leads from one
+/// to the other.
 fn with_library(scratch: &Scratch, words: &[&str]) -> PathBuf {
     let copy = COPY.replace("main", "copy_it");
     let inner = scratch.write("inner.c", copy.as_bytes());
@@ -489,7 +489,7 @@ fn with_library(scratch: &Scratch, words: &[&str]) -> PathBuf {
 #[test]
 fn a_copy_by_a_library_of_a_library_is_found() {
     let scratch = Scratch::new();
-    // What DT_RPATH says holds for libraries of libraries too, what DT_RUNPATH says does not.
+    // DT_RPATH applies to libraries of libraries too, DT_RUNPATH does not.
     let program = with_library(&scratch, &["-Wl,--disable-new-dtags,-rpath,$ORIGIN"]);
     let json = report(&program);
     assert_eq!((&json["verdict"], &json["missing"]), (&json!("sees"), &json!([])), "{json:#}");
@@ -573,7 +573,7 @@ fn installed_programs_have_the_hooks_that_they_are_known_for() {
         assert!(text.contains("syscall (SYS_copy_file_range)"), "{text}");
     }
     if let Some(python) = find_program("python3") {
-        // Where that is a shim, of the Python behind it.
+        // If that is a wrapper, the Python that it starts.
         let behind =
             Run::bare(python).args(["-c", "import sys; print(sys.executable)"]).ok().stdout;
         let json = report(behind.trim());
@@ -586,7 +586,7 @@ fn installed_programs_have_the_hooks_that_they_are_known_for() {
     assert_eq!(json["verdict"], "no hook");
 }
 
-// Statuses, and files that are none.
+// Statuses, and files that are not programs.
 
 #[track_caller]
 fn assert_fails(words: &[&OsStr], status: i32, said: &str) {
@@ -613,17 +613,18 @@ fn a_program_that_cannot_be_inspected_has_the_status_of_trace() {
     assert_fails(&[], 125, "PROGRAM");
     assert_fails(&["cp".as_ref(), "a".as_ref()], 125, "a");
     assert_fails(&["--format".as_ref(), "xml".as_ref(), "cp".as_ref()], 125, "xml");
-    // The interpreter of a script is no better.
+    // So is a wrong interpreter of a script.
     let script = executable(&scratch, "script", format!("#!{}\n", fifo.display()).as_bytes());
     assert_fails(&[script.as_os_str()], 125, "is no regular file");
     let output = Run::bare(launcher()).args(["trace".as_ref(), fifo.as_os_str()]).output();
     assert_eq!(output.status, Some(126), "{output:#?}");
-    // Nor is a name that would command a terminal.
+    // And a name that would command a terminal.
     let hostile = executable(&scratch, "\u{1b}[31m", &fs::read(strong()).unwrap());
     assert!(!text(hostile).contains('\u{1b}'));
 }
 
-/// Whatever was left of it: an answer or a reason, and neither a crash nor much of anything.
+/// Checks that the truncated or damaged program gives a result or an error, without a crash and
+/// within the limits.
 #[track_caller]
 fn assert_survives(path: &Path, what: &str) {
     // 1 GiB of address space in all.
@@ -664,7 +665,7 @@ fn a_damaged_program_is_an_error_and_not_a_crash() {
     for round in 0..150 {
         let mut file = whole.clone();
         for _ in 0..=random(6) {
-            // Headers and dynamic sections are where it hurts.
+            // Most damage is in headers and dynamic sections.
             let end = if random(2) == 0 { 0x400 } else { file.len() };
             let at = random(end - 8);
             let value = [0, 1, 0x7f, 0xff, random(256) as u8][random(5)];
@@ -684,7 +685,7 @@ fn a_file_that_claims_terabytes_is_an_error_and_not_a_crash() {
     let at = u64::from_le_bytes(headers[32..40].try_into().unwrap()) as usize;
     let count = usize::from(u16::from_le_bytes(headers[56..58].try_into().unwrap()));
     let word = |at: usize| u64::from_le_bytes(headers[at..at + 8].try_into().unwrap());
-    // Sections say where the code is; without them segments do; strings are read whole.
+    // Sections say where the code is; without them segments do. String tables are read whole.
     for claim in ["sections", "segments", "strings"] {
         let mut file = headers.clone();
         for header in (0..count).map(|header| at + header * 56) {

@@ -1,4 +1,4 @@
-//! `cfr trace` and `cfr run`, as a shell and a user meet them.
+//! `cfr trace` and `cfr run`, as a shell and a user run them.
 
 use cfr_shared::format::JSON_KEYS;
 use cfr_shared::settings::{TABLE, Values};
@@ -21,7 +21,7 @@ fn trace<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Run {
     cfr().args(["trace"]).args(words)
 }
 
-/// A program that does what it is told: c-tests/drivers/scripted_calls.c.
+/// A program that makes the calls that its arguments name: c-tests/drivers/scripted_calls.c.
 fn copier() -> &'static Path {
     static PROGRAM: LazyLock<PathBuf> =
         LazyLock::new(|| compile("drivers/scripted_calls.c", "scripted_calls", &[]));
@@ -35,7 +35,7 @@ fn shim() -> &'static Path {
     &LIBRARY
 }
 
-/// A file to copy, and where to.
+/// A source and a target path.
 struct Files {
     scratch: Scratch,
     from: PathBuf,
@@ -60,8 +60,9 @@ impl Files {
     }
 }
 
-/// An executable file. Written by another process: while a program is being started by another
-/// test, a descriptor of ours open for writing would be in its hands too, and this one "busy".
+/// Creates an executable file. Another process writes it: if this one did, a program that another
+/// test starts at the same time would inherit a writable descriptor, and executing the file would
+/// fail with ETXTBSY.
 fn executable(scratch: &Scratch, name: &str, content: &[u8]) -> PathBuf {
     let path = scratch.file(name);
     let script = "cat > \"$0\" && chmod 755 \"$0\"";
@@ -69,14 +70,15 @@ fn executable(scratch: &Scratch, name: &str, content: &[u8]) -> PathBuf {
     path
 }
 
-/// Copies the launcher to another place, without the library.
+/// Copies the launcher to another directory, without the library.
 fn copy_launcher(directory: &Path) -> PathBuf {
     fs::create_dir_all(directory).expect("can be created");
     Run::bare("cp").args([launcher().as_path(), directory]).ok();
     directory.join("cfr")
 }
 
-/// How many copies were logged on standard error. cp calls once more to see the end.
+/// Returns how many copies were logged on standard error, without cp's last call, which finds the
+/// end.
 fn logged(output: &Output) -> usize {
     let whole = format!(" = {SIZE} (kernel)");
     output.calls().iter().filter(|call| call.ends_with(&whole)).count()
@@ -112,7 +114,7 @@ fn the_programs_status_is_the_launchers() {
     }
 }
 
-/// A value that no setting takes.
+/// An invalid value for any setting.
 fn unusable(values: &Values) -> Option<&'static str> {
     match values {
         Values::OneOf(_) | Values::SomeOf(_) | Values::Errors | Values::Faults => Some("sideways"),
@@ -132,7 +134,7 @@ fn unusable_values_are_125_and_name_the_expected_ones() {
         assert_fails(run, 125, &[setting.variable, value, &expected]);
         if let Some(option) = setting.option {
             let option = format!("--{option}");
-            // The word behind a plain -c is the program.
+            // The word after a plain -c is the program.
             if setting.variable != "CFR_SUMMARY" {
                 let run = trace([option.as_str(), value]).args(program);
                 assert_fails(run, 125, &[&option, value, &expected]);
@@ -157,7 +159,7 @@ fn hostile_values_are_escaped_and_cut() {
     assert_eq!(output.stderr.lines().count(), 1);
 }
 
-/// What the program itself sets is checked as strictly.
+/// Variables that the program's shell sets are checked as strictly.
 #[test]
 fn unusable_values_of_the_programs_own_are_125() {
     let files = Files::new();
@@ -266,7 +268,7 @@ fn what_cannot_be_executed_is_126() {
     ] {
         assert_fails(trace([program]), 126, &[program.to_str().unwrap(), why]);
     }
-    // As execvp(3): what may not be executed is not the last word.
+    // As in execvp(3): a file that may not be executed does not end the search.
     let other = Scratch::new();
     let path = format!("{}:{}", directory.display(), other.path().display());
     assert_fails(trace(["plain"]).env("PATH", &path), 126, &["may not be executed"]);
@@ -281,7 +283,7 @@ fn what_is_not_found_is_127() {
     let missing = missing.to_str().unwrap();
     assert_fails(trace([missing]), 127, &[missing]);
     assert_fails(trace(["no-program-has-this-name"]), 127, &["no-program-has-this-name", "PATH"]);
-    // A file is no directory.
+    // A path below a regular file.
     let file = scratch.write("file", b"");
     assert_fails(trace([file.join("x")]), 127, &["file/x"]);
     let script = executable(&scratch, "script", b"#!/no/such/interpreter\n");
@@ -357,10 +359,10 @@ fn no_descriptor_of_the_launchers_reaches_the_program() {
     assert_eq!(bare, traced);
 }
 
-/// What a program is started with, ignored and blocked, as nohup(1) and systemd leave it.
+/// Starts a program with signals ignored and blocked, as nohup(1) and systemd do.
 #[track_caller]
 fn assert_inherits(ignored: &str) {
-    // The C library's own two, 32 and 33: posix_spawn(3) may have a child ignore them.
+    // Without the C library's own two, 32 and 33: posix_spawn(3) may have a child ignore them.
     const INTERNAL: u64 = 0b11 << 31;
     let masks = |launcher: &[&OsStr]| {
         let env = [format!("--ignore-signal={ignored}"), "--block-signal=USR2,WINCH".to_owned()];
@@ -430,7 +432,7 @@ fn the_launcher_runs_with_closed_standard_descriptors() {
 /// Waits for the signal, at most ten seconds.
 const WAIT: &str = "i=0; while [ $i -lt 1000 ]; do sleep 0.01; i=$((i+1)); done; exit 77";
 
-/// `cfr run sh -c SCRIPT`, whatever the tests were started with ignored.
+/// Runs `cfr run sh -c SCRIPT`, whatever signals the tests were started with ignored.
 fn signalled(script: &str) -> Output {
     Run::bare("env")
         .args(["--default-signal=HUP,INT,QUIT,TERM,USR1,USR2"])
@@ -496,7 +498,7 @@ fn what_was_preloaded_stays_and_comes_first() {
     let expected = format!("loaded\n{}:{}\n", shim().display(), library.display());
     assert_eq!(output.stdout, expected);
 
-    // So the other library answers, and ours hears of nothing.
+    // So the other library returns the result, and libcfr.so gets no call.
     let copy = [copier(), "copy".as_ref(), &files.from, &files.to].map(Path::to_owned);
     let output = trace(copy).env("LD_PRELOAD", shim()).ok();
     assert_eq!(output.stdout, "7\n");
@@ -548,9 +550,9 @@ fn a_library_path_of_any_other_bytes_is_preloaded() {
     }
 }
 
-// Programs that a preload cannot see.
+// Programs that a preloaded library cannot see.
 
-/// The program is started all the same, and the reason is given before and after.
+/// The program is started all the same, and the reason is printed before or after.
 #[track_caller]
 fn assert_unseen(output: &Output, why: &str) {
     let lines: Vec<_> = output.stderr.lines().filter(|line| line.contains(why)).collect();
@@ -577,13 +579,13 @@ fn a_static_program_runs_without_being_traced() {
     files.assert_copied();
     assert_unseen(&output, "statically linked");
 
-    // It may read scripts, too.
+    // It may also read scripts.
     let script = format!("#!{} exit\n", program.display());
     let output = trace([executable(&files.scratch, "script", script.as_bytes())]).output();
     assert_eq!(output.status, Some(0), "{output:#?}");
     assert_unseen(&output, "statically linked");
 
-    // Quietly, but not without the warning.
+    // Without lines, but with the warning.
     let output = cfr().args(["run"]).args(words).ok();
     assert_eq!(output.stderr.lines().count(), 1, "{output:#?}");
     assert!(output.stderr.contains("its copies will not be seen"));
@@ -616,11 +618,11 @@ fn a_set_user_id_program_runs_without_being_traced() {
     assert_eq!(fs::metadata(&files.to).unwrap().uid(), 0);
     assert_unseen(&output, "is set-user-ID");
 
-    // For its owner it is a program as any other.
+    // For its owner it is an ordinary program.
     let output = trace([&cp, &files.from, &files.to]).ok();
     assert_eq!((logged(&output), silences(&output)), (1, 0), "{output:#?}");
 
-    // And where no program gets more rights, as in many containers.
+    // Also if no program gains privileges, as in many containers.
     fs::remove_file(&files.to).unwrap();
     let target = Scratch::below(files.scratch.path());
     fs::set_permissions(target.path(), fs::Permissions::from_mode(0o777)).unwrap();
@@ -633,7 +635,7 @@ fn a_set_user_id_program_runs_without_being_traced() {
     assert!(!output.stderr.contains("set-user-ID: the"), "{output:#?}");
 }
 
-/// One that does `exit(3)`, by instruction.
+/// A program that calls `exit(3)`, by instruction.
 #[test]
 fn a_32_bit_program_is_named_as_such() {
     const AT: u32 = 0x0804_8000;
@@ -662,7 +664,7 @@ fn a_32_bit_program_is_named_as_such() {
     let output = trace([&program]).output();
     assert!(output.stderr.contains("is a program for 32-bit"), "{output:#?}");
     assert!(output.stderr.contains("its copies will not be seen"), "{output:#?}");
-    // The second where this kernel runs no such programs.
+    // The second if this kernel cannot run such programs.
     match output.status {
         Some(3) => assert_unseen(&output, "is a program for 32-bit"),
         status => assert_eq!(status, Some(126), "{output:#?}"),
@@ -679,7 +681,7 @@ fn a_script_is_seen_through_its_interpreter() {
     // An interpreter may be a script itself.
     let script =
         executable(&files.scratch, "second", format!("#!{}\n", script.display()).as_bytes());
-    // "#!" puts the script's own path before its words.
+    // "#!" puts the script's path before its arguments.
     let output = trace([&script, &files.to]).output();
     assert_eq!(output.status, Some(6), "{output:#?}");
     assert!(!output.calls().is_empty(), "{output:#?}");
@@ -842,7 +844,7 @@ fn json_lines_have_every_key_in_order() {
             let at = rest.find(&format!("\"{key}\":"));
             rest = &rest[at.unwrap_or_else(|| panic!("{key} is out of order in {line}"))..];
         }
-        // A message has two more.
+        // A message has two more keys.
         let more = if value["call"].is_null() { 2 } else { 0 };
         assert_eq!(object.len(), JSON_KEYS.len() + more, "{line}");
         if more == 0 {

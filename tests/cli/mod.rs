@@ -1,4 +1,4 @@
-//! The command `cfr`, as its users run it.
+//! The command `cfr`, as users run it.
 
 pub mod dialects;
 pub mod expect;

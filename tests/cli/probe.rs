@@ -1,4 +1,4 @@
-//! `cfr probe`: what it says is what is true, and nothing is left behind.
+//! `cfr probe`: its facts are true, and it leaves nothing behind.
 
 use cfr_testkit::{
     Filesystems, Output, Run, Scratch, compile, find_program, launcher, library, project, skip,
@@ -33,7 +33,7 @@ const FACTS: [(&str, &str); 13] = [
     ("punches_holes", "punches holes"),
 ];
 
-/// The most that the kernel itself copies in one call.
+/// The most bytes that the kernel copies in one call.
 const CEILING: u64 = 0x7fff_f000;
 
 fn probe<S: AsRef<OsStr>>(paths: impl IntoIterator<Item = S>) -> Run {
@@ -49,7 +49,7 @@ fn report(output: &Output) -> Value {
     serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:#?}"))
 }
 
-/// A program that runs another under a seccomp filter: c-tests/drivers/failing_system_call.c.
+/// Runs a program under a seccomp filter: c-tests/drivers/failing_system_call.c.
 fn filtered() -> &'static Path {
     static PROGRAM: LazyLock<PathBuf> =
         LazyLock::new(|| compile("drivers/failing_system_call.c", "failing_system_call", &[]));
@@ -80,7 +80,7 @@ fn names_in(place: &Path) -> BTreeSet<PathBuf> {
     fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
-// What is true.
+// The facts.
 
 #[test]
 fn each_filesystem_has_its_known_abilities() {
@@ -116,7 +116,7 @@ fn each_filesystem_has_its_known_abilities() {
             for key in ["copy_shares_blocks", "copy_keeps_holes"] {
                 assert_fact(facts, key, false, None);
             }
-            // What overlay makes of it depends on the filesystem below.
+            // On overlay it depends on the filesystem below.
             let no_dedupe = if name == "overlay" { "EINVAL" } else { "EOPNOTSUPP" };
             for (key, most, errno) in [
                 ("reflink", "reflink_alignment", "EOPNOTSUPP"),
@@ -129,7 +129,7 @@ fn each_filesystem_has_its_known_abilities() {
             let note = facts["largest_copy"]["note"].as_str().unwrap();
             assert_eq!(note, "not tried: would write 2 GiB");
         }
-        // As another program finds it.
+        // Checked with another program.
         let scratch = Scratch::below(point);
         let source = scratch.random("a", 100_000);
         let cp = Run::bare("cp").args(["--reflink=always"]).args([&source, &scratch.file("b")]);
@@ -212,7 +212,7 @@ fn a_seccomp_filter_is_reported_with_the_calls_that_it_hides() {
         assert!(kernel["copy_file_range"]["note"].as_str().unwrap().contains(said), "{kernel:#}");
         assert_fact(kernel, "seccomp_filter", true, None);
         assert_fact(kernel, "behaves_as", Value::Null, None);
-        // What goes another way is tried all the same.
+        // Calls that the filter does not cover are tried all the same.
         let facts = &report["paths"][0];
         assert_fact(facts, "copy_file_range", false, Some(errno));
         assert_fact(facts, "copy_keeps_holes", Value::Null, Some(errno));
@@ -221,7 +221,7 @@ fn a_seccomp_filter_is_reported_with_the_calls_that_it_hides() {
     }
 }
 
-/// Each trial is its own: what one call is refused says nothing of the others.
+/// Each trial is independent: a refused call says nothing about the others.
 #[test]
 fn a_refused_call_says_nothing_of_the_others() {
     let filesystems = Filesystems::mount("cli::probe::a_refused_call_says_nothing_of_the_others");
@@ -237,13 +237,13 @@ fn a_refused_call_says_nothing_of_the_others() {
     assert_fact(facts, "dedupe", false, Some("EPERM"));
     assert_fact(facts, "largest_dedupe", Value::Null, Some("EPERM"));
     assert_fact(facts, "reflink", true, None);
-    // Who can share may have done so; who cannot has not.
+    // A copy may share blocks only on a filesystem that can.
     let facts = &under_filter("fiemap", "EOPNOTSUPP", [xfs, tmpfs])["paths"];
     assert_fact(&facts[0], "copy_shares_blocks", Value::Null, Some("EOPNOTSUPP"));
     assert_fact(&facts[1], "copy_shares_blocks", false, None);
 }
 
-/// What a call says is not believed where the files say otherwise.
+/// If the files show that a call did not do what it reports, the report says so.
 #[test]
 fn a_wrong_result_of_a_call_is_found_in_the_files() {
     let scratch = Scratch::new();
@@ -258,14 +258,14 @@ fn a_wrong_result_of_a_call_is_found_in_the_files() {
     }
 }
 
-/// What is only the largest that could be tried is not said to be the most.
+/// If a larger size could not be tried, the result is a lower bound.
 #[test]
 fn the_largest_size_tried_is_reported_as_a_lower_bound() {
     let filesystems =
         Filesystems::mount("cli::probe::the_largest_size_tried_is_reported_as_a_lower_bound");
     let Some(xfs) = filesystems.get("xfs") else { return };
     let limited = |words: &[&str]| {
-        // In units of 512 bytes: room for 64 MiB and not for 256.
+        // In units of 512 bytes: 64 MiB fit and 256 MiB do not.
         let script = "ulimit -f 262144; exec \"$@\"";
         let run = Run::bare("sh").args(["-c", script, "sh"]).args([launcher()]);
         run.args(["probe"]).args(words).args([xfs]).ok()
@@ -298,7 +298,7 @@ fn a_limit_on_file_sizes_is_not_reported_as_missing_support() {
 
 // Both reports.
 
-/// The answer as the text shows it.
+/// Returns the value as the text shows it.
 fn shown(fact: &Value) -> String {
     let answer = match &fact["value"] {
         Value::Null => "?".to_owned(),
@@ -313,7 +313,7 @@ fn shown(fact: &Value) -> String {
     [answer, errno, note.to_owned()].concat()
 }
 
-/// The lines below a heading, without the blanks that align them.
+/// Returns the lines below a heading, without the blanks that align them.
 fn section<'a>(text: &'a str, heading: &str) -> Vec<&'a str> {
     let lines = text.lines().skip_while(|line| *line != heading).skip(1);
     lines.take_while(|line| !line.is_empty()).collect()
@@ -337,7 +337,7 @@ fn text_and_json_have_the_same_values() {
         assert_eq!(facts.as_object().unwrap().len(), FACTS.len() + 1, "{facts:#}");
         for ((key, label), line) in FACTS.iter().zip(lines) {
             let expected = format!("{label}{}", shown(&facts[*key]));
-            // How far it gets depends on the time that it takes.
+            // How far it gets depends on its speed.
             let expected = if *key == "largest_dedupe" { (*label).to_owned() } else { expected };
             let (line, expected) = (without_blanks(line), without_blanks(&expected));
             assert!(line.starts_with(&expected), "{expected}: {text}");
@@ -369,7 +369,7 @@ fn text_and_json_have_the_same_values() {
     }
 }
 
-/// Every answer of a section begins in the same column.
+/// In every section.
 #[test]
 fn the_values_of_a_section_are_in_one_column() {
     let scratch = Scratch::new();
@@ -441,7 +441,7 @@ fn the_probed_directory_is_not_modified() {
     for (name, point) in filesystems.iter() {
         let scratch = Scratch::below(point);
         let file = scratch.random("theirs", 5000);
-        // A look later than the last change, after which the time of access stands (relatime).
+        // Read once after the last change, after which relatime keeps the time of access.
         thread::sleep(Duration::from_millis(50));
         let _ = untouched(&file);
         let before = untouched(&file);
@@ -482,7 +482,8 @@ fn a_filesystem_without_unnamed_files_is_probed() {
     }
 }
 
-/// Runs it until it is killed by `signal` at the moment that `now` waits for: nothing is left.
+/// Runs it until `signal` kills it at the moment for which `now` waits, and checks that nothing is
+/// left.
 #[track_caller]
 fn killed<S: AsRef<OsStr>>(
     words: impl IntoIterator<Item = S>,
@@ -490,13 +491,13 @@ fn killed<S: AsRef<OsStr>>(
     signal: i32,
     now: impl Fn(),
 ) {
-    // The tests themselves may have been started with one of them ignored, as nohup(1) does.
+    // The tests may have been started with one of them ignored, as nohup(1) does.
     let mut run = Run::bare("env").args(["--default-signal=HUP,INT,QUIT,TERM"]).args(words);
     let command = run.command().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child: Child = command.spawn().unwrap();
     now();
     let pid = child_of(child.id()).unwrap_or(child.id());
-    // SAFETY: a process that this test has started and not yet waited for.
+    // SAFETY: a child of this test that is not yet waited for.
     unsafe { libc::kill(pid.cast_signed(), signal) };
     let begun = Instant::now();
     let status = loop {
@@ -578,7 +579,7 @@ fn an_ignored_signal_stays_ignored() {
     assert_eq!(output.stdout.matches("punches holes").count(), 50);
 }
 
-// What goes wrong.
+// Errors.
 
 #[test]
 fn a_missing_path_is_named_and_the_others_are_probed() {
@@ -703,14 +704,14 @@ fn progress_is_shown_on_a_terminal_only() {
     // A line that wraps could not be erased.
     let narrow = shown("stty cols 30; \"$CFR\" probe \"$PLACE\" > \"$REPORT\"");
     assert!(narrow.split(CLEAR).all(|line| line.trim_end_matches('\r').len() < 30), "{narrow:?}");
-    // What is said stands on a line of its own.
+    // A message is on a line of its own.
     let all = shown("\"$CFR\" probe \"$PLACE\" \"$MISSING\" > \"$REPORT\"");
     assert!(all.contains(&format!("{CLEAR}cfr: {}: ", missing.display())), "{all:?}");
-    // Also where it is interrupted.
+    // Also if it is interrupted.
     let all =
         shown("timeout --foreground -s INT .1 \"$CFR\" probe $(yes \"$PLACE\" | head -n 2000)");
     assert!(all.ends_with(CLEAR), "{all:?}");
-    // The standard error of somebody else is not the terminal.
+    // A standard error that is not a terminal.
     let all = shown("\"$CFR\" probe \"$PLACE\" 2> \"$REPORT\"");
     assert!(!all.contains('\u{1b}') && fs::read(&report).unwrap().is_empty(), "{all:?}");
 }

@@ -1,5 +1,5 @@
-//! Profiles: what `cfr profiles` prints of them, how they go together with what the user sets, and what
-//! real programs meet under each.
+//! Profiles: what `cfr profiles` prints, how they combine with the user's settings, and what real
+//! programs meet under each.
 
 use cfr_sys::errno::Errno;
 use cfr_testkit::{
@@ -10,7 +10,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-/// Large enough for three pieces under each profile that makes pieces.
+/// Large enough for three pieces under each profile that limits the size of a call.
 const LEN: usize = 10_000_000;
 
 /// What a profile does to programs.
@@ -20,7 +20,7 @@ struct Row {
     reflink: &'static str,
     /// The first copy_file_range of GNU cp, on a file of [`LEN`] bytes.
     first: First,
-    /// What that is between no descriptors.
+    /// The result of a call without descriptors.
     probe: &'static str,
     cp: Ends,
     rust: Ends,
@@ -42,7 +42,7 @@ enum Ends {
     Fails(&'static str),
     /// By SIGSYS.
     Dies,
-    /// Never: it asks again for ever.
+    /// Never: it repeats the call for ever.
     Never,
 }
 
@@ -57,8 +57,8 @@ const fn row(
     Row { name, reflink, first, probe, cp, rust, node }
 }
 
-/// The programs of the table's last three columns: the tests hold these versions to them, and others only to
-/// never calling a wrong copy a success.
+/// The programs of the table's last three columns. The tests hold these versions to them; of other
+/// versions they only require that a wrong copy is not reported as a success.
 const PROGRAMS: [&str; 3] = ["GNU cp 9.1", "Rust's fs::copy", "Node.js 20 copyFileSync"];
 
 #[rustfmt::skip]
@@ -93,7 +93,7 @@ fn cfr<const COUNT: usize>(words: [&str; COUNT]) -> Output {
     Run::bare(launcher()).args(words).output()
 }
 
-/// What the launcher knows.
+/// The profiles that the launcher has.
 fn listed() -> Vec<Value> {
     let listed: Value =
         serde_json::from_str(&cfr(["profiles", "--format", "json"]).stdout).unwrap();
@@ -106,7 +106,7 @@ fn setting(name: &str, variable: &str) -> String {
     profile["settings"][variable].as_str().unwrap().to_owned()
 }
 
-/// What a program under the launcher is told.
+/// Returns the settings of a program under the launcher.
 fn told(variable: &str, words: &[&str], environment: &[(&str, &str)]) -> String {
     let mut run = Run::bare(launcher()).args(["run"]).args(words).args(["printenv", variable]);
     for (name, value) in environment {
@@ -115,12 +115,12 @@ fn told(variable: &str, words: &[&str], environment: &[(&str, &str)]) -> String 
     run.ok().stdout.trim_end().to_owned()
 }
 
-/// The name of each.
+/// Returns the names.
 pub fn names() -> impl Iterator<Item = &'static str> {
     ROWS.iter().map(|row| row.name)
 }
 
-/// The page of the documentation, made of what `cfr profiles` prints and of the table above.
+/// Makes the page of the documentation from what `cfr profiles` prints and the table above.
 pub fn page() -> String {
     let mut page = String::from(
         "# Profiles\n\n\
@@ -311,7 +311,7 @@ fn a_call_without_descriptors_gets_the_error_of_the_profiles_system() {
     }
 }
 
-/// A program's copy under a profile, and its calls as the log has them.
+/// A program's copy under a profile, and its calls in the log.
 struct Copied {
     output: Output,
     is_right: bool,
@@ -348,7 +348,7 @@ fn must_end(copied: &Copied, ends: Ends, name: &str, is_pinned: bool) {
     match ends {
         Well => assert_eq!(output.status, Some(0), "{name}: {output:?}"),
         Fails(error) => {
-            // In the words of the C library, which Rust uses too, or by its name.
+            // As the C library names it, as Rust does too, or by its errno name.
             let errno = Errno::by_name(error.as_bytes()).unwrap();
             let message = errno.to_string();
             let words = message.split(" (").next().unwrap();
@@ -406,7 +406,7 @@ fn cp_meets_the_errors_of_each_profile() {
     }
 }
 
-/// Every piece of a profile that makes pieces, to the end.
+/// In every profile that limits the size of a call, to the end of the file.
 #[test]
 fn every_piece_has_the_profiles_size() {
     for (name, piece) in [("nfs", 4 << 20), ("fuse", 128 << 10), ("slow-disk", 1 << 20)] {
@@ -552,7 +552,7 @@ int main(void) {
     assert!(same(&scratch, "a", "b"));
 }
 
-/// Who asks once and does not look at the count has the beginning of a file.
+/// It makes one call and does not check the count.
 #[test]
 fn a_program_that_ignores_the_count_copies_only_the_beginning() {
     let scratch = Scratch::new();
@@ -573,7 +573,7 @@ os.copy_file_range(a, b, os.fstat(a).st_size)";
     assert_eq!(fs::metadata(scratch.file("b")).unwrap().len(), 4 << 20);
 }
 
-/// sendfile(2) is answered too where it is not the machine's own.
+/// Also if the machine's own sendfile(2) would succeed.
 #[test]
 fn sendfile_gets_the_errors_of_the_profiles_system() {
     let script = "\

@@ -1,19 +1,20 @@
-//! `cfr trace|run --progress`: a line on a terminal while copies last, and nothing anywhere else.
+//! `cfr trace|run --progress`: a line on a terminal during copies, and nothing anywhere else.
 
 use cfr_testkit::{Run, Scratch, compile, find_program, launcher, skip};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// To the line's begin, and the rest of it cleared.
+/// Moves to the start of the line and clears it.
 const CLEAR: &str = "\r\u{1b}[K";
 
-/// A directory on a filesystem of memory.
+/// Creates a directory on a filesystem in memory.
 fn memory() -> Scratch {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { Scratch::below(memory) } else { Scratch::new() }
 }
 
-/// What a terminal is sent by a shell command in this directory; `None` where that cannot be had.
+/// Returns what a shell command in this directory sends to a terminal, or `None` if script(1) is
+/// missing.
 fn on_terminal(test: &str, place: &Path, command: &str) -> Option<String> {
     let Some(script) = find_program("script") else {
         skip(test, "script is not installed");
@@ -29,7 +30,7 @@ fn on_terminal(test: &str, place: &Path, command: &str) -> Option<String> {
     Some(output.stdout)
 }
 
-/// A filesystem on which each piece of a copy takes as long as is wanted: c-tests/drivers/failing_filesystem.c.
+/// A filesystem with a delay for each piece of a copy: c-tests/drivers/failing_filesystem.c.
 fn slow() -> PathBuf {
     compile("drivers/failing_filesystem.c", "slow_filesystem", &[])
 }
@@ -38,18 +39,18 @@ fn garbage() -> PathBuf {
     compile("drivers/counted_calls.c", "counted_calls", &[])
 }
 
-/// A copy of 4 MiB on it, 32 pieces, each read and written in 30 ms: two seconds.
+/// Copies 4 MiB on it, 32 pieces, each read and written in 30 ms: two seconds.
 fn slow_copy(command: &str) -> String {
     format!("mkdir -p m; \"$SLOW\" m direct 4194304 99999999 99999999 30 -- {command}")
 }
 
-/// The lines that stood there one after the other.
+/// Returns the lines shown, one after the other.
 fn shown(all: &str) -> Vec<&str> {
     let lines = all.split(CLEAR).skip(1).filter_map(|line| line.split('\r').next());
     lines.filter(|line| !line.is_empty()).collect()
 }
 
-/// The bytes of `1.50 MiB`.
+/// Parses the bytes of `1.50 MiB`.
 fn bytes(text: &str) -> f64 {
     let (number, unit) = text.split_once(' ').unwrap();
     let units = ["B", "KiB", "MiB", "GiB"];
@@ -81,7 +82,7 @@ fn a_long_copy_shows_its_bytes_and_percentage() {
             last = at;
         }
         assert!(far.iter().any(|line| line.contains("iB/s, 0:0")), "{far:?}");
-        // The line is gone when the program has ended, and the program is none the wiser.
+        // The line is erased when the program has ended, and the program's result is unchanged.
         assert!(all.ends_with(&format!("{CLEAR}4194304\r\nended 0\r\n")), "{all:?}");
     }
 }
@@ -107,7 +108,7 @@ fn a_copy_over_existing_data_shows_no_percentage() {
     assert!(all.ends_with(CLEAR), "{all:?}");
 }
 
-/// Each of a program's many short calls for one copy.
+/// The program makes many short calls for one copy.
 #[test]
 fn a_copy_in_many_calls_is_one_line() {
     let scratch = Scratch::new();
@@ -158,7 +159,7 @@ fn nothing_is_shown_without_a_terminal() {
         (all.as_str(), fs::read_to_string(scratch.file("said")).unwrap().as_str()),
         ("", "")
     );
-    // And on one, nothing for what is over at once.
+    // On a terminal, nothing is shown for a copy that ends at once.
     let script = "echo x > a; \"$CFR\" run --progress cp a b";
     let all =
         on_terminal("cli::progress::nothing_is_shown_without_a_terminal", scratch.path(), script)
@@ -172,7 +173,7 @@ fn the_line_is_erased_at_the_end() {
     const TEST: &str = "cli::progress::the_line_is_erased_at_the_end";
     for (signal, status) in [("INT", "124\r\n"), ("TERM", "124\r\n"), ("KILL", "137\r\n")] {
         let scratch = Scratch::new();
-        // Ctrl-C is for the whole group, the others are for the program.
+        // Ctrl-C goes to the whole process group, the others to the program.
         let kill = match signal {
             "INT" => "timeout -s INT 1 $CFR run --progress cp m/in m/out".to_owned(),
             _ => format!("$CFR run --progress timeout --foreground -s {signal} 1 cp m/in m/out"),
@@ -190,7 +191,7 @@ fn the_line_is_erased_at_the_end() {
 fn the_line_fits_narrow_terminals_and_escapes_names() {
     const TEST: &str = "cli::progress::the_line_fits_narrow_terminals_and_escapes_names";
     const EVIL: &str = "\u{1b}[2J\n\u{202e}x";
-    // Each character two columns wide, so that the cut is among them.
+    // Each character is two columns wide, so that the cut is among them.
     let wide = "漢".repeat(60);
     for columns in [20, 0, 120] {
         let scratch = memory();
@@ -207,7 +208,7 @@ fn the_line_fits_narrow_terminals_and_escapes_names() {
             let width = |character: char| if character.is_ascii() { 1 } else { 2 };
             assert!(line.chars().map(width).sum::<usize>() < most, "{columns}: {line:?}");
         }
-        // In full they are harmless too.
+        // On a wide terminal they are escaped too.
         let command = command.replace(&wide, "m");
         let command = command.replace(&format!("cols {columns}"), "cols 400");
         let all = on_terminal(TEST, scratch.path(), &command).unwrap();
@@ -217,7 +218,7 @@ fn the_line_fits_narrow_terminals_and_escapes_names() {
     }
 }
 
-/// The log's own lines clear what is left of it.
+/// Each line of the log first clears the progress line.
 #[test]
 fn lines_of_the_log_erase_the_progress_line() {
     let scratch = Scratch::new();
@@ -233,7 +234,7 @@ fn lines_of_the_log_erase_the_progress_line() {
     };
     let call = all.split("\u{1b}[K").find(|piece| piece.contains("copy_file_range(")).unwrap();
     assert!(call.starts_with("cfr: ") && call.contains(" = 4194304 ("), "{all:?}");
-    // Nobody else's lines have that.
+    // Without --progress, or if standard error is a file, no line does.
     let command = "echo x > a; \"$CFR\" trace cp a b; \"$CFR\" trace --progress cp a b 2> said";
     let all = on_terminal(
         "cli::progress::lines_of_the_log_erase_the_progress_line",
@@ -245,7 +246,7 @@ fn lines_of_the_log_erase_the_progress_line() {
     assert!(!fs::read_to_string(scratch.file("said")).unwrap().contains('\u{1b}'));
 }
 
-/// Words that are no call's, of processes that are none.
+/// Random words, of no call and no process.
 #[test]
 fn garbage_in_the_counters_does_not_break_the_line() {
     let scratch = Scratch::new();

@@ -1,4 +1,4 @@
-//! `cfr report`: its sums are the log's, whatever stands in the log and however long it is.
+//! `cfr report`: its sums are the log's, whatever the log holds and however long it is.
 
 use cfr_testkit::{Output, Run, Scratch, compile, find_program, launcher, project, skip};
 use serde_json::{Map, Value, json};
@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Pairs of paths that are kept apart.
+/// The maximum of pairs of paths that are kept apart.
 const PAIRS: u64 = 10_000;
 
 fn report<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Run {
@@ -23,7 +23,7 @@ fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// The report of a log with this content.
+/// Returns the report of a log with this content.
 fn summary(log: impl AsRef<[u8]>) -> Value {
     let scratch = Scratch::new();
     let log = scratch.write("log", log.as_ref());
@@ -32,7 +32,7 @@ fn summary(log: impl AsRef<[u8]>) -> Value {
     parsed(&output.stdout)
 }
 
-/// The trace of a log with this content.
+/// Returns the trace of a log with this content.
 fn events(log: impl AsRef<[u8]>) -> Vec<Value> {
     let scratch = Scratch::new();
     let log = scratch.write("log", log.as_ref());
@@ -40,12 +40,12 @@ fn events(log: impl AsRef<[u8]>) -> Vec<Value> {
     trace["traceEvents"].as_array().unwrap().clone()
 }
 
-/// Calls of a trace: its complete events.
+/// Returns the calls of a trace: its complete events.
 fn complete(events: &[Value]) -> Vec<&Value> {
     events.iter().filter(|event| event["ph"] == "X").collect()
 }
 
-/// A line of the log, as a call that copied 4096 bytes has it, but for these keys.
+/// Returns a line of the log for a call that copied 4096 bytes, with these keys changed.
 fn line(changes: Value) -> String {
     let mut line = json!({
         "time": "2026-11-25T01:24:40.904838Z", "pid": 42, "tid": 42, "comm": "cp",
@@ -74,7 +74,7 @@ fn message(text: &str) -> String {
     format!("{line}\n")
 }
 
-/// What a program that knows nothing of the report adds up: calls, bytes, errors and time.
+/// Sums computed independently of the report: calls, bytes, errors and time.
 type Sums = [u64; 4];
 
 fn sums_of(object: &Value) -> Sums {
@@ -107,7 +107,7 @@ fn names<const N: usize>(line: &Value, keys: [&str; N]) -> String {
     keys.map(|key| line[key].to_string()).join(" ")
 }
 
-/// Every sum of the report, against those of the test.
+/// Compares every sum of the report with the test's.
 #[track_caller]
 fn assert_sums(report: &Value, log: &str) {
     assert_eq!(Some(&sums_of(report)), sums_by(log, |_| String::new()).get(""));
@@ -157,7 +157,7 @@ fn assert_sums(report: &Value, log: &str) {
     assert_eq!(told, slowest);
 }
 
-// What real programs wrote.
+// Logs of real programs.
 
 /// Of cp, and of a program that passes flags that no kernel has.
 #[test]
@@ -231,7 +231,7 @@ fn calls_are_grouped_by_hook_and_request() {
         dedupe(3, json!({"status": -22, "bytes": 0, "error": "EINVAL"})),
     ];
     let report = summary(log.concat());
-    // A call of several targets is one to each of them, and takes its time once.
+    // A call with several targets counts once for each of them, and its time counts once.
     assert_eq!(sums_of(&report), [9, 5 * 4096, 2, 6 * 1_000 + 7_000]);
     let facts = ["zero", "differ", "injected", "shared", "not_shared", "processes"];
     assert_eq!(facts.map(|fact| report[fact].as_u64().unwrap()), [1, 1, 1, 2, 1, 1]);
@@ -371,7 +371,7 @@ fn lines_that_are_not_log_lines_are_counted() {
     ] {
         corners.push(with(key, value));
     }
-    // More than 64 KiB is no line of a log, whatever it holds.
+    // A line of more than 64 KiB is not a log line, whatever it holds.
     corners.push(format!("{}{}", whole.trim_end(), " ".repeat(65 << 10)).into_bytes());
     for corner in &corners {
         let shown = String::from_utf8_lossy(&corner[..corner.len().min(600)]).into_owned();
@@ -386,7 +386,7 @@ fn lines_that_are_not_log_lines_are_counted() {
     assert_eq!((&report["calls"], &report["foreign"]["count"]), (&json!(0), &json!(corners.len())));
 }
 
-/// The largest numbers that there can be are summed up without a crash, and stay the largest.
+/// They stay the largest.
 #[test]
 fn the_largest_numbers_are_summed_without_overflow() {
     let largest = json!({
@@ -420,7 +420,7 @@ fn a_partial_last_line_is_accepted() {
         assert_eq!(facts, (&json!(1), &json!(1)), "{cut}");
         assert_eq!(complete(&events(&log)).len(), 1, "{cut}");
     }
-    // Without its newline it is whole all the same.
+    // The line is whole even without its newline.
     assert_eq!(summary(format!("{whole}{}", whole.trim_end()))["calls"], 2);
 }
 
@@ -499,7 +499,7 @@ fn the_time_span_is_from_the_first_start_to_the_last_end() {
     assert_eq!(report["bytes_per_second"]["overall"], 4_092);
 }
 
-/// Calls of `pairs` pairs in an order that only `seed` knows; every thousandth call is of one of
+/// Calls of `pairs` pairs in an order that depends on `seed`; every thousandth call is of one of
 /// eight heavy pairs.
 fn generate(calls: u64, pairs: u64, mut seed: u64, log: impl Write) {
     let mut others = parsed(&line(json!({})));
@@ -532,8 +532,8 @@ fn generated(calls: u64, pairs: u64, seed: u64) -> String {
     String::from_utf8(log).unwrap()
 }
 
-/// The most memory that reading so many calls takes, in KiB. The log comes through a pipe, so that
-/// the process can be looked at when it has read all, and is still there.
+/// Returns the peak memory of reading so many calls, in KiB. The log comes through a pipe, so that
+/// the process is still there when it has read everything.
 fn peak_memory(calls: u64, words: &[&str]) -> u64 {
     let mut command = Command::new(launcher());
     command.arg("report").args(words).arg("-");
@@ -558,7 +558,7 @@ fn memory_does_not_grow_with_the_log() {
     }
 }
 
-/// With more pairs than are kept apart, the report says how far its numbers can be off, and is right.
+/// The report says how large the error of its numbers can be, and is right.
 #[test]
 fn beyond_the_maximum_of_pairs_the_error_is_bounded_and_reported() {
     let scratch = Scratch::new();
@@ -588,7 +588,7 @@ fn beyond_the_maximum_of_pairs_the_error_is_bounded_and_reported() {
         }
         assert_eq!(sums_of(&pairs["others"]), left, "{order}");
         assert_eq!(told.len(), 1_000);
-        // Whoever has more than the least row and the error together is there.
+        // A pair with more than the smallest row plus the error is among the rows.
         let least = told.values().min().unwrap();
         for (name, exact) in &exact {
             assert!(
@@ -619,7 +619,7 @@ fn up_to_the_maximum_of_pairs_every_number_is_exact() {
     assert_eq!(summary(more)["pairs"]["distinct"], Value::Null);
 }
 
-/// The order of the lines does not matter, nor into how many logs they are split.
+/// Nor does the number of logs into which they are split.
 #[test]
 fn the_order_and_the_split_of_the_lines_do_not_matter() {
     let scratch = Scratch::new();
@@ -677,7 +677,7 @@ fn a_trace_has_an_event_for_each_call() {
     };
     let log = [
         at(10, json!({"duration_ns": 5_900, "off_in": 0, "off_out": 4096, "flags": 3})),
-        // Begins in the microsecond in which the one before it ended.
+        // Starts in the microsecond in which the previous one ended.
         at(15, json!({"duration_ns": 1_234})),
         at(12, json!({"pid": 43, "tid": 44, "comm": "worker"})),
         at(5, json!({"pid": 43, "tid": 43, "comm": "main"})),
@@ -713,7 +713,7 @@ fn a_trace_has_an_event_for_each_call() {
         (&json!("COPY_FR_COPY|COPY_FR_REFLINK"), &json!(4096))
     );
     assert_eq!(names(&calls[4]["args"], ["ret", "error", "rule"]), "-1 \"EINVAL\" \"append\"");
-    // The last name that is told of a thread or process is what it is called.
+    // A thread or process has the last name in the log.
     let mut called = BTreeMap::new();
     for event in events.iter().filter(|event| event["ph"] == "M") {
         let who = (
@@ -736,7 +736,7 @@ fn a_trace_has_an_event_for_each_call() {
     assert_eq!(called, BTreeMap::from(expected));
 }
 
-/// A file beside the report, complete or not there at all.
+/// It is written beside the report.
 #[test]
 fn a_trace_file_is_complete_or_absent() {
     let scratch = Scratch::new();
@@ -757,7 +757,7 @@ fn a_trace_file_is_complete_or_absent() {
     assert!(output.stdout.starts_with("calls\n") && output.stderr.is_empty(), "{output:?}");
     assert_eq!((calls(), names_in()), (1, vec!["trace.json".to_owned()]));
 
-    // One that is there is replaced, with its permissions, where a link leads to it too.
+    // An existing file is replaced and keeps its permissions, also through a link.
     fs::set_permissions(&trace, fs::Permissions::from_mode(0o600)).unwrap();
     fs::write(&log, line(json!({})).repeat(2)).unwrap();
     let link = scratch.file("link");
@@ -767,12 +767,12 @@ fn a_trace_file_is_complete_or_absent() {
     assert!(link.is_symlink());
     assert_eq!(fs::metadata(&trace).unwrap().permissions().mode() & 0o777, 0o600);
 
-    // Where a log cannot be read, the old one stays.
+    // If a log cannot be read, the old file stays.
     let output = run().args([scratch.file("missing")]).output();
     assert_eq!((output.status, output.stdout.as_str()), (Some(125), ""), "{output:?}");
     assert_eq!((calls(), names_in()), (2, vec!["trace.json".to_owned()]));
 
-    // It is never the log.
+    // It must not be the log.
     let output = report(["--chrome".as_ref(), log.as_os_str(), log.as_os_str()]).output();
     let said = format!("cfr: {} is a log that is to be read\n", log.display());
     assert_eq!((output.status, output.stderr), (Some(125), said));
@@ -787,7 +787,7 @@ fn a_trace_file_is_complete_or_absent() {
     assert_eq!(fs::metadata("/dev/full").unwrap().len(), 0);
 }
 
-/// A pipe is written, not replaced.
+/// A pipe is written to, not replaced.
 #[test]
 fn a_trace_can_be_written_to_a_pipe() {
     let scratch = Scratch::new();
@@ -824,7 +824,7 @@ fn a_signal_leaves_no_file() {
             assert!(begun.elapsed() < Duration::from_secs(30), "no trace was begun");
             thread::sleep(Duration::from_millis(2));
         }
-        // SAFETY: no pointers; the child is ours and not waited for yet.
+        // SAFETY: no pointers; the child of this test is not yet waited for.
         assert_eq!(unsafe { libc::kill(child.id().cast_signed(), signal) }, 0);
         assert_eq!(child.wait().unwrap().signal(), Some(signal));
         assert_eq!((names_in(), fs::read(&trace).unwrap()), (1, b"the old one".to_vec()));
@@ -857,7 +857,7 @@ fn names_with_control_characters_are_escaped() {
     }
     let text = report([&log]).ok().stdout;
     assert!(text.contains("path_in\\u{1b}[31m\\n") && text.contains("\\xe9"), "{text}");
-    // What was escaped is what was read.
+    // The escaped text has the original characters.
     let json = parsed(&report(["--format", "json"]).args([&log]).ok().stdout);
     assert_eq!(json["pairs"]["rows"][0]["source"], format!("path_in{evil}"));
 }
@@ -888,17 +888,17 @@ fn progress_is_shown_on_a_terminal_only() {
     // A line that wraps could not be erased.
     let narrow = shown("stty cols 30; \"$CFR\" report \"$LOG\" > \"$OUT\"");
     assert!(narrow.split(CLEAR).all(|line| line.trim_end_matches('\r').len() < 30), "{narrow:?}");
-    // What is said stands on a line of its own.
+    // A message is on a line of its own.
     let all = shown("\"$CFR\" report \"$LOG\" missing > \"$OUT\"");
     assert!(all.contains(&format!("{CLEAR}cfr: cannot read missing: ")), "{all:?}");
-    // Also where it is interrupted: a hole of a terabyte is one long line.
+    // Also if it is interrupted: a hole of a terabyte is one long line.
     let hole = scratch.file("hole");
     let file = OpenOptions::new().create_new(true).write(true).open(hole).unwrap();
     if file.set_len(1 << 40).is_ok() {
         let all = shown("timeout --foreground -s INT .3 \"$CFR\" report hole");
         assert!(all.starts_with(CLEAR) && all.ends_with(CLEAR), "{all:?}");
     }
-    // Nobody knows how long a pipe is, and the standard error of somebody else is not the terminal.
+    // The length of a pipe is not known; and a standard error that is not a terminal gets nothing.
     for command in ["cat \"$LOG\" | \"$CFR\" report -", "\"$CFR\" report \"$LOG\" 2> \"$OUT\""] {
         let all = shown(command);
         assert!(all.starts_with("calls") && !all.contains('\u{1b}'), "{all:?}");
@@ -906,7 +906,7 @@ fn progress_is_shown_on_a_terminal_only() {
     assert_eq!(fs::read_to_string(&out).unwrap(), "");
 }
 
-// What goes wrong.
+// Errors.
 
 #[test]
 fn a_log_that_cannot_be_read_is_125() {

@@ -1,4 +1,5 @@
-//! Summaries: what they count is what a log of the same run says, whoever counts and however it ends.
+//! Summaries: they agree with a log of the same run, whichever processes count and however they
+//! end.
 
 use cfr_testkit::{
     Filesystems, Output, Run, Scratch, compile, copy_product, find_program, launcher, skip,
@@ -18,17 +19,17 @@ fn program() -> PathBuf {
     compile("drivers/counted_calls.c", "counted_calls", &[])
 }
 
-/// `cfr run -c` of this command line.
+/// Prepares `cfr run -c` with this command.
 fn counted<S: AsRef<OsStr>>(options: &[&str], command: impl IntoIterator<Item = S>) -> Run {
     Run::bare(launcher()).args(["run", "-c"]).args(options).args(["--"]).args(command)
 }
 
-/// The library alone, which writes a summary and no log.
+/// Prepares a run with the library alone, which writes a summary and no log.
 fn preloaded(program: impl AsRef<OsStr>) -> Run {
     Run::preloaded(program).env("CFR_LOG", "off").env("CFR_SUMMARY", "yes")
 }
 
-/// The one object in what was written.
+/// Parses the one JSON object in the output.
 #[track_caller]
 fn object(text: &str) -> Value {
     let mut objects = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -37,13 +38,13 @@ fn object(text: &str) -> Value {
     object["summary"].clone()
 }
 
-/// The headings of the tables on standard error, without the program's name and process.
+/// Returns the headings of the tables on standard error, without the program's name and process.
 fn headings(output: &Output) -> Vec<&str> {
     let lines = output.stderr.lines().filter_map(|line| line.strip_prefix("cfr: summary of "));
     lines.map(|line| line.split_once(": ").unwrap().1).collect()
 }
 
-/// A table is of lines of ours alone, none of which a terminal obeys.
+/// Checks that every line is the library's or launcher's and has no control character.
 #[track_caller]
 fn assert_harmless(text: &str) {
     for line in text.lines() {
@@ -55,7 +56,7 @@ fn assert_harmless(text: &str) {
 
 // What is counted.
 
-/// The calls of a JSON log.
+/// Returns the calls of a JSON log.
 fn calls(log: &Path) -> Vec<Value> {
     let log = fs::read_to_string(log).unwrap();
     let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -66,7 +67,7 @@ fn number(call: &Value, key: &str) -> u64 {
     call[key].as_u64().unwrap_or(0)
 }
 
-/// How many calls have each value of this key.
+/// Counts the calls by the value of this key.
 fn tally(calls: &[&Value], key: &str) -> BTreeMap<String, u64> {
     let mut tally = BTreeMap::new();
     for value in calls.iter().filter_map(|call| call[key].as_str()) {
@@ -75,12 +76,12 @@ fn tally(calls: &[&Value], key: &str) -> BTreeMap<String, u64> {
     tally
 }
 
-/// The summary says what the log says.
+/// Checks that the summary has the sums of the log.
 #[track_caller]
 fn assert_agrees(summary: &Value, log: &[Value]) {
     let all: Vec<_> = log.iter().collect();
     let sum = |calls: &[&Value], key: &str| calls.iter().map(|call| number(call, key)).sum::<u64>();
-    // Of a call on several targets the first line tells of the call.
+    // The first line of a call with several targets has the call's own values.
     let first: Vec<_> = log.iter().filter(|call| number(call, "target") < 2).collect();
     assert_eq!(summary["calls"], first.len(), "{summary:#}");
     assert_eq!(summary["bytes"], sum(&all, "bytes"));
@@ -129,7 +130,7 @@ fn assert_latency(summary: &Value, calls: &[&Value]) {
     assert_eq!(kept.len(), slow.len().min(5));
     for (kept, call) in kept.iter().zip(&slow) {
         assert_eq!(kept["duration_ns"], call["duration_ns"]);
-        // Which of two that took equally long comes first is open.
+        // The order of two calls that took equally long is undefined.
         let same = |call: &&&Value| kept["duration_ns"] == call["duration_ns"];
         let keys = ["pid", "hook", "bytes", "error", "method", "path_in", "path_out"];
         let is_it = |call: &&Value| keys.iter().all(|key| kept[key] == call[key]);
@@ -166,7 +167,7 @@ fn assert_pairs(summary: &Value, calls: &[&Value]) {
     assert_eq!(KEYS.map(|key| number(&summary["further_pairs"], key)), rest);
 }
 
-/// A run of this shell command with a log and a summary of the same calls, on this place's files.
+/// Runs this shell command with a log and a summary of the same calls, on files in this directory.
 #[track_caller]
 fn agrees(place: &Path, options: &[&str], script: &str) -> Value {
     let scratch = Scratch::new();
@@ -250,7 +251,7 @@ fn no_call_of_many_processes_and_threads_is_lost() {
         assert_eq!(number(&summary, "calls"), calls, "{summary:#}");
         assert_eq!(number(&summary, "bytes"), calls * 10);
         assert_eq!(number(&summary, "unfinished"), 0);
-        // Threads that come with new files at once do not make two pairs of them.
+        // Threads that see new files at the same time do not make two pairs of them.
         let shown = summary["pairs"].as_array().unwrap();
         assert_eq!(shown.len() as u64, files.min(5));
         let of_shown: u64 = shown.iter().map(|pair| number(pair, "calls")).sum();
@@ -294,7 +295,7 @@ fn each_child_has_a_summary_of_its_own() {
     let whole = counted(&[], [program().as_os_str(), OsStr::new("forks")]);
     let whole = whole.within(scratch.path()).ok();
     assert!(headings(&whole)[0].starts_with("5 calls, 50 B in "), "{whole:#?}");
-    // A child of vfork runs in its parent's memory; here it comes first.
+    // A child of vfork runs in its parent's memory; here it copies first.
     let vforks = preloaded(program()).args(["vforks"]).within(scratch.path()).ok();
     let [heading] = headings(&vforks)[..] else { panic!("{vforks:#?}") };
     assert!(heading.starts_with("3 calls, 30 B in "), "{vforks:#?}");
@@ -320,7 +321,7 @@ fn each_child_has_a_summary_of_its_own() {
     assert!(headings(&python).iter().any(|heading| heading.starts_with("1 call, 10 B in ")));
 }
 
-/// One launcher within another: the outer one tells of everything.
+/// In every mode of the inner one.
 #[test]
 fn the_outer_of_two_launchers_counts_all_calls() {
     let scratch = Scratch::new();
@@ -340,7 +341,7 @@ fn the_outer_of_two_launchers_counts_all_calls() {
         assert!(outer["slowest"].as_array().unwrap().iter().all(|slow| slow["path_in"] == from));
         assert_eq!(number(outer, "unfinished"), 0);
     }
-    // A trace around one that counts is not told that nothing was copied.
+    // A trace around a counting run does not report an empty trace.
     let run = Run::bare(launcher()).args(["trace", "--log", "warn"]).args([launcher()]);
     let output = run.args(["run", "-c"]).args(["cp", "a", "b"]).within(scratch.path()).ok();
     assert!(!output.stderr.contains("no copy was seen"), "{output:#?}");
@@ -362,7 +363,7 @@ fn the_summary_is_written_when_the_program_ends() {
     assert_eq!(fs::read(scratch.file("b")).unwrap(), fs::read(scratch.file("a")).unwrap());
 }
 
-// Where it goes.
+// Where it is written.
 
 #[test]
 fn the_table_has_methods_errors_files_and_latencies() {
@@ -396,7 +397,7 @@ fn the_table_has_methods_errors_files_and_latencies() {
     for line in lines.iter().map(|line| line.replace(&paths, "")) {
         assert!(line.len() <= 110, "{line}");
     }
-    // Where nothing was called there is nothing but the reason.
+    // Without a call there is only the reason.
     let empty = counted(&[], ["true"]).ok().stderr;
     let lines: Vec<_> = empty.lines().collect();
     assert_eq!(lines[0], "cfr: summary of true, 1 program: 0 calls");
@@ -404,7 +405,7 @@ fn the_table_has_methods_errors_files_and_latencies() {
     assert_eq!(lines.len(), 2);
 }
 
-/// As its user would ask for it, and as a program's words would be mistaken for it.
+/// The program may have arguments with the same names.
 #[test]
 fn the_option_the_variable_and_the_programs_own_arguments_are_told_apart() {
     let scratch = Scratch::new();
@@ -435,7 +436,7 @@ fn a_summary_file_is_named_by_its_placeholders() {
     scratch.random("a", 1000);
     fs::create_dir(scratch.file("100%")).unwrap();
     let (place, within) = (scratch.path(), scratch.file("100%"));
-    // The launcher: one, of the program that it started.
+    // The launcher writes one, of the program that it started.
     for _ in 0..2 {
         let script = "cp ../a b; cp ../a c";
         let run = Run::bare(launcher()).args(["run", "--summary=sum.%e.%%", "sh", "-euc", script]);
@@ -444,7 +445,7 @@ fn a_summary_file_is_named_by_its_placeholders() {
     let text = fs::read_to_string(within.join("sum.sh.%")).unwrap();
     assert_eq!(text.matches("summary of sh, ").count(), 2, "{text}");
     assert!(text.lines().all(|line| line.starts_with("summary of ") || line.starts_with("  ")));
-    // The library: one of each process that has copied, found from where it started.
+    // The library writes one for each process that has copied, relative to where it started.
     let run = Run::preloaded("sh").args(["-euc", "cp ../a b; cp ../a c; true"]);
     let run = run.env("CFR_LOG", "off").env("CFR_SUMMARY", "alone.%e.%p").within(&within);
     assert_eq!(run.env("CFR_LOG_FORMAT", "json").ok().stderr, "");
@@ -463,7 +464,7 @@ fn a_summary_file_is_named_by_its_placeholders() {
         found += 1;
     }
     assert_eq!(found, 2);
-    // A process that never copied leaves nothing at all.
+    // A process that never copied leaves no file.
     let run = Run::preloaded("true").env("CFR_SUMMARY", place.join("never")).ok();
     assert_eq!((run.stderr.as_str(), place.join("never").exists()), ("", false));
     assert_eq!(preloaded("true").ok().stderr, "");
@@ -491,7 +492,7 @@ fn a_summary_file_that_cannot_be_written_is_125() {
         assert_eq!(output.status, Some(125), "{value}");
         assert!(output.stderr.starts_with("cfr: --summary: "), "{value}: {output:#?}");
     }
-    // What was there when the program began, and is not when it ends.
+    // The directory exists when the program starts, and not when it ends.
     let output = Run::bare(launcher())
         .args(["run", "--summary=/dev/full", "cp", "a", "b"])
         .within(scratch.path())
@@ -499,7 +500,7 @@ fn a_summary_file_that_cannot_be_written_is_125() {
     let said = "cfr: cannot write the summary to /dev/full: No space left on device (ENOSPC)\n";
     assert_eq!((output.status, output.stderr.as_str()), (Some(125), said));
     assert!(scratch.file("b").exists());
-    // The library alone says it once; the program is none the wiser.
+    // The library alone reports it once, and the program's result is unchanged.
     let run = preloaded(program()).args(["ends", "return"]).within(scratch.path());
     let output = run.env("CFR_SUMMARY", "/missing/sum").ok();
     let said =
@@ -515,12 +516,12 @@ fn the_summary_is_printed_although_standard_error_is_closed() {
     let output = preloaded("cp").args(["a", "b"]).within(scratch.path()).ok();
     assert_eq!(headings(&output).len(), 1, "{output:#?}");
     assert_harmless(&output.stderr);
-    // Where none is free, the program's own will do.
+    // If no other descriptor is free, the program's own standard error is used.
     let script = "ulimit -n 6; exec \"$0\" ends return";
     let run = preloaded("sh").args(["-c".as_ref(), script.as_ref(), program().as_os_str()]);
     let output = run.within(scratch.path()).ok();
     assert_eq!(headings(&output).len(), 1, "{output:#?}");
-    // Where the program was started without one, there is nobody to read it.
+    // If the program was started without standard error, there is no reader.
     let script = "exec 2>&-; exec cp a b";
     let output = preloaded("sh").args(["-c", script]).within(scratch.path()).ok();
     assert_eq!(output.stderr, "");
@@ -545,19 +546,19 @@ fn names_with_control_characters_are_escaped() {
         }
         let summary = object(&output.stderr);
         assert!(!output.stderr.trim_end().chars().any(char::is_control), "{output:?}");
-        // What is no UTF-8 is a zero byte and two digits.
+        // A byte that is not UTF-8 is shown as a zero byte and two digits.
         let expected = "cfr: summary of\n\u{1b}[2J\u{0}ff\"\\<\u{202e}x\r";
         assert_eq!(summary["program"], expected);
         assert!(summary["pairs"][0]["path_out"].as_str().unwrap().ends_with(expected));
     }
-    // Of long ones the end is kept.
+    // Of a long name the end is kept.
     let long = "l".repeat(200);
     let summary = counted(&["--format", "json"], ["cp", "a", &long]).within(scratch.path()).ok();
     let kept = object(&summary.stderr)["pairs"][0]["path_out"].clone();
     assert_eq!(kept, format!("...{}", "l".repeat(93)));
 }
 
-// What goes wrong.
+// Errors.
 
 /// Every process of the program can write to them.
 #[test]
@@ -585,7 +586,7 @@ fn the_program_outlives_a_killed_launcher() {
     let run = run.command().env("LASTS", "1").current_dir(scratch.path());
     let mut child =
         run.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // It is under way as soon as it has made its first target.
+    // The copy is in progress as soon as the first target exists.
     while !scratch.file("out-9").exists() {
         std::thread::yield_now();
     }
@@ -626,18 +627,18 @@ fn without_a_memory_file_a_trace_runs_and_a_summary_is_refused() {
     assert!(trace.stderr.starts_with(why) && !trace.calls().is_empty(), "{trace:#?}");
     let run = filtered(&["run", "-c", "true"]);
     assert_eq!((run.status, run.stderr.as_str()), (Some(125), why));
-    // The program ends by the signal of its own limit as ever.
+    // The program's own limit still ends it by its signal.
     let bare = Run::bare("sh").args(["-c", "ulimit -f 0; exec cp a b"]).within(scratch.path());
     let bare = bare.output().signal.unwrap();
     assert_eq!(limited(&["trace", "cp", "a", "b"]).status, Some(128 + bare));
-    // Limits of the program's own are no limit to counting.
+    // The program's own limits do not limit the counters.
     let script = "ulimit -f 0; exec cp a b";
     let output = counted(&[], ["sh", "-c", script]).within(scratch.path()).output();
     assert_eq!(output.status, Some(128 + bare));
     assert!(output.stderr.contains("cfr:     unfinished"), "{output:#?}");
 }
 
-/// What cannot be seen is not counted, and that is said.
+/// Its calls cannot be seen.
 #[test]
 fn a_static_program_is_not_counted_and_the_summary_says_so() {
     let program = compile("drivers/counted_calls.c", "counted-static", &["-static"]);
@@ -675,13 +676,13 @@ fn a_process_that_does_not_copy_makes_no_system_call_at_its_end() {
         let trace = fs::read_to_string(trace).unwrap();
         trace.lines().map(|line| line.split('(').next().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    // At load it asks whose accounts they are.
+    // At load the library looks for the counters.
     let with = traced(true);
     let others = with.strip_prefix(&["getpid".to_owned()]);
     assert_eq!(others, Some(&*traced(false)), "{with:?}");
 }
 
-/// A file that has another's number after it is another file.
+/// It gets the number of a deleted file.
 #[test]
 fn a_reused_inode_number_is_another_file() {
     let filesystems = Filesystems::mount("cli::summary::a_reused_inode_number_is_another_file");
@@ -702,7 +703,7 @@ fn a_reused_inode_number_is_another_file() {
     assert_eq!(targets, ["first", "second", "third"], "{summary:#}");
 }
 
-/// A FIFO that nobody reads is said, not waited for.
+/// Without waiting for a reader.
 #[test]
 fn a_fifo_without_a_reader_is_an_error_at_once() {
     let scratch = Scratch::new();
@@ -714,7 +715,7 @@ fn a_fifo_without_a_reader_is_an_error_at_once() {
     assert!(output.stderr.starts_with("cfr: cannot write the summary to "), "{}", output.stderr);
 }
 
-/// No thread can be made: nothing is started, and that is said.
+/// The launcher reports it.
 #[test]
 fn without_a_thread_nothing_is_started() {
     let Some(setpriv) = find_program("setpriv") else {
@@ -725,7 +726,7 @@ fn without_a_thread_nothing_is_started() {
     };
     let scratch = Scratch::new();
     let ran = scratch.file("ran");
-    // SAFETY: takes nothing.
+    // SAFETY: no arguments.
     if unsafe { libc::geteuid() } != 0 {
         return skip(
             "cli::summary::without_a_thread_nothing_is_started",

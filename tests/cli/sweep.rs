@@ -1,4 +1,5 @@
-//! `cfr sweep`: what it says of programs whose weaknesses are known, how it runs them, and what it leaves.
+//! `cfr sweep`: what it reports of programs with known weaknesses, how it runs them, and what it
+//! leaves.
 
 use cfr_testkit::{
     Output, Run, Scratch, compile, compile_rust, find_program, launcher, library, skip,
@@ -18,7 +19,7 @@ fn copier() -> PathBuf {
     compile("drivers/error_handling.c", "error_handling", &[])
 }
 
-/// A directory with a file `a` to be copied, and one for temporary files.
+/// Creates a directory with a file `a` to copy, and one for temporary files.
 fn scratch() -> Scratch {
     let scratch = Scratch::new();
     scratch.random("a", 20_000);
@@ -26,7 +27,7 @@ fn scratch() -> Scratch {
     scratch
 }
 
-/// `cfr sweep` with these options and this command line, in that directory.
+/// Prepares `cfr sweep` with these options and this command, in that directory.
 fn sweep<S: AsRef<OsStr>>(
     scratch: &Scratch,
     options: &[&str],
@@ -36,13 +37,13 @@ fn sweep<S: AsRef<OsStr>>(
     run.within(scratch.path()).env("TMPDIR", scratch.file("tmp"))
 }
 
-/// The same bytes, for everybody to execute.
+/// Copies a program so that every user may execute it.
 fn duplicate(from: &Path, to: &Path) {
     fs::write(to, fs::read(from).unwrap()).unwrap();
     fs::set_permissions(to, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// The options of most: runs in parallel, each on a copy of `a`, and checked.
+/// The options of most tests: parallel runs, each on a copy of `a`, and a check.
 fn fresh<'a>(scratch: &Scratch, more: &[&'a str]) -> Vec<&'a str> {
     fs::create_dir_all(scratch.file("from")).unwrap();
     duplicate(&scratch.file("a"), &scratch.file("from/a"));
@@ -55,8 +56,8 @@ fn object(output: &Output) -> Value {
     serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:#?}"))
 }
 
-/// The outcome of each fault, at each position of its only hook: `passed*3 wrong` is three alike, and
-/// another. What is bad is in capitals.
+/// Returns the outcomes of each fault, by position, of its only hook: `passed*3 wrong` is three
+/// alike and another. Bad outcomes are in capitals.
 fn matrix(report: &Value) -> BTreeMap<String, Vec<String>> {
     let mut matrix: BTreeMap<_, Vec<String>> = BTreeMap::new();
     for point in report["points"].as_array().unwrap() {
@@ -69,7 +70,7 @@ fn matrix(report: &Value) -> BTreeMap<String, Vec<String>> {
     matrix
 }
 
-/// The rows of these faults are all of this outcome.
+/// Checks that the rows of these faults all have this outcome.
 #[track_caller]
 fn assert_rows(matrix: &BTreeMap<String, Vec<String>>, hook: &str, rows: &[(&str, &str)]) {
     for (faults, outcomes) in rows {
@@ -88,7 +89,7 @@ const ENDS: &str = "EIO ENOSPC EDQUOT EFBIG ENOMEM EOVERFLOW ETXTBSY EBADF EACCE
 const FALLBACKS: &str = "ENOSYS EXDEV EOPNOTSUPP EPERM EINVAL";
 const PARTS: &str = "short=1 short=50% zero signal";
 
-// Programs whose weaknesses are known.
+// Programs with known weaknesses.
 
 #[test]
 fn a_program_that_handles_every_fault_passes() {
@@ -128,7 +129,7 @@ fn a_program_that_ignores_short_counts_is_wrong() {
     let rows = [(PARTS, "WRONG"), (ENDS, "failed"), (FALLBACKS, "failed"), ("EINTR", "failed")];
     assert_rows(&matrix(&report), "copy_file_range", &rows);
     assert_eq!(report["bad"], 15);
-    // The command line that is said tries it again.
+    // The printed command repeats the case.
     for point in report["points"].as_array().unwrap().iter().filter(|point| point["bad"] == true) {
         let again = point["reproduce"].as_str().unwrap().replacen("cfr", "\"$CFR\"", 1);
         let script = format!("rm -f b; {again}; status=$?; cmp -s a b || echo wrong; exit $status");
@@ -179,7 +180,7 @@ fn a_program_that_stops_at_eintr_is_wrong() {
     assert_rows(&matrix(&object(&output)), "copy_file_range", &rows);
 }
 
-/// A signal that was asked for ends it: it has not crashed.
+/// The signal was asked for: the program has not crashed.
 #[test]
 fn a_death_by_an_injected_signal_is_not_a_crash() {
     let scratch = scratch();
@@ -199,7 +200,7 @@ fn a_program_that_no_longer_makes_the_call_is_missed() {
     let rows = [("EIO short=1 short=50%", "missed")];
     assert_rows(&matrix(&object(&output)), "copy_file_range", &rows);
     assert_eq!(output.status, Some(0));
-    // With what it leaves taken away it does.
+    // It copies again if its file is removed before each run.
     let options = [&options[..], &["--setup", "rm -f b"]].concat();
     let output = sweep(&scratch, &options, words).output();
     let rows = [("EIO", "failed"), ("short=1 short=50%", "passed")];
@@ -238,14 +239,14 @@ fn gnu_cp_falls_back_before_the_first_byte_only() {
             "cp does not call copy_file_range here",
         );
     }
-    // It falls back before the first byte, and not after.
+    // It falls back before the first byte, but not after it.
     let rows = [
         ("ENOSYS EXDEV EOPNOTSUPP EINVAL short=1 short=50% zero", "passed"),
         ("EIO EACCES EAGAIN ENOSPC ENOMEM", "failed"),
     ];
     assert_rows(&matrix, "copy_file_range", &rows);
     assert_eq!(matrix["EPERM copy_file_range"][0], "passed");
-    // A reflink is all or nothing, and interrupted by nobody.
+    // A reflink is all or nothing, and is not interrupted.
     assert!(matrix.contains_key("EXDEV ioctl"), "{matrix:?}");
     for fault in PARTS.split(' ').chain(["EINTR"]) {
         assert!(!matrix.contains_key(&format!("{fault} ioctl")), "{matrix:?}");
@@ -303,7 +304,7 @@ fn every_hook_and_process_has_its_cases() {
 
 // How it runs them.
 
-/// Without times, and what differs from directory to directory.
+/// Removes the times and what differs from directory to directory.
 fn without_times(mut report: Value) -> Value {
     let timeless = |object: &mut Value| {
         object.as_object_mut().unwrap().retain(|key, _| !key.ends_with("_ns"));
@@ -335,7 +336,8 @@ fn a_parallel_sweep_has_the_results_of_a_sequential_one() {
 fn each_case_runs_in_a_directory_of_its_own() {
     let scratch = scratch();
     fresh(&scratch, &[]);
-    // A program of the directory's own, and one that stands here; their paths have no meaning there.
+    // A program in the new directory, and one in the current directory; relative paths are
+    // resolved here.
     duplicate(&copier(), &scratch.file("from/inner"));
     duplicate(&copier(), &scratch.file("outer"));
     let options = ["--fresh", "--from", "from", "--faults", "EIO", "--format", "json"];
@@ -347,7 +349,7 @@ fn each_case_runs_in_a_directory_of_its_own() {
     assert_eq!(again(&inner), "./inner");
     assert_eq!(again(&outer), scratch.file("outer").display().to_string());
     assert!(!scratch.file("b").exists(), "something ran here");
-    // Whether they are new, and whose setup it is.
+    // Whether the directories are new, and have what the setup makes.
     let setup = "test ! -e b && test ! -e seen && echo \"$LD_PRELOAD\" > seen && pwd >> ../places";
     let check = "test \"$(cat seen)\" = '' && test \"$PWD\" != \"$OLD\" && cmp a b";
     let options = fresh(&scratch, &["--setup", setup, "--faults", "ENOSYS"]);
@@ -403,14 +405,14 @@ fn the_settings_of_the_library_pass_through() {
     assert!(again.starts_with("cfr run --backend emulate --inject error=EIO:"), "{again}");
     assert!(output.stderr.starts_with("cfr: CFR_INJECT is left out: "), "{}", output.stderr);
     assert!(!scratch.file("log").exists(), "a log of hundreds of runs");
-    // Faults at hooks that are not watched could hit nothing.
+    // Faults at hooks that are not watched have no effect.
     let options = fresh(&scratch, &["--hooks", "ioctl"]);
     let output = sweep(&scratch, &options, [copier()]).output();
     assert_eq!(output.status, Some(125));
     assert!(output.stderr.contains("watched hook (--hooks)"), "{}", output.stderr);
 }
 
-// What it says.
+// What it prints.
 
 #[test]
 fn the_text_is_a_table_of_faults_and_positions() {
@@ -443,7 +445,7 @@ fn the_text_is_a_table_of_faults_and_positions() {
     let output = sweep(&scratch, &["--faults", "EIO"], words).output();
     assert!(output.stdout.contains("\nNo --check: "), "{}", output.stdout);
     assert_eq!(output.status, Some(0));
-    // The points alone.
+    // The cases alone.
     let output = sweep(&scratch, &["--faults", "EIO,EINTR", "--list"], words).output();
     let hook = "hook=copy_file_range";
     let expected = format!(
@@ -506,7 +508,7 @@ print(json.dumps([root.tag, [int(suite.get(k)) for k in ('tests', 'failures', 'e
     }
 }
 
-/// Hung and crashed points are errors to JUnit, missed ones are skipped.
+/// Hung and crashed cases are errors in JUnit, missed ones are skipped.
 #[test]
 fn junit_has_errors_for_hangs_and_crashes_and_skips_for_missed_cases() {
     let scratch = scratch();
@@ -550,7 +552,7 @@ fn a_terminal_shows_a_progress_line() {
     assert_eq!(lines.last(), Some(&""), "the line is gone: {all:?}");
 }
 
-// What does not begin.
+// What does not start.
 
 #[test]
 fn a_failing_baseline_ends_the_sweep() {
@@ -595,7 +597,7 @@ fn a_failing_baseline_ends_the_sweep() {
         assert!(output.stderr.contains(said), "{options:?} {words:?}: {}", output.stderr);
         assert_eq!(output.stdout, "", "{words:?}");
     }
-    // Nobody takes the last report, or an empty one, for this sweep's.
+    // An old or an empty report must not be taken for this sweep's.
     scratch.write("report", b"the last one's");
     let options = ["--json", "report", "--junit", "new"];
     assert_eq!(sweep(&scratch, &options, ["false"]).output().status, Some(125));
@@ -606,7 +608,7 @@ fn a_failing_baseline_ends_the_sweep() {
 
 // What it leaves.
 
-/// Processes that run in this directory or below.
+/// Returns the processes that run in this directory or below.
 fn processes_in(directory: &Path) -> Vec<String> {
     let numbers = fs::read_dir("/proc").unwrap().filter_map(|entry| {
         let name = entry.unwrap().file_name().into_string().unwrap();
@@ -627,7 +629,7 @@ fn assert_left_nothing(scratch: &Scratch) {
     let tmp = scratch.file("tmp");
     let left: Vec<_> = fs::read_dir(&tmp).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(left, Vec::<PathBuf>::new());
-    // Who was killed may be dying still.
+    // A killed process may still be ending.
     until(|| processes_in(&tmp).is_empty(), "no process is left");
 }
 
@@ -640,7 +642,7 @@ fn until(mut holds: impl FnMut() -> bool, what: &str) {
     }
 }
 
-/// What hangs is killed with all that it has started.
+/// With all processes that it has started.
 #[test]
 fn a_hung_program_is_killed_with_its_children() {
     let scratch = scratch();
