@@ -221,7 +221,7 @@ fn mark(witness: &Stats, call: &Call, begun_ns: u64) -> Option<InFlightGuard> {
     witness.begin(&InFlight {
         tid: sys::gettid(),
         pid: sys::getpid(),
-        begun_ns,
+        start_ns: begun_ns,
         fd_in: call.fd_in,
         fd_out: call.fd_out,
         off_in: start(call.off_in, call.fd_in),

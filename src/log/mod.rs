@@ -174,7 +174,8 @@ impl Log {
         let Some(sink) = &self.summary else { return };
         let is_file = matches!(self.settings.summary, settings::SummaryTarget::File(_));
         let prefix = if is_file { "" } else { "cfr: " };
-        let summary = format::Summary { accounts, program: program(), pid: Some(pid), prefix };
+        let summary =
+            format::Summary { stats: accounts, program: program(), pid: Some(pid), prefix };
         // The writer never fails: it drops what does not fit.
         let _ = match self.settings.log_format {
             Format::Text => summary.table(&mut text),

@@ -96,7 +96,7 @@ fn look(accounts: &Stats, before: &[Sight]) -> Vec<Sight> {
         let (source, target) = (file(&way, way.fd_in)?, file(&way, way.fd_out)?);
         let last = before.iter().find(|last| last.is_of(&way) && last.target.path == target.path);
         let (since_ns, size_before) =
-            last.map_or((way.begun_ns, way.size_out), |last| (last.since_ns, last.size_before));
+            last.map_or((way.start_ns, way.size_out), |last| (last.since_ns, last.size_before));
         let rate = last.map_or(0, |last| rate(last, target.size, at_ns));
         Some(Sight { way, source, target, since_ns, size_before, at_ns, rate })
     };

@@ -26,7 +26,7 @@ pub(crate) fn write(
         SummaryTo::File(_) => "",
     };
     let name = program.file_name().unwrap_or(program.as_os_str());
-    let summary = Summary { accounts, program: name.as_bytes(), pid: None, prefix };
+    let summary = Summary { stats: accounts, program: name.as_bytes(), pid: None, prefix };
     let mut text = String::new();
     // Writing into a String cannot fail.
     let _ = match checked.format {
@@ -57,7 +57,7 @@ pub(crate) fn write(
 /// The same as one JSON object with the one key `summary`, whose strings command no terminal.
 pub(crate) fn object(accounts: &Stats, program: &Path) -> String {
     let name = program.file_name().unwrap_or(program.as_os_str());
-    let summary = Summary { accounts, program: name.as_bytes(), pid: None, prefix: "" };
+    let summary = Summary { stats: accounts, program: name.as_bytes(), pid: None, prefix: "" };
     let mut object = String::new();
     // Writing into a String cannot fail.
     let _ = summary.json(&mut object);

@@ -1,32 +1,33 @@
-//! The summary: what it is about, and which of its rows are shown. One file a form.
+//! The summary of stats, and which of its rows are shown; summary_table.rs and summary_json.rs write
+//! it.
 
 use crate::stats::{Counter, Pair, SlowCall, Stats};
 use cfr_sys::errno::Errno;
 use core::fmt;
 
-/// The accounts of one process or of many, and who they are of.
+/// A summary of stats, with the program that they are of.
 pub struct Summary<'a> {
-    /// What was counted.
-    pub accounts: &'a Stats,
-    /// The program, for the heading.
+    /// The counters.
+    pub stats: &'a Stats,
+    /// The program's name, for the heading.
     pub program: &'a [u8],
-    /// The process; `None` where it is about all that the program started.
+    /// The process; `None` for the program with all processes that it started.
     pub pid: Option<i32>,
-    /// What each line of the table begins with.
+    /// The beginning of each line of the table.
     pub prefix: &'a str,
 }
 
 impl Summary<'_> {
-    /// Room in bytes for the longest object, and so for the longest table: every error, every number
-    /// as long as it gets, and names of escapes alone.
+    /// The most bytes of a summary: a JSON object with every error, the longest numbers, and paths in
+    /// which every byte is escaped. A table is shorter.
     pub const MAX_LEN: usize = 16 << 10;
 }
 
-/// The most that one name may take, in bytes.
-pub(super) const ROOM_FOR_NAME: usize = 200;
-/// Shares of the calls, in thousandths, and their names.
+/// The most bytes of an escaped path or name.
+pub(super) const MAX_NAME: usize = 200;
+/// The percentiles that are shown: thousandths of the calls, and the name.
 pub(super) const PERCENTILES: [(u64, &str); 3] = [(500, "p50"), (900, "p90"), (990, "p99")];
-/// What came of calls besides bytes and errors: in the table, in the object.
+/// Further counters that are shown: the name in the table, the key in the object.
 pub(super) const RESULTS: [(&str, &str, Counter); 8] = [
     ("end of file", "end_of_file", Counter::EndOfFile),
     ("differing", "differing", Counter::Differing),
@@ -38,42 +39,42 @@ pub(super) const RESULTS: [(&str, &str, Counter); 8] = [
     ("lines lost", "lines_lost", Counter::LinesLost),
 ];
 
-/// How many of the slowest calls and of the busiest pairs are shown.
-const SHOWN: usize = 5;
+/// The most slow calls, and the most pairs, that are shown.
+const MAX_SHOWN: usize = 5;
 
 pub(super) fn error_name(errno: Option<Errno>) -> &'static str {
     errno.and_then(Errno::name).unwrap_or("other errors")
 }
 
-/// The slowest calls, the slowest first.
-pub(super) fn slowest(accounts: &Stats) -> impl Iterator<Item = SlowCall> {
-    largest(accounts.slowest(), SlowCall::duration_ns)
+/// Returns the slowest calls, the slowest first.
+pub(super) fn slowest(stats: &Stats) -> impl Iterator<Item = SlowCall> {
+    largest(stats.slowest(), SlowCall::duration_ns)
 }
 
-/// The pairs of files between which most bytes moved, or most calls were made.
-pub(super) fn busiest(accounts: &Stats) -> impl Iterator<Item = Pair> {
-    largest(accounts.pairs(), |pair| (pair.bytes, pair.calls))
+/// Returns the pairs with the most bytes, or the most calls if the bytes are equal.
+pub(super) fn busiest(stats: &Stats) -> impl Iterator<Item = Pair> {
+    largest(stats.pairs(), |pair| (pair.bytes, pair.calls))
 }
 
-/// The sums of calls, bytes, errors and time over the pairs that [`busiest`] leaves out.
-pub(super) fn others(accounts: &Stats) -> Others {
+/// Returns the sums over all pairs that [`busiest`] does not return.
+pub(super) fn others(stats: &Stats) -> Others {
     let unlisted = Others {
-        calls: accounts.get(Counter::UnlistedCalls),
-        bytes: accounts.get(Counter::UnlistedBytes),
-        errors: accounts.get(Counter::UnlistedErrors),
-        time_ns: accounts.get(Counter::UnlistedDuration),
+        calls: stats.get(Counter::UnlistedCalls),
+        bytes: stats.get(Counter::UnlistedBytes),
+        errors: stats.get(Counter::UnlistedErrors),
+        duration_ns: stats.get(Counter::UnlistedDuration),
     };
-    let all = accounts.pairs().fold(unlisted, |sums, pair| sums.with(&pair, u64::wrapping_add));
-    busiest(accounts).fold(all, |sums, pair| sums.with(&pair, u64::wrapping_sub))
+    let all = stats.pairs().fold(unlisted, |sums, pair| sums.with(&pair, u64::wrapping_add));
+    busiest(stats).fold(all, |sums, pair| sums.with(&pair, u64::wrapping_sub))
 }
 
-/// Sums over several pairs of files.
+/// Sums over several pairs.
 #[derive(Clone, Copy)]
 pub(super) struct Others {
     pub(super) calls: u64,
     pub(super) bytes: u64,
     pub(super) errors: u64,
-    pub(super) time_ns: u64,
+    pub(super) duration_ns: u64,
 }
 
 impl Others {
@@ -82,39 +83,39 @@ impl Others {
             calls: operation(self.calls, pair.calls),
             bytes: operation(self.bytes, pair.bytes),
             errors: operation(self.errors, pair.errors),
-            time_ns: operation(self.time_ns, pair.time_ns),
+            duration_ns: operation(self.duration_ns, pair.duration_ns),
         }
     }
 }
 
-/// Those of the largest `key`, the largest first. Nothing is sorted, and no memory is needed for that.
+/// Returns the items with the largest keys, the largest first, without allocating memory to sort.
 fn largest<T: Copy, K: PartialOrd>(
     all: impl Iterator<Item = T>,
     key: impl Fn(&T) -> K,
 ) -> impl Iterator<Item = T> {
-    let mut largest: [Option<T>; SHOWN] = [None; SHOWN];
-    for one in all {
-        let mut one = Some(one);
-        for place in &mut largest {
-            if one.as_ref().map(&key) > place.as_ref().map(&key) {
-                core::mem::swap(place, &mut one);
+    let mut largest: [Option<T>; MAX_SHOWN] = [None; MAX_SHOWN];
+    for item in all {
+        let mut item = Some(item);
+        for slot in &mut largest {
+            if item.as_ref().map(&key) > slot.as_ref().map(&key) {
+                core::mem::swap(slot, &mut item);
             }
         }
     }
     largest.into_iter().flatten()
 }
 
-/// Has `write` write each, with a separator between.
+/// Calls `write` with each item, and writes commas between them.
 pub(super) fn separated<T>(
     out: &mut impl fmt::Write,
     all: impl Iterator<Item = T>,
     mut write: impl FnMut(&mut dyn fmt::Write, T) -> fmt::Result,
 ) -> fmt::Result {
-    for (place, one) in all.enumerate() {
-        if place > 0 {
+    for (index, item) in all.enumerate() {
+        if index > 0 {
             out.write_char(',')?;
         }
-        write(out, one)?;
+        write(out, item)?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::escape;
 use super::piece::Piece;
 use super::summary::{
-    PERCENTILES, RESULTS, ROOM_FOR_NAME, Summary, busiest, error_name, others, separated, slowest,
+    MAX_NAME, PERCENTILES, RESULTS, Summary, busiest, error_name, others, separated, slowest,
 };
 use crate::stats::{Counter, Pair, PathEnd, SlowCall};
 use cfr_engine::call::Method;
@@ -11,48 +11,48 @@ use cfr_engine::hook::Hook;
 use core::fmt::{self, Write};
 
 impl Summary<'_> {
-    /// One JSON object with the one key `summary`; bytes, and nanoseconds.
+    /// Writes one JSON object with the single key `summary`.
     ///
     /// # Errors
     ///
-    /// `out`'s own.
+    /// Only if `out` fails.
     pub fn json(&self, out: &mut impl Write) -> fmt::Result {
-        let accounts = self.accounts;
+        let stats = self.stats;
         out.write_str("{\"summary\":{\"program\":")?;
         string(out, self.program)?;
         match self.pid {
             Some(pid) => write!(out, ",\"pid\":{pid},\"programs\":1")?,
-            None => write!(out, ",\"pid\":null,\"programs\":{}", accounts.get(Counter::Programs))?,
+            None => write!(out, ",\"pid\":null,\"programs\":{}", stats.get(Counter::Programs))?,
         }
-        write!(out, ",\"calls\":{},\"bytes\":{}", accounts.finished(), accounts.bytes())?;
-        write!(out, ",\"duration_ns\":{},\"methods\":{{", accounts.get(Counter::Duration))?;
+        write!(out, ",\"calls\":{},\"bytes\":{}", stats.finished(), stats.bytes())?;
+        write!(out, ",\"duration_ns\":{},\"methods\":{{", stats.get(Counter::Duration))?;
         separated(out, Method::ALL.into_iter(), |out, method| {
-            let ((calls, bytes), name) = (accounts.method_totals(method), method.name());
+            let ((calls, bytes), name) = (stats.method_totals(method), method.name());
             write!(out, "\"{name}\":{{\"calls\":{calls},\"bytes\":{bytes}}}")
         })?;
         out.write_str("},\"hooks\":{")?;
         separated(out, Hook::ALL.into_iter(), |out, hook| {
-            write!(out, "\"{}\":{}", hook.name(), accounts.hook_calls(hook))
+            write!(out, "\"{}\":{}", hook.name(), stats.hook_calls(hook))
         })?;
         out.write_str("},\"errors\":{")?;
-        separated(out, accounts.errors(), |out, (errno, count)| {
+        separated(out, stats.errors(), |out, (errno, count)| {
             write!(out, "\"{}\":{count}", error_name(errno))
         })?;
         out.write_char('}')?;
-        for (_, name, total) in RESULTS {
-            write!(out, ",\"{name}\":{}", accounts.get(total))?;
+        for (_, name, counter) in RESULTS {
+            write!(out, ",\"{name}\":{}", stats.get(counter))?;
         }
-        write!(out, ",\"unfinished\":{},\"latency_ns\":{{", accounts.unfinished())?;
+        write!(out, ",\"unfinished\":{},\"latency_ns\":{{", stats.unfinished())?;
         for (share, name) in PERCENTILES {
-            write!(out, "\"{name}\":{},", accounts.latency_ns(share))?;
+            write!(out, "\"{name}\":{},", stats.latency_ns(share))?;
         }
-        write!(out, "\"max\":{}}},\"slowest\":[", accounts.max_duration_ns())?;
-        separated(out, slowest(accounts), |out, slow| slow_call(out, &slow))?;
+        write!(out, "\"max\":{}}},\"slowest\":[", stats.max_duration_ns())?;
+        separated(out, slowest(stats), |out, slow| slow_call(out, &slow))?;
         out.write_str("],\"pairs\":[")?;
-        separated(out, busiest(accounts), |out, pair| pair_of_files(out, &pair))?;
-        let others = others(accounts);
+        separated(out, busiest(stats), |out, pair| pair_of_files(out, &pair))?;
+        let others = others(stats);
         write!(out, "],\"further_pairs\":{{\"calls\":{},\"bytes\":{}", others.calls, others.bytes)?;
-        write!(out, ",\"errors\":{},\"duration_ns\":{}}}}}}}", others.errors, others.time_ns)
+        write!(out, ",\"errors\":{},\"duration_ns\":{}}}}}}}", others.errors, others.duration_ns)
     }
 }
 
@@ -66,20 +66,20 @@ fn slow_call(out: &mut dyn Write, slow: &SlowCall) -> fmt::Result {
         Some(errno) => write!(out, "\"{}\"", error_name(Some(errno)))?,
     }
     write!(out, ",\"method\":\"{method}\"")?;
-    paths(out, &slow.names())
+    paths(out, &slow.paths())
 }
 
 fn pair_of_files(out: &mut dyn Write, pair: &Pair) -> fmt::Result {
     write!(out, "{{\"calls\":{},\"bytes\":{}", pair.calls, pair.bytes)?;
-    write!(out, ",\"errors\":{},\"duration_ns\":{}", pair.errors, pair.time_ns)?;
-    paths(out, &pair.names())
+    write!(out, ",\"errors\":{},\"duration_ns\":{}", pair.errors, pair.duration_ns)?;
+    paths(out, &pair.paths())
 }
 
-/// The two files, and the object's end.
+/// Writes the two paths and the end of the object.
 fn paths(mut out: &mut dyn Write, (source, target): &(PathEnd, PathEnd)) -> fmt::Result {
-    for (key, name) in [("path_in", source), ("path_out", target)] {
+    for (key, path) in [("path_in", source), ("path_out", target)] {
         write!(out, ",\"{key}\":")?;
-        match name.bytes() {
+        match path.bytes() {
             b"" => out.write_str("null")?,
             bytes => string(&mut out, bytes)?,
         }
@@ -89,7 +89,7 @@ fn paths(mut out: &mut dyn Write, (source, target): &(PathEnd, PathEnd)) -> fmt:
 
 fn string(out: &mut impl Write, bytes: &[u8]) -> fmt::Result {
     out.write_char('"')?;
-    escape::json(&mut Piece::new(out), bytes, ROOM_FOR_NAME);
+    escape::json(&mut Piece::new(out), bytes, MAX_NAME);
     out.write_char('"')
 }
 
@@ -102,16 +102,16 @@ mod tests {
     use std::string::String;
     use std::vec::Vec;
 
-    /// Cut off, it would be no JSON.
+    /// A summary that is cut off would not be valid JSON.
     #[test]
-    fn the_longest_has_room() {
+    fn the_longest_summary_fits() {
         for byte in [u8::MAX, 1, b'"', b'a'] {
             let filled = u64::from_ne_bytes([byte; 8]);
             let words: Vec<_> = (0..Stats::WORDS).map(|_| AtomicU64::new(filled)).collect();
-            let accounts = Stats::over(Box::leak(words.into_boxed_slice())).unwrap();
-            accounts.list_all();
+            let stats = Stats::over(Box::leak(words.into_boxed_slice())).unwrap();
+            stats.list_all();
             let summary =
-                Summary { accounts: &accounts, program: &[byte; 300], pid: None, prefix: "cfr: " };
+                Summary { stats: &stats, program: &[byte; 300], pid: None, prefix: "cfr: " };
             let (mut json, mut table) = (String::new(), String::new());
             summary.json(&mut json).unwrap();
             summary.table(&mut table).unwrap();

@@ -1,9 +1,9 @@
-//! The summary as a table, for eyes.
+//! The summary as a table.
 
 use super::escape;
 use super::piece::Piece;
 use super::summary::{
-    PERCENTILES, RESULTS, ROOM_FOR_NAME, Summary, busiest, error_name, others, slowest,
+    MAX_NAME, PERCENTILES, RESULTS, Summary, busiest, error_name, others, slowest,
 };
 use super::units::{Bytes, Count, Share, Time};
 use crate::stats::{Counter, PathEnd};
@@ -13,20 +13,20 @@ use cfr_sys::errno::Errno;
 use core::fmt::{self, Write};
 
 impl Summary<'_> {
-    /// The table, without a newline at its end. A section of which there is nothing to say is left out.
+    /// Writes the table, without a newline at its end. Empty sections are left out.
     ///
     /// # Errors
     ///
-    /// `out`'s own.
+    /// Only if `out` fails.
     pub fn table(&self, out: &mut impl Write) -> fmt::Result {
         self.heading(out)?;
-        if self.accounts.finished() > 0 {
+        if self.stats.finished() > 0 {
             self.methods(out)?;
             self.hooks(out)?;
         }
         self.errors(out)?;
         self.results(out)?;
-        if self.accounts.finished() > 0 {
+        if self.stats.finished() > 0 {
             self.times(out)?;
             self.slowest(out)?;
         }
@@ -34,35 +34,35 @@ impl Summary<'_> {
     }
 
     fn heading(&self, out: &mut impl Write) -> fmt::Result {
-        let accounts = self.accounts;
+        let stats = self.stats;
         write!(out, "{}summary of ", self.prefix)?;
-        escape::text(&mut Piece::new(out), self.program, ROOM_FOR_NAME);
+        escape::text(&mut Piece::new(out), self.program, MAX_NAME);
         match self.pid {
             Some(pid) => write!(out, " ({pid})")?,
-            None => write!(out, ", {}", Count(accounts.get(Counter::Programs), "program"))?,
+            None => write!(out, ", {}", Count(stats.get(Counter::Programs), "program"))?,
         }
-        write!(out, ": {}", Count(accounts.finished(), "call"))?;
-        let errors = accounts.errors().fold(0u64, |sum, (_, count)| sum.saturating_add(count));
+        write!(out, ": {}", Count(stats.finished(), "call"))?;
+        let errors = stats.errors().fold(0u64, |sum, (_, count)| sum.saturating_add(count));
         if errors > 0 {
             write!(out, ", {}", Count(errors, "error"))?;
         }
-        let (bytes, time_ns) = (accounts.bytes(), accounts.get(Counter::Duration));
-        if accounts.finished() > 0 {
-            write!(out, ", {} in {}", Bytes(bytes), Time(time_ns))?;
+        let (bytes, duration_ns) = (stats.bytes(), stats.get(Counter::Duration));
+        if stats.finished() > 0 {
+            write!(out, ", {} in {}", Bytes(bytes), Time(duration_ns))?;
         }
-        if bytes > 0 && time_ns > 0 {
-            write!(out, ", {}/s", Bytes(rate(bytes, time_ns)))?;
+        if bytes > 0 && duration_ns > 0 {
+            write!(out, ", {}/s", Bytes(rate(bytes, duration_ns)))?;
         }
         Ok(())
     }
 
     fn methods(&self, out: &mut impl Write) -> fmt::Result {
-        let whole = self.accounts.bytes();
+        let whole = self.stats.bytes();
         let share = if whole > 0 { "share" } else { "" };
         let prefix = self.prefix;
         write!(out, "\n{prefix}  {:<16}{:>10}{:>14}{share:>7}", "method", "calls", "bytes")?;
         for method in Method::ALL {
-            let (calls, part) = self.accounts.method_totals(method);
+            let (calls, part) = self.stats.method_totals(method);
             if calls > 0 {
                 let (name, bytes) = (method.name(), Bytes(part));
                 write!(out, "\n{prefix}    {name:<14}{calls:>10}{bytes:>14}")?;
@@ -77,14 +77,14 @@ impl Summary<'_> {
     fn hooks(&self, out: &mut impl Write) -> fmt::Result {
         write!(out, "\n{}  {:<16}{:>10}", self.prefix, "hook", "calls")?;
         for hook in Hook::ALL {
-            self.row(out, hook.name(), self.accounts.hook_calls(hook))?;
+            self.row(out, hook.name(), self.stats.hook_calls(hook))?;
         }
         Ok(())
     }
 
     fn errors(&self, out: &mut impl Write) -> fmt::Result {
         let mut heading = "error";
-        for (errno, count) in self.accounts.errors() {
+        for (errno, count) in self.stats.errors() {
             self.head(out, &mut heading)?;
             self.row(out, error_name(errno), count)?;
             let message = errno.filter(|errno| errno.name().is_some()).map_or("", Errno::message);
@@ -97,8 +97,8 @@ impl Summary<'_> {
 
     fn results(&self, out: &mut impl Write) -> fmt::Result {
         let mut heading = "result";
-        let results = RESULTS.map(|(name, _, total)| (name, self.accounts.get(total)));
-        let unfinished = ("unfinished", self.accounts.unfinished());
+        let results = RESULTS.map(|(name, _, counter)| (name, self.stats.get(counter)));
+        let unfinished = ("unfinished", self.stats.unfinished());
         for (name, count) in results.into_iter().chain([unfinished]) {
             if count > 0 {
                 self.head(out, &mut heading)?;
@@ -108,7 +108,7 @@ impl Summary<'_> {
         Ok(())
     }
 
-    /// The heading of a section, before its first row.
+    /// Writes the heading of a section, before its first row.
     fn head(&self, out: &mut impl Write, heading: &mut &str) -> fmt::Result {
         match core::mem::take(heading) {
             "" => Ok(()),
@@ -130,16 +130,16 @@ impl Summary<'_> {
         }
         write!(out, "{:>12}\n{}  {:<16}", "max", self.prefix, "")?;
         for (share, _) in PERCENTILES {
-            write!(out, "{:>12}", Time(self.accounts.latency_ns(share)))?;
+            write!(out, "{:>12}", Time(self.stats.latency_ns(share)))?;
         }
-        write!(out, "{:>12}", Time(self.accounts.max_duration_ns()))
+        write!(out, "{:>12}", Time(self.stats.max_duration_ns()))
     }
 
     fn slowest(&self, out: &mut impl Write) -> fmt::Result {
         let prefix = self.prefix;
         write!(out, "\n{prefix}  {:<16}{:>17}", "slowest calls", "result")?;
         write!(out, "  {:<15}  {:<8}{:>9}  files", "hook", "method", "process")?;
-        for slow in slowest(self.accounts) {
+        for slow in slowest(self.stats) {
             write!(out, "\n{prefix}  {:>16}", Time(slow.duration_ns()))?;
             match slow.errno() {
                 Some(errno) => write!(out, "{:>17}", error_name(Some(errno)))?,
@@ -148,49 +148,52 @@ impl Summary<'_> {
             let hook = slow.hook().map_or("", Hook::name);
             let method = slow.method().map_or("", Method::name);
             write!(out, "  {hook:<15}  {method:<8}{:>9}  ", slow.pid())?;
-            between(out, &slow.names())?;
+            between(out, &slow.paths())?;
         }
         Ok(())
     }
 
     fn busiest(&self, out: &mut impl Write) -> fmt::Result {
-        let (prefix, whole) = (self.prefix, self.accounts.bytes());
-        let row = |out: &mut dyn Write, bytes, calls, errors, time_ns| {
-            let (bytes, share, time) = (Bytes(bytes), Share { part: bytes, whole }, Time(time_ns));
+        let (prefix, whole) = (self.prefix, self.stats.bytes());
+        let row = |out: &mut dyn Write, bytes, calls, errors, duration_ns| {
+            let (bytes, share, time) =
+                (Bytes(bytes), Share { part: bytes, whole }, Time(duration_ns));
             write!(out, "\n{prefix}  {bytes:>16}{share:>7}{calls:>10}{errors:>8}{time:>13}  ")
         };
-        let mut pairs = busiest(self.accounts).peekable();
-        let others = others(self.accounts);
+        let mut pairs = busiest(self.stats).peekable();
+        let others = others(self.stats);
         if pairs.peek().is_none() && others.calls == 0 {
             return Ok(());
         }
         write!(out, "\n{prefix}  {:<16}{:>7}{:>10}", "busiest files", "share", "calls")?;
         write!(out, "{:>8}{:>13}  files", "errors", "time")?;
         for pair in pairs {
-            row(out, pair.bytes, pair.calls, pair.errors, pair.time_ns)?;
-            between(out, &pair.names())?;
+            row(out, pair.bytes, pair.calls, pair.errors, pair.duration_ns)?;
+            between(out, &pair.paths())?;
         }
         if others.calls > 0 {
-            row(out, others.bytes, others.calls, others.errors, others.time_ns)?;
+            row(out, others.bytes, others.calls, others.errors, others.duration_ns)?;
             out.write_str("all others")?;
         }
         Ok(())
     }
 }
 
-/// Bytes a second.
-fn rate(bytes: u64, time_ns: u64) -> u64 {
+/// Returns the bytes per second.
+fn rate(bytes: u64, duration_ns: u64) -> u64 {
     const SECOND: u64 = 1_000_000_000;
-    bytes.checked_mul(SECOND).map_or_else(|| bytes / (time_ns / SECOND).max(1), |all| all / time_ns)
+    bytes
+        .checked_mul(SECOND)
+        .map_or_else(|| bytes / (duration_ns / SECOND).max(1), |all| all / duration_ns)
 }
 
-/// The two files.
+/// Writes the paths of source and target.
 fn between(out: &mut impl Write, (source, target): &(PathEnd, PathEnd)) -> fmt::Result {
-    for (before, name) in [("", source), (" -> ", target)] {
+    for (before, path) in [("", source), (" -> ", target)] {
         out.write_str(before)?;
-        match name.bytes() {
+        match path.bytes() {
             b"" => out.write_char('?')?,
-            bytes => escape::text(&mut Piece::new(out), bytes, ROOM_FOR_NAME),
+            bytes => escape::text(&mut Piece::new(out), bytes, MAX_NAME),
         }
     }
     Ok(())

@@ -1,113 +1,116 @@
-//! Calls that have not returned yet, for whoever watches a long copy.
+//! Calls that have not returned, to show the progress of long copies.
 
+use super::Stats;
+use super::layout::IN_FLIGHT;
 use super::slot::Slot;
-use super::{IN_FLIGHT, Stats};
 
-/// How many calls can be seen while they are under way.
-pub(super) const MAX_IN_FLIGHT: usize = 64;
-/// The thread; 0 where the slot is free.
-const IN_FLIGHT_THREAD: usize = 0;
-const IN_FLIGHT_PID: usize = 1;
-const IN_FLIGHT_START: usize = 2;
-const IN_FLIGHT_DESCRIPTORS: usize = 3;
-const IN_FLIGHT_OFFSET: usize = 4;
-const IN_FLIGHT_LEN: usize = 5;
-const IN_FLIGHT_SOURCE_OFFSET: usize = 6;
-const IN_FLIGHT_SIZE: usize = 7;
-pub(super) const IN_FLIGHT_WORDS: usize = 8;
+/// The most calls that are shown at a time.
+pub(super) const MAX_CALLS: usize = 64;
 
-/// A call that has not returned yet.
+// The words of a slot.
+/// 0 if the slot is free, or [`BEING_WRITTEN`].
+const TID: usize = 0;
+const PID: usize = 1;
+const START_NS: usize = 2;
+const DESCRIPTORS: usize = 3;
+const OFF_OUT: usize = 4;
+const LEN: usize = 5;
+const OFF_IN: usize = 6;
+const SIZE_OUT: usize = 7;
+pub(super) const WORDS: usize = 8;
+
+/// No thread has this number: kernel threads end at 2^22.
+const BEING_WRITTEN: u64 = u64::MAX;
+
+/// A call that has not returned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct InFlight {
-    /// The thread that makes it.
+    /// The calling thread.
     pub tid: i32,
     /// Its process.
     pub pid: i32,
-    /// When it began, by the monotonic clock, in nanoseconds.
-    pub begun_ns: u64,
-    /// Source descriptor.
+    /// When the call began, in nanoseconds of the monotonic clock.
+    pub start_ns: u64,
+    /// The source.
     pub fd_in: i32,
-    /// Target descriptor.
+    /// The target.
     pub fd_out: i32,
-    /// Where the source's range begins, in bytes.
+    /// The beginning of the source's range, in bytes.
     pub off_in: u64,
-    /// Where the target's range begins, in bytes.
+    /// The beginning of the target's range, in bytes.
     pub off_out: u64,
-    /// Bytes asked for.
+    /// The requested length, in bytes.
     pub len: u64,
-    /// The target's size before, in bytes: what grows beyond it was copied.
+    /// The target's size before the call, in bytes. If it has grown since, that much was copied.
     pub size_out: u64,
 }
 
-/// The place of a call that is under way; [`InFlightGuard::end`] gives it back.
+/// The slot of a call in flight, which [`InFlightGuard::end`] frees.
 pub struct InFlightGuard(Slot);
 
 impl InFlightGuard {
-    /// The call has returned.
+    /// Frees the slot: the call has returned.
     pub fn end(self) {
-        self.0.store(IN_FLIGHT_THREAD, 0);
+        self.0.store(TID, 0);
     }
 }
 
 impl Stats {
-    /// Notes a call that begins; `None` where too many are under way.
+    /// Stores a call that begins; `None` if all slots are taken.
     #[must_use]
-    pub fn begin(&self, way: &InFlight) -> Option<InFlightGuard> {
-        let tid = way.tid.unsigned_abs();
+    pub fn begin(&self, call: &InFlight) -> Option<InFlightGuard> {
+        let tid = call.tid.unsigned_abs();
         let start = usize::try_from(tid).unwrap_or(0);
-        let mut slots = self.slots_from(IN_FLIGHT, IN_FLIGHT_WORDS, start);
-        let slot = slots.find(|slot| slot.compare_exchange(IN_FLIGHT_THREAD, 0, BEING_WRITTEN))?;
-        slot.store(IN_FLIGHT_PID, way.pid.unsigned_abs().into());
-        slot.store(IN_FLIGHT_START, way.begun_ns);
-        let [fd_in, fd_out] = [way.fd_in, way.fd_out].map(|fd| u64::from(fd.cast_unsigned()));
-        slot.store(IN_FLIGHT_DESCRIPTORS, fd_in << 32 | fd_out);
-        slot.store(IN_FLIGHT_SOURCE_OFFSET, way.off_in);
-        slot.store(IN_FLIGHT_OFFSET, way.off_out);
-        slot.store(IN_FLIGHT_LEN, way.len);
-        slot.store(IN_FLIGHT_SIZE, way.size_out);
-        slot.store(IN_FLIGHT_THREAD, tid.into());
+        let mut slots = self.slots_from(IN_FLIGHT, WORDS, start);
+        let slot = slots.find(|slot| slot.compare_exchange(TID, 0, BEING_WRITTEN))?;
+        slot.store(PID, call.pid.unsigned_abs().into());
+        slot.store(START_NS, call.start_ns);
+        let [fd_in, fd_out] = [call.fd_in, call.fd_out].map(|fd| u64::from(fd.cast_unsigned()));
+        slot.store(DESCRIPTORS, fd_in << 32 | fd_out);
+        slot.store(OFF_IN, call.off_in);
+        slot.store(OFF_OUT, call.off_out);
+        slot.store(LEN, call.len);
+        slot.store(SIZE_OUT, call.size_out);
+        slot.store(TID, tid.into());
         Some(InFlightGuard(slot))
     }
 
-    /// The calls that are under way, in no order.
+    /// Returns the calls in flight, unordered.
     pub fn in_flight(&self) -> impl Iterator<Item = InFlight> {
-        self.slots(IN_FLIGHT, IN_FLIGHT_WORDS).filter_map(|slot| {
-            let thread = slot.load(IN_FLIGHT_THREAD);
+        self.slots(IN_FLIGHT, WORDS).filter_map(|slot| {
+            let tid = slot.load(TID);
             let number = |word| i32::try_from(word).unwrap_or(0);
-            let descriptors = slot.load(IN_FLIGHT_DESCRIPTORS);
-            let way = InFlight {
-                tid: i32::try_from(thread).ok().filter(|&tid| tid > 0)?,
-                pid: number(slot.load(IN_FLIGHT_PID)),
-                begun_ns: slot.load(IN_FLIGHT_START),
+            let descriptors = slot.load(DESCRIPTORS);
+            let call = InFlight {
+                tid: i32::try_from(tid).ok().filter(|&tid| tid > 0)?,
+                pid: number(slot.load(PID)),
+                start_ns: slot.load(START_NS),
                 fd_in: number(descriptors >> 32),
                 fd_out: number(descriptors & u64::from(u32::MAX)),
-                off_in: slot.load(IN_FLIGHT_SOURCE_OFFSET),
-                off_out: slot.load(IN_FLIGHT_OFFSET),
-                len: slot.load(IN_FLIGHT_LEN),
-                size_out: slot.load(IN_FLIGHT_SIZE),
+                off_in: slot.load(OFF_IN),
+                off_out: slot.load(OFF_OUT),
+                len: slot.load(LEN),
+                size_out: slot.load(SIZE_OUT),
             };
-            // Another one may have taken its place meanwhile.
-            (slot.load(IN_FLIGHT_THREAD) == thread).then_some(way)
+            // Another call may have taken the slot meanwhile.
+            (slot.load(TID) == tid).then_some(call)
         })
     }
 }
 
-/// More than any thread's number.
-const BEING_WRITTEN: u64 = u64::MAX;
-
 #[cfg(test)]
 mod tests {
-    use super::super::tests::accounts;
+    use super::super::tests::stats;
     use super::*;
     use std::vec::Vec;
 
     #[test]
-    fn calls_under_way_come_and_go() {
-        let accounts = accounts();
-        let way = |tid| InFlight {
+    fn calls_begin_and_end() {
+        let stats = stats();
+        let call = |tid| InFlight {
             tid,
             pid: 7,
-            begun_ns: 1,
+            start_ns: 1,
             fd_in: 3,
             fd_out: 4,
             off_in: 2,
@@ -115,15 +118,15 @@ mod tests {
             len: u64::MAX,
             size_out: 6,
         };
-        let first = accounts.begin(&way(1)).unwrap();
-        let second = accounts.begin(&way(65)).unwrap();
-        assert_eq!(accounts.in_flight().collect::<Vec<_>>(), [way(1), way(65)]);
+        let first = stats.begin(&call(1)).unwrap();
+        let second = stats.begin(&call(65)).unwrap();
+        assert_eq!(stats.in_flight().collect::<Vec<_>>(), [call(1), call(65)]);
         first.end();
-        assert_eq!(accounts.in_flight().collect::<Vec<_>>(), [way(65)]);
+        assert_eq!(stats.in_flight().collect::<Vec<_>>(), [call(65)]);
         second.end();
-        let all: Vec<_> = (0..64).map(|tid| accounts.begin(&way(tid + 1)).unwrap()).collect();
-        assert!(accounts.begin(&way(99)).is_none());
+        let all: Vec<_> = (0..64).map(|tid| stats.begin(&call(tid + 1)).unwrap()).collect();
+        assert!(stats.begin(&call(99)).is_none());
         all.into_iter().for_each(InFlightGuard::end);
-        assert_eq!(accounts.in_flight().count(), 0);
+        assert_eq!(stats.in_flight().count(), 0);
     }
 }

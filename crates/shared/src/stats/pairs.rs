@@ -1,24 +1,25 @@
-//! Between which files: the first ones are listed, the others counted together.
+//! Counters for each pair of source and target. The first pairs have a slot each; calls on further
+//! pairs are counted together.
 
-use super::slot::{NAME_WORDS, PathEnd, Slot};
-use super::{Counter, PAIRS, Stats};
+use super::Stats;
+use super::layout::{Counter, PAIRS};
+use super::slot::{PATH_WORDS, PathEnd, Slot};
 use crate::record::Record;
 use cfr_sys::Stat;
 
-/// Two files, told apart from all others.
+/// Identifies two files by device and inode.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FileIds([u64; 4]);
 
 impl FileIds {
-    /// Source and target.
+    /// Returns the identities of source and target.
     #[must_use]
     pub fn new(source: &Stat, target: &Stat) -> FileIds {
         let ([a, b], [c, d]) = (source.identity(), target.identity());
         FileIds([a, b, c, d])
     }
 
-    /// Where to look first.
-    fn place(&self) -> usize {
+    fn hash(&self) -> usize {
         let mixed = self.0.iter().fold(0u64, |hash, word| {
             (hash.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
         });
@@ -26,150 +27,153 @@ impl FileIds {
     }
 }
 
-/// How many pairs of files are listed: the first ones.
+/// The most pairs with a slot.
 pub(super) const MAX_PAIRS: usize = 256;
-/// One of the states below.
-const PAIR_STATE: usize = 0;
-const PAIR_FREE: u64 = 0;
-const PAIR_BEING_WRITTEN: u64 = 1;
-const PAIR_LISTED: u64 = 2;
-const PAIR_FILES: usize = 1;
-const PAIR_CALLS: usize = 5;
-const PAIR_BYTES: usize = 6;
-const PAIR_ERRORS: usize = 7;
-const PAIR_TIME: usize = 8;
-const PAIR_SOURCE: usize = 9;
-const PAIR_TARGET: usize = PAIR_SOURCE + NAME_WORDS;
-pub(super) const PAIR_WORDS: usize = PAIR_TARGET + NAME_WORDS;
 
-/// Two files between which something was copied, and what became of the calls.
+// The words of a slot.
+/// [`FREE`], [`BEING_WRITTEN`] or [`LISTED`].
+const STATE: usize = 0;
+const FILES: usize = 1;
+const CALLS: usize = 5;
+const BYTES: usize = 6;
+const ERRORS: usize = 7;
+const DURATION: usize = 8;
+const PATH_IN: usize = 9;
+const PATH_OUT: usize = PATH_IN + PATH_WORDS;
+pub(super) const WORDS: usize = PATH_OUT + PATH_WORDS;
+
+const FREE: u64 = 0;
+const BEING_WRITTEN: u64 = 1;
+const LISTED: u64 = 2;
+
+/// The counters of a pair of files.
 #[derive(Clone, Copy)]
 pub struct Pair {
-    /// Its names.
     slot: Slot,
-    /// Calls.
+    /// Finished calls.
     pub calls: u64,
-    /// Bytes copied or shared.
+    /// Bytes that were copied or shared.
     pub bytes: u64,
     /// Calls that failed.
     pub errors: u64,
-    /// Nanoseconds that the calls took together.
-    pub time_ns: u64,
+    /// The calls' durations together, in nanoseconds.
+    pub duration_ns: u64,
 }
 
 impl Pair {
     fn of(slot: Slot) -> Pair {
         Pair {
             slot,
-            calls: slot.load(PAIR_CALLS),
-            bytes: slot.load(PAIR_BYTES),
-            errors: slot.load(PAIR_ERRORS),
-            time_ns: slot.load(PAIR_TIME),
+            calls: slot.load(CALLS),
+            bytes: slot.load(BYTES),
+            errors: slot.load(ERRORS),
+            duration_ns: slot.load(DURATION),
         }
     }
 
-    fn and(self, slot: Slot) -> Pair {
+    fn plus(self, slot: Slot) -> Pair {
         let other = Pair::of(slot);
         Pair {
             slot: self.slot,
             calls: self.calls.saturating_add(other.calls),
             bytes: self.bytes.saturating_add(other.bytes),
             errors: self.errors.saturating_add(other.errors),
-            time_ns: self.time_ns.saturating_add(other.time_ns),
+            duration_ns: self.duration_ns.saturating_add(other.duration_ns),
         }
     }
 
-    /// Source and target.
+    /// Returns the paths of source and target.
     #[must_use]
-    pub fn names(&self) -> (PathEnd, PathEnd) {
-        (self.slot.name(PAIR_SOURCE), self.slot.name(PAIR_TARGET))
+    pub fn paths(&self) -> (PathEnd, PathEnd) {
+        (self.slot.path(PATH_IN), self.slot.path(PATH_OUT))
     }
 }
 
 impl Stats {
-    /// The pairs that are listed, in no order.
+    /// Returns the pairs that have a slot, unordered.
     pub fn pairs(&self) -> impl Iterator<Item = Pair> {
-        let all = self.slots(PAIRS, PAIR_WORDS);
-        all.clone().enumerate().filter_map(move |(place, slot)| {
-            if slot.load(PAIR_STATE) != PAIR_LISTED {
+        let all = self.slots(PAIRS, WORDS);
+        all.clone().enumerate().filter_map(move |(index, slot)| {
+            if slot.load(STATE) != LISTED {
                 return None;
             }
-            // Threads that came with the same files at once may have listed them once each.
+            // Two threads may have taken a slot each for the same files.
             let files = files(slot);
             let same = |slot: &Slot| is_of(*slot, &files);
-            let is_first = !all.clone().take(place).any(|slot| same(&slot));
-            let others = all.clone().skip(place + 1).filter(same);
-            is_first.then(|| others.fold(Pair::of(slot), Pair::and))
+            let is_first = !all.clone().take(index).any(|slot| same(&slot));
+            let others = all.clone().skip(index + 1).filter(same);
+            is_first.then(|| others.fold(Pair::of(slot), Pair::plus))
         })
     }
 
-    /// The slots, beginning where these files would stand.
+    /// Returns all slots, beginning with the one that these files hash to.
     fn pairs_from(&self, files: &FileIds) -> impl Iterator<Item = Slot> {
-        self.slots_from(PAIRS, PAIR_WORDS, files.place())
+        self.slots_from(PAIRS, WORDS, files.hash())
     }
 
-    fn pair(&self, files: &FileIds) -> Option<Slot> {
+    fn pair_slot(&self, files: &FileIds) -> Option<Slot> {
         self.pairs_from(files)
-            .take_while(|slot| slot.load(PAIR_STATE) != PAIR_FREE)
+            .take_while(|slot| slot.load(STATE) != FREE)
             .find(|slot| is_of(*slot, files))
     }
 
-    /// Whether the files are not listed yet, and there is room for them.
+    /// Reports whether the files have no slot yet and one is free.
     pub(super) fn would_list(&self, files: &FileIds) -> bool {
-        let decides = |slot: &Slot| slot.load(PAIR_STATE) == PAIR_FREE || is_of(*slot, files);
+        let decides = |slot: &Slot| slot.load(STATE) == FREE || is_of(*slot, files);
         let found = self.pairs_from(files).find(decides);
-        found.is_some_and(|slot| slot.load(PAIR_STATE) == PAIR_FREE)
+        found.is_some_and(|slot| slot.load(STATE) == FREE)
     }
 
-    /// Counts a call between two files.
-    pub(super) fn count_between(&self, files: &FileIds, record: &Record<'_>) {
+    pub(super) fn count_pair(&self, files: &FileIds, record: &Record<'_>) {
         let sums = [1, record.bytes, record.errno().is_some().into(), record.duration_ns];
-        self.add_between(files, sums, |slot| {
-            slot.store_name(PAIR_SOURCE, record.path_in);
-            slot.store_name(PAIR_TARGET, record.path_out);
+        self.add_to_pair(files, sums, |slot| {
+            slot.store_path(PATH_IN, record.path_in);
+            slot.store_path(PATH_OUT, record.path_out);
         });
     }
 
     pub(super) fn merge_pairs(&self, other: &Stats) {
         for pair in other.pairs() {
-            let sums = [pair.calls, pair.bytes, pair.errors, pair.time_ns];
-            let names = |slot: Slot| slot.copy_from(pair.slot, PAIR_SOURCE);
-            self.add_between(&files(pair.slot), sums, names);
+            let sums = [pair.calls, pair.bytes, pair.errors, pair.duration_ns];
+            let paths = |slot: Slot| slot.copy_from(pair.slot, PATH_IN);
+            self.add_to_pair(&files(pair.slot), sums, paths);
         }
     }
 
-    /// Adds calls, bytes, errors and time; `put_names` gives files that are not listed yet their names.
-    fn add_between(&self, files: &FileIds, sums: [u64; 4], put_names: impl FnOnce(Slot)) {
-        const SUMS: [usize; 4] = [PAIR_CALLS, PAIR_BYTES, PAIR_ERRORS, PAIR_TIME];
+    /// Adds calls, bytes, errors and duration. `store_paths` is called if the files take a slot.
+    fn add_to_pair(&self, files: &FileIds, sums: [u64; 4], store_paths: impl FnOnce(Slot)) {
+        const SUMS: [usize; 4] = [CALLS, BYTES, ERRORS, DURATION];
         const UNLISTED: [Counter; 4] = [
             Counter::UnlistedCalls,
             Counter::UnlistedBytes,
             Counter::UnlistedErrors,
             Counter::UnlistedDuration,
         ];
-        match self.pair(files).or_else(|| self.new_pair(files, put_names)) {
+        match self.pair_slot(files).or_else(|| self.new_pair(files, store_paths)) {
             Some(pair) => SUMS.into_iter().zip(sums).for_each(|(at, count)| pair.add(at, count)),
             None => {
-                UNLISTED.into_iter().zip(sums).for_each(|(total, count)| self.add(total, count));
+                UNLISTED
+                    .into_iter()
+                    .zip(sums)
+                    .for_each(|(counter, count)| self.add(counter, count));
             }
         }
     }
 
-    /// Lists the files.
-    fn new_pair(&self, files: &FileIds, put_names: impl FnOnce(Slot)) -> Option<Slot> {
+    /// Takes a slot for the files.
+    fn new_pair(&self, files: &FileIds, store_paths: impl FnOnce(Slot)) -> Option<Slot> {
         for slot in self.pairs_from(files) {
-            // Where all are taken none is written to: the host's threads share these words.
-            if slot.load(PAIR_STATE) == PAIR_FREE
-                && slot.compare_exchange(PAIR_STATE, PAIR_FREE, PAIR_BEING_WRITTEN)
-            {
+            // Load first: if all slots are taken, a compare-and-exchange of each would still move
+            // their cache lines between the host's threads.
+            if slot.load(STATE) == FREE && slot.compare_exchange(STATE, FREE, BEING_WRITTEN) {
                 for (at, word) in files.0.into_iter().enumerate() {
-                    slot.store(PAIR_FILES + at, word);
+                    slot.store(FILES + at, word);
                 }
-                put_names(slot);
-                slot.store(PAIR_STATE, PAIR_LISTED);
+                store_paths(slot);
+                slot.store(STATE, LISTED);
                 return Some(slot);
             }
-            // Another thread may have listed them meanwhile.
+            // Another thread may have taken a slot for them meanwhile.
             if is_of(slot, files) {
                 return Some(slot);
             }
@@ -179,54 +183,55 @@ impl Stats {
 }
 
 fn files(slot: Slot) -> FileIds {
-    FileIds([0, 1, 2, 3].map(|at| slot.load(PAIR_FILES + at)))
+    FileIds([0, 1, 2, 3].map(|at| slot.load(FILES + at)))
 }
 
 fn is_of(slot: Slot, files: &FileIds) -> bool {
-    slot.load(PAIR_STATE) == PAIR_LISTED
-        && files.0.iter().enumerate().all(|(at, &word)| slot.load(PAIR_FILES + at) == word)
+    slot.load(STATE) == LISTED
+        && files.0.iter().enumerate().all(|(at, &word)| slot.load(FILES + at) == word)
 }
 
 #[cfg(test)]
 pub(super) fn list(slot: Slot, number: u64) {
-    slot.store(PAIR_STATE, PAIR_LISTED);
-    slot.store(PAIR_FILES, number);
+    slot.store(STATE, LISTED);
+    slot.store(FILES, number);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::accounts;
+    use super::super::tests::stats;
     use super::*;
     use std::vec::Vec;
 
-    /// As when two threads list them at once.
+    /// Two threads can take a slot for the same files at once.
     #[test]
-    fn files_that_are_listed_twice_are_one_pair() {
-        let accounts = accounts();
-        for (slot, number) in accounts.slots(PAIRS, PAIR_WORDS).zip([1, 2, 1]) {
+    fn files_with_two_slots_are_one_pair() {
+        let stats = stats();
+        for (slot, number) in stats.slots(PAIRS, WORDS).zip([1, 2, 1]) {
             list(slot, number);
-            slot.add(PAIR_CALLS, 3);
-            slot.add(PAIR_BYTES, 10 * number);
+            slot.add(CALLS, 3);
+            slot.add(BYTES, 10 * number);
         }
-        let pairs: Vec<_> = accounts.pairs().map(|pair| (pair.calls, pair.bytes)).collect();
+        let pairs: Vec<_> = stats.pairs().map(|pair| (pair.calls, pair.bytes)).collect();
         assert_eq!(pairs, [(6, 20), (3, 20)]);
     }
 
     #[test]
-    fn what_is_absorbed_adds_up() {
-        let (one, other) = (accounts(), accounts());
-        for accounts in [one, other] {
-            accounts.slots(PAIRS, PAIR_WORDS).zip(0..).for_each(|(slot, at)| list(slot, at));
+    fn merged_pairs_add_up() {
+        let (one, other) = (stats(), stats());
+        for stats in [one, other] {
+            stats.slots(PAIRS, WORDS).zip(0..).for_each(|(slot, at)| list(slot, at));
         }
-        for slot in other.slots(PAIRS, PAIR_WORDS) {
-            slot.add(PAIR_BYTES, 2);
+        for slot in other.slots(PAIRS, WORDS) {
+            slot.add(BYTES, 2);
         }
         other.add(Counter::UnlistedBytes, 5);
         for _ in 0..2 {
             one.merge(&other);
         }
         assert_eq!(one.pairs().count(), MAX_PAIRS);
-        // Those that stand there by chance are found where they are looked for, or are not listed.
+        // The slots are not at the index that their files hash to: some are found, the others go
+        // to the unlisted counters.
         let listed: u64 = one.pairs().map(|pair| pair.bytes).sum();
         let all = listed + one.get(Counter::UnlistedBytes);
         assert_eq!(all, 2 * (2 * MAX_PAIRS as u64 + 5));

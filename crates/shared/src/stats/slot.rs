@@ -1,11 +1,12 @@
-//! One slot of several words: numbers, and the ends of paths.
+//! A slot: several words that belong together, with numbers and ends of paths.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// A name of up to 96 bytes in words; of a longer one its end.
-pub(super) const NAME_WORDS: usize = 12;
+/// The words of a path: 96 bytes.
+pub(super) const PATH_WORDS: usize = 12;
+const MAX_PATH_END: usize = PATH_WORDS * 8;
 
-/// One slot. Whoever writes more than a number into it has marked it before, so that nobody reads it.
+/// A slot. A word marks it while more than a number is written, so that no reader takes half of it.
 #[derive(Clone, Copy)]
 pub(super) struct Slot(pub(super) &'static [AtomicU64]);
 
@@ -26,47 +27,47 @@ impl Slot {
         }
     }
 
-    /// The number in its first word, which is one higher then.
+    /// Increments the first word and returns its old value.
     pub(super) fn fetch_increment(self) -> u64 {
         self.0.first().map_or(0, |word| word.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Whether it was at `from` in word `at` and is at `to` now.
+    /// Replaces a word if it has the value `from`, and reports whether it had.
     pub(super) fn compare_exchange(self, at: usize, from: u64, to: u64) -> bool {
         self.0.get(at).is_some_and(|word| {
             word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
         })
     }
 
-    /// Takes the words from `first` on over from another slot.
+    /// Copies the words from index `first` on.
     pub(super) fn copy_from(self, other: Slot, first: usize) {
         for at in first..self.0.len() {
             self.store(at, other.load(at));
         }
     }
 
-    pub(super) fn store_name(self, at: usize, name: Option<&[u8]>) {
+    /// Stores a path. If it is too long its end is stored, after `...`.
+    pub(super) fn store_path(self, at: usize, path: Option<&[u8]>) {
         const CUT: &[u8] = b"...";
-        const LONGEST: usize = NAME_WORDS * 8;
-        let name = name.unwrap_or_default();
-        let mut kept = [0; LONGEST];
-        let over = name.len().saturating_sub(LONGEST);
-        let end = name.get(over..).unwrap_or_default();
-        for (place, byte) in kept.iter_mut().zip(end) {
-            *place = *byte;
+        let path = path.unwrap_or_default();
+        let mut stored = [0; MAX_PATH_END];
+        let excess = path.len().saturating_sub(MAX_PATH_END);
+        let end = path.get(excess..).unwrap_or_default();
+        for (to, from) in stored.iter_mut().zip(end) {
+            *to = *from;
         }
-        if over > 0 {
-            for (place, byte) in kept.iter_mut().zip(CUT) {
-                *place = *byte;
+        if excess > 0 {
+            for (to, from) in stored.iter_mut().zip(CUT) {
+                *to = *from;
             }
         }
-        for (index, word) in kept.as_chunks().0.iter().enumerate() {
+        for (index, word) in stored.as_chunks().0.iter().enumerate() {
             self.store(at + index, u64::from_ne_bytes(*word));
         }
     }
 
-    pub(super) fn name(self, at: usize) -> PathEnd {
-        let mut bytes = [0; NAME_WORDS * 8];
+    pub(super) fn path(self, at: usize) -> PathEnd {
+        let mut bytes = [0; MAX_PATH_END];
         for (index, word) in bytes.as_chunks_mut().0.iter_mut().enumerate() {
             *word = self.load(at + index).to_ne_bytes();
         }
@@ -74,11 +75,11 @@ impl Slot {
     }
 }
 
-/// The end of a path.
-pub struct PathEnd([u8; NAME_WORDS * 8]);
+/// A path, or the end of a long one.
+pub struct PathEnd([u8; MAX_PATH_END]);
 
 impl PathEnd {
-    /// Its bytes; none where the path was not known.
+    /// Returns its bytes; empty if the path is unknown.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.0.split(|&byte| byte == 0).next().unwrap_or_default()
@@ -92,17 +93,17 @@ mod tests {
     use std::vec::Vec;
 
     #[test]
-    fn of_a_long_name_its_end_is_kept() {
-        let words: Vec<_> = (0..NAME_WORDS).map(|_| AtomicU64::new(0)).collect();
+    fn the_end_of_a_long_path_is_stored() {
+        let words: Vec<_> = (0..PATH_WORDS).map(|_| AtomicU64::new(0)).collect();
         let slot = Slot(Box::leak(words.into_boxed_slice()));
         let long: Vec<u8> = (0..200).map(|index| b'a' + index % 26).collect();
-        slot.store_name(0, Some(&long));
-        let name = slot.name(0);
-        assert_eq!(name.bytes().len(), 96);
-        assert!(name.bytes().starts_with(b"...") && long.ends_with(&name.bytes()[3..]));
-        slot.store_name(0, Some(b"/short"));
-        assert_eq!(slot.name(0).bytes(), b"/short");
-        slot.store_name(0, None);
-        assert!(slot.name(0).bytes().is_empty());
+        slot.store_path(0, Some(&long));
+        let path = slot.path(0);
+        assert_eq!(path.bytes().len(), 96);
+        assert!(path.bytes().starts_with(b"...") && long.ends_with(&path.bytes()[3..]));
+        slot.store_path(0, Some(b"/short"));
+        assert_eq!(slot.path(0).bytes(), b"/short");
+        slot.store_path(0, None);
+        assert!(slot.path(0).bytes().is_empty());
     }
 }

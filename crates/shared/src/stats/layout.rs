@@ -1,0 +1,155 @@
+//! The layout of the words: single counters first, then sections of counters and of slots.
+
+use super::latency::BUCKETS;
+use super::{in_flight, pairs, recent_lines, slow};
+use cfr_engine::call::Method;
+use cfr_engine::hook::Hook;
+
+/// A range of words.
+#[derive(Clone, Copy)]
+pub(super) struct Section {
+    pub(super) start: usize,
+    pub(super) len: usize,
+}
+
+impl Section {
+    const fn after(before: Section, len: usize) -> Section {
+        Section { start: before.end(), len }
+    }
+
+    pub(super) const fn end(self) -> usize {
+        self.start + self.len
+    }
+}
+
+/// One word for each [`Counter`], and a few spare ones.
+pub(super) const COUNTERS: Section = Section { start: 0, len: 24 };
+/// The finished calls by hook.
+pub(super) const HOOKS: Section = Section::after(COUNTERS, Hook::ALL.len());
+/// The finished calls by method.
+pub(super) const METHOD_CALLS: Section = Section::after(HOOKS, Method::ALL.len());
+/// Their bytes.
+pub(super) const METHOD_BYTES: Section = Section::after(METHOD_CALLS, Method::ALL.len());
+/// The failed calls by errno. Index 0 is for errors from [`ERRNOS`] on.
+pub(super) const ERRORS: Section = Section::after(METHOD_BYTES, ERRNOS);
+/// The calls by duration.
+pub(super) const LATENCY: Section = Section::after(ERRORS, BUCKETS);
+/// The slowest calls.
+pub(super) const SLOW_CALLS: Section = Section::after(LATENCY, slow::MAX_CALLS * slow::WORDS);
+/// Pairs of files.
+pub(super) const PAIRS: Section = Section::after(SLOW_CALLS, pairs::MAX_PAIRS * pairs::WORDS);
+/// Calls that have not returned.
+pub(super) const IN_FLIGHT: Section =
+    Section::after(PAIRS, in_flight::MAX_CALLS * in_flight::WORDS);
+/// The number of lines so far, then the most recent ones.
+pub(super) const RECENT_LINES: Section = Section::after(
+    IN_FLIGHT,
+    recent_lines::COUNT_WORDS + recent_lines::MAX_LINES * recent_lines::WORDS,
+);
+
+/// All words together.
+pub(super) const WORDS: usize = RECENT_LINES.end();
+
+/// One more than the largest errno with a name, EHWPOISON (133).
+pub(super) const ERRNOS: usize = 134;
+
+/// The single counters, each at its index among the words.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(usize)]
+pub enum Counter {
+    /// Programs that the library was loaded into. A process counts again if it executes another
+    /// program; a child made by fork(2) does not count.
+    Programs,
+    /// Calls through watched hooks that have begun.
+    Calls,
+    /// The bits of [`Collect`].
+    Collect,
+    /// The process that these counters are of; 0 if they are of a tree.
+    Owner,
+    /// The value of [`Counter::Calls`] when the last summary was written.
+    Summarized,
+    /// Lines of the log that were lost.
+    LinesLost,
+    /// The calls' durations together, in nanoseconds.
+    Duration,
+    /// Calls that returned 0: at the end of the source, or with a length of 0.
+    EndOfFile,
+    /// Calls after which the target's range shared all its blocks.
+    Shared,
+    /// Calls after which it shared some of its blocks.
+    PartlyShared,
+    /// Calls after which it shared none.
+    NotShared,
+    /// Ranges that were to be deduplicated and differ.
+    Differing,
+    /// Calls on pairs of files that have no slot.
+    UnlistedCalls,
+    /// The bytes of those calls.
+    UnlistedBytes,
+    /// How many of those calls failed.
+    UnlistedErrors,
+    /// The durations of those calls together, in nanoseconds.
+    UnlistedDuration,
+    /// The duration of the slowest call, in nanoseconds.
+    MaxDuration,
+    /// Calls that a fault failed or shortened, or that got a signal.
+    Injected,
+    /// Calls that a fault delayed.
+    Delayed,
+}
+
+impl Counter {
+    /// The counters that are added up when stats are merged.
+    pub(super) const SUMS: [Counter; 15] = [
+        Counter::Programs,
+        Counter::Calls,
+        Counter::LinesLost,
+        Counter::Duration,
+        Counter::EndOfFile,
+        Counter::Shared,
+        Counter::PartlyShared,
+        Counter::NotShared,
+        Counter::Differing,
+        Counter::UnlistedCalls,
+        Counter::UnlistedBytes,
+        Counter::UnlistedErrors,
+        Counter::UnlistedDuration,
+        Counter::Injected,
+        Counter::Delayed,
+    ];
+}
+
+/// What is collected besides [`Counter::Programs`] and [`Counter::Calls`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Collect(u64);
+
+impl Collect {
+    /// Nothing else.
+    pub const NOTHING: Collect = Collect(0);
+    /// All that the summary shows.
+    pub const SUMMARY: Collect = Collect(1);
+    /// The calls in flight.
+    pub const PROGRESS: Collect = Collect(2);
+    /// The lines of recent calls; only together with [`Collect::SUMMARY`].
+    pub const LINES: Collect = Collect(4);
+
+    /// Returns what is in either of the two.
+    #[must_use]
+    pub const fn union(self, other: Collect) -> Collect {
+        Collect(self.0 | other.0)
+    }
+
+    /// Reports whether all of `other` is included.
+    #[must_use]
+    pub const fn contains(self, other: Collect) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    pub(super) const fn bits(self) -> u64 {
+        self.0
+    }
+
+    pub(super) const fn from_bits(bits: u64) -> Collect {
+        Collect(bits)
+    }
+}
