@@ -1,7 +1,8 @@
-//! What libcfr.so and the command `cfr` agree on: settings, faults, records of calls, their
-//! formats, and the counters in shared memory.
+//! What libcfr.so and the command `cfr` share: settings, faults, records of calls, their formats,
+//! and the counters in shared memory.
 //!
-//! Like the engine, this crate is `no_std` and does not allocate.
+//! Like the engine, this crate is `no_std` and does not allocate, because libcfr.so runs it in
+//! signal handlers of the host.
 //!
 //! A file uses only what stands above it in this list.
 #![no_std]

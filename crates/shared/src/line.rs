@@ -1,24 +1,24 @@
-//! A line of the log under construction, in a buffer that somebody else owns.
+//! A line of the log, built in a buffer of the caller.
 
 use core::fmt;
 
-/// The longest line in bytes, its newline included: PIPE_BUF, the most that one write(2) puts
-/// into a pipe in one piece whoever else writes there (pipe(7)).
+/// The longest line in bytes, with its newline. It is PIPE_BUF: lines of several processes do not
+/// interleave in a pipe if each is one write(2) of at most that length (pipe(7)).
 pub const MAX_LINE: usize = 4096;
 
-/// How many bytes one escaped path may take, so that a line with two of them and everything else
-/// fits.
+/// The most bytes of an escaped path. A line with two such paths and all other fields fits into
+/// [`MAX_LINE`].
 pub const MAX_ESCAPED_PATH: usize = (MAX_LINE - 960) / 2;
 
-/// A line that grows to the right. What does not fit is dropped; the newline always fits.
+/// A line. Bytes that do not fit are dropped; the newline always fits.
 pub struct Line<'a> {
-    /// First a newline, to end a predecessor's torn line with, then the line.
+    /// A newline, which can end a partial line of an earlier write, then the line.
     buffer: &'a mut [u8],
     end: usize,
 }
 
 impl<'a> Line<'a> {
-    /// An empty line in `buffer`.
+    /// Starts a line in `buffer`.
     #[must_use]
     pub fn new(buffer: &'a mut [u8]) -> Self {
         if let Some(first) = buffer.first_mut() {
@@ -27,13 +27,13 @@ impl<'a> Line<'a> {
         Line { buffer, end: 1 }
     }
 
-    /// What was written, without a newline.
+    /// Returns the bytes so far, without a newline.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.buffer.get(1..self.end).unwrap_or_default()
     }
 
-    /// Whether nothing was written yet.
+    /// Reports whether nothing was appended yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.end == 1
@@ -44,20 +44,20 @@ impl<'a> Line<'a> {
         let last = self.buffer.len().saturating_sub(1);
         let room = self.buffer.get_mut(self.end..last).unwrap_or_default();
         let count = bytes.len().min(room.len());
-        if let (Some(place), Some(part)) = (room.get_mut(..count), bytes.get(..count)) {
-            place.copy_from_slice(part);
+        if let (Some(to), Some(part)) = (room.get_mut(..count), bytes.get(..count)) {
+            to.copy_from_slice(part);
             self.end += count;
         }
     }
 
-    /// The finished line with its newline; `after_torn` puts a newline before it too, to end what
-    /// a failed write left behind.
+    /// Returns the line with its newline. `after_partial` adds a newline before it, to end a line that
+    /// an earlier write has written in part.
     #[must_use]
-    pub fn finish(&mut self, after_torn: bool) -> &[u8] {
-        if let Some(place) = self.buffer.get_mut(self.end) {
-            *place = b'\n';
+    pub fn finish(&mut self, after_partial: bool) -> &[u8] {
+        if let Some(last) = self.buffer.get_mut(self.end) {
+            *last = b'\n';
         }
-        self.buffer.get(usize::from(!after_torn)..=self.end).unwrap_or_default()
+        self.buffer.get(usize::from(!after_partial)..=self.end).unwrap_or_default()
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_fit_is_dropped_and_the_newline_stays() {
+    fn bytes_that_do_not_fit_are_dropped_and_the_newline_stays() {
         let mut buffer = [0u8; 8];
         let mut line = Line::new(&mut buffer);
         line.append(b"abcdefghij");
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn no_buffer_is_too_small() {
+    fn a_tiny_buffer_does_not_panic() {
         for size in 0..3 {
             let mut buffer = std::vec![0u8; size];
             let mut line = Line::new(&mut buffer);

@@ -1,6 +1,6 @@
-//! Golden lines: every shape that a record can take, as text and as JSON.
+//! Golden files: a line of text and of JSON for every form of a record.
 //!
-//! `UPDATE=1 cargo test -p cfr-core` writes the files anew; the difference is for a reader's eyes.
+//! `UPDATE=1 cargo test -p cfr-shared` rewrites the files; review the difference.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use cfr_engine::call::{Call, DedupeTarget, Method, Offset, Request};
@@ -14,7 +14,7 @@ use cfr_sys::errno::Errno;
 use std::fmt::Write;
 use std::path::Path;
 
-/// A plain successful call, from which the others differ.
+/// Returns a plain successful call, the base of the others.
 fn plain() -> Record<'static> {
     Record {
         time_ns: 1_795_341_701_246_407_999,
@@ -48,12 +48,12 @@ fn plain() -> Record<'static> {
     }
 }
 
-/// A call that stands as long as its record.
-fn kept(call: Call) -> &'static Call {
+/// Gives a call the lifetime that its record needs.
+fn leaked(call: Call) -> &'static Call {
     Box::leak(Box::new(call))
 }
 
-/// A rule of a dialect.
+/// Returns a dialect and one of its rules.
 fn rule(dialect: &str, id: &str) -> (&'static Dialect, Option<&'static Rule>) {
     let dialect = Dialect::by_name(dialect.as_bytes()).unwrap();
     (dialect, Some(dialect.rules.iter().find(|rule| rule.id == id).unwrap()))
@@ -68,7 +68,7 @@ fn records() -> Vec<(&'static str, Record<'static>)> {
         (
             "refused",
             Record {
-                call: kept(Call {
+                call: leaked(Call {
                     off_in: Offset::At(0),
                     off_out: Offset::At(0),
                     flags: Flags(2),
@@ -121,7 +121,7 @@ fn records() -> Vec<(&'static str, Record<'static>)> {
         (
             "bad pointers",
             Record {
-                call: kept(Call {
+                call: leaked(Call {
                     off_in: Offset::BadAddress(1),
                     off_out: Offset::BadAddress(0xffff_8000_0000_0000),
                     ..call
@@ -134,7 +134,7 @@ fn records() -> Vec<(&'static str, Record<'static>)> {
         (
             "closed descriptors",
             Record {
-                call: kept(Call { fd_in: -1, fd_out: i32::MIN, off_out: Offset::File, ..call }),
+                call: leaked(Call { fd_in: -1, fd_out: i32::MIN, off_out: Offset::File, ..call }),
                 path_in: None,
                 path_out: None,
                 offsets_after: nothing,
@@ -146,7 +146,7 @@ fn records() -> Vec<(&'static str, Record<'static>)> {
             "extreme numbers",
             Record {
                 time_ns: 0,
-                call: kept(Call {
+                call: leaked(Call {
                     fd_in: i32::MAX,
                     off_in: Offset::At(i64::MIN),
                     off_out: Offset::At(i64::MAX),
@@ -193,14 +193,14 @@ fn records() -> Vec<(&'static str, Record<'static>)> {
     copies.chain(other_hooks(plain)).collect()
 }
 
-/// Calls of ioctl(2) and sendfile(2).
+/// Returns records of ioctl(2) and sendfile(2).
 fn other_hooks(plain: Record<'static>) -> Vec<(&'static str, Record<'static>)> {
     let ioctl = |request| {
         let offset = Offset::At(4096);
         let call = Call { request, off_in: offset, off_out: offset, ..*plain.call };
         Record {
             hook: Hook::Ioctl,
-            call: kept(call),
+            call: leaked(call),
             offsets_after: (None, None),
             answer: Ok(0),
             method: Method::Reflink,
@@ -215,7 +215,7 @@ fn other_hooks(plain: Record<'static>) -> Vec<(&'static str, Record<'static>)> {
         Record { bytes, method, ..ioctl(request) }
     };
     let unread = |request| Record {
-        call: kept(Call {
+        call: leaked(Call {
             request,
             fd_in: if request == Request::CloneRange { -1 } else { 3 },
             off_in: Offset::BadAddress(0x1000),
@@ -233,7 +233,7 @@ fn other_hooks(plain: Record<'static>) -> Vec<(&'static str, Record<'static>)> {
     };
     let send = Record {
         hook: Hook::Sendfile,
-        call: kept(Call {
+        call: leaked(Call {
             request: Request::Send,
             off_in: Offset::At(0),
             off_out: Offset::File,
@@ -254,7 +254,7 @@ fn other_hooks(plain: Record<'static>) -> Vec<(&'static str, Record<'static>)> {
         (
             "FICLONE",
             Record {
-                call: kept(Call { request: Request::Clone, ..whole }),
+                call: leaked(Call { request: Request::Clone, ..whole }),
                 ..ioctl(Request::Clone)
             },
         ),
@@ -273,7 +273,7 @@ fn other_hooks(plain: Record<'static>) -> Vec<(&'static str, Record<'static>)> {
             "sendfile64 without an offset",
             Record {
                 hook: Hook::Sendfile64,
-                call: kept(Call { request: Request::Send, off_out: Offset::File, ..*plain.call }),
+                call: leaked(Call { request: Request::Send, off_out: Offset::File, ..*plain.call }),
                 offsets_after: (None, None),
                 ..plain
             },
@@ -281,7 +281,7 @@ fn other_hooks(plain: Record<'static>) -> Vec<(&'static str, Record<'static>)> {
         (
             "sendfile of a bad pointer",
             Record {
-                call: kept(Call { off_in: Offset::BadAddress(1), ..*send.call }),
+                call: leaked(Call { off_in: Offset::BadAddress(1), ..*send.call }),
                 offsets_after: (None, None),
                 answer: Err(Errno::EFAULT),
                 bytes: 0,
@@ -301,7 +301,7 @@ fn compare(name: &str, lines: &str) {
 }
 
 #[test]
-fn text() {
+fn text_lines_are_as_in_the_golden_file() {
     let mut lines = String::new();
     for (what, record) in records() {
         writeln!(lines, "# {what}\n{record:?}").unwrap();
@@ -310,7 +310,7 @@ fn text() {
 }
 
 #[test]
-fn json() {
+fn json_lines_are_as_in_the_golden_file() {
     let mut lines = String::new();
     for (_, record) in records() {
         writeln!(lines, "{record:#?}").unwrap();
@@ -318,9 +318,9 @@ fn json() {
     compare("golden.json", &lines);
 }
 
-/// The contract's keys, in its order, in every object.
+/// The keys are an interface: every object has all of them, in this order.
 #[test]
-fn json_has_every_key() {
+fn json_has_every_key_in_order() {
     const KEYS: [&str; 33] = [
         "time", "pid", "tid", "comm", "call", "hook", "request", "fd_in", "path_in", "off_in",
         "off_in_after", "fd_out", "path_out", "off_out", "off_out_after", "len", "flags",
@@ -341,7 +341,7 @@ fn json_has_every_key() {
     }
 }
 
-/// Whatever the names, a line fits into one atomic write to a pipe and stays whole.
+/// A line with the longest names still fits into one atomic write to a pipe.
 #[test]
 fn the_longest_line_fits() {
     let rules = dialect::ALL.into_iter().flat_map(|dialect| dialect.rules);
@@ -353,7 +353,7 @@ fn the_longest_line_fits() {
         let answer = Err(Errno(84));
         let flags = Flags(u32::MAX);
         let off_in = Offset::At(i64::MIN);
-        let call = kept(Call { off_in, len: usize::MAX, flags, ..*plain().call });
+        let call = leaked(Call { off_in, len: usize::MAX, flags, ..*plain().call });
         let record = Record { path_in, path_out, rule, dialect, answer, call, ..plain() };
         for text in [format!("{record:?}"), format!("{record:#?}")] {
             let mut buffer = [0; MAX_LINE];

@@ -1,4 +1,4 @@
-//! The events are for any subscriber: here the usual one.
+//! The events work with any subscriber; this is tracing-subscriber's.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use cfr_engine::call::{Call, Method, Offset, Request};

@@ -1,16 +1,16 @@
-//! Names made harmless: no file name can forge a line, end a string or command a terminal.
+//! Escapes names, so that no file name can forge a line, end a string or control a terminal.
 
 use super::piece::{Piece, hex_digit};
 use crate::line::MAX_ESCAPED_PATH;
 use core::fmt;
 
 const BACKSLASH: u64 = b'\\' as u64;
-/// After a name that was cut because the line is full.
+/// The mark after a name that was cut because it is too long.
 const CUT: &str = "...";
 
-/// As strace(1) prints paths: `"` and `\` behind a backslash, the usual letters for control
-/// characters, every other byte that is not printable ASCII in octal, and `<` and `>` too, which
-/// enclose the name. At most `room` bytes.
+/// Appends a name as strace(1) prints paths, in at most `room` bytes: a backslash before `"` and `\`,
+/// the usual letters for control characters, octal for every other byte that is not printable
+/// ASCII, and also for `<` and `>`, which enclose the name.
 pub(super) fn text(out: &mut Piece, name: &[u8], room: usize) {
     const WIDEST: usize = 4;
     let mut left = room;
@@ -35,7 +35,9 @@ pub(super) fn text(out: &mut Piece, name: &[u8], room: usize) {
     }
 }
 
-/// Appends what at the front of `name` stands for itself, as far as there is room for the `widest` escape: what is left of the name and of the room. Nearly all of nearly every name.
+/// Appends the bytes at the front of `name` that need no escape, while there is room for one more
+/// escape of `widest` bytes. Returns the rest of the name and of the room. Most names have no other
+/// bytes.
 #[inline(always)]
 fn plain<'a, const COUNT: usize>(
     out: &mut Piece,
@@ -54,7 +56,7 @@ fn plain<'a, const COUNT: usize>(
         room -= 8;
         rest = tail;
     }
-    // The last ones are nearly always plain too: they are the upper bytes of the last eight.
+    // The last 1 to 7 bytes are the upper bytes of the word that ends the name.
     if let Some(eight) = name.last_chunk::<8>()
         && let count @ 1..8 = rest.len()
         && room >= 8 + widest
@@ -76,10 +78,10 @@ fn plain<'a, const COUNT: usize>(
     (rest, room)
 }
 
-/// The printable ASCII characters without the special ones, which stand for themselves.
+/// A set of bytes that need no escape: printable ASCII without the special characters.
 struct Plain<const COUNT: usize> {
     special: [u8; COUNT],
-    /// One bit a byte.
+    /// One bit per byte value.
     bits: [u64; 4],
 }
 
@@ -98,7 +100,10 @@ impl<const COUNT: usize> Plain<COUNT> {
                 rest = others;
             }
             if !is_special {
-                #[expect(clippy::indexing_slicing, reason = "checked by the compiler's evaluation")]
+                #[expect(
+                    clippy::indexing_slicing,
+                    reason = "evaluated by the compiler, which refuses an index out of bounds"
+                )]
                 {
                     bits[byte as usize / 64] |= 1 << (byte % 64);
                 }
@@ -113,8 +118,8 @@ impl<const COUNT: usize> Plain<COUNT> {
         self.bits.get(usize::from(byte / 64)).is_some_and(|bits| bits >> (byte % 64) & 1 == 1)
     }
 
-    /// Whether all eight bytes of the word are in it: by the bit that a subtraction borrows in a byte that
-    /// is too small, one look for all eight.
+    /// Reports whether all eight bytes of the word are in the set. A subtraction sets the high bit of
+    /// every byte that is smaller than the subtrahend, so eight bytes are compared at once.
     #[inline(always)]
     fn has_all(&self, word: u64) -> bool {
         const ONES: u64 = u64::MAX / 0xff;
@@ -132,7 +137,8 @@ fn pair(out: &mut Piece, letter: u8) -> usize {
     2
 }
 
-/// The shortest octal escape that the next character cannot lengthen: its length.
+/// Appends an octal escape and returns its length. It is the shortest one, but has all three digits
+/// if the next character is a digit too (`full`).
 fn octal(out: &mut Piece, byte: u8, full: bool) -> usize {
     let digit = |shift: u8| u64::from(b'0' + (byte >> shift & 7));
     let digits = digit(6) | digit(3) << 8 | digit(0) << 16;
@@ -145,10 +151,10 @@ fn octal(out: &mut Piece, byte: u8, full: bool) -> usize {
     1 + count
 }
 
-/// As the inside of a JSON string (RFC 8259). Control characters, the C1 set among them, line
-/// separators and the marks that turn the direction of writing are escaped. A byte that is not
-/// UTF-8 becomes U+0000 and its two hexadecimal digits: no path holds a zero byte, so the bytes
-/// can be recovered. At most `room` bytes.
+/// Appends a name as the content of a JSON string (RFC 8259), in at most `room` bytes. Control
+/// characters (C0 and C1), line separators and direction marks are escaped. A byte that is not
+/// UTF-8 becomes U+0000 and two hexadecimal digits: no path has a zero byte, so a reader can
+/// recover the bytes.
 pub(super) fn json(out: &mut Piece, name: &[u8], room: usize) {
     const WIDEST: usize = 8;
     let mut left = room;
@@ -184,14 +190,15 @@ pub(super) fn json(out: &mut Piece, name: &[u8], room: usize) {
     }
 }
 
-/// The character at the front of `bytes`; `None` where they are not UTF-8.
+/// Returns the character at the front of `bytes`; `None` if they are not UTF-8.
 #[cold]
 fn first_character(bytes: &[u8]) -> Option<char> {
     let window = bytes.get(..bytes.len().min(4))?;
     window.utf8_chunks().next()?.valid().chars().next()
 }
 
-/// Characters that a terminal or a reader of lines may obey. All of them are below U+10000.
+/// Reports whether a terminal or a reader of lines may interpret the character. All such characters
+/// are below U+10000.
 fn is_unsafe(character: char) -> bool {
     matches!(character,
         '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}'
@@ -207,7 +214,7 @@ fn unicode(out: &mut Piece, character: char) -> usize {
     6
 }
 
-/// Writes into a JSON string whatever is formatted through it.
+/// Escapes formatted text as the content of a JSON string.
 pub(super) struct JsonString<'a, 'b>(pub(super) &'a mut Piece<'b>);
 
 impl fmt::Write for JsonString<'_, '_> {
@@ -217,8 +224,8 @@ impl fmt::Write for JsonString<'_, '_> {
     }
 }
 
-/// Bytes from outside, as a message may show them: escaped as in the text log, and cut after
-/// 200 bytes.
+/// Returns bytes from outside in a form that is safe in a message: escaped as in the text log, and
+/// cut after 200 bytes.
 #[must_use]
 pub fn printable(bytes: &[u8]) -> impl fmt::Display + '_ {
     Printable(bytes)

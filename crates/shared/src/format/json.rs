@@ -1,4 +1,4 @@
-//! JSON: one object a line, every key always present.
+//! The JSON format: one object per line, with every key always present.
 
 use super::MessageMeta;
 use super::escape;
@@ -103,7 +103,7 @@ fn error(out: &mut Piece, errno: Errno) {
     out.literal(",\"bytes\":");
 }
 
-/// How the bytes moved, what is so now, and by which rule. In part shared is not shared.
+/// Appends the method, the sharing, the rule and the faults. Partly shared is `false`.
 #[cold]
 #[inline(never)]
 fn how(out: &mut Piece, record: &Record) {
@@ -156,7 +156,7 @@ fn number(out: &mut Piece, number: Option<i64>) {
     }
 }
 
-/// The address of a bad pointer is a string: it is no offset.
+/// Appends an offset. The address of a bad pointer is a string, because it is not an offset.
 #[inline(always)]
 fn offset(out: &mut Piece, offset: Offset) {
     match offset {
@@ -184,7 +184,7 @@ fn string(out: &mut Piece, bytes: &[u8]) {
     out.literal("\"");
 }
 
-/// Up to the list's last name.
+/// Appends the flags and their names, without the end of the array.
 #[cold]
 fn flags(out: &mut Piece, flags: Flags) {
     out.literal(",\"flags\":");
@@ -209,7 +209,7 @@ fn flags(out: &mut Piece, flags: Flags) {
     }
 }
 
-/// A message has every key of a call, without values, and two of its own behind them.
+/// Appends a message: an object with every key of a call, mostly null, then `level` and `message`.
 pub(super) fn message(line: &mut Line, meta: &MessageMeta, message: &dyn fmt::Debug) {
     let out = &mut Piece::new(line);
     out.literal("{\"time\":");
@@ -231,11 +231,11 @@ pub(super) fn message(line: &mut Line, meta: &MessageMeta, message: &dyn fmt::De
     out.literal("\"}");
 }
 
-/// RFC 3339 in UTC with microseconds, quoted.
+/// Appends a time in quotes: RFC 3339, UTC, microseconds.
 #[inline(always)]
 fn rfc3339(out: &mut Piece, ns: u64) {
     let seconds = ns / 1_000_000_000;
-    let [to_month, to_minute] = LATEST.of(seconds / 60);
+    let [to_month, to_minute] = CURRENT_MINUTE.of(seconds / 60);
     let colon = u64::from(b':');
     out.literal("\"");
     out.word(to_month, 8);
@@ -245,24 +245,24 @@ fn rfc3339(out: &mut Piece, ns: u64) {
     out.literal("Z\"");
 }
 
-/// How the latest minute is written: nearly always that of the call before.
+/// The text of the current minute. Nearly all calls are in the same minute as the call before.
 struct Minute {
-    /// Its number since 1970.
+    /// The minutes since 1970.
     number: AtomicU64,
     words: [AtomicU64; 2],
 }
 
-static LATEST: Minute =
+static CURRENT_MINUTE: Minute =
     Minute { number: AtomicU64::new(Minute::UNKNOWN), words: [const { AtomicU64::new(0) }; 2] };
 
 impl Minute {
-    /// The number while nothing stands there.
+    /// The number before the first call.
     const UNKNOWN: u64 = u64::MAX;
-    /// The number while somebody writes there.
+    /// The number while a thread writes the words.
     const CHANGING: u64 = u64::MAX - 1;
 
-    /// `2026-11-` and `25T02:01`. Whoever finds the number of its minute before and after it reads the
-    /// words has read those of its minute.
+    /// Returns `2026-11-` and `25T02:01`. The words are valid if the number is the same before and
+    /// after they are read.
     fn of(&self, number: u64) -> [u64; 2] {
         let [first, second] = &self.words;
         let known = self.number.load(Ordering::Acquire);
@@ -277,7 +277,7 @@ impl Minute {
         let change = |from, to| {
             self.number.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed).is_ok()
         };
-        // Who comes second, maybe a signal's handler, leaves it to the first.
+        // If another thread, or the code that this signal handler interrupts, writes them, leave it.
         if known != Self::CHANGING && change(known, Self::CHANGING) {
             first.store(to_month, Ordering::Relaxed);
             second.store(to_minute, Ordering::Relaxed);
@@ -287,7 +287,7 @@ impl Minute {
     }
 }
 
-/// A minute, counted from 1970, in two words of eight characters.
+/// Formats a minute since 1970 as two words of eight characters.
 #[cold]
 fn written(minute: u64) -> [u64; 2] {
     const DAY: u64 = 24 * 60;
@@ -302,8 +302,8 @@ fn written(minute: u64) -> [u64; 2] {
     [to_month, to_minute | two(time, 1) << 48]
 }
 
-/// The Gregorian date of a day counted from 1970-01-01. Years are taken to begin in March, so
-/// that the leap day is the last of a year; 146,097 days are 400 years.
+/// Returns the Gregorian date of a day since 1970-01-01. Years are counted from March, so that the
+/// leap day is the last day of a year; 400 years have 146,097 days.
 fn civil(days_since_1970: u64) -> (u64, u64, u64) {
     let days = days_since_1970 + 719_468; // since 0000-03-01
     let era = days / 146_097;

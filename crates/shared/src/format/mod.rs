@@ -1,6 +1,10 @@
-//! How an event is written: one file a format.
+//! The formats of the log, one file each.
 //!
-//! [`EventWriter`] is for a subscriber that turns each event into a line.
+//! **`Debug` is a format here.** `{:?}` of a [`Record`] is its line in the text log, `{:#?}` (alternate)
+//! its object in the JSON log. The reason is `tracing`: an event carries its message as
+//! `&dyn Debug`, and no other trait reaches a subscriber. So a record is formatted once, directly
+//! into the buffer of the subscriber that is installed: the library's own (which uses [`EventWriter`])
+//! or any other, for example tracing-subscriber's.
 
 mod escape;
 mod json;
@@ -25,19 +29,19 @@ use tracing::field::{Field, Visit};
 /// The formats of the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Format {
-    /// strace's grammar.
+    /// strace's format.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
 impl Format {
-    /// Every format, by its name in `CFR_LOG_FORMAT`.
+    /// Every format with its name in `CFR_LOG_FORMAT`.
     pub const ALL: [(&'static str, Format); 2] = [("text", Format::Text), ("json", Format::Json)];
 }
 
-/// `{:?}` is the line of the text log, `{:#?}` the object of the JSON log.
+/// Formats a record for the log: text by `{:?}`, JSON by `{:#?}`. See the head of this file.
 impl fmt::Debug for Record<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let as_json = f.alternate();
@@ -51,22 +55,22 @@ impl fmt::Debug for Record<'_> {
     }
 }
 
-/// Who says a message, and when.
+/// The origin of a message.
 #[derive(Clone, Copy, Debug)]
 pub struct MessageMeta {
     /// Nanoseconds since 1970.
     pub time_ns: u64,
-    /// Process.
+    /// The process.
     pub pid: i32,
-    /// Thread.
+    /// The thread.
     pub tid: i32,
-    /// Level, in lower case.
+    /// The level in lower case.
     pub level: &'static str,
-    /// Whether it is about a call, and not about the library itself.
+    /// Whether the message is about a call; if not it is about the library.
     pub is_about_call: bool,
 }
 
-/// Writes a message into a line.
+/// Appends a message to a line.
 pub fn write_message(
     line: &mut Line<'_>,
     format: Format,
@@ -79,7 +83,7 @@ pub fn write_message(
     }
 }
 
-/// Writes one event into a line: a `tracing` visitor, to be given to `Event::record`.
+/// Writes an event into a line. A `tracing` visitor, for `Event::record`.
 pub struct EventWriter<'a, 'b> {
     line: &'a mut Line<'b>,
     format: Format,
@@ -87,12 +91,12 @@ pub struct EventWriter<'a, 'b> {
 }
 
 impl<'a, 'b> EventWriter<'a, 'b> {
-    /// For the event of a call.
+    /// Creates a writer for the event of a call.
     pub fn for_call(line: &'a mut Line<'b>, format: Format) -> Self {
         EventWriter { line, format, meta: None }
     }
 
-    /// For a message: what the library says of itself, not of one call.
+    /// Creates a writer for a message.
     pub fn for_message(line: &'a mut Line<'b>, format: Format, meta: MessageMeta) -> Self {
         EventWriter { line, format, meta: Some(meta) }
     }
@@ -107,8 +111,8 @@ impl Visit for EventWriter<'_, '_> {
         }
     }
 
-    // An event has its message and nothing else; what is not there is not compiled in: the
-    // formatting of floating-point numbers alone would be 15 KiB of the library.
+    // Our events have no field but the message. The default methods would format every type, and
+    // floating-point numbers alone take 15 KiB of code.
     fn record_f64(&mut self, _field: &Field, _value: f64) {}
     fn record_i64(&mut self, _field: &Field, _value: i64) {}
     fn record_u64(&mut self, _field: &Field, _value: u64) {}

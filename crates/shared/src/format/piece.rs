@@ -1,16 +1,15 @@
-//! Text on its way to a `fmt::Write`, gathered into pieces: the formats' own number formatting.
-//!
-//! `core::fmt` costs three times the instructions, and a log line is mostly numbers.
+//! A buffer before a `fmt::Write`, with its own number formatting. A log line is mostly numbers, and
+//! `core::fmt` takes three times as many instructions for them.
 
 use cfr_sys::Text;
 use core::fmt;
 
-/// All of a line but long paths; no more, because it may stand on a signal handler's stack.
+/// The size in bytes: enough for a line without long paths, and small, because the buffer can be on
+/// the stack of a signal handler.
 const SIZE: usize = 704;
 
-/// Gathers what is written and hands it on in pieces; dropping it hands on the last.
-///
-/// A piece ends where a character does: nobody appends less than one.
+/// Collects text and passes it on in pieces; the last piece is passed on when this is dropped. A
+/// piece is always valid UTF-8, because only whole characters are appended.
 pub(super) struct Piece<'a> {
     text: Text<SIZE>,
     out: &'a mut dyn fmt::Write,
@@ -22,14 +21,14 @@ impl<'a> Piece<'a> {
         Piece { text: Text::new(), out }
     }
 
-    /// Hands on what stands here.
+    /// Passes the collected text on.
     fn flush(&mut self) {
-        // The writers here never fail: they drop what does not fit.
+        // Our writers never fail: they drop what does not fit.
         let _ = self.out.write_str(self.text.as_str());
         self.text.clear();
     }
 
-    /// Appends a text whose length the compiler knows: a store or two.
+    /// Appends a text whose length the compiler knows, which takes one or two stores.
     #[inline(always)]
     pub(super) fn literal(&mut self, text: &'static str) {
         if !self.text.push_str(text) {
@@ -37,13 +36,13 @@ impl<'a> Piece<'a> {
         }
     }
 
-    /// Appends a character that was computed.
+    /// Appends an ASCII character.
     #[inline(always)]
     pub(super) fn ascii(&mut self, character: u8) {
         self.word(character.into(), 1);
     }
 
-    /// Appends the first `count` of the eight characters of a word, the lowest first.
+    /// Appends the lowest `count` bytes of a word of eight ASCII characters, the lowest byte first.
     #[inline(always)]
     pub(super) fn word(&mut self, word: u64, count: usize) {
         if !self.text.push_word(word, count) {
@@ -66,7 +65,7 @@ impl<'a> Piece<'a> {
         }
     }
 
-    /// Appends after what stands here has gone on.
+    /// Flushes, then appends.
     #[cold]
     #[inline(never)]
     fn crowded(&mut self, text: &str) {
@@ -84,7 +83,7 @@ impl<'a> Piece<'a> {
         }
     }
 
-    /// For a value that is not 0.
+    /// Appends a number that is not 0.
     #[inline(never)]
     fn digits(&mut self, value: u64) {
         const NUMBERS: u64 = u64::MAX / 0xff * 0x0f;
@@ -92,7 +91,7 @@ impl<'a> Piece<'a> {
             return self.many_digits(value);
         }
         let word = digits_of(hundreds(value));
-        // The lowest byte is the first digit.
+        // The lowest byte is the first digit, so leading zeros are at the low end.
         let zeros = (word & NUMBERS).trailing_zeros() / 8;
         self.word(word >> (8 * zeros), 8 - zeros as usize);
     }
@@ -112,14 +111,14 @@ impl<'a> Piece<'a> {
         self.unsigned(value.unsigned_abs());
     }
 
-    /// Appends a point and millionths: a number below a million, in six digits.
+    /// Appends a decimal point and six digits: a number of millionths below a million.
     #[inline(always)]
     pub(super) fn fraction(&mut self, millionths: u64) {
-        // 00123456: the first two zeros give way to the point.
+        // 00123456: the point replaces the two leading zeros.
         self.word(u64::from(b'.') | digits_of(hundreds(millionths)) >> 8 & !0xff, 7);
     }
 
-    /// Appends a number in hexadecimal with `0x` before it, as strace(1) does.
+    /// Appends a number in hexadecimal after `0x`, as strace(1) does.
     pub(super) fn hex(&mut self, value: u64) {
         self.literal("0x");
         let nibbles = (16 - value.leading_zeros() / 4).clamp(1, 16);
@@ -136,7 +135,7 @@ impl Drop for Piece<'_> {
     }
 }
 
-/// The digit for a value below ten.
+/// Returns the digit of a value below ten.
 #[inline(always)]
 fn digit(value: u64) -> u8 {
     #[expect(clippy::cast_possible_truncation, reason = "below ten")]
@@ -144,11 +143,12 @@ fn digit(value: u64) -> u8 {
     b'0' + below_ten
 }
 
-/// The first number that has more than eight digits.
+/// The smallest number with more than eight digits.
 const EIGHT_DIGITS: u64 = 100_000_000;
 
-/// A number below 10^8 to the base of 100, the first digit in the low 16 bits. Both halves of eight digits
-/// are divided at once, by a multiplication that is exact for them: 5243 of 2^19 are a hundredth.
+/// Splits a number below 10^8 into four numbers below 100, the most significant in the low 16 bits.
+/// Both halves of four digits are divided by 100 at once, by a multiplication: 5243 / 2^19 is near
+/// enough to 1/100 for all numbers below 10,000.
 #[inline(always)]
 fn hundreds(value: u64) -> u64 {
     let halves = (value / 10_000) | ((value % 10_000) << 32);
@@ -156,14 +156,14 @@ fn hundreds(value: u64) -> u64 {
     high | (halves - high * 100) << 16
 }
 
-/// Four numbers, each in 16 bits, the first one in the low ones.
+/// Packs four numbers into 16 bits each, the first one into the low bits.
 #[inline(always)]
 pub(super) fn lanes([a, b, c, d]: [u64; 4]) -> u64 {
     a | (b << 16) | (c << 32) | (d << 48)
 }
 
-/// The eight digits of four numbers below a hundred, each in 16 bits, in the same order: all at once. 103
-/// of 2^10 are a tenth, near enough.
+/// Returns the eight digits of four numbers below 100 that [`lanes`] has packed, in the same order.
+/// All are divided by 10 at once: 103 / 2^10 is near enough to 1/10 for all numbers below 100.
 #[inline(always)]
 pub(super) fn digits_of(numbers: u64) -> u64 {
     const LANES: u64 = u64::MAX / 0xffff;
@@ -172,7 +172,7 @@ pub(super) fn digits_of(numbers: u64) -> u64 {
     (tens | ones << 8) + LANES * u64::from(u16::from_le_bytes(*b"00"))
 }
 
-/// The digit for the low four bits of `value`.
+/// Returns the hexadecimal digit of the low four bits.
 #[must_use]
 pub(super) fn hex_digit(value: u64) -> u8 {
     *b"0123456789abcdef".get((value & 0xf) as usize).unwrap_or(&b'?')
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers() {
+    fn numbers_are_written_as_core_fmt_does() {
         assert_eq!(written(|out| out.unsigned(0)), "0");
         assert_eq!(written(|out| out.unsigned(u64::MAX)), "18446744073709551615");
         for power in 0..20 {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_of_all_numbers_below_a_hundred() {
+    fn digits_are_right_for_all_numbers_below_a_hundred() {
         for number in 0..100u64 {
             let numbers = [number, 99 - number, number / 2, 7];
             let digits = digits_of(lanes(numbers)).to_le_bytes();
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_of_all_numbers_below_ten_thousand() {
+    fn digits_are_right_for_all_numbers_below_ten_thousand() {
         for number in 0..10_000u64 {
             let digits = digits_of(hundreds(number * 10_000 + 9_999 - number)).to_le_bytes();
             let expected = std::format!("{number:04}{:04}", 9_999 - number);
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_put_together_again() {
+    fn long_texts_are_passed_on_in_order() {
         let mut expected = String::new();
         let text = written(|out| {
             for number in 0..500u64 {

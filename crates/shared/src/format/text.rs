@@ -1,4 +1,4 @@
-//! Text: strace's grammar, so that strace's readers can read it.
+//! The text format: strace's grammar, so that tools that read strace's output can read it.
 
 use super::MessageMeta;
 use super::escape;
@@ -35,7 +35,7 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
     end(out, record);
 }
 
-/// The result, how it came about, and how long it took.
+/// Appends the result, the notes and the duration.
 #[inline(always)]
 fn end(out: &mut Piece, record: &Record) {
     match record.answer {
@@ -45,9 +45,10 @@ fn end(out: &mut Piece, record: &Record) {
         }
         Err(errno) => error(out, errno),
     }
-    match record.is_plain() {
-        true => out.literal(" (kernel) <"),
-        false => notes(out, record),
+    if record.is_plain() {
+        out.literal(" (kernel) <");
+    } else {
+        notes(out, record);
     }
     seconds(out, record.duration_ns);
     out.literal(">");
@@ -85,7 +86,7 @@ fn notes(out: &mut Piece, record: &Record) {
     out.literal(") <");
 }
 
-/// A call of ioctl(2) or sendfile(2), as strace prints it.
+/// Appends a call of ioctl(2) or sendfile(2) as strace prints it.
 #[cold]
 #[inline(never)]
 fn other_hook(out: &mut Piece, record: &Record) {
@@ -118,7 +119,7 @@ fn other_hook(out: &mut Piece, record: &Record) {
     end(out, record);
 }
 
-/// `4</path>, FICLONE, `.
+/// Appends `4</path>, FICLONE, `.
 fn request(out: &mut Piece, call: &Call, fd: i32, path: Option<&[u8]>) {
     descriptor(out, fd, path);
     out.literal(", ");
@@ -165,7 +166,7 @@ fn dedupe(out: &mut Piece, record: &Record, target: DedupeTarget) {
     }
 }
 
-/// `4</target>, 3</source>, [0] => [4096], 8192`.
+/// Appends `4</target>, 3</source>, [0] => [4096], 8192`.
 fn send(out: &mut Piece, record: &Record) {
     let call = record.call;
     descriptor(out, call.fd_out, record.path_out);
@@ -193,14 +194,14 @@ fn position(out: &mut Piece, bytes: i64) {
     out.literal("]");
 }
 
-/// An offset of a struct, which is unsigned there.
+/// Appends an offset in a struct; the kernel's structs have unsigned ones.
 fn bytes(out: &mut Piece, offset: Offset) {
     if let Offset::At(bytes) = offset {
         out.unsigned(bytes.cast_unsigned());
     }
 }
 
-/// `3</path>`.
+/// Appends `3</path>`.
 #[inline(always)]
 fn descriptor(out: &mut Piece, fd: i32, path: Option<&[u8]>) {
     out.signed(i64::from(fd));
@@ -211,7 +212,7 @@ fn descriptor(out: &mut Piece, fd: i32, path: Option<&[u8]>) {
     }
 }
 
-/// A descriptor, its path and the offset: `3</path>, [0], `.
+/// Appends a descriptor, its path and the offset: `3</path>, [0], `.
 #[inline(always)]
 fn file(out: &mut Piece, fd: i32, path: Option<&[u8]>, offset: Offset) {
     descriptor(out, fd, path);
@@ -230,8 +231,8 @@ fn file(out: &mut Piece, fd: i32, path: Option<&[u8]>, offset: Offset) {
     }
 }
 
-/// What the library says of itself is one plain sentence. What happened within a call carries its
-/// process and time, between the marks that strace puts around what is not a call.
+/// Appends a message. A message about the library is a plain sentence. A message about a call has a
+/// process and a time, and the dashes that strace puts around lines that are not calls.
 pub(super) fn message(line: &mut Line, meta: &MessageMeta, message: &dyn fmt::Debug) {
     if !meta.is_about_call {
         if line.is_empty() {
@@ -251,7 +252,7 @@ fn origin(out: &mut Piece, pid: i32, time_ns: u64) {
     seconds(out, time_ns);
 }
 
-/// Seconds with six digits behind the point.
+/// Appends seconds with six decimals.
 #[inline(always)]
 fn seconds(out: &mut Piece, ns: u64) {
     out.unsigned(ns / SECOND_NS);
@@ -277,7 +278,7 @@ fn flags(out: &mut Piece, flags: Flags) {
     }
 }
 
-/// `) = -1 ENAME (message)`.
+/// Appends `) = -1 ENAME (message)`.
 #[cold]
 fn error(out: &mut Piece, errno: Errno) {
     out.literal(") = -1 ");

@@ -1,9 +1,9 @@
-//! Numbers with their units, for eyes.
+//! Numbers with units, for people.
 
 use crate::line::Line;
 use core::fmt::{self, Write};
 
-/// Bytes, in units of 1024.
+/// A number of bytes, shown in KiB, MiB, ...
 pub struct Bytes(pub u64);
 
 impl fmt::Display for Bytes {
@@ -13,7 +13,7 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// A time in nanoseconds.
+/// A duration in nanoseconds, shown in us, ms, ...
 pub(super) struct Time(pub(super) u64);
 
 impl fmt::Display for Time {
@@ -22,7 +22,7 @@ impl fmt::Display for Time {
     }
 }
 
-/// With two digits behind the point, cut off, and to the right of its column.
+/// Writes a value with two decimals, rounded down, and pads it to the width of its column.
 fn in_units(
     f: &mut fmt::Formatter<'_>,
     value: u64,
@@ -46,7 +46,7 @@ fn in_units(
     f.pad(core::str::from_utf8(text.as_bytes()).unwrap_or_default())
 }
 
-/// A part of a whole, in whole percents.
+/// A part of a whole, shown as whole percents.
 pub(super) struct Share {
     pub(super) part: u64,
     pub(super) whole: u64,
@@ -66,7 +66,7 @@ impl fmt::Display for Share {
     }
 }
 
-/// `1 call`, `2 calls`.
+/// A count with its noun: `1 call`, `2 calls`.
 pub(super) struct Count(pub(super) u64, pub(super) &'static str);
 
 impl fmt::Display for Count {
