@@ -47,8 +47,8 @@ fn json_has_the_same_rules_as_the_text() {
                 (shown["id"].as_str(), shown["why"].as_str()),
                 (Some(rule.id), Some(rule.why))
             );
-            let moving = rule.phase == Phase::Copy;
-            assert_eq!(shown["when"] == "moving", moving, "{}", rule.id);
+            let phase = if rule.phase == Phase::Check { "check" } else { "copy" };
+            assert_eq!(shown["phase"], phase, "{}", rule.id);
         }
     }
     assert_eq!(
@@ -219,13 +219,14 @@ fn a_loop_over_data_keeps_the_holes() {
     }
 }
 
-/// The pages of docs/ are generated from the same tables.
+/// docs/reference/dialects.md, generated from the tables of the library.
 pub fn page() -> String {
     let mut page = String::from(
-        "# Dialects\n\nWhat each dialect says of a call, in order: where a call breaks several rules, the\n\
-         first decides. *Before* is looked at before anything moves, *moving* by whoever moves the\n\
-         bytes. Made from the library's own tables (`UPDATE=1 cargo test docs`); `cfr dialects`\n\
-         prints the same.\n",
+        "# Dialects\n\nThe rules of each dialect, in the order of precedence: if a call breaks several rules, the\n\
+         first one decides. A rule of phase *check* is evaluated before bytes move; a rule of phase\n\
+         *copy* explains an error that the kernel or the emulation finds while it copies. This page is\n\
+         generated from the library's tables (`UPDATE=1 cargo test docs`); `cfr dialects` prints the\n\
+         same rules.\n",
     );
     for dialect in ALL {
         page.push_str(&section(dialect));
@@ -238,16 +239,16 @@ fn section(dialect: &Dialect) -> String {
     let flags: Vec<_> = dialect.modes.iter().filter_map(|mode| mode.name()).collect();
     let flags = if flags.is_empty() { "none".to_owned() } else { flags.join(", ") };
     let mut section = format!(
-        "\n## `{}`{alias}\n\n{}.\nFlags besides 0: {flags}.\n\n\
-         | | rule | answer | when | condition | source |\n|---|---|---|---|---|---|\n",
+        "\n## `{}`{alias}\n\n{}.\nFlags beside 0: {flags}.\n\n\
+         | | rule | answer | phase | condition | source |\n|---|---|---|---|---|---|\n",
         dialect.name, dialect.about
     );
     for (number, rule) in dialect.rules.iter().enumerate() {
         let answer = rule.ruling.errno().map_or("0", |errno| errno.name().unwrap());
-        let when = if rule.phase == Phase::Check { "before" } else { "moving" };
+        let phase = if rule.phase == Phase::Check { "check" } else { "copy" };
         let (id, why, source) = (rule.id, rule.why, rule.source.text());
         section.push_str(&format!(
-            "| {} | {id} | {answer} | {when} | {why} | {source} |\n",
+            "| {} | {id} | {answer} | {phase} | {why} | {source} |\n",
             number + 1
         ));
     }

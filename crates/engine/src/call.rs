@@ -1,4 +1,4 @@
-//! A call as it was made: its arguments, decoded so that nothing after this can crash on them.
+//! A call as the program made it: its arguments, decoded without a crash on an invalid pointer.
 
 use crate::flags::Flags;
 use cfr_sys::errno::Errno;
@@ -9,31 +9,31 @@ use cfr_sys::{
 /// An offset argument on entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Offset {
-    /// The pointer is NULL: the descriptor's own file offset counts, and moves.
+    /// The pointer is NULL: the call uses the descriptor's file offset and moves it.
     File,
-    /// The pointer's value on entry, in bytes.
+    /// The value in memory, in bytes.
     At(i64),
-    /// The pointer cannot be read; its address.
+    /// The pointer is not readable; its address.
     BadAddress(u64),
 }
 
-/// What a call asks for.
+/// Which system call or ioctl request was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Request {
     /// copy_file_range(2).
     Copy,
-    /// FICLONE (ioctl_ficlone(2)): to share all of the source. No offset, no length.
+    /// FICLONE (ioctl_ficlone(2)): share the whole source; no offset, no length.
     Clone,
-    /// FICLONERANGE (ioctl_ficlonerange(2)); a length of 0 is up to the source's end.
+    /// FICLONERANGE (ioctl_ficlonerange(2)); a length of 0 means up to the end of the source.
     CloneRange,
-    /// FIDEDUPERANGE (ioctl_fideduperange(2)), of whose targets this is one.
+    /// One target of FIDEDUPERANGE (ioctl_fideduperange(2)).
     Dedupe(DedupeTarget),
     /// sendfile(2).
     Send,
 }
 
 impl Request {
-    /// The ioctl(2) request's name.
+    /// Returns the name of the ioctl(2) request; `None` if it is not ioctl.
     #[must_use]
     pub const fn name(self) -> Option<&'static str> {
         match self {
@@ -48,36 +48,31 @@ impl Request {
 /// One target of FIDEDUPERANGE.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DedupeTarget {
-    /// Which one: the first is 1, and 0 where there is none.
+    /// Its number, from 1; 0 if the call has none.
     pub number: u16,
-    /// How many the call has.
+    /// How many targets the call has.
     pub count: u16,
-    /// What became of it: 0 for the same bytes, 1 for others, or −errno; `None` where the call failed.
+    /// 0 if the ranges are identical, 1 if they differ, or −errno; `None` if the ioctl itself
+    /// failed.
     pub status: Option<i32>,
 }
 
-/// The arguments of one call, in the words of copy_file_range(2).
+/// The arguments of one call, named as in copy_file_range(2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Call {
-    /// Of what kind it is.
     pub request: Request,
-    /// Source descriptor.
     pub fd_in: i32,
-    /// Where to read.
     pub off_in: Offset,
-    /// Target descriptor.
     pub fd_out: i32,
-    /// Where to write.
     pub off_out: Offset,
-    /// Bytes asked for.
+    /// Bytes.
     pub len: usize,
-    /// Mode flags.
     pub flags: Flags,
 }
 
 impl Call {
-    /// Decodes `args`. A pointer that cannot be read becomes [`Offset::BadAddress`]: the kernel answers
-    /// it with EFAULT, and so it must stay.
+    /// Decodes `args`. A pointer that is not readable becomes [`Offset::BadAddress`]; the kernel
+    /// returns EFAULT for it.
     #[must_use]
     #[inline(always)]
     pub fn decode(args: &sys::Args) -> Call {
@@ -92,7 +87,7 @@ impl Call {
         }
     }
 
-    /// Decodes sendfile(2), which knows no offset in its target.
+    /// Decodes sendfile(2), which always writes at the target's file offset.
     #[must_use]
     pub fn decode_sendfile(out_fd: i32, in_fd: i32, from: OffsetPointer, count: usize) -> Call {
         Call {
@@ -106,10 +101,10 @@ impl Call {
         }
     }
 
-    /// Decodes ioctl(2) with a request that shares blocks; `None` for any other. Of FIDEDUPERANGE it is
-    /// the part that all targets have in common ([`Call::with_target`]). Where the struct cannot be read,
-    /// `off_in` is the bad address, and the descriptor that stands there is −1. Of `request` the lower 32
-    /// bits count.
+    /// Decodes ioctl(2) with a request that shares blocks; `None` for any other. For FIDEDUPERANGE
+    /// it decodes what all targets have in common (see [`Call::with_target`]). If the struct is not
+    /// readable, `off_in` is the bad address, and the descriptor that the struct has is −1. The
+    /// kernel uses the lower 32 bits of `request`.
     #[must_use]
     pub fn decode_ioctl(fd: i32, request: usize, argument: IoctlArg) -> Option<Call> {
         const NO_FD: i32 = -1;
@@ -157,8 +152,8 @@ impl Call {
         })
     }
 
-    /// The part of a FIDEDUPERANGE that is about its target `number`, after the kernel has answered;
-    /// with the bytes that were deduplicated. EFAULT where that cannot be read.
+    /// Decodes target `number` of FIDEDUPERANGE after the call and returns it with its deduplicated
+    /// bytes. EFAULT if the memory is not readable.
     pub fn with_target(
         &self,
         argument: IoctlArg,
@@ -167,7 +162,7 @@ impl Call {
     ) -> Result<(Call, u64), Errno> {
         let target = argument.dedupe_target(number.saturating_sub(1))?;
         let Request::Dedupe(common) = self.request else { return Err(Errno::EINVAL) };
-        // What stands there is the kernel's only where it has come so far.
+        // If the ioctl failed, the kernel may not have written the result of this target.
         let (status, bytes) = match answer {
             Ok(_) => (Some(target.status), target.bytes_deduped),
             Err(_) => (None, 0),
@@ -181,8 +176,8 @@ impl Call {
         Ok((call, if status == Some(0) { bytes } else { 0 }))
     }
 
-    /// The most that it could copy, in bytes, as far as its source tells: what stands between its offset and
-    /// its end, or all that was requested for where it tells no size.
+    /// Returns the most bytes that the call could copy: from the offset to the end of the source,
+    /// or the requested length if the source has no size.
     #[must_use]
     pub fn max_len(&self) -> u64 {
         let requested = self.len as u64;
@@ -199,8 +194,8 @@ impl Call {
         }
     }
 
-    /// The pointers' values now that the call has returned, in bytes: `(off_in, off_out)`, each
-    /// `None` where the pointer is NULL or could not be read.
+    /// Reads both offsets after the call, in bytes: each is `None` if its pointer is NULL or not
+    /// readable.
     #[must_use]
     #[inline(always)]
     pub fn offsets_after(
@@ -227,7 +222,7 @@ fn offset(pointer: OffsetPointer) -> Offset {
     }
 }
 
-/// An offset that the kernel takes for unsigned and refuses beyond `i64::MAX`.
+/// Converts an offset that the kernel takes as unsigned; it refuses offsets beyond `i64::MAX`.
 fn at(bytes: u64) -> Offset {
     Offset::At(bytes.cast_signed())
 }
@@ -236,28 +231,28 @@ fn length(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
-/// What the call returned: bytes copied, or the error.
+/// The result of a call: bytes copied, or the error.
 pub type Answer = Result<usize, Errno>;
 
 /// How the bytes moved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Method {
-    /// The kernel's copy_file_range answered.
+    /// By the kernel's copy_file_range, or the kernel refused the call.
     Kernel,
-    /// The next library answered (`CFR_FORWARD=next`); how, it did not say.
+    /// By the next library's function (`CFR_FORWARD=next`), in a way that it does not report.
     Next,
-    /// Blocks were shared, by FICLONERANGE.
+    /// Shared by FICLONERANGE.
     Reflink,
-    /// Blocks of identical ranges were shared, by FIDEDUPERANGE.
+    /// Shared by FIDEDUPERANGE, after the kernel compared both ranges.
     Dedupe,
-    /// The library read and wrote, all of it or some.
+    /// At least partly by the library, through a pipe or a buffer.
     Emulated,
-    /// They did not: nobody was asked to move any.
+    /// No byte moved, and the kernel was not asked to move one.
     None,
 }
 
 impl Method {
-    /// Every one, in the order of the summary.
+    /// Each method, in the order of the summary.
     pub const ALL: [Method; 6] = [
         Method::Kernel,
         Method::Next,
@@ -267,7 +262,7 @@ impl Method {
         Method::None,
     ];
 
-    /// The word in the log.
+    /// Returns the name of the method, as in the log.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,18 +1,18 @@
-//! What the levels `debug` and `trace` hear of: what declined, and the system calls behind a call, but
-//! for those that hold signals back and look after the pipe.
+//! Messages of the levels `debug` and `trace`: fallbacks, and the system calls that the library
+//! makes for a call. Blocking signals and managing the pipe are not traced.
 
 use cfr_sys::errno::Errno;
 use core::fmt;
 use tracing::level_filters::LevelFilter;
 use tracing::{debug, error, trace};
 
-/// The target of messages: what the library says of itself, and of what it did for a call.
+/// The tracing target of the library's messages.
 pub const MESSAGE_TARGET: &str = "cfr";
 
-/// The target of messages about the data of a call.
-pub const DATA: &str = "cfr::data";
+/// The tracing target of messages about the data of a call.
+pub const DATA_TARGET: &str = "cfr::data";
 
-/// A system call about descriptor `fd` and whether it succeeded.
+/// Traces a system call about `fd`: done, or its error.
 #[inline(always)]
 pub(crate) fn trace_syscall<T>(name: &'static str, fd: i32, result: &Result<T, Errno>) {
     if is_traced() {
@@ -20,7 +20,7 @@ pub(crate) fn trace_syscall<T>(name: &'static str, fd: i32, result: &Result<T, E
     }
 }
 
-/// The same, with the number that it returned.
+/// Traces a system call about `fd` that returns a number of bytes.
 #[inline(always)]
 pub(crate) fn trace_syscall_bytes(name: &'static str, fd: i32, result: Result<usize, Errno>) {
     if is_traced() {
@@ -43,7 +43,7 @@ fn say_number(name: &str, fd: i32, result: Result<usize, Errno>) {
     log_trace(format_args!("{name} {fd}: {}", BytesOrError(result)));
 }
 
-/// One way has declined, and another is taken.
+/// Logs that one way of copying was refused and which one follows.
 #[cold]
 #[inline(never)]
 pub(crate) fn log_fallback(way: &str, errno: Errno, instead: &str) {
@@ -55,29 +55,29 @@ fn is_traced() -> bool {
     LevelFilter::current() >= LevelFilter::TRACE
 }
 
-/// A message of level `trace`. One place for all of them: each event of its own would be half a
-/// kilobyte of every process.
+/// Logs a message of level `trace`. All of them use this one event: each event of its own takes 512
+/// bytes of memory in every process.
 #[cold]
 #[inline(never)]
 pub fn log_trace(message: fmt::Arguments<'_>) {
     trace!(target: MESSAGE_TARGET, "{message}");
 }
 
-/// A message of level `error`: the host's data are not what they should be.
+/// Logs a message of level `error`: the target's data are wrong or were not verified.
 #[cold]
 #[inline(never)]
 pub(crate) fn log_data_error(message: fmt::Arguments<'_>) {
-    error!(target: DATA, "{message}");
+    error!(target: DATA_TARGET, "{message}");
 }
 
-/// A message of level `debug`.
+/// Logs a message of level `debug`.
 #[cold]
 #[inline(never)]
 pub fn log_debug(message: fmt::Arguments<'_>) {
     debug!(target: MESSAGE_TARGET, "{message}");
 }
 
-/// A count or an error in words.
+/// Prints a number of bytes or an error.
 pub struct BytesOrError(pub Result<usize, Errno>);
 
 impl fmt::Display for BytesOrError {

@@ -1,5 +1,5 @@
-//! What a rule or a plan may want to know of a call: each fact is gathered when it is first asked
-//! for, and never twice. What nobody asks for costs no system call.
+//! Facts about a call that rules and plans ask for. A fact is gathered at its first use and then
+//! cached; a fact that is not used costs no system call.
 
 use crate::diag::trace_syscall;
 use crate::flags::Flags;
@@ -9,15 +9,14 @@ use cfr_sys::{
 };
 use core::cell::{Cell, OnceCell};
 
-/// The largest offset in bytes, and the most that a call can report.
+/// The largest `loff_t`: no offset and no result of a call is larger.
 pub const MAX_OFFSET: u64 = i64::MAX as u64;
 
 /// One side of a call: the source or the target.
 pub struct Side<'a> {
     args: &'a Args,
-    /// The descriptor.
     pub fd: i32,
-    /// Where its caller keeps the offset.
+    /// The pointer to the caller's offset.
     pub pointer: OffsetPointer,
     /// Whether the pointer was found to be writable when it was read.
     pub writable: Cell<bool>,
@@ -32,7 +31,7 @@ impl<'a> Side<'a> {
         Side { args, fd, pointer, writable: Cell::new(false), open_flags, stat, start }
     }
 
-    /// How it is open. EBADF where it is closed, or open with `O_PATH` only.
+    /// Returns the open flags. EBADF if it is closed, or open with `O_PATH` only.
     pub fn open_flags(&self) -> Result<OpenFlags, Errno> {
         *self.open_flags.get_or_init(|| {
             let open_flags = sys::open_flags(self.fd);
@@ -41,7 +40,7 @@ impl<'a> Side<'a> {
         })
     }
 
-    /// What it is. EBADF where it is closed; `O_PATH` will do.
+    /// Returns type, size and identity of the file; works with `O_PATH`. EBADF if it is closed.
     #[inline(never)]
     pub fn stat(&self) -> Result<Stat, Errno> {
         *self.stat.get_or_init(|| {
@@ -51,8 +50,8 @@ impl<'a> Side<'a> {
         })
     }
 
-    /// Where the range begins, in bytes: the caller's offset, maybe negative, or the descriptor's.
-    /// EFAULT for a pointer that cannot be read, ESPIPE for a pipe.
+    /// Returns the start of the range in bytes: the caller's offset, which may be negative, or the
+    /// file offset. EFAULT if the pointer is not readable, ESPIPE for a pipe.
     #[inline(never)]
     pub fn start_offset(&self) -> Result<i64, Errno> {
         *self.start.get_or_init(|| {
@@ -73,12 +72,12 @@ impl<'a> Side<'a> {
         })
     }
 
-    /// Where it goes on after so many bytes. Errors as for [`Side::start_offset`].
+    /// Returns the offset after `bytes`. Errors as for [`Side::start_offset`].
     pub fn offset_after(&self, bytes: u64) -> Result<i64, Errno> {
         Ok(self.start_offset()?.wrapping_add(i64::try_from(bytes).unwrap_or(i64::MAX)))
     }
 
-    /// Whether it is of this kind.
+    /// Reports whether the file is of this kind.
     #[must_use]
     pub fn is(&self, kind: FileKind) -> bool {
         self.stat().is_ok_and(|stat| stat.kind == kind)
@@ -87,20 +86,18 @@ impl<'a> Side<'a> {
 
 /// The facts of one call.
 pub struct Facts<'a> {
-    /// The arguments as they came.
+    /// The arguments as the program passed them.
     pub args: &'a Args,
-    /// The flags that count: those of the call, or `CFR_DEFAULT_FLAGS`.
+    /// The effective flags: those of the call, or `CFR_DEFAULT_FLAGS`.
     pub flags: Flags,
-    /// Where the bytes come from.
     pub source: Side<'a>,
-    /// Where they go.
     pub target: Side<'a>,
     limit: OnceCell<u64>,
     kernel: OnceCell<Result<usize, Errno>>,
 }
 
 impl<'a> Facts<'a> {
-    /// Nothing gathered yet.
+    /// Creates facts of which none is gathered.
     #[must_use]
     pub fn new(args: &'a Args, flags: Flags) -> Self {
         Facts {
@@ -113,24 +110,24 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Both ends.
+    /// Returns the source and the target.
     pub fn sides(&self) -> [&Side<'a>; 2] {
         [&self.source, &self.target]
     }
 
-    /// Bytes asked for.
+    /// Returns the requested length in bytes.
     #[must_use]
     pub fn requested_len(&self) -> u64 {
         self.args.len as u64
     }
 
-    /// Where both ranges begin; `None` where that cannot be told.
+    /// Returns the start of both ranges; `None` if one is unknown.
     #[must_use]
     pub fn start_offsets(&self) -> Option<(i64, i64)> {
         Some((self.source.start_offset().ok()?, self.target.start_offset().ok()?))
     }
 
-    /// The process's limit on file sizes, in bytes; `u64::MAX` where there is none.
+    /// Returns `RLIMIT_FSIZE` in bytes; `u64::MAX` if there is no limit.
     #[must_use]
     pub fn file_size_limit(&self) -> u64 {
         *self.limit.get_or_init(|| {
@@ -140,7 +137,7 @@ impl<'a> Facts<'a> {
         })
     }
 
-    /// Whether both descriptors refer to one file.
+    /// Reports whether both descriptors refer to one file.
     #[must_use]
     pub fn is_one_file(&self) -> bool {
         match (self.source.stat(), self.target.stat()) {
@@ -149,11 +146,11 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Notes the error with which the kernel has refused the call, and tells what it means: ENOSYS
-    /// where a filter says EPERM of a call that it hides.
+    /// Records the error that the kernel returned for the call and returns the effective one:
+    /// ENOSYS if a seccomp filter returns EPERM because it hides the call.
     pub fn note_kernel_error(&self, errno: Errno) -> Errno {
         let meant = self.effective_errno(errno);
-        // Where it was asked before, the first answer stays.
+        // If the kernel was asked before, the first result stays.
         let _ = self.kernel.set(Err(meant));
         meant
     }
@@ -167,8 +164,9 @@ impl<'a> Facts<'a> {
         if missing { Errno::ENOSYS } else { errno }
     }
 
-    /// What the kernel says of the call, or else of copying no bytes between these descriptors:
-    /// its opinion of everything but the range. ENOSYS where it has no such call.
+    /// Returns what the kernel answers to the call, or else to a copy of 0 bytes between these
+    /// descriptors, which makes all its checks but those of the range. ENOSYS if it does not have
+    /// the call.
     pub fn kernel_check(&self) -> Result<usize, Errno> {
         *self.kernel.get_or_init(|| {
             let opinion = sys::zero_length_copy(self.args.fd_in, self.args.fd_out);
@@ -177,9 +175,9 @@ impl<'a> Facts<'a> {
         })
     }
 
-    /// What the kernel says of copying no bytes from and to where the ranges begin: its opinion of
-    /// everything but their length and whether they overlap. It raises the signal where the target's
-    /// begins behind the limit on file sizes.
+    /// Returns what the kernel answers to a copy of 0 bytes from and to the starts of both ranges:
+    /// all its checks but those of length and overlap. Raises SIGXFSZ if the target's range begins
+    /// beyond RLIMIT_FSIZE.
     pub fn kernel_check_at(&self, off_in: i64, off_out: i64) -> Result<usize, Errno> {
         let (fd_in, fd_out) = (self.args.fd_in, self.args.fd_out);
         let opinion = sys::zero_length_copy_at(fd_in, off_in, fd_out, off_out);
@@ -193,8 +191,8 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Whether the device numbers differ: always so for two filesystems, and for two subvolumes of
-    /// one btrfs.
+    /// Reports whether the device numbers differ, as they do for two filesystems and for two
+    /// subvolumes of one btrfs.
     #[must_use]
     pub fn are_devices_different(&self) -> bool {
         match (self.source.stat(), self.target.stat()) {
@@ -203,16 +201,16 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Whether the files are on two filesystems between which the kernel copies nothing. Nothing
-    /// but the kernel tells one superblock from another. Without its opinion the devices decide.
+    /// Reports whether the kernel refuses to copy between the two filesystems. Only the kernel can
+    /// tell one superblock from another; if it does not have the call, the device numbers decide.
     #[must_use]
     pub fn are_filesystems_different(&self) -> bool {
         self.are_devices_different()
             && matches!(self.kernel_check(), Err(Errno::EXDEV | Errno::ENOSYS))
     }
 
-    /// Whether the target may not be changed by anybody. The kernel's refusal alone does not tell:
-    /// seccomp filters say EPERM too.
+    /// Reports whether the target is immutable. The kernel's EPERM alone does not say it: seccomp
+    /// filters return EPERM too.
     #[must_use]
     pub fn is_target_immutable(&self) -> bool {
         self.kernel_check().is_err() && {
@@ -222,7 +220,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Whether either file is in use as swap space.
+    /// Reports whether one of the files is active swap space.
     #[must_use]
     pub fn is_swap_file(&self) -> bool {
         match self.kernel_check() {
@@ -235,7 +233,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The target's filesystem: blocks of one byte, and maybe shared, where it cannot be told.
+    /// Returns the target's filesystem; if it is unknown, one with blocks of one byte.
     #[must_use]
     pub fn filesystem(&self) -> Filesystem {
         let filesystem = sys::filesystem(self.args.fd_out);
@@ -247,8 +245,8 @@ impl<'a> Facts<'a> {
         })
     }
 
-    /// Whether the range begins and ends at blocks of the filesystem, or ends with both files. A
-    /// reflink may also end with the source alone, where the target ends before that.
+    /// Reports whether the range begins and ends at block boundaries of the filesystem, or ends
+    /// with both files. A reflink may also end with the source if the target ends before that.
     #[must_use]
     pub fn is_block_aligned(&self) -> bool {
         let Some((off_in, off_out)) = self.start_offsets() else { return false };
@@ -261,8 +259,8 @@ impl<'a> Facts<'a> {
         in_rest == 0 && out_rest == 0 && (len.is_multiple_of(block) || ends)
     }
 
-    /// Bytes from the start of the source's range to its file's end; 0 where it begins behind that,
-    /// and as many as may be where the size cannot be told.
+    /// Returns the bytes from the start of the range to the end of the source: 0 if the range begins
+    /// beyond it, and `u64::MAX` less that start if the size is unknown.
     #[must_use]
     pub fn remaining_in_source(&self) -> u64 {
         let size = self.source.stat().map_or(u64::MAX, |stat| stat.size);
@@ -270,16 +268,15 @@ impl<'a> Facts<'a> {
         size.saturating_sub(start.unwrap_or(u64::MAX))
     }
 
-    /// The bytes that Linux goes by: those asked for, less what lies behind the source's end, less
-    /// what lies behind the limit on the target's size (generic_copy_file_checks() in
-    /// fs/read_write.c since Linux 5.3).
+    /// Returns the length as Linux clamps it: to the end of the source and to RLIMIT_FSIZE
+    /// (generic_copy_file_checks(), Linux 5.3 and later).
     #[must_use]
     pub fn clamp_to_source(&self) -> u64 {
         self.clamp_to_rlimit(self.requested_len().min(self.remaining_in_source()))
     }
 
-    /// `len` less what lies behind the source's end and the limit on the target's size. A file that
-    /// tells no size, as those of /proc, is read until it ends.
+    /// Clamps `len` to the end of the source and to RLIMIT_FSIZE. A source without a size, such as
+    /// a file of /proc, is read until it ends.
     #[must_use]
     pub fn clamp_to_readable(&self, len: u64) -> u64 {
         self.clamp_to_rlimit(if self.has_known_size() {
@@ -289,14 +286,15 @@ impl<'a> Facts<'a> {
         })
     }
 
-    /// Whether the source tells how long it is, or is the target.
+    /// Reports whether the size of the source is known: it is not 0, or source and target are one
+    /// file.
     #[must_use]
     pub fn has_known_size(&self) -> bool {
         self.source.stat().is_ok_and(|stat| stat.size > 0) || self.is_one_file()
     }
 
-    /// `len` less what lies behind the limit on the target's size. Where the range begins behind
-    /// it, nothing is taken away: whoever writes there raises the signal.
+    /// Clamps `len` to RLIMIT_FSIZE. If the range begins beyond the limit, `len` is returned: the
+    /// write itself raises the signal.
     #[must_use]
     pub fn clamp_to_rlimit(&self, len: u64) -> u64 {
         let start = self.target.start_offset().ok().and_then(|start| u64::try_from(start).ok());
@@ -304,9 +302,9 @@ impl<'a> Facts<'a> {
         if limit <= start { len } else { len.min(limit - start) }
     }
 
-    /// `len` less what lies behind the largest file of the target's filesystem. Nobody tells how large
-    /// that is: the kernel is asked where it would refuse to begin. To be asked of what is below the
-    /// limit on the target's size, behind which asking raises the signal.
+    /// Clamps `len` to the largest file of the target's filesystem. No call returns that size, so a
+    /// binary search asks the kernel which offsets it refuses. Clamp to RLIMIT_FSIZE first: beyond
+    /// it, each question raises SIGXFSZ.
     #[must_use]
     pub fn clamp_to_max_size(&self, len: u64) -> u64 {
         let (off_in, off_out) = self.start_offsets().unwrap_or_default();
@@ -326,7 +324,7 @@ impl<'a> Facts<'a> {
         fits
     }
 
-    /// Whether `len` bytes from both starts are in one file and have a byte in common.
+    /// Reports whether both ranges of `len` bytes are in one file and have a byte in common.
     #[must_use]
     pub fn do_ranges_overlap(&self, len: u64) -> bool {
         let Some((off_in, off_out)) = self.start_offsets() else { return false };

@@ -1,22 +1,24 @@
-//! The `flags` argument and the names that were ever given to its bits.
+//! The `flags` argument, and the names of its bits in the 2015 proposal and in FreeBSD 15.
 
-/// Copy all data of the range, and share no block. The 2015 proposal; the value is this project's.
+/// Copy all data and share no block. From the 2015 proposal, which gave no value; this one is the
+/// project's.
 pub const COPY_FR_COPY: u32 = 1;
-/// Share the data, or fail. The 2015 proposal; the value is this project's.
+/// Share the blocks or fail. From the 2015 proposal; the value is the project's.
 pub const COPY_FR_REFLINK: u32 = 2;
-/// Share the data if both ranges are identical. The 2015 proposal; the value is this project's.
+/// Share the blocks if both ranges are identical, or fail. From the 2015 proposal; the value is the
+/// project's.
 pub const COPY_FR_DEDUP: u32 = 4;
-/// The name that a review of the proposal gave to COPY_FR_DEDUP.
+/// Another name of COPY_FR_DEDUP, from the proposal's review.
 pub const COPY_FR_DEDUPE: u32 = 4;
-/// Share the data, or fail, in the dialect freebsd-15 only. FreeBSD 15, `<sys/unistd.h>`.
+/// Share the blocks or fail, in the dialect freebsd-15 only. From FreeBSD 15, `<sys/unistd.h>`.
 pub const COPY_FILE_RANGE_CLONE: u32 = 0x0080_0000;
 
-/// The `flags` of a call, as they came.
+/// The `flags` of a call, as the program passed them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Flags(pub u32);
 
 impl Flags {
-    /// Every named bit, lowest first.
+    /// Each named bit, lowest first.
     pub const NAMED: [(u32, &'static str); 4] = [
         (COPY_FR_COPY, "COPY_FR_COPY"),
         (COPY_FR_REFLINK, "COPY_FR_REFLINK"),
@@ -24,35 +26,35 @@ impl Flags {
         (COPY_FILE_RANGE_CLONE, "COPY_FILE_RANGE_CLONE"),
     ];
 
-    /// The names of the named bits that are set, lowest first.
+    /// Returns the names of the named bits that are set, lowest first.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         Self::NAMED.into_iter().filter(move |(flag, _)| self.0 & flag != 0).map(|(_, name)| name)
     }
 
-    /// The bits that have no name.
+    /// Returns the bits without a name.
     #[must_use]
     pub fn unnamed(self) -> u32 {
         Self::NAMED.iter().fold(self.0, |rest, (flag, _)| rest & !flag)
     }
 }
 
-/// How a call wants its bytes moved.
+/// What the flags of a call ask for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
-    /// `flags` is 0: shared where that can be had at no cost, else copied.
+    /// `flags` is 0: the kernel shares or copies, as it chooses.
     Any,
-    /// `COPY_FR_COPY`: copied, no block is shared.
+    /// `COPY_FR_COPY`: copy, share no block.
     Copy,
-    /// `COPY_FR_REFLINK`: shared, or not at all.
+    /// `COPY_FR_REFLINK`: share or fail.
     Reflink,
-    /// `COPY_FR_DEDUP`: shared if the ranges are identical, or not at all.
+    /// `COPY_FR_DEDUP`: share if the ranges are identical, or fail.
     Dedupe,
-    /// `COPY_FILE_RANGE_CLONE`: shared, or not at all, in FreeBSD's words.
+    /// `COPY_FILE_RANGE_CLONE`: share or fail, with FreeBSD's errors.
     Clone,
 }
 
 impl Flags {
-    /// What these flags ask for; `None` where they are not 0 and not one flag that has a meaning.
+    /// Returns the mode; `None` if the flags are neither 0 nor exactly one known flag.
     #[must_use]
     pub fn mode(self) -> Option<Mode> {
         Some(match self.0 {
@@ -67,7 +69,7 @@ impl Flags {
 }
 
 impl Mode {
-    /// The name of its flag; `None` where it has none.
+    /// Returns the name of the flag; `None` for [`Mode::Any`].
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         let mut named = Flags::NAMED.into_iter();

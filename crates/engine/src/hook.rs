@@ -1,27 +1,27 @@
-//! The hooks: C library functions through which a program can ask for a copy.
+//! Hooks: the C library functions that the library stands in for.
 
-/// One C library function that the library stands in for.
+/// A C library function that can copy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Hook {
-    /// copy_file_range(2), the C library's wrapper.
+    /// The C library's wrapper of copy_file_range(2).
     CopyFileRange,
     /// syscall(2) with `SYS_copy_file_range`.
     Syscall,
     /// ioctl(2) with FICLONE, FICLONERANGE or FIDEDUPERANGE.
     Ioctl,
-    /// sendfile(2) into a regular file.
+    /// sendfile(2) to a regular file.
     Sendfile,
-    /// The same, by the name that it has where `off_t` may be 32 bits wide.
+    /// The name of sendfile with `_FILE_OFFSET_BITS=64`.
     Sendfile64,
 }
 
 impl Hook {
-    /// Every hook, in the order of the log's documentation.
+    /// Each hook, in the order of the log's documentation.
     pub const ALL: [Hook; 5] =
         [Hook::CopyFileRange, Hook::Syscall, Hook::Ioctl, Hook::Sendfile, Hook::Sendfile64];
 
-    /// The function's name, as `CFR_HOOKS` and the log spell it.
+    /// Returns the function's name, as in `CFR_HOOKS` and in the log.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -33,7 +33,7 @@ impl Hook {
         }
     }
 
-    /// The system call behind it, where the log is about copies.
+    /// Returns the name of the system call that the hook makes for a copy.
     #[must_use]
     pub const fn call(self) -> &'static str {
         match self {
@@ -49,14 +49,13 @@ impl Hook {
 pub struct Hooks(u8);
 
 impl Hooks {
-    /// No hook.
     pub const NONE: Hooks = Hooks(0);
-    /// Every hook: what is watched when preloaded.
+    /// All hooks: the default in a preloaded process.
     pub const ALL: Hooks = Hooks((1 << Hook::ALL.len()) - 1);
-    /// What is watched when linked with `-lcfr`.
+    /// The default in a program that is linked with `-lcfr`.
     pub const LINKED: Hooks = Hooks::NONE.with(Hook::CopyFileRange);
 
-    /// The hooks of these names, with commas between; `None` where one has no such name.
+    /// Parses hook names separated by commas; `None` if one is unknown.
     #[must_use]
     pub fn by_names(names: &[u8]) -> Option<Hooks> {
         names.split(|&byte| byte == b',').try_fold(Hooks::NONE, |hooks, name| {
@@ -65,13 +64,13 @@ impl Hooks {
         })
     }
 
-    /// This set and `hook`.
+    /// Returns this set with `hook` added.
     #[must_use]
     pub const fn with(self, hook: Hook) -> Hooks {
         Hooks(self.0 | 1 << hook as u8)
     }
 
-    /// Whether `hook` is in this set.
+    /// Reports whether `hook` is in this set.
     #[must_use]
     pub const fn contains(self, hook: Hook) -> bool {
         self.0 & 1 << hook as u8 != 0

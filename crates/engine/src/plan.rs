@@ -1,4 +1,4 @@
-//! The choice of how a call's bytes are moved: pure, but for the facts that it asks for.
+//! Chooses how the bytes of a call are moved. It has no effect but the facts that it gathers.
 
 use crate::backend::{BUFFER_LEN, Holes, Transport};
 use crate::dialect::{CopyStrategy, Dialect};
@@ -7,43 +7,43 @@ use crate::flags::Mode;
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, FilesystemKind};
 
-/// The most that Linux moves in one call, in bytes: `MAX_RW_COUNT` of include/linux/fs.h.
+/// The most bytes that Linux moves in one call (include/linux/fs.h).
 const MAX_RW_COUNT: u64 = 0x7fff_f000;
 
-/// What glibc read and wrote at a time.
+/// The buffer of glibc's emulation, in bytes.
 const GLIBC_BUFFER_SIZE: usize = 8 << 10;
 
-/// One way, with what it needs. Lengths in bytes.
+/// One way to answer a call. Lengths in bytes.
 #[derive(Clone, Copy)]
 pub(crate) enum Step {
-    /// The call itself goes on, to the kernel or to the next library.
+    /// Forward the call to the kernel or to the next library.
     Forward { len: usize, flags: u32 },
-    /// The library copies.
+    /// Copy by the library.
     Copy { len: u64, transport: Transport, holes: Holes },
-    /// The same, of a source that tells no size.
+    /// Copy by the library from a source without a size.
     CopyUnsized { len: u64 },
     /// FICLONERANGE.
     Reflink { len: u64 },
     /// FICLONERANGE, with FreeBSD's errors.
     Clone { len: u64 },
-    /// FIDEDUPERANGE, of a target of this size.
+    /// FIDEDUPERANGE, to a target of this size.
     Dedupe { len: u64, target_size: u64 },
-    /// The same where that has no whole block.
+    /// FIDEDUPERANGE of a range without a whole block.
     DedupeNoBlock,
-    /// There is nothing to move.
+    /// Return 0.
     ReturnZero,
-    /// Nothing moves.
+    /// Return an error of a rule.
     Refuse(Errno),
-    /// Nothing moves: so the kernel has said.
+    /// Return the error that the kernel returned for a copy of 0 bytes.
     RefusedByKernel(Errno),
-    /// Nothing moves, because of the limit on file sizes, and the signal says so.
+    /// Return EFBIG and raise SIGXFSZ.
     OverFileSizeLimit,
 }
 
-/// Who copies (`CFR_BACKEND`).
+/// Which code copies (`CFR_BACKEND`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Backend {
-    /// The kernel; the library where the kernel cannot or may not.
+    /// The kernel; the library after an error that the policy names.
     #[default]
     Auto,
     /// Only the kernel.
@@ -53,15 +53,15 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Every one, by its name in `CFR_BACKEND`.
+    /// Each backend with its name in `CFR_BACKEND`.
     pub const ALL: [(&'static str, Backend); 3] =
         [("auto", Backend::Auto), ("kernel", Backend::Kernel), ("emulate", Backend::Emulate)];
 }
 
-/// The way of a call at flags 0 that the kernel is not to copy, but whose checks it makes: a copy of
-/// no bytes from and to the same places is refused as the call would be. `None` where the rules must
-/// tell, because that copy does not: where the ranges overlap, maybe, where offset and len add up to
-/// more than 64 bits hold, and where the kernel refuses for a reason `fallback_errors`.
+/// Plans a library copy of a call with flags 0 that the kernel checks: a copy of 0 bytes at the
+/// same offsets fails as the call would. Returns `None` if the rules must decide instead, because
+/// that copy does not check it: the ranges may overlap, offset + len may exceed 64 bits, or the
+/// kernel fails with an error of `is_fallback_error`.
 pub(crate) fn copy_checked_by_kernel(
     facts: &Facts<'_>,
     is_fallback_error: impl Fn(Errno) -> bool,
@@ -76,25 +76,27 @@ pub(crate) fn copy_checked_by_kernel(
     }
     let mut requested = facts.requested_len();
     if facts.do_ranges_overlap(requested) {
-        // Maybe only behind the source's end or where the target may not reach.
+        // They may overlap only beyond the end of the source or beyond the largest file of the
+        // target.
         requested = facts.clamp_to_max_size(facts.clamp_to_source());
         if facts.do_ranges_overlap(requested) {
             return None;
         }
     }
     let len = requested.min(MAX_RW_COUNT).min(MAX_OFFSET.saturating_sub(last));
-    // One read finds the source's end and one write the limits; more than one would meet them twice.
+    // One read meets the end of the source and one write meets the limits, so a copy in one piece
+    // needs no clamping.
     let len = if len > BUFFER_LEN { facts.clamp_to_readable(len) } else { len };
     Some(Step::Copy { len, transport: Transport::Library, holes: Holes::Kept })
 }
 
-/// The way of a call of this mode that passed the dialect's rules.
+/// Plans a call of this mode after the dialect's rules have passed.
 pub(crate) fn choose(facts: &Facts<'_>, dialect: &Dialect, backend: Backend, mode: Mode) -> Step {
     let library_may_copy = backend != Backend::Kernel;
     match (mode, dialect.copy_strategy) {
         (Mode::Any, CopyStrategy::ReadWrite8KiB) if library_may_copy => {
             match facts.target.open_flags() {
-                // Writing would append, wherever the offset is.
+                // With O_APPEND, write(2) ignores the offset.
                 Ok(open_flags) if open_flags.append => Step::Refuse(Errno::EBADF),
                 _ => {
                     let len = facts.requested_len().min(MAX_OFFSET);
@@ -119,7 +121,7 @@ pub(crate) fn choose(facts: &Facts<'_>, dialect: &Dialect, backend: Backend, mod
         },
         (Mode::Any, _) => Step::Forward { len: facts.args.len, flags: 0 },
         (Mode::Copy, _) => match facts.filesystem().kind {
-            // Neither lets two files share blocks.
+            // These filesystems cannot share blocks between files.
             FilesystemKind::Ext4 | FilesystemKind::Tmpfs if backend != Backend::Emulate => {
                 Step::Forward { len: facts.args.len, flags: 0 }
             }
@@ -132,8 +134,8 @@ pub(crate) fn choose(facts: &Facts<'_>, dialect: &Dialect, backend: Backend, mod
     }
 }
 
-/// The kernel shares whole blocks, and the last bytes of both files together. Of a shorter tail it
-/// says that it was shared, and has not even compared it (seen on Linux 6.18): so it gets none.
+/// Plans a dedupe of whole blocks, or up to the end of both files. Linux 6.18 reports a shorter
+/// tail as deduplicated without having compared it, so the tail is left out.
 fn dedupe_step(facts: &Facts<'_>) -> Step {
     let (_, off_out) = facts.start_offsets().unwrap_or_default();
     let off_out = u64::try_from(off_out).unwrap_or(0);
@@ -149,7 +151,7 @@ fn dedupe_step(facts: &Facts<'_>) -> Step {
     }
 }
 
-/// The same for at most so many bytes; what goes by blocks keeps to whole ones.
+/// Limits a step to `max` bytes; a step that shares blocks keeps at least one whole block.
 pub(crate) fn limit_len(max: u64, step: Step, facts: &Facts<'_>) -> Step {
     let blocks = || {
         let block = facts.filesystem().block_size.max(1);
@@ -172,14 +174,14 @@ pub(crate) fn limit_len(max: u64, step: Step, facts: &Facts<'_>) -> Step {
     }
 }
 
-/// A copy of the library's own.
+/// Plans a copy by the library instead of the kernel.
 pub(crate) fn library_copy(facts: &Facts<'_>, dialect: &Dialect) -> Step {
     let len = match dialect.copy_strategy {
         CopyStrategy::KeepHoles => freebsd_len(facts),
         _ if dialect.emulation_crosses_filesystems => {
             facts.clamp_to_readable(facts.requested_len().min(MAX_RW_COUNT))
         }
-        // To Linux a file of /proc ends where it says: at once.
+        // Linux copies nothing from a file of /proc, whose size is 0.
         CopyStrategy::Kernel | CopyStrategy::ReadWrite8KiB => {
             facts.clamp_to_source().min(MAX_RW_COUNT)
         }
@@ -187,26 +189,26 @@ pub(crate) fn library_copy(facts: &Facts<'_>, dialect: &Dialect) -> Step {
     checked_copy(facts, len, Transport::Library)
 }
 
-/// Whether FreeBSD's clamping of len leaves nothing of it.
+/// Reports whether FreeBSD's clamping leaves no byte.
 fn is_empty_in_offsets(facts: &Facts<'_>, dialect: &Dialect) -> bool {
     dialect.copy_strategy == CopyStrategy::KeepHoles && freebsd_requested_len(facts) == 0
 }
 
-/// Whether the target's range begins at or behind the process's limit on file sizes. The kernel looks
-/// when it writes, and not when it punches holes or shares blocks.
+/// Reports whether the target's range begins at or beyond RLIMIT_FSIZE. The kernel checks that in
+/// write(2), but not when it punches holes or shares blocks.
 fn is_over_file_size_limit(facts: &Facts<'_>) -> bool {
     let start = facts.target.start_offset().ok().and_then(|start| u64::try_from(start).ok());
     facts.requested_len() > 0 && start.is_some_and(|start| start >= facts.file_size_limit())
 }
 
-/// Whether the target's range begins where no offset is left for its first byte.
+/// Reports whether the target's range begins at the largest offset, so that not even one byte fits.
 fn starts_at_max_offset(facts: &Facts<'_>) -> bool {
     let start = facts.target.start_offset().ok().and_then(|start| u64::try_from(start).ok());
     facts.requested_len() > 0 && start.is_some_and(|start| start >= MAX_OFFSET)
 }
 
-/// A copy of the library's own, with the checks that the kernel makes of each of its copies: they
-/// keep the host's data from harm, whatever the dialect says of them.
+/// Plans a copy by the library, with the checks that the kernel makes for each of its copies: they
+/// protect the host's data whatever the dialect says.
 fn checked_copy(facts: &Facts<'_>, len: u64, transport: Transport) -> Step {
     if facts.target.open_flags().is_ok_and(|open_flags| open_flags.append) {
         return Step::Refuse(Errno::EBADF);
@@ -232,19 +234,19 @@ fn checked_copy(facts: &Facts<'_>, len: u64, transport: Transport) -> Step {
     Step::Copy { len, transport, holes: Holes::Kept }
 }
 
-/// Whether fewer bytes are allocated to the source than it has.
+/// Reports whether the source has fewer allocated bytes than its size.
 fn is_sparse(facts: &Facts<'_>) -> bool {
     facts.source.stat().is_ok_and(|stat| stat.allocated < stat.size)
 }
 
-/// What FreeBSD makes of len: neither range reaches beyond the largest offset.
+/// Returns the requested length as FreeBSD clamps it: to the largest offset in both files.
 fn freebsd_requested_len(facts: &Facts<'_>) -> u64 {
     let (off_in, off_out) = facts.start_offsets().unwrap_or_default();
     let last = u64::try_from(off_in.max(off_out)).unwrap_or(0);
     facts.requested_len().min(MAX_OFFSET - last)
 }
 
-/// The same, less what lies behind the source's end and the limit on the target's size.
+/// Clamps that length to the end of the source and to RLIMIT_FSIZE as well.
 fn freebsd_len(facts: &Facts<'_>) -> u64 {
     facts.clamp_to_readable(freebsd_requested_len(facts))
 }

@@ -62,17 +62,17 @@ fn text(dialect: &Dialect) -> String {
             rule.why,
             "",
             rule.source.text(),
-            moment(rule),
+            phase_note(rule),
         );
     }
     text
 }
 
-/// A rule that is not looked at beforehand says so.
-fn moment(rule: &Rule) -> &'static str {
+/// Marks a rule that is not evaluated before bytes move.
+fn phase_note(rule: &Rule) -> &'static str {
     match rule.phase {
         Phase::Check => "",
-        Phase::Copy => "; while bytes move",
+        Phase::Copy => "; found during the copy",
     }
 }
 
@@ -87,9 +87,9 @@ fn as_json(dialect: &Dialect) -> Value {
             },
             "why": rule.why,
             "source": rule.source.text(),
-            "when": match rule.phase {
-                Phase::Check => "before",
-                Phase::Copy => "moving",
+            "phase": match rule.phase {
+                Phase::Check => "check",
+                Phase::Copy => "copy",
             },
         })
     };

@@ -1,8 +1,8 @@
-//! Copying a range piece by piece: data by the kernel's copy_file_range, through a pipe or through
-//! a buffer, holes as holes.
+//! Copies a range piece by piece: data by the kernel's copy_file_range, through a pipe or through a
+//! buffer, and holes as holes.
 //!
-//! Where the range takes more than one piece the caller holds signals back; one that is waiting ends
-//! the copy after the piece at hand.
+//! If the range takes more than one piece, the caller blocks signals; a pending signal ends the
+//! copy after the current piece.
 
 use super::CopyResult;
 use super::layout::{Holes, Layout, Segment};
@@ -16,36 +16,38 @@ use cfr_sys::{self as sys, BlockedSignals, Buffers, Range};
 
 static BUFFERS: Buffers = Buffers::new();
 
-/// A range that is read and written at once, in bytes: what is in it is known before anything is
-/// written, and nothing can come between.
+/// The longest range that is read and written at once, in bytes. Its contents are known before
+/// anything is written, and no other step comes between.
 pub(crate) const BUFFER_LEN: u64 = Buffers::SIZE as u64;
 
-/// From here on a pipe of its own pays for a call: making one costs as much as copying 100 KiB.
+/// The shortest copy for which a new pipe pays, in bytes: creating one costs as much as copying 100
+/// KiB.
 const MIN_LEN_FOR_NEW_PIPE: u64 = 256 << 10;
 
-/// The same where the pipe is there.
+/// The shortest copy for which a pipe that is open pays, in bytes.
 const MIN_LEN_FOR_OPEN_PIPE: u64 = 128 << 10;
 
 /// How data are moved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Transport {
-    /// The kernel's copy_file_range, which may share blocks; the library where it declines.
+    /// By the kernel's copy_file_range, which may share blocks; by the library if the kernel
+    /// refuses.
     Kernel,
-    /// The library: a pipe or a buffer, whichever is faster. No block is shared.
+    /// Through a pipe or a buffer, whichever is faster. No block is shared.
     Library,
-    /// A buffer of at most so many bytes.
+    /// Through a buffer of at most this many bytes.
     Buffer(usize),
 }
 
-/// Lends a buffer for as long as `work` runs.
+/// Lends a buffer to `work`.
 pub(super) fn with_buffer<R>(work: impl FnOnce(&mut [u8]) -> R) -> R {
     BUFFERS.with_buffer(work)
 }
 
 /// Copies the range.
 ///
-/// After the first byte an error only ends the copy. No byte of the target outside of what is
-/// reported is changed.
+/// After the first byte an error only ends the copy. No byte of the target outside the reported
+/// range is changed.
 pub(crate) fn copy(
     range: Range,
     transport: Transport,
@@ -77,16 +79,16 @@ pub(super) struct Copier<'a> {
     piece_size: PieceSize,
     pipe: PipeCopy,
     pub(super) buffer: &'a mut [u8],
-    /// The most that is moved at once: less where room is short.
+    /// The largest piece in bytes; it shrinks if the target's filesystem is full.
     max_piece: u64,
-    /// Bytes at the end of what is done that are a hole behind the target's end: they come to be
-    /// when something is written behind them.
+    /// Bytes at the end of the copied range that are a hole beyond the end of the target. The next
+    /// write beyond them creates the hole.
     pub(super) pending_hole: u64,
-    /// Whether anything was written, and not only holes punched.
+    /// Whether a byte was written, and not only holes punched.
     pub(super) has_written: bool,
-    /// Whether any of it was moved by us and not by the kernel.
+    /// Whether the library moved a byte, and not the kernel only.
     pub(super) used_library: bool,
-    /// The error that ended it.
+    /// The error that ended the copy.
     pub(super) error: Option<Errno>,
 }
 
@@ -105,7 +107,7 @@ impl Copier<'_> {
         }
     }
 
-    /// One read, and one write unless there may be a hole: bytes moved.
+    /// Copies by one read and one write, unless the buffer has a hole; returns the bytes moved.
     fn in_one_piece(&mut self, range: Range) -> u64 {
         let Some(count) = self.read(&range, Buffers::SIZE) else { return 0 };
         let read =
@@ -142,8 +144,8 @@ impl Copier<'_> {
         bytes
     }
 
-    /// Copies a range of data: bytes moved. Fewer than asked for at the end of the source, after
-    /// an error, and where a signal is waiting.
+    /// Copies a range of data; returns the bytes moved. They are fewer than `range.len` at the end
+    /// of the source, after an error, and if a signal is pending.
     fn copy_data(&mut self, range: Range, is_mixed: bool) -> u64 {
         let mut bytes = 0;
         while bytes < range.len && !(bytes > 0 && self.signals.has_pending()) {
@@ -172,8 +174,9 @@ impl Copier<'_> {
         bytes
     }
 
-    /// Whether a piece of so many bytes found no room, and a smaller one may: a filesystem with large
-    /// folios has room for all of one or for nothing. The last block that is free is written to.
+    /// Reports whether a piece of `len` bytes failed for lack of space and a smaller one may fit,
+    /// and makes pieces smaller then. A filesystem with large folios writes all of a piece or
+    /// nothing; with smaller pieces the last free block is used.
     fn retries_smaller(&mut self, len: u64) -> bool {
         let is_full = matches!(self.error, Some(Errno::ENOSPC | Errno::EDQUOT));
         if !is_full || len <= zeros::BLOCK as u64 {
@@ -190,7 +193,7 @@ impl Copier<'_> {
         len >= min_len && self.pipe.is_usable()
     }
 
-    /// `None` where the kernel declines.
+    /// Returns `None` if the kernel refuses.
     fn copy_with_kernel(&mut self, range: Range) -> Option<u64> {
         let copied = sys::copy_range(&range);
         trace_syscall_bytes("copy_file_range", range.fd_out, copied);
@@ -212,7 +215,7 @@ impl Copier<'_> {
         }
     }
 
-    /// `None` where these files cannot be spliced, or there is no pipe to be had.
+    /// Returns `None` if these files cannot be spliced or no pipe can be created.
     fn copy_with_pipe(&mut self, range: Range) -> Option<u64> {
         let (moved, error) = self.pipe.copy(&range)?;
         self.used_library = true;
@@ -223,8 +226,8 @@ impl Copier<'_> {
         Some(moved)
     }
 
-    /// Copies what one buffer holds, and where `is_mixed` at most as far as blocks of zeros or of
-    /// data reach.
+    /// Copies at most `max` bytes through the buffer. If `is_mixed`, it stops at the first change
+    /// between blocks of zeros and data.
     fn copy_with_buffer(&mut self, range: Range, max: usize, is_mixed: bool) -> u64 {
         let Some(count) = self.read(&range, max) else { return 0 };
         let read =
@@ -238,15 +241,15 @@ impl Copier<'_> {
         }
     }
 
-    /// Reads the range's first bytes into the buffer, at most `most`: how many. `None` after an
-    /// error.
+    /// Reads at most `max` bytes of the range's start into the buffer; returns their number. `None`
+    /// after an error.
     fn read(&mut self, range: &Range, max: usize) -> Option<usize> {
         self.used_library = true;
         let buffer = Buffers::aligned_to_offset(self.buffer, range.off_in);
         let wanted = usize::try_from(range.len).unwrap_or(usize::MAX);
         let size = match buffer.len().min(max) {
             size if size >= wanted => wanted,
-            // The next read begins with a page.
+            // End at a page boundary, so that the next read begins at one.
             size => size - unaligned(range.off_in, size),
         };
         let read = sys::read_at(range.fd_in, buffer.get_mut(..size)?, range.off_in);
@@ -255,9 +258,9 @@ impl Copier<'_> {
         read.ok()
     }
 
-    /// Writes these bytes of the buffer to where the range begins: how many. A write that is cut
-    /// short is not tried again: at the limit on file sizes that would raise a signal, which the
-    /// kernel's own copy does not.
+    /// Writes these bytes of the buffer to the start of the range; returns how many were written. A
+    /// short write is not repeated: at RLIMIT_FSIZE that would raise SIGXFSZ, which the kernel's
+    /// own copy does not.
     pub(super) fn write(&mut self, range: &Range, from: usize, to: usize) -> u64 {
         let bytes =
             Buffers::aligned_to_offset(self.buffer, range.off_in).get(from..to).unwrap_or_default();
@@ -267,7 +270,7 @@ impl Copier<'_> {
         let written = sys::write_at(range.fd_out, bytes, range.off_out);
         trace_syscall_bytes("pwrite64", range.fd_out, written);
         match written {
-            // Neither progress nor a reason.
+            // write(2) of more than 0 bytes that returns 0 gives no reason.
             Ok(0) => self.error = Some(Errno::EIO),
             Ok(_) => self.mark_written(),
             Err(errno) => self.error = Some(errno),
@@ -275,21 +278,21 @@ impl Copier<'_> {
         written.map_or(0, |bytes| bytes as u64)
     }
 
-    /// To be told when bytes have come to the target: what is a hole before them is one now.
+    /// Records that bytes were written: a pending hole before them exists now.
     fn mark_written(&mut self) {
         self.pending_hole = 0;
         self.has_written = true;
     }
 }
 
-/// How many of `size` bytes at `offset` stand behind the last boundary of pages among them.
+/// Returns how many of `size` bytes at `offset` are after the last page boundary among them.
 fn unaligned(offset: u64, size: usize) -> usize {
     let rest = (offset.saturating_add(size as u64)) % 4096;
     usize::try_from(rest).ok().filter(|rest| *rest < size).unwrap_or(0)
 }
 
-/// As much of the range as the process's limit on file sizes leaves room for: the kernel looks when
-/// it writes, and not when it punches holes. All of it where it begins behind the limit.
+/// Clamps the range to RLIMIT_FSIZE, which the kernel checks in write(2) but not in fallocate(2). A
+/// range that begins beyond the limit is not changed.
 fn clamp_to_rlimit(range: Range) -> Range {
     let limit = sys::file_size_limit().unwrap_or(u64::MAX);
     if limit <= range.off_out { range } else { range.first(limit - range.off_out) }

@@ -1,5 +1,5 @@
-//! Sharing the blocks of two ranges that are identical, by FIDEDUPERANGE. The kernel compares, and
-//! holds both files still while it does.
+//! Shares the blocks of two identical ranges by FIDEDUPERANGE. The kernel compares them while it
+//! locks both files.
 
 use super::CopyResult;
 use crate::call::Method;
@@ -7,10 +7,10 @@ use crate::diag::trace_syscall;
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, BlockedSignals, Deduped, Range};
 
-/// Shares as much of the range as is identical from its start on; the kernel takes at most 1 GiB
-/// in one call. EILSEQ where the first bytes asked for already differ, or where the target, whose
-/// size in bytes is `target_size`, has no such range; EOPNOTSUPP where the filesystem cannot;
-/// EINVAL for a range that does not go by blocks.
+/// Shares as much of the range as is identical from its start on; the kernel takes at most 1 GiB in
+/// one call. EILSEQ if the first bytes differ, or if the target, of `target_size` bytes, does not
+/// have the range; EOPNOTSUPP if the filesystem does not support it; EINVAL if the range is not
+/// block-aligned.
 pub(crate) fn dedupe(range: Range, target_size: u64, signals: &BlockedSignals) -> CopyResult {
     let mut bytes = 0;
     while bytes < range.len && !(bytes > 0 && signals.has_pending()) {
@@ -18,7 +18,7 @@ pub(crate) fn dedupe(range: Range, target_size: u64, signals: &BlockedSignals) -
         let deduped = sys::dedupe_range(&rest);
         trace_syscall("ioctl FIDEDUPERANGE", rest.fd_in, &deduped);
         let refusal = match deduped {
-            // A tail that is shorter than a block and not the end of both files.
+            // The rest is shorter than a block and does not end both files.
             Ok(Deduped::Same(0)) => Errno::EINVAL,
             Ok(Deduped::Same(more)) => {
                 bytes = bytes.saturating_add(more.min(rest.len));
@@ -39,8 +39,8 @@ pub(crate) fn dedupe(range: Range, target_size: u64, signals: &BlockedSignals) -
     CopyResult::done(bytes, if bytes > 0 { Method::Dedupe } else { Method::None })
 }
 
-/// Refuses a range in which there is no whole block: EINVAL, unless there is more to be said against
-/// it. The kernel makes its other checks for no bytes too.
+/// Refuses a range without a whole block: with the error that the kernel returns for a request of 0
+/// bytes, which makes its other checks, or else with EINVAL.
 pub(crate) fn dedupe_no_block(range: Range) -> CopyResult {
     let opinion = sys::dedupe_range(&range.first(0));
     trace_syscall("ioctl FIDEDUPERANGE of no bytes", range.fd_in, &opinion);

@@ -1,5 +1,5 @@
-//! Making holes: a range of the target reads as zeros afterwards, and takes up no space where the
-//! filesystem knows holes.
+//! Makes holes in the target: a range reads as zeros afterwards, and takes no space if the
+//! filesystem has holes.
 
 use super::copy::{BUFFER_LEN, Copier};
 use crate::diag::{log_fallback, trace_syscall, trace_syscall_bytes};
@@ -7,18 +7,19 @@ use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, Range};
 
 impl Copier<'_> {
-    /// Makes a range of the target read as zeros, as a hole where that can be had: bytes done.
+    /// Makes a range of the target read as zeros, as a hole if possible; returns the bytes done.
     pub(super) fn make_hole(&mut self, range: Range) -> u64 {
         self.used_library = true;
-        // A source that was cut meanwhile has no hole behind its end, but an end.
+        // If the source was truncated meanwhile, the range ends with it.
         let left =
             sys::stat(range.fd_in).map_or(range.len, |stat| stat.size.saturating_sub(range.off_in));
         let range = range.first(left);
         let size = sys::stat(range.fd_out).map_or(0, |stat| stat.size);
         let within = range.first(size.saturating_sub(range.off_out));
         if within.len == 0 {
-            // What xfs has set aside behind the end would be there for good with the next write. Who may
-            // not write, because of a seal, may not extend the file either, which fallocate(2) would.
+            // Punch beyond the end too: otherwise the next write keeps for good what xfs has
+            // preallocated there. If a seal forbids writing (EPERM), the file must not be extended
+            // either, which fallocate(2) would do.
             if let Err(errno @ Errno::EPERM) = punch(&range) {
                 return self.write_zeros_after(errno, range);
             }
@@ -27,7 +28,7 @@ impl Copier<'_> {
         }
         let is_across = within.len < range.len;
         if is_across && sys::seals(range.fd_out).grow {
-            // It may not grow: writing finds that out before it changes the last page.
+            // The file is sealed against growing: write(2) fails before it changes the last page.
             return self.write_zeros(range);
         }
         self.pending_hole = 0;
@@ -40,14 +41,14 @@ impl Copier<'_> {
         if !is_across {
             return range.len;
         }
-        // The block with the target's end can be taken away when the file reaches behind it.
+        // The block at the target's end can be punched only after the file reaches beyond it.
         self.pending_hole = range.len - within.len;
         let created = range.len - self.create_pending_hole(&range);
         let _ = punch(&range.first(created));
         created
     }
 
-    /// Brings a hole at the end of what is done into being: how many bytes of it could not be.
+    /// Creates the hole at the end of the copied range; returns how many of its bytes failed.
     pub(super) fn create_pending_hole(&mut self, done: &Range) -> u64 {
         let pending_hole = core::mem::take(&mut self.pending_hole);
         if pending_hole == 0 {
@@ -56,26 +57,27 @@ impl Copier<'_> {
         let hole = done.after(done.len - pending_hole);
         if self.extend_over_hole(&hole) {
             self.has_written = true;
-            // The byte has a block now. If that cannot be taken away, it reads as zeros all the same.
+            // The byte has a block now. If punching it fails, it still reads as zero.
             let _ = punch(&hole);
             return 0;
         }
         if self.error != Some(Errno::EFBIG) {
             return pending_hole;
         }
-        // The last byte is behind the filesystem's largest file, and the first may not be.
+        // The last byte is beyond the filesystem's largest file; the first bytes may fit.
         let created = self.write_zeros(hole);
         let _ = punch(&hole.first(created));
         pending_hole - created
     }
 
-    /// Makes the target reach to the end of a hole: whether that can be done. fallocate(2) is fast, but
-    /// after it xfs keeps for good what it has set aside behind the end for what was written.
+    /// Extends the target to the end of a hole; reports success. fallocate(2) is fast, but xfs then
+    /// keeps for good what it has preallocated beyond the end of written data, so a byte is written
+    /// if data were.
     fn extend_over_hole(&mut self, hole: &Range) -> bool {
         let last = hole.after(hole.len - 1);
         if self.has_written {
             let is_written = self.write_zeros(last) > 0;
-            // With O_DIRECT there is no writing of a byte.
+            // With O_DIRECT a single byte cannot be written.
             if self.error != Some(Errno::EINVAL) {
                 return is_written;
             }
@@ -89,10 +91,11 @@ impl Copier<'_> {
         }
     }
 
-    /// Writes zeros where the filesystem knows no holes; else the error is one.
+    /// Writes zeros if `errno` means that the filesystem has no holes; otherwise records the error.
     fn write_zeros_after(&mut self, errno: Errno, range: Range) -> u64 {
         match errno {
-            // The last two from filters; a seal's EPERM comes back from writing.
+            // ENOSYS and EPERM may come from a seccomp filter; if EPERM is a seal's, write(2)
+            // returns it again.
             Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EPERM | Errno::EINVAL => {
                 log_fallback("fallocate", errno, "zeros are written");
                 self.write_zeros(range)
@@ -104,7 +107,7 @@ impl Copier<'_> {
         }
     }
 
-    /// Writes zeros: bytes written.
+    /// Writes zeros to the range; returns the bytes written.
     fn write_zeros(&mut self, range: Range) -> u64 {
         self.buffer.fill(0);
         let mut bytes = 0;
@@ -122,8 +125,8 @@ impl Copier<'_> {
         bytes
     }
 
-    /// Has the target changed, though zeros are there already: on btrfs a hole that is punched in a
-    /// hole leaves the file's time and its set-user-ID bit as they were.
+    /// Marks the target as modified although its range is a hole already: on btrfs, punching a hole
+    /// in a hole changes neither mtime nor the set-user-ID bit.
     pub(super) fn touch_target(&self, hole: &Range) {
         let written = sys::write_at(hole.fd_out, &[0], hole.off_out);
         trace_syscall_bytes("pwrite64", hole.fd_out, written);

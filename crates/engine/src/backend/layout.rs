@@ -1,69 +1,68 @@
-//! Where a source has data and where holes. The host's file offset is not moved to find out, as
-//! lseek(2) with `SEEK_DATA` would, nor the file opened again: to close any descriptor of a file
-//! would drop the host's locks on it (fcntl(2)).
+//! Finds the data and the holes of a source. It does not use lseek(2) with `SEEK_DATA`, which would
+//! move the host's file offset, and it does not open the file again: closing any descriptor of a
+//! file drops the process's locks on it (fcntl(2)).
 
 use crate::diag::trace_syscall;
 use cfr_sys::{self as sys, FiemapMode, FilesystemKind, Range};
 
-/// What becomes of the source's holes.
+/// What is done with the source's holes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Holes {
-    /// They become zeros that take up space.
+    /// They become zeros that take space.
     Filled,
     /// They become holes.
     Kept,
 }
 
-/// What a range begins with, and for how many bytes.
+/// What a range begins with, and its length in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Segment {
-    /// Data.
     Data(u64),
-    /// Nothing.
     Hole(u64),
-    /// Nobody tells: blocks of zeros are taken for holes, as FreeBSD's own copy does there.
+    /// Data and holes; blocks of zeros are taken for holes, as FreeBSD's copy does if it cannot ask
+    /// the filesystem.
     Mixed(u64),
 }
 
 /// How holes are found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Detection {
-    /// At the filesystem's map of the file's blocks.
+    /// By the filesystem's extents (FIEMAP).
     Fiemap,
-    /// At the pages that are there: on tmpfs they are all that there is.
+    /// By cachestat(2): on tmpfs, each page with data is counted.
     PageCache,
-    /// At the bytes.
+    /// By blocks of zeros in the data.
     ZeroBlocks,
-    /// Nowhere: all is data.
+    /// Not at all: everything is data.
     Off,
 }
 
-/// No page is smaller.
+/// The smallest page size.
 const PAGE: u64 = 4096;
 
-/// What is known of where a source's holes are.
+/// The state of the search for holes in one source.
 pub(super) struct Layout {
     detection: Detection,
-    /// How many bytes were looked at last.
+    /// Bytes of the next cachestat(2).
     window: u64,
 }
 
 impl Layout {
-    /// No window is smaller.
+    /// Bytes.
     const MIN_WINDOW: u64 = 128 << 10;
 
-    /// Nobody has looked yet.
+    /// Creates the state before the first query.
     pub(super) fn new(holes: Holes) -> Layout {
         let detection = if holes == Holes::Kept { Detection::Fiemap } else { Detection::Off };
         Layout { detection, window: u64::MAX }
     }
 
-    /// Whether holes are looked for.
+    /// Reports whether holes are searched.
     pub(super) fn detects_holes(&self) -> bool {
         self.detection != Detection::Off
     }
 
-    /// What the range begins with.
+    /// Returns what the range begins with.
     pub(super) fn segment(&mut self, range: &Range) -> Segment {
         if self.detection == Detection::Fiemap {
             match segment_by_fiemap(range) {
@@ -83,11 +82,11 @@ impl Layout {
         }
     }
 
-    /// Looks at ever smaller windows, until one is full or empty.
+    /// Halves the window until it is all data or all hole.
     fn segment_by_page_cache(&mut self, range: &Range) -> Option<Segment> {
         let mut window = range.len.min(self.window);
         loop {
-            // Up to the end of a page: what a window cuts in two would have to be taken for data.
+            // End the window at a page boundary: a page that is cut in two would count as data.
             let beyond = (range.off_in + window) % PAGE;
             if beyond < window && window < range.len {
                 window -= beyond;
@@ -109,15 +108,15 @@ impl Layout {
     }
 }
 
-/// `None` where the filesystem has no map.
+/// Returns `None` if the filesystem has no FIEMAP.
 fn segment_by_fiemap(range: &Range) -> Option<Segment> {
     let query = |mode| {
         let found = sys::next_data(range.fd_in, range.off_in, range.len, mode);
         trace_syscall("ioctl FS_IOC_FIEMAP", range.fd_in, &found);
-        // Nothing at all where there is something left would be asked for without end.
+        // An empty result at the start of the range would be queried again for ever.
         found.ok().filter(|(begin, end)| begin < end || *begin > range.off_in)
     };
-    // Most files have no holes, and to find none is cheap.
+    // Most files have no holes, and without a sync the query is cheap.
     let (begin, end) = query(FiemapMode::Cached)?;
     if begin == range.off_in {
         return Some(Segment::Data(end - begin));
@@ -139,7 +138,7 @@ fn without_fiemap(fd: i32) -> Detection {
     }
 }
 
-/// A file with as many bytes allocated as it is long is taken to have no holes.
+/// A file with at least as many allocated bytes as its size is taken to have no holes.
 fn zero_blocks_if_sparse(fd: i32) -> Detection {
     let stat = sys::stat(fd);
     trace_syscall("statx", fd, &stat);

@@ -1,6 +1,5 @@
-//! How bytes are moved where the kernel's copy_file_range is not simply asked: each way takes a
-//! [`Range`] that was checked, tries, and says what came of it. None of them touches a file offset
-//! or a caller's pointer.
+//! Ways to move bytes beside the kernel's copy_file_range. Each takes a [`Range`] that was checked,
+//! and returns a [`CopyResult`]; none touches a file offset or a caller's pointer.
 
 mod layout;
 mod piece_size;
@@ -24,24 +23,23 @@ use crate::call::Method;
 use cfr_sys::Range;
 use cfr_sys::errno::Errno;
 
-/// What came of moving a range.
+/// The result of moving a range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct CopyResult {
-    /// Bytes from its start that are where they should be.
+    /// Bytes from its start that are in the target.
     pub(crate) bytes: u64,
-    /// What ended it before its end, if it was an error.
+    /// The error that ended it early.
     pub(crate) error: Option<Errno>,
-    /// How they moved.
     pub(crate) method: Method,
 }
 
 impl CopyResult {
-    /// So many bytes, and no error.
+    /// Creates a result without an error.
     fn done(bytes: u64, method: Method) -> CopyResult {
         CopyResult { bytes, error: None, method }
     }
 
-    /// The same, where an error that means EOPNOTSUPP is that.
+    /// Replaces an error for which `means_it` holds by EOPNOTSUPP.
     pub(crate) fn unsupported_if(self, means_it: impl FnOnce(Errno) -> bool) -> CopyResult {
         match self.error {
             Some(errno) if means_it(errno) => CopyResult { error: Some(Errno::EOPNOTSUPP), ..self },
@@ -49,7 +47,7 @@ impl CopyResult {
         }
     }
 
-    /// Nothing, because whoever was asked refused.
+    /// Creates the result of a request that the kernel refused.
     fn refused(errno: Errno) -> CopyResult {
         CopyResult { bytes: 0, error: Some(errno), method: Method::Kernel }
     }

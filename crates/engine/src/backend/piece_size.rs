@@ -1,34 +1,33 @@
-//! How much is moved between two looks for signals: as much as is fast, and no more than a slow disk
-//! moves in a part of the tenth of a second within which a signal ends a copy.
+//! Chooses how many bytes are moved between two checks for pending signals: enough to be fast, and
+//! few enough that a signal ends a copy within 100 ms also on a slow disk.
 
 use crate::diag::trace_syscall;
 use cfr_sys::{self as sys, Range};
 
-/// The length of the next piece.
+/// The size of the next piece.
 pub(super) struct PieceSize {
-    /// In bytes; `None` before the first.
+    /// Bytes; `None` before the first piece.
     bytes: Option<u64>,
 }
 
 impl PieceSize {
-    /// What the kernel's own copy is asked for at once; the other ways take less in any case.
+    /// Bytes. The kernel's own copy is asked for at most this much; the other ways move less.
     const MAX: u64 = 16 << 20;
-    /// The first piece of a source that is in memory.
+    /// The first piece in bytes if the source is in memory.
     const FIRST_IN_MEMORY: u64 = 1 << 20;
-    /// The first piece of one that is not: nobody knows the disk yet.
+    /// The first piece in bytes if it is not: the speed of the disk is unknown.
     const FIRST_ON_DISK: u64 = 128 << 10;
-    /// A page or two at a time would not let a slow disk come up.
+    /// Bytes. With one or two pages at a time a slow disk would never reach its speed.
     const MIN: u64 = 64 << 10;
-    /// How long a piece may take.
+    /// The longest time of one piece, in nanoseconds (25 ms).
     const MAX_NS: u64 = 25_000_000;
 
-    /// Nothing is known yet.
     pub(super) fn new() -> PieceSize {
         PieceSize { bytes: None }
     }
 
-    /// The range's next piece. Whether the first is in memory is asked where it matters
-    /// (cachestat(2)).
+    /// Returns the next piece of the range. Whether the source is in memory (cachestat(2)) is asked
+    /// once, and only for ranges that are longer than [`PieceSize::FIRST_ON_DISK`].
     pub(super) fn next_piece(&mut self, range: Range) -> Range {
         if range.len <= PieceSize::FIRST_ON_DISK {
             return range;
@@ -44,7 +43,7 @@ impl PieceSize {
         range.first(*self.bytes.get_or_insert_with(first))
     }
 
-    /// So many bytes took so long; they are as many as one piece may have if `is_whole`.
+    /// Records that `bytes` took `nanoseconds`; `is_whole` if they are a whole piece.
     pub(super) fn record(&mut self, bytes: u64, is_whole: bool, nanoseconds: u64) {
         let Some(max) = &mut self.bytes else { return };
         if nanoseconds > PieceSize::MAX_NS {
@@ -62,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_fast_disk_makes_pieces_large_and_a_slow_one_small() {
-        // Of no descriptor nothing is in memory.
+        // An invalid descriptor has no page in memory.
         let range = Range { fd_in: -1, off_in: 0, fd_out: -1, off_out: 0, len: 1 << 40 };
         let mut size = PieceSize::new();
         assert_eq!(size.next_piece(range.first(128 << 10)).len, 128 << 10);

@@ -1,16 +1,15 @@
-//! Copying through a pipe: the pages of the source are lent to it and copied once, into the target.
+//! Copies through a pipe: the source's pages are spliced into it and copied once, into the target.
 
 use crate::diag::{log_fallback, trace_syscall, trace_syscall_bytes};
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, FilesystemKind, Pipe, Range};
 
-/// The pipe of one call, made when it is first wanted and closed with the call: the host could close
-/// and reuse any descriptor that stands for longer.
+/// The pipe of one call. It is created at its first use and closed with the call: the host could
+/// close or reuse a descriptor that stays open longer.
 pub(super) struct PipeCopy {
     fd_out: i32,
     pipe: State,
-    /// Where the target ended before anything was written, if blocks behind that are to be allocated
-    /// before they are written.
+    /// The size of the target before the copy, if the blocks beyond it are preallocated.
     preallocate_from: Option<u64>,
 }
 
@@ -21,23 +20,23 @@ enum State {
 }
 
 impl PipeCopy {
-    /// No pipe yet.
+    /// Creates the state without a pipe.
     pub(super) fn new(fd_out: i32) -> PipeCopy {
         PipeCopy { fd_out, pipe: State::NotOpened, preallocate_from: None }
     }
 
-    /// Whether the pipe is there.
+    /// Reports whether the pipe is open.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.pipe, State::Open(_))
     }
 
-    /// Whether it is there or may come to be.
+    /// Reports whether the pipe is open or can still be opened.
     pub(super) fn is_usable(&self) -> bool {
         !matches!(self.pipe, State::Unusable)
     }
 
-    /// Copies what the pipe holds of the range: bytes, and the error that cut it short. `None` where
-    /// these files cannot be spliced or there is no pipe to be had: nothing was moved.
+    /// Copies at most one pipe of the range; returns the bytes and the error that ended it. `None`
+    /// if these files cannot be spliced or no pipe can be created: no byte was moved.
     #[inline(never)]
     pub(super) fn copy(&mut self, range: &Range) -> Option<(u64, Option<Errno>)> {
         if matches!(self.pipe, State::NotOpened) {
@@ -48,13 +47,15 @@ impl PipeCopy {
         let filled = pipe.fill(range.fd_in, range.off_in, len);
         trace_splice("splice from", range.fd_in, filled);
         let filled = match filled {
-            // Reading will tell whether it is the end: to some filesystems an error is one too.
+            // 0 is not always the end: some filesystems return 0 instead of an error. A read
+            // decides.
             Ok(0) => return self.give_up(Errno::EAGAIN),
             Ok(bytes) => bytes,
             Err(errno) if is_refusal(errno) => return self.give_up(errno),
             Err(errno) => return Some((0, Some(errno))),
         };
-        // Of bytes that are in hand: were the source cut now, no block would be left over.
+        // Preallocates only for bytes that are in the pipe: if the source is truncated now, no
+        // block is left over.
         if self.preallocate_from.is_some_and(|from| !preallocate(&range.first(filled), from)) {
             self.preallocate_from = None;
         }
@@ -66,7 +67,8 @@ impl PipeCopy {
             match drained {
                 Ok(more @ 1..) => bytes += more,
                 Err(errno) if is_refusal(errno) && bytes == 0 => return self.give_up(errno),
-                // What is left in the pipe would come before all else.
+                // What is left in the pipe would precede the next bytes, so the pipe cannot be used
+                // again.
                 ended => {
                     self.pipe = State::Unusable;
                     return Some((bytes, Some(ended.err().unwrap_or(Errno::EIO))));
@@ -85,8 +87,8 @@ impl PipeCopy {
         }
         let filesystem = sys::filesystem(self.fd_out);
         trace_syscall("fstatfs", self.fd_out, &filesystem);
-        // On btrfs it would be faster too, but keep the data from being compressed; xfs is slower for
-        // it, and keeps for good what it sets aside behind the end of a file that was treated so.
+        // On btrfs, preallocation is faster too but disables compression. xfs becomes slower, and
+        // keeps the preallocated blocks beyond the end of the file for good.
         if filesystem.is_ok_and(|filesystem| filesystem.kind == FilesystemKind::Ext4) {
             self.preallocate_from = sys::stat(self.fd_out).ok().map(|stat| stat.size);
         }
@@ -100,12 +102,12 @@ impl PipeCopy {
     }
 }
 
-/// Bytes that must be free for blocks to be allocated before they are written: what is allocated of
-/// a piece before room runs out could not be given back.
+/// Free bytes that preallocation requires. If space ran out in the middle, the blocks of the piece
+/// could not be freed again.
 const MIN_FREE_TO_PREALLOCATE: u64 = 64 << 20;
 
-/// Allocates the blocks of a range behind the target's end, in one step instead of one a page:
-/// whether that can be done.
+/// Preallocates the part of the range beyond `from` in one step instead of page by page; reports
+/// success.
 fn preallocate(range: &Range, from: u64) -> bool {
     let range = range.after(from.saturating_sub(range.off_out));
     if range.len == 0 {
@@ -121,8 +123,8 @@ fn preallocate(range: &Range, from: u64) -> bool {
     allocated.is_ok()
 }
 
-/// Whether an error says that it cannot be done this way: files that cannot be spliced, a filter, a
-/// pipe that the host has closed.
+/// Reports whether an error means that this way cannot work: the files cannot be spliced, a seccomp
+/// filter forbids it, or the host has closed the pipe.
 fn is_refusal(errno: Errno) -> bool {
     matches!(
         errno,

@@ -1,24 +1,24 @@
-//! Reading both ranges back after a copy (`CFR_VERIFY`), and comparing them.
+//! Reads both ranges back after a copy and compares them (`CFR_VERIFY`).
 
 use super::copy::with_buffer;
 use crate::diag::trace_syscall_bytes;
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, BlockedSignals, Buffers, Range, Reader};
 
-/// What a comparison found.
+/// The result of a comparison.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Comparison {
-    /// So many bytes from the start are the same; fewer than there are where a signal is waiting.
+    /// This many bytes from the start are identical; fewer than the range if a signal is pending.
     Same(u64),
-    /// This byte of the range, counted from its start, is the first that differs.
+    /// The first byte that differs, counted from the start of the range.
     Differs(u64),
-    /// A range cannot be read: its descriptor and why.
+    /// A range is not readable: its descriptor, and the error.
     Unreadable(i32, Errno),
 }
 
-/// Compares both ranges, as reads see them: what is in memory is not read from the disk again. A
-/// target that is open for writing only is opened again, but not where the process has locks on it:
-/// they would be lost with the second descriptor (fcntl(2)).
+/// Compares both ranges as read(2) returns them: pages in memory are not read from the disk again.
+/// A target that is open for writing only is opened again, unless the process has locks on it:
+/// closing the second descriptor would drop them (fcntl(2)).
 pub(crate) fn verify(range: Range, signals: &BlockedSignals) -> Comparison {
     match Reader::of(range.fd_out) {
         Err(errno) => Comparison::Unreadable(range.fd_out, errno),
@@ -32,7 +32,7 @@ fn compare(
     buffer: &mut [u8],
     signals: &BlockedSignals,
 ) -> Comparison {
-    // Two halves that begin with a page, for O_DIRECT.
+    // Both halves begin at a page boundary, as O_DIRECT requires.
     let half = buffer.len().min(Buffers::SIZE) / 2;
     let (of_source, rest) = buffer.split_at_mut(half);
     let of_target = rest.get_mut(..half).unwrap_or_default();

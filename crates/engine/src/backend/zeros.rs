@@ -1,22 +1,22 @@
-//! Blocks of zeros among bytes that were read.
+//! Finds blocks of zeros in a buffer.
 
-/// The unit in which zeros are taken for holes: no hole is smaller.
+/// The unit in which zeros become holes, in bytes: no filesystem has smaller holes.
 pub(super) const BLOCK: usize = 4096;
 
-/// How many of these bytes, which go to `offset`, stand before its first block.
+/// Returns how many of the bytes for `offset` are before the first block boundary.
 fn before_first_block(offset: u64) -> usize {
     let block = BLOCK as u64;
     usize::try_from((block - offset % block) % block).unwrap_or(0)
 }
 
-/// Whether a whole block of these bytes, which go to `offset`, is zeros.
+/// Reports whether the bytes for `offset` have a whole block of zeros.
 pub(super) fn has_zero_block(bytes: &[u8], offset: u64) -> bool {
     let blocks = bytes.get(before_first_block(offset)..).unwrap_or_default();
     blocks.chunks_exact(BLOCK).any(is_zero)
 }
 
-/// How many of these bytes, which go to `offset`, are either all in blocks of zeros or all not, and
-/// whether they are. Bytes of blocks that are not whole are data.
+/// Returns the length of the leading blocks that are all zeros or all data, and whether they are
+/// zeros. Partial blocks are data.
 pub(super) fn leading_run(bytes: &[u8], offset: u64) -> (usize, bool) {
     let first = before_first_block(offset);
     if first > 0 {
@@ -28,7 +28,8 @@ pub(super) fn leading_run(bytes: &[u8], offset: u64) -> (usize, bool) {
     ((alike * BLOCK).min(bytes.len()), begins)
 }
 
-/// Bytes that are equal to those beside them are equal to the first.
+/// Compares the bytes with themselves shifted by one: they are all equal to the first if each is
+/// equal to the next.
 fn is_zero(bytes: &[u8]) -> bool {
     match bytes {
         [first, rest @ ..] => *first == 0 && bytes.get(..rest.len()) == Some(rest),
@@ -41,14 +42,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_block_of_zeros_is_found_where_it_stands() {
+    fn only_an_aligned_block_of_zeros_counts() {
         let mut bytes = [0u8; 3 * BLOCK];
         assert!(has_zero_block(&bytes, 0) && has_zero_block(&bytes, 1));
         for block in 0..3 {
             bytes[block * BLOCK + 4095] = 1;
         }
         assert!(!has_zero_block(&bytes, 0));
-        // 4095 zeros and a one before each boundary: no window of zeros is a block long.
+        // 4095 zeros and a 1 before each boundary: no block of zeros at any offset.
         assert!((0..4096).all(|offset| !has_zero_block(&bytes, offset)));
         bytes[BLOCK + 4095] = 0;
         assert!(has_zero_block(&bytes, 0) && !has_zero_block(&bytes[..BLOCK], 0));
@@ -58,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_begins_with_ends_where_it_changes() {
+    fn the_leading_run_ends_at_the_first_block_of_the_other_kind() {
         let mut bytes = [0u8; 3 * BLOCK];
         assert_eq!(leading_run(&bytes, 0), (3 * BLOCK, true));
         assert_eq!(leading_run(&bytes, 1), (4095, false));

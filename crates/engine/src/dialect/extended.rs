@@ -1,4 +1,4 @@
-//! `extended`: today's Linux, and the flags of the 2015 proposal on top.
+//! `extended`: Linux 5.19 and later, with the flags of the 2015 proposal.
 
 use super::rule::{self, Rule};
 use super::{CheckedBy, CopyStrategy, Dialect, Source};
@@ -7,7 +7,7 @@ use crate::flags::Mode;
 pub(super) static DIALECT: Dialect = Dialect {
     name: "extended",
     alias: None,
-    about: "Linux 5.19 and later, and the flags of the 2015 proposal besides",
+    about: "Linux 5.19 and later, with the flags of the 2015 proposal",
     modes: &[Mode::Copy, Mode::Reflink, Mode::Dedupe],
     checked_by: CheckedBy::Kernel,
     copy_strategy: CopyStrategy::Kernel,

@@ -6,7 +6,7 @@ use super::{CheckedBy, CopyStrategy, Dialect, Source};
 pub(super) static DIALECT: Dialect = Dialect {
     name: "freebsd-14",
     alias: Some("freebsd"),
-    about: "FreeBSD 13 and 14: copies between any two filesystems, and holes stay holes",
+    about: "FreeBSD 13 and 14: copies between any two filesystems, and keeps holes",
     modes: &[],
     checked_by: CheckedBy::Rules,
     copy_strategy: CopyStrategy::KeepHoles,

@@ -6,13 +6,13 @@ use crate::flags::Mode;
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, FileKind};
 
-/// FreeBSD's kernel has a copy of its own for whatever a filesystem cannot do.
+/// After these errors of a filesystem FreeBSD's kernel copies through a buffer.
 pub(super) const FALLBACK_ERRORS: &[Errno] = &[Errno::EXDEV, Errno::EOPNOTSUPP];
 
 pub(super) static DIALECT: Dialect = Dialect {
     name: "freebsd-15",
     alias: None,
-    about: "FreeBSD 15: as 14, with COPY_FILE_RANGE_CLONE and checks in another order",
+    about: "FreeBSD 15: as freebsd-14, with COPY_FILE_RANGE_CLONE and another order of checks",
     modes: &[Mode::Clone],
     checked_by: CheckedBy::Rules,
     copy_strategy: CopyStrategy::KeepHoles,
@@ -60,21 +60,21 @@ static FLAGS: Condition = Condition::new(
 static FD_IN_NO_VNODE: Condition = Condition::new(
     "fd-in-no-vnode",
     Errno::EINVAL,
-    "fd_in is a pipe, a socket or something else that has no place in a filesystem",
+    "fd_in is a pipe, a socket or another file that is in no filesystem",
     |facts| facts.source.is(FileKind::Anonymous),
 );
 
 static FD_OUT_NO_VNODE: Condition = Condition::new(
     "fd-out-no-vnode",
     Errno::EINVAL,
-    "fd_out is a pipe, a socket or something else that has no place in a filesystem",
+    "fd_out is a pipe, a socket or another file that is in no filesystem",
     |facts| facts.target.is(FileKind::Anonymous),
 );
 
 static SAME_DESCRIPTION: Condition = Condition::new(
     "same-description",
     Errno::EINVAL,
-    "both offsets are NULL and both descriptors are one open file description",
+    "both offsets are NULL, and both descriptors refer to one open file description",
     |facts| {
         facts.sides().iter().all(|side| side.pointer.is_null())
             && sys::is_same_description(facts.args.fd_in, facts.args.fd_out)
@@ -84,6 +84,6 @@ static SAME_DESCRIPTION: Condition = Condition::new(
 static CANNOT_CLONE: Condition = Condition::new(
     "cannot-clone",
     Errno::EOPNOTSUPP,
-    "these files, or this range of them, cannot share blocks",
+    "the files cannot share blocks, or not in this range",
     |facts| facts.flags.mode() == Some(Mode::Clone),
 );

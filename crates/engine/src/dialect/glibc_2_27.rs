@@ -1,5 +1,5 @@
-//! `glibc-2.27`: the emulation that glibc 2.27 to 2.29 fell back on, with its weaknesses: it
-//! compares devices, not filesystems; it expands holes; overlapping ranges smear.
+//! `glibc-2.27`: the emulation in glibc 2.27 to 2.29 with its defects: it compares devices, not
+//! filesystems; it fills holes; a copy between overlapping ranges corrupts data.
 
 use super::rule::{self, Condition, Rule};
 use super::{CheckedBy, CopyStrategy, Dialect, Source};
@@ -9,7 +9,7 @@ use cfr_sys::errno::Errno;
 pub(super) static DIALECT: Dialect = Dialect {
     name: "glibc-2.27",
     alias: None,
-    about: "the emulation of glibc 2.27 to 2.29, weaknesses included; the kernel's call is not used",
+    about: "the emulation of glibc 2.27 to 2.29 with its defects; the kernel's call is not used",
     modes: &[],
     checked_by: CheckedBy::Rules,
     copy_strategy: CopyStrategy::ReadWrite8KiB,
@@ -42,14 +42,14 @@ const RULES: &[Rule] = &[
     rule::OFFSET_UNWRITABLE.at_copy(Source::Carrier),
 ];
 
-/// fstat(2) takes an `O_PATH` descriptor, and that is all that is asked here.
+/// glibc checks descriptors by fstat(2), which accepts `O_PATH`.
 static FD_IN_CLOSED: Condition =
-    Condition::new("fd-in-closed", Errno::EBADF, "fd_in is no open descriptor", |facts| {
+    Condition::new("fd-in-closed", Errno::EBADF, "fd_in is not open", |facts| {
         facts.source.stat().is_err()
     });
 
 static FD_OUT_CLOSED: Condition =
-    Condition::new("fd-out-closed", Errno::EBADF, "fd_out is no open descriptor", |facts| {
+    Condition::new("fd-out-closed", Errno::EBADF, "fd_out is not open", |facts| {
         facts.target.stat().is_err()
     });
 
@@ -63,7 +63,7 @@ static CROSS_DEVICE: Condition = Condition::new(
 static MAXIMUM_OFFSET: Condition = Condition::new(
     "maximum-offset",
     Errno::EINVAL,
-    "an offset and what is read or written there are more than an offset holds",
+    "off_in + len or off_out + len exceeds the largest offset",
     |facts| {
         let starts =
             facts.sides().map(|side| side.start_offset().unwrap_or(0).max(0).cast_unsigned());

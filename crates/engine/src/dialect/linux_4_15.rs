@@ -1,5 +1,5 @@
-//! `linux-4.15`: the manual page of February 2018. Where it differs from the kernels of its time,
-//! the page counts; what it does not order stands in the order of Linux 4.18.
+//! `linux-4.15`: the manual page of February 2018. It prevails if the kernels of its time differ;
+//! the order, which it does not give, is that of Linux 4.18.
 
 use super::rule::{self, Condition, Rule};
 use super::{CheckedBy, CopyStrategy, Dialect, Source};
@@ -9,7 +9,7 @@ use cfr_sys::errno::Errno;
 pub(super) static DIALECT: Dialect = Dialect {
     name: "linux-4.15",
     alias: None,
-    about: "the manual page of man-pages 4.15 (2018), with glibc 2.27's word on kernels without the call",
+    about: "the manual page of man-pages 4.15 (2018); on kernels without the call, as glibc 2.27",
     modes: &[],
     checked_by: CheckedBy::Rules,
     copy_strategy: CopyStrategy::Kernel,
@@ -48,18 +48,18 @@ const RULES: &[Rule] = &[
 static LEN_TOO_LARGE: Condition = Condition::new(
     "len-too-large",
     Errno::EINVAL,
-    "len, or off_in and len together, are more than an offset holds",
+    "len or off_in + len exceeds the largest offset",
     |facts| {
         let start = facts.source.start_offset().ok().and_then(|start| u64::try_from(start).ok());
         facts.requested_len() > MAX_OFFSET - start.unwrap_or(0)
     },
 );
 
-/// The kernels of the time said EINVAL.
+/// The page says EFBIG; the kernels of its time return EINVAL.
 static MAXIMUM_OFFSET: Condition = Condition::new(
     "maximum-offset",
     Errno::EFBIG,
-    "off_out and len together are more than an offset holds",
+    "off_out + len exceeds the largest offset",
     |facts| {
         let start = facts.target.start_offset().ok().and_then(|start| u64::try_from(start).ok());
         facts.requested_len() > MAX_OFFSET - start.unwrap_or(0)

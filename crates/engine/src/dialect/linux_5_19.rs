@@ -1,4 +1,4 @@
-//! `linux-5.19`: Linux since 5.19, and today's manual page.
+//! `linux-5.19`: Linux 5.19 and later, and today's manual page.
 
 use super::rule::{self, Rule};
 use super::{CheckedBy, CopyStrategy, Dialect, Source};
@@ -6,7 +6,7 @@ use super::{CheckedBy, CopyStrategy, Dialect, Source};
 pub(super) static DIALECT: Dialect = Dialect {
     name: "linux-5.19",
     alias: Some("linux"),
-    about: "Linux 5.19 and later: no copies between filesystems that the kernel has no call for",
+    about: "Linux 5.19 and later: EXDEV between two filesystems that cannot copy to each other",
     modes: &[],
     checked_by: CheckedBy::Kernel,
     copy_strategy: CopyStrategy::Kernel,

@@ -1,4 +1,4 @@
-//! `linux-5.3`: Linux 5.3 to 5.18, whose copies cross filesystems.
+//! `linux-5.3`: Linux 5.3 to 5.18, which copies across filesystems.
 
 use super::rule::{self, Rule};
 use super::{CheckedBy, CopyStrategy, Dialect, Source};
@@ -7,7 +7,7 @@ use cfr_sys::errno::Errno;
 pub(super) static DIALECT: Dialect = Dialect {
     name: "linux-5.3",
     alias: None,
-    about: "Linux 5.3 to 5.18: copies between any two filesystems, and nothing of a file of /proc",
+    about: "Linux 5.3 to 5.18: copies between any two filesystems, and 0 bytes of a file of /proc",
     modes: &[],
     checked_by: CheckedBy::Kernel,
     copy_strategy: CopyStrategy::Kernel,

@@ -1,8 +1,8 @@
-//! The dialects: what documents and kernels say of copy_file_range, each as one ordered table of
+//! The dialects: what documents and kernels say about copy_file_range, each as one ordered table of
 //! rules. The order is the precedence of errors.
 //!
-//! One table feeds enforcement, the log, `cfr dialects`, docs/reference/dialects.md and the tests. A new
-//! dialect is one new file and one word in [`ALL`].
+//! One table feeds enforcement, the log, `cfr dialects`, docs/reference/dialects.md and the tests.
+//! A new dialect is one new file and one entry of [`ALL`].
 
 mod extended;
 mod freebsd_14;
@@ -22,7 +22,7 @@ use crate::facts::Facts;
 use crate::flags::Mode;
 use cfr_sys::errno::Errno;
 
-/// Every dialect, in the order of the documentation; the first is the default.
+/// Each dialect, in the order of the documentation; the first is the default.
 pub static ALL: [&Dialect; 8] = [
     &extended::DIALECT,
     &proposal_2015::DIALECT,
@@ -34,55 +34,55 @@ pub static ALL: [&Dialect; 8] = [
     &glibc_2_27::DIALECT,
 ];
 
-/// The dialect where nobody chose one.
+/// The dialect if `CFR_DIALECT` is not set.
 pub const DEFAULT: &Dialect = &extended::DIALECT;
 
-/// What one document or kernel says of a call.
+/// The rules of one document or kernel.
 #[derive(Debug)]
 pub struct Dialect {
     /// Its name in `CFR_DIALECT`.
     pub name: &'static str,
-    /// Another name for it.
+    /// A second name.
     pub alias: Option<&'static str>,
-    /// Whose words they are, in one line.
+    /// One line that says which document or kernel it follows.
     pub about: &'static str,
-    /// The flags that it knows besides 0, one at a time.
+    /// The modes it supports beside [`Mode::Any`].
     pub modes: &'static [Mode],
-    /// Who looks at a call first.
+    /// What checks a call first.
     pub checked_by: CheckedBy,
-    /// How bytes are moved where sharing is neither demanded nor forbidden.
+    /// How bytes are moved if the flags neither require nor forbid sharing.
     pub copy_strategy: CopyStrategy,
-    /// Errors of the kernel's copy_file_range at which the library copies in its place.
+    /// Errors of the kernel's copy_file_range after which the library copies.
     pub fallback_errors: &'static [Errno],
-    /// Whether the library's own copies cross filesystems although the kernel's do not.
+    /// Whether a library copy crosses filesystems although the kernel's does not.
     pub emulation_crosses_filesystems: bool,
-    /// Its rules, in order.
+    /// In the order of precedence.
     pub rules: &'static [Rule],
 }
 
-/// Who looks first at a call that asks for nothing special.
+/// What checks a call with flags 0 first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CheckedBy {
-    /// The kernel, whose own rules these are: it gets the call as it came. The table says what its
-    /// errors mean, and is enforced where the library moves the bytes.
+    /// The kernel, because the dialect describes it: it gets the call unchanged. The rules explain
+    /// its errors, and are enforced if the library copies.
     Kernel,
-    /// The table; what passes goes on.
+    /// The rules.
     Rules,
 }
 
-/// How bytes are moved where sharing is neither demanded nor forbidden.
+/// How bytes are moved if the flags neither require nor forbid sharing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CopyStrategy {
-    /// As the kernel likes.
+    /// As the kernel chooses.
     Kernel,
-    /// So that the source's holes are the target's.
+    /// With the source's holes as holes in the target.
     KeepHoles,
-    /// By reading and writing 8 KiB at a time, whatever is in them.
+    /// By read(2) and write(2) of 8 KiB, with holes filled.
     ReadWrite8KiB,
 }
 
 impl Dialect {
-    /// The dialect of that name or alias.
+    /// Returns the dialect with this name or alias.
     #[must_use]
     pub fn by_name(name: &[u8]) -> Option<&'static Dialect> {
         let has_name = |dialect: &&&Dialect| {
@@ -92,13 +92,13 @@ impl Dialect {
         ALL.iter().find(has_name).copied()
     }
 
-    /// Whether this dialect knows calls of this mode.
+    /// Reports whether the dialect supports the mode.
     #[must_use]
     pub fn supports(&self, mode: Mode) -> bool {
         mode == Mode::Any || self.modes.contains(&mode)
     }
 
-    /// The rules whose condition holds before anything moves, in order.
+    /// Returns the rules that the call breaks before bytes move, in order.
     pub fn broken_rules<'a>(
         &'a self,
         facts: &'a Facts<'_>,
@@ -106,7 +106,7 @@ impl Dialect {
         self.rules.iter().filter(move |rule| rule.phase == Phase::Check && (rule.holds)(facts))
     }
 
-    /// The rule that an error of whoever moved the bytes comes from, if it is from one.
+    /// Returns the rule that explains an error of the copy, if there is one.
     #[must_use]
     pub fn rule_for_error(&self, errno: Errno, facts: &Facts<'_>) -> Option<&'static Rule> {
         let mut rules = self.rules.iter();
@@ -114,7 +114,7 @@ impl Dialect {
     }
 }
 
-/// A dialect is its name: there is one of each.
+/// Compares names: each dialect exists once.
 impl PartialEq for Dialect {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name

@@ -1,5 +1,5 @@
-//! `proposal-2015`: the manual page that came with the proposal of September 2015, whose flags no
-//! kernel ever took. It gives no order; this one is the project's.
+//! `proposal-2015`: the manual page of the proposal of September 2015, whose flags were never
+//! merged. It gives no order of errors; this one is the project's.
 
 use super::rule::{self, Rule};
 use super::{CheckedBy, CopyStrategy, Dialect, Source};
@@ -8,7 +8,7 @@ use crate::flags::Mode;
 pub(super) static DIALECT: Dialect = Dialect {
     name: "proposal-2015",
     alias: None,
-    about: "the manual page of the proposal of 2015, with COPY_FR_COPY, COPY_FR_REFLINK and COPY_FR_DEDUP",
+    about: "the manual page of the 2015 proposal, with COPY_FR_COPY, COPY_FR_REFLINK and COPY_FR_DEDUP",
     modes: &[Mode::Copy, Mode::Reflink, Mode::Dedupe],
     checked_by: CheckedBy::Rules,
     copy_strategy: CopyStrategy::Kernel,

@@ -1,7 +1,7 @@
-//! A rule: a condition of a call, what the call is answered where it holds, and who says so.
+//! A rule: a condition, the result of a call that meets it, and the source that says so.
 //!
-//! The rules here are what several dialects have in common; each dialect puts them in its own
-//! order and names its own source.
+//! This file has the conditions that several dialects share; each dialect orders them and names its
+//! own source.
 
 use super::Source;
 use crate::facts::{Facts, MAX_OFFSET, Side};
@@ -10,19 +10,18 @@ use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, FileKind};
 use core::ops::Deref;
 
-/// What a call is answered for which the rule's condition holds.
+/// The result of a call that meets a rule's condition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ruling {
-    /// An error.
     Refuse(Errno),
     /// An error, and a signal to the calling thread.
     RefuseAndRaise(Errno, i32),
-    /// 0: there is nothing to copy, and what the rules behind it ask for does not matter.
+    /// Success with 0 bytes; later rules are not evaluated.
     ReturnZero,
 }
 
 impl Ruling {
-    /// The error, where it is one.
+    /// Returns the error, if the ruling is one.
     #[must_use]
     pub const fn errno(self) -> Option<Errno> {
         match self {
@@ -35,27 +34,26 @@ impl Ruling {
 /// When a rule is evaluated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
-    /// Before anything moves.
+    /// Before bytes move.
     Check,
-    /// By whoever moves the bytes, kernel or emulation: the rule only says what its error means.
+    /// By the kernel or the emulation while bytes move; the rule only explains the error.
     Copy,
 }
 
-/// What may be wrong with a call, or special about it.
+/// A property of a call that decides its result.
 #[derive(Debug)]
 pub struct Condition {
     /// Its name in the log, in tests and on the command line.
     pub id: &'static str,
-    /// What a call is answered for which it holds.
     pub ruling: Ruling,
-    /// It as one sentence, without its full stop.
+    /// The condition in words, without a full stop.
     pub why: &'static str,
-    /// Whether it holds.
+    /// Reports whether a call meets the condition.
     pub holds: fn(&Facts<'_>) -> bool,
 }
 
 impl Condition {
-    /// One for which a call is refused.
+    /// Creates a condition that refuses a call.
     pub(super) const fn new(
         id: &'static str,
         errno: Errno,
@@ -65,24 +63,23 @@ impl Condition {
         Condition { id, ruling: Ruling::Refuse(errno), why, holds }
     }
 
-    /// A rule that this is looked at before anything moves.
+    /// Creates the rule that evaluates this condition before bytes move.
     pub(super) const fn at_check(&'static self, source: Source) -> Rule {
         Rule { condition: self, source, phase: Phase::Check }
     }
 
-    /// A rule that this is left to whoever moves the bytes.
+    /// Creates the rule that explains an error of the copy by this condition.
     pub(super) const fn at_copy(&'static self, source: Source) -> Rule {
         Rule { condition: self, source, phase: Phase::Copy }
     }
 }
 
-/// One row of a dialect: a condition, with what it says of it.
+/// One row of a dialect.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     condition: &'static Condition,
-    /// Where the dialect has it from.
+    /// The document or code that states it.
     pub source: Source,
-    /// When it is evaluated.
     pub phase: Phase,
 }
 
@@ -94,65 +91,63 @@ impl Deref for Rule {
     }
 }
 
-/// An open descriptor is needed; Linux takes none that is open with `O_PATH` only (open(2)).
+/// Linux does not accept a descriptor that is open with `O_PATH` (open(2)).
 pub(super) static FD_IN_CLOSED: Condition = Condition::new(
     "fd-in-closed",
     Errno::EBADF,
-    "fd_in is no open descriptor, or open with O_PATH only",
+    "fd_in is not open, or open with O_PATH only",
     |facts| facts.source.open_flags() == Err(Errno::EBADF),
 );
 
 pub(super) static FD_OUT_CLOSED: Condition = Condition::new(
     "fd-out-closed",
     Errno::EBADF,
-    "fd_out is no open descriptor, or open with O_PATH only",
+    "fd_out is not open, or open with O_PATH only",
     |facts| facts.target.open_flags() == Err(Errno::EBADF),
 );
 
 pub(super) static OFF_IN_UNREADABLE: Condition = Condition::new(
     "off-in-unreadable",
     Errno::EFAULT,
-    "off_in points to memory that cannot be read",
+    "off_in points to memory that is not readable",
     |facts| !facts.source.pointer.is_null() && facts.source.start_offset().is_err(),
 );
 
 pub(super) static OFF_OUT_UNREADABLE: Condition = Condition::new(
     "off-out-unreadable",
     Errno::EFAULT,
-    "off_out points to memory that cannot be read",
+    "off_out points to memory that is not readable",
     |facts| !facts.target.pointer.is_null() && facts.target.start_offset().is_err(),
 );
 
-/// Behind the two before it: what else can be wrong with a pointer.
+/// A copy that fails with EFAULT after the two conditions above have passed has this reason.
 pub(super) static OFFSET_UNWRITABLE: Condition = Condition::new(
     "offset-unwritable",
     Errno::EFAULT,
-    "the bytes were copied, but off_in or off_out points to memory that cannot be written",
+    "the bytes were copied, but off_in or off_out points to memory that is not writable",
     |_| true,
 );
 
 pub(super) static FLAGS_NOT_ZERO: Condition =
     Condition::new("flags", Errno::EINVAL, "flags is not 0", |facts| facts.flags.0 != 0);
 
-/// The 2015 proposal's flags, one at a time.
+/// The proposal allows one flag at a time.
 pub(super) static FLAGS_OF_THE_PROPOSAL: Condition = Condition::new(
     "flags",
     Errno::EINVAL,
-    "flags is neither 0 nor one of COPY_FR_COPY, COPY_FR_REFLINK and COPY_FR_DEDUP",
+    "flags is not 0, COPY_FR_COPY, COPY_FR_REFLINK or COPY_FR_DEDUP",
     |facts| matches!(facts.flags.mode(), None | Some(Mode::Clone)),
 );
 
-pub(super) static DIRECTORY: Condition = Condition::new(
-    "directory",
-    Errno::EISDIR,
-    "one of the descriptors is of a directory",
-    |facts| facts.sides().iter().any(|side| side.is(FileKind::Directory)),
-);
+pub(super) static DIRECTORY: Condition =
+    Condition::new("directory", Errno::EISDIR, "one of the files is a directory", |facts| {
+        facts.sides().iter().any(|side| side.is(FileKind::Directory))
+    });
 
 pub(super) static NOT_REGULAR: Condition = Condition::new(
     "not-regular",
     Errno::EINVAL,
-    "one of the descriptors is of something other than a regular file",
+    "one of the files is not a regular file",
     |facts| {
         facts
             .sides()
@@ -185,7 +180,7 @@ pub(super) static APPEND: Condition =
 pub(super) static CROSS_FILESYSTEM: Condition = Condition::new(
     "cross-filesystem",
     Errno::EXDEV,
-    "the files are on two filesystems, and the kernel does not copy between these",
+    "the files are on different filesystems, and the kernel does not copy between them",
     |facts| facts.are_filesystems_different(),
 );
 
@@ -194,33 +189,27 @@ pub(super) static IMMUTABLE: Condition =
         facts.is_target_immutable()
     });
 
-pub(super) static SWAP_FILE: Condition = Condition::new(
-    "swap-file",
-    Errno::ETXTBSY,
-    "one of the files is in use as swap space",
-    |facts| facts.is_swap_file(),
-);
+pub(super) static SWAP_FILE: Condition =
+    Condition::new("swap-file", Errno::ETXTBSY, "one of the files is active swap space", |facts| {
+        facts.is_swap_file()
+    });
 
-/// A negative offset counts as a very large one here.
-pub(super) static WRAPS: Condition = Condition::new(
-    "wraps",
-    Errno::EOVERFLOW,
-    "offset and len add up to more than 64 bits hold",
-    |facts| {
+/// As in the kernel, a negative offset is a large unsigned one.
+pub(super) static WRAPS: Condition =
+    Condition::new("wraps", Errno::EOVERFLOW, "offset + len exceeds 64 bits", |facts| {
         facts.start_offsets().is_some_and(|(off_in, off_out)| {
             [off_in, off_out]
                 .iter()
                 .any(|start| start.cast_unsigned().checked_add(facts.requested_len()).is_none())
         })
-    },
-);
+    });
 
 pub(super) static NEGATIVE_OFFSET: Condition =
     Condition::new("negative-offset", Errno::EINVAL, "an offset is negative", |facts| {
         facts.sides().iter().any(|side| side.start_offset().is_ok_and(|start| start < 0))
     });
 
-/// The 2015 and 2018 pages' rule; kernels copy what there is.
+/// The manual pages of 2015 and 2018 say EINVAL; kernels copy up to the end of the source.
 pub(super) static PAST_END: Condition =
     Condition::new("past-end", Errno::EINVAL, "the source sides before the range does", |facts| {
         let start = facts.source.start_offset().unwrap_or(0).cast_unsigned();
@@ -228,7 +217,7 @@ pub(super) static PAST_END: Condition =
         start.checked_add(facts.requested_len()).is_none_or(|end| end > size)
     });
 
-/// What a thread gets that would write behind the limit (setrlimit(2), `RLIMIT_FSIZE`).
+/// The signal of a write beyond RLIMIT_FSIZE (setrlimit(2)).
 pub const FILE_SIZE_SIGNAL: i32 = cfr_sys::SIGXFSZ;
 
 pub(super) static FILE_SIZE_LIMIT: Condition = Condition {
@@ -236,7 +225,7 @@ pub(super) static FILE_SIZE_LIMIT: Condition = Condition {
     ..Condition::new(
         "file-size-limit",
         Errno::EFBIG,
-        "the target's range begins at or behind the process's limit on file sizes (RLIMIT_FSIZE)",
+        "the target's range begins at or beyond RLIMIT_FSIZE",
         |facts| {
             let start =
                 facts.target.start_offset().ok().and_then(|start| u64::try_from(start).ok());
@@ -248,36 +237,37 @@ pub(super) static FILE_SIZE_LIMIT: Condition = Condition {
 pub(super) static FILESYSTEM_LIMIT: Condition = Condition::new(
     "filesystem-limit",
     Errno::EFBIG,
-    "the target's range begins at or behind the largest size of a file on its filesystem",
+    "the target's range begins at or beyond the largest file size of its filesystem",
     |facts| {
         let start = facts.target.start_offset().ok().and_then(|start| u64::try_from(start).ok());
         start.is_some_and(|start| sys::is_beyond_filesystem(facts.args.fd_out, start))
     },
 );
 
-/// Linux compares what will really be copied; most ranges are apart whatever that is.
+/// Linux compares the ranges that it would copy. The first comparison is cheap and rules most calls
+/// out.
 pub(super) static OVERLAP: Condition = Condition::new(
     "overlap",
     Errno::EINVAL,
-    "source and target are one file, and what would be copied overlaps where it would go",
+    "source and target are one file, and the ranges that would be copied overlap",
     |facts| {
         facts.do_ranges_overlap(facts.requested_len())
             && facts.do_ranges_overlap(facts.clamp_to_source())
     },
 );
 
-/// FreeBSD compares what was asked for.
+/// FreeBSD compares the ranges that were requested.
 pub(super) static OVERLAP_AS_ASKED: Condition = Condition::new(
     "overlap",
     Errno::EINVAL,
-    "source and target are one file, and the ranges asked for overlap",
+    "source and target are one file, and the requested ranges overlap",
     |facts| facts.do_ranges_overlap(facts.requested_len().min(MAX_OFFSET)),
 );
 
 pub(super) static SEALED: Condition = Condition::new(
     "sealed",
     Errno::EPERM,
-    "the target is a memory file that is sealed against this",
+    "the target is a memory file with a seal that forbids the write",
     |facts| {
         let seals = sys::seals(facts.args.fd_out);
         let size = facts.target.stat().map_or(0, |stat| stat.size);
@@ -291,13 +281,13 @@ pub(super) static SEALED: Condition = Condition::new(
     },
 );
 
-/// No sector is smaller than this (open(2), "O_DIRECT").
+/// The smallest sector in bytes (open(2), "O_DIRECT").
 const SECTOR: u64 = 512;
 
 pub(super) static DIRECT: Condition = Condition::new(
     "direct",
     Errno::EINVAL,
-    "a file is open with O_DIRECT, and the range does not go by the sectors of its device",
+    "a file is open with O_DIRECT, and the range is not aligned to sectors",
     |facts| {
         let goes_by_sectors = |start: i64| start.cast_unsigned().is_multiple_of(SECTOR);
         let starts = facts.sides().map(|side| side.start_offset().unwrap_or(0));
@@ -309,11 +299,11 @@ pub(super) static DIRECT: Condition = Condition::new(
     },
 );
 
-/// Ioctls say EINVAL of this; at flags 0 it is only a reason to copy.
+/// The ioctls fail with EINVAL; with flags 0 the kernel copies instead.
 pub(super) static UNALIGNED: Condition = Condition::new(
     "unaligned",
     Errno::EINVAL,
-    "the range does not begin and end at block boundaries of the filesystem",
+    "the range is not aligned to the filesystem's blocks",
     |facts| {
         matches!(facts.flags.mode(), Some(Mode::Reflink | Mode::Dedupe))
             && !facts.is_block_aligned()
@@ -323,48 +313,42 @@ pub(super) static UNALIGNED: Condition = Condition::new(
 pub(super) static CANNOT_REFLINK: Condition = Condition::new(
     "cannot-reflink",
     Errno::EOPNOTSUPP,
-    "this filesystem cannot share blocks between files, or not those of these two",
+    "the filesystem cannot share blocks, or not between these files",
     |facts| facts.flags.mode() == Some(Mode::Reflink),
 );
 
 pub(super) static CANNOT_DEDUP: Condition = Condition::new(
     "cannot-dedupe",
     Errno::EOPNOTSUPP,
-    "this filesystem cannot share the blocks of identical ranges",
+    "the filesystem cannot deduplicate",
     |facts| facts.flags.mode() == Some(Mode::Dedupe),
 );
 
-pub(super) static DIFFERS: Condition = Condition::new(
-    "differs",
-    Errno::EILSEQ,
-    "the contents of the two ranges are not identical",
-    |facts| facts.flags.mode() == Some(Mode::Dedupe),
-);
+pub(super) static DIFFERS: Condition =
+    Condition::new("differs", Errno::EILSEQ, "the ranges are not identical", |facts| {
+        facts.flags.mode() == Some(Mode::Dedupe)
+    });
 
-/// FreeBSD's EINTEGRITY has no number here: a checksum that does not match is EBADMSG, as btrfs and
-/// ext4 have it.
+/// Linux has no EINTEGRITY: btrfs and ext4 return EBADMSG for a checksum that does not match.
 pub(super) static INTEGRITY_CHECKSUM: Condition = Condition::new(
     "EINTEGRITY",
     Errno::EBADMSG,
-    "corrupted data was detected; FreeBSD calls it EINTEGRITY",
+    "corrupted data were detected; FreeBSD returns EINTEGRITY",
     |_| true,
 );
 
-/// The same where a filesystem's own structure is damaged: EUCLEAN, as xfs has it.
+/// Linux has no EINTEGRITY: xfs returns EUCLEAN for a damaged filesystem structure.
 pub(super) static INTEGRITY_STRUCTURE: Condition = Condition::new(
     "EINTEGRITY-structure",
     Errno::EUCLEAN,
-    "a damaged filesystem was detected; FreeBSD calls it EINTEGRITY",
+    "a damaged filesystem was detected; FreeBSD returns EINTEGRITY",
     |_| true,
 );
 
-/// len 0: what is answered before later rules are looked at.
+/// FreeBSD, Linux 4.18 and glibc 2.27 return 0 here, before they check the rest.
 pub(super) static NOTHING_ASKED: Condition = Condition {
     ruling: Ruling::ReturnZero,
-    ..Condition::new(
-        "nothing-asked",
-        Errno::EINVAL,
-        "len is 0: there is nothing to copy",
-        |facts| facts.requested_len() == 0,
-    )
+    ..Condition::new("nothing-asked", Errno::EINVAL, "len is 0, so nothing is copied", |facts| {
+        facts.requested_len() == 0
+    })
 };
