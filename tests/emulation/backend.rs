@@ -68,7 +68,7 @@ fn the_log_says_that_the_library_copied_and_why() {
     let declines = "debug: kernel declines: Function not implemented (ENOSYS); the library copies";
     assert!(debugged.contains(declines), "{debugged}");
     let hidden = copies_where("EPERM", "copies_once", &["CFR_LOG=trace"]).stderr;
-    assert!(hidden.contains("trace: copy_file_range of no descriptors for"), "{hidden}");
+    assert!(hidden.contains("trace: copy_file_range of invalid descriptors for"), "{hidden}");
     assert!(hidden.contains("kernel declines: Function not implemented (ENOSYS)"), "{hidden}");
 }
 

@@ -61,13 +61,13 @@ impl<'a> Side<'a> {
                 return position.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
             }
             let offset = sys::read_writable_offset(self.pointer, self.args);
-            trace_syscall("sendfile, to touch the offset for", self.fd, &offset);
+            trace_syscall("sendfile, to check the offset of", self.fd, &offset);
             if let Ok(offset) = offset {
                 self.writable.set(true);
                 return Ok(offset);
             }
             let offset = sys::read_offset(self.pointer);
-            trace_syscall("rt_sigprocmask, to read the offset for", self.fd, &offset);
+            trace_syscall("rt_sigprocmask, to check the offset of", self.fd, &offset);
             offset
         })
     }
@@ -79,7 +79,7 @@ impl<'a> Side<'a> {
 
     /// Reports whether the file is of this kind.
     #[must_use]
-    pub fn is(&self, kind: FileKind) -> bool {
+    pub fn is_kind(&self, kind: FileKind) -> bool {
         self.stat().is_ok_and(|stat| stat.kind == kind)
     }
 }
@@ -160,7 +160,7 @@ impl<'a> Facts<'a> {
             return errno;
         }
         let missing = sys::is_copy_file_range_missing();
-        trace_syscall("copy_file_range of no descriptors for", self.args.fd_out, &Ok(()));
+        trace_syscall("copy_file_range of invalid descriptors for", self.args.fd_out, &Ok(()));
         if missing { Errno::ENOSYS } else { errno }
     }
 
@@ -170,7 +170,7 @@ impl<'a> Facts<'a> {
     pub fn kernel_check(&self) -> Result<usize, Errno> {
         *self.kernel.get_or_init(|| {
             let opinion = sys::zero_length_copy(self.args.fd_in, self.args.fd_out);
-            trace_syscall("copy_file_range of no bytes to", self.args.fd_out, &opinion);
+            trace_syscall("copy_file_range of 0 bytes to", self.args.fd_out, &opinion);
             opinion.map_err(|errno| self.effective_errno(errno))
         })
     }
@@ -181,7 +181,7 @@ impl<'a> Facts<'a> {
     pub fn kernel_check_at(&self, off_in: i64, off_out: i64) -> Result<usize, Errno> {
         let (fd_in, fd_out) = (self.args.fd_in, self.args.fd_out);
         let opinion = sys::zero_length_copy_at(fd_in, off_in, fd_out, off_out);
-        trace_syscall("copy_file_range of no bytes to", fd_out, &opinion);
+        trace_syscall("copy_file_range of 0 bytes to", fd_out, &opinion);
         match opinion {
             Ok(_) => {
                 let _ = self.kernel.set(opinion);

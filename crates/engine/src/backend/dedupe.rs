@@ -43,6 +43,6 @@ pub(crate) fn dedupe(range: Range, target_size: u64, signals: &BlockedSignals) -
 /// bytes, which makes its other checks, or else with EINVAL.
 pub(crate) fn dedupe_no_block(range: Range) -> CopyResult {
     let opinion = sys::dedupe_range(&range.first(0));
-    trace_syscall("ioctl FIDEDUPERANGE of no bytes", range.fd_in, &opinion);
+    trace_syscall("ioctl FIDEDUPERANGE of 0 bytes", range.fd_in, &opinion);
     CopyResult::refused(opinion.err().unwrap_or(Errno::EINVAL))
 }

@@ -96,7 +96,7 @@ impl PipeCopy {
     }
 
     fn give_up<T>(&mut self, errno: Errno) -> Option<T> {
-        log_fallback("pipe", errno, "through a buffer");
+        log_fallback("pipe", errno, "a buffer is used");
         self.pipe = State::Unusable;
         None
     }

@@ -35,19 +35,19 @@ const RULES: &[Rule] = &[
     rule::APPEND.at_check(Source::PageFreebsd15),
     rule::NOTHING_ASKED.at_check(Source::Freebsd15Copy),
     rule::NEGATIVE_OFFSET.at_check(Source::Freebsd15Copy),
-    rule::OVERLAP_AS_ASKED.at_check(Source::PageFreebsd15),
+    rule::OVERLAP_AS_REQUESTED.at_check(Source::PageFreebsd15),
     rule::DIRECTORY.at_check(Source::PageFreebsd15),
     rule::NOT_REGULAR.at_check(Source::FreebsdVnode),
     CANNOT_CLONE.at_copy(Source::PageFreebsd15),
     rule::FILE_SIZE_LIMIT.at_check(Source::PageFreebsd15),
     rule::FILESYSTEM_LIMIT.at_copy(Source::PageFreebsd15),
-    rule::IMMUTABLE.at_copy(Source::Carrier),
-    rule::SWAP_FILE.at_copy(Source::Carrier),
-    rule::SEALED.at_copy(Source::Carrier),
-    rule::DIRECT.at_copy(Source::Direct),
+    rule::IMMUTABLE.at_copy(Source::LinuxCopies),
+    rule::SWAP_FILE.at_copy(Source::LinuxCopies),
+    rule::SEALED.at_copy(Source::LinuxCopies),
+    rule::DIRECT.at_copy(Source::OpenDirect),
     rule::INTEGRITY_CHECKSUM.at_copy(Source::PageFreebsd15),
     rule::INTEGRITY_STRUCTURE.at_copy(Source::PageFreebsd15),
-    rule::OFFSET_UNWRITABLE.at_copy(Source::Carrier),
+    rule::OFFSET_UNWRITABLE.at_copy(Source::LinuxCopies),
 ];
 
 static FLAGS: Condition = Condition::new(
@@ -61,14 +61,14 @@ static FD_IN_NO_VNODE: Condition = Condition::new(
     "fd-in-no-vnode",
     Errno::EINVAL,
     "fd_in is a pipe, a socket or another file that is in no filesystem",
-    |facts| facts.source.is(FileKind::Anonymous),
+    |facts| facts.source.is_kind(FileKind::Anonymous),
 );
 
 static FD_OUT_NO_VNODE: Condition = Condition::new(
     "fd-out-no-vnode",
     Errno::EINVAL,
     "fd_out is a pipe, a socket or another file that is in no filesystem",
-    |facts| facts.target.is(FileKind::Anonymous),
+    |facts| facts.target.is_kind(FileKind::Anonymous),
 );
 
 static SAME_DESCRIPTION: Condition = Condition::new(

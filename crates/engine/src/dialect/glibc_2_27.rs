@@ -27,8 +27,8 @@ const RULES: &[Rule] = &[
     CROSS_DEVICE.at_check(Source::Glibc227),
     rule::APPEND.at_check(Source::Glibc227),
     rule::NOTHING_ASKED.at_check(Source::Glibc227),
-    rule::OFF_IN_UNREADABLE.at_check(Source::Crash),
-    rule::OFF_OUT_UNREADABLE.at_check(Source::Crash),
+    rule::OFF_IN_UNREADABLE.at_check(Source::OriginalCrashes),
+    rule::OFF_OUT_UNREADABLE.at_check(Source::OriginalCrashes),
     rule::NOT_READABLE.at_copy(Source::ReadAndWrite),
     rule::NOT_WRITABLE.at_copy(Source::ReadAndWrite),
     rule::NEGATIVE_OFFSET.at_copy(Source::ReadAndWrite),
@@ -38,8 +38,8 @@ const RULES: &[Rule] = &[
     rule::SWAP_FILE.at_copy(Source::ReadAndWrite),
     rule::IMMUTABLE.at_copy(Source::ReadAndWrite),
     rule::SEALED.at_copy(Source::ReadAndWrite),
-    rule::DIRECT.at_copy(Source::Direct),
-    rule::OFFSET_UNWRITABLE.at_copy(Source::Carrier),
+    rule::DIRECT.at_copy(Source::OpenDirect),
+    rule::OFFSET_UNWRITABLE.at_copy(Source::LinuxCopies),
 ];
 
 /// glibc checks descriptors by fstat(2), which accepts `O_PATH`.

@@ -35,14 +35,14 @@ const RULES: &[Rule] = &[
     rule::CROSS_FILESYSTEM.at_check(Source::Page415),
     rule::NOTHING_ASKED.at_check(Source::Linux418Copy),
     rule::PAST_END.at_check(Source::Page415),
-    rule::OVERLAP.at_check(Source::Since53),
+    rule::OVERLAP.at_check(Source::Linux53),
     rule::FILE_SIZE_LIMIT.at_check(Source::Page415),
     rule::FILESYSTEM_LIMIT.at_copy(Source::Page415),
-    rule::IMMUTABLE.at_copy(Source::Since53),
-    rule::SWAP_FILE.at_copy(Source::Since53),
-    rule::SEALED.at_copy(Source::Memfd),
-    rule::DIRECT.at_copy(Source::Direct),
-    rule::OFFSET_UNWRITABLE.at_copy(Source::Carrier),
+    rule::IMMUTABLE.at_copy(Source::Linux53),
+    rule::SWAP_FILE.at_copy(Source::Linux53),
+    rule::SEALED.at_copy(Source::MemfdSealing),
+    rule::DIRECT.at_copy(Source::OpenDirect),
+    rule::OFFSET_UNWRITABLE.at_copy(Source::LinuxCopies),
 ];
 
 static LEN_TOO_LARGE: Condition = Condition::new(

@@ -34,7 +34,7 @@ const RULES: &[Rule] = &[
     rule::FILESYSTEM_LIMIT.at_check(Source::Linux612Limits),
     rule::OVERLAP.at_check(Source::Linux612Checks),
     rule::NEGATIVE_OFFSET.at_check(Source::Linux612Area),
-    rule::SEALED.at_copy(Source::Memfd),
-    rule::DIRECT.at_copy(Source::Direct),
+    rule::SEALED.at_copy(Source::MemfdSealing),
+    rule::DIRECT.at_copy(Source::OpenDirect),
     rule::OFFSET_UNWRITABLE.at_copy(Source::Linux612Entry),
 ];

@@ -141,7 +141,7 @@ pub(super) static FLAGS_OF_THE_PROPOSAL: Condition = Condition::new(
 
 pub(super) static DIRECTORY: Condition =
     Condition::new("directory", Errno::EISDIR, "one of the files is a directory", |facts| {
-        facts.sides().iter().any(|side| side.is(FileKind::Directory))
+        facts.sides().iter().any(|side| side.is_kind(FileKind::Directory))
     });
 
 pub(super) static NOT_REGULAR: Condition = Condition::new(
@@ -257,7 +257,7 @@ pub(super) static OVERLAP: Condition = Condition::new(
 );
 
 /// FreeBSD compares the ranges that were requested.
-pub(super) static OVERLAP_AS_ASKED: Condition = Condition::new(
+pub(super) static OVERLAP_AS_REQUESTED: Condition = Condition::new(
     "overlap",
     Errno::EINVAL,
     "source and target are one file, and the requested ranges overlap",
@@ -317,7 +317,7 @@ pub(super) static CANNOT_REFLINK: Condition = Condition::new(
     |facts| facts.flags.mode() == Some(Mode::Reflink),
 );
 
-pub(super) static CANNOT_DEDUP: Condition = Condition::new(
+pub(super) static CANNOT_DEDUPE: Condition = Condition::new(
     "cannot-dedupe",
     Errno::EOPNOTSUPP,
     "the filesystem cannot deduplicate",

@@ -29,15 +29,15 @@ pub enum Source {
     Freebsd15Copy,
     FreebsdVnode,
     Glibc227,
-    Direct,
-    Memfd,
+    OpenDirect,
+    MemfdSealing,
     RangeIoctls,
     ReadAndWrite,
-    Merged,
-    Since411,
-    Since53,
-    Carrier,
-    Crash,
+    Linux45,
+    Linux411,
+    Linux53,
+    LinuxCopies,
+    OriginalCrashes,
 }
 
 static TEXTS: [&str; 33] = [
