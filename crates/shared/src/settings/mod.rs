@@ -7,6 +7,7 @@ mod error;
 mod parse;
 mod table;
 pub mod template;
+mod words;
 
 pub use error::{Reason, SettingError};
 pub use table::{Setting, TABLE, Values};
@@ -154,7 +155,8 @@ impl<'a> Settings<'a> {
             let name = default_flags.names().next().unwrap_or_default();
             return error::of("CFR_DEFAULT_FLAGS", name.as_bytes(), Reason::NotInDialect(dialect));
         }
-        if let Some(error) = self.inject.and_then(|faults| faults.unreachable(self.hooks)) {
+        if let Some(error) = self.inject.as_ref().and_then(|faults| faults.unreachable(self.hooks))
+        {
             self.inject = None;
             return error::of("CFR_INJECT", error.word, Reason::from(error));
         }

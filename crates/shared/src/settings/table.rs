@@ -1,12 +1,13 @@
 //! The table of settings. A row is all that the library needs to know of a setting, beside the
 //! field of [`Settings`] that its value is stored in.
 
-use super::parse::{self, SWITCH, choose, dialects, flags, word};
-use super::{Forward, Level, Reason, SettingError, Settings};
+use super::words::{self, FLAGS, SWITCH, choose, words};
+use super::{Forward, Level, Reason, SettingError, Settings, parse};
 use crate::format::Format;
 use crate::inject;
+use cfr_engine::dialect::Dialect;
 use cfr_engine::execution::{Backend, Checks};
-use cfr_engine::hook::{Hook, Hooks};
+use cfr_engine::hook::Hooks;
 use core::fmt;
 
 /// A row of the table.
@@ -32,9 +33,9 @@ pub static TABLE: [Setting; 17] = [
     Setting {
         variable: "CFR_LOG",
         option: Some("log"),
-        values: Values::OneOf(|index| word(Level::ALL, index)),
+        values: Values::OneOf(&words(&Level::ALL)),
         default: "info when loaded by LD_PRELOAD, else off",
-        parse: |settings, value| store(&mut settings.log, value, choose(Level::ALL, value)),
+        parse: |settings, value| store(&mut settings.log, value, choose(&Level::ALL, value)),
     },
     Setting {
         variable: "CFR_LOG_FILE",
@@ -48,51 +49,53 @@ pub static TABLE: [Setting; 17] = [
     Setting {
         variable: "CFR_LOG_FORMAT",
         option: Some("format"),
-        values: Values::OneOf(|index| word(Format::ALL, index)),
+        values: Values::OneOf(&words(&Format::ALL)),
         default: "text",
-        parse: |settings, value| store(&mut settings.log_format, value, choose(Format::ALL, value)),
+        parse: |settings, value| {
+            store(&mut settings.log_format, value, choose(&Format::ALL, value))
+        },
     },
     Setting {
         variable: "CFR_PATHS",
         option: Some("paths"),
-        values: Values::OneOf(|index| word(SWITCH, index)),
+        values: Values::OneOf(&words(&SWITCH)),
         default: "yes",
-        parse: |settings, value| store(&mut settings.paths, value, choose(SWITCH, value)),
+        parse: |settings, value| store(&mut settings.paths, value, choose(&SWITCH, value)),
     },
     Setting {
         variable: "CFR_DIALECT",
         option: Some("dialect"),
-        values: Values::OneOf(|index| word(dialects(), index)),
+        values: Values::OneOf(&words::DIALECTS),
         default: "extended",
         parse: |settings, value| {
-            store(&mut settings.policy.dialect, value, choose(dialects(), value))
+            store(&mut settings.policy.dialect, value, Dialect::by_name(value))
         },
     },
     Setting {
         variable: "CFR_CHECKS",
         option: Some("checks"),
-        values: Values::OneOf(|index| word(Checks::ALL, index)),
+        values: Values::OneOf(&words(&Checks::ALL)),
         default: "enforce",
         parse: |settings, value| {
-            store(&mut settings.policy.checks, value, choose(Checks::ALL, value))
+            store(&mut settings.policy.checks, value, choose(&Checks::ALL, value))
         },
     },
     Setting {
         variable: "CFR_DEFAULT_FLAGS",
         option: Some("default-flags"),
-        values: Values::OneOf(|index| word(flags(), index)),
+        values: Values::OneOf(&words(&FLAGS)),
         default: "0",
         parse: |settings, value| {
-            store(&mut settings.policy.default_flags, value, choose(flags(), value))
+            store(&mut settings.policy.default_flags, value, choose(&FLAGS, value))
         },
     },
     Setting {
         variable: "CFR_BACKEND",
         option: Some("backend"),
-        values: Values::OneOf(|index| word(Backend::ALL, index)),
+        values: Values::OneOf(&words(&Backend::ALL)),
         default: "auto",
         parse: |settings, value| {
-            store(&mut settings.policy.backend, value, choose(Backend::ALL, value))
+            store(&mut settings.policy.backend, value, choose(&Backend::ALL, value))
         },
     },
     Setting {
@@ -107,16 +110,16 @@ pub static TABLE: [Setting; 17] = [
     Setting {
         variable: "CFR_VERIFY",
         option: Some("verify"),
-        values: Values::OneOf(|index| word(SWITCH, index)),
+        values: Values::OneOf(&words(&SWITCH)),
         default: "no",
-        parse: |settings, value| store(&mut settings.policy.verify, value, choose(SWITCH, value)),
+        parse: |settings, value| store(&mut settings.policy.verify, value, choose(&SWITCH, value)),
     },
     Setting {
         variable: "CFR_SHARED",
         option: Some("shared"),
-        values: Values::OneOf(|index| word(SWITCH, index)),
+        values: Values::OneOf(&words(&SWITCH)),
         default: "no",
-        parse: |settings, value| store(&mut settings.shared, value, choose(SWITCH, value)),
+        parse: |settings, value| store(&mut settings.shared, value, choose(&SWITCH, value)),
     },
     Setting {
         variable: "CFR_INJECT",
@@ -138,23 +141,23 @@ pub static TABLE: [Setting; 17] = [
     Setting {
         variable: "CFR_HOOKS",
         option: Some("hooks"),
-        values: Values::SomeOf(|index| Hook::ALL.get(index).map(|hook| hook.name())),
+        values: Values::SomeOf(&words::HOOKS),
         default: "all when loaded by LD_PRELOAD, else copy_file_range",
         parse: |settings, value| store(&mut settings.hooks, value, Hooks::by_names(value)),
     },
     Setting {
         variable: "CFR_FORWARD",
         option: Some("forward"),
-        values: Values::OneOf(|index| word(Forward::ALL, index)),
+        values: Values::OneOf(&words(&Forward::ALL)),
         default: "syscall",
-        parse: |settings, value| store(&mut settings.forward, value, choose(Forward::ALL, value)),
+        parse: |settings, value| store(&mut settings.forward, value, choose(&Forward::ALL, value)),
     },
     Setting {
         variable: "CFR_STRICT",
         option: None,
-        values: Values::OneOf(|index| word(SWITCH, index)),
+        values: Values::OneOf(&words(&SWITCH)),
         default: "no; the launcher sets yes",
-        parse: |settings, value| store(&mut settings.strict, value, choose(SWITCH, value)),
+        parse: |settings, value| store(&mut settings.strict, value, choose(&SWITCH, value)),
     },
     Setting {
         variable: "CFR_STATS",
@@ -200,16 +203,13 @@ impl Setting {
     }
 }
 
-/// Returns the word at an index, which counts from 0.
-type Words = fn(usize) -> Option<&'static str>;
-
 /// The legal values of a setting, shown so that they can follow "expected".
 #[derive(Debug)]
 pub enum Values {
     /// One of these words.
-    OneOf(Words),
+    OneOf(&'static [&'static str]),
     /// One or more of these words, separated by commas.
-    SomeOf(Words),
+    SomeOf(&'static [&'static str]),
     /// Errno names separated by commas, or `none`.
     Errors,
     /// Faults separated by semicolons.
@@ -223,13 +223,13 @@ pub enum Values {
 }
 
 impl Values {
-    /// Returns the words, if there is a list of them.
-    pub fn words(&self) -> impl Iterator<Item = &'static str> + use<> {
-        let word = match *self {
-            Values::OneOf(word) | Values::SomeOf(word) => word,
-            _ => |_| None,
-        };
-        (0..).map_while(word)
+    /// Returns the words; empty if there is no list of them.
+    #[must_use]
+    pub fn words(&self) -> &'static [&'static str] {
+        match *self {
+            Values::OneOf(words) | Values::SomeOf(words) => words,
+            _ => &[],
+        }
     }
 }
 
@@ -248,14 +248,14 @@ impl fmt::Display for Values {
             }
             Values::Path => "a path",
         })?;
-        let count = self.words().count();
-        self.words().enumerate().try_for_each(|(index, word)| {
-            let separator = match index {
+        let words = self.words();
+        words.iter().enumerate().try_for_each(|(index, word)| {
+            f.write_str(match index {
                 0 => "",
-                index if index + 1 == count => " or ",
+                index if index + 1 == words.len() => " or ",
                 _ => ", ",
-            };
-            write!(f, "{separator}{word}")
+            })?;
+            f.write_str(word)
         })
     }
 }
@@ -264,9 +264,9 @@ impl fmt::Display for Values {
 mod tests {
     use super::*;
     use crate::settings::SummaryTarget;
+    use cfr_engine::hook::Hook;
     use cfr_sys::errno::{Errno, ErrnoSet};
     use std::string::{String, ToString};
-    use std::vec::Vec;
 
     fn set<'a>(variable: &str, value: &'a str) -> Result<Settings<'a>, String> {
         let mut settings = Settings::new(true);
@@ -280,8 +280,8 @@ mod tests {
     #[test]
     fn every_legal_word_is_taken_and_no_other() {
         for setting in &TABLE {
-            let words: Vec<_> = setting.values.words().collect();
-            for word in &words {
+            let words = setting.values.words();
+            for word in words {
                 assert!(set(setting.variable, word).is_ok(), "{} {word}", setting.variable);
             }
             if let Some(first) = words.first() {
@@ -297,7 +297,7 @@ mod tests {
     fn the_words_of_a_setting_are_listed() {
         let words = |variable: &str| {
             let setting = Setting::by_variable(variable.as_bytes()).unwrap();
-            setting.values.words().collect::<Vec<_>>()
+            setting.values.words()
         };
         assert_eq!(words("CFR_CHECKS"), ["enforce", "warn", "off"]);
         assert_eq!(words("CFR_PATHS"), ["yes", "no"]);
