@@ -1,4 +1,4 @@
-//! One case: a row in one dialect on one filesystem, run and compared.
+//! Runs one case, a row in one dialect on one filesystem, and compares the result with the row.
 
 use crate::table::{Row, Words, number};
 use cfr_testkit::{Run, Scratch, library};
@@ -7,41 +7,40 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Which library carries the call out.
+/// What executes the call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Under {
-    /// Ours, in this dialect.
+pub enum Implementation {
+    /// The library in this dialect.
     Library(&'static str),
-    /// The same, and the kernel's copy_file_range moves no byte (`CFR_BACKEND=emulate`).
+    /// The same with `CFR_BACKEND=emulate`: the kernel's copy_file_range moves no byte.
     Emulation(&'static str),
-    /// None: the kernel alone.
+    /// The kernel without the library.
     Kernel,
 }
 
-/// How a case ended.
+/// The result of a case.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Ending {
-    /// As the row says.
+pub enum Verdict {
+    /// The result is the row's.
     Passed,
-    /// Otherwise; how.
+    /// It differs; the differences.
     Failed(String),
-    /// It cannot be tried there; why.
+    /// The case cannot run at this location; the reason.
     NotApplicable(String),
 }
 
-/// A place to run in.
-pub struct Place<'a> {
+/// A filesystem to run in.
+pub struct Location<'a> {
     /// The filesystem's name.
     pub name: &'static str,
-    /// Its mount point.
-    pub point: &'a Path,
+    pub mount_point: &'a Path,
     /// The mount point of another filesystem.
     pub other: &'a Path,
-    /// That of another instance of the same kind of filesystem, where there is one.
-    pub instance: Option<&'a Path>,
+    /// The mount point of a second filesystem of the same kind, if there is one.
+    pub second_instance: Option<&'a Path>,
 }
 
-/// Words that are the library's settings, not the driver's.
+/// Words that are settings of the library. The driver does not get them.
 const SETTINGS: [(&str, &str); 5] = [
     ("checks", "CFR_CHECKS"),
     ("default_flags", "CFR_DEFAULT_FLAGS"),
@@ -49,55 +48,62 @@ const SETTINGS: [(&str, &str); 5] = [
     ("fallback", "CFR_FALLBACK"),
     ("verify", "CFR_VERIFY"),
 ];
-/// Words that say where a row can be tried.
-const PLACES: [&str; 2] = ["only", "small"];
+/// Words that restrict the locations of a row.
+const RESTRICTIONS: [&str; 2] = ["only", "small"];
 
-/// Whether the place has the size that the row asks for.
-pub fn has_size(row: &Row, place: &Place<'_>) -> bool {
-    row.words.contains_key("small") == place.name.starts_with("small-")
+/// Reports whether the filesystem has the size that the row asks for.
+pub fn has_size(row: &Row, location: &Location<'_>) -> bool {
+    row.words.contains_key("small") == location.name.starts_with("small-")
 }
 
-/// Whether the target is on another filesystem of the same kind.
-fn wants_instance(row: &Row) -> bool {
+/// Reports whether the target is on a second filesystem of the same kind.
+fn needs_second_instance(row: &Row) -> bool {
     row.words.get("on").is_some_and(|on| on == "instance")
 }
 
-/// Runs `row` there with `driver`.
-pub fn run(driver: &Path, row: &Row, under: Under, place: &Place<'_>) -> Ending {
-    if let Some(reason) = not_here(row, under, place) {
-        return Ending::NotApplicable(reason);
+/// Runs `row` with `driver` at `location`.
+pub fn run(
+    driver: &Path,
+    row: &Row,
+    implementation: Implementation,
+    location: &Location<'_>,
+) -> Verdict {
+    if let Some(reason) = not_applicable(row, implementation, location) {
+        return Verdict::NotApplicable(reason);
     }
-    let other = match (wants_instance(row), place.instance) {
-        (false, _) => place.other,
+    let other = match (needs_second_instance(row), location.second_instance) {
+        (false, _) => location.other,
         (true, Some(instance)) => instance,
-        (true, None) => return Ending::NotApplicable("no second one is mounted".to_owned()),
+        (true, None) => {
+            return Verdict::NotApplicable("no second filesystem of this kind".to_owned());
+        }
     };
-    let (here, other) = (Scratch::below(place.point), Scratch::below(other));
+    let (here, other) = (Scratch::below(location.mount_point), Scratch::below(other));
     let run = Run::bare(driver);
     let preloaded = |run: Run, dialect| {
-        // The cases' own preparations go through other hooks.
+        // The driver prepares the files through other hooks.
         run.env("LD_PRELOAD", library())
             .env("CFR_DIALECT", dialect)
             .env("CFR_LOG_FORMAT", "json")
             .env("CFR_HOOKS", "copy_file_range,syscall")
     };
-    let mut run = match under {
-        Under::Kernel => run,
-        Under::Library(dialect) => preloaded(run, dialect),
-        Under::Emulation(dialect) => preloaded(run, dialect).env("CFR_BACKEND", "emulate"),
+    let mut run = match implementation {
+        Implementation::Kernel => run,
+        Implementation::Library(dialect) => preloaded(run, dialect),
+        Implementation::Emulation(dialect) => preloaded(run, dialect).env("CFR_BACKEND", "emulate"),
     };
     for (word, variable) in SETTINGS {
         if let Some(value) = row.words.get(word) {
             run = run.env(variable, value);
         }
     }
-    // Both hooks come to their turn.
-    let hook = if matches!(place.name, "xfs" | "tmpfs") { "syscall" } else { "copy_file_range" };
+    // Each hook is used on some filesystems.
+    let hook = if matches!(location.name, "xfs" | "tmpfs") { "syscall" } else { "copy_file_range" };
     let words = row
         .words
         .iter()
         .filter(|(key, _)| SETTINGS.iter().all(|(word, _)| word != key))
-        .filter(|(key, _)| !PLACES.contains(&key.as_str()))
+        .filter(|(key, _)| !RESTRICTIONS.contains(&key.as_str()))
         .chain(row.after.iter().filter(|(key, _)| matches!(key.as_str(), "moved" | "bytes")))
         .map(|(key, value)| match (key.as_str(), value.as_str()) {
             ("on", "instance") => "on=cross".to_owned(),
@@ -106,53 +112,59 @@ pub fn run(driver: &Path, row: &Row, under: Under, place: &Place<'_>) -> Ending 
     let output =
         run.args([here.path(), other.path()]).args(words).args([format!("hook={hook}")]).output();
     if row.words.contains_key("swap") {
-        // The driver has done so, unless it died: a filesystem that is swapped to never goes away.
+        // The driver does this unless it was killed. A filesystem with an active swap file cannot be
+        // unmounted.
         swap_off(&[here.file("in"), here.file("out"), other.file("out")]);
     }
     match output.status {
-        Some(77) => return Ending::NotApplicable(output.stdout.trim().to_owned()),
+        Some(77) => return Verdict::NotApplicable(output.stdout.trim().to_owned()),
         Some(0) => {}
-        _ => return Ending::Failed(format!("the driver failed: {output:?}")),
+        _ => return Verdict::Failed(format!("the driver failed: {output:?}")),
     }
-    let seen = words_of(&output.stdout);
-    let mut differences = compare(row, under, &seen);
-    // Where a filter takes from the log what it needs, its line is lost, and not the copy.
+    let seen = parse_words(&output.stdout);
+    let mut differences = compare(row, implementation, &seen);
+    // If a filter denies a system call that the log needs, the line is lost, but not the copy.
     let is_lost = row.after.get("log").is_some_and(|log| log == "lost");
-    if under != Under::Kernel && !is_lost {
-        differences.extend(compare_log(row, under, &output.stderr));
+    if implementation != Implementation::Kernel && !is_lost {
+        differences.extend(compare_log(row, implementation, &output.stderr));
     }
-    match differences.is_empty() {
-        true => Ending::Passed,
-        false => {
-            Ending::Failed(format!("{}\n    saw {}", differences.join("; "), output.stdout.trim()))
-        }
+    if differences.is_empty() {
+        Verdict::Passed
+    } else {
+        Verdict::Failed(format!("{}\n    saw {}", differences.join("; "), output.stdout.trim()))
     }
 }
 
 fn swap_off(files: &[PathBuf]) {
     for file in files {
         let path = CString::new(file.as_os_str().as_bytes()).expect("no zero byte in a path");
-        // SAFETY: a C string.
+        // SAFETY: `path` is a C string.
         unsafe { libc::swapoff(path.as_ptr()) };
     }
 }
 
-fn not_here(row: &Row, under: Under, place: &Place<'_>) -> Option<String> {
+/// Returns the reason if the row cannot run with this implementation or at this location.
+fn not_applicable(
+    row: &Row,
+    implementation: Implementation,
+    location: &Location<'_>,
+) -> Option<String> {
     if let Some(only) = row.words.get("only")
-        && !only.split(',').any(|name| name == place.name)
+        && !only.split(',').any(|name| name == location.name)
     {
         return Some(format!("only on {only}"));
     }
-    if let Under::Emulation(dialect) = under
+    if let Implementation::Emulation(dialect) = implementation
         && let Some(reason) = not_emulated(row, dialect)
     {
         return Some(reason.to_owned());
     }
     let has_settings = SETTINGS.iter().any(|(word, _)| row.words.contains_key(*word));
-    (under == Under::Kernel && has_settings).then(|| "no settings without the library".to_owned())
+    (implementation == Implementation::Kernel && has_settings)
+        .then(|| "no settings without the library".to_owned())
 }
 
-/// Why the library cannot be expected to end this row as the kernel does.
+/// Returns the reason if a copy in the library cannot have the result of this row.
 fn not_emulated(row: &Row, dialect: &str) -> Option<&'static str> {
     let is = |words: &Words, key: &str, value: &str| words.get(key).is_some_and(|v| v == value);
     let asks_kernel =
@@ -168,22 +180,23 @@ fn not_emulated(row: &Row, dialect: &str) -> Option<&'static str> {
             Some("a copy of the library's own crosses filesystems")
         }
         () if ["backend", "fallback"].iter().any(|word| row.words.contains_key(*word)) => {
-            Some("the row says who copies")
+            Some("the row chooses the backend")
         }
-        () if asks_kernel => Some("the kernel's copy_file_range is not asked to copy"),
+        () if asks_kernel => Some("the kernel's copy_file_range is not called to copy"),
         () => None,
     }
 }
 
-fn words_of(line: &str) -> Words {
+/// Parses the `key=value` words that the driver prints.
+fn parse_words(line: &str) -> Words {
     let pair =
         |word: &str| word.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
     line.split_whitespace().filter_map(pair).collect()
 }
 
-/// What the driver saw that the row does not say.
-fn compare(row: &Row, under: Under, seen: &Words) -> Vec<String> {
-    let is_emulated = matches!(under, Under::Emulation(_));
+/// Returns the differences between what the driver saw and the row.
+fn compare(row: &Row, implementation: Implementation, seen: &Words) -> Vec<String> {
+    let is_emulated = matches!(implementation, Implementation::Emulation(_));
     let mut differences = Vec::new();
     let get = |words: &Words, key: &str| words.get(key).cloned().unwrap_or_default();
     let ret: i64 = get(seen, "ret").parse().unwrap_or(-2);
@@ -197,16 +210,16 @@ fn compare(row: &Row, under: Under, seen: &Words) -> Vec<String> {
         Err(_) => ret == -1 && errno == *result,
     };
     if !fits {
-        differences.push(format!("result: {result} expected, {ret} {errno}"));
+        differences.push(format!("result: expected {result}, got {ret} {errno}"));
     }
-    // Each offset has moved by the result, and the other of pointer and position has not.
+    // If a pointer is given, the offset behind it moves by the result; else the file position does.
     for (pointer, position) in [("off_in", "pos_in"), ("off_out", "pos_out")] {
         let given = get(&row.words, pointer);
         let start = number(&get(&row.words, position)).unwrap_or(0);
         let moved = ret.max(0);
         let position_then = if given == "NULL" { start + moved } else { start };
         let kept = get(seen, position);
-        // A pipe has none.
+        // A pipe has no position.
         if kept != "-1" {
             differences.extend(differs(row, seen, position, &position_then.to_string()));
         }
@@ -225,19 +238,19 @@ fn compare(row: &Row, under: Under, seen: &Words) -> Vec<String> {
     if let Some(expected) = untouched
         && !row.after.contains_key("moved")
     {
-        // The kernel may touch a file before it refuses to write to it.
+        // The kernel may set a new time before it refuses to write; the library does not.
         if !(is_emulated && get(seen, "touched") == expected) {
             differences.extend(differs(row, seen, "touched", &expected));
         }
     }
     differences.extend(differs(row, seen, "signal", "0"));
     for key in ["shared", "holes", "size", "slow"] {
-        // The library keeps holes where the kernel fills them.
-        let keeps = is_emulated && under != Under::Emulation("glibc-2.27");
+        // The library keeps holes that the kernel fills.
+        let keeps = is_emulated && implementation != Implementation::Emulation("glibc-2.27");
         let fills = key == "holes" && keeps && row.after.get(key).is_some_and(|v| v == "other");
         if fills {
             if get(seen, key) != "same" {
-                differences.push(format!("holes: same expected, {}", get(seen, key)));
+                differences.push(format!("holes: expected same, got {}", get(seen, key)));
             }
         } else if row.after.contains_key(key) {
             differences.extend(differs(row, seen, key, ""));
@@ -246,19 +259,20 @@ fn compare(row: &Row, under: Under, seen: &Words) -> Vec<String> {
     differences
 }
 
-/// `key` as the row names it, else as `expected`, must be what was seen.
+/// Returns the difference if the value of `key` is not the row's or, without one, `expected`.
 fn differs(row: &Row, seen: &Words, key: &str, expected: &str) -> Option<String> {
     let expected = row.after.get(key).map_or(expected, String::as_str);
     let seen = seen.get(key).map_or("", String::as_str);
-    // Where a filesystem does not tell of sharing, nothing is shared.
+    // A filesystem that cannot tell whether blocks are shared shares none.
     let fits = seen == expected
         || expected == "any"
         || key == "shared" && expected == "none" && seen == "-";
-    (!fits).then(|| format!("{key}: {expected} expected, {seen}"))
+    (!fits).then(|| format!("{key}: expected {expected}, got {seen}"))
 }
 
-/// One line for the call, with its dialect, rule, reason and method.
-fn compare_log(row: &Row, under: Under, log: &str) -> Vec<String> {
+/// Returns the differences between the log and the row: one line with the call's dialect, rule, reason
+/// and method.
+fn compare_log(row: &Row, implementation: Implementation, log: &str) -> Vec<String> {
     let calls: Vec<Value> = log
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
@@ -268,14 +282,18 @@ fn compare_log(row: &Row, under: Under, log: &str) -> Vec<String> {
     let mut differences = Vec::new();
     let mut must_be = |key: &str, expected: Value| {
         if call[key] != expected {
-            differences.push(format!("log: {key}: {expected} expected, {}", call[key]));
+            differences.push(format!("log: {key}: expected {expected}, got {}", call[key]));
         }
     };
-    let (Under::Library(dialect) | Under::Emulation(dialect)) = under else { return Vec::new() };
+    let (Implementation::Library(dialect) | Implementation::Emulation(dialect)) = implementation
+    else {
+        return Vec::new();
+    };
     must_be("dialect", dialect.into());
     must_be("rule", row.rule.clone().map_or(Value::Null, Value::from));
-    // Who is not asked to copy may be asked what he thinks of it, and the other way round.
-    let by_library = matches!(under, Under::Emulation(_));
+    // With `emulate` the kernel may be called with a length of 0 to check a call that fails, so the
+    // method of such a call is kernel or none.
+    let by_library = matches!(implementation, Implementation::Emulation(_));
     match row.after.get("method").map(String::as_str) {
         Some("kernel") if by_library && row.result.parse::<i64>().is_ok_and(|bytes| bytes > 0) => {
             must_be("method", "emulated".into());

@@ -1,8 +1,8 @@
-//! The conformance matrix: what the documents and kernels say of copy_file_range, case by case, in
-//! every dialect, on every filesystem; the Linux rows against the bare kernel too.
+//! The conformance matrix: what documents and kernels say of copy_file_range, case by case, in every
+//! dialect, on every filesystem. The rows of the kernel's own dialect also run without the library.
 //!
-//! `cargo test --test conformance [-- --matrix] [WORD]`: with `--matrix` all of it is printed,
-//! dialect by clause; with a WORD only the rows run whose place or words hold it.
+//! `cargo test --test conformance [-- --matrix] [WORD]`: with `--matrix` the whole matrix is printed,
+//! dialect by clause. With a WORD only rows run whose position or words contain it.
 #![allow(
     unsafe_code,
     unreachable_pub,
@@ -20,7 +20,7 @@ mod case;
 
 mod matrix;
 
-use case::{Ending, Place, Under};
+use case::{Implementation, Location, Verdict};
 use cfr_testkit::{Filesystems, compile, skip};
 use matrix::Matrix;
 use std::io::{IsTerminal, Write};
@@ -30,8 +30,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use table::Row;
 
-/// Each filesystem, and the one beside it for calls across two.
-const PLACES: [(&str, &str); 6] = [
+/// Each filesystem, and the other one for calls across two.
+const LOCATIONS: [(&str, &str); 6] = [
     ("ext4", "tmpfs"),
     ("xfs", "ext4"),
     ("btrfs", "xfs"),
@@ -40,16 +40,12 @@ const PLACES: [(&str, &str); 6] = [
     ("small-tmpfs", "ext4"),
 ];
 
-/// A case that ran.
-pub struct Tried<'a> {
-    /// Whose.
+/// The result of a row in one dialect on one filesystem.
+pub struct CaseResult<'a> {
     pub row: &'a Row,
-    /// By whom.
-    pub under: Under,
-    /// On what.
+    pub implementation: Implementation,
     pub filesystem: &'static str,
-    /// What came of it.
-    pub ending: Ending,
+    pub verdict: Verdict,
 }
 
 fn main() -> ExitCode {
@@ -59,52 +55,52 @@ fn main() -> ExitCode {
     let mut rows = table::rows();
     rows.retain(|row| filter.is_empty() || format!("{row:?}").contains(filter));
     if rows.is_empty() {
-        println!("conformance: no row holds '{filter}'");
+        println!("conformance: no row contains '{filter}'");
         return ExitCode::SUCCESS;
     }
     let filesystems = Filesystems::mount_also("conformance", &["small-ext4", "small-tmpfs"]);
-    let places: Vec<_> = PLACES
+    let locations: Vec<_> = LOCATIONS
         .iter()
         .filter_map(|&(name, other)| {
-            let (point, other) = (filesystems.get(name)?, filesystems.get(other)?);
-            let instance = filesystems.get(&format!("small-{name}"));
-            Some(Place { name, point, other, instance })
+            let (mount_point, other) = (filesystems.get(name)?, filesystems.get(other)?);
+            let second_instance = filesystems.get(&format!("small-{name}"));
+            Some(Location { name, mount_point, other, second_instance })
         })
         .collect();
-    if places.is_empty() {
-        skip("conformance", "no filesystem can be mounted here");
+    if locations.is_empty() {
+        skip("conformance", "no filesystem can be mounted");
         return ExitCode::SUCCESS;
     }
-    let tried = try_all(&rows, &places);
-    let matrix = Matrix::new(&tried);
+    let results = run_all(&rows, &locations);
+    let matrix = Matrix::new(&results);
     if prints_matrix {
-        print!("{}", matrix.in_full());
+        print!("{}", matrix.full_text());
     }
-    let mut trouble = Vec::new();
-    for case in &tried {
-        if let Ending::Failed(how) = &case.ending {
-            let Tried { row, under, filesystem, .. } = case;
-            trouble.push(format!(
-                "{} {under:?} {filesystem}: {how}\n    {}",
-                row.place,
+    let mut failures = Vec::new();
+    for result in &results {
+        if let Verdict::Failed(how) = &result.verdict {
+            let CaseResult { row, implementation, filesystem, .. } = result;
+            failures.push(format!(
+                "{} {implementation:?} {filesystem}: {how}\n    {}",
+                row.position,
                 shown(row)
             ));
         }
     }
     if filter.is_empty() {
-        trouble.extend(matrix.gaps());
-        // Where a filesystem is missing, the totals are others.
-        if places.len() == PLACES.len() {
-            trouble.extend(matrix.compare_page());
+        failures.extend(matrix.gaps());
+        // The totals are those of all filesystems.
+        if locations.len() == LOCATIONS.len() {
+            failures.extend(matrix.compare_page());
         }
     }
-    for trouble in &trouble {
-        println!("FAILED {trouble}");
+    for failure in &failures {
+        println!("FAILED {failure}");
     }
-    let passed = tried.iter().filter(|case| case.ending == Ending::Passed).count();
+    let passed = results.iter().filter(|result| result.verdict == Verdict::Passed).count();
     print!("{}", matrix.totals());
-    println!("\n{passed} passed, {} failed", trouble.len());
-    if trouble.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!("\n{passed} passed, {} failed", failures.len());
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn shown(row: &Row) -> String {
@@ -112,44 +108,44 @@ fn shown(row: &Row) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Runs every row everywhere.
-fn try_all<'a>(rows: &'a [Row], places: &[Place<'_>]) -> Vec<Tried<'a>> {
+/// Runs every row in its dialects at every location.
+fn run_all<'a>(rows: &'a [Row], locations: &[Location<'_>]) -> Vec<CaseResult<'a>> {
     let driver = compile("drivers/conformance.c", "conformance", &[]);
     let mut jobs = Vec::new();
     for row in rows {
-        for place in places.iter().filter(|place| case::has_size(row, place)) {
+        for location in locations.iter().filter(|location| case::has_size(row, location)) {
             for dialect in &row.dialects {
-                jobs.push((row, Under::Library(dialect), place));
-                jobs.push((row, Under::Emulation(dialect), place));
+                jobs.push((row, Implementation::Library(dialect), location));
+                jobs.push((row, Implementation::Emulation(dialect), location));
             }
-            // Its rows are the kernel's own.
+            // The kernels that run the tests have this dialect.
             if row.dialects.contains(&"linux-5.19") {
-                jobs.push((row, Under::Kernel, place));
+                jobs.push((row, Implementation::Kernel, location));
             }
         }
     }
     let shows_progress = std::io::stderr().is_terminal();
     let next = AtomicUsize::new(0);
-    let tried = Mutex::new(Vec::new());
-    // Who fills a filesystem, turns swapping on or needs much room is alone in that.
-    let alone = Mutex::new(());
+    let results = Mutex::new(Vec::new());
+    // Rows that fill a filesystem, turn swapping on or need much room do not run at the same time.
+    let exclusive = Mutex::new(());
     let workers = 2 * thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
-                while let Some(&(row, under, place)) =
+                while let Some(&(row, implementation, location)) =
                     jobs.get(next.fetch_add(1, Ordering::Relaxed))
                 {
-                    let greedy = ["small", "swap", "signal"];
-                    let needs = greedy.iter().any(|word| row.words.contains_key(*word));
-                    let guard = needs.then(|| alone.lock().unwrap());
-                    let ending = case::run(&driver, row, under, place);
+                    let words = ["small", "swap", "signal"];
+                    let is_exclusive = words.iter().any(|word| row.words.contains_key(*word));
+                    let guard = is_exclusive.then(|| exclusive.lock().unwrap());
+                    let verdict = case::run(&driver, row, implementation, location);
                     drop(guard);
-                    let filesystem = place.name;
-                    let mut tried = tried.lock().unwrap();
-                    tried.push(Tried { row, under, filesystem, ending });
-                    if shows_progress && tried.len().is_multiple_of(50) {
-                        eprint!("\r{} of {} cases", tried.len(), jobs.len());
+                    let filesystem = location.name;
+                    let mut results = results.lock().unwrap();
+                    results.push(CaseResult { row, implementation, filesystem, verdict });
+                    if shows_progress && results.len().is_multiple_of(50) {
+                        eprint!("\r{} of {} cases", results.len(), jobs.len());
                         let _ = std::io::stderr().flush();
                     }
                 }
@@ -159,5 +155,5 @@ fn try_all<'a>(rows: &'a [Row], places: &[Place<'_>]) -> Vec<Tried<'a>> {
     if shows_progress {
         eprint!("\r\x1b[K");
     }
-    tried.into_inner().unwrap()
+    results.into_inner().unwrap()
 }

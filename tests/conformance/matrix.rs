@@ -1,7 +1,7 @@
-//! The matrix: dialect by clause and by rule, what was tried and what came of it.
+//! The matrix: the results by dialect and clause, and by dialect and rule.
 
-use crate::Tried;
-use crate::case::{Ending, Under};
+use crate::CaseResult;
+use crate::case::{Implementation, Verdict};
 use crate::table::{clauses, elsewhere};
 use cfr_engine::dialect;
 use cfr_testkit::project;
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 
-/// How many cases ended how.
+/// The number of cases by verdict.
 #[derive(Clone, Default)]
 struct Tally {
     passed: usize,
@@ -19,11 +19,11 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, ending: &Ending) {
-        match ending {
-            Ending::Passed => self.passed += 1,
-            Ending::Failed(_) => self.failed += 1,
-            Ending::NotApplicable(reason) => {
+    fn add(&mut self, verdict: &Verdict) {
+        match verdict {
+            Verdict::Passed => self.passed += 1,
+            Verdict::Failed(_) => self.failed += 1,
+            Verdict::NotApplicable(reason) => {
                 *self.not_applicable.entry(reason.clone()).or_default() += 1;
             }
         }
@@ -42,7 +42,7 @@ impl Tally {
     }
 }
 
-/// All that was tried, sorted.
+/// The counts of all cases.
 pub struct Matrix {
     /// By dialect.
     dialects: BTreeMap<&'static str, Tally>,
@@ -50,16 +50,17 @@ pub struct Matrix {
     clauses: BTreeMap<(&'static str, String), Tally>,
     /// By dialect and rule.
     rules: BTreeMap<(&'static str, String), Tally>,
-    /// All rows with the library's own copy.
+    /// All rows with `CFR_BACKEND=emulate`.
     emulation: Tally,
-    /// The Linux rows without the library.
+    /// The rows of linux-5.19 without the library.
     kernel: Tally,
+    /// Clauses without a row, and the test that covers them.
     elsewhere: BTreeMap<String, String>,
 }
 
 impl Matrix {
-    /// Sorts the cases.
-    pub fn new(tried: &[Tried<'_>]) -> Matrix {
+    /// Counts the cases.
+    pub fn new(results: &[CaseResult<'_>]) -> Matrix {
         let mut matrix = Matrix {
             dialects: BTreeMap::new(),
             clauses: BTreeMap::new(),
@@ -68,31 +69,30 @@ impl Matrix {
             kernel: Tally::default(),
             elsewhere: elsewhere(),
         };
-        for case in tried {
-            let dialect = match case.under {
-                Under::Library(dialect) => dialect,
-                Under::Emulation(_) => {
-                    matrix.emulation.add(&case.ending);
+        for case in results {
+            let dialect = match case.implementation {
+                Implementation::Library(dialect) => dialect,
+                Implementation::Emulation(_) => {
+                    matrix.emulation.add(&case.verdict);
                     continue;
                 }
-                Under::Kernel => {
-                    matrix.kernel.add(&case.ending);
+                Implementation::Kernel => {
+                    matrix.kernel.add(&case.verdict);
                     continue;
                 }
             };
-            matrix.dialects.entry(dialect).or_default().add(&case.ending);
+            matrix.dialects.entry(dialect).or_default().add(&case.verdict);
             for clause in &case.row.clauses {
-                matrix.clauses.entry((dialect, clause.clone())).or_default().add(&case.ending);
+                matrix.clauses.entry((dialect, clause.clone())).or_default().add(&case.verdict);
             }
             if let Some(rule) = &case.row.rule {
-                matrix.rules.entry((dialect, rule.clone())).or_default().add(&case.ending);
+                matrix.rules.entry((dialect, rule.clone())).or_default().add(&case.verdict);
             }
         }
         matrix
     }
 
-    /// What nothing holds: clauses and rules without a row that passed somewhere, and names that
-    /// mean nothing.
+    /// Returns a message for each clause and rule without a row that passed, and for each unknown name.
     pub fn gaps(&self) -> Vec<String> {
         let mut gaps = Vec::new();
         let all = clauses();
@@ -102,24 +102,19 @@ impl Matrix {
                 gaps.push(format!("{clause}: no such clause"));
             }
         }
-        let tests = test_names();
         for clause in &all {
             let dialect = dialect::ALL.iter().find(|dialect| dialect.name == clause.dialect);
             let name = dialect.expect("a clause is of a dialect").name;
-            let held = self.clauses.get(&(name, clause.id.clone()));
-            match (held, self.elsewhere.get(&clause.id)) {
-                (Some(tally), _) if tally.passed > 0 => {}
-                (_, Some(test)) if test.starts_with("documentation") || tests.contains(test) => {}
-                (_, Some(test)) => gaps.push(format!("{}: there is no test {test}", clause.id)),
-                _ => {
-                    gaps.push(format!("{}: no row of {name} holds it: {}", clause.id, clause.text))
-                }
+            let tally = self.clauses.get(&(name, clause.id.clone()));
+            let has_row = tally.is_some_and(|tally| tally.passed > 0);
+            if !has_row && !self.elsewhere.contains_key(&clause.id) {
+                gaps.push(format!("{}: no row of {name} passed: {}", clause.id, clause.text));
             }
         }
         for dialect in dialect::ALL {
             for rule in dialect.rules {
-                let held = self.rules.get(&(dialect.name, rule.id.to_owned()));
-                if held.is_none_or(|tally| tally.passed == 0) {
+                let tally = self.rules.get(&(dialect.name, rule.id.to_owned()));
+                if tally.is_none_or(|tally| tally.passed == 0) {
                     gaps.push(format!("{}: no row breaks rule {}", dialect.name, rule.id));
                 }
             }
@@ -133,25 +128,25 @@ impl Matrix {
         gaps
     }
 
-    /// Dialect by clause, then by rule.
-    pub fn in_full(&self) -> String {
+    /// Returns the whole matrix: each dialect by clause, then by rule.
+    pub fn full_text(&self) -> String {
         let mut text = String::new();
         let all = clauses();
         for dialect in dialect::ALL {
             let _ = writeln!(text, "{}: {}", dialect.name, dialect.about);
             for clause in all.iter().filter(|clause| clause.dialect == dialect.name) {
-                let held = self.clauses.get(&(dialect.name, clause.id.clone()));
-                let held = match (held, self.elsewhere.get(&clause.id)) {
+                let tally = self.clauses.get(&(dialect.name, clause.id.clone()));
+                let result = match (tally, self.elsewhere.get(&clause.id)) {
                     (Some(tally), _) => tally.line(),
                     (None, Some(test)) => format!("      {test}"),
                     (None, None) => "      nothing".to_owned(),
                 };
-                let _ = writeln!(text, "  {:8} {held}\n           {}", clause.id, clause.text);
+                let _ = writeln!(text, "  {:8} {result}\n           {}", clause.id, clause.text);
             }
             for rule in dialect.rules {
-                let held = self.rules.get(&(dialect.name, rule.id.to_owned()));
-                let held = held.map_or_else(|| "      nothing".to_owned(), Tally::line);
-                let _ = writeln!(text, "  rule {:20} {held}", rule.id);
+                let tally = self.rules.get(&(dialect.name, rule.id.to_owned()));
+                let result = tally.map_or_else(|| "      nothing".to_owned(), Tally::line);
+                let _ = writeln!(text, "  rule {:20} {result}", rule.id);
             }
             text.push('\n');
         }
@@ -160,7 +155,7 @@ impl Matrix {
         text
     }
 
-    /// A line a dialect, as docs/results/conformance.md shows it.
+    /// Returns the totals by dialect, as docs/results/conformance.md shows them.
     pub fn totals(&self) -> String {
         let mut text = String::from(
             "| dialect | clauses | rules | cases passed | failed | not applicable |\n\
@@ -178,7 +173,7 @@ impl Matrix {
         text
     }
 
-    /// How docs/results/conformance.md differs; `UPDATE=1` writes the totals there.
+    /// Returns how docs/results/conformance.md differs. `UPDATE=1` writes the totals instead.
     pub fn compare_page(&self) -> Option<String> {
         let marks = [
             "<!-- conformance: generated, UPDATE=1 make conformance -->\n",
@@ -203,22 +198,4 @@ fn row(text: &mut String, name: &str, clauses: &str, rules: &str, tally: &Tally)
     let (passed, failed) = (tally.passed, tally.failed);
     let _ =
         writeln!(text, "| {name} | {clauses} | {rules} | {passed} | {failed} | {not_applicable} |");
-}
-
-/// The tests of the suite, as `module::name`.
-fn test_names() -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for entry in fs::read_dir(project().join("tests")).expect("the tests") {
-        let path = entry.expect("an entry").path();
-        if path.extension().is_none_or(|extension| extension != "rs") {
-            continue;
-        }
-        let module = path.file_stem().expect("a name").to_string_lossy().into_owned();
-        let text = fs::read_to_string(&path).expect("a test");
-        for (at, _) in text.match_indices("#[test]\nfn ") {
-            let name = text[at + "#[test]\nfn ".len()..].split('(').next().expect("a name");
-            names.insert(format!("{module}::{name}"));
-        }
-    }
-    names
 }

@@ -1,4 +1,4 @@
-//! The tables of tests/data: what stands in a row, and the cases that it means.
+//! Parses the tables of tests/data/.
 
 use cfr_testkit::project;
 use std::collections::BTreeMap;
@@ -8,32 +8,31 @@ use std::path::PathBuf;
 /// Words of the form `key=value`.
 pub type Words = BTreeMap<String, String>;
 
-/// One row: a call, and what must come of it in some dialects.
+/// A row: a call, and its result in some dialects.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// `file:line`.
-    pub place: String,
-    /// By name.
+    pub position: String,
     pub dialects: Vec<&'static str>,
-    /// Files, descriptors and call, for the driver; and settings, for the library.
+    /// Files, descriptors and call for the driver, and settings for the library.
     pub words: Words,
-    /// A number, an errno's name, or `short`: more than nothing and less than len.
+    /// A number, the name of an errno, or `short`: more than 0 and less than `len`.
     pub result: String,
-    /// What must be seen afterwards; what is not named follows from the result.
+    /// The state afterwards. What is not named follows from the result.
     pub after: Words,
-    /// The rule that the log must name; `None` where it must name none.
+    /// The rule that the log must name, or `None` if it must name none.
     pub rule: Option<String>,
-    /// The clauses that it is an example of.
+    /// The clauses of which the row is an example.
     pub clauses: Vec<String>,
 }
 
-/// Every row of the tables of cases.
+/// Returns every row of the tables of cases.
 pub fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
-    for name in ["descriptors", "flags", "overlap", "offsets", "ends", "moving", "trouble"] {
+    for name in ["descriptors", "flags", "overlap", "offsets", "ends", "moving", "errors"] {
         for (place, columns) in lines(name) {
             let [dialects, files, call, result, after, rule, clauses] = &columns[..] else {
-                panic!("{place}: 7 columns, not {}", columns.len());
+                panic!("{place}: expected 7 columns, found {}", columns.len());
             };
             let mut words = words(files);
             let call: Vec<_> = call.split_whitespace().collect();
@@ -52,19 +51,19 @@ pub fn rows() -> Vec<Row> {
                 after: self::words(after),
                 rule: (rule != "-").then(|| rule.clone()),
                 clauses: list(clauses),
-                place,
+                position: place,
             });
         }
     }
-    rows.extend(broken_ways());
+    rows.extend(precedence_rows());
     rows
 }
 
-/// What is broken in one way, and in two ways at once, in each dialect: the rule that its order
-/// names first decides.
+/// Returns rows for calls that break one rule, and two rules at once, in each dialect. The rule that
+/// the dialect's order names first decides.
 ///
 /// The orders are written from the documents, not from the library's tables.
-fn broken_ways() -> Vec<Row> {
+fn precedence_rows() -> Vec<Row> {
     let mut conditions: BTreeMap<String, Vec<Words>> = BTreeMap::new();
     let mut rows = Vec::new();
     for (place, columns) in lines("precedence") {
@@ -87,7 +86,7 @@ fn broken_ways() -> Vec<Row> {
                         let signal = (*first == "file-size-limit").then_some("25");
                         let signal = signal.map(|signal| ("signal".into(), signal.into()));
                         Row {
-                            place: format!("{place} {first}{what}"),
+                            position: format!("{place} {first}{what}"),
                             dialects: dialects.clone(),
                             words,
                             result: (*result).to_owned(),
@@ -98,7 +97,7 @@ fn broken_ways() -> Vec<Row> {
                     };
                     rows.extend(spellings(first).map(|words| row("", words)));
                     for (second, _) in order.iter().skip(at + 1) {
-                        // The first spelling of both that can be had together.
+                        // The first combination whose words do not contradict each other.
                         let both = spellings(first).find_map(|one| {
                             spellings(second).find_map(|other| merged(&one, &other))
                         });
@@ -112,7 +111,7 @@ fn broken_ways() -> Vec<Row> {
     rows
 }
 
-/// Both, where neither asks for what the other forbids.
+/// Returns both sets of words, or `None` if they contradict each other.
 fn merged(one: &Words, other: &Words) -> Option<Words> {
     let agree = one.iter().all(|(key, value)| other.get(key).is_none_or(|theirs| theirs == value));
     agree
@@ -121,15 +120,12 @@ fn merged(one: &Words, other: &Words) -> Option<Words> {
 
 /// A clause of the documents.
 pub struct Clause {
-    /// Its id.
     pub id: String,
-    /// The dialect that it is of.
     pub dialect: String,
-    /// What it says.
     pub text: String,
 }
 
-/// The normative list.
+/// Returns every clause of tests/data/clauses.tsv.
 pub fn clauses() -> Vec<Clause> {
     let text = fs::read_to_string(project().join("tests/data/clauses.tsv")).expect("the clauses");
     let clause = |line: &str| {
@@ -140,7 +136,8 @@ pub fn clauses() -> Vec<Clause> {
     text.lines().skip(1).map(clause).collect()
 }
 
-/// Clauses that no single call shows: where they are held, or why nowhere.
+/// Returns the clauses that no single call shows, with the test that covers them or the reason that
+/// there is none.
 pub fn elsewhere() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for (place, columns) in lines("elsewhere") {
@@ -160,7 +157,7 @@ fn exists(test: &str) -> bool {
     fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("#[test]\nfn {name}(")))
 }
 
-/// The rows of a table: where each stands, and its columns.
+/// Returns the rows of a table: position and columns.
 fn lines(name: &str) -> Vec<(String, Vec<String>)> {
     let path: PathBuf = project().join("tests/data").join(name).with_extension("tbl");
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
@@ -168,19 +165,19 @@ fn lines(name: &str) -> Vec<(String, Vec<String>)> {
         .enumerate()
         .filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'))
         .map(|(number, line)| {
-            // A bar without spaces around it joins flags.
+            // A bar without spaces around it is in an expression of flags.
             let columns = line.split(" | ").map(|column| column.trim().to_owned());
             (format!("{name}:{}", number + 1), columns.collect())
         })
         .collect()
 }
 
-/// A number with K, M, G or T behind it, or the name of a limit, with +N or -N behind that: as
-/// c-tests/drivers/conformance.c reads it. `None` for NULL and for pointers that are none.
+/// Parses a number with K, M, G or T, or the name of a limit, followed by +N or -N if wanted, as
+/// c-tests/drivers/conformance.c does. Returns `None` for NULL and for invalid pointers.
 pub fn number(text: &str) -> Option<i64> {
     const LIMITS: [(&str, i64); 2] = [("SSIZE_MAX", i64::MAX), ("LLONG_MAX", i64::MAX)];
     let text = text.strip_prefix("fixed:").unwrap_or(text);
-    // A sign at the front is the number's own.
+    // A sign in front belongs to the number.
     let split = text.get(1..).and_then(|rest| rest.find(['+', '-']));
     let split = split.map_or(text.len(), |at| at + 1);
     let (number, more) = text.split_at(split);
@@ -197,7 +194,7 @@ fn list(text: &str) -> Vec<String> {
     text.split_whitespace().filter(|word| *word != "-").map(str::to_owned).collect()
 }
 
-/// `key=value` words; a word alone is `word=yes`, a dash is none.
+/// Parses `key=value` words. A word alone is `word=yes`; a dash means no words.
 fn words(text: &str) -> Words {
     let pair = |word: &str| match word.split_once('=') {
         Some((key, value)) => (key.to_owned(), value.to_owned()),
@@ -206,16 +203,16 @@ fn words(text: &str) -> Words {
     text.split_whitespace().filter(|word| *word != "-").map(pair).collect()
 }
 
-/// Dialects by name: `all`, names, beginnings with a `*`; `-name` takes away.
+/// Parses a list of dialects: `all`, names, prefixes with a `*`; `-name` removes.
 fn named(text: &str, place: &str) -> Vec<&'static str> {
     let mut chosen = Vec::new();
     for word in text.split_whitespace() {
-        let (takes_away, pattern) = match word.strip_prefix('-') {
+        let (removes, pattern) = match word.strip_prefix('-') {
             Some(pattern) => (true, pattern),
             None => (false, word),
         };
         let fits = |name: &str| match pattern.strip_suffix('*') {
-            Some(beginning) => name.starts_with(beginning),
+            Some(prefix) => name.starts_with(prefix),
             None => pattern == "all" || pattern == name,
         };
         let fitting: Vec<_> = cfr_engine::dialect::ALL
@@ -223,10 +220,11 @@ fn named(text: &str, place: &str) -> Vec<&'static str> {
             .map(|dialect| dialect.name)
             .filter(|name| fits(name))
             .collect();
-        assert!(!fitting.is_empty(), "{place}: no dialect is {word}");
-        match takes_away {
-            true => chosen.retain(|name| !fitting.contains(name)),
-            false => chosen.extend(fitting),
+        assert!(!fitting.is_empty(), "{place}: unknown dialect {word}");
+        if removes {
+            chosen.retain(|name| !fitting.contains(name));
+        } else {
+            chosen.extend(fitting);
         }
     }
     chosen
