@@ -1,102 +1,77 @@
-//! What the faults that are set (`CFR_INJECT`) do to a call.
+//! The faults of this process (`CFR_INJECT`): what they do to a call, before and after it.
 
 use crate::log::PATHS;
 use cfr_engine::call::Call;
 use cfr_engine::diag::log_debug;
-use cfr_engine::execution::Imposed;
+use cfr_engine::execution::Override;
 use cfr_engine::hook::Hook;
-use cfr_shared::inject::{Action, CallCounter, CallInfo, Faults, Injection};
-use cfr_sys::{self as sys, SetOnce};
+use cfr_shared::inject::{self as shared, Action, CallCounter, CallInfo, Faults};
+use cfr_sys as sys;
 
-/// The faults of this process.
-pub(crate) static ARMED: SetOnce<Armed> = SetOnce::new();
-
-/// Faults, and what they have seen.
-pub(crate) struct Armed {
+/// The faults, and how often calls have met their conditions.
+pub(crate) struct Injector {
     faults: Faults<'static>,
     counter: CallCounter,
 }
 
-/// What the faults do to one call.
-pub(crate) struct Harm {
-    /// What becomes of it.
-    pub(crate) imposed: Option<Imposed>,
-    /// Whether it is answered or shortened, or gets a signal.
+/// What the faults together do to one call.
+pub(crate) struct Injection {
+    /// What becomes of the call, if a fault answers or shortens it.
+    pub(crate) fault: Option<Override>,
+    /// Whether a fault answers or shortens it, or sends a signal.
     pub(crate) injected: bool,
-    /// Whether it waits.
+    /// Whether a fault delays it.
     pub(crate) delayed: bool,
+    /// A bit for each signal to send, bit 0 for signal 1.
     signals: u64,
     delay_enter_ns: u64,
     delay_exit_ns: u64,
 }
 
-/// Whether there are any.
-#[inline(always)]
-pub(crate) fn are_armed() -> bool {
-    ARMED.get().is_some()
-}
-
-/// What becomes of a call that has come in, where faults are set: to be asked once for each.
-#[inline(always)]
-pub(crate) fn meet(hook: Hook, call: &Call) -> Option<Harm> {
-    ARMED.get().map(|armed| armed.meet(hook, call))
-}
-
-impl Armed {
-    /// With counts of nothing. `None` where there is no memory for them.
-    pub(crate) fn new(faults: Faults<'static>) -> Option<Armed> {
-        let words = sys::map_zeroed_on_fork(CallCounter::WORDS).ok()?;
-        let counter = CallCounter::over(words)?;
-        Some(Armed { faults, counter })
+impl Injector {
+    /// Creates an injector with zeroed counters; `None` if they cannot be mapped.
+    pub(crate) fn new(faults: Faults<'static>) -> Option<Injector> {
+        let counter =
+            sys::map_zeroed_on_fork(CallCounter::WORDS).ok().and_then(CallCounter::over)?;
+        Some(Injector { faults, counter })
     }
 
-    /// Whether one of them is about calls through this hook.
-    pub(crate) fn apply_to(&self, hook: Hook) -> bool {
+    /// Reports whether a fault is about calls of this hook.
+    pub(crate) fn applies_to(&self, hook: Hook) -> bool {
         self.faults.apply_to(hook)
     }
 
+    /// Decides what happens to a call that has just come in. Counts it, so it must be asked once
+    /// for each call.
     #[cold]
     #[inline(never)]
-    fn meet(&self, hook: Hook, call: &Call) -> Harm {
-        let met = |paths: [Option<&[u8]>; 2]| {
-            let arrival = CallInfo { hook, request: call.request, tid: sys::gettid(), paths };
-            self.faults.decide(&arrival, &self.counter)
+    pub(crate) fn decide(&self, hook: Hook, call: &Call) -> Injection {
+        let decide = |paths: [Option<&[u8]>; 2]| {
+            let info = CallInfo { hook, request: call.request, tid: sys::gettid(), paths };
+            self.faults.decide(&info, &self.counter)
         };
-        let by_path = || {
+        let decide_by_path = || {
             let entered_ns = sys::monotonic_ns();
             PATHS.with_page(|page| {
-                let effect = met(page.of([call.fd_in, call.fd_out], entered_ns));
+                let decided = decide(page.of([call.fd_in, call.fd_out], entered_ns));
                 page.end();
-                effect
+                decided
             })
         };
-        // Where no memory for paths is free the call has none.
-        let effect = self.faults.need_paths(hook).then(by_path).flatten();
-        let effect = effect.unwrap_or_else(|| met([None; 2]));
-        for number in (1..=u32::BITS).filter(|number| effect.hits & 1 << (number - 1) != 0) {
+        // If no memory for paths is free the call has none.
+        let decided = self.faults.need_paths(hook).then(decide_by_path).flatten();
+        let decided = decided.unwrap_or_else(|| decide([None; 2]));
+        for number in (1..=u32::BITS).filter(|number| decided.hits & 1 << (number - 1) != 0) {
             log_debug(format_args!("CFR_INJECT: fault {number} hits this call"));
         }
-        let imposed = effect.action.and_then(|action| match action {
-            Action::Fail(errno) => Some(Imposed::Answer(Err(errno))),
-            Action::ReturnZero => Some(Imposed::Answer(Ok(0))),
-            Action::Short(most) => most.of(call.max_len()).map(Imposed::AtMost),
-        });
-        let Injection { signals, delay_enter_ns, delay_exit_ns, .. } = effect;
-        Harm {
-            imposed,
-            injected: imposed.is_some() || signals != 0,
-            delayed: delay_enter_ns != 0 || delay_exit_ns != 0,
-            signals,
-            delay_enter_ns,
-            delay_exit_ns,
-        }
+        Injection::new(&decided, call)
     }
 }
 
-impl Harm {
-    /// None.
-    pub(crate) const NONE: Harm = Harm {
-        imposed: None,
+impl Injection {
+    /// No fault hits the call.
+    pub(crate) const NONE: Injection = Injection {
+        fault: None,
         injected: false,
         delayed: false,
         signals: 0,
@@ -104,9 +79,26 @@ impl Harm {
         delay_exit_ns: 0,
     };
 
-    /// Before the call is carried out: sends the signals, and waits.
+    fn new(decided: &shared::Injection, call: &Call) -> Injection {
+        let fault = decided.action.and_then(|action| match action {
+            Action::Fail(errno) => Some(Override::Answer(Err(errno))),
+            Action::ReturnZero => Some(Override::Answer(Ok(0))),
+            Action::Short(limit) => limit.of(call.max_len()).map(Override::AtMost),
+        });
+        let shared::Injection { signals, delay_enter_ns, delay_exit_ns, .. } = *decided;
+        Injection {
+            fault,
+            injected: fault.is_some() || signals != 0,
+            delayed: delay_enter_ns != 0 || delay_exit_ns != 0,
+            signals,
+            delay_enter_ns,
+            delay_exit_ns,
+        }
+    }
+
+    /// Sends the signals and waits, before the call is carried out.
     #[inline(always)]
-    pub(crate) fn enter(&self) {
+    pub(crate) fn before(&self) {
         if self.injected || self.delayed {
             self.signal_and_wait();
         }
@@ -120,9 +112,9 @@ impl Harm {
         wait(self.delay_enter_ns);
     }
 
-    /// After it: waits.
+    /// Waits, after the call was carried out.
     #[inline(always)]
-    pub(crate) fn leave(&self) {
+    pub(crate) fn after(&self) {
         if self.delayed {
             wait(self.delay_exit_ns);
         }

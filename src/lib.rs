@@ -1,28 +1,32 @@
-//! libcfr.so: how a stranger's process meets `copy_file_range`.
+//! libcfr.so: the library inside a host, a process that may not have asked for it.
 //!
-//! The host process outranks this library. What stands here never aborts, exits, blocks on a
-//! lock, allocates on the path of a call, changes errno on success, or writes to a descriptor
-//! that is not proven to be its own. What a call *means* is in the crate `cfr-core`.
+//! The host outranks this library. No code here aborts, exits, waits for a lock, allocates while a
+//! call is carried out, changes errno on success, or writes to a descriptor that is not proven to be
+//! the library's own. What a call *means* is in the crate `cfr-engine`.
 //!
-//! A file uses only what stands above it in this list. ARCHITECTURE.md tells one call's way.
+//! A file uses only what stands above it in this list. ARCHITECTURE.md follows one call through it.
 
 mod panic_point;
 
-mod log;
-
 mod route;
 
-mod recording;
+mod collectors;
+
+mod log;
+
+mod environment;
 
 mod inject;
 
-mod intercept;
+mod runtime;
 
-mod pass_on;
+mod recording;
+
+mod observe;
+
+mod calls;
 
 mod summary;
-
-mod init;
 
 mod hooks;
 

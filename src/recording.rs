@@ -1,167 +1,98 @@
-//! What becomes of an answered call: it is counted, and written as a line.
+//! The recording of one call: its times, its context, and the record that is counted and written
+//! as a line.
 
-use crate::log::{self, Log, PATHS};
+use crate::inject::Injection;
+use crate::log::PATHS;
 use crate::panic_point::panic_point;
-use cfr_engine::call::{Answer, Call, Method, Offset, Request};
+use crate::runtime::Runtime;
+use cfr_engine::call::{Call, Offset, Request};
 use cfr_engine::diag::log_trace;
-use cfr_engine::dialect::Rule;
+use cfr_engine::execution::Outcome;
 use cfr_engine::hook::Hook;
 use cfr_shared::format::Format;
-use cfr_shared::record::Record;
+use cfr_shared::record::{Context, Record};
 use cfr_shared::settings::Level;
-use cfr_shared::stats::{Collect, Counter, FileIds, InFlight, InFlightGuard, Stats};
-use cfr_sys::{self as sys, OffsetPointer, SetOnce, Sharing};
+use cfr_shared::stats::{FileIds, InFlight, InFlightGuard};
+use cfr_sys::{self as sys, OffsetPointer, Sharing};
 use tracing::level_filters::LevelFilter;
 
-/// The launcher's accounts, of all that its program starts.
-pub(crate) static WITNESS: SetOnce<Stats> = SetOnce::new();
-
-/// This process's own accounts, where it is to write a summary.
-pub(crate) static SUMMARY: SetOnce<Stats> = SetOnce::new();
-
-/// A call has come through a watched hook.
-#[inline(always)]
-pub(crate) fn count() {
-    if let Some(witness) = WITNESS.get() {
-        witness.add(Counter::Calls, 1);
-    }
-    if let Some(accounts) = SUMMARY.get() {
-        // A child made by fork(2) finds zeros.
-        if accounts.get(Counter::Owner) == 0 {
-            accounts.set(Counter::Owner, sys::getpid().unsigned_abs().into());
-        }
-        if let Some(log) = log::get() {
-            log.keep_place(accounts.get(Counter::Owner));
-        }
-        accounts.add(Counter::Calls, 1);
-    }
-}
-
-/// Whether anybody wants to know more of calls than that there are some.
-#[inline(always)]
-fn is_wanted(log: &Log) -> bool {
-    log.settings().log >= Level::Warn || is_counted()
-}
-
-/// Whether anybody wants to know of calls besides the log.
-#[inline(always)]
-pub(crate) fn is_counted() -> bool {
-    accounts().next().is_some() || progress().is_some()
-}
-
-/// The accounts that want everything.
-#[inline(always)]
-fn accounts() -> impl Iterator<Item = &'static Stats> {
-    let of_tree = WITNESS.get().filter(|witness| witness.collects(Collect::SUMMARY));
-    SUMMARY.get().into_iter().chain(of_tree)
-}
-
-/// The accounts that keep the lines of the latest calls.
-#[cold]
-#[inline(never)]
-fn keeper() -> Option<&'static Stats> {
-    WITNESS.get().filter(|witness| witness.collects(Collect::SUMMARY.union(Collect::LINES)))
-}
-
-#[inline(always)]
-fn progress() -> Option<&'static Stats> {
-    WITNESS.get().filter(|witness| witness.collects(Collect::PROGRESS))
-}
-
-/// A call on its way, of which somebody wants to know.
+/// A call that is being recorded.
 pub(crate) struct Recording {
-    log: &'static Log,
+    runtime: &'static Runtime,
     hook: Hook,
-    /// When the call came in, by the monotonic clock.
+    /// When the call came in (CLOCK_MONOTONIC); 0 if no paths are shown.
     entered_ns: u64,
+    /// When it began (CLOCK_REALTIME).
     time_ns: u64,
+    /// When it began (CLOCK_MONOTONIC).
     begun_ns: u64,
-    mark: Option<InFlightGuard>,
-}
-
-/// What came of it.
-pub(crate) struct Answered {
-    /// What the host is told.
-    pub(crate) answer: Answer,
-    /// Bytes copied or shared.
-    pub(crate) bytes: u64,
-    /// How they moved.
-    pub(crate) method: Method,
-    /// The rule that decided, or that was broken.
-    pub(crate) rule: Option<&'static Rule>,
-    /// Whether the call was judged by it.
-    pub(crate) judged: bool,
-    /// Whether the library copied because the kernel did not.
-    pub(crate) fell_back: bool,
-    /// Whether a fault has answered or shortened it, or sent a signal.
-    pub(crate) injected: bool,
-    /// Whether a fault has delayed it.
-    pub(crate) delayed: bool,
-    /// The caller's offsets.
-    pub(crate) offsets: [OffsetPointer; 2],
-}
-
-impl Answered {
-    /// Whether a rule, a fault or the library had a say in it.
-    fn is_unusual(&self) -> bool {
-        self.judged || self.fell_back || self.injected || self.delayed
-    }
+    duration_ns: u64,
+    in_flight: Option<InFlightGuard>,
 }
 
 impl Recording {
-    /// Of a call that has just come in: the log, if anybody wants to know of it.
+    /// Starts the recording of a call that has just come in, if the log or a counter wants it.
     #[inline(always)]
-    pub(crate) fn wanted() -> Option<&'static Log> {
-        let log = log::get()?;
-        log.complain_once();
-        is_wanted(log).then_some(log)
+    pub(crate) fn wanted(runtime: &'static Runtime, hook: Hook) -> Option<Recording> {
+        runtime.log.as_ref()?.report_config_errors();
+        if runtime.settings.log < Level::Warn && !runtime.collectors.want_records() {
+            return None;
+        }
+        let entered_ns = if runtime.settings.paths { sys::monotonic_ns() } else { 0 };
+        Some(Recording {
+            runtime,
+            hook,
+            entered_ns,
+            time_ns: 0,
+            begun_ns: 0,
+            duration_ns: 0,
+            in_flight: None,
+        })
     }
 
-    /// For that log.
-    #[inline(always)]
-    pub(crate) fn new(log: &'static Log, hook: Hook) -> Recording {
-        let entered_ns = if log.settings().paths { sys::monotonic_ns() } else { 0 };
-        Recording { log, hook, entered_ns, time_ns: 0, begun_ns: 0, mark: None }
-    }
-
-    /// The call begins: from here on its time counts.
+    /// Starts the clock of the call.
     #[inline(always)]
     pub(crate) fn begin(&mut self, call: &Call) {
         self.time_ns = sys::realtime_ns();
         self.begun_ns = sys::monotonic_ns();
-        self.mark = progress().and_then(|witness| mark(witness, call, self.begun_ns));
+        self.in_flight = self.runtime.collectors.begin(|| in_flight(call, self.begun_ns));
     }
 
-    /// How much is logged.
+    /// Stops the clock of the call.
+    #[inline(always)]
+    pub(crate) fn end(&mut self) {
+        self.duration_ns = sys::monotonic_ns().saturating_sub(self.begun_ns);
+        if let Some(in_flight) = self.in_flight.take() {
+            in_flight.end();
+        }
+    }
+
+    /// Returns how much is logged.
     #[inline(always)]
     pub(crate) fn level(&self) -> Level {
-        self.log.settings().log
+        self.runtime.settings.log
     }
 
-    /// Whether its line is shown, in the log or after the program's end.
+    /// Reports whether the call's line is shown, in the log or after the program's end.
     #[inline(always)]
     pub(crate) fn is_shown(&self) -> bool {
-        self.level() >= Level::Info || keeper().is_some()
+        self.level() >= Level::Info || self.runtime.collectors.want_lines()
     }
 
-    /// Ends: how long it took, in nanoseconds.
+    /// Counts the call and writes its line. `call` is the whole call, or its part for one target.
     #[inline(always)]
-    pub(crate) fn end(&mut self) -> u64 {
-        let duration_ns = sys::monotonic_ns().saturating_sub(self.begun_ns);
-        if let Some(mark) = self.mark.take() {
-            mark.end();
-        }
-        duration_ns
-    }
-
-    /// Counts the call and writes its line. `call` is the one that began, or the part of it that is
-    /// about one target.
-    #[inline(always)]
-    pub(crate) fn note(&self, call: &Call, answered: &Answered, duration_ns: u64) {
-        let settings = self.log.settings();
-        let writes =
-            settings.log >= Level::Info || settings.log == Level::Warn && answered.is_unusual();
-        let counts = accounts().next().is_some();
+    pub(crate) fn note(
+        &self,
+        call: &Call,
+        outcome: &Outcome,
+        injection: &Injection,
+        [off_in, off_out]: [OffsetPointer; 2],
+    ) {
+        let settings = &self.runtime.settings;
+        let is_unusual =
+            || outcome.judged || outcome.fell_back || injection.injected || injection.delayed;
+        let writes = settings.log >= Level::Info || settings.log == Level::Warn && is_unusual();
+        let counts = self.runtime.collectors.count_records();
         if !writes && !counts {
             return;
         }
@@ -169,56 +100,77 @@ impl Recording {
         let for_json = settings.log_format == Format::Json;
         let mut comm = [0; 16];
         let wants_offsets = for_json || call.request == Request::Send;
-        let [off_in, off_out] = answered.offsets;
-        let record = Record {
+        let context = Context {
             time_ns: self.time_ns,
+            duration_ns: self.duration_ns,
             pid: sys::getpid(),
             tid: for_json.then(sys::gettid),
             comm: for_json.then(|| sys::comm(&mut comm)),
             hook: self.hook,
-            call,
             path_in: None,
             path_out: None,
-            offsets_after: match wants_offsets {
-                true => call.offsets_after(off_in, off_out),
-                false => (None, None),
+            offsets_after: if wants_offsets {
+                call.offsets_after(off_in, off_out)
+            } else {
+                (None, None)
             },
-            answer: answered.answer,
-            bytes: answered.bytes,
-            method: answered.method,
-            sharing: settings.shared.then(|| sharing(call, answered.bytes)).flatten(),
+            sharing: settings.shared.then(|| sharing(call, outcome.bytes)).flatten(),
             dialect: settings.policy.dialect,
-            rule: answered.rule,
-            judged: answered.judged,
-            fell_back: answered.fell_back,
-            injected: answered.injected,
-            delayed: answered.delayed,
-            duration_ns,
+            injected: injection.injected,
+            delayed: injection.delayed,
         };
+        let record = Record { call, outcome, context };
         let writes_paths = writes && settings.paths;
         if counts {
-            count_and_emit(&record, writes, settings.paths, self.entered_ns);
+            self.count_and_emit(&record, writes);
         } else if !writes_paths
             || with_paths(&record, self.entered_ns, &|record| record.emit()).is_none()
         {
             record.emit();
         }
-        // An object of the JSON log has the sentence in it.
-        if let (Some(rule), true, false) = (answered.rule, writes, for_json) {
+        // An object of the JSON log holds the sentence itself.
+        if let (Some(rule), true, false) = (outcome.rule, writes, for_json) {
             record.explain(rule);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn count_and_emit(&self, record: &Record<'_>, writes: bool) {
+        let collectors = &self.runtime.collectors;
+        let stats = [record.call.fd_in, record.call.fd_out].map(sys::stat);
+        let files = match &stats {
+            [Ok(source), Ok(target)] => Some(FileIds::new(source, target)),
+            _ => None,
+        };
+        let work = |record: &Record<'_>| {
+            collectors.count(record, files.as_ref());
+            if writes {
+                record.emit();
+            }
+        };
+        // A record whose line is shown has its paths if they are shown; a record that is only
+        // counted has them if a counter keeps them.
+        let has_paths = if writes || collectors.want_lines() {
+            self.runtime.settings.paths
+        } else {
+            collectors.want_paths(record, files.as_ref())
+        };
+        if !has_paths || with_paths(record, self.entered_ns, &work).is_none() {
+            work(record);
         }
     }
 }
 
-/// Has the call seen while it is under way.
+/// Describes the call for the launcher's line of progress.
 #[cold]
-fn mark(witness: &Stats, call: &Call, begun_ns: u64) -> Option<InFlightGuard> {
+fn in_flight(call: &Call, begun_ns: u64) -> InFlight {
     let start = |offset, fd| match offset {
         Offset::At(bytes) => bytes.cast_unsigned(),
         Offset::File => sys::file_offset(fd).unwrap_or(0),
         Offset::BadAddress(_) => 0,
     };
-    witness.begin(&InFlight {
+    InFlight {
         tid: sys::gettid(),
         pid: sys::getpid(),
         start_ns: begun_ns,
@@ -228,10 +180,11 @@ fn mark(witness: &Stats, call: &Call, begun_ns: u64) -> Option<InFlightGuard> {
         off_out: start(call.off_out, call.fd_out),
         len: call.len as u64,
         size_out: sys::stat(call.fd_out).map_or(0, |stat| stat.size),
-    })
+    }
 }
 
-/// Whether the range that was written shares its blocks; `None` where the filesystem does not tell.
+/// Asks the filesystem whether the range that was written shares its blocks (FIEMAP). `None` if it
+/// does not say.
 #[cold]
 fn sharing(call: &Call, bytes: u64) -> Option<Sharing> {
     if bytes == 0 {
@@ -250,45 +203,14 @@ fn sharing(call: &Call, bytes: u64) -> Option<Sharing> {
     sharing
 }
 
-/// For those who count.
-#[cold]
-#[inline(never)]
-fn count_and_emit(record: &Record<'_>, writes: bool, has_paths: bool, entered_ns: u64) {
-    let call = record.call;
-    let stats = [call.fd_in, call.fd_out].map(sys::stat);
-    let files = match &stats {
-        [Ok(source), Ok(target)] => Some(FileIds::new(source, target)),
-        _ => None,
-    };
-    let wants = |accounts: &Stats| accounts.needs_paths(files.as_ref(), record.duration_ns);
-    let work = |record: &Record<'_>| {
-        for accounts in accounts() {
-            accounts.count(record, files.as_ref());
-        }
-        if let Some(keeper) = keeper() {
-            keeper.keep_line(record);
-        }
-        if writes {
-            record.emit();
-        }
-    };
-    // One that has its paths may show them.
-    let shows = writes || keeper().is_some();
-    if !(shows && has_paths || !shows && accounts().any(wants))
-        || with_paths(record, entered_ns, &work).is_none()
-    {
-        work(record);
-    }
-}
-
-/// Does `work` with the record and the paths behind its descriptors; `None` where no memory for them is
-/// free.
+/// Calls `work` with the record and the paths behind its descriptors. `None` if no memory for them
+/// is free.
 #[inline(always)]
 fn with_paths(record: &Record<'_>, entered_ns: u64, work: &dyn Fn(&Record<'_>)) -> Option<()> {
     PATHS.with_page(|page| {
         panic_point(3);
         let [path_in, path_out] = page.of([record.call.fd_in, record.call.fd_out], entered_ns);
-        work(&Record { path_in, path_out, ..*record });
+        work(&Record { context: Context { path_in, path_out, ..record.context }, ..*record });
         page.end();
     })
 }

@@ -1,83 +1,114 @@
-//! What happens at each hook: set when the settings are read, looked at by every call.
+//! What becomes of the calls of each hook. It is set when the settings are read, and every call
+//! looks at it first.
+//!
+//! | route | flags 0 | other flags |
+//! |---|---|---|
+//! | `Uninitialized` | the settings are read first | the same |
+//! | `Kernel` | kernel | kernel |
+//! | `NextLibrary` | next library | next library |
+//! | `KernelIfNoFlags` | kernel | intercepted |
+//! | `NextIfNoFlags` | next library | intercepted |
+//! | `Intercept` | intercepted | intercepted |
 
 use cfr_engine::hook::Hook;
-use cfr_sys::NextSymbol;
+use cfr_sys::{NextExit, NextIoctl, NextSendfile, NextSymbol};
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-/// What happens to the calls that come through a hook.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Gate {
-    /// The settings were not read yet.
-    Unready = 0,
-    /// Straight to the kernel, whatever the flags.
-    Forward = 1,
-    /// Straight to the next library, whatever the flags.
-    Next = 2,
-    /// Calls at flags 0 straight to the kernel, the others through [`crate::intercept`].
-    ForwardPlain = 3,
-    /// Calls at flags 0 straight to the next library, the others through [`crate::intercept`].
-    NextPlain = 4,
-    /// Through [`crate::intercept`].
-    Watch = 5,
+/// The next library's functions. They are statics of their own because hooks that are written in
+/// instructions read them.
+pub(crate) static NEXT_SYSCALL: NextSymbol = NextSymbol::new(c"syscall");
+pub(crate) static NEXT_IOCTL: NextIoctl = NextIoctl::new();
+pub(crate) static NEXT_SENDFILE: NextSendfile = NextSendfile::new(false);
+pub(crate) static NEXT_SENDFILE64: NextSendfile = NextSendfile::new(true);
+pub(crate) static NEXT_EXIT: NextExit = NextExit::new();
+
+/// Looks the next library's functions up (dlsym(3), `RTLD_NEXT`).
+pub(crate) fn find_next_functions() {
+    NEXT_SYSCALL.resolve();
+    NEXT_IOCTL.symbol().resolve();
+    NEXT_SENDFILE.symbol().resolve();
+    NEXT_SENDFILE64.symbol().resolve();
+    NEXT_EXIT.symbol().resolve();
 }
 
-impl Gate {
-    /// The lowest flags that do not go straight to the kernel.
+/// What becomes of the calls of one hook.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Route {
+    /// The settings have not been read yet.
+    Uninitialized = 0,
+    /// To the kernel, with any flags.
+    Kernel = 1,
+    /// To the next library, with any flags.
+    NextLibrary = 2,
+    /// To the kernel with flags 0; intercepted with others.
+    KernelIfNoFlags = 3,
+    /// To the next library with flags 0; intercepted with others.
+    NextIfNoFlags = 4,
+    /// Through [`crate::observe`].
+    Intercept = 5,
+}
+
+impl Route {
+    /// The lowest flags that do not go to the kernel at once.
     const fn limit(self) -> u64 {
         match self {
-            Gate::Forward => 1 << 32,
-            Gate::ForwardPlain => 1,
-            Gate::Unready | Gate::Next | Gate::NextPlain | Gate::Watch => 0,
+            Route::Kernel => 1 << 32,
+            Route::KernelIfNoFlags => 1,
+            Route::Uninitialized | Route::NextLibrary | Route::NextIfNoFlags | Route::Intercept => {
+                0
+            }
         }
     }
 }
 
-struct Place {
-    /// [`Gate::limit`]: all that a call looks at that goes straight to the kernel.
+/// The route of one hook, as its calls read it.
+struct Entry {
+    /// [`Route::limit`]: the one word that a call reads if it goes to the kernel at once.
     limit: AtomicU64,
-    gate: AtomicU8,
+    route: AtomicU8,
 }
 
-static GATES: [Place; Hook::ALL.len()] = [const {
-    Place { limit: AtomicU64::new(Gate::Unready.limit()), gate: AtomicU8::new(Gate::Unready as u8) }
+static ROUTES: [Entry; Hook::ALL.len()] = [const {
+    Entry {
+        limit: AtomicU64::new(Route::Uninitialized.limit()),
+        route: AtomicU8::new(Route::Uninitialized as u8),
+    }
 }; Hook::ALL.len()];
 
-/// The next library's `syscall`, for the numbers that are not ours.
-pub(crate) static NEXT_SYSCALL: NextSymbol = NextSymbol::new(c"syscall");
-
-/// Sets what happens at `hook`.
-pub(crate) fn set(hook: Hook, gate: Gate) {
-    if let Some(place) = GATES.get(hook as usize) {
-        place.gate.store(gate as u8, Ordering::Relaxed);
-        place.limit.store(gate.limit(), Ordering::Relaxed);
+/// Sets the route of every hook.
+pub(crate) fn set_all(route: impl Fn(Hook) -> Route) {
+    for (entry, hook) in ROUTES.iter().zip(Hook::ALL) {
+        let route = route(hook);
+        entry.route.store(route as u8, Ordering::Relaxed);
+        entry.limit.store(route.limit(), Ordering::Relaxed);
     }
 }
 
-/// Whether every call through `hook` is watched.
-#[inline(always)]
-pub(crate) fn is_watched(hook: Hook) -> bool {
-    GATES
-        .get(hook as usize)
-        .is_some_and(|place| place.gate.load(Ordering::Relaxed) == Gate::Watch as u8)
-}
-
-/// What happens at `hook`.
-pub(crate) fn at(hook: Hook) -> Gate {
-    match GATES.get(hook as usize).map_or(0, |place| place.gate.load(Ordering::Relaxed)) {
-        1 => Gate::Forward,
-        2 => Gate::Next,
-        3 => Gate::ForwardPlain,
-        4 => Gate::NextPlain,
-        5 => Gate::Watch,
-        _ => Gate::Unready,
+/// Returns the route of `hook`.
+pub(crate) fn of(hook: Hook) -> Route {
+    match ROUTES.get(hook as usize).map_or(0, |entry| entry.route.load(Ordering::Relaxed)) {
+        1 => Route::Kernel,
+        2 => Route::NextLibrary,
+        3 => Route::KernelIfNoFlags,
+        4 => Route::NextIfNoFlags,
+        5 => Route::Intercept,
+        _ => Route::Uninitialized,
     }
 }
 
-/// Whether a call with these flags goes straight to the kernel: one relaxed load.
+/// Reports whether every call of `hook` is intercepted.
 #[inline(always)]
-pub(crate) fn is_open(hook: Hook, flags: u32) -> bool {
-    GATES
+pub(crate) fn is_intercepted(hook: Hook) -> bool {
+    ROUTES
         .get(hook as usize)
-        .is_some_and(|place| u64::from(flags) < place.limit.load(Ordering::Relaxed))
+        .is_some_and(|entry| entry.route.load(Ordering::Relaxed) == Route::Intercept as u8)
+}
+
+/// Reports whether a call with these flags goes to the kernel at once: one relaxed load.
+#[inline(always)]
+pub(crate) fn bypasses(hook: Hook, flags: u32) -> bool {
+    ROUTES
+        .get(hook as usize)
+        .is_some_and(|entry| u64::from(flags) < entry.limit.load(Ordering::Relaxed))
 }

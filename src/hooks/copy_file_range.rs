@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "exports a C symbol")]
 #![expect(unreachable_pub, reason = "cbindgen and the linker look for what is public")]
 
-use super::{encode, enter, refused};
+use super::{after_error, dispatch, encode};
 use crate::route;
 use cfr_engine::hook::Hook;
 use cfr_sys::errno::Errno;
@@ -39,21 +39,21 @@ pub extern "C-unwind" fn copy_file_range(
     };
     sys::test_cancel();
     let args = kept.from_memory();
-    if !route::is_open(Hook::CopyFileRange, args.flags) {
-        return enter(Hook::CopyFileRange, &kept);
+    if !route::bypasses(Hook::CopyFileRange, args.flags) {
+        return dispatch(Hook::CopyFileRange, &kept);
     }
     match sys::copy_file_range(&args) {
         Ok(count) => encode(Ok(count)),
-        Err(errno) => interrupted_or_refused(&kept, errno),
+        Err(errno) => after_interrupt_or_error(&kept, errno),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn interrupted_or_refused(args: &Args, errno: Errno) -> isize {
+fn after_interrupt_or_error(args: &Args, errno: Errno) -> isize {
     if errno == Errno::EINTR {
-        // Nothing was copied, so nothing is lost if it was a cancellation that interrupted.
+        // Nothing was copied, so nothing is lost if a cancellation interrupted the call.
         sys::test_cancel();
     }
-    refused(Hook::CopyFileRange, args, errno)
+    after_error(Hook::CopyFileRange, args, errno)
 }

@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "exports C symbols, and a function for the dynamic linker to call")]
 #![expect(unreachable_pub, reason = "the linker exports what is public")]
 
-use crate::init::NEXT_EXIT;
+use crate::route::NEXT_EXIT;
 use crate::summary;
 use core::ffi::c_int;
 

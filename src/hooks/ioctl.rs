@@ -7,8 +7,9 @@
 #![expect(unsafe_code, reason = "exports a C symbol and makes system calls by instruction")]
 #![expect(unreachable_pub, reason = "the linker exports what is public")]
 
-use super::{encode, fail, passed_on, watches};
-use crate::pass_on::{Ioctl, NEXT_IOCTL};
+use super::{encode, fail, initialized_route, intercept_forwarded};
+use crate::calls::ReflinkIoctl;
+use crate::route::{NEXT_IOCTL, Route};
 use cfr_engine::hook::Hook;
 use cfr_sys::{FICLONE, FICLONERANGE, FIDEDUPERANGE, IOCTL, IoctlArg};
 use core::arch::naked_asm;
@@ -27,11 +28,11 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> 
     naked_asm!(
         // The kernel, too, looks at 32 bits of the request.
         "cmp esi, {ficlone}",
-        "je {hook}",
+        "je {intercepted}",
         "cmp esi, {ficlonerange}",
-        "je {hook}",
+        "je {intercepted}",
         "cmp esi, {fideduperange}",
-        "je {hook}",
+        "je {intercepted}",
         "mov rax, qword ptr [rip + {next}]",
         "test rax, rax",
         "je 2f",
@@ -49,7 +50,7 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> 
         ficlonerange = const FICLONERANGE,
         fideduperange = const FIDEDUPERANGE,
         number = const IOCTL,
-        hook = sym hook,
+        intercepted = sym intercepted,
         next = sym NEXT_IOCTL,
         fail = sym fail,
     )
@@ -90,26 +91,26 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> 
         "3:",
         "b {fail}",
         "4:",
-        "b {hook}",
+        "b {intercepted}",
         ficlone = const FICLONE,
         ficlonerange = const FICLONERANGE,
         fideduperange = const FIDEDUPERANGE,
         number = const IOCTL,
-        hook = sym hook,
+        intercepted = sym intercepted,
         next = sym NEXT_IOCTL,
         fail = sym fail,
     )
 }
 
-extern "C-unwind" fn hook(fd: c_int, request: usize, argument: usize) -> c_int {
-    let call = Ioctl { fd, request, argument: IoctlArg::new(argument) };
-    let result = if watches(Hook::Ioctl) {
-        passed_on(|| call.watched())
-    } else {
-        match call.call_next() {
+extern "C-unwind" fn intercepted(fd: c_int, request: usize, argument: usize) -> c_int {
+    let call = ReflinkIoctl { fd, request, argument: IoctlArg::new(argument) };
+    let is_intercepted = initialized_route(Hook::Ioctl) == Route::Intercept;
+    let result = match is_intercepted.then(|| intercept_forwarded(&call)).flatten() {
+        Some(result) => result,
+        None => match call.call_next() {
             Some(result) => return result,
-            None => encode(call.ask_kernel()),
-        }
+            None => encode(call.call_kernel()),
+        },
     };
     c_int::try_from(result).unwrap_or(c_int::MAX)
 }

@@ -1,6 +1,6 @@
-//! The hooks: functions of the C library that this library stands in for. One file a hook, each
-//! of which decodes its arguments, has [`crate::intercept`] or [`crate::pass_on`] carry the call out,
-//! and encodes the answer as its C library function would.
+//! The hooks: functions of the C library that this library stands in for, one file a C symbol. A
+//! hook decodes its arguments, looks at its route ([`crate::route`]), and encodes the answer as its
+//! C library function would.
 
 mod copy_file_range;
 mod exit;
@@ -8,66 +8,69 @@ mod ioctl;
 mod sendfile;
 mod syscall;
 
-use crate::init;
-use crate::intercept::{NEXT, POLICY, intercept};
-use crate::route::{self, Gate};
+use crate::calls::CopyFileRange;
+use crate::observe::{Intercepted, intercept};
+use crate::route::{self, Route};
+use crate::runtime;
 use cfr_engine::call::Answer;
 use cfr_engine::hook::Hook;
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, Args, NextCopy, SavedCancelType, SavedErrno};
 use core::ffi::{c_int, c_long};
 
-/// A call through a hook that is not simply open. No frame with a destructor stands here:
-/// giving cancellation back may unwind.
+/// Carries out a copy_file_range call that does not bypass the library. No frame with a destructor
+/// may stand here: restoring cancellation may unwind the stack.
 #[cold]
 #[inline(never)]
-fn enter(hook: Hook, args: &Args) -> isize {
-    match route::is_watched(hook) {
-        true => watched(hook, args),
-        false => enter_unwatched(hook, args),
+fn dispatch(hook: Hook, args: &Args) -> isize {
+    if route::is_intercepted(hook) {
+        intercept_copy(hook, args)
+    } else {
+        dispatch_by_flags(hook, args)
     }
 }
 
 #[inline(never)]
-fn enter_unwatched(hook: Hook, args: &Args) -> isize {
-    if route::at(hook) == Gate::Unready {
-        init::run();
-    }
-    let next = match route::at(hook) {
-        Gate::Watch => None,
-        Gate::ForwardPlain | Gate::NextPlain if args.flags != 0 => None,
-        Gate::Next | Gate::NextPlain => NEXT.get(),
-        // Unready still: another thread, or this one behind a signal, is reading the settings.
-        Gate::Forward | Gate::ForwardPlain | Gate::Unready => {
+fn dispatch_by_flags(hook: Hook, args: &Args) -> isize {
+    let next = || runtime::get().and_then(|runtime| runtime.next);
+    let next = match initialized_route(hook) {
+        Route::Intercept => None,
+        Route::KernelIfNoFlags | Route::NextIfNoFlags if args.flags != 0 => None,
+        Route::NextLibrary | Route::NextIfNoFlags => next(),
+        // Still uninitialized: another thread, or the code that this signal handler interrupted, is
+        // reading the settings.
+        Route::Kernel | Route::KernelIfNoFlags | Route::Uninitialized => {
             return match sys::copy_file_range(args) {
                 Ok(count) => encode(Ok(count)),
-                Err(errno) => refused(hook, args, errno),
+                Err(errno) => after_error(hook, args, errno),
             };
         }
     };
-    let Some(next) = next else { return watched(hook, args) };
-    let kept = SavedErrno::save();
-    let result = to_next(hook, *next, args);
+    let Some(next) = next else { return intercept_copy(hook, args) };
+    let saved = SavedErrno::save();
+    let result = call_next(hook, next, args);
     if result >= 0 {
         return result;
     }
-    // If the library copies after this, errno is to be what it was before.
+    // If the library copies after this, errno must be what it was before.
     let errno = sys::errno();
-    kept.restore();
-    refused(hook, args, errno)
+    saved.restore();
+    after_error(hook, args, errno)
 }
 
-/// An error that a call has met on the straight way: its answer, or the reason to try another way.
+/// Answers a call that was refused on its way around the library, or intercepts it if the library may
+/// copy after this error.
 #[cold]
 #[inline(never)]
-fn refused(hook: Hook, args: &Args, errno: Errno) -> isize {
-    let looks_again = matches!(route::at(hook), Gate::ForwardPlain | Gate::NextPlain)
-        && POLICY.get().is_some_and(|policy| policy.may_go_on_after(errno));
-    if looks_again { watched(hook, args) } else { encode(Err(errno)) }
+fn after_error(hook: Hook, args: &Args, errno: Errno) -> isize {
+    let may_fall_back = matches!(route::of(hook), Route::KernelIfNoFlags | Route::NextIfNoFlags)
+        && runtime::get().is_some_and(|runtime| runtime.settings.policy.may_fall_back_after(errno));
+    if may_fall_back { intercept_copy(hook, args) } else { encode(Err(errno)) }
 }
 
-/// syscall(2) is no cancellation point, the next library's function may be one.
-fn to_next(hook: Hook, next: NextCopy, args: &Args) -> isize {
+/// Calls the next library's copy_file_range. syscall(2) is no cancellation point, but that function
+/// may be one.
+fn call_next(hook: Hook, next: NextCopy, args: &Args) -> isize {
     if hook == Hook::CopyFileRange {
         return next.call(args);
     }
@@ -77,37 +80,42 @@ fn to_next(hook: Hook, next: NextCopy, args: &Args) -> isize {
     result
 }
 
-fn watched(hook: Hook, args: &Args) -> isize {
+fn intercept_copy(hook: Hook, args: &Args) -> isize {
+    let Some(runtime) = runtime::get() else { return encode(sys::copy_file_range(args)) };
+    intercept_with_errno_saved(|| intercept(&CopyFileRange::new(hook, args, runtime), runtime))
+}
+
+/// Carries out an intercepted call of a hook that is no cancellation point. `None` if the process has
+/// no state, in which case nothing is intercepted.
+#[inline(never)]
+fn intercept_forwarded(call: &impl Intercepted) -> Option<isize> {
+    let runtime = runtime::get()?;
+    Some(intercept_with_errno_saved(|| intercept(call, runtime)))
+}
+
+/// Runs `intercept` with cancellation disabled, restores errno, and raises the signal that it
+/// returns.
+#[inline(always)]
+fn intercept_with_errno_saved(intercept: impl FnOnce() -> (Answer, Option<i32>)) -> isize {
     let errno = SavedErrno::save();
     let cancellation = SavedCancelType::defer();
-    let (answer, signal) = intercept(hook, args);
+    let (answer, signal) = intercept();
     cancellation.restore();
     errno.restore();
     if let Some(signal) = signal {
-        // Last of all: its handler may leave by siglongjmp(3), or the process end here.
+        // Last of all: its handler may leave by siglongjmp(3), or the process may end here.
         sys::raise(signal);
     }
     encode(answer)
 }
 
-/// Whether the calls through a hook that only passes on are recorded.
+/// Returns the route of `hook`. Reads the settings first if that has not happened yet.
 #[inline]
-fn watches(hook: Hook) -> bool {
-    if route::at(hook) == Gate::Unready {
-        init::run();
+fn initialized_route(hook: Hook) -> Route {
+    if route::of(hook) == Route::Uninitialized {
+        runtime::initialize();
     }
-    route::is_watched(hook)
-}
-
-/// Has `carry_out` pass a call on; its C library function is no cancellation point.
-#[inline(never)]
-fn passed_on(carry_out: impl FnOnce() -> Answer) -> isize {
-    let errno = SavedErrno::save();
-    let cancellation = SavedCancelType::defer();
-    let answer = carry_out();
-    cancellation.restore();
-    errno.restore();
-    encode(answer)
+    route::of(hook)
 }
 
 /// Ends a failed system call as the C library does: `result` is −errno.
@@ -116,7 +124,7 @@ extern "C" fn fail(result: c_long) -> c_long {
     -1
 }
 
-/// The one place where an answer becomes −1 and errno.
+/// The one place that turns an answer into a result or −1 and errno.
 #[inline(always)]
 fn encode(answer: Answer) -> isize {
     match answer {

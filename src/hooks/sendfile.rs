@@ -3,8 +3,9 @@
 #![expect(unsafe_code, reason = "exports C symbols")]
 #![expect(unreachable_pub, reason = "the linker exports what is public")]
 
-use super::{encode, passed_on, watches};
-use crate::pass_on::Sendfile;
+use super::{encode, initialized_route, intercept_forwarded};
+use crate::calls::Sendfile;
+use crate::route::Route;
 use cfr_engine::hook::Hook;
 use cfr_sys::OffsetPointer;
 use core::ffi::c_int;
@@ -34,8 +35,10 @@ pub extern "C-unwind" fn sendfile64(
 }
 
 fn send(call: Sendfile) -> isize {
-    if watches(call.hook) {
-        return passed_on(|| call.watched());
-    }
-    call.call_next().unwrap_or_else(|| encode(call.ask_kernel()))
+    let is_intercepted = initialized_route(call.hook) == Route::Intercept;
+    is_intercepted
+        .then(|| intercept_forwarded(&call))
+        .flatten()
+        .or_else(|| call.call_next())
+        .unwrap_or_else(|| encode(call.call_kernel()))
 }

@@ -7,7 +7,7 @@
 #![expect(unsafe_code, reason = "exports a C symbol and makes system calls by instruction")]
 #![expect(unreachable_pub, reason = "the linker exports what is public")]
 
-use super::{encode, enter, fail, refused};
+use super::{after_error, dispatch, encode, fail};
 use crate::route::{self, NEXT_SYSCALL};
 use cfr_engine::hook::Hook;
 use cfr_sys::{self as sys, Args, COPY_FILE_RANGE, OffsetPointer};
@@ -35,7 +35,7 @@ pub unsafe extern "C" fn syscall(
     naked_asm!(
         // The kernel, too, looks at 32 bits of the number.
         "cmp edi, {copy_file_range}",
-        "je {hook}",
+        "je {intercepted}",
         "mov rax, qword ptr [rip + {next}]",
         "test rax, rax",
         "je 2f",
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn syscall(
         "mov rdi, rax",
         "jmp {fail}",
         copy_file_range = const COPY_FILE_RANGE,
-        hook = sym hook,
+        intercepted = sym intercepted,
         next = sym NEXT_SYSCALL,
         fail = sym fail,
     )
@@ -101,16 +101,16 @@ pub unsafe extern "C" fn syscall(
         "3:",
         "b {fail}",
         "4:",
-        "b {hook}",
+        "b {intercepted}",
         copy_file_range = const COPY_FILE_RANGE,
-        hook = sym hook,
+        intercepted = sym intercepted,
         next = sym NEXT_SYSCALL,
         fail = sym fail,
     )
 }
 
 /// The arguments of copy_file_range(2) in words: the upper halves of `int`s count for nothing.
-extern "C-unwind" fn hook(
+extern "C-unwind" fn intercepted(
     _number: c_long,
     fd_in: c_long,
     off_in: *mut i64,
@@ -132,11 +132,11 @@ extern "C-unwind" fn hook(
         len,
         flags: flags as c_uint,
     };
-    if !route::is_open(Hook::Syscall, args.flags) {
-        return enter(Hook::Syscall, &args);
+    if !route::bypasses(Hook::Syscall, args.flags) {
+        return dispatch(Hook::Syscall, &args);
     }
     match sys::copy_file_range(&args) {
         Ok(count) => encode(Ok(count)),
-        Err(errno) => refused(Hook::Syscall, &args, errno),
+        Err(errno) => after_error(Hook::Syscall, &args, errno),
     }
 }

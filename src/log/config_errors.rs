@@ -1,76 +1,76 @@
-//! Settings that could not be used, kept until somebody may be told.
+//! Settings that could not be used, kept until the process copies and may be warned.
 
 use cfr_engine::diag::MESSAGE_TARGET;
 use cfr_shared::settings::{Reason, Setting, SettingError, TABLE};
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// Settings that could not be used, kept until somebody may be told.
-pub(crate) struct Complaints {
-    list: [Option<Complaint>; TABLE.len()],
+pub(crate) struct ConfigErrors {
+    list: [Option<ConfigError>; TABLE.len()],
     pending: AtomicBool,
 }
 
-impl Complaints {
-    /// No complaint.
+impl ConfigErrors {
+    /// Creates an empty list.
     pub(crate) fn none() -> Self {
-        Complaints { list: [None; TABLE.len()], pending: AtomicBool::new(false) }
+        ConfigErrors { list: [None; TABLE.len()], pending: AtomicBool::new(false) }
     }
 
-    /// Keeps one.
+    /// Adds an error.
     pub(crate) fn add(&mut self, error: &SettingError<'_>) {
-        if let Some(place) = self.list.iter_mut().find(|place| place.is_none()) {
-            *place = Some(Complaint::new(error));
+        if let Some(slot) = self.list.iter_mut().find(|slot| slot.is_none()) {
+            *slot = Some(ConfigError::new(error));
             *self.pending.get_mut() = true;
         }
     }
 
-    /// Says them all, the first time.
+    /// Writes a warning for each error, the first time that it is called.
     #[inline]
-    pub(super) fn say_once(&self) {
+    pub(super) fn report_once(&self) {
         if self.pending.load(Ordering::Relaxed) && self.pending.swap(false, Ordering::Relaxed) {
-            self.say();
+            self.report();
         }
     }
 
     #[cold]
-    fn say(&self) {
-        for error in self.list.iter().flatten().map(Complaint::error) {
+    fn report(&self) {
+        for error in self.list.iter().flatten().map(ConfigError::error) {
             let default = error.setting.default;
             tracing::warn!(target: MESSAGE_TARGET, "{error}; using the default: {default}");
         }
     }
 
-    /// The first one.
+    /// Returns the first error.
     pub(crate) fn first(&self) -> Option<SettingError<'_>> {
-        self.list.iter().flatten().map(Complaint::error).next()
+        self.list.iter().flatten().map(ConfigError::error).next()
     }
 }
 
-/// The environment may be overwritten before the complaint is made, so it keeps a piece of it.
+/// One error, with a copy of the value: the host may overwrite its environment before the warning is
+/// written.
 #[derive(Clone, Copy)]
-struct Complaint {
+struct ConfigError {
     setting: &'static Setting,
-    value: [u8; Complaint::KEPT + 3],
+    value: [u8; ConfigError::MAX_VALUE + 3],
     len: usize,
     reason: Reason,
 }
 
-impl Complaint {
-    const KEPT: usize = 64;
+impl ConfigError {
+    const MAX_VALUE: usize = 64;
 
     fn new(error: &SettingError<'_>) -> Self {
         let given = error.value;
-        let (kept, cut) = match given.get(..Complaint::KEPT) {
-            Some(kept) if given.len() > Complaint::KEPT => (kept, &b"..."[..]),
+        let (kept, cut) = match given.get(..ConfigError::MAX_VALUE) {
+            Some(kept) if given.len() > ConfigError::MAX_VALUE => (kept, &b"..."[..]),
             _ => (given, &[][..]),
         };
-        let mut value = [0; Complaint::KEPT + 3];
+        let mut value = [0; ConfigError::MAX_VALUE + 3];
         let mut len = 0;
-        for (place, &byte) in value.iter_mut().zip(kept.iter().chain(cut)) {
-            *place = byte;
+        for (slot, &byte) in value.iter_mut().zip(kept.iter().chain(cut)) {
+            *slot = byte;
             len += 1;
         }
-        Complaint { setting: error.setting, value, len, reason: error.reason }
+        ConfigError { setting: error.setting, value, len, reason: error.reason }
     }
 
     fn error(&self) -> SettingError<'_> {

@@ -1,17 +1,17 @@
-//! Memory for lines and paths: pages that nobody allocates and nobody waits for.
+//! Memory for lines and paths: pages that are neither allocated nor waited for.
 //!
-//! A host may copy in a signal handler on an alternate stack of 8 KiB, so lines cannot stand on
-//! the stack; it may do so while it holds the heap's lock, so they cannot stand on the heap; and
-//! a thread-local with a destructor is gone when a thread's last handlers run.
+//! A host may copy in a signal handler on an alternate stack of 8 KiB, so lines cannot be on the
+//! stack. It may do so while it holds the heap's lock, so they cannot be on the heap. And a
+//! thread-local with a destructor is gone when a thread's last handlers run.
 
 use cfr_shared::line::MAX_LINE;
 use cfr_sys as sys;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
-/// What a page holds.
+/// The content of a page.
 pub(crate) trait Page {
-    /// Nothing yet: zeros, for which there is no room in the library's file.
+    /// An unused page: zeros, which take no space in the library's file.
     const EMPTY: Self;
 }
 
@@ -21,31 +21,32 @@ impl Page for [u8; MAX_LINE] {
 
 /// A set of pages. Memory that was never used costs nothing.
 ///
-/// Two sets, because a call holds one page of each: who has a page for its line can always go on.
+/// There are two sets because a call holds one page of each: a thread that has a page for its line can
+/// always go on.
 pub(crate) struct Pool<P> {
     pages: [Mutex<P>; PAGES],
-    /// Whether the last thread that waited waited in vain: then the next one does not.
+    /// Whether the last thread that waited got no page. The next one does not wait then.
     exhausted: AtomicBool,
 }
 
-/// For lines.
+/// The pages for lines.
 pub(crate) static LINES: Pool<[u8; MAX_LINE]> = Pool::new();
 
-/// Enough for as many threads at once. A page that another thread held while the process forked stays
-/// taken in the child.
+/// How many threads can hold a page at once. A page that another thread held while the process forked
+/// stays taken in the child.
 const PAGES: usize = 256;
 
 impl<P: Page> Pool<P> {
-    /// How often a thread lets others run when all pages are taken.
+    /// How often a thread yields to others if all pages are taken.
     const YIELDS: u32 = 1000;
 
-    /// All of them free.
+    /// Creates a set of free pages.
     pub(super) const fn new() -> Self {
         Pool { pages: [const { Mutex::new(P::EMPTY) }; PAGES], exhausted: AtomicBool::new(false) }
     }
 
-    /// Lends a page for as long as `work` runs; `None` where none comes free. A page's lock is
-    /// only ever tried: this may be a signal handler that interrupted the one who holds it.
+    /// Calls `work` with a page. `None` if no page comes free. The lock of a page is only ever tried:
+    /// this may be a signal handler that interrupted the thread that holds it.
     pub(crate) fn with_page<R>(&self, work: impl FnOnce(&mut P) -> R) -> Option<R> {
         match self.free_page() {
             Some(mut page) => Some(work(&mut page)),
@@ -53,17 +54,17 @@ impl<P: Page> Pool<P> {
         }
     }
 
-    /// First of all the page that this thread had before, whose neighbours are other threads'.
+    /// Takes the page that this thread had before, if it is free, so that threads do not share pages.
     #[inline]
     fn free_page(&self) -> Option<MutexGuard<'_, P>> {
-        let first = mixed(sys::thread_key()) % PAGES;
-        self.pages.get(first).and_then(taken).or_else(|| self.another_page(first))
+        let first = spread(sys::thread_key()) % PAGES;
+        self.pages.get(first).and_then(try_lock).or_else(|| self.another_page(first))
     }
 
     #[cold]
     fn another_page(&self, first: usize) -> Option<MutexGuard<'_, P>> {
         let (before, from) = self.pages.split_at_checked(first)?;
-        from.iter().chain(before).find_map(taken)
+        from.iter().chain(before).find_map(try_lock)
     }
 
     #[cold]
@@ -78,18 +79,18 @@ impl<P: Page> Pool<P> {
     }
 }
 
-/// The page, if it is free.
+/// Locks the page if it is free.
 #[inline]
-fn taken<P>(page: &Mutex<P>) -> Option<MutexGuard<'_, P>> {
+fn try_lock<P>(page: &Mutex<P>) -> Option<MutexGuard<'_, P>> {
     match page.try_lock() {
         Ok(page) => Some(page),
-        // Left by a panic; what stands in it does not matter.
+        // Left by a panic. Its content does not matter.
         Err(TryLockError::Poisoned(page)) => Some(page.into_inner()),
         Err(TryLockError::WouldBlock) => None,
     }
 }
 
-/// Numbers that lie far apart for addresses that are multiples of a large power of two.
-fn mixed(mark: usize) -> usize {
-    mark.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48
+/// Spreads addresses that are multiples of a large power of two.
+fn spread(key: usize) -> usize {
+    key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48
 }

@@ -1,8 +1,8 @@
 //! The log: a `tracing` subscriber that writes one event as one line with one write(2).
 //!
-//! The usual subscriber stack is not safe in a stranger's process: its lock, its allocations and
-//! its thread-locals with destructors deadlock in signal handlers and forked children, and abort
-//! at thread exit. This one has none of them.
+//! tracing-subscriber is not safe inside a host: its lock, its allocations and its thread-locals with
+//! destructors deadlock in signal handlers and forked children, and abort at thread exit. This
+//! subscriber has none of them.
 
 mod config_errors;
 mod line_pool;
@@ -10,17 +10,18 @@ mod owned_fd;
 mod path_cache;
 mod sink;
 
-pub(crate) use config_errors::Complaints;
+pub(crate) use config_errors::ConfigErrors;
 pub(crate) use path_cache::PATHS;
 
+use crate::collectors::Collectors;
 use cfr_engine::diag::MESSAGE_TARGET;
 use cfr_shared::format::{self, EventWriter, Format, MessageMeta, printable};
 use cfr_shared::line::Line;
 use cfr_shared::record;
 use cfr_shared::settings::{self, Level, Settings};
-use cfr_shared::stats::{Collect, Counter, Stats};
+use cfr_shared::stats::Stats;
+use cfr_sys as sys;
 use cfr_sys::errno::Errno;
-use cfr_sys::{self as sys, SetOnce};
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use line_pool::LINES;
@@ -33,123 +34,111 @@ use tracing::{Event, Metadata, Subscriber, span};
 const GIVEN_UP: &str = "the program put its own files under its number too often";
 const DROPPED: &str = "its lines are dropped and counted";
 
-static LOG: SetOnce<Log> = SetOnce::new();
-
-/// The log, once it is installed.
-pub(crate) fn get() -> Option<&'static Log> {
-    LOG.get()
-}
-
-/// Installs the log.
-///
-/// Lines that are lost are counted in `accounts` too.
-pub(crate) fn install(
-    settings: Settings<'static>,
-    complaints: Complaints,
-    accounts: [Option<Stats>; 2],
-) {
-    LOG.set(Log::new(settings, complaints, accounts));
-    // Fails only where there is one already, and the `tracing` in this library is its own.
-    let _ = tracing::subscriber::set_global_default(ToLog);
+/// Makes `log` the destination of all events in this process.
+pub(crate) fn install(log: &'static Log) {
+    // Fails only if there is a subscriber already, and the `tracing` in this library is its own.
+    let _ = tracing::subscriber::set_global_default(LogSubscriber(log));
 }
 
 /// The log of a process.
 pub(crate) struct Log {
-    settings: Settings<'static>,
-    /// Standard error as it was when the library came in.
+    level: Level,
+    format: Format,
+    /// The template of the log file (`CFR_LOG_FILE`).
+    file_template: Option<&'static [u8]>,
+    /// Standard error as it was when the library was loaded.
     console: Sink,
-    /// The log file, where one is set.
+    /// The log file, if one is set.
     file: Option<Sink>,
-    /// Lines that no sink took and nobody was told of yet.
+    /// Lines that no sink took and that no line has reported yet.
     lost: AtomicU64,
-    /// Whether the user was told that lines are being lost.
-    told: AtomicBool,
-    complaints: Complaints,
-    /// Where the summary goes, if there is to be one.
+    /// Whether a line on standard error has reported why the log file cannot be written.
+    has_reported_error: AtomicBool,
+    config_errors: ConfigErrors,
+    summary_to: settings::SummaryTarget<'static>,
+    /// Where the summary goes, if one is wanted.
     summary: Option<Sink>,
-    accounts: [Option<Stats>; 2],
-    /// Whether the launcher's line of progress may stand where the next line comes to stand.
-    clears: bool,
+    /// Where lost lines are counted too.
+    collectors: Collectors,
+    /// Whether the launcher's line of progress may stand where the next line will be written.
+    clears_line: bool,
 }
 
 impl Log {
-    fn new(
-        settings: Settings<'static>,
-        complaints: Complaints,
-        accounts: [Option<Stats>; 2],
-    ) -> Self {
+    pub(crate) fn new(
+        settings: &Settings<'static>,
+        config_errors: ConfigErrors,
+        collectors: Collectors,
+    ) -> Log {
         let console = Sink::standard_error();
-        let shows = |accounts: &Stats| accounts.collects(Collect::PROGRESS);
         Log {
-            console: if settings.log_file.is_some() { console.impatient() } else { console },
+            level: settings.log,
+            format: settings.log_format,
+            file_template: settings.log_file,
+            console: if settings.log_file.is_some() { console.never_wait() } else { console },
             file: settings.log_file.map(Sink::file),
-            settings,
             lost: AtomicU64::new(0),
-            told: AtomicBool::new(false),
-            complaints,
+            has_reported_error: AtomicBool::new(false),
+            config_errors,
+            summary_to: settings.summary,
             summary: match settings.summary {
                 settings::SummaryTarget::No => None,
                 settings::SummaryTarget::Yes => Some(Sink::standard_error()),
                 settings::SummaryTarget::File(template) => Some(Sink::file(template)),
             },
-            clears: settings.log_file.is_none()
-                && accounts.iter().flatten().any(shows)
+            clears_line: settings.log_file.is_none()
+                && collectors.want_progress()
                 && sys::is_terminal(STANDARD_ERROR),
-            accounts,
+            collectors,
         }
     }
 
-    /// What was set.
-    pub(crate) fn settings(&self) -> &Settings<'static> {
-        &self.settings
-    }
-
-    /// Warns of the settings that could not be used, once in a process, and not before it copies:
-    /// a preload library is loaded into many processes that have nothing to do with it.
+    /// Warns of settings that could not be used, once in a process, and not before it copies: a
+    /// preload library is loaded into many processes that never do.
     #[inline]
-    pub(crate) fn complain_once(&self) {
-        self.complaints.say_once();
+    pub(crate) fn report_config_errors(&self) {
+        self.config_errors.report_once();
     }
 
-    /// Writes one event, and what was lost before it.
+    /// Writes one event, and then how many lines were lost before it.
     fn write(&self, event: &Event<'_>) {
         let written = self.write_line(|line| self.format(event, line));
         if !written {
             self.lost.fetch_add(1, Ordering::Relaxed);
-            self.accounts.iter().flatten().for_each(|accounts| accounts.add(Counter::LinesLost, 1));
+            self.collectors.count_lost();
         } else if self.lost.load(Ordering::Relaxed) > 0 {
             self.report_lost();
         }
     }
 
-    /// Writes the line that `format` makes; whether it was taken.
+    /// Writes the line that `format` makes. Reports whether the sink took it.
     #[inline]
     fn write_line(&self, format: impl FnOnce(&mut Line<'_>)) -> bool {
         let sink = self.file.as_ref().unwrap_or(&self.console);
         let taken = LINES.with_page(|page| {
             let mut line = Line::new(page);
-            if self.clears {
+            if self.clears_line {
                 line.append(b"\x1b[K");
             }
-            if self.file.is_none() && self.settings.log_format == Format::Text {
+            if self.file.is_none() && self.format == Format::Text {
                 line.append(b"cfr: ");
             }
             format(&mut line);
-            sink.put(&mut line).map_err(|errno| self.tell_of_trouble(errno)).is_ok()
+            sink.put(&mut line).map_err(|errno| self.report_error(errno)).is_ok()
         });
         taken.unwrap_or(false)
     }
 
     #[inline]
     fn format(&self, event: &Event<'_>, line: &mut Line<'_>) {
-        let format = self.settings.log_format;
+        let format = self.format;
         if event.metadata().target() == record::TARGET {
             event.record(&mut EventWriter::for_call(line, format));
         } else {
             let level = event.metadata().level().as_str();
             let level = LEVELS.iter().find(|name| name.eq_ignore_ascii_case(level));
             let level = level.copied().unwrap_or_default();
-            // Warnings and errors of the library's own are about itself.
+            // The library's own warnings and errors are about itself, not about a call.
             let of_itself =
                 event.metadata().target() == MESSAGE_TARGET && matches!(level, "warn" | "error");
             let said = MessageMeta { is_about_call: !of_itself, ..said(level) };
@@ -157,66 +146,68 @@ impl Log {
         }
     }
 
-    /// Keeps the place of the summary that process `owner` will write: from its first call on.
+    /// Keeps a duplicate of standard error for the summary that process `owner` will write.
     pub(crate) fn keep_place(&self, owner: u64) {
-        if let (Some(sink), settings::SummaryTarget::Yes) = (&self.summary, self.settings.summary) {
-            sink.keep(owner);
+        if let (Some(sink), settings::SummaryTarget::Yes) = (&self.summary, self.summary_to) {
+            sink.keep_duplicate(owner);
         }
     }
 
-    /// Writes the summary of these accounts, of this process, where it belongs: one write, as a line is.
-    pub(crate) fn summarize(&self, accounts: &Stats, pid: i32) {
+    /// Writes the summary of this process: one write, as for a line.
+    pub(crate) fn summarize(&self, stats: &Stats, pid: i32) {
         static ROOM: Mutex<[u8; format::Summary::MAX_LEN]> =
             Mutex::new([0; format::Summary::MAX_LEN]);
-        // Another thread, or the one that this signal handler interrupted, is about to write it.
+        // Another thread, or the code that this signal handler interrupted, is about to write it.
         let Ok(mut room) = ROOM.try_lock() else { return };
         let mut text = Line::new(&mut *room);
         let Some(sink) = &self.summary else { return };
-        let is_file = matches!(self.settings.summary, settings::SummaryTarget::File(_));
+        let is_file = matches!(self.summary_to, settings::SummaryTarget::File(_));
         let prefix = if is_file { "" } else { "cfr: " };
-        let summary =
-            format::Summary { stats: accounts, program: program(), pid: Some(pid), prefix };
+        let summary = format::Summary { stats, program: program(), pid: Some(pid), prefix };
         // The writer never fails: it drops what does not fit.
-        let _ = match self.settings.log_format {
+        let _ = match self.format {
             Format::Text => summary.table(&mut text),
             Format::Json => summary.json(&mut text),
         };
         if let Err(errno) = sink.put(&mut text)
-            && let settings::SummaryTarget::File(path) = self.settings.summary
+            && let settings::SummaryTarget::File(path) = self.summary_to
         {
-            self.tell(path, "summary", format_args!("{errno}"));
+            self.report_unwritable("summary", path, format_args!("{errno}"));
         }
     }
 
-    /// Says once, on standard error, that the log file cannot be written and why.
-    fn tell_of_trouble(&self, errno: Errno) {
-        let Some(path) = self.settings.log_file else { return };
-        if self.told.load(Ordering::Relaxed) || self.told.swap(true, Ordering::Relaxed) {
+    /// Reports once, on standard error, that the log file cannot be written and why.
+    fn report_error(&self, errno: Errno) {
+        let Some(path) = self.file_template else { return };
+        if self.has_reported_error.load(Ordering::Relaxed)
+            || self.has_reported_error.swap(true, Ordering::Relaxed)
+        {
             return;
         }
-        match self.file.as_ref().is_some_and(Sink::has_given_up) {
-            true => self.tell(path, "log", format_args!("{GIVEN_UP}; {DROPPED}")),
-            false => self.tell(path, "log", format_args!("{errno}; {DROPPED}")),
+        if self.file.as_ref().is_some_and(Sink::has_given_up) {
+            self.report_unwritable("log", path, format_args!("{GIVEN_UP}; {DROPPED}"));
+        } else {
+            self.report_unwritable("log", path, format_args!("{errno}; {DROPPED}"));
         }
     }
 
-    /// Says on standard error that this cannot be written to that file.
-    fn tell(&self, path: &[u8], what: &str, why: fmt::Arguments<'_>) {
+    /// Reports on standard error that `what` cannot be written to `path`.
+    fn report_unwritable(&self, what: &str, path: &[u8], why: fmt::Arguments<'_>) {
         let mut buffer = [0; 512];
         let mut line = Line::new(&mut buffer);
         let _ = write!(line, "cfr: cannot write the {what} to {}: {why}", printable(path));
         let _ = self.console.put(&mut line);
     }
 
-    /// As soon as a line goes through again: how many did not. Not an event: one that is lost
-    /// would report itself.
+    /// Writes how many lines were lost, as soon as a line is taken again. This is no event: an event
+    /// that is lost would report itself.
     #[cold]
     fn report_lost(&self) {
         let lost = self.lost.swap(0, Ordering::Relaxed);
         let written = lost == 0
             || self.write_line(|line| {
                 let message = format_args!("{lost} lines lost");
-                format::write_message(line, self.settings.log_format, &said("error"), &message);
+                format::write_message(line, self.format, &said("error"), &message);
             });
         if !written {
             self.lost.fetch_add(lost, Ordering::Relaxed);
@@ -232,9 +223,9 @@ fn said(level: &'static str) -> MessageMeta {
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 
 /// The subscriber: hands every event to the log.
-struct ToLog;
+struct LogSubscriber(&'static Log);
 
-impl Subscriber for ToLog {
+impl Subscriber for LogSubscriber {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         self.max_level_hint().is_some_and(|most| *metadata.level() <= most)
     }
@@ -244,13 +235,11 @@ impl Subscriber for ToLog {
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        LOG.get().map(|log| filter(log.settings.log))
+        Some(filter(self.0.level))
     }
 
     fn event(&self, event: &Event<'_>) {
-        if let Some(log) = LOG.get() {
-            log.write(event);
-        }
+        self.0.write(event);
     }
 
     // This library opens no spans.

@@ -1,8 +1,9 @@
 //! The paths behind a call's descriptors.
 //!
-//! readlink(2) in /proc costs more than the line. Between two calls that follow each other closer than
-//! any system call takes, the thread that makes them cannot have renamed anything: then it is enough
-//! that the descriptors are still those of the same files. What others rename shows after a moment.
+//! readlink(2) in /proc costs more than the line. If two calls of a thread follow each other faster
+//! than any system call, that thread cannot have renamed anything in between. Then the paths are
+//! kept as long as the descriptors refer to the same files. Renames by other threads and processes
+//! show after at most [`MAX_AGE_NS`].
 
 use super::line_pool::{Page, Pool};
 use cfr_engine::diag::{BytesOrError, log_trace};
@@ -10,27 +11,27 @@ use cfr_shared::line::MAX_LINE;
 use cfr_sys::{self as sys, Stat};
 use tracing::level_filters::LevelFilter;
 
-/// The longest time between two calls of a loop that does nothing else, in nanoseconds: 50 where this was
-/// written. A chroot(2) took 1,060 there, an unlink(2) 1,400, a rename(2) 3,200.
-const NOTHING_BETWEEN_NS: u64 = 125;
-/// After this time a path is read anew, in nanoseconds: other threads and processes rename too, and
-/// signal handlers during a call.
-const FRESH_NS: u64 = 200_000;
+/// The longest time between two calls of a loop that does nothing else, in nanoseconds. Measured: 50
+/// for the loop; 1,060 for chroot(2), 1,400 for unlink(2), 3,200 for rename(2).
+const MAX_LOOP_GAP_NS: u64 = 125;
+/// A path is read anew after this time, in nanoseconds: other threads and processes rename too, and
+/// so do signal handlers during a call.
+const MAX_AGE_NS: u64 = 200_000;
 
-/// Where the calls' paths are.
+/// The paths of recent calls.
 pub(crate) static PATHS: Pool<Paths> = Pool::new();
 
-/// Two paths, and what is known of them.
+/// The paths of source and target, and what is known of them.
 pub(crate) struct Paths {
-    /// Two halves.
+    /// One half for each path.
     bytes: [u8; MAX_LINE],
-    /// Of source and target; `None` where the path must be read.
+    /// For source and target; `None` if the path must be read.
     known: [Option<Known>; 2],
-    /// Whose calls they were.
+    /// The thread whose calls showed them.
     thread: usize,
-    /// When the older of the two was read.
+    /// When the older of the two was read (CLOCK_MONOTONIC).
     read_ns: u64,
-    /// When the last call that showed them was over.
+    /// When the last call that showed them ended (CLOCK_MONOTONIC).
     ended_ns: u64,
 }
 
@@ -38,7 +39,7 @@ pub(crate) struct Paths {
 #[derive(Clone, Copy)]
 struct Known {
     fd: i32,
-    /// Of the file that it led to.
+    /// The file that the descriptor referred to.
     identity: [u64; 2],
     len: usize,
 }
@@ -49,20 +50,20 @@ impl Page for Paths {
 }
 
 impl Paths {
-    /// Memory for something else; no path is known after that.
+    /// Returns the memory for another use. No path is known after that.
     pub(super) fn bytes(&mut self) -> &mut [u8; MAX_LINE] {
         self.known = [None; 2];
         &mut self.bytes
     }
 
-    /// The paths behind two descriptors, for a call that came in at `entered_ns` of the monotonic clock.
-    /// `None` where there is none.
+    /// Returns the paths behind two descriptors, for a call that came in at `entered_ns`
+    /// (CLOCK_MONOTONIC). `None` for a descriptor that has none.
     #[inline]
     pub(crate) fn of(&mut self, fds: [i32; 2], entered_ns: u64) -> [Option<&[u8]>; 2] {
         let thread = sys::thread_key();
         let is_close =
-            self.thread == thread && entered_ns.wrapping_sub(self.ended_ns) <= NOTHING_BETWEEN_NS;
-        if !is_close || entered_ns.wrapping_sub(self.read_ns) > FRESH_NS {
+            self.thread == thread && entered_ns.wrapping_sub(self.ended_ns) <= MAX_LOOP_GAP_NS;
+        if !is_close || entered_ns.wrapping_sub(self.read_ns) > MAX_AGE_NS {
             self.known = [None; 2];
             self.read_ns = entered_ns;
             self.thread = thread;
@@ -76,14 +77,13 @@ impl Paths {
         })
     }
 
-    /// The call that shows them is over.
+    /// Notes the end of the call that shows the paths.
     pub(crate) fn end(&mut self) {
         self.ended_ns = sys::monotonic_ns();
     }
 }
 
-/// The path behind `fd`, in `half` already or read into it now. Calls that come close one after the other
-/// may need it again.
+/// Returns the path behind `fd`: what `half` holds, or read into it now.
 #[inline(always)]
 fn path<'a>(
     known: &mut Option<Known>,

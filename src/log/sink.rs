@@ -1,10 +1,10 @@
 //! Where lines go: standard error or a file, never anything else.
 //!
-//! A descriptor is proven ours before every write; one that is no longer ours is given up, never
-//! written and never closed.
+//! Before every write the descriptor is proven to be the library's own. A descriptor that is not is
+//! given up: it is neither written nor closed.
 
 use crate::log::PATHS;
-use crate::log::owned_fd::{Handle, Proof};
+use crate::log::owned_fd::{OwnedFd, Proof};
 use cfr_shared::line::Line;
 use cfr_shared::settings::template::{Part, Placeholder, parts};
 use cfr_sys::errno::Errno;
@@ -13,102 +13,103 @@ use core::ffi::CStr;
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-/// How long a line may wait for a slow reader, in milliseconds.
-const PATIENCE_MS: u32 = 1000;
+/// The longest time that a line waits for a slow reader, in milliseconds.
+const MAX_WAIT_MS: u32 = 1000;
 
 pub(super) const STANDARD_ERROR: i32 = 2;
 
-/// A file that is opened when the first line comes, and again when its descriptor is gone.
+/// A file that is opened for the first line, and again if its descriptor is gone.
 struct File {
     template: &'static [u8],
-    /// `%p` stands in its name: a child made by fork has another.
+    /// Whether its name contains `%p`: a child made by fork(2) then has a file of its own.
     per_process: bool,
-    /// The file offset that proves a descriptor ours. One for all openings: threads that have
-    /// descriptor tables of their own agree on it.
-    lot: u64,
+    /// The file offset that proves that a descriptor is the log's: a random number. It is the same
+    /// for every opening, so that threads with descriptor tables of their own agree on it.
+    nonce: u64,
 }
 
-/// File offsets at which no host's file stands by chance: between 2^40 and 2^41.
-const LOTS: u64 = 1 << 40;
+/// Nonces lie between 2^40 and 2^41, file offsets at which no host's file is by chance.
+const NONCE_RANGE: u64 = 1 << 40;
 
 impl File {
     fn new(template: &'static [u8]) -> File {
         let per_process =
             parts(template).any(|part| part == Ok(Part::Placeholder(Placeholder::Pid)));
         let somewhere = &raw const SOMEWHERE as u64;
-        let lot = LOTS | (sys::monotonic_ns() ^ somewhere << 20) & (LOTS - 1);
-        File { template, per_process, lot }
+        let nonce = NONCE_RANGE | (sys::monotonic_ns() ^ somewhere << 20) & (NONCE_RANGE - 1);
+        File { template, per_process, nonce }
     }
 
-    /// What makes the proofs of this process others than its parent's.
+    /// Returns what makes the proofs of this process differ from its parent's; 0 if both write one
+    /// file.
     #[inline]
-    fn salt(&self) -> u64 {
+    fn process_salt(&self) -> u64 {
         if !self.per_process {
             return 0;
         }
-        u64::from(sys::getpid().unsigned_abs()).wrapping_mul(0x9e37_79b9) & (LOTS - 1)
+        u64::from(sys::getpid().unsigned_abs()).wrapping_mul(0x9e37_79b9) & (NONCE_RANGE - 1)
     }
 }
 
-/// Where the dynamic linker has put this is known to nobody else.
+/// Its address, which the dynamic linker randomizes, seeds the nonce.
 static SOMEWHERE: u8 = 0;
 
-/// A handle that was opened, or that another thread opened at the same time.
+/// A descriptor that was opened by this thread, or by another one at the same time.
 struct Replaced {
-    handle: Handle,
-    by_us: bool,
+    owned: OwnedFd,
+    replaced_ours: bool,
 }
 
-/// How often a process may find something else under its log's number and open the log anew. A
-/// descriptor that is not proven ours is not closed, so this bounds what a host could be made to
-/// leak.
-const MOST_LOSSES: u32 = 256;
+/// How often a process may find another file under its log's number and open the log anew. The
+/// descriptor is not closed then, so this bounds how many the host can be made to leak.
+const MAX_REOPENS: u32 = 256;
 
-/// One place for lines.
+/// A destination of lines.
 pub(super) struct Sink {
-    /// `None` for the host's own descriptor 2 as it was at the start; that is never reopened.
+    /// `None` for the host's descriptor 2 as it was when the library was loaded. That one is never
+    /// reopened.
     file: Option<File>,
-    handle: AtomicU64,
-    /// The handle before that: a child of vfork shares this memory, but not the descriptors, and
-    /// leaves its own handle to the parent.
+    owned: AtomicU64,
+    /// The descriptor before that: a child of vfork(2) shares this memory but not the descriptors, and
+    /// leaves its own to the parent.
     previous: AtomicU64,
-    losses: AtomicU32,
-    /// The last line found no taker in time: the next one does not wait.
-    stuck: AtomicBool,
-    /// The last line was written in part: the next one begins with a newline.
-    torn: AtomicBool,
+    reopens: AtomicU32,
+    /// Whether the last line was not taken in time. The next one does not wait.
+    blocked: AtomicBool,
+    /// Whether the last line was written in part. The next one begins with a newline.
+    has_partial_line: AtomicBool,
 }
 
 impl Sink {
-    fn new(file: Option<File>, handle: u64) -> Self {
+    fn new(file: Option<File>, owned: u64) -> Self {
         Sink {
             file,
-            handle: AtomicU64::new(handle),
+            owned: AtomicU64::new(owned),
             previous: AtomicU64::new(0),
-            losses: AtomicU32::new(0),
-            stuck: AtomicBool::new(false),
-            torn: AtomicBool::new(false),
+            reopens: AtomicU32::new(0),
+            blocked: AtomicBool::new(false),
+            has_partial_line: AtomicBool::new(false),
         }
     }
 
-    /// Descriptor 2 as it is now. It is not duplicated: a daemon that closes its standard error
-    /// lets go of it, and whoever reads there must see the end.
+    /// Creates a sink for descriptor 2 as it is now. It is not duplicated: if a daemon closes its
+    /// standard error, a reader at the other end must see the end of file.
     pub(super) fn standard_error() -> Self {
-        let handle = sys::identify(STANDARD_ERROR)
-            .map_or(0, |identity| Handle::identified(STANDARD_ERROR, identity, 0).pack());
-        Sink::new(None, handle)
+        let owned = sys::identify(STANDARD_ERROR)
+            .map_or(0, |identity| OwnedFd::identified(STANDARD_ERROR, identity, 0).pack());
+        Sink::new(None, owned)
     }
 
-    /// Puts descriptor 2 under a number of its own, for what is written when the program has closed it, as
-    /// GNU's programs do when they end. Whoever reads there waits for the end of the process. Only in
-    /// process `owner`: a child made by vfork(2) shares this memory, but not the descriptors.
+    /// Duplicates descriptor 2, for what is written after the program has closed it, as GNU programs do
+    /// when they end. A reader at the other end then waits for the end of the process. This is done
+    /// only in process `owner`: a child of vfork(2) shares this memory but not the descriptors.
     #[inline]
-    pub(super) fn keep(&self, owner: u64) {
-        let word = self.handle.load(Ordering::Relaxed);
-        if let Some(handle) = Handle::unpack(word)
-            && handle.fd == STANDARD_ERROR
+    pub(super) fn keep_duplicate(&self, owner: u64) {
+        let word = self.owned.load(Ordering::Relaxed);
+        if let Some(owned) = OwnedFd::unpack(word)
+            && owned.fd == STANDARD_ERROR
             && u64::from(sys::getpid().unsigned_abs()) == owner
-            && handle.is_ours(0, 0)
+            && owned.is_owned(0, 0)
         {
             self.duplicate(word);
         }
@@ -116,171 +117,179 @@ impl Sink {
 
     #[cold]
     fn duplicate(&self, word: u64) {
-        // Where no number is free it stays the program's own, for as long as that is open.
+        // If no number is free the summary needs the program's own, as long as that is open.
         let Ok(fd) = sys::duplicate_high(STANDARD_ERROR) else { return };
-        // The last free number is the host's.
+        // The last free number is left to the host.
         match sys::duplicate_high(STANDARD_ERROR) {
             Ok(another) => sys::close(another),
             Err(_) => return sys::close(fd),
         }
         let identity = sys::identify(fd);
-        let handle = identity.map_or(0, |found| Handle::identified(fd, found, 0).pack());
+        let owned = identity.map_or(0, |found| OwnedFd::identified(fd, found, 0).pack());
         let replaced =
-            self.handle.compare_exchange(word, handle, Ordering::Relaxed, Ordering::Relaxed);
+            self.owned.compare_exchange(word, owned, Ordering::Relaxed, Ordering::Relaxed);
         if replaced.is_err() {
             sys::close(fd);
         }
     }
 
-    /// A file, opened when the first line comes: most processes never copy.
+    /// Creates a sink for a file. It is opened for the first line: most processes never copy.
     pub(super) fn file(template: &'static [u8]) -> Self {
         Sink::new(Some(File::new(template)), 0)
     }
 
-    /// For a place that is only told of trouble: it is never waited for.
-    pub(super) fn impatient(self) -> Self {
-        self.stuck.store(true, Ordering::Relaxed);
+    /// Makes the sink never wait for a reader: it gets error messages only.
+    pub(super) fn never_wait(self) -> Self {
+        self.blocked.store(true, Ordering::Relaxed);
         self
     }
 
-    /// Whether the last line was not taken.
-    pub(super) fn is_stuck(&self) -> bool {
-        self.stuck.load(Ordering::Relaxed)
+    /// Reports whether the last line was not taken.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed)
     }
 
     /// Writes the line.
     ///
     /// # Errors
     ///
-    /// The line is lost, for this reason.
+    /// Returns the error because of which the line is lost.
     pub(super) fn put(&self, line: &mut Line<'_>) -> Result<(), Errno> {
-        let done = self.proven_handle().and_then(|handle| self.write(handle, line));
-        // Stored only when it changes: the threads of a host share this cache line.
-        if self.is_stuck() != done.is_err() {
-            self.stuck.store(done.is_err(), Ordering::Relaxed);
+        let done = self.owned_fd().and_then(|owned| self.write(owned, line));
+        // Stored only if it changes: all threads of the host share this cache line.
+        if self.is_blocked() != done.is_err() {
+            self.blocked.store(done.is_err(), Ordering::Relaxed);
         }
         done
     }
 
     #[inline]
-    fn proven_handle(&self) -> Result<Handle, Errno> {
-        let word = self.handle.load(Ordering::Relaxed);
-        let handle = Handle::unpack(word);
+    fn owned_fd(&self) -> Result<OwnedFd, Errno> {
+        let word = self.owned.load(Ordering::Relaxed);
+        let owned = OwnedFd::unpack(word);
         let Some(file) = &self.file else {
-            return handle.filter(|handle| handle.is_ours(0, 0)).ok_or(Errno::EBADF);
+            return owned.filter(|owned| owned.is_owned(0, 0)).ok_or(Errno::EBADF);
         };
-        let salt = file.salt();
-        let lot = file.lot ^ salt;
-        match handle {
-            Some(handle) if handle.is_ours(lot, salt) => Ok(handle),
-            Some(handle) if handle.is_parents(lot) => {
-                let opened = self.open(file, lot, salt, word)?;
-                // Who did not put the new one in its place leaves the old one alone: another
-                // thread has closed it, and the number may be the host's by now.
-                if opened.by_us {
-                    sys::close(handle.fd);
+        let process_salt = file.process_salt();
+        let nonce = file.nonce ^ process_salt;
+        match owned {
+            Some(owned) if owned.is_owned(nonce, process_salt) => Ok(owned),
+            Some(owned) if owned.is_owned_by_parent(nonce) => {
+                let opened = self.open(file, nonce, process_salt, word)?;
+                // If another thread has replaced it, that thread has closed it too, and the number
+                // may be the host's by now.
+                if opened.replaced_ours {
+                    sys::close(owned.fd);
                 }
-                Ok(opened.handle)
+                Ok(opened.owned)
             }
             lost => {
-                if let Some(handle) = self.come_back(word, lot, salt) {
-                    return Ok(handle);
+                if let Some(owned) = self.restore_previous(word, nonce, process_salt) {
+                    return Ok(owned);
                 }
                 if lost.is_some_and(|lost| sys::identify(lost.fd).is_ok()) {
-                    self.losses.fetch_add(1, Ordering::Relaxed);
+                    self.reopens.fetch_add(1, Ordering::Relaxed);
                 }
                 if self.has_given_up() {
                     return Err(Errno::EBADF);
                 }
-                self.open(file, lot, salt, word).map(|opened| opened.handle)
+                self.open(file, nonce, process_salt, word).map(|opened| opened.owned)
             }
         }
     }
 
-    /// The handle before `word`, back in its place, if that is ours.
+    /// Puts the previous descriptor back if it is still the log's.
     #[cold]
-    fn come_back(&self, word: u64, lot: u64, salt: u64) -> Option<Handle> {
+    fn restore_previous(&self, word: u64, nonce: u64, process_salt: u64) -> Option<OwnedFd> {
         let previous = self.previous.load(Ordering::Relaxed);
-        let handle = Handle::unpack(previous).filter(|handle| handle.is_ours(lot, salt))?;
-        // Where another thread was first, that is as good.
-        let _ = self.handle.compare_exchange(word, previous, Ordering::Relaxed, Ordering::Relaxed);
-        Some(handle)
+        let owned =
+            OwnedFd::unpack(previous).filter(|owned| owned.is_owned(nonce, process_salt))?;
+        // If another thread was first, the result is the same.
+        let _ = self.owned.compare_exchange(word, previous, Ordering::Relaxed, Ordering::Relaxed);
+        Some(owned)
     }
 
-    /// Whether the log's descriptor was taken away too often.
+    /// Reports whether other files were found under the log's number too often.
     pub(super) fn has_given_up(&self) -> bool {
-        self.losses.load(Ordering::Relaxed) > MOST_LOSSES
+        self.reopens.load(Ordering::Relaxed) > MAX_REOPENS
     }
 
-    /// Opens the file anew, in place of the handle `before`.
+    /// Opens the file, in place of the descriptor `before`.
     #[cold]
-    fn open(&self, file: &File, lot: u64, salt: u64, before: u64) -> Result<Replaced, Errno> {
+    fn open(
+        &self,
+        file: &File,
+        nonce: u64,
+        process_salt: u64,
+        before: u64,
+    ) -> Result<Replaced, Errno> {
         let opened =
             PATHS.with_page(|page| expand(file.template, page.bytes()).and_then(sys::open_append));
-        // No page is free: the next line tries again.
+        // If no page is free, the next line tries again.
         let opened = opened.ok_or(Errno::EAGAIN)??;
-        if opened.fd >= Handle::FD_LIMIT {
+        if opened.fd >= OwnedFd::FD_LIMIT {
             sys::close(opened.fd);
             return Err(Errno::EMFILE);
         }
-        let handle = Handle::opened(opened, lot, salt);
-        match self.handle.compare_exchange(
+        let owned = OwnedFd::opened(opened, nonce, process_salt);
+        match self.owned.compare_exchange(
             before,
-            handle.pack(),
+            owned.pack(),
             Ordering::Relaxed,
             Ordering::Relaxed,
         ) {
             Ok(_) => {
                 self.previous.store(before, Ordering::Relaxed);
-                Ok(Replaced { handle, by_us: true })
+                Ok(Replaced { owned, replaced_ours: true })
             }
             Err(theirs) => {
-                sys::close(handle.fd);
-                let theirs = Handle::unpack(theirs).filter(|theirs| theirs.is_ours(lot, salt));
-                theirs.map(|handle| Replaced { handle, by_us: false }).ok_or(Errno::EBADF)
+                sys::close(owned.fd);
+                let theirs =
+                    OwnedFd::unpack(theirs).filter(|theirs| theirs.is_owned(nonce, process_salt));
+                theirs.map(|owned| Replaced { owned, replaced_ours: false }).ok_or(Errno::EBADF)
             }
         }
     }
 
-    fn write(&self, handle: Handle, line: &mut Line<'_>) -> Result<(), Errno> {
-        let torn = self.torn.load(Ordering::Relaxed);
-        let bytes = line.finish(torn);
-        let (written, trouble) = match handle.proof {
-            Proof::Position(lot) => {
+    fn write(&self, owned: OwnedFd, line: &mut Line<'_>) -> Result<(), Errno> {
+        let has_partial_line = self.has_partial_line.load(Ordering::Relaxed);
+        let bytes = line.finish(has_partial_line);
+        let (written, error) = match owned.proof {
+            Proof::Position(nonce) => {
                 let guard = sys::has_file_size_limit().then(WriteSignalGuard::new);
-                all(bytes, guard.as_ref(), |rest| sys::write_at_end(handle.fd, rest, lot))
+                all(bytes, guard.as_ref(), |rest| sys::write_at_end(owned.fd, rest, nonce))
             }
             Proof::Regular(_) => {
                 let guard = sys::has_file_size_limit().then(WriteSignalGuard::new);
-                all(bytes, guard.as_ref(), |rest| sys::write(handle.fd, rest))
+                all(bytes, guard.as_ref(), |rest| sys::write(owned.fd, rest))
             }
             Proof::Stream(_) => {
                 let guard = WriteSignalGuard::new();
-                let mut patience = Patience::new(if self.is_stuck() { 0 } else { PATIENCE_MS });
-                all(bytes, Some(&guard), |rest| write_stream(handle.fd, rest, &mut patience))
+                let mut time_left = TimeLeft::new(if self.is_blocked() { 0 } else { MAX_WAIT_MS });
+                all(bytes, Some(&guard), |rest| write_stream(owned.fd, rest, &mut time_left))
             }
         };
-        let Some(errno) = trouble else {
-            if torn {
-                self.torn.store(false, Ordering::Relaxed);
+        let Some(errno) = error else {
+            if has_partial_line {
+                self.has_partial_line.store(false, Ordering::Relaxed);
             }
             return Ok(());
         };
         if written > 0 {
-            self.torn.store(true, Ordering::Relaxed);
+            self.has_partial_line.store(true, Ordering::Relaxed);
         }
         Err(errno)
     }
 }
 
-/// What is left of the time that a line may wait.
-struct Patience {
+/// The rest of the time that a line may wait.
+struct TimeLeft {
     ms: u32,
 }
 
-impl Patience {
+impl TimeLeft {
     fn new(ms: u32) -> Self {
-        Patience { ms }
+        TimeLeft { ms }
     }
 
     fn wait(&mut self, fd: i32) -> Readiness {
@@ -292,15 +301,15 @@ impl Patience {
     }
 }
 
-/// One write that waits no longer than there is patience. EINTR where it may be tried again.
-fn write_stream(fd: i32, bytes: &[u8], patience: &mut Patience) -> Result<usize, Errno> {
+/// Writes once, waiting for at most the time left. EINTR if the write may be tried again.
+fn write_stream(fd: i32, bytes: &[u8], time_left: &mut TimeLeft) -> Result<usize, Errno> {
     match sys::write_no_wait(fd, bytes) {
-        Err(Errno::EAGAIN) if patience.ms > 0 && patience.wait(fd) == Readiness::Ready => {
+        Err(Errno::EAGAIN) if time_left.ms > 0 && time_left.wait(fd) == Readiness::Ready => {
             Err(Errno::EINTR)
         }
-        // No RWF_NOWAIT on this file, or no pwritev2 behind a seccomp filter: the file must say that
-        // it has room.
-        Err(Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EPERM) => match patience.wait(fd) {
+        // This file has no RWF_NOWAIT, or a seccomp filter refuses pwritev2(2): poll(2) must report
+        // that the file takes bytes.
+        Err(Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EPERM) => match time_left.wait(fd) {
             Readiness::Ready => sys::write(fd, bytes),
             Readiness::TimedOut => Err(Errno::EAGAIN),
         },
@@ -308,8 +317,8 @@ fn write_stream(fd: i32, bytes: &[u8], patience: &mut Patience) -> Result<usize,
     }
 }
 
-/// Writes until all is written or an error comes: how much was written, and the error. Nearly
-/// always this is one write; what remains after a short one is written for the error's sake.
+/// Writes all bytes, or up to an error. Returns the bytes written, and the error. Nearly always this
+/// is one write; after a short one the rest is written to learn the error.
 #[inline]
 fn all(
     bytes: &[u8],
@@ -323,7 +332,7 @@ fn all(
             guard.record(done, rest.len());
         }
         match done {
-            // Neither progress nor a reason: trying again might never end.
+            // Neither progress nor an error: another try might never end.
             Ok(0) => return (written, Some(Errno::EIO)),
             Ok(count) => written += count,
             Err(Errno::EINTR) => {}
@@ -333,7 +342,7 @@ fn all(
     (written, None)
 }
 
-/// The path that the template means in this process.
+/// Expands the template to the path for this process.
 fn expand<'a>(pattern: &[u8], page: &'a mut [u8]) -> Result<&'a CStr, Errno> {
     let mut end = 0;
     for part in parts(pattern).flatten() {
@@ -355,7 +364,7 @@ fn expand<'a>(pattern: &[u8], page: &'a mut [u8]) -> Result<&'a CStr, Errno> {
     CStr::from_bytes_until_nul(page).map_err(|_| Errno::ENAMETOOLONG)
 }
 
-/// The name by which the program was run, without its directories.
+/// Returns the name by which the program was executed, without its directories.
 pub(super) fn program() -> &'static [u8] {
     let path = sys::execfn().map_or(&b"unknown"[..], CStr::to_bytes);
     path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)

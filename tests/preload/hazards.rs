@@ -417,7 +417,7 @@ fn a_panic_at_each_step_leaves_the_kernels_result() {
                 "json" => String::from_utf8_lossy(&with.log).into_owned(),
                 _ => with.output.stderr.clone(),
             };
-            assert!(log.contains("a fault of libcfr's own"), "{program}: {format}: {log}");
+            assert!(log.contains("internal error (panic) in libcfr"), "{program}: {format}: {log}");
         }
     }
 }

@@ -93,7 +93,7 @@ pub struct Facts<'a> {
     pub source: Side<'a>,
     pub target: Side<'a>,
     limit: OnceCell<u64>,
-    kernel: OnceCell<Result<usize, Errno>>,
+    kernel: Cell<Option<Result<usize, Errno>>>,
 }
 
 impl<'a> Facts<'a> {
@@ -106,7 +106,7 @@ impl<'a> Facts<'a> {
             source: Side::new(args, args.fd_in, args.off_in),
             target: Side::new(args, args.fd_out, args.off_out),
             limit: OnceCell::new(),
-            kernel: OnceCell::new(),
+            kernel: Cell::new(None),
         }
     }
 
@@ -151,8 +151,13 @@ impl<'a> Facts<'a> {
     pub fn note_kernel_error(&self, errno: Errno) -> Errno {
         let meant = self.effective_errno(errno);
         // If the kernel was asked before, the first result stays.
-        let _ = self.kernel.set(Err(meant));
+        self.kernel.set(self.kernel.get().or(Some(Err(meant))));
         meant
+    }
+
+    /// Notes the error that ended the call, in place of what the kernel said before.
+    pub fn replace_kernel_error(&self, errno: Errno) {
+        self.kernel.set(Some(Err(self.effective_errno(errno))));
     }
 
     fn effective_errno(&self, errno: Errno) -> Errno {
@@ -168,10 +173,12 @@ impl<'a> Facts<'a> {
     /// descriptors, which makes all its checks but those of the range. ENOSYS if it does not have
     /// the call.
     pub fn kernel_check(&self) -> Result<usize, Errno> {
-        *self.kernel.get_or_init(|| {
+        self.kernel.get().unwrap_or_else(|| {
             let opinion = sys::zero_length_copy(self.args.fd_in, self.args.fd_out);
             trace_syscall("copy_file_range of 0 bytes to", self.args.fd_out, &opinion);
-            opinion.map_err(|errno| self.effective_errno(errno))
+            let opinion = opinion.map_err(|errno| self.effective_errno(errno));
+            self.kernel.set(Some(opinion));
+            opinion
         })
     }
 
@@ -184,7 +191,7 @@ impl<'a> Facts<'a> {
         trace_syscall("copy_file_range of 0 bytes to", fd_out, &opinion);
         match opinion {
             Ok(_) => {
-                let _ = self.kernel.set(opinion);
+                self.kernel.set(self.kernel.get().or(Some(opinion)));
                 opinion
             }
             Err(errno) => Err(self.note_kernel_error(errno)),

@@ -25,6 +25,8 @@ pub mod facts;
 
 pub mod dialect;
 
+pub mod policy;
+
 mod backend;
 
 mod plan;

@@ -4,6 +4,7 @@ use crate::backend::{BUFFER_LEN, Holes, Transport};
 use crate::dialect::{CopyStrategy, Dialect};
 use crate::facts::{Facts, MAX_OFFSET};
 use crate::flags::Mode;
+use crate::policy::Backend;
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, FilesystemKind};
 
@@ -38,24 +39,6 @@ pub(crate) enum Step {
     RefusedByKernel(Errno),
     /// Return EFBIG and raise SIGXFSZ.
     OverFileSizeLimit,
-}
-
-/// Which code copies (`CFR_BACKEND`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Backend {
-    /// The kernel; the library after an error that the policy names.
-    #[default]
-    Auto,
-    /// Only the kernel.
-    Kernel,
-    /// Only the library: the kernel's copy_file_range moves no byte.
-    Emulate,
-}
-
-impl Backend {
-    /// Each backend with its name in `CFR_BACKEND`.
-    pub const ALL: [(&'static str, Backend); 3] =
-        [("auto", Backend::Auto), ("kernel", Backend::Kernel), ("emulate", Backend::Emulate)];
 }
 
 /// Plans a library copy of a call with flags 0 that the kernel checks: a copy of 0 bytes at the

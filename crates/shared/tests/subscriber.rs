@@ -3,9 +3,10 @@
 
 use cfr_engine::call::{Call, Method, Offset, Request};
 use cfr_engine::dialect;
+use cfr_engine::execution::Outcome;
 use cfr_engine::flags::Flags;
 use cfr_engine::hook::Hook;
-use cfr_shared::record::Record;
+use cfr_shared::record::{Context, Record};
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
@@ -41,28 +42,23 @@ fn a_record_reaches_tracing_subscriber() {
         len: 7,
         flags: Flags(0),
     };
-    let record = Record {
+    let outcome = Outcome::new(Ok(7), Method::Kernel);
+    let context = Context {
         time_ns: 0,
+        duration_ns: 0,
         pid: 1,
         tid: None,
         comm: None,
         hook: Hook::CopyFileRange,
-        call: &call,
         path_in: None,
         path_out: None,
         offsets_after: (None, None),
-        answer: Ok(7),
-        bytes: 7,
-        method: Method::Kernel,
         sharing: None,
         dialect: dialect::DEFAULT,
-        rule: None,
-        judged: false,
-        fell_back: false,
         injected: false,
         delayed: false,
-        duration_ns: 0,
     };
+    let record = Record { call: &call, outcome: &outcome, context };
     tracing::subscriber::with_default(subscriber, || record.emit());
     let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
     let expected = " INFO cfr::call: \

@@ -23,16 +23,16 @@ pub const KEYS: [&str; 33] = [
 
 pub(super) fn record(out: &mut Piece, record: &Record) {
     let call = record.call;
-    let (off_in_after, off_out_after) = record.offsets_after;
+    let (off_in_after, off_out_after) = record.context.offsets_after;
     out.literal("{\"time\":");
-    rfc3339(out, record.time_ns);
+    rfc3339(out, record.context.time_ns);
     out.literal(",\"pid\":");
-    out.signed(i64::from(record.pid));
+    out.signed(i64::from(record.context.pid));
     out.literal(",\"tid\":");
-    number(out, record.tid.map(i64::from));
+    number(out, record.context.tid.map(i64::from));
     out.literal(",\"comm\":");
-    string_or_null(out, record.comm);
-    match record.hook {
+    string_or_null(out, record.context.comm);
+    match record.context.hook {
         Hook::CopyFileRange => out.literal(
             ",\"call\":\"copy_file_range\",\"hook\":\"copy_file_range\",\"request\":null,\"fd_in\":",
         ),
@@ -40,20 +40,30 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
     }
     out.signed(i64::from(call.fd_in));
     out.literal(",\"path_in\":");
-    string_or_null(out, record.path_in);
+    string_or_null(out, record.context.path_in);
     out.literal(",\"off_in\":");
-    offset(out, call.off_in);
-    out.literal(",\"off_in_after\":");
-    number(out, off_in_after);
-    out.literal(",\"fd_out\":");
+    match (call.off_in, off_in_after) {
+        (Offset::File, None) => out.literal("null,\"off_in_after\":null,\"fd_out\":"),
+        (before, after) => {
+            offset(out, before);
+            out.literal(",\"off_in_after\":");
+            number(out, after);
+            out.literal(",\"fd_out\":");
+        }
+    }
     out.signed(i64::from(call.fd_out));
     out.literal(",\"path_out\":");
-    string_or_null(out, record.path_out);
+    string_or_null(out, record.context.path_out);
     out.literal(",\"off_out\":");
-    offset(out, call.off_out);
-    out.literal(",\"off_out_after\":");
-    number(out, off_out_after);
-    out.literal(",\"len\":");
+    match (call.off_out, off_out_after) {
+        (Offset::File, None) => out.literal("null,\"off_out_after\":null,\"len\":"),
+        (before, after) => {
+            offset(out, before);
+            out.literal(",\"off_out_after\":");
+            number(out, after);
+            out.literal(",\"len\":");
+        }
+    }
     match call.request {
         Request::Clone => out.literal("null"),
         _ => out.unsigned(call.len as u64),
@@ -63,7 +73,7 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
         _ => flags(out, call.flags),
     }
     out.literal("],\"ret\":");
-    match record.answer {
+    match record.outcome.answer {
         Ok(count) => out.unsigned(count as u64),
         Err(_) => out.literal("-1"),
     }
@@ -71,7 +81,7 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
         None => out.literal(",\"errno\":0,\"error\":null,\"bytes\":"),
         Some(errno) => error(out, errno),
     }
-    out.unsigned(record.bytes);
+    out.unsigned(record.outcome.bytes);
     if record.is_plain() {
         out.literal(
             ",\"status\":null,\"target\":null,\"targets\":null,\"method\":\"kernel\",\"shared\":null,\"dialect\":\"extended\",\"rule\":null,\"why\":null,\"injected\":false,\"delayed\":false,\"duration_ns\":",
@@ -79,7 +89,7 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
     } else {
         how(out, record);
     }
-    out.unsigned(record.duration_ns);
+    out.unsigned(record.context.duration_ns);
     out.literal("}");
 }
 
@@ -119,16 +129,16 @@ fn how(out: &mut Piece, record: &Record) {
         _ => out.literal(",\"status\":null,\"target\":null,\"targets\":null"),
     }
     out.literal(",\"method\":\"");
-    out.text(record.method.name());
+    out.text(record.outcome.method.name());
     out.literal("\",\"shared\":");
-    out.text(match record.sharing {
+    out.text(match record.context.sharing {
         None => "null",
         Some(Sharing::Shared) => "true",
         Some(Sharing::PartlyShared | Sharing::NotShared) => "false",
     });
     out.literal(",\"dialect\":\"");
-    out.text(record.dialect.name);
-    match record.rule {
+    out.text(record.context.dialect.name);
+    match record.outcome.rule {
         None => out.literal("\",\"rule\":null,\"why\":null"),
         Some(rule) => {
             out.literal("\",\"rule\":\"");
@@ -138,9 +148,9 @@ fn how(out: &mut Piece, record: &Record) {
         }
     }
     out.literal(",\"injected\":");
-    switch(out, record.injected);
+    switch(out, record.context.injected);
     out.literal(",\"delayed\":");
-    switch(out, record.delayed);
+    switch(out, record.context.delayed);
     out.literal(",\"duration_ns\":");
 }
 

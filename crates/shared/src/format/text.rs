@@ -18,14 +18,14 @@ const MICROSECOND_NS: u64 = 1_000;
 #[inline(always)]
 pub(super) fn record(out: &mut Piece, record: &Record) {
     let call = record.call;
-    origin(out, record.pid, record.time_ns);
-    match record.hook {
+    origin(out, record.context.pid, record.context.time_ns);
+    match record.context.hook {
         Hook::CopyFileRange => out.literal(" copy_file_range("),
         Hook::Syscall => out.literal(" syscall(SYS_copy_file_range, "),
         Hook::Ioctl | Hook::Sendfile | Hook::Sendfile64 => return other_hook(out, record),
     }
-    file(out, call.fd_in, record.path_in, call.off_in);
-    file(out, call.fd_out, record.path_out, call.off_out);
+    file(out, call.fd_in, record.context.path_in, call.off_in);
+    file(out, call.fd_out, record.context.path_out, call.off_out);
     out.unsigned(call.len as u64);
     out.literal(", ");
     match call.flags.0 {
@@ -38,7 +38,7 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
 /// Appends the result, the notes and the duration.
 #[inline(always)]
 fn end(out: &mut Piece, record: &Record) {
-    match record.answer {
+    match record.outcome.answer {
         Ok(count) => {
             out.literal(") = ");
             out.unsigned(count as u64);
@@ -50,7 +50,7 @@ fn end(out: &mut Piece, record: &Record) {
     } else {
         notes(out, record);
     }
-    seconds(out, record.duration_ns);
+    seconds(out, record.context.duration_ns);
     out.literal(">");
 }
 
@@ -58,7 +58,7 @@ fn end(out: &mut Piece, record: &Record) {
 #[inline(never)]
 fn notes(out: &mut Piece, record: &Record) {
     out.literal(" (");
-    out.text(record.method.name());
+    out.text(record.outcome.method.name());
     if let Request::Dedupe(DedupeTarget { number: number @ 1.., count: count @ 2.., .. }) =
         record.call.request
     {
@@ -67,17 +67,17 @@ fn notes(out: &mut Piece, record: &Record) {
         out.literal(" of ");
         out.unsigned(count.into());
     }
-    if let Some(rule) = record.rule {
+    if let Some(rule) = record.outcome.rule {
         out.literal(", rule ");
         out.text(rule.id);
     }
-    if record.injected {
+    if record.context.injected {
         out.literal(", INJECTED");
     }
-    if record.delayed {
+    if record.context.delayed {
         out.literal(", DELAYED");
     }
-    match record.sharing {
+    match record.context.sharing {
         None => {}
         Some(Sharing::Shared) => out.literal(", shared"),
         Some(Sharing::PartlyShared) => out.literal(", partly shared"),
@@ -92,24 +92,24 @@ fn notes(out: &mut Piece, record: &Record) {
 fn other_hook(out: &mut Piece, record: &Record) {
     let call = record.call;
     out.literal(" ");
-    out.text(record.hook.name());
+    out.text(record.context.hook.name());
     out.literal("(");
     match call.request {
         Request::Copy => {}
         Request::Send => send(out, record),
         Request::Clone => {
-            request(out, call, call.fd_out, record.path_out);
-            descriptor(out, call.fd_in, record.path_in);
+            request(out, call, call.fd_out, record.context.path_out);
+            descriptor(out, call.fd_in, record.context.path_in);
         }
         Request::CloneRange => {
-            request(out, call, call.fd_out, record.path_out);
+            request(out, call, call.fd_out, record.context.path_out);
             match call.off_in {
                 Offset::BadAddress(address) => out.hex(address),
                 _ => clone_range(out, record),
             }
         }
         Request::Dedupe(target) => {
-            request(out, call, call.fd_in, record.path_in);
+            request(out, call, call.fd_in, record.context.path_in);
             match call.off_in {
                 Offset::BadAddress(address) => out.hex(address),
                 _ => dedupe(out, record, target),
@@ -130,7 +130,7 @@ fn request(out: &mut Piece, call: &Call, fd: i32, path: Option<&[u8]>) {
 fn clone_range(out: &mut Piece, record: &Record) {
     let call = record.call;
     out.literal("{src_fd=");
-    descriptor(out, call.fd_in, record.path_in);
+    descriptor(out, call.fd_in, record.context.path_in);
     out.literal(", src_offset=");
     bytes(out, call.off_in);
     out.literal(", src_length=");
@@ -151,7 +151,7 @@ fn dedupe(out: &mut Piece, record: &Record, target: DedupeTarget) {
     out.literal(", info=[");
     if target.number > 0 {
         out.literal("{dest_fd=");
-        descriptor(out, call.fd_out, record.path_out);
+        descriptor(out, call.fd_out, record.context.path_out);
         out.literal(", dest_offset=");
         bytes(out, call.off_out);
         out.literal("}");
@@ -159,7 +159,7 @@ fn dedupe(out: &mut Piece, record: &Record, target: DedupeTarget) {
     out.literal("]}");
     if let Some(status) = target.status {
         out.literal(" => {info=[{bytes_deduped=");
-        out.unsigned(record.bytes);
+        out.unsigned(record.outcome.bytes);
         out.literal(", status=");
         out.signed(status.into());
         out.literal("}]}");
@@ -169,11 +169,11 @@ fn dedupe(out: &mut Piece, record: &Record, target: DedupeTarget) {
 /// Appends `4</target>, 3</source>, [0] => [4096], 8192`.
 fn send(out: &mut Piece, record: &Record) {
     let call = record.call;
-    descriptor(out, call.fd_out, record.path_out);
+    descriptor(out, call.fd_out, record.context.path_out);
     out.literal(", ");
-    descriptor(out, call.fd_in, record.path_in);
+    descriptor(out, call.fd_in, record.context.path_in);
     out.literal(", ");
-    match (call.off_in, record.offsets_after.0) {
+    match (call.off_in, record.context.offsets_after.0) {
         (Offset::File, _) => out.literal("NULL"),
         (Offset::BadAddress(address), _) => out.hex(address),
         (Offset::At(before), after) => {

@@ -15,9 +15,9 @@ pub use table::{Setting, TABLE, Values};
 use crate::format::Format;
 use crate::inject::Faults;
 use cfr_engine::dialect;
-use cfr_engine::execution::{Backend, Checks, Policy};
 use cfr_engine::flags::Flags;
 use cfr_engine::hook::Hooks;
+use cfr_engine::policy::{Backend, Checks, Policy};
 use cfr_sys::errno::{Errno, ErrnoSet};
 
 /// The longest path in bytes, with its zero byte: `PATH_MAX` of limits.h.

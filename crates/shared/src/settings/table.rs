@@ -6,8 +6,8 @@ use super::{Forward, Level, Reason, SettingError, Settings, parse};
 use crate::format::Format;
 use crate::inject;
 use cfr_engine::dialect::Dialect;
-use cfr_engine::execution::{Backend, Checks};
 use cfr_engine::hook::Hooks;
+use cfr_engine::policy::{Backend, Checks};
 use core::fmt;
 
 /// A row of the table.

@@ -132,15 +132,15 @@ impl Stats {
             !matches!(record.call.request, Request::Dedupe(DedupeTarget { number: 2.., .. }));
         // A call with several targets has a record for each; its time counts once.
         if is_first {
-            self.add_at(HOOKS, record.hook as usize, 1);
-            self.add(Counter::Duration, record.duration_ns);
-            self.add_at(LATENCY, bucket(record.duration_ns), 1);
-            self.raise(Counter::MaxDuration, record.duration_ns);
-            self.add(Counter::Injected, record.injected.into());
-            self.add(Counter::Delayed, record.delayed.into());
+            self.add_at(HOOKS, record.context.hook as usize, 1);
+            self.add(Counter::Duration, record.context.duration_ns);
+            self.add_at(LATENCY, bucket(record.context.duration_ns), 1);
+            self.raise(Counter::MaxDuration, record.context.duration_ns);
+            self.add(Counter::Injected, record.context.injected.into());
+            self.add(Counter::Delayed, record.context.delayed.into());
         }
-        self.add_at(METHOD_CALLS, record.method as usize, 1);
-        self.add_at(METHOD_BYTES, record.method as usize, record.bytes);
+        self.add_at(METHOD_CALLS, record.outcome.method as usize, 1);
+        self.add_at(METHOD_BYTES, record.outcome.method as usize, record.outcome.bytes);
         let errno = record.errno();
         match (errno, record.call.request) {
             (Some(errno), _) => {
@@ -150,12 +150,12 @@ impl Stats {
             (None, Request::Dedupe(DedupeTarget { status: Some(1..), .. })) => {
                 self.add(Counter::Differing, 1);
             }
-            (None, Request::Copy | Request::Send) if record.bytes == 0 => {
+            (None, Request::Copy | Request::Send) if record.outcome.bytes == 0 => {
                 self.add(Counter::EndOfFile, 1);
             }
             (None, _) => {}
         }
-        match record.sharing {
+        match record.context.sharing {
             None => {}
             Some(Sharing::Shared) => self.add(Counter::Shared, 1),
             Some(Sharing::PartlyShared) => self.add(Counter::PartlyShared, 1),

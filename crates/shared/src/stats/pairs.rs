@@ -125,10 +125,11 @@ impl Stats {
     }
 
     pub(super) fn count_pair(&self, files: &FileIds, record: &Record<'_>) {
-        let sums = [1, record.bytes, record.errno().is_some().into(), record.duration_ns];
+        let sums =
+            [1, record.outcome.bytes, record.errno().is_some().into(), record.context.duration_ns];
         self.add_to_pair(files, sums, |slot| {
-            slot.store_path(PATH_IN, record.path_in);
-            slot.store_path(PATH_OUT, record.path_out);
+            slot.store_path(PATH_IN, record.context.path_in);
+            slot.store_path(PATH_OUT, record.context.path_out);
         });
     }
 

@@ -104,18 +104,18 @@ impl Stats {
     }
 
     pub(super) fn keep_if_slow(&self, record: &Record<'_>) {
-        self.replace_slow(record.duration_ns, |slot| store(slot, record));
+        self.replace_slow(record.context.duration_ns, |slot| store(slot, record));
     }
 }
 
 fn store(slot: Slot, record: &Record<'_>) {
-    slot.store(PID, record.pid.unsigned_abs().into());
-    slot.store(HOOK, record.hook as u64);
-    slot.store(METHOD, record.method as u64);
-    slot.store(BYTES, record.bytes);
+    slot.store(PID, record.context.pid.unsigned_abs().into());
+    slot.store(HOOK, record.context.hook as u64);
+    slot.store(METHOD, record.outcome.method as u64);
+    slot.store(BYTES, record.outcome.bytes);
     slot.store(ERRNO, record.errno().map_or(0, |errno| errno.0.unsigned_abs().into()));
-    slot.store_path(PATH_IN, record.path_in);
-    slot.store_path(PATH_OUT, record.path_out);
+    slot.store_path(PATH_IN, record.context.path_in);
+    slot.store_path(PATH_OUT, record.context.path_out);
 }
 
 #[cfg(test)]

@@ -1,0 +1,109 @@
+//! The settings that decide what becomes of a call: the dialect, how strictly its rules are
+//! enforced, and which code copies.
+
+use crate::dialect::{CheckedBy, Dialect};
+use crate::flags::Flags;
+use cfr_sys::Args;
+use cfr_sys::errno::{Errno, ErrnoSet};
+
+/// Which code copies (`CFR_BACKEND`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Backend {
+    /// The kernel; the library after an error that the policy names.
+    #[default]
+    Auto,
+    /// Only the kernel.
+    Kernel,
+    /// Only the library: the kernel's copy_file_range moves no byte.
+    Emulate,
+}
+
+impl Backend {
+    /// Each backend with its name in `CFR_BACKEND`.
+    pub const ALL: [(&'static str, Backend); 3] =
+        [("auto", Backend::Auto), ("kernel", Backend::Kernel), ("emulate", Backend::Emulate)];
+}
+
+/// What happens to a call that breaks a rule (`CFR_CHECKS`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Checks {
+    /// The rule answers it.
+    #[default]
+    Enforce,
+    /// The rule is logged and the call goes on.
+    Warn,
+    /// No rule is looked at.
+    Off,
+}
+
+impl Checks {
+    /// Each value with its name in `CFR_CHECKS`.
+    pub const ALL: [(&'static str, Checks); 3] =
+        [("enforce", Checks::Enforce), ("warn", Checks::Warn), ("off", Checks::Off)];
+}
+
+/// The settings that decide what becomes of a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// The rules (`CFR_DIALECT`).
+    pub dialect: &'static Dialect,
+    /// What happens to a call that breaks a rule (`CFR_CHECKS`).
+    pub checks: Checks,
+    /// The flags of a call with flags 0 (`CFR_DEFAULT_FLAGS`).
+    pub default_flags: Flags,
+    /// Which code copies (`CFR_BACKEND`).
+    pub backend: Backend,
+    /// Errors of the kernel after which the library copies, if the backend is `auto` (`CFR_FALLBACK`).
+    pub fallback: ErrnoSet,
+    /// Whether both ranges are read back and compared (`CFR_VERIFY`).
+    pub verify: bool,
+}
+
+impl Policy {
+    /// Returns the effective flags of a call.
+    #[must_use]
+    pub fn flags(&self, args: &Args) -> Flags {
+        if args.flags == 0 { self.default_flags } else { Flags(args.flags) }
+    }
+
+    /// Returns the lowest flags for which the kernel alone cannot give the answer that this policy
+    /// wants. Calls with lower flags may go to the kernel at once, if its errors are checked with
+    /// [`Policy::may_fall_back_after`].
+    #[must_use]
+    pub fn first_intercepted_flags(&self) -> u32 {
+        u32::from(self.asks_kernel_first() && self.default_flags.0 == 0)
+    }
+
+    /// Reports whether the kernel gets a call with flags 0 as it came.
+    #[inline(always)]
+    pub(crate) fn asks_kernel_first(&self) -> bool {
+        self.dialect.checked_by == CheckedBy::Kernel
+            && self.backend != Backend::Emulate
+            && !self.verify
+    }
+
+    /// Reports whether the library may copy after this error of the kernel. EPERM counts as ENOSYS
+    /// here, because a seccomp filter may return it to hide the call.
+    #[must_use]
+    pub fn may_fall_back_after(&self, errno: Errno) -> bool {
+        self.falls_back_after(errno)
+            || errno == Errno::EPERM && self.falls_back_after(Errno::ENOSYS)
+    }
+
+    /// Reports whether the library copies after this error of the kernel.
+    pub(crate) fn falls_back_after(&self, errno: Errno) -> bool {
+        self.backend == Backend::Auto
+            && (self.fallback.contains(errno) || self.dialect.fallback_errors.contains(&errno))
+    }
+
+    /// Reports whether the library's own copies cross filesystems, whatever the dialect says.
+    pub(crate) fn crosses_filesystems(&self) -> bool {
+        let wanted = self.fallback.contains(Errno::EXDEV)
+            || self.dialect.fallback_errors.contains(&Errno::EXDEV);
+        match self.backend {
+            Backend::Auto => wanted,
+            Backend::Kernel => false,
+            Backend::Emulate => wanted || self.dialect.emulation_crosses_filesystems,
+        }
+    }
+}

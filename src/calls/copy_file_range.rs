@@ -1,0 +1,88 @@
+//! copy_file_range(2), by its wrapper or by syscall(2): the engine carries it out.
+
+use crate::observe::Intercepted;
+use crate::runtime::Runtime;
+use cfr_engine::call::{Answer, Call, Method, Offset};
+use cfr_engine::diag::{BytesOrError, log_debug, log_trace};
+use cfr_engine::dialect::Rule;
+use cfr_engine::execution::{Execution, Outcome, Override};
+use cfr_engine::hook::Hook;
+use cfr_sys::{self as sys, Args, OffsetPointer};
+
+/// An intercepted copy_file_range call.
+pub(crate) struct CopyFileRange<'a> {
+    hook: Hook,
+    execution: Execution<'a>,
+}
+
+impl<'a> CopyFileRange<'a> {
+    #[inline(always)]
+    pub(crate) fn new(hook: Hook, args: &'a Args, runtime: &'a Runtime) -> CopyFileRange<'a> {
+        CopyFileRange { hook, execution: Execution::new(args, &runtime.settings.policy) }
+    }
+}
+
+impl Intercepted for CopyFileRange<'_> {
+    #[inline(always)]
+    fn hook(&self) -> Hook {
+        self.hook
+    }
+
+    #[inline(always)]
+    fn decode(&self) -> Option<Call> {
+        Some(Call::decode(self.execution.args()))
+    }
+
+    #[inline(always)]
+    fn execute(&self, runtime: &Runtime, fault: Option<(Override, &Call)>) -> Outcome {
+        self.execution.run(fault.map(|(fault, _)| fault), |args| forward(runtime, args))
+    }
+
+    fn forward(&self, runtime: &Runtime) -> Answer {
+        forward(runtime, self.execution.args()).0
+    }
+
+    fn explain(&self, outcome: &Outcome) -> Option<&'static Rule> {
+        self.execution.explain(outcome)
+    }
+
+    #[inline(always)]
+    fn offset_pointers(&self) -> [OffsetPointer; 2] {
+        let args = self.execution.args();
+        [args.off_in, args.off_out]
+    }
+
+    #[cold]
+    fn log_details(&self, call: &Call, outcome: &Outcome) {
+        for (name, offset) in [("off_in", call.off_in), ("off_out", call.off_out)] {
+            match offset {
+                Offset::File => {}
+                Offset::At(_) => log_trace(format_args!("rt_sigprocmask: {name} can be read")),
+                Offset::BadAddress(_) => {
+                    log_trace(format_args!("rt_sigprocmask: {name} cannot be read"))
+                }
+            }
+        }
+        let flags = self.execution.flags();
+        if flags != call.flags {
+            let name = flags.names().next().unwrap_or_default();
+            log_debug(format_args!("flags 0 are {name} here (CFR_DEFAULT_FLAGS)"));
+        }
+        if outcome.method == Method::Kernel && flags.0 == 0 {
+            log_trace(format_args!("copy_file_range: {}", BytesOrError(outcome.answer)));
+        }
+        log_debug(format_args!("{}: {}", outcome.method.name(), BytesOrError(outcome.answer)));
+    }
+}
+
+#[inline(always)]
+fn forward(runtime: &Runtime, args: &Args) -> (Answer, Method) {
+    match runtime.next {
+        None => (sys::copy_file_range(args), Method::Kernel),
+        Some(next) => {
+            let answer =
+                usize::try_from(next.call_with_cancel_disabled(args)).map_err(|_| sys::errno());
+            (answer, Method::Next)
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! ioctl(2) with FICLONE, FICLONERANGE or FIDEDUPERANGE: passed on and recorded.
+
+use super::forward;
+use crate::observe::Intercepted;
+use crate::route::NEXT_IOCTL;
+use crate::runtime::Runtime;
+use cfr_engine::call::{Answer, Call, DedupeTarget, Method, Offset, Request};
+use cfr_engine::execution::{Outcome, Override};
+use cfr_engine::hook::Hook;
+use cfr_sys::{self as sys, IoctlArg};
+
+/// The arguments of an ioctl(2) that shares blocks.
+#[derive(Clone, Copy)]
+pub(crate) struct ReflinkIoctl {
+    pub(crate) fd: i32,
+    pub(crate) request: usize,
+    pub(crate) argument: IoctlArg,
+}
+
+impl ReflinkIoctl {
+    /// Calls the next library's function as the host would: −1 and errno, or its result.
+    pub(crate) fn call_next(self) -> Option<i32> {
+        NEXT_IOCTL.call(self.fd, self.request, self.argument)
+    }
+
+    /// Makes the system call.
+    pub(crate) fn call_kernel(self) -> Answer {
+        sys::ioctl(self.fd, self.request, self.argument)
+    }
+
+    fn hand_on(self, runtime: &Runtime) -> (Answer, Method) {
+        let next = || self.call_next().and_then(|result| isize::try_from(result).ok());
+        forward(runtime, next, || self.call_kernel())
+    }
+
+    /// FIDEDUPERANGE as if the kernel had compared nothing: every target with 0 bytes.
+    fn dedupe_nothing(self, call: &Call) -> Answer {
+        let Request::Dedupe(DedupeTarget { count, .. }) = call.request else { return Ok(0) };
+        (0..count).try_for_each(|index| self.argument.clear_dedupe_target(index)).map(|()| 0)
+    }
+
+    /// FIDEDUPERANGE of at most `max_len` bytes, in whole blocks. The length stands in the host's
+    /// struct, and has its old value afterwards.
+    fn dedupe_at_most(self, runtime: &Runtime, max_len: u64, call: &Call) -> (Answer, Method) {
+        let block =
+            sys::filesystem(call.fd_in).map_or(1, |filesystem| filesystem.block_size).max(1);
+        let len = (max_len - max_len % block).max(block);
+        let asked = call.len as u64;
+        if len >= asked {
+            return self.hand_on(runtime);
+        }
+        match self.argument.set_dedupe_length(len) {
+            Err(errno) => (Err(errno), Method::None),
+            Ok(()) => {
+                let forwarded = self.hand_on(runtime);
+                // It could be written a moment ago.
+                let _ = self.argument.set_dedupe_length(asked);
+                forwarded
+            }
+        }
+    }
+}
+
+impl Intercepted for ReflinkIoctl {
+    fn hook(&self) -> Hook {
+        Hook::Ioctl
+    }
+
+    fn decode(&self) -> Option<Call> {
+        Call::decode_ioctl(self.fd, self.request, self.argument)
+    }
+
+    fn execute(&self, runtime: &Runtime, fault: Option<(Override, &Call)>) -> Outcome {
+        let (answer, method) = match fault {
+            Some((Override::Answer(Ok(_)), call)) => (self.dedupe_nothing(call), Method::None),
+            Some((Override::Answer(answer), _)) => (answer, Method::None),
+            Some((Override::AtMost(len), call)) => self.dedupe_at_most(runtime, len, call),
+            None => self.hand_on(runtime),
+        };
+        Outcome::new(answer, method)
+    }
+
+    fn forward(&self, runtime: &Runtime) -> Answer {
+        self.hand_on(runtime).0
+    }
+
+    fn for_each_record(&self, call: &Call, outcome: &Outcome, record: impl Fn(&Call, &Outcome)) {
+        let Outcome { answer, method, .. } = *outcome;
+        // The next library does not say how it shared.
+        let is_kernels = answer.is_ok() && method == Method::Kernel;
+        let shared_by = |how| if is_kernels { how } else { method };
+        let Request::Dedupe(DedupeTarget { count, .. }) = call.request else {
+            let bytes = answer.map_or(0, |_| cloned_bytes(call));
+            let method = shared_by(Method::Reflink);
+            return record(call, &Outcome { bytes, method, ..*outcome });
+        };
+        // If the call as a whole was refused, the kernel has looked at no target.
+        let count = if answer.is_ok() { count } else { count.min(1) };
+        let mut has_record = false;
+        for number in 1..=count {
+            // The pointer was bad, or another thread of the host has unmapped the memory meanwhile.
+            let Ok((call, bytes)) = call.with_target(self.argument, number, answer) else { break };
+            let is_same =
+                matches!(call.request, Request::Dedupe(DedupeTarget { status: Some(0), .. }));
+            let method = if is_same { shared_by(Method::Dedupe) } else { method };
+            record(&call, &Outcome { bytes, method, ..*outcome });
+            has_record = true;
+        }
+        if !has_record {
+            record(call, &Outcome { bytes: 0, ..*outcome });
+        }
+    }
+}
+
+/// Returns the bytes that a clone has shared: what it asked for, or all up to the source's end.
+fn cloned_bytes(call: &Call) -> u64 {
+    if let (Request::CloneRange, len @ 1..) = (call.request, call.len) {
+        return len as u64;
+    }
+    let size = sys::stat(call.fd_in).map_or(0, |stat| stat.size);
+    match call.off_in {
+        Offset::At(start) => size.saturating_sub(start.cast_unsigned()),
+        Offset::File | Offset::BadAddress(_) => size,
+    }
+}

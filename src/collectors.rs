@@ -1,0 +1,98 @@
+//! Counters that this process adds its calls to: those of the launcher, for the whole tree of
+//! processes, and its own, for the summary that it writes when it ends.
+
+use cfr_shared::record::Record;
+use cfr_shared::stats::{Collect, Counter, FileIds, InFlight, InFlightGuard, Stats};
+use cfr_sys as sys;
+
+/// The counters of a process. Each is there if it is wanted.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Collectors {
+    /// The launcher's, in a memory file that all processes of its program share (`CFR_STATS`).
+    pub(crate) tree: Option<Stats>,
+    /// This process's own (`CFR_SUMMARY`).
+    pub(crate) own: Option<Stats>,
+}
+
+impl Collectors {
+    /// Reports whether anything beside the log collects records of calls.
+    #[inline(always)]
+    pub(crate) fn want_records(&self) -> bool {
+        self.of_records().next().is_some() || self.of_progress().is_some()
+    }
+
+    /// Counts a call that came through an intercepted hook. `keep_place` is told the process that
+    /// will write the summary, before its first call is counted.
+    #[inline(always)]
+    pub(crate) fn count_call(&self, keep_place: impl FnOnce(u64)) {
+        if let Some(tree) = self.tree {
+            tree.add(Counter::Calls, 1);
+        }
+        if let Some(own) = self.own {
+            // A child made by fork(2) finds zeros.
+            if own.get(Counter::Owner) == 0 {
+                own.set(Counter::Owner, sys::getpid().unsigned_abs().into());
+            }
+            keep_place(own.get(Counter::Owner));
+            own.add(Counter::Calls, 1);
+        }
+    }
+
+    /// Counts a line that was lost.
+    pub(crate) fn count_lost(&self) {
+        [self.tree, self.own].iter().flatten().for_each(|stats| stats.add(Counter::LinesLost, 1));
+    }
+
+    /// Reports whether the launcher shows a line of progress.
+    pub(crate) fn want_progress(&self) -> bool {
+        self.of_progress().is_some()
+    }
+
+    /// Reports whether the launcher keeps the lines of recent calls.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn want_lines(&self) -> bool {
+        self.of_lines().is_some()
+    }
+
+    /// Makes the call visible to the launcher while it lasts, if the launcher shows progress.
+    #[inline(always)]
+    pub(crate) fn begin(&self, call: impl FnOnce() -> InFlight) -> Option<InFlightGuard> {
+        self.of_progress().and_then(|tree| tree.begin(&call()))
+    }
+
+    /// Reports whether a counter keeps the paths of this record.
+    pub(crate) fn want_paths(&self, record: &Record<'_>, files: Option<&FileIds>) -> bool {
+        self.of_records().any(|stats| stats.needs_paths(files, record.context.duration_ns))
+    }
+
+    /// Reports whether a counter collects records.
+    #[inline(always)]
+    pub(crate) fn count_records(&self) -> bool {
+        self.of_records().next().is_some()
+    }
+
+    /// Counts a record.
+    pub(crate) fn count(&self, record: &Record<'_>, files: Option<&FileIds>) {
+        for stats in self.of_records() {
+            stats.count(record, files);
+        }
+        if let Some(tree) = self.of_lines() {
+            tree.keep_line(record);
+        }
+    }
+
+    #[inline(always)]
+    fn of_records(&self) -> impl Iterator<Item = Stats> {
+        self.own.into_iter().chain(self.tree.filter(|tree| tree.collects(Collect::SUMMARY)))
+    }
+
+    #[inline(always)]
+    fn of_progress(&self) -> Option<Stats> {
+        self.tree.filter(|tree| tree.collects(Collect::PROGRESS))
+    }
+
+    fn of_lines(&self) -> Option<Stats> {
+        self.tree.filter(|tree| tree.collects(Collect::SUMMARY.union(Collect::LINES)))
+    }
+}

@@ -1,0 +1,147 @@
+//! All state of the process, made once from its environment: by the constructor, or by the first
+//! call if another library's constructor copies before this one has run.
+//!
+//! No log is opened here. No system call is made either, unless a setting asks for a log or the
+//! launcher for its counters.
+
+use crate::collectors::Collectors;
+use crate::environment;
+use crate::inject::Injector;
+use crate::log::{self, Log};
+use crate::route::{self, Route};
+use cfr_shared::line::Line;
+use cfr_shared::settings::{Forward, Level, STATS_NAME, Settings, SummaryTarget};
+use cfr_shared::stats::{Counter, Stats};
+use cfr_sys::{self as sys, Arena, NextCopy, SetOnce};
+use core::fmt::Write;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+/// The exit status of env(1) and timeout(1) for a failure of their own, and the launcher's.
+const STATUS_OWN_FAILURE: i32 = 125;
+
+/// Everything that the library knows of its process. The routes, which the hot path reads, stand in
+/// [`crate::route`]; the pools of lines and paths in [`crate::log`].
+pub(crate) struct Runtime {
+    pub(crate) settings: Settings<'static>,
+    /// The next library's copy_file_range, if `CFR_FORWARD=next` is set and there is one.
+    pub(crate) next: Option<NextCopy>,
+    /// The faults, if `CFR_INJECT` is set.
+    pub(crate) injector: Option<Injector>,
+    pub(crate) collectors: Collectors,
+    /// The log, if calls are logged or counted: warnings are written even if calls are only counted.
+    pub(crate) log: Option<Log>,
+}
+
+static RUNTIME: SetOnce<Runtime> = SetOnce::new();
+
+/// Returns the state of the process. `None` in a privileged process, which only forwards, and until
+/// the settings have been read.
+#[inline(always)]
+pub(crate) fn get() -> Option<&'static Runtime> {
+    RUNTIME.get()
+}
+
+#[global_allocator]
+static ARENA: Arena = Arena::new();
+
+#[ctor::ctor(unsafe)]
+fn constructor() {
+    initialize();
+}
+
+/// Reads the settings and sets the routes, once. Another thread, or a signal handler, that calls a
+/// hook meanwhile finds the route `Uninitialized` and goes to the kernel.
+pub(crate) fn initialize() {
+    static BEGUN: AtomicBool = AtomicBool::new(false);
+    if BEGUN.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let errno = sys::errno();
+    route::find_next_functions();
+    if sys::is_secure() {
+        route::set_all(|_| Route::Kernel);
+    } else {
+        RUNTIME.set(Runtime::from_environment());
+        if let Some(runtime) = RUNTIME.get() {
+            runtime.start();
+        }
+    }
+    sys::set_errno(errno);
+}
+
+impl Runtime {
+    fn from_environment() -> Runtime {
+        let (mut settings, errors) = environment::read();
+        // A program that opened the library by dlopen(3) has been running for long.
+        if settings.strict
+            && environment::is_preloaded()
+            && let Some(error) = errors.first()
+        {
+            let mut buffer = [0; 512];
+            let mut line = Line::new(&mut buffer);
+            let _ = write!(line, "cfr: {error}");
+            let _ = sys::write(2, line.finish(false));
+            sys::exit(STATUS_OWN_FAILURE);
+        }
+        let collectors = Collectors { tree: tree_stats(&settings), own: own_stats(&settings) };
+        let is_recorded = settings.log > Level::Off || collectors.want_records();
+        Runtime {
+            next: match settings.forward {
+                Forward::Next => sys::next_copy_file_range(),
+                Forward::Syscall => None,
+            },
+            injector: settings.inject.take().and_then(Injector::new),
+            collectors,
+            log: is_recorded.then(|| Log::new(&settings, errors, collectors)),
+            settings,
+        }
+    }
+
+    /// Keeps the summary's place on standard error for process `owner`, from its first call on.
+    pub(crate) fn keep_summary_place(&self, owner: u64) {
+        if let Some(log) = &self.log {
+            log.keep_place(owner);
+        }
+    }
+
+    fn start(&'static self) {
+        // A panic is reported by the call that it happened in. The standard hook would write to
+        // descriptor 2, whatever that is by then.
+        std::panic::set_hook(Box::new(|_| {}));
+        if let Some(log) = &self.log {
+            log::install(log);
+        }
+        let has_next = self.next.is_some();
+        let forward = if has_next { Route::NextLibrary } else { Route::Kernel };
+        let watched = match self.settings.policy.first_intercepted_flags() {
+            _ if self.log.is_some() => Route::Intercept,
+            1 if has_next => Route::NextIfNoFlags,
+            1 => Route::KernelIfNoFlags,
+            _ => Route::Intercept,
+        };
+        route::set_all(|hook| match &self.injector {
+            _ if !self.settings.hooks.contains(hook) => forward,
+            Some(injector) if injector.applies_to(hook) => Route::Intercept,
+            _ => watched,
+        });
+    }
+}
+
+/// Maps the launcher's counters, and counts this process there.
+fn tree_stats(settings: &Settings<'_>) -> Option<Stats> {
+    let words = sys::map_shared(settings.stats?, STATS_NAME, Stats::WORDS).ok()?;
+    let stats = Stats::over(words)?;
+    stats.add(Counter::Programs, 1);
+    Some(stats)
+}
+
+/// Makes counters for the summary of this process.
+fn own_stats(settings: &Settings<'_>) -> Option<Stats> {
+    if settings.summary == SummaryTarget::No {
+        return None;
+    }
+    let stats = Stats::over(sys::map_zeroed_on_fork(Stats::WORDS).ok()?)?;
+    // A child of vfork(2) that calls first must not be taken for the owner.
+    stats.set(Counter::Owner, sys::getpid().unsigned_abs().into());
+    Some(stats)
+}
