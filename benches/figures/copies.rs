@@ -1,6 +1,6 @@
-//! What copies of the library's own cost, as ratios of CPU times that were measured in turns in one
-//! process (c-tests/bench/copies.c): against the loop of GNU cp, that of glibc 2.27, and the kernel's
-//! own copy_file_range; against GNU cp itself; and files with holes.
+//! The cost of copies in the library, as ratios of CPU times measured in turns in one process
+//! (c-tests/bench/copies.c): against the loops of GNU cp and glibc 2.27, the kernel's own
+//! copy_file_range, GNU cp itself; and for files with holes.
 
 use crate::exact::{Goal, at_most};
 use crate::timed::cpu_of;
@@ -14,7 +14,7 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const ROUNDS: &str = "31";
 
-/// Whose cost is compared with the library's.
+/// What the library's cost is compared with.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
     /// Reading and writing 128 KiB at a time, as GNU cp 9.1 does.
@@ -26,7 +26,7 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// In words, and as the driver calls it.
+    /// Returns a description and the driver's name for it.
     fn names(self) -> (&'static str, &'static str) {
         match self {
             Peer::Cp => ("cp's loop", "cp"),
@@ -36,7 +36,7 @@ impl Peer {
     }
 }
 
-/// One kind of work: what is copied, and what the figures should be.
+/// One kind of work: what is copied, and the goals of its figures.
 pub struct Work {
     from: &'static str,
     to: &'static str,
@@ -45,8 +45,8 @@ pub struct Work {
     off_in: u64,
     off_out: u64,
     fresh: bool,
-    /// Against whom, and how much faster (or, where `cost`, how much dearer) it must be and was hoped
-    /// to be.
+    /// The peers, and by what factor the library must be faster, or at most slower if `cost`; and
+    /// the factor that was the aim.
     goals: &'static [(Peer, f64, f64)],
     /// Whether the figures are costs.
     cost: bool,
@@ -106,7 +106,7 @@ const TO_XFS: &[(Peer, f64, f64)] = &[(Peer::Cp, 1.3, 1.5)];
 const TO_OTHERS: &[(Peer, f64, f64)] = &[(Peer::Cp, 1.0, 1.1)];
 const ON_TMPFS: &[(Peer, f64, f64)] = &[(Peer::Cp, 1.0, 1.1), (Peer::Kernel, 0.97, 1.0)];
 
-/// All that is measured, but for alignment and holes.
+/// Everything that is measured except alignment and holes.
 const WORKS: [Work; 15] = [
     Work::large("ext4", "ext4", MIB).with(ON_EXT4),
     Work::large("ext4", "ext4", 64 * MIB).with(ON_EXT4),
@@ -125,10 +125,10 @@ const WORKS: [Work; 15] = [
     Work::small("tmpfs", false, 8 * MIB).with(&[(Peer::Kernel, 1.5, 1.2)]),
 ];
 
-/// A figure: its name, the number, what was hoped for, and what it must be.
+/// A figure: its name, the number, the aim, and the limit.
 pub type Figure = (String, Result<f64, String>, String, Option<Goal>);
 
-/// Where it all happens.
+/// The filesystems and the driver.
 pub struct Places {
     filesystems: Filesystems,
     driver: PathBuf,
@@ -143,7 +143,7 @@ impl Places {
         }
     }
 
-    /// Every figure, each handed on as soon as it is known.
+    /// Measures every figure and passes each on as soon as it is known.
     pub fn measure(&self, mut figure: impl FnMut(Figure)) {
         for work in &WORKS {
             let times = self.times(work, "no");
@@ -183,7 +183,7 @@ impl Places {
         Ok(Scratch::below(point))
     }
 
-    /// The median CPU time of each way, by the driver's names, in nanoseconds.
+    /// Returns the median CPU time of each way, by the driver's names, in nanoseconds.
     fn times(&self, work: &Work, verify: &str) -> Result<BTreeMap<String, f64>, String> {
         let (from, to) = (self.place(work.from)?, self.place(work.to)?);
         let (source, target) = (from.file("source"), to.file("target"));
@@ -209,7 +209,7 @@ impl Places {
         Ok(lines.collect())
     }
 
-    /// From byte 1 to byte 1, against from byte 0 to byte 0.
+    /// From byte 1 to byte 1, compared with from byte 0 to byte 0.
     fn unaligned(&self, len: u64) -> Figure {
         let work = |offset| {
             let work = Work::large("ext4", "ext4", len);
@@ -221,7 +221,7 @@ impl Places {
         (name, ratio, "hoped 1".to_owned(), Some(0.9..=f64::INFINITY))
     }
 
-    /// What it costs to read both ranges back.
+    /// The cost of reading both ranges back.
     fn verified(&self) -> Figure {
         let work = Work::large("ext4", "ext4", MIB);
         let cost = |verify| Ok::<_, String>(self.times(&work, verify)?["library"]);
@@ -229,7 +229,7 @@ impl Places {
         ("1 MiB calls, CFR_VERIFY=yes: cost against without".to_owned(), ratio, String::new(), None)
     }
 
-    /// GNU cp as it reads and writes, and as it copies through the library; whole processes.
+    /// GNU cp with its own loop, and copying through the library; whole processes.
     fn cp(&self) -> Vec<Figure> {
         let pairs = [("ext4", "ext4"), ("tmpfs", "tmpfs")];
         let figures = pairs.map(|(from, to)| {
@@ -282,21 +282,21 @@ impl Places {
     fn sparse_copy(&self, from: &str, to: &str) -> Result<(f64, f64), String> {
         let (from, to) = (self.place(from)?, self.place(to)?);
         let (source, target) = (from.file("source"), to.file("target"));
-        let trouble = |error: std::io::Error| error.to_string();
-        let file = File::create(&source).map_err(trouble)?;
+        let message = |error: std::io::Error| error.to_string();
+        let file = File::create(&source).map_err(message)?;
         let extent: Vec<u8> = (0..16 * KIB).map(noise).collect();
         for number in 0..1000 {
-            file.write_all_at(&extent, number * 10 * MIB).map_err(trouble)?;
+            file.write_all_at(&extent, number * 10 * MIB).map_err(message)?;
         }
-        file.set_len(10 << 30).and_then(|()| file.sync_all()).map_err(trouble)?;
+        file.set_len(10 << 30).and_then(|()| file.sync_all()).map_err(message)?;
         let mut times = Vec::new();
         for _ in 0..5 {
             let _ = fs::remove_file(&target);
             times.push(self.whole(&source, &target)?);
         }
         times.sort_by(f64::total_cmp);
-        File::open(&target).and_then(|file| file.sync_all()).map_err(trouble)?;
-        let blocks = |path| fs::metadata(path).map(|file| file.blocks() as f64).map_err(trouble);
+        File::open(&target).and_then(|file| file.sync_all()).map_err(message)?;
+        let blocks = |path| fs::metadata(path).map(|file| file.blocks() as f64).map_err(message);
         Ok((times[times.len() / 2], blocks(&target)? / blocks(&source)?))
     }
 
@@ -311,7 +311,7 @@ impl Places {
         (name, time, String::new(), Some(at_most(60.0)))
     }
 
-    /// Copies a file with Python's os.copy_file_range: milliseconds of the copying itself.
+    /// Copies a file with Python's os.copy_file_range and returns the milliseconds of the copy.
     fn whole(&self, source: &Path, target: &Path) -> Result<f64, String> {
         const COPY: &str = "import os, sys, time\n\
             a = os.open(sys.argv[1], os.O_RDONLY)\n\
@@ -330,7 +330,7 @@ impl Places {
     }
 }
 
-/// Bytes that do not compress and are never zero for long.
+/// Returns bytes that do not compress and have no long runs of zeros.
 fn noise(place: u64) -> u8 {
     let mixed = (place + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed ^ mixed >> 31).to_le_bytes()[3]

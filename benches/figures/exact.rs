@@ -1,5 +1,5 @@
-//! Figures that come out the same every time: instructions, system calls, bytes and names. The
-//! bench prints them, and tests/repository/exact_costs.rs holds them to their goals.
+//! Figures that are the same in every run: instructions, system calls, bytes and names. The bench
+//! prints them, and tests/repository/exact_costs.rs checks their limits.
 
 use cfr_testkit::{Filesystems, Run, Scratch, compile, find_program, library};
 use std::collections::BTreeMap;
@@ -9,17 +9,17 @@ use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Where a figure must stand.
+/// The range in which a figure must be.
 pub type Goal = RangeInclusive<f64>;
 
-/// An unlogged call's instructions more than the C library's wrapper takes.
+/// Instructions of an unlogged call above those of the C library's wrapper.
 pub const FORWARD_INSTRUCTIONS: Goal = at_most(25.0);
-/// An unlogged call's system calls more.
+/// System calls of an unlogged call above those of a bare one.
 pub const FORWARD_SYSTEM_CALLS: Goal = exactly(0.0);
-/// All system calls of an unlogged call without flags in the default dialect.
+/// System calls of an unlogged call without flags in the default dialect.
 pub const DEFAULT_SYSTEM_CALLS: Goal = exactly(1.0);
-/// All system calls of a byte that the library copies itself: a look, a read, a write, and a question
-/// for each pointer that does not happen to stand beside our own frame.
+/// System calls of a byte that the library copies: a check, a read, a write, and one for each
+/// pointer outside the caller's stack frame.
 pub const EMULATED_SYSTEM_CALLS: Goal = at_most(5.0);
 /// Instructions that a text line adds to its call.
 pub const TEXT_INSTRUCTIONS: Goal = at_most(1500.0);
@@ -27,14 +27,14 @@ pub const TEXT_INSTRUCTIONS: Goal = at_most(1500.0);
 pub const JSON_INSTRUCTIONS: Goal = at_most(2000.0);
 /// System calls of a logged call that write.
 pub const TEXT_WRITES: Goal = exactly(1.0);
-/// Instructions that a hook which several system calls or requests go through adds to one that is not
-/// ours.
+/// Instructions that a hook of several system calls or requests adds to one that the library does
+/// not handle.
 pub const PASSING_INSTRUCTIONS: Goal = at_most(10.0);
-/// System calls of our own while an unlogged process starts.
+/// System calls of the library while an unlogged process starts.
 pub const LOAD_SYSTEM_CALLS: Goal = exactly(0.0);
-/// The stripped library, in bytes: 480 KiB, of which the standard library is two thirds.
+/// The size of the stripped library in bytes: 480 KiB, two thirds of it the standard library.
 pub const SIZE: Goal = at_most(491_520.0);
-/// What the library exports; nothing else.
+/// The exported symbols.
 pub const EXPORTS: [&str; 8] = [
     "_Exit",
     "_exit",
@@ -45,7 +45,7 @@ pub const EXPORTS: [&str; 8] = [
     "sendfile64",
     "syscall",
 ];
-/// What the library may need: all of it is in every process anyway. libgcc_s is not.
+/// The libraries it may need: all of them are in every process anyway. libgcc_s is not.
 pub const NEEDED: [&str; 3] = ["ld-linux-aarch64.so.1", "ld-linux-x86-64.so.2", "libc.so.6"];
 
 /// At most this.
@@ -53,29 +53,29 @@ pub const fn at_most(most: f64) -> Goal {
     f64::NEG_INFINITY..=most
 }
 
-/// This and nothing else.
+/// Exactly this.
 const fn exactly(goal: f64) -> Goal {
     goal..=goal
 }
 
-/// What the library is told; `None` is without it.
+/// The settings of the library.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Way(pub Option<&'static [&'static str]>);
 
 impl Way {
     /// Without the library.
     pub const BARE: Way = Way(None);
-    /// Preloaded, and nothing is logged.
+    /// Preloaded, and not logged.
     pub const OFF: Way = Way(Some(&["CFR_LOG=off"]));
-    /// Not logged, and copied by the library itself.
+    /// Not logged, and copied by the library.
     pub const EMULATED: Way = Way(Some(&["CFR_LOG=off", "CFR_BACKEND=emulate"]));
-    /// Lines of text to a file, without paths.
+    /// Text lines in a file, without paths.
     pub const TEXT: Way = Way(Some(&["CFR_PATHS=no"]));
-    /// Lines of JSON to a file, without paths.
+    /// JSON lines in a file, without paths.
     pub const JSON: Way = Way(Some(&["CFR_PATHS=no", "CFR_LOG_FORMAT=json"]));
 }
 
-/// Every dialect, unlogged.
+/// Returns every dialect, unlogged.
 pub const DIALECTS: [(&str, Way); 8] = [
     ("extended", Way(Some(&["CFR_LOG=off", "CFR_DIALECT=extended"]))),
     ("proposal-2015", Way(Some(&["CFR_LOG=off", "CFR_DIALECT=proposal-2015"]))),
@@ -87,33 +87,33 @@ pub const DIALECTS: [(&str, Way); 8] = [
     ("glibc-2.27", Way(Some(&["CFR_LOG=off", "CFR_DIALECT=glibc-2.27"]))),
 ];
 
-/// Which calls the driver makes, by its own word.
+/// The driver's calls, by the driver's name.
 #[derive(Clone, Copy)]
 pub struct Calls(pub &'static str);
 
 impl Calls {
     /// Each copies a byte, from position to position.
     pub const COPY: Calls = Calls("copy");
-    /// Each copies a byte by pointers, to another place than from.
+    /// Each copies a byte with offset pointers, to another offset.
     pub const APART: Calls = Calls("apart");
-    /// Each is EBADF.
+    /// Each fails with EBADF.
     pub const FAIL: Calls = Calls("fail");
-    /// Each is a call by syscall(2) that is not ours.
+    /// Each is a call by syscall(2) that the library does not handle.
     pub const ANOTHER_NUMBER: Calls = Calls("another-number");
-    /// Each is an ioctl(2) that is not ours.
+    /// Each is an ioctl(2) that the library does not handle.
     pub const ANOTHER_REQUEST: Calls = Calls("another-request");
 }
 
-/// The driver: a C program that makes many calls on a tmpfs, and logs them there.
+/// The driver: a C program that makes many calls on a tmpfs and logs them there.
 pub struct Driver {
     program: PathBuf,
     directory: Scratch,
-    /// Unmounted after the directory is gone.
+    /// Unmounted after the directory is deleted.
     _mounted: Option<Filesystems>,
 }
 
 impl Driver {
-    /// An error says why it cannot run here.
+    /// Builds the driver. The error is the reason why it cannot run on this machine.
     pub fn new() -> Result<Driver, String> {
         let shared_memory = Path::new("/dev/shm");
         let mounted = (!is_tmpfs(shared_memory)).then(|| Filesystems::mount("figures"));
@@ -128,12 +128,12 @@ impl Driver {
         })
     }
 
-    /// A file beside those that the driver copies.
+    /// Returns the path of a file beside those that the driver copies.
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.file(name)
     }
 
-    /// The driver's command line, for so many calls.
+    /// Returns the driver's command line for `count` calls.
     pub fn words(&self, calls: Calls, count: u32) -> [String; 4] {
         [
             self.program.display().to_string(),
@@ -143,7 +143,7 @@ impl Driver {
         ]
     }
 
-    /// The environment that makes it run this way, as `NAME=value`, with an empty log.
+    /// Returns the environment for these settings as `NAME=value`, and empties the log.
     pub fn environment(&self, way: Way) -> Vec<String> {
         let log = self.file("log");
         let _ = fs::remove_file(&log);
@@ -153,13 +153,13 @@ impl Driver {
         environment
     }
 
-    /// The instructions of one call in this environment, by callgrind.
+    /// Returns the instructions of one call in this environment, counted by callgrind.
     fn instructions(&self, environment: &[String], calls: Calls) -> Result<f64, String> {
         let valgrind = installed("valgrind")?;
         let counts = self.file("callgrind");
         let measure = |count| {
             let mut run = Run::bare(&valgrind)
-                // Only the calls: what the driver prints in the end has more digits in one run than in another.
+                // Only the calls: the numbers that the driver prints at its end differ in length.
                 .args(["--tool=callgrind", "--quiet", "--toggle-collect=make_calls"])
                 .args([format!("--callgrind-out-file={}", counts.display())])
                 .args(self.words(calls, count));
@@ -175,12 +175,12 @@ impl Driver {
         Ok(per_call(measure))
     }
 
-    /// The instructions that the library adds to one call.
+    /// Returns the instructions that the library adds to one call.
     pub fn more_instructions(&self, way: Way, calls: Calls) -> Result<f64, String> {
         self.more_instructions_in(&self.environment(way), calls)
     }
 
-    /// The instructions that what is preloaded in this environment adds to one call.
+    /// Returns the instructions that the libraries preloaded in this environment add to one call.
     pub fn more_instructions_in(
         &self,
         environment: &[String],
@@ -189,7 +189,7 @@ impl Driver {
         Ok(self.instructions(environment, calls)? - self.instructions(&[], calls)?)
     }
 
-    /// The system calls of one call, by name.
+    /// Returns the system calls of one call, by name.
     pub fn system_calls(&self, way: Way, calls: Calls) -> Result<Counts, String> {
         let count = |count| self.count_system_calls(way, calls, count);
         let [short, long] = [CALLS, 3 * CALLS].map(count);
@@ -201,7 +201,7 @@ impl Driver {
         Ok(names.filter(|(_, count)| *count != 0.0).collect())
     }
 
-    /// By how many system calls one call differs from what it is without the library.
+    /// Returns by how many system calls one call differs from a bare one.
     pub fn more_system_calls(&self, way: Way, calls: Calls) -> Result<f64, String> {
         let [way, bare] = [way, Way::BARE].map(|way| self.system_calls(way, calls));
         Ok(differing(&way?, &bare?))
@@ -223,31 +223,31 @@ impl Driver {
 /// System calls by name, and how often each is made.
 pub type Counts = BTreeMap<String, f64>;
 
-/// How often the driver calls in its shorter run.
+/// The number of calls in the shorter run.
 const CALLS: u32 = 1000;
 
-/// By how much a measure grows with each call: what a program does at its start and its end is in
-/// the short run as in the long one.
+/// Returns by how much a measure grows with each call. What the program does at its start and its
+/// end is the same in the short and the long run.
 fn per_call(measure: impl Fn(u32) -> f64) -> f64 {
     (measure(3 * CALLS) - measure(CALLS)) / f64::from(2 * CALLS)
 }
 
-/// The system calls in `counts` that write to a descriptor.
+/// Returns the system calls in `counts` that write to a descriptor.
 pub fn writes(counts: &Counts) -> f64 {
     let writing =
         counts.iter().filter(|(name, _)| name.contains("write") || name.starts_with("send"));
     writing.map(|(_, count)| count).sum()
 }
 
-/// The system calls in `counts` that are not in `bare`, or the other way round.
+/// Returns the system calls in `counts` that are not in `bare`, and the other way round.
 fn differing(counts: &Counts, bare: &Counts) -> f64 {
     let all: BTreeMap<_, _> = counts.iter().chain(bare).collect();
     let count = |counts: &Counts, name| counts.get(name).copied().unwrap_or(0.0);
     all.into_keys().map(|name| (count(counts, name) - count(bare, name)).abs()).sum()
 }
 
-/// The system calls that the library makes while /bin/true starts: those that are not there
-/// without it, but for the loader's own, which map it.
+/// Returns the system calls that the library makes while /bin/true starts, without those with
+/// which the dynamic linker maps it.
 pub fn system_calls_at_load(library: &Path, way: Way) -> Result<f64, String> {
     let scratch = Scratch::new();
     let [bare, loaded] = [Way::BARE, way].map(|way| {
@@ -259,8 +259,8 @@ pub fn system_calls_at_load(library: &Path, way: Way) -> Result<f64, String> {
     Ok(differing(&loaded?, &bare?))
 }
 
-/// The calls of a trace by name, without those by which the loader maps `library`: from its
-/// openat to the close, and mprotect within.
+/// Returns the calls of a trace by name, without those by which the dynamic linker maps `library`:
+/// from openat to close, and the mprotect calls.
 fn without_mapping(trace: &str, library: &Path) -> Counts {
     let library = library.display().to_string();
     let mut mapping = false;
@@ -286,7 +286,7 @@ fn without_mapping(trace: &str, library: &Path) -> Counts {
     counts
 }
 
-/// The number that the text begins with.
+/// Parses the number at the start of the text.
 fn number(text: &str) -> u64 {
     let word = text.split([',', ' ']).next().unwrap_or_default();
     word.strip_prefix("0x")
@@ -294,7 +294,8 @@ fn number(text: &str) -> u64 {
         .unwrap_or(0)
 }
 
-/// strace with these words, of a program in this environment; strace itself runs without it.
+/// Runs strace with these arguments on a program in this environment; strace itself runs without
+/// it.
 fn strace(environment: &[String], words: &[&str], output: &Path) -> Result<Run, String> {
     let mut run = Run::bare(installed("strace")?).args(words);
     for assignment in environment {
@@ -303,7 +304,7 @@ fn strace(environment: &[String], words: &[&str], output: &Path) -> Result<Run, 
     Ok(run.args([Path::new("-o"), output]))
 }
 
-/// The assignments that preload `library` this way.
+/// Returns the assignments that preload `library` with these settings.
 pub fn preload(library: &Path, way: Way) -> Vec<String> {
     let Some(settings) = way.0 else {
         return Vec::new();
@@ -316,18 +317,18 @@ pub fn preload(library: &Path, way: Way) -> Vec<String> {
 /// The library as it is installed, without debugging information.
 pub struct Shipped {
     _scratch: Scratch,
-    /// Where it stands.
+    /// The path.
     pub path: PathBuf,
-    /// Its size.
+    /// The size in bytes.
     pub bytes: f64,
-    /// What it exports, sorted.
+    /// The exported symbols, sorted.
     pub exports: Vec<String>,
-    /// What it needs, sorted.
+    /// The needed libraries, sorted.
     pub needed: Vec<String>,
 }
 
 impl Shipped {
-    /// An error says why this cannot be known here.
+    /// The error is the reason why this is unknown on this machine.
     pub fn new() -> Result<Shipped, String> {
         let scratch = Scratch::new();
         let path = scratch.file("libcfr.so");
@@ -348,7 +349,7 @@ impl Shipped {
         })
     }
 
-    /// Whether it needs nothing but what is in every process.
+    /// Reports whether it needs only what is in every process.
     pub fn needs_nothing_else(&self) -> bool {
         self.needed.iter().all(|name| NEEDED.contains(&&**name))
     }
@@ -369,9 +370,9 @@ fn is_tmpfs(path: &Path) -> bool {
         return false;
     };
     let mut answer = MaybeUninit::<libc::statfs>::zeroed();
-    // SAFETY: a C string, and one struct statfs to write.
+    // SAFETY: `path` is a C string, and the kernel writes one struct statfs.
     let failed = unsafe { libc::statfs(path.as_ptr(), answer.as_mut_ptr()) };
-    // SAFETY: zeroed at first, so it holds numbers whatever the kernel did.
+    // SAFETY: it was zeroed, so it is initialized whatever the kernel did.
     let answer = unsafe { answer.assume_init() };
     failed == 0 && answer.f_type == libc::TMPFS_MAGIC
 }

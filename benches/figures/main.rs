@@ -39,7 +39,7 @@ const DEFAULTS: Way = Way(Some(&[]));
 /// Each moves a byte into a pipe by sendfile(2).
 const SENDFILE: Calls = Calls("sendfile");
 
-/// A kind of line, and where its figures must stand.
+/// A kind of line and the limits of its figures.
 struct Line {
     name: &'static str,
     way: Way,
@@ -125,7 +125,7 @@ fn compare(figures: &mut Figures, driver: &Driver) {
     }
 }
 
-/// Calls that only pass through.
+/// Calls that are only forwarded.
 fn unlogged(figures: &mut Figures, driver: &Driver) {
     let more = |calls| driver.more_instructions(Way::OFF, calls);
     figures.exact(
@@ -149,7 +149,7 @@ fn unlogged(figures: &mut Figures, driver: &Driver) {
     }
 }
 
-/// Calls that are not ours, by functions that others of our hooks share.
+/// Calls that the library does not handle, by functions that its hooks replace.
 fn passed_on(figures: &mut Figures, driver: &Driver) {
     let goal = Some(exact::PASSING_INSTRUCTIONS);
     for (name, way, calls, goal) in [
@@ -165,7 +165,7 @@ fn passed_on(figures: &mut Figures, driver: &Driver) {
     }
 }
 
-/// Bytes that the library copies itself.
+/// Bytes that the library copies.
 fn emulated(figures: &mut Figures, driver: &Driver) {
     let count = |calls| {
         let counts = driver.system_calls(Way::EMULATED, calls);
@@ -183,7 +183,7 @@ fn emulated(figures: &mut Figures, driver: &Driver) {
     );
 }
 
-/// Calls that become lines of a file on a tmpfs.
+/// Calls that are logged to a file on a tmpfs.
 fn logged(figures: &mut Figures, driver: &Driver) {
     for Line { name, way, instructions, writes, .. } in LINES {
         figures.exact(
@@ -219,7 +219,7 @@ fn logged(figures: &mut Figures, driver: &Driver) {
     }
 }
 
-/// What those calls cost more, and what others take for such a line.
+/// The times of those calls above bare ones, and the same with other tools.
 fn line_times(figures: &mut Figures, driver: &Driver) {
     let fmt_layer = [Format::Text, Format::Json].map(Under::FmtLayer);
     let strace = [Under::Strace, Under::StraceWithPaths];
@@ -322,10 +322,10 @@ fn threads(figures: &mut Figures, driver: &Driver) {
     );
 }
 
-/// Copies of the library's own.
+/// Copies in the library.
 fn own_copies(figures: &mut Figures) {
     copies::Places::new().measure(|(name, measured, detail, goal)| {
-        // The rest of `make bench` is over by now, and this takes minutes.
+        // Last, because it takes minutes.
         if std::io::stderr().is_terminal() {
             eprint!("\r\x1b[K{name}");
         }
@@ -339,7 +339,7 @@ fn own_copies(figures: &mut Figures) {
     }
 }
 
-/// What it costs a process to have the library.
+/// The cost of the library to a process.
 fn load(figures: &mut Figures, shipped: &Shipped) {
     let mut loads = vec![
         Load::new("CFR_LOG=off", &shipped.path, Way::OFF),
@@ -404,7 +404,7 @@ fn file(figures: &mut Figures, shipped: &Shipped) {
 struct Figure {
     name: String,
     measured: Value,
-    /// The measured in words.
+    /// The measured value in words.
     shown: String,
     goal: String,
     verdict: &'static str,
@@ -413,7 +413,7 @@ struct Figure {
 struct Figures(Vec<Figure>);
 
 impl Figures {
-    /// A figure that comes out the same every time, or why there is none.
+    /// A figure that is the same in every run, or the reason why it is missing.
     fn exact(&mut self, name: &str, measured: Result<f64, String>, goal: Option<Goal>) {
         match measured {
             Ok(measured) => self.time(name, measured, "", goal),
@@ -421,7 +421,7 @@ impl Figures {
         }
     }
 
-    /// A number, with something to say about it.
+    /// A number with a remark.
     fn time(&mut self, name: &str, measured: f64, detail: &str, goal: Option<Goal>) {
         let digits = if measured.abs() < 10.0 && measured.fract() != 0.0 { 2 } else { 0 };
         let mut shown = format!("{measured:.digits$}");
@@ -445,7 +445,7 @@ impl Figures {
         self.add(name, json!(measured), shown, goal.unwrap_or_default(), met);
     }
 
-    /// A figure that cannot be had here.
+    /// A figure that cannot be measured on this machine.
     fn missing(&mut self, name: &str, reason: &str) {
         self.add(name, Value::Null, reason.to_owned(), String::new(), None);
     }

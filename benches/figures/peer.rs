@@ -1,5 +1,5 @@
-//! The log that one would write without this project: benches/fmt-layer, a preload library upon
-//! tracing-subscriber's fmt layer. Built where figures are wanted, and nowhere else.
+//! The peer: benches/fmt-layer, a preload library that logs through tracing-subscriber's fmt
+//! layer. Only this bench builds it.
 
 use crate::exact::{Driver, Way};
 use cfr_testkit::project;
@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-/// What its lines are.
+/// The format of its lines.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Format {
-    /// The layer's own.
+    /// The layer's text.
     Text,
-    /// An object a line.
+    /// One JSON object a line.
     Json,
 }
 
-/// Its file. An error says why it cannot be built here.
+/// Returns the path of the built library. The error is the reason why it cannot be built.
 pub fn library() -> Result<&'static Path, String> {
     static LIBRARY: LazyLock<Result<PathBuf, String>> = LazyLock::new(build);
     LIBRARY.as_deref().map_err(Clone::clone)
@@ -37,7 +37,7 @@ fn build() -> Result<PathBuf, String> {
     Ok(target.join("release/libfmt_layer.so"))
 }
 
-/// The environment that makes the driver log through it, with an empty log.
+/// Returns the environment that makes the driver log through it, and empties the log.
 pub fn environment(driver: &Driver, format: Format) -> Vec<String> {
     let mut environment = driver.environment(Way::BARE);
     let library = library().expect("asked for before");

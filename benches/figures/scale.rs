@@ -1,6 +1,6 @@
-//! Whether logged calls stand in each other's way: many threads, each with files of its own, and one
-//! log for all. Whoever writes to a file waits for the kernel's lock of it, so the measure is threads
-//! that write such lines by hand.
+//! Whether logged calls delay each other: many threads, each with its own files, and one log. A
+//! writer waits for the kernel's lock of the file, so the measure is threads that write such lines
+//! without the library.
 
 use crate::exact::{Driver, Goal, Way, at_most};
 use crate::peer::Format;
@@ -9,24 +9,25 @@ use std::collections::BTreeMap;
 use std::iter;
 use std::thread::available_parallelism;
 
-/// How much more a logged call costs with many threads than with one, against how much more a written
-/// line does. A lock around the making of a line is 1.5 and more, with as many threads as CPUs.
+/// How much more a logged call costs with many threads than with one, divided by the same ratio of
+/// a written line. A lock around formatting a line gives 1.5 and more, with as many threads as
+/// CPUs.
 pub const GROWTH: Goal = at_most(1.25);
 
-/// Alone.
+/// One thread alone.
 pub const ONE: u32 = 1;
-/// Together.
+/// Several threads at once.
 pub const MANY: [u32; 3] = [2, 16, 64];
 
 const ROUNDS: usize = 15;
 /// For all threads together.
 const CALLS: u32 = 38_400;
 
-/// What a call costs with so many threads, in microseconds of a CPU that they keep busy: medians.
+/// The cost of a call with so many threads, in microseconds of a busy CPU: medians.
 pub struct Costs(BTreeMap<(Under, u32), f64>);
 
 impl Costs {
-    /// Measures the bare call, the written line, the text line and, where it is to be had, the fmt
+    /// Measures the bare call, the written line, the text line and, if it can be built, the fmt
     /// layer's.
     pub fn measure(driver: &Driver, has_fmt_layer: bool) -> Costs {
         let ways = [Under::Library(Way::BARE), Under::Append, Under::Library(Way::TEXT)];
@@ -44,17 +45,17 @@ impl Costs {
         Costs(costs.collect())
     }
 
-    /// The calls that are made in the time of one bare call.
+    /// Returns the calls made in the time of one bare call.
     pub fn throughput(&self, way: Under, threads: u32) -> Option<f64> {
         Some(self.0.get(&(Under::Library(Way::BARE), threads))? / self.0.get(&(way, threads))?)
     }
 
-    /// What a call costs with so many threads against what it does with one.
+    /// Returns the cost of a call with so many threads divided by the cost with one.
     pub fn growth(&self, way: Under, threads: u32) -> Option<f64> {
         Some(self.0.get(&(way, threads))? / self.0.get(&(way, ONE))?)
     }
 
-    /// The most that the text line's growth is above that of the written line.
+    /// Returns the largest ratio of the text line's growth to the written line's.
     pub fn worst_growth(&self) -> Option<f64> {
         let text = Under::Library(Way::TEXT);
         let growths = MANY.iter().filter_map(|&threads| {
@@ -64,7 +65,7 @@ impl Costs {
     }
 }
 
-/// The CPUs that so many threads keep busy.
+/// Returns the number of CPUs that so many threads keep busy.
 fn busy(threads: u32) -> f64 {
     let cpus = available_parallelism().map_or(1, usize::from);
     f64::from(threads).min(cpus as f64)

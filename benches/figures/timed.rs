@@ -1,5 +1,5 @@
 //! Figures that differ from run to run: times. What is compared runs in turns, and only
-//! differences and ratios within one run mean anything.
+//! differences and ratios within one run are meaningful.
 
 use crate::exact::{Calls, Driver, Goal, Way, at_most, preload};
 use crate::peer::{self, Format};
@@ -13,11 +13,12 @@ use std::process::Stdio;
 pub const TEXT_CPU: Goal = at_most(1.4);
 /// The same for a text line with paths.
 pub const PATHS_CPU: Goal = at_most(3.0);
-/// The CPU time that a line adds, against that of the same line by tracing-subscriber's fmt layer.
+/// The CPU time that a line adds, divided by that of the same line by tracing-subscriber's fmt
+/// layer.
 pub const FMT_LAYER_RATIO: Goal = at_most(0.5);
-/// How many times as much time strace adds as a text line, where neither shows paths.
+/// The time that strace adds divided by the time that a text line adds, both without paths.
 pub const STRACE_RATIO: Goal = 25.0..=f64::INFINITY;
-/// The same where both show paths.
+/// The same, both with paths.
 pub const STRACE_WITH_PATHS_RATIO: Goal = 60.0..=f64::INFINITY;
 /// The CPU time that loading adds to a process, in microseconds.
 pub const LOAD_CPU: Goal = at_most(150.0);
@@ -28,7 +29,7 @@ const LOAD_ROUNDS: usize = 400;
 const CALLS: u32 = 20_000;
 const CALLS_UNDER_STRACE: u32 = 2_000;
 
-/// Each call copies a byte, and a line is written beside it.
+/// Each call copies a byte, and a line is written after it.
 const APPEND: Calls = Calls("append");
 
 /// Measurements of one kind, in microseconds.
@@ -36,29 +37,29 @@ const APPEND: Calls = Calls("append");
 pub struct Samples(Vec<f64>);
 
 impl Samples {
-    /// One more.
+    /// Adds a measurement.
     pub fn push(&mut self, measured: f64) {
         self.0.push(measured);
     }
 
-    /// What this share of the measurements does not exceed.
+    /// Returns the value below which this share of the measurements is.
     pub fn quantile(&mut self, share: f64) -> f64 {
         self.0.sort_by(f64::total_cmp);
         let last = self.0.len().saturating_sub(1) as f64;
         self.0[(last * share).round() as usize]
     }
 
-    /// By how much the median is above that of `bare`.
+    /// Returns by how much the median is above that of `bare`.
     pub fn more_in_median(&mut self, bare: &mut Samples) -> f64 {
         self.quantile(0.5) - bare.quantile(0.5)
     }
 
-    /// By how much the 10th percentile is above that of `bare`.
+    /// Returns by how much the 10th percentile is above that of `bare`.
     pub fn more_in_p10(&mut self, bare: &mut Samples) -> f64 {
         self.quantile(0.1) - bare.quantile(0.1)
     }
 
-    /// By how much the minimum is above that of `bare`.
+    /// Returns by how much the minimum is above that of `bare`.
     pub fn more_in_minimum(&mut self, bare: &mut Samples) -> f64 {
         self.quantile(0.0) - bare.quantile(0.0)
     }
@@ -67,9 +68,9 @@ impl Samples {
 /// How the driver runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Under {
-    /// The library, or nothing.
+    /// With the library, or bare.
     Library(Way),
-    /// Nothing, but it writes a line to a file after each call: what no log can do without.
+    /// Bare, and it writes a line to a file after each call: the least that a log needs.
     Append,
     /// tracing-subscriber's fmt layer.
     FmtLayer(Format),
@@ -80,12 +81,12 @@ pub enum Under {
 }
 
 impl Under {
-    /// The driver's command line.
+    /// Returns the driver's arguments.
     fn words(self, driver: &Driver, count: u32) -> [String; 4] {
         driver.words(if self == Under::Append { APPEND } else { Calls::COPY }, count)
     }
 
-    /// What runs the driver.
+    /// Returns the command that runs the driver.
     fn start(self, driver: &Driver) -> Run {
         let words = match self {
             Under::Library(way) => return Run::bare("env").args(driver.environment(way)),
@@ -105,19 +106,19 @@ impl Under {
 pub struct Added {
     /// CPU time of the driver's process.
     pub cpu: Above,
-    /// Time on the clock.
+    /// Wall-clock time.
     pub wall: Above,
 }
 
 /// By how much measurements are above those of the bare calls.
 pub struct Above {
-    /// In the median.
+    /// The median.
     pub median: f64,
-    /// In the minimum.
+    /// The minimum.
     pub least: f64,
 }
 
-/// What each of these ways adds to one call.
+/// Measures what each of these ways adds to one call.
 pub fn added(driver: &Driver, ways: &[Under]) -> BTreeMap<Under, Added> {
     let mut times: BTreeMap<Under, [Samples; 2]> = BTreeMap::new();
     for _ in 0..CALL_ROUNDS {
@@ -143,8 +144,8 @@ pub fn added(driver: &Driver, ways: &[Under]) -> BTreeMap<Under, Added> {
     added.collect()
 }
 
-/// CPU time and time on the clock for each of so many calls, in microseconds; where a number of
-/// threads is given, they share the calls.
+/// Returns the CPU time and the wall-clock time of each of `count` calls, in microseconds.
+/// `threads` threads share the calls.
 pub fn call(driver: &Driver, way: Under, count: u32, threads: Option<u32>) -> [f64; 2] {
     let mut run = way.start(driver).args(way.words(driver, count));
     run = run.args(threads.map(|threads| threads.to_string()));
@@ -154,7 +155,7 @@ pub fn call(driver: &Driver, way: Under, count: u32, threads: Option<u32>) -> [f
 /// CPU time and wall-clock time of each of the `count` calls that the driver makes in this run, in
 /// microseconds. An error is the first line that was written to standard error.
 pub fn time_of(mut run: Run, count: u32) -> Result<[f64; 2], String> {
-    // `output` sleeps until the end: the other CPU belongs to the tracer.
+    // `output` sleeps until the end, so the tracer has the other CPU.
     let output = run.command().output().map_err(|error| error.to_string())?;
     let stdout = String::from_utf8_lossy(&output.stdout);
     let mut times = stdout
@@ -172,15 +173,15 @@ pub fn time_of(mut run: Run, count: u32) -> Result<[f64; 2], String> {
 
 /// What is loaded into a program.
 pub struct Load {
-    /// In words.
+    /// A description.
     pub name: &'static str,
     environment: Vec<String>,
-    /// CPU time of the program's life.
+    /// CPU time of the whole process.
     pub cpu: Samples,
 }
 
 impl Load {
-    /// This library in this way.
+    /// The library with these settings.
     pub fn new(name: &'static str, library: &Path, way: Way) -> Load {
         Load { name, environment: preload(library, way), cpu: Samples::default() }
     }
@@ -205,26 +206,27 @@ fn cpu_of_true(environment: &[String]) -> f64 {
     cpu_of(run)
 }
 
-/// The CPU time of a program, user and system, from its start to its end, in microseconds.
+/// Returns the CPU time of a program, user and system, from its start to its end, in microseconds.
 #[expect(clippy::zombie_processes, reason = "waits by wait4")]
 pub fn cpu_of(mut run: Run) -> f64 {
     let command = run.command();
     command.stdin(Stdio::null()).stdout(Stdio::null());
-    // std starts it by posix_spawn(3).
+    // std starts it with posix_spawn(3).
     let child = command.stderr(Stdio::null()).spawn().expect("starts");
     let pid = libc::pid_t::try_from(child.id()).expect("a process number");
     let mut status = 0;
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: one int and one struct rusage to write; nobody else waits for this child.
+    // SAFETY: the kernel writes one int and one struct rusage; only this thread waits for the
+    // child.
     let ended = unsafe { libc::wait4(pid, &raw mut status, 0, usage.as_mut_ptr()) };
     assert!(ended == pid && status == 0, "{status:#x}");
-    // SAFETY: zeroed at first, and wait4 has filled it.
+    // SAFETY: it was zeroed, and wait4 has filled it.
     let usage = unsafe { usage.assume_init() };
     let time = |time: libc::timeval| time.tv_sec as f64 * 1e6 + time.tv_usec as f64;
     time(usage.ru_utime) + time(usage.ru_stime)
 }
 
-/// Where the package libeatmydata1 has its library, where it is installed.
+/// Returns the library of the package libeatmydata1 if it is installed.
 pub fn eatmydata() -> Option<PathBuf> {
     let places = std::fs::read_dir("/usr/lib").ok()?;
     places
@@ -232,7 +234,7 @@ pub fn eatmydata() -> Option<PathBuf> {
         .find(|library| library.is_file())
 }
 
-/// Whether strace is there to be compared with.
+/// Reports whether strace is installed.
 pub fn has_strace() -> bool {
     find_program("strace").is_some()
 }

@@ -1,4 +1,4 @@
-//! What one would write without this project: copy_file_range(2) as a preload library that logs each
+//! The peer of the figures: copy_file_range(2) as a preload library that logs each
 //! call as one event through tracing-subscriber's fmt layer. The figures compare lines with it.
 
 use libc::{c_int, c_long, c_uint, size_t, ssize_t};
@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once};
 use std::time::Instant;
 
-/// Where events go, appended, and whether as JSON.
+/// The environment variables with the path of the log, which is appended to, and its format.
 const FILE: &str = "FMT_LAYER_FILE";
 const FORMAT: &str = "FMT_LAYER_FORMAT";
 
 static STARTED: Once = Once::new();
 
-/// JSON lines tell of the thread too, as ours do.
+/// JSON lines have the thread, as those of libcfr.so do.
 static IS_JSON: AtomicBool = AtomicBool::new(false);
 
 fn start() {
@@ -36,7 +36,7 @@ fn start() {
     }
 }
 
-/// As copy_file_range(2).
+/// Copies as copy_file_range(2) does.
 ///
 /// # Safety
 ///
