@@ -65,7 +65,7 @@ impl fmt::Display for SettingError<'_> {
             Reason::TooLong => write!(f, ": too long (at most {} bytes)", PATH_MAX - 1),
             Reason::NotInDialect(dialect) => {
                 let name = dialect.name;
-                write!(f, ": the dialect {name} does not have this flag: expected 0")?;
+                write!(f, ": the dialect {name} does not have this flag; expected 0")?;
                 let names = || dialect.modes.iter().filter_map(|mode| mode.name());
                 let last = names().count();
                 names().zip(1..).try_for_each(|(name, number)| {

@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(
             settle(&[("CFR_DIALECT", "freebsd-15"), ("CFR_DEFAULT_FLAGS", "COPY_FR_REFLINK")]),
             "invalid value 'COPY_FR_REFLINK' for CFR_DEFAULT_FLAGS: the dialect freebsd-15 does not \
-             have this flag: expected 0 or COPY_FILE_RANGE_CLONE"
+             have this flag; expected 0 or COPY_FILE_RANGE_CLONE"
         );
         assert_eq!(
             settle(&[("CFR_HOOKS", "syscall"), ("CFR_INJECT", "zero;error=EIO:hook=ioctl")]),
