@@ -1,6 +1,9 @@
 //! The documents say what is true.
 
 pub mod examples;
+pub mod links;
 pub mod man;
 pub mod pages;
 pub mod programs;
+pub mod style;
+pub mod texts;

@@ -102,7 +102,7 @@ const ABOVE: &str = "# Programs\n\n\
     `short=1` and `short=50%` copy for real, but no more than one byte or half of what is left; with `signal` a\n\
     SIGURG comes and the copy ends early for it. These are answers that every program must expect. `zero` is 0\n\
     before the end of the file, as kernels have answered for files of procfs (see the profile\n\
-    [`procfs`](profiles.md#procfs)): who takes it for the end has lost the rest. The second call of most of them\n\
+    [`procfs`](../reference/profiles.md#procfs)): who takes it for the end has lost the rest. The second call of most of them\n\
     looks for the end when all is copied: there a `zero` is right, and an error comes too late to harm the copy.\n\
     `every` is every call through that hook, while the others answer as they do.\n";
 

@@ -311,7 +311,7 @@ pub(super) static TABLE: [Profile; 24] = [
             },
             Source {
                 says: "the workaround is for EACCES, and asks statfs(2) and uname(2), so it does not see this profile",
-                at: "libuv, src/unix/fs.c, uv__is_buggy_cephfs()",
+                at: "libuv/src/unix/fs.c, uv__is_buggy_cephfs()",
             },
             NO_REFLINK_SOURCE,
         ],
