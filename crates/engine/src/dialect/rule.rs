@@ -210,12 +210,16 @@ pub(super) static NEGATIVE_OFFSET: Condition =
     });
 
 /// The manual pages of 2015 and 2018 say EINVAL; kernels copy up to the end of the source.
-pub(super) static PAST_END: Condition =
-    Condition::new("past-end", Errno::EINVAL, "the source ends before the range does", |facts| {
+pub(super) static PAST_END: Condition = Condition::new(
+    "past-end",
+    Errno::EINVAL,
+    "the range extends beyond the end of the source",
+    |facts| {
         let start = facts.source.start_offset().unwrap_or(0).cast_unsigned();
         let size = facts.source.stat().map_or(u64::MAX, |stat| stat.size);
         start.checked_add(facts.requested_len()).is_none_or(|end| end > size)
-    });
+    },
+);
 
 /// The signal of a write beyond RLIMIT_FSIZE (setrlimit(2)).
 pub const FILE_SIZE_SIGNAL: i32 = cfr_sys::SIGXFSZ;
