@@ -278,8 +278,9 @@ fn more_faults_than_the_maximum_are_refused() {
     let output = Run::bare(launcher()).args(["run"]).args(words).args(["echo", "ran"]).output();
     assert_eq!((output.status, output.stdout.as_str()), (Some(125), ""));
     assert!(
-        output.stderr.contains("--inject and --profile together: ")
-            && output.stderr.contains("16 faults")
+        output.stderr.contains(" for --inject and --profile together (fault ")
+            && output.stderr.contains("too many faults (at most 16)"),
+        "{output:?}"
     );
 }
 
