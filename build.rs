@@ -1,4 +1,4 @@
-//! Links libcfr.so and generates its header.
+//! Sets the linker options of libcfr.so and generates its headers.
 
 use std::env;
 use std::error::Error;
@@ -7,7 +7,8 @@ use std::process::Command;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libcfr.so.0");
-    // What the log has open stays open until the process ends, and so does the code that knows it.
+    // The log's descriptors stay open until the process ends, so dlclose(3) must not unload the code
+    // that owns them.
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
     link_unwinder();
     pack_relocations();
@@ -17,11 +18,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     header("cbindgen-linux-copy.toml", &["crates/engine/src/flags.rs"], &out.join("linux-copy.h"))
 }
 
-/// The unwinder from the static libgcc_eh: loading libgcc_s into every process costs more than
-/// all of libcfr.so. Where the C compiler has none, libgcc_s it is.
+/// Links the unwinder from the static libgcc_eh: loading libgcc_s into every process costs more than
+/// loading libcfr.so. If the C compiler has no libgcc_eh, libgcc_s is linked.
 fn link_unwinder() {
     println!("cargo:rerun-if-env-changed=CC");
-    // A cross build has its linker set, which is a compiler of the target.
+    // A cross build sets its linker, which is a compiler for the target.
     let cc = env::var_os("RUSTC_LINKER").or_else(|| env::var_os("CC")).unwrap_or("cc".into());
     let Ok(found) = Command::new(cc).arg("-print-file-name=libgcc_eh.a").output() else {
         return;
@@ -34,8 +35,8 @@ fn link_unwinder() {
     }
 }
 
-/// Relocations as bits instead of 24 bytes each, where the dynamic linker knows them: glibc 2.36 and
-/// later. The library then asks for such a glibc, as libgcc_eh asks for the one it was built with.
+/// Packs relative relocations (DT_RELR) if the dynamic linker knows them: glibc 2.36 and later. A
+/// relocation then takes a bit instead of 24 bytes. The library requires that glibc then.
 fn pack_relocations() {
     let is_native = env::var_os("HOST") == env::var_os("TARGET");
     let Ok(version) = Command::new("getconf").arg("GNU_LIBC_VERSION").output() else { return };
@@ -46,9 +47,8 @@ fn pack_relocations() {
     }
 }
 
-/// One copy of functions that are the same instructions, where the linker can do that, as LLVM's can:
-/// whether this one does is found out by linking an empty library. No address of a function means
-/// anything here.
+/// Merges functions with the same instructions if the linker can do so, as LLVM's can. Linking an
+/// empty library shows whether it can. No code compares addresses of functions.
 fn fold_functions() {
     const FOLD: &str = "-Wl,--icf=all";
     let variable = |name| env::var(name).unwrap_or_default();
@@ -75,7 +75,7 @@ fn fold_functions() {
     }
 }
 
-/// Generates a header. It is committed below include/; a test holds that copy against this one.
+/// Generates a header. It is committed in include/; a test compares that copy with this one.
 fn header(config: &str, sources: &[&str], path: &Path) -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={config}");
     let mut builder = cbindgen::Builder::new().with_config(cbindgen::Config::from_file(config)?);

@@ -1,4 +1,5 @@
-/* libcfr: copy_file_range(2), traced and held to its rules. C11, gnu17 and C++17; see libcfr(7).
+/* libcfr: copy_file_range(2) with tracing, checked rules and COPY_FR_* flags; see libcfr(7).
+ * For C11, gnu17 and C++17.
  *
  * Offsets are 64 bits wide and spelled int64_t, so that this header needs no feature test macro
  * and agrees with the C library's own prototype under _GNU_SOURCE.
@@ -17,17 +18,17 @@
 extern "C" {
 #endif // __cplusplus
 
-// Copies `len` bytes from `fd_in` to `fd_out` as copy_file_range(2) tells, or as the dialect in
-// force has it.
+// Copies up to `len` bytes from `fd_in` to `fd_out`, by the rules of copy_file_range(2) or of the
+// dialect in force (libcfr(7)).
 //
 // `off_in` and `off_out` point to offsets in bytes, which move by the bytes copied, or are NULL
-// for the descriptors' own offsets. `flags` is 0, or one of COPY_FR_COPY, COPY_FR_REFLINK and
-// COPY_FR_DEDUP where the dialect knows them, as the default does: libcfr(7).
+// to use the file offsets of the descriptors. `flags` is 0 or, if the dialect knows it, one of
+// COPY_FR_COPY, COPY_FR_REFLINK and COPY_FR_DEDUP. The default dialect knows all three.
 //
-// Returns the bytes copied or shared, maybe fewer than `len`, and 0 at the end of the source; or
-// -1 with errno set: EFAULT for a pointer that cannot be used, EOPNOTSUPP and EXDEV where blocks
-// cannot be shared, EILSEQ where ranges that were to be deduplicated differ, and those of
-// copy_file_range(2). A cancellation point.
+// Returns the bytes copied or shared, which may be fewer than `len`; 0 at the end of the source;
+// or -1 with errno set: EFAULT if a pointer cannot be used, EOPNOTSUPP or EXDEV if blocks cannot
+// be shared, EILSEQ if ranges to be deduplicated differ, and the errors of copy_file_range(2).
+// This function is a cancellation point.
 ssize_t copy_file_range(int fd_in,
                         int64_t *off_in,
                         int fd_out,
@@ -35,7 +36,7 @@ ssize_t copy_file_range(int fd_in,
                         size_t len,
                         unsigned int flags);
 
-// The version of the loaded library, e.g. "0.1.0": a static string.
+// Returns the version of the loaded library, for example "0.1.0". The string is static.
 const char *cfr_version(void);
 
 #ifdef __cplusplus

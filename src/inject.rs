@@ -3,29 +3,14 @@
 use crate::log::PATHS;
 use cfr_engine::call::Call;
 use cfr_engine::diag::log_debug;
-use cfr_engine::execution::Override;
 use cfr_engine::hook::Hook;
-use cfr_shared::inject::{self as shared, Action, CallCounter, CallInfo, Faults};
+use cfr_shared::inject::{CallCounter, CallInfo, Faults, Injection};
 use cfr_sys as sys;
 
 /// The faults, and how often calls have met their conditions.
 pub(crate) struct Injector {
     faults: Faults<'static>,
     counter: CallCounter,
-}
-
-/// What the faults together do to one call.
-pub(crate) struct Injection {
-    /// What becomes of the call, if a fault answers or shortens it.
-    pub(crate) fault: Option<Override>,
-    /// Whether a fault answers or shortens it, or sends a signal.
-    pub(crate) injected: bool,
-    /// Whether a fault delays it.
-    pub(crate) delayed: bool,
-    /// A bit for each signal to send, bit 0 for signal 1.
-    signals: u64,
-    delay_enter_ns: u64,
-    delay_exit_ns: u64,
 }
 
 impl Injector {
@@ -64,60 +49,31 @@ impl Injector {
         for number in (1..=u32::BITS).filter(|number| decided.hits & 1 << (number - 1) != 0) {
             log_debug(format_args!("CFR_INJECT: fault {number} hits this call"));
         }
-        Injection::new(&decided, call)
+        decided
     }
 }
 
-impl Injection {
-    /// No fault hits the call.
-    pub(crate) const NONE: Injection = Injection {
-        fault: None,
-        injected: false,
-        delayed: false,
-        signals: 0,
-        delay_enter_ns: 0,
-        delay_exit_ns: 0,
-    };
-
-    fn new(decided: &shared::Injection, call: &Call) -> Injection {
-        let fault = decided.action.and_then(|action| match action {
-            Action::Fail(errno) => Some(Override::Answer(Err(errno))),
-            Action::ReturnZero => Some(Override::Answer(Ok(0))),
-            Action::Short(limit) => limit.of(call.max_len()).map(Override::AtMost),
-        });
-        let shared::Injection { signals, delay_enter_ns, delay_exit_ns, .. } = *decided;
-        Injection {
-            fault,
-            injected: fault.is_some() || signals != 0,
-            delayed: delay_enter_ns != 0 || delay_exit_ns != 0,
-            signals,
-            delay_enter_ns,
-            delay_exit_ns,
-        }
+/// Sends the signals of an injection and waits, before the call is carried out.
+#[inline(always)]
+pub(crate) fn before(injection: &Injection) {
+    if injection.signals != 0 || injection.is_delayed() {
+        signal_and_wait(injection);
     }
+}
 
-    /// Sends the signals and waits, before the call is carried out.
-    #[inline(always)]
-    pub(crate) fn before(&self) {
-        if self.injected || self.delayed {
-            self.signal_and_wait();
-        }
+#[cold]
+fn signal_and_wait(injection: &Injection) {
+    for signal in (1..=64).filter(|signal| injection.signals & 1 << (signal - 1) != 0) {
+        sys::raise(signal);
     }
+    wait(injection.delay_enter_ns);
+}
 
-    #[cold]
-    fn signal_and_wait(&self) {
-        for signal in (1..=64).filter(|signal| self.signals & 1 << (signal - 1) != 0) {
-            sys::raise(signal);
-        }
-        wait(self.delay_enter_ns);
-    }
-
-    /// Waits, after the call was carried out.
-    #[inline(always)]
-    pub(crate) fn after(&self) {
-        if self.delayed {
-            wait(self.delay_exit_ns);
-        }
+/// Waits, after the call was carried out.
+#[inline(always)]
+pub(crate) fn after(injection: &Injection) {
+    if injection.is_delayed() {
+        wait(injection.delay_exit_ns);
     }
 }
 

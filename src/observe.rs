@@ -1,6 +1,6 @@
 //! The flow of every intercepted call, on one screen.
 
-use crate::inject::Injection;
+use crate::inject;
 use crate::panic_point::panic_point;
 use crate::recording::Recording;
 use crate::runtime::Runtime;
@@ -9,6 +9,7 @@ use cfr_engine::diag::MESSAGE_TARGET;
 use cfr_engine::dialect::Rule;
 use cfr_engine::execution::{Outcome, Override};
 use cfr_engine::hook::Hook;
+use cfr_shared::inject::Injection;
 use cfr_shared::settings::Level;
 use cfr_sys::OffsetPointer;
 use core::cell::Cell;
@@ -93,17 +94,17 @@ fn observe<C: Intercepted>(intercepted: &C, runtime: &'static Runtime, reply: &R
     panic_point(1);
     let injection = injector.map(|injector| injector.decide(intercepted.hook(), &call));
     let injection = injection.as_ref().unwrap_or(&Injection::NONE);
+    let fault = injection.overrides(&call);
     if let Some(recording) = &mut recording {
         recording.begin(&call);
     }
-    injection.before();
-    let mut outcome =
-        execute(intercepted, runtime, injection.fault.map(|fault| (fault, &call)), reply);
-    injection.after();
+    inject::before(injection);
+    let mut outcome = execute(intercepted, runtime, fault.map(|fault| (fault, &call)), reply);
+    inject::after(injection);
     let Some(mut recording) = recording else { return };
     recording.end();
     outcome.rule = match outcome.answer {
-        Err(_) if matches!(injection.fault, Some(Override::Answer(_))) => None,
+        Err(_) if matches!(fault, Some(Override::Answer(_))) => None,
         Err(_) if recording.is_shown() || outcome.judged || outcome.fell_back => {
             intercepted.explain(&outcome)
         }
@@ -113,8 +114,10 @@ fn observe<C: Intercepted>(intercepted: &C, runtime: &'static Runtime, reply: &R
         intercepted.log_details(&call, &outcome);
     }
     let pointers = intercepted.offset_pointers();
+    let injected = fault.is_some() || injection.signals != 0;
+    let delayed = injection.is_delayed();
     intercepted.for_each_record(&call, &outcome, |call, outcome| {
-        recording.note(call, outcome, injection, pointers);
+        recording.note(call, outcome, pointers, injected, delayed);
     });
 }
 

@@ -1,4 +1,4 @@
-//! For the tests: panics at the step of a call's flow that is due.
+//! Panics on purpose, for the tests: at each step of the flow of a call in turn.
 
 #[cfg(feature = "panic-points")]
 #[expect(clippy::panic, reason = "to panic is its job")]
@@ -8,7 +8,7 @@ pub(crate) fn panic_point(step: u64) {
     const STEPS: u64 = 4;
     if DUE.load(Ordering::Relaxed) % STEPS == step {
         DUE.fetch_add(1, Ordering::Relaxed);
-        panic!("hazard {step}");
+        panic!("panic point {step}");
     }
 }
 

@@ -1,7 +1,6 @@
 //! The recording of one call: its times, its context, and the record that is counted and written
 //! as a line.
 
-use crate::inject::Injection;
 use crate::log::PATHS;
 use crate::panic_point::panic_point;
 use crate::runtime::Runtime;
@@ -85,12 +84,12 @@ impl Recording {
         &self,
         call: &Call,
         outcome: &Outcome,
-        injection: &Injection,
         [off_in, off_out]: [OffsetPointer; 2],
+        injected: bool,
+        delayed: bool,
     ) {
         let settings = &self.runtime.settings;
-        let is_unusual =
-            || outcome.judged || outcome.fell_back || injection.injected || injection.delayed;
+        let is_unusual = || outcome.judged || outcome.fell_back || injected || delayed;
         let writes = settings.log >= Level::Info || settings.log == Level::Warn && is_unusual();
         let counts = self.runtime.collectors.count_records();
         if !writes && !counts {
@@ -116,8 +115,8 @@ impl Recording {
             },
             sharing: settings.shared.then(|| sharing(call, outcome.bytes)).flatten(),
             dialect: settings.policy.dialect,
-            injected: injection.injected,
-            delayed: injection.delayed,
+            injected,
+            delayed,
         };
         let record = Record { call, outcome, context };
         let writes_paths = writes && settings.paths;

@@ -9,17 +9,17 @@ use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, Args, OffsetPointer, ssize_t};
 use core::ffi::{c_int, c_uint};
 
-/// Copies `len` bytes from `fd_in` to `fd_out` as copy_file_range(2) tells, or as the dialect in
-/// force has it.
+/// Copies up to `len` bytes from `fd_in` to `fd_out`, by the rules of copy_file_range(2) or of the
+/// dialect in force (libcfr(7)).
 ///
 /// `off_in` and `off_out` point to offsets in bytes, which move by the bytes copied, or are NULL
-/// for the descriptors' own offsets. `flags` is 0, or one of COPY_FR_COPY, COPY_FR_REFLINK and
-/// COPY_FR_DEDUP where the dialect knows them, as the default does: libcfr(7).
+/// to use the file offsets of the descriptors. `flags` is 0 or, if the dialect knows it, one of
+/// COPY_FR_COPY, COPY_FR_REFLINK and COPY_FR_DEDUP. The default dialect knows all three.
 ///
-/// Returns the bytes copied or shared, maybe fewer than `len`, and 0 at the end of the source; or
-/// -1 with errno set: EFAULT for a pointer that cannot be used, EOPNOTSUPP and EXDEV where blocks
-/// cannot be shared, EILSEQ where ranges that were to be deduplicated differ, and those of
-/// copy_file_range(2). A cancellation point.
+/// Returns the bytes copied or shared, which may be fewer than `len`; 0 at the end of the source;
+/// or -1 with errno set: EFAULT if a pointer cannot be used, EOPNOTSUPP or EXDEV if blocks cannot
+/// be shared, EILSEQ if ranges to be deduplicated differ, and the errors of copy_file_range(2).
+/// This function is a cancellation point.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn copy_file_range(
     fd_in: c_int,
@@ -29,7 +29,7 @@ pub extern "C-unwind" fn copy_file_range(
     len: usize,
     flags: c_uint,
 ) -> ssize_t {
-    let kept = Args {
+    let given = Args {
         fd_in,
         off_in: OffsetPointer::new(off_in),
         fd_out,
@@ -38,13 +38,13 @@ pub extern "C-unwind" fn copy_file_range(
         flags,
     };
     sys::test_cancel();
-    let args = kept.from_memory();
+    let args = given.from_memory();
     if !route::bypasses(Hook::CopyFileRange, args.flags) {
-        return dispatch(Hook::CopyFileRange, &kept);
+        return dispatch(Hook::CopyFileRange, &given);
     }
     match sys::copy_file_range(&args) {
         Ok(count) => encode(Ok(count)),
-        Err(errno) => after_interrupt_or_error(&kept, errno),
+        Err(errno) => after_interrupt_or_error(&given, errno),
     }
 }
 

@@ -2,8 +2,8 @@
 //! FIDEDUPERANGE.
 //!
 //! Every other request goes on with its arguments as they came, to the next library's `ioctl`, or to
-//! the kernel where there is none yet: hence the function is written in instructions, at most ten of
-//! them.
+//! the kernel if that function is not known yet. The function is written in instructions so that such
+//! a request costs at most ten more.
 #![expect(unsafe_code, reason = "exports a C symbol and makes system calls by instruction")]
 #![expect(unreachable_pub, reason = "the linker exports what is public")]
 
@@ -15,18 +15,18 @@ use cfr_sys::{FICLONE, FICLONERANGE, FIDEDUPERANGE, IOCTL, IoctlArg};
 use core::arch::naked_asm;
 use core::ffi::{c_int, c_ulong};
 
-/// ioctl(2). Three words: on both architectures a variadic function gets its one further argument
-/// where one with three parameters would.
+/// ioctl(2). On both architectures a variadic function gets its third argument in the same register
+/// as a function with three parameters.
 ///
 /// # Safety
 ///
-/// As for the request.
+/// The argument must be valid for the request.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> c_int {
     naked_asm!(
-        // The kernel, too, looks at 32 bits of the request.
+        // As in the kernel, the low 32 bits of the request count.
         "cmp esi, {ficlone}",
         "je {intercepted}",
         "cmp esi, {ficlonerange}",
@@ -56,11 +56,11 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> 
     )
 }
 
-/// As for x86-64.
+/// ioctl(2): see the version for x86-64.
 ///
 /// # Safety
 ///
-/// As for x86-64.
+/// As for the version for x86-64.
 #[cfg(target_arch = "aarch64")]
 #[unsafe(naked)]
 #[unsafe(no_mangle)]

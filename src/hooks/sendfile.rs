@@ -1,5 +1,5 @@
-//! The hooks `sendfile` and `sendfile64`: sendfile(2) into regular files, which is how programs copied
-//! before there was copy_file_range(2).
+//! The hooks `sendfile` and `sendfile64`: sendfile(2) into regular files, which many programs still
+//! copy with.
 #![expect(unsafe_code, reason = "exports C symbols")]
 #![expect(unreachable_pub, reason = "the linker exports what is public")]
 
@@ -22,7 +22,8 @@ pub extern "C-unwind" fn sendfile(
     send(Sendfile { hook: Hook::Sendfile, out_fd, in_fd, offset, count })
 }
 
-/// sendfile(2), where `off_t` may be 32 bits wide: not on the machines that this library is for.
+/// sendfile(2) with 64-bit offsets. On the architectures of this library `off_t` has 64 bits too, so
+/// both are the same.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn sendfile64(
     out_fd: c_int,

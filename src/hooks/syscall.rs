@@ -1,9 +1,9 @@
 //! The hook `syscall`: syscall(2) for the number of copy_file_range(2).
 //!
-//! Every other number goes on with all six arguments, the stack and errno as they came: to the
-//! next library's `syscall`, so that other preloads keep seeing what they saw, or to the kernel
-//! where there is none yet. Hence the function is written in instructions: it must have no frame
-//! when, say, clone(2) returns on another stack.
+//! Every other number goes on with all six arguments, the stack and errno as they came: to the next
+//! library's `syscall`, so that other preloads see what they would see without this one, or to the
+//! kernel if that function is not known yet. The function is written in instructions because it must
+//! have no stack frame: clone(2), for example, returns on another stack.
 #![expect(unsafe_code, reason = "exports a C symbol and makes system calls by instruction")]
 #![expect(unreachable_pub, reason = "the linker exports what is public")]
 
@@ -14,12 +14,12 @@ use cfr_sys::{self as sys, Args, COPY_FILE_RANGE, OffsetPointer};
 use core::arch::naked_asm;
 use core::ffi::{c_int, c_long, c_uint};
 
-/// syscall(2). Seven words: on both architectures a variadic function of integers gets them
-/// where one with seven parameters would.
+/// syscall(2). On both architectures a variadic function gets seven integers in the same registers
+/// and stack slots as a function with seven parameters.
 ///
 /// # Safety
 ///
-/// As for the system call of that number.
+/// The arguments must be valid for the system call of that number.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
@@ -33,7 +33,7 @@ pub unsafe extern "C" fn syscall(
     arg6: c_long,
 ) -> c_long {
     naked_asm!(
-        // The kernel, too, looks at 32 bits of the number.
+        // As in the kernel, the low 32 bits of the number count.
         "cmp edi, {copy_file_range}",
         "je {intercepted}",
         "mov rax, qword ptr [rip + {next}]",
@@ -62,11 +62,11 @@ pub unsafe extern "C" fn syscall(
     )
 }
 
-/// As for x86-64.
+/// syscall(2): see the version for x86-64.
 ///
 /// # Safety
 ///
-/// As for x86-64.
+/// As for the version for x86-64.
 #[cfg(target_arch = "aarch64")]
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
@@ -109,7 +109,7 @@ pub unsafe extern "C" fn syscall(
     )
 }
 
-/// The arguments of copy_file_range(2) in words: the upper halves of `int`s count for nothing.
+/// copy_file_range(2) by syscall(2). The upper halves of arguments of type `int` are ignored.
 extern "C-unwind" fn intercepted(
     _number: c_long,
     fd_in: c_long,

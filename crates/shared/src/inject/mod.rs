@@ -11,7 +11,8 @@ mod parse;
 pub use counter::CallCounter;
 pub use parse::{EXPECTED, KEYS, Key, ParseError, ParseErrorKind};
 
-use cfr_engine::call::Request;
+use cfr_engine::call::{Call, Request};
+use cfr_engine::execution::Override;
 use cfr_engine::hook::{Hook, Hooks};
 use cfr_sys::errno::Errno;
 use counter::{hash, mixed};
@@ -169,6 +170,29 @@ pub struct Injection {
     pub delay_exit_ns: u64,
     /// The faults that hit the call, as bits: bit 0 is the first fault.
     pub hits: u32,
+}
+
+impl Injection {
+    /// No fault hits the call.
+    pub const NONE: Injection =
+        Injection { action: None, signals: 0, delay_enter_ns: 0, delay_exit_ns: 0, hits: 0 };
+
+    /// Returns what the action makes of `call`; `None` if the call would not be shorter anyway.
+    #[must_use]
+    pub fn overrides(&self, call: &Call) -> Option<Override> {
+        match self.action? {
+            Action::Fail(errno) => Some(Override::Answer(Err(errno))),
+            Action::ReturnZero => Some(Override::Answer(Ok(0))),
+            Action::Short(limit) => limit.of(call.max_len()).map(Override::AtMost),
+        }
+    }
+
+    /// Reports whether a fault delays the call.
+    #[must_use]
+    #[inline(always)]
+    pub fn is_delayed(&self) -> bool {
+        self.delay_enter_ns != 0 || self.delay_exit_ns != 0
+    }
 }
 
 /// All faults that are set, in their order.
