@@ -124,19 +124,23 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn page() -> String {
     let mut page = String::from(
         "# Profiles\n\n\
-         Generated: `UPDATE=1 cargo test docs`; the same is printed by `cfr profiles`. A profile has a program's\n\
-         calls answered as in an environment in which programs met trouble: `cfr run --profile NAME PROGRAM`.\n\
-         It is faults and maybe other settings, which the user's own go before. A program that asks statfs(2) or\n\
-         uname(2) where it is sees the machine that it runs on; a program that `cfr inspect` cannot see meets nothing.\n\n\
-         ## What programs make of them\n\n\
-         Each copies a file of 10 MB. The tests hold these versions to the table.\n\n",
+         A profile gives a program the results of copies that it would get in another environment:\n\
+         `cfr run --profile NAME PROGRAM`. It is a list of faults and, for some profiles, a dialect. If\n\
+         the user sets a setting too, the user's value is used.\n\n\
+         * A profile changes only calls that the library sees. If `cfr inspect` says that the library\n  \
+           cannot see the program's copies, no profile has an effect.\n\
+         * Other calls, such as statfs(2) and uname(2), describe the real machine.\n\n\
+         `cfr profiles` prints the same. `UPDATE=1 cargo test docs` writes this page.\n\n\
+         ## How programs react\n\n\
+         Each program copies a file of 10 MB. `copies` means that it reports success and the copy is\n\
+         right; an error means that it reports this error. The tests check it with these versions.\n\n",
     );
     let _ = writeln!(page, "| profile | {} |\n|---|---|---|---|", PROGRAMS.join(" | "));
     let ending = |ends| match ends {
         Well => "copies",
         Fails(name) => name,
-        Dies => "dies of SIGSYS",
-        Never => "asks for ever",
+        Dies => "killed by SIGSYS",
+        Never => "never ends",
     };
     for Row { name, cp, rust, node, .. } in &ROWS {
         let [cp, rust, node] = [*cp, *rust, *node].map(ending);
@@ -152,10 +156,10 @@ pub fn page() -> String {
         for (variable, value) in profile["settings"].as_object().unwrap() {
             let _ = writeln!(page, "    {variable}={}", value.as_str().unwrap());
         }
-        page.push('\n');
+        page.push_str("\n| finding | source |\n|---|---|\n");
         for source in profile["sources"].as_array().unwrap() {
             let [says, at] = ["says", "at"].map(|key| source[key].as_str().unwrap());
-            let _ = writeln!(page, "* {says}: {at}");
+            let _ = writeln!(page, "| {says} | {at} |");
         }
     }
     page

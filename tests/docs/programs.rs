@@ -1,5 +1,6 @@
 //! docs/results/programs.md: what programs in use do under each fault, found by `cfr sweep`.
 
+use super::texts::wrapped;
 use cfr_testkit::{Run, Scratch, compile_rust, find_program, launcher, skip};
 use serde_json::Value;
 use std::fmt::Write;
@@ -27,21 +28,22 @@ static PROGRAMS: [Program; 7] = [
         tool: "cp",
         words: &["cp", "a", "b"],
         has_hole: false,
-        about: "It asks for a reflink first, which is refused here, and then copies by copy_file_range. (A file with holes it copies by read and write.)",
+        about: "It tries a reflink first, which tmpfs refuses, and then calls copy_file_range. If the file has \
+                holes, it reads and writes instead.",
     },
     Program {
         name: "Rust's std::fs::copy",
         tool: "rustc",
         words: &["fs_copy", "a", "b"],
         has_hole: false,
-        about: "`fs_copy` is `tests/programs/fs_copy.rs`: the function, and nothing else.",
+        about: "`fs_copy` is `tests/programs/fs_copy.rs`, which only calls the function.",
     },
     Program {
         name: "Python's shutil.copyfile",
         tool: "python3",
         words: &["python3", "-c", "import shutil; shutil.copyfile('a', 'b')"],
         has_hole: false,
-        about: "It copies by sendfile(2).",
+        about: "It calls sendfile(2). If the first call fails, in most cases it reads and writes instead.",
     },
     Program {
         name: "a loop of Python's os.copy_file_range",
@@ -53,31 +55,31 @@ static PROGRAMS: [Program; 7] = [
              while os.copy_file_range(a, b, 1 << 18): pass",
         ],
         has_hole: false,
-        about: "The loop to the end of the file, as it is often written. It has nothing to fall back on: every error is \
-                the script's to catch. A loop that counts what is left would know a 0 from the end.",
+        about: "A loop to the end of the file, as scripts often have it. Every error ends the script. The loop takes \
+                a 0 for the end; if it counted the bytes that are left, it would notice the difference.",
     },
     Program {
         name: "Node.js fs.copyFileSync",
         tool: "node",
         words: &["node", "-e", "require('fs').copyFileSync('a', 'b')"],
         has_hole: false,
-        about: "It calls copy_file_range by syscall(2), and falls back on sendfile(2) after some errors. It asks for what \
-                is left until there is nothing, so where every answer is 0 it asks for ever.",
+        about: "It calls copy_file_range by syscall(2), and sendfile(2) after some errors. It repeats the call until all \
+                bytes are copied, so it never ends if every call returns 0.",
     },
     Program {
         name: "qemu-img convert -C",
         tool: "qemu-img",
         words: &["qemu-img", "convert", "-m", "1", "-C", "-f", "raw", "-O", "raw", "a", "b"],
         has_hole: true,
-        about: "It copies data by data, here those on both sides of a hole; after any error it copies by other means. `-m 1` has it \
-                call in one and the same order each time.",
+        about: "It copies each run of data by itself, here one before and one after a hole. After any error it reads and \
+                writes instead. `-m 1` keeps the calls in the same order in each run.",
     },
     Program {
         name: "PHP's copy",
         tool: "php",
         words: &["php", "-r", "exit(copy('a', 'b') ? 0 : 1);"],
         has_hole: false,
-        about: "After some errors it goes on by other means.",
+        about: "After some errors it copies in another way.",
     },
 ];
 
@@ -86,25 +88,38 @@ const SOLID: &str = "solid";
 const HOLED: &str = "holed";
 
 /// The text before the programs.
-const ABOVE: &str = "# Programs\n\n\
-    What programs in use make of each answer that a copy may get. Made by `cfr sweep` itself, which runs the\n\
-    program once for each fault at the first, the second and the last call through each hook, and at every call\n\
-    (`UPDATE=1 cargo test docs`); the tests run all of it again, and hold these versions of the programs to it.\n\
-    The file `a` has 1 MiB and is on tmpfs, where the kernel copies and has no reflinks; `cmp a b` says whether the\n\
-    copy is right.\n\n\
-    * `passed`: the program succeeded, and the copy is right. It went on, or copied by other means.\n\
-    * `failed`: it said that it failed, which after an error is no mistake: but where others pass, its users\n  \
-      get no copy.\n\
-    * **WRONG**: it said that it had succeeded, and the copy is not right.\n\
-    * **HUNG**: it did not come to an end. **CRASHED**: a signal ended it.\n\
-    * `missed`: it took another way, and no call met the fault.\n\
-    * `-`: the hook does not answer so, or there is no such call.\n\n\
-    `short=1` and `short=50%` copy for real, but no more than one byte or half of what is left; with `signal` a\n\
-    SIGURG comes and the copy ends early for it. These are answers that every program must expect. `zero` is 0\n\
-    before the end of the file, as kernels have answered for files of procfs (see the profile\n\
-    [`procfs`](../reference/profiles.md#procfs)): who takes it for the end has lost the rest. The second call of most of them\n\
-    looks for the end when all is copied: there a `zero` is right, and an error comes too late to harm the copy.\n\
-    `every` is every call through that hook, while the others answer as they do.\n";
+const ABOVE: &str = "\
+# Programs
+
+How programs in common use react to each result that a copy can have. `cfr sweep` made the tables:
+it runs a program once for each fault, at the first, second and last call through each hook and at
+every call. The file `a` has 1 MiB and is on tmpfs, so the kernel copies, and there are no reflinks.
+`cmp a b` checks the copy.
+
+`UPDATE=1 cargo test docs` writes this page. The tests sweep the programs again, and fail if a
+program of the same version reacts in another way.
+
+| result | meaning |
+|---|---|
+| `passed` | the program succeeded, and the copy is right: it continued, or copied in another way |
+| `failed` | the program reported an error. That is correct, but if other programs pass, its users lack a copy that they could have |
+| **WRONG** | the program reported success, and the copy is wrong |
+| **HUNG** | the program did not end |
+| **CRASHED** | a signal ended the program |
+| `missed` | no call met the fault, because the program copied in another way this time |
+| `-` | the hook cannot return this, or there is no such call |
+
+The faults that are not errors:
+
+* `short=1` and `short=50%` are real copies of at most one byte, or of half of the rest. With
+  `signal` a SIGURG arrives, and the copy is short. Every program must handle these.
+* `zero` is a 0 before the end of the file, which kernels returned for files in /proc (profile
+  [`procfs`](../reference/profiles.md#procfs)). If a program takes it for the end, the rest is lost.
+  Most second calls only look for the end: there a `zero` is right, and an error comes too late to
+  harm the copy.
+
+`every` is every call through that hook; calls through other hooks are not changed.
+";
 
 /// Returns the page. The sections of programs that are installed in the page's version are swept
 /// anew; with `UPDATE=1` those of any version.
@@ -132,10 +147,7 @@ pub fn page(there: &str) -> String {
             (Some(version), None) => Some(section(program, &version, &scratch)),
             (Some(version), old) => {
                 let told = told.unwrap_or_default();
-                skip(
-                    TEST,
-                    &format!("{}: here is {version}, the page tells of {told}", program.name),
-                );
+                skip(TEST, &format!("{}: here is {version}, the page has {told}", program.name));
                 old
             }
             (None, old) => {
@@ -210,7 +222,8 @@ fn section(program: &Program, version: &str, scratch: &Scratch) -> String {
         .iter()
         .map(|word| if word.contains(' ') { format!("\"{word}\"") } else { (*word).to_owned() });
     let command = quoted.collect::<Vec<_>>().join(" ").replace('\n', "\n    ");
-    let mut text = format!("{}\n\n{version}\n\n    {command}\n\n{}\n", program.name, program.about);
+    let mut text =
+        format!("{}\n\n{version}\n\n    {command}\n\n{}\n", program.name, wrapped(program.about));
     let hooks = report["baseline"]["hooks"].as_array().unwrap().iter().map(|hook| {
         let calls = hook["calls"].as_u64().unwrap();
         format!(
@@ -219,7 +232,7 @@ fn section(program: &Program, version: &str, scratch: &Scratch) -> String {
             hook["hook"].as_str().unwrap()
         )
     });
-    let _ = write!(text, "Without a fault: {}.\n\n", hooks.collect::<Vec<_>>().join(", "));
+    let _ = write!(text, "\nWithout faults: {}.\n\n", hooks.collect::<Vec<_>>().join(", "));
     text.push_str(&table(&report));
     text
 }
@@ -281,7 +294,8 @@ fn overview(sections: &[(&str, String)]) -> String {
     }
     faults.sort_by_key(|fault| !fault.starts_with('E'));
     let mut text = String::from(
-        "## All of them\n\nReflinks are left out here. Where several words stand, calls or hooks differ: the sections below have them.\n\n| |",
+        "## All programs\n\nWithout reflinks. A cell has several results if they differ between calls or hooks; the \
+         sections\nbelow show each call.\n\n| |",
     );
     for (name, _) in sections {
         let _ = write!(text, " {name} |");

@@ -46,6 +46,25 @@ pub fn documents() -> Vec<Document> {
     paths.into_iter().map(read).collect()
 }
 
+/// Breaks a paragraph into lines of at most 100 columns.
+pub fn wrapped(paragraph: &str) -> String {
+    let mut text = String::new();
+    let mut columns = 0;
+    for word in paragraph.split(' ') {
+        let len = word.chars().count();
+        if columns > 0 && columns + 1 + len > 100 {
+            text.push('\n');
+            columns = 0;
+        } else if columns > 0 {
+            text.push(' ');
+            columns += 1;
+        }
+        text.push_str(word);
+        columns += len;
+    }
+    text
+}
+
 /// Adds the paths of all files below a folder of the repository.
 pub fn add_files(folder: &str, paths: &mut Vec<String>) {
     for entry in fs::read_dir(project().join(folder)).unwrap() {

@@ -130,10 +130,12 @@ fn page(results: &[HazardResult<'_>]) -> String {
         let _ = writeln!(text, "[{}] {reason}.\n", index + 1);
     }
     text.push_str(
-        "## Failures\n\nUsers of other preloaded tools have met each of these failures:\n\n",
+        "## Failures\n\nUsers of other preloaded tools have reported each of these failures:\n\n\
+         | | failure | what happens |\n|---|---|---|\n",
     );
     for failure in failure::ALL {
-        let _ = writeln!(text, "* F{}, {}: {}", failure.number, failure.name, failure.description);
+        let _ =
+            writeln!(text, "| F{} | {} | {} |", failure.number, failure.name, failure.description);
     }
     text
 }

@@ -449,8 +449,7 @@ hazards! {
         exception: Exception {
             modes: Modes::Intercepting,
             end: ProcessEnd::Signal(libc::SIGSYS),
-            reason: "writing a log line and copying in the library need system calls that the filter \
-                     does not allow; libcfr(7) names them",
+            reason: "the filter does not allow the system calls of a log or of the library's copies: see libcfr(7)",
         },
     }
     kills_undocumented {

@@ -11,7 +11,7 @@ use super::{Profile, Source};
 const NO_REFLINK: &str = "error=EOPNOTSUPP:path=*:hook=ioctl";
 
 const NO_REFLINK_SOURCE: Source = Source {
-    says: "reflinks are EOPNOTSUPP on a filesystem that has none",
+    says: "reflinks fail with EOPNOTSUPP on a filesystem that does not support them",
     at: "ioctl_ficlone(2), ERRORS, EOPNOTSUPP",
 };
 
@@ -22,32 +22,29 @@ const NO_CALL: &str = "error=ENOSYS:hook=copy_file_range,syscall";
 pub(super) static TABLE: [Profile; 24] = [
     Profile {
         name: "linux-4.4",
-        about: "Linux before 4.5: there is no copy_file_range, and reflinks are btrfs's own",
+        about: "Linux before 4.5: no copy_file_range (ENOSYS), and reflinks only on btrfs (ENOTTY)",
         settings: &[],
         faults: &[NO_CALL, "error=ENOTTY:path=*:hook=ioctl"],
         sources: &[
+            Source { says: "Linux has the call since 4.5", at: "copy_file_range(2), VERSIONS" },
             Source {
-                says: "the call is there since Linux 4.5",
-                at: "copy_file_range(2), VERSIONS",
-            },
-            Source {
-                says: "before Linux 4.5 only btrfs knew the requests for reflinks",
+                says: "before Linux 4.5 only btrfs had the ioctls",
                 at: "ioctl_ficlone(2), VERSIONS",
             },
             Source {
-                says: "a request that a file does not know is ENOTTY",
+                says: "an ioctl that does not apply to the file fails with ENOTTY",
                 at: "ioctl(2), ERRORS, ENOTTY",
             },
         ],
     },
     Profile {
         name: "wsl1",
-        about: "WSL 1: copy_file_range is ENOSYS",
+        about: "WSL 1: copy_file_range fails with ENOSYS",
         settings: &[],
         faults: &[NO_CALL, NO_REFLINK],
         sources: &[
             Source {
-                says: "an editor could not make its backups on WSL 1, where the call is ENOSYS",
+                says: "an editor could not write its backup files on WSL 1: ENOSYS",
                 at: "gphalkes/tilde#121",
             },
             NO_REFLINK_SOURCE,
@@ -55,28 +52,28 @@ pub(super) static TABLE: [Profile; 24] = [
     },
     Profile {
         name: "gvisor",
-        about: "gVisor: copy_file_range is ENOSYS, reflinks are EOPNOTSUPP",
+        about: "the sandbox gVisor: copy_file_range fails with ENOSYS, reflinks with EOPNOTSUPP",
         settings: &[],
         faults: &[NO_CALL, NO_REFLINK],
         sources: &[
             Source {
-                says: "the table of system calls answers this one ENOSYS (August 2026)",
+                says: "the table of system calls has ENOSYS for this one (August 2026)",
                 at: "google/gvisor, pkg/sentry/syscalls/linux/linux64.go",
             },
             Source {
-                says: "reflinks are EOPNOTSUPP since April 2026, and were ENOTTY before",
+                says: "reflinks fail with EOPNOTSUPP since April 2026, and failed with ENOTTY before",
                 at: "google/gvisor#12862",
             },
         ],
     },
     Profile {
         name: "qemu-user",
-        about: "qemu-user before 6.0, which runs programs of another architecture: copy_file_range is ENOSYS",
+        about: "an emulated processor (qemu-user before 6.0): copy_file_range fails with ENOSYS",
         settings: &[],
         faults: &[NO_CALL, NO_REFLINK],
         sources: &[
             Source {
-                says: "Go's own tool failed so under qemu-aarch64 of Debian 11",
+                says: "the go command failed with ENOSYS under qemu-aarch64 of Debian 11",
                 at: "golang/go#58592",
             },
             Source {
@@ -88,12 +85,12 @@ pub(super) static TABLE: [Profile; 24] = [
     },
     Profile {
         name: "seccomp-eperm",
-        about: "a container whose seccomp filter does not know copy_file_range and says EPERM, as old Dockers' did",
+        about: "a container with an old seccomp filter: copy_file_range fails with EPERM",
         settings: &[],
         faults: &["error=EPERM:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
             Source {
-                says: "Docker's filter knows the call since March 2016, and answers EPERM to what it does not know",
+                says: "Docker's filter allows the call since March 2016, and returns EPERM for calls that it does not list",
                 at: "moby commit 96896f2d0bc1",
             },
             Source {
@@ -101,7 +98,7 @@ pub(super) static TABLE: [Profile; 24] = [
                 at: "rust-lang/rust#51266",
             },
             Source {
-                says: "a filter answers in place of the system call, which is not carried out",
+                says: "if a filter returns an errno, the system call is not executed",
                 at: "seccomp(2), SECCOMP_RET_ERRNO",
             },
             NO_REFLINK_SOURCE,
@@ -109,16 +106,16 @@ pub(super) static TABLE: [Profile; 24] = [
     },
     Profile {
         name: "seccomp-enosys",
-        about: "a container whose seccomp filter does not know copy_file_range and says ENOSYS, as newer ones do",
+        about: "a container with a newer seccomp filter: copy_file_range fails with ENOSYS",
         settings: &[],
         faults: &[NO_CALL, NO_REFLINK],
         sources: &[
             Source {
-                says: "runc's filters answer ENOSYS to calls that are newer than the list",
+                says: "runc's filters return ENOSYS for calls that are newer than their list",
                 at: "opencontainers/runc#2750",
             },
             Source {
-                says: "Podman's filter answers ENOSYS to what it does not know, since May 2021",
+                says: "Podman's filter returns ENOSYS for calls that it does not list, since May 2021",
                 at: "containers/common commit 81cd342b5c3c",
             },
             NO_REFLINK_SOURCE,
@@ -126,12 +123,12 @@ pub(super) static TABLE: [Profile; 24] = [
     },
     Profile {
         name: "android",
-        about: "an app on Android before 14: copy_file_range ends it by SIGSYS",
+        about: "an app on Android before 14: copy_file_range kills it with SIGSYS",
         settings: &[],
         faults: &["signal=SIGSYS:error=ENOSYS:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
             Source {
-                says: "toybox does not use the call there: before the release of 2023 it is SIGSYS",
+                says: "toybox avoids the call: before the release of 2023 it raises SIGSYS",
                 at: "landley/toybox#382",
             },
             NO_REFLINK_SOURCE,
@@ -139,7 +136,7 @@ pub(super) static TABLE: [Profile; 24] = [
     },
     Profile {
         name: "cross-before-5.3",
-        about: "two filesystems on Linux 4.5 to 5.2: every copy is EXDEV, and the rules are those of the time",
+        about: "two filesystems on Linux 4.5 to 5.2: every copy fails with EXDEV",
         settings: &[("CFR_DIALECT", "linux-4.15")],
         faults: &[
             "error=EXDEV:path=*:hook=copy_file_range,syscall",
@@ -151,14 +148,14 @@ pub(super) static TABLE: [Profile; 24] = [
                 at: "copy_file_range(2), ERRORS, EXDEV (before Linux 5.3)",
             },
             Source {
-                says: "and so must those of a reflink",
+                says: "the files of a reflink must be on one filesystem",
                 at: "ioctl_ficlone(2), ERRORS, EXDEV",
             },
         ],
     },
     Profile {
         name: "cross-since-5.19",
-        about: "two filesystems of different types on Linux 5.19 and later: every copy is EXDEV",
+        about: "two filesystems of different types on Linux 5.19 and later: every copy fails with EXDEV",
         settings: &[("CFR_DIALECT", "linux-5.19")],
         faults: &[
             "error=EXDEV:path=*:hook=copy_file_range,syscall",
@@ -166,7 +163,7 @@ pub(super) static TABLE: [Profile; 24] = [
         ],
         sources: &[
             Source {
-                says: "the filesystems must be of one type, which can do it",
+                says: "the filesystems must be of one type, and it must support such copies",
                 at: "copy_file_range(2), ERRORS, EXDEV (since Linux 5.19)",
             },
             Source {
@@ -174,23 +171,23 @@ pub(super) static TABLE: [Profile; 24] = [
                 at: "landley/toybox#382",
             },
             Source {
-                says: "a reflink stays within its filesystem",
+                says: "the files of a reflink must be on one filesystem",
                 at: "ioctl_ficlone(2), ERRORS, EXDEV",
             },
         ],
     },
     Profile {
         name: "nfs",
-        about: "NFS 4.2 from a Linux server, which copies at most 4 MiB a call",
+        about: "NFS 4.2 from a Linux server: a call copies at most 4 MiB",
         settings: &[],
         faults: &["short=4M:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
             Source {
-                says: "the server limits a copy to 4 MB and answers a short count",
+                says: "the server limits a copy to 4 MB and returns a short count",
                 at: "Linux commit 8d915bbf3926 (deepin-community/kernel#948); fs/nfsd/vfs.c, nfsd_copy_file_range()",
             },
             Source {
-                says: "Java's transferFrom left 4194304 bytes of an archive on NFS",
+                says: "Java's transferFrom copied only 4194304 bytes of an archive on NFS",
                 at: "pegasus-isi/pegasus#2254",
             },
             NO_REFLINK_SOURCE,
@@ -198,19 +195,19 @@ pub(super) static TABLE: [Profile; 24] = [
     },
     Profile {
         name: "rhel7-nfs",
-        about: "NFS on RHEL 7 and CentOS 7, whose kernel has the call but not for this filesystem: EOPNOTSUPP",
+        about: "NFS on RHEL 7 and CentOS 7: copy_file_range fails with EOPNOTSUPP",
         settings: &[],
         faults: &["error=EOPNOTSUPP:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
-            Source { says: "Rust's fs::copy failed there", at: "rust-lang/rust#75387" },
-            Source { says: "so did Go's io.Copy", at: "golang/go#40731" },
-            Source { says: "and Node.js's copyFile", at: "libuv/libuv#3069" },
+            Source { says: "Rust's fs::copy failed", at: "rust-lang/rust#75387" },
+            Source { says: "Go's io.Copy failed", at: "golang/go#40731" },
+            Source { says: "Node.js's copyFile failed", at: "libuv/libuv#3069" },
             NO_REFLINK_SOURCE,
         ],
     },
     Profile {
         name: "cifs",
-        about: "a CIFS mount that says EPERM where the source is another user's or read-only",
+        about: "CIFS, if the source is read-only or belongs to another user: copy_file_range fails with EPERM",
         settings: &[],
         faults: &["error=EPERM:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
@@ -219,7 +216,7 @@ pub(super) static TABLE: [Profile; 24] = [
                 at: "libuv/libuv#3322",
             },
             Source {
-                says: "the workaround asks statfs(2) whether it is CIFS, so it does not see this profile",
+                says: "the workaround asks statfs(2) for CIFS, so it has no effect under this profile",
                 at: "libuv/libuv#3354",
             },
             NO_REFLINK_SOURCE,
@@ -227,22 +224,22 @@ pub(super) static TABLE: [Profile; 24] = [
     },
     Profile {
         name: "rhel7-cifs",
-        about: "CIFS on RHEL 7 and CentOS 7: EIO",
+        about: "CIFS on RHEL 7 and CentOS 7: copy_file_range fails with EIO",
         settings: &[],
         faults: &["error=EIO:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
-            Source { says: "Go's io.Copy failed there", at: "golang/go#42334" },
+            Source { says: "Go's io.Copy failed", at: "golang/go#42334" },
             NO_REFLINK_SOURCE,
         ],
     },
     Profile {
         name: "virtiofs",
-        about: "a directory that a virtual machine shares by virtiofs, and that says EPERM",
+        about: "a virtual machine's directory on virtiofs: copy_file_range fails with EPERM",
         settings: &[],
         faults: &["error=EPERM:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
             Source {
-                says: "a shim for builds on virtiofs makes ENOSYS of its EPERM, for Rust's fs::copy",
+                says: "a shim for builds on virtiofs replaces EPERM by ENOSYS, for Rust's fs::copy",
                 at: "ohos-meta-shim.c, in public ports of developers' tools to OpenHarmony",
             },
             NO_REFLINK_SOURCE,
@@ -250,7 +247,7 @@ pub(super) static TABLE: [Profile; 24] = [
     },
     Profile {
         name: "zfs-eagain",
-        about: "OpenZFS of August 2023, whose blocks cannot be shared before they are on the disk: EAGAIN for three calls on each target",
+        about: "OpenZFS of August 2023, data not yet on disk: the first three calls on a target fail with EAGAIN",
         settings: &[],
         faults: &[
             "error=EAGAIN:path=*:per=path:when=1..3:hook=copy_file_range,syscall",
@@ -258,35 +255,35 @@ pub(super) static TABLE: [Profile; 24] = [
         ],
         sources: &[
             Source {
-                says: "cp failed, makepkg could not be used: a file that was just written cannot be copied",
+                says: "cp and makepkg failed: a file that was just written could not be copied",
                 at: "openzfs/zfs#15170",
             },
             Source {
-                says: "the fallback to a plain copy had been forgotten for EAGAIN",
+                says: "the fallback to a plain copy was missing for EAGAIN",
                 at: "openzfs/zfs#15172",
             },
-            Source { says: "FICLONE still says EAGAIN there", at: "openzfs/zfs#15994" },
-            Source { says: "how many calls it takes until a sync is a choice", at: "this project" },
+            Source { says: "FICLONE still fails with EAGAIN", at: "openzfs/zfs#15994" },
+            Source { says: "the number of calls that fail is chosen", at: "this project" },
         ],
     },
     Profile {
         name: "zfs-einval",
-        about: "OpenZFS 2.0 with Linux 5.10: EINVAL",
+        about: "OpenZFS 2.0 with Linux 5.10: copy_file_range fails with EINVAL",
         settings: &[],
         faults: &["error=EINVAL:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
             Source {
-                says: "a test of files got EINVAL with Linux 5.10, and not with 5.9",
+                says: "a file test failed with EINVAL on Linux 5.10, and passed on 5.9",
                 at: "openzfs/zfs#11150",
             },
-            Source { says: "so did container builds", at: "moby/moby#41866" },
-            Source { says: "and Gentoo's emerge", at: "gentoo/portage#647" },
+            Source { says: "container builds failed", at: "moby/moby#41866" },
+            Source { says: "Gentoo's emerge failed", at: "gentoo/portage#647" },
             NO_REFLINK_SOURCE,
         ],
     },
     Profile {
         name: "ecryptfs",
-        about: "eCryptfs, an encrypted home: EINVAL from copy_file_range and from sendfile",
+        about: "an encrypted home directory (eCryptfs): copy_file_range and sendfile fail with EINVAL",
         settings: &[],
         faults: &[
             "error=EINVAL:path=*:hook=copy_file_range,syscall,sendfile,sendfile64",
@@ -295,13 +292,13 @@ pub(super) static TABLE: [Profile; 24] = [
         sources: &[
             Source { says: "Boost's copy_file left an empty file", at: "boostorg/filesystem#184" },
             Source { says: "Bun could not write", at: "oven-sh/bun#13968" },
-            Source { says: "sendfile(2) is EINVAL there too", at: "microsoft/vcpkg#24794" },
+            Source { says: "sendfile(2) fails with EINVAL too", at: "microsoft/vcpkg#24794" },
             NO_REFLINK_SOURCE,
         ],
     },
     Profile {
         name: "cephfs",
-        about: "CephFS before Linux 4.20: EACCES",
+        about: "CephFS before Linux 4.20: copy_file_range fails with EACCES",
         settings: &[],
         faults: &["error=EACCES:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
@@ -310,7 +307,7 @@ pub(super) static TABLE: [Profile; 24] = [
                 at: "libuv/libuv#3117",
             },
             Source {
-                says: "the workaround is for EACCES, and asks statfs(2) and uname(2), so it does not see this profile",
+                says: "the workaround asks statfs(2) and uname(2), so it has no effect under this profile",
                 at: "libuv/src/unix/fs.c, uv__is_buggy_cephfs()",
             },
             NO_REFLINK_SOURCE,
@@ -318,25 +315,25 @@ pub(super) static TABLE: [Profile; 24] = [
     },
     Profile {
         name: "fuse",
-        about: "a FUSE server that copies by pieces: 128 KiB a call",
+        about: "a FUSE server that copies in pieces: a call copies at most 128 KiB",
         settings: &[],
         faults: &["short=128K:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
             Source {
-                says: "fewer bytes than asked for are no error",
+                says: "a call that copies fewer bytes than requested is not an error",
                 at: "copy_file_range(2), RETURN VALUE",
             },
             Source {
-                says: "a server's answer has 32 bits, so the longest copies are cut short",
+                says: "the server's reply has 32 bits, so the longest copies are short",
                 at: "libfuse/libfuse#1331; Linux commit 1e08938c3694",
             },
-            Source { says: "the size of a piece is a choice", at: "this project" },
+            Source { says: "the size of a piece is chosen", at: "this project" },
             NO_REFLINK_SOURCE,
         ],
     },
     Profile {
         name: "procfs",
-        about: "a source as in /proc on Linux 5.3 to 5.18: 0 bytes and success, although there is something to read",
+        about: "a source as in /proc on Linux 5.3 to 5.18: copies return 0, although there is data to read",
         settings: &[("CFR_DIALECT", "linux-5.3")],
         faults: &["zero:path=*:hook=copy_file_range,syscall", "error=EXDEV:path=*:hook=ioctl"],
         sources: &[
@@ -344,17 +341,17 @@ pub(super) static TABLE: [Profile; 24] = [
                 says: "on some virtual filesystems the call copied nothing and reported success",
                 at: "copy_file_range(2), BUGS",
             },
-            Source { says: "/proc/self/cmdline was copied as nothing", at: "golang/go#44272" },
-            Source { says: "Gentoo's emerge went round in a loop", at: "gentoo/portage#778" },
+            Source { says: "a copy of /proc/self/cmdline was empty", at: "golang/go#44272" },
+            Source { says: "Gentoo's emerge looped without end", at: "gentoo/portage#778" },
             Source {
-                says: "a reflink stays within its filesystem",
+                says: "the files of a reflink must be on one filesystem",
                 at: "ioctl_ficlone(2), ERRORS, EXDEV",
             },
         ],
     },
     Profile {
         name: "append",
-        about: "every target as if it was open with O_APPEND: EBADF, and EINVAL from sendfile",
+        about: "targets as if open with O_APPEND: copies fail with EBADF, and sendfile with EINVAL",
         settings: &[],
         faults: &[
             "error=EBADF:path=*:hook=copy_file_range,syscall,ioctl",
@@ -362,19 +359,19 @@ pub(super) static TABLE: [Profile; 24] = [
         ],
         sources: &[
             Source {
-                says: "copies to such a target are refused",
+                says: "copy_file_range fails with EBADF",
                 at: "copy_file_range(2), ERRORS, EBADF",
             },
-            Source { says: "and reflinks", at: "ioctl_ficlone(2), ERRORS, EBADF" },
-            Source { says: "and sendfile(2)", at: "sendfile(2), ERRORS, EINVAL" },
+            Source { says: "reflinks fail with EBADF", at: "ioctl_ficlone(2), ERRORS, EBADF" },
+            Source { says: "sendfile(2) fails with EINVAL", at: "sendfile(2), ERRORS, EINVAL" },
             Source { says: "Rust's io::copy failed", at: "rust-lang/rust#82410" },
-            Source { says: "so did Go's", at: "golang/go#60181" },
-            Source { says: "and PHP's stream_copy_to_stream", at: "php/php-src#9779" },
+            Source { says: "Go's io.Copy failed", at: "golang/go#60181" },
+            Source { says: "PHP's stream_copy_to_stream failed", at: "php/php-src#9779" },
         ],
     },
     Profile {
         name: "full-disk",
-        about: "a disk that is full half way: the first call on each target copies half, all others are ENOSPC",
+        about: "a disk that becomes full: the first call on a target copies half, later calls fail with ENOSPC",
         settings: &[],
         faults: &[
             "short=50%:path=*:per=path:when=1:hook=copy_file_range,syscall,sendfile,sendfile64",
@@ -387,7 +384,7 @@ pub(super) static TABLE: [Profile; 24] = [
                 at: "copy_file_range(2), ERRORS, ENOSPC",
             },
             Source {
-                says: "what was copied before is a short count",
+                says: "the bytes that were copied before are returned as a short count",
                 at: "copy_file_range(2), RETURN VALUE",
             },
             NO_REFLINK_SOURCE,
@@ -395,7 +392,7 @@ pub(super) static TABLE: [Profile; 24] = [
     },
     Profile {
         name: "signal-storm",
-        about: "signals at every call: each other one is cut short at 64 KiB, the rest fail with EINTR; SIGURG, which most programs ignore",
+        about: "SIGURG at each call: calls copy at most 64 KiB, and every second one fails with EINTR",
         settings: &[],
         faults: &[
             "signal=SIGURG:short=64K:path=*:when=1+2:hook=copy_file_range,syscall",
@@ -405,21 +402,21 @@ pub(super) static TABLE: [Profile; 24] = [
         ],
         sources: &[
             Source {
-                says: "a call that a signal's handler interrupts may fail with EINTR",
+                says: "a call that is interrupted by a signal handler may fail with EINTR",
                 at: "signal(7), Interruption of system calls and library functions by signal handlers",
             },
-            Source { says: "the default is to ignore SIGURG", at: "signal(7), Standard signals" },
+            Source { says: "SIGURG is ignored by default", at: "signal(7), Standard signals" },
             Source {
-                says: "Bun's asynchronous copy tries again after EINTR, its synchronous one does not",
+                says: "Bun's asynchronous copy retries after EINTR, its synchronous copy does not",
                 at: "oven-sh/bun#43398",
             },
-            Source { says: "how often, and after how much, is a choice", at: "this project" },
+            Source { says: "the frequency and the size of a piece are chosen", at: "this project" },
             NO_REFLINK_SOURCE,
         ],
     },
     Profile {
         name: "slow-disk",
-        about: "a disk that takes 20 ms for each MiB, and is asked for one at a time: 50 MiB a second at most",
+        about: "a slow disk: a call copies at most 1 MiB and takes at least 20 ms",
         settings: &[],
         faults: &[
             "short=1M:delay_exit=20ms:path=*:hook=copy_file_range,syscall,sendfile,sendfile64",
@@ -427,7 +424,7 @@ pub(super) static TABLE: [Profile; 24] = [
         ],
         sources: &[
             Source {
-                says: "the speed and the size of a piece are a choice; read and write are as fast as ever",
+                says: "the speed and the size of a piece are chosen; read and write are not delayed",
                 at: "this project",
             },
             NO_REFLINK_SOURCE,
