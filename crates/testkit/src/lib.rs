@@ -6,7 +6,7 @@
 //! * [`Host`] starts a program of c-tests/ repeatedly; a [`HostRun`] holds everything that one run left
 //! * [`Scratch`], [`Filesystems`]: directories to run in
 //! * [`parse`], [`parse_text`], [`parse_call`]: the lines of a log
-//! * [`skip`]: reports a test that cannot run on this machine
+//! * [`skip()`]: reports a test that cannot run on this machine
 #![allow(unsafe_code, reason = "mount namespaces and signals")]
 #![allow(clippy::print_stderr, reason = "a skip is printed")]
 
