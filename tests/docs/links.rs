@@ -10,14 +10,28 @@ use std::path::{Component, Path, PathBuf};
 const FOLDERS: [&str; 8] =
     ["crates/", "src/", "tests/", "docs/", "c-tests/", "man/", "benches/", ".github/"];
 
-/// Returns the targets of `[text](target)` in a Markdown text without its code blocks.
-fn links(document: &Document) -> Vec<(usize, String)> {
+/// A link `[text](target)` of a Markdown text.
+#[derive(Debug, PartialEq)]
+struct Link {
+    line: usize,
+    text: String,
+    target: String,
+}
+
+/// Returns the links of a Markdown text without its code blocks. Of a text that began on an earlier
+/// line, the end is returned.
+fn links(document: &Document) -> Vec<Link> {
     let mut links = Vec::new();
     for line in document.lines().iter().filter(|line| line.kind != Kind::Other) {
         let mut rest = line.raw.as_str();
-        while let Some((_, after)) = rest.split_once("](") {
+        while let Some((before, after)) = rest.split_once("](") {
             let (target, after) = after.split_once(')').expect("a link is closed on its line");
-            links.push((line.number, target.to_owned()));
+            let text = before.rsplit('[').next().unwrap().trim_matches('`');
+            links.push(Link {
+                line: line.number,
+                text: text.to_owned(),
+                target: target.to_owned(),
+            });
             rest = after;
         }
     }
@@ -72,16 +86,24 @@ fn dangling(document: &Document, target: &str, all: &[Document]) -> Option<Strin
     (!is_there).then(|| format!("no heading #{anchor} in {}", path.display()))
 }
 
+fn is_file_name(text: &str) -> bool {
+    let is_known =
+        [".c", ".h", ".rs", ".md", ".tbl", ".tsv", ".sh"].iter().any(|end| text.ends_with(end));
+    is_known && !text.contains(' ')
+}
+
 #[test]
 fn every_link_leads_to_a_file_and_a_heading() {
     let all = documents();
     let mut problems = String::new();
     let mut count = 0;
     for document in all.iter().filter(|document| document.is_markdown()) {
-        for (line, target) in links(document) {
+        for Link { line, text, target } in links(document) {
             count += 1;
             if let Some(problem) = dangling(document, &target, &all) {
                 writeln!(problems, "{}:{line}: {problem}", document.path).unwrap();
+            } else if is_file_name(&text) && !target.split('#').next().unwrap().ends_with(&text) {
+                writeln!(problems, "{}:{line}: {text} leads to {target}", document.path).unwrap();
             }
         }
     }
@@ -180,7 +202,11 @@ fn what_does_not_exist_is_found() {
     assert_eq!(problem("#a-head"), Some("no heading #a-head in docs/README.md".to_owned()));
     assert_eq!(problem("../README.md"), None);
     assert_eq!(problem("../NO.md"), Some("no file NO.md".to_owned()));
-    assert_eq!(links(&page("[a](b), [c](d)\n\n    [e](f)\n")), [(1, "b".into()), (1, "d".into())]);
+    let found = links(&page("[a](b), [`c.rs`](d)\n\n    [e](f)\n"));
+    let link =
+        |text: &str, target: &str| Link { line: 1, text: text.into(), target: target.into() };
+    assert_eq!(found, [link("a", "b"), link("c.rs", "d")]);
+    assert!(is_file_name("c.rs") && !is_file_name("see c.rs") && !is_file_name("page"));
     assert!(matches("tests/data/*.tbl", "tests/data/flags.tbl"));
     assert!(!matches("tests/data/*.tbl", "tests/data/clauses.tsv"));
     let files = ["crates/engine/src/call.rs".to_owned()];
