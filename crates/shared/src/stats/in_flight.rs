@@ -1,7 +1,8 @@
 //! Calls that have not returned, to show the progress of long copies.
 
 use super::Stats;
-use super::layout::IN_FLIGHT;
+use super::layout::Section;
+use super::pairs::PAIRS;
 use super::slot::Slot;
 
 /// The most calls that are shown at a time.
@@ -17,7 +18,10 @@ const OFF_OUT: usize = 4;
 const LEN: usize = 5;
 const OFF_IN: usize = 6;
 const SIZE_OUT: usize = 7;
-pub(super) const WORDS: usize = 8;
+const WORDS: usize = 8;
+
+/// Calls that have not returned.
+pub(super) const IN_FLIGHT: Section = Section::after(PAIRS, MAX_CALLS * WORDS);
 
 /// No thread has this number: kernel threads end at 2^22.
 const BEING_WRITTEN: u64 = u64::MAX;

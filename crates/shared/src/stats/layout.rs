@@ -1,7 +1,7 @@
-//! The layout of the words: single counters first, then sections of counters and of slots.
+//! The layout of the words: single counters first, then sections of counters. The sections of slots
+//! follow, each in the file of its slots and each after the one before it.
 
 use super::latency::BUCKETS;
-use super::{in_flight, pairs, recent_lines, slow};
 use cfr_engine::call::Method;
 use cfr_engine::hook::Hook;
 
@@ -13,7 +13,7 @@ pub(super) struct Section {
 }
 
 impl Section {
-    const fn after(before: Section, len: usize) -> Section {
+    pub(super) const fn after(before: Section, len: usize) -> Section {
         Section { start: before.end(), len }
     }
 
@@ -34,22 +34,6 @@ pub(super) const METHOD_BYTES: Section = Section::after(METHOD_CALLS, Method::AL
 pub(super) const ERRORS: Section = Section::after(METHOD_BYTES, ERRNOS);
 /// The calls by duration.
 pub(super) const LATENCY: Section = Section::after(ERRORS, BUCKETS);
-/// The slowest calls.
-pub(super) const SLOW_CALLS: Section = Section::after(LATENCY, slow::MAX_CALLS * slow::WORDS);
-/// Pairs of files.
-pub(super) const PAIRS: Section = Section::after(SLOW_CALLS, pairs::MAX_PAIRS * pairs::WORDS);
-/// Calls that have not returned.
-pub(super) const IN_FLIGHT: Section =
-    Section::after(PAIRS, in_flight::MAX_CALLS * in_flight::WORDS);
-/// The number of lines so far, then the most recent ones.
-pub(super) const RECENT_LINES: Section = Section::after(
-    IN_FLIGHT,
-    recent_lines::COUNT_WORDS + recent_lines::MAX_LINES * recent_lines::WORDS,
-);
-
-/// All words together.
-pub(super) const WORDS: usize = RECENT_LINES.end();
-
 /// One more than the largest errno with a name, EHWPOISON (133).
 pub(super) const ERRNOS: usize = 134;
 

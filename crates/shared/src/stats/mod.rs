@@ -4,14 +4,19 @@
 //! operation and nothing is locked, so they can be read at any moment, and they stay valid if a
 //! process is killed.
 
+mod latency;
+
 mod layout;
+
 mod slot;
 
-mod in_flight;
-mod latency;
-mod pairs;
-mod recent_lines;
 mod slow;
+
+mod pairs;
+
+mod in_flight;
+
+mod recent_lines;
 
 pub use in_flight::{InFlight, InFlightGuard};
 pub use layout::{Collect, Counter};
@@ -38,7 +43,7 @@ pub struct Stats {
 
 impl Stats {
     /// The words that the counters need.
-    pub const WORDS: usize = layout::WORDS;
+    pub const WORDS: usize = recent_lines::RECENT_LINES.end();
 
     /// Returns the counters in these words; `None` if there are too few.
     #[must_use]
@@ -49,10 +54,10 @@ impl Stats {
     /// Fills all pairs and all slow calls, for tests of the longest summary.
     #[cfg(test)]
     pub(crate) fn list_all(&self) {
-        for (number, slot) in self.slots(layout::PAIRS, pairs::WORDS).enumerate() {
+        for (number, slot) in self.slots(pairs::PAIRS, pairs::WORDS).enumerate() {
             pairs::list(slot, number as u64);
         }
-        self.slots(layout::SLOW_CALLS, slow::WORDS).for_each(slow::show);
+        self.slots(slow::SLOW_CALLS, slow::WORDS).for_each(slow::show);
     }
 
     /// Returns a counter.
@@ -278,7 +283,9 @@ pub(super) mod tests {
         assert!((Counter::Delayed as usize) < layout::COUNTERS.len);
         assert!(Stats::over(&[]).is_none());
         let stats = stats();
-        for word in stats.section(layout::IN_FLIGHT).iter().chain(stats.section(layout::COUNTERS)) {
+        for word in
+            stats.section(in_flight::IN_FLIGHT).iter().chain(stats.section(layout::COUNTERS))
+        {
             word.store(7, Ordering::Relaxed);
         }
         assert_eq!(stats.pairs().count(), 0);

@@ -2,8 +2,9 @@
 //! pairs are counted together.
 
 use super::Stats;
-use super::layout::{Counter, PAIRS};
+use super::layout::{Counter, Section};
 use super::slot::{PATH_WORDS, PathEnd, Slot};
+use super::slow::SLOW_CALLS;
 use crate::record::Record;
 use cfr_sys::Stat;
 
@@ -41,6 +42,9 @@ const DURATION: usize = 8;
 const PATH_IN: usize = 9;
 const PATH_OUT: usize = PATH_IN + PATH_WORDS;
 pub(super) const WORDS: usize = PATH_OUT + PATH_WORDS;
+
+/// Pairs of files.
+pub(super) const PAIRS: Section = Section::after(SLOW_CALLS, MAX_PAIRS * WORDS);
 
 const FREE: u64 = 0;
 const BEING_WRITTEN: u64 = 1;

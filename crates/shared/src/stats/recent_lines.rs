@@ -3,7 +3,8 @@
 //! killed.
 
 use super::Stats;
-use super::layout::RECENT_LINES;
+use super::in_flight::IN_FLIGHT;
+use super::layout::Section;
 use super::slot::Slot;
 use crate::line::MAX_LINE;
 use crate::record::Record;
@@ -12,7 +13,7 @@ use core::fmt::{self, Write};
 /// The most lines that are kept.
 pub(super) const MAX_LINES: usize = 48;
 /// Before the slots: the number of lines so far.
-pub(super) const COUNT_WORDS: usize = 1;
+const COUNT_WORDS: usize = 1;
 
 // The words of a slot.
 /// The line's number, 0 if the slot was never used, or [`BEING_WRITTEN`].
@@ -20,7 +21,10 @@ const NUMBER: usize = 0;
 /// The line's length in bytes.
 const LEN: usize = 1;
 const TEXT: usize = 2;
-pub(super) const WORDS: usize = TEXT + MAX_LINE / WORD;
+const WORDS: usize = TEXT + MAX_LINE / WORD;
+
+/// The number of lines so far, then the most recent ones.
+pub(super) const RECENT_LINES: Section = Section::after(IN_FLIGHT, COUNT_WORDS + MAX_LINES * WORDS);
 
 const WORD: usize = size_of::<u64>();
 /// No line has this number.

@@ -1,7 +1,7 @@
 //! The slowest calls.
 
 use super::Stats;
-use super::layout::SLOW_CALLS;
+use super::layout::{LATENCY, Section};
 use super::slot::{PATH_WORDS, PathEnd, Slot};
 use crate::record::Record;
 use cfr_engine::call::Method;
@@ -23,6 +23,9 @@ const ERRNO: usize = 6;
 const PATH_IN: usize = 7;
 const PATH_OUT: usize = PATH_IN + PATH_WORDS;
 pub(super) const WORDS: usize = PATH_OUT + PATH_WORDS;
+
+/// The slowest calls.
+pub(super) const SLOW_CALLS: Section = Section::after(LATENCY, MAX_CALLS * WORDS);
 
 /// One of the slowest calls.
 #[derive(Clone, Copy)]
