@@ -2,6 +2,7 @@
 
 use super::texts::{Document, Kind, add_files, documents};
 use cfr_testkit::project;
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -192,6 +193,49 @@ fn every_make_target_that_a_document_names_exists() {
     assert!(problems.is_empty(), "{problems}");
 }
 
+/// Returns the names of the code in a line: code spans such as `Hook`, `MAX_LEN`, `Hook::ALL`.
+fn code_names(line: &str) -> impl Iterator<Item = &str> {
+    let is_inside = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let spans = line.split('`').skip(1).step_by(2);
+    let names = spans.flat_map(|span| span.split("::"));
+    names.filter(move |name| {
+        name.chars().all(is_inside)
+            && name.chars().any(|letter| letter.is_uppercase() || letter == '_')
+    })
+}
+
+#[test]
+fn every_name_of_the_code_that_a_document_has_exists() {
+    /// Names of examples, and of other projects.
+    const OTHERS: [&str; 7] =
+        ["CFR_TIMES", "MAX_X", "MIN_X", "is_", "has_", "_dl_find_object", "Registry"];
+    let mut files = vec!["build.rs".to_owned(), "Makefile".to_owned()];
+    for folder in ["crates", "src", "tests", "c-tests", "benches", "include"] {
+        add_files(folder, &mut files);
+    }
+    let sources: String = files
+        .iter()
+        .filter(|file| [".rs", ".c", ".h", "Makefile"].iter().any(|end| file.ends_with(end)))
+        .map(|file| fs::read_to_string(project().join(file)).unwrap())
+        .collect();
+    let is_inside = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let names: HashSet<_> = sources.split(|letter| !is_inside(letter)).collect();
+    let mut problems = String::new();
+    let mut count = 0;
+    for document in documents().iter().filter(|document| document.is_markdown()) {
+        for line in document.lines().iter().filter(|line| line.kind != Kind::Other) {
+            for name in code_names(&line.raw).filter(|name| !OTHERS.contains(name)) {
+                count += 1;
+                if !names.contains(name) {
+                    writeln!(problems, "{}:{}: {name}", document.path, line.number).unwrap();
+                }
+            }
+        }
+    }
+    assert!(count > 100, "{count} names");
+    assert!(problems.is_empty(), "{problems}");
+}
+
 #[test]
 fn what_does_not_exist_is_found() {
     let page = |text: &str| Document { path: "docs/README.md".to_owned(), text: text.to_owned() };
@@ -209,6 +253,8 @@ fn what_does_not_exist_is_found() {
     assert!(is_file_name("c.rs") && !is_file_name("see c.rs") && !is_file_name("page"));
     assert!(matches("tests/data/*.tbl", "tests/data/flags.tbl"));
     assert!(!matches("tests/data/*.tbl", "tests/data/clauses.tsv"));
+    let names: Vec<_> = code_names("Hook of `Hook::ALL`, `make x`, `plain` and `a_b`").collect();
+    assert_eq!(names, ["Hook", "ALL", "a_b"]);
     let files = ["crates/engine/src/call.rs".to_owned()];
     assert!(is_source("engine/call.rs", &files) && is_source("call.rs", &files));
     assert!(!is_source("gine/call.rs", &files) && !is_source("shared/call.rs", &files));
