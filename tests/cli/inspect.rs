@@ -203,7 +203,12 @@ fn a_copy_by_instruction_is_named() {
     assert_eq!(*found, json!({"places": 1, "calls": ["copy_file_range"]}), "{json:#}");
     assert_eq!(json["verdict"], "cannot see");
     let text = text(&program);
-    assert!(text.contains("by instruction, which no preload sees: copy_file_range\n"), "{text}");
+    assert!(
+        text.contains(
+            "system calls without the C library, which no preload sees: copy_file_range\n"
+        ),
+        "{text}"
+    );
     assert!(text.contains("1 place: copy_file_range"), "{text}");
     assert!(text.contains("strace -f -e trace=copy_file_range"), "{text}");
 }
@@ -218,7 +223,10 @@ fn a_copy_by_instruction_beside_a_hook_is_partly_visible() {
     let json = report(compile_text(&text, "inspect_part", &[]));
     assert_eq!((&json["verdict"], &json["preload"]), (&json!("sees part"), &json!("sees")));
     let line = json["text"].as_str().unwrap();
-    assert!(line.contains(": copy_file_range; but not those by instruction, which"), "{line}");
+    assert!(
+        line.contains(": copy_file_range; but not system calls without the C library, which"),
+        "{line}"
+    );
 }
 
 #[test]
@@ -319,7 +327,7 @@ fn a_missing_dynamic_linker_is_reported() {
     let scratch = Scratch::new();
     let program = with_linker(&scratch, "ld.so", COPY);
     fs::remove_file(scratch.file("ld.so")).unwrap();
-    assert!(text(program).contains("ld.so, which is not there\n"));
+    assert!(text(program).contains("ld.so (not found)\n"));
 }
 
 #[test]
@@ -511,7 +519,7 @@ fn a_copy_by_a_library_of_a_library_is_found() {
     assert_eq!(parsed(&found)["verdict"], "sees");
     let text = text(&program);
     assert!(text.contains("1 not found\n"), "{text}");
-    assert!(text.contains("libinner.so, which ") && text.contains("was not found"), "{text}");
+    assert!(text.contains("libinner.so, needed by ") && text.contains("was not found"), "{text}");
 }
 
 #[test]
@@ -555,7 +563,7 @@ fn a_library_that_defines_a_hook_itself_is_reported() {
 
     let output = inspect([strong()]).env("LD_PRELOAD", "no-such-shim.so").ok();
     assert!(
-        output.stdout.contains("no-such-shim.so, which LD_PRELOAD asks for, was not"),
+        output.stdout.contains("no-such-shim.so, needed by LD_PRELOAD, was not"),
         "{output:#?}"
     );
 }
@@ -603,19 +611,19 @@ fn a_program_that_cannot_be_inspected_has_the_status_of_trace() {
     let plain = scratch.write("plain", b"#!/bin/sh\n");
     let garbage = executable(&scratch, "garbage", b"\x01\x02\x03\0garbage\n");
     let missing = scratch.file("missing");
-    assert_fails(&[missing.as_os_str()], 127, "there is no such program");
+    assert_fails(&[missing.as_os_str()], 127, "no such program");
     assert_fails(&["no-program-has-this-name".as_ref()], 127, "not found on the PATH");
-    assert_fails(&["".as_ref()], 127, "not found");
-    assert_fails(&[fifo.as_os_str()], 126, "is no regular file");
+    assert_fails(&["".as_ref()], 127, "is empty");
+    assert_fails(&[fifo.as_os_str()], 126, "not a regular file");
     assert_fails(&[scratch.path().as_os_str()], 126, "is a directory");
-    assert_fails(&[plain.as_os_str()], 126, "may not be executed");
+    assert_fails(&[plain.as_os_str()], 126, "not executable");
     assert_fails(&[garbage.as_os_str()], 126, "is neither a script nor an ELF program");
     assert_fails(&[], 125, "PROGRAM");
     assert_fails(&["cp".as_ref(), "a".as_ref()], 125, "a");
     assert_fails(&["--format".as_ref(), "xml".as_ref(), "cp".as_ref()], 125, "xml");
     // So is a wrong interpreter of a script.
     let script = executable(&scratch, "script", format!("#!{}\n", fifo.display()).as_bytes());
-    assert_fails(&[script.as_os_str()], 125, "is no regular file");
+    assert_fails(&[script.as_os_str()], 125, "not a regular file");
     let output = Run::bare(launcher()).args(["trace".as_ref(), fifo.as_os_str()]).output();
     assert_eq!(output.status, Some(126), "{output:#?}");
     // And a name that would command a terminal.
@@ -712,7 +720,7 @@ fn a_file_that_claims_terabytes_is_an_error_and_not_a_crash() {
         }
         assert_survives(&path, claim);
         if claim == "strings" {
-            assert_fails(&[path.as_os_str()], 125, "its dynamic section is damaged");
+            assert_fails(&[path.as_os_str()], 125, "has a damaged dynamic section");
         }
     }
 }

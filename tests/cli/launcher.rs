@@ -262,7 +262,7 @@ fn what_cannot_be_executed_is_126() {
     let garbage = executable(&scratch, "garbage", b"\x7f\x01\0\x02garbage\n");
     let directory = scratch.path();
     for (program, why) in [
-        (plain.as_path(), "may not be executed"),
+        (plain.as_path(), "not executable"),
         (directory, "is a directory"),
         (&garbage, "Exec format error (ENOEXEC)"),
     ] {
@@ -271,7 +271,7 @@ fn what_cannot_be_executed_is_126() {
     // As in execvp(3): a file that may not be executed does not end the search.
     let other = Scratch::new();
     let path = format!("{}:{}", directory.display(), other.path().display());
-    assert_fails(trace(["plain"]).env("PATH", &path), 126, &["may not be executed"]);
+    assert_fails(trace(["plain"]).env("PATH", &path), 126, &["not executable"]);
     executable(&other, "plain", b"#!/bin/sh\necho the other\n");
     assert_eq!(trace(["plain"]).env("PATH", &path).ok().stdout, "the other\n");
 }
@@ -293,7 +293,7 @@ fn what_is_not_found_is_127() {
 /// execvp(3) finds nothing of that name, and not a directory of the PATH either.
 #[test]
 fn an_empty_program_name_is_127() {
-    assert_fails(trace([""]), 127, &["not found"]);
+    assert_fails(trace([""]), 127, &["is empty"]);
 }
 
 /// As with env(1), nohup(1) and timeout(1): execvp(3) passes to sh what the kernel cannot execute.
@@ -886,6 +886,21 @@ fn help_names_every_option_and_variable() {
     }
 }
 
+/// Names that were changed before the first release have no alias.
+#[test]
+fn old_names_are_unknown() {
+    for option in ["--witness", "--doors"] {
+        assert_fails(trace([option, "x", "true"]), 125, &[option, "unexpected argument"]);
+    }
+    for variable in ["CFR_WITNESS", "CFR_DOORS"] {
+        let output = cfr().args(["run", "true"]).env(variable, "x").ok();
+        let expected = format!("cfr: unknown variable {variable} is ignored: expected CFR_LOG, ");
+        assert!(output.stderr.starts_with(&expected), "{output:#?}");
+    }
+    assert_fails(trace(["--inject", "error=EIO:door=ioctl", "true"]), 125, &["--inject", "door"]);
+    assert_fails(trace(["--expect", "dedup=1", "true"]), 125, &["--expect", "dedup"]);
+}
+
 /// A name must not command the terminal or forge a line.
 #[test]
 fn names_with_control_characters_are_escaped() {
@@ -932,6 +947,9 @@ fn the_version_is_that_of_the_package() {
 #[test]
 fn an_unknown_cfr_variable_is_warned_of() {
     let output = cfr().args(["run", "true"]).env("CFR_LGO", "info").ok();
-    assert!(output.stderr.starts_with("cfr: CFR_LGO is no setting"), "{output:#?}");
+    assert!(
+        output.stderr.starts_with("cfr: unknown variable CFR_LGO is ignored: expected "),
+        "{output:#?}"
+    );
     assert!(output.stderr.contains("CFR_LOG_FILE"), "{output:#?}");
 }

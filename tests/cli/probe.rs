@@ -127,7 +127,7 @@ fn each_filesystem_has_its_known_abilities() {
             }
             assert_fact(facts, "largest_copy", Value::Null, None);
             let note = facts["largest_copy"]["note"].as_str().unwrap();
-            assert_eq!(note, "not tried: would write 2 GiB");
+            assert_eq!(note, "not tried: it would write 2 GiB");
         }
         // Checked with another program.
         let scratch = Scratch::below(point);
@@ -203,8 +203,7 @@ fn the_kernel_and_the_c_library_are_reported() {
 #[test]
 fn a_seccomp_filter_is_reported_with_the_calls_that_it_hides() {
     let scratch = Scratch::new();
-    for (errno, said) in
-        [("EPERM", "a seccomp filter hides"), ("ENOSYS", "a seccomp filter says so")]
+    for (errno, said) in [("EPERM", "a seccomp filter hides"), ("ENOSYS", "a seccomp filter hides")]
     {
         let report = under_filter("copy_file_range", errno, [scratch.path()]);
         let kernel = &report["kernel"];
@@ -248,9 +247,9 @@ fn a_refused_call_says_nothing_of_the_others() {
 fn a_wrong_result_of_a_call_is_found_in_the_files() {
     let scratch = Scratch::new();
     for (call, key, note) in [
-        ("fallocate", "punches_holes", "says that it did: it did not"),
-        ("ficlonerange", "reflink", "says that it copied 65536 bytes: it did not"),
-        ("copy_file_range", "copy_file_range", "returns 0 of 65536"),
+        ("fallocate", "punches_holes", "claims to have punched a hole, but did not"),
+        ("ficlonerange", "reflink", "claims to have copied 65536 bytes, but did not"),
+        ("copy_file_range", "copy_file_range", "returned 0 of 65536"),
     ] {
         let facts = &under_filter(call, "0", [scratch.path()])["paths"][0];
         assert_fact(facts, key, false, None);
@@ -360,7 +359,7 @@ fn text_and_json_have_the_same_values() {
         }
     }
     let pairs = report["pairs"].as_array().unwrap();
-    let lines = section(&text, "from one filesystem to another");
+    let lines = section(&text, "across filesystems");
     assert_eq!(lines.len(), if pairs.is_empty() { 0 } else { pairs.len() + 1 }, "{text}");
     for (pair, line) in pairs.iter().zip(lines.iter().skip(1)) {
         let (from, to) = (pair["from"].as_str().unwrap(), pair["to"].as_str().unwrap());
@@ -610,7 +609,7 @@ fn a_read_only_filesystem_is_reported_as_such() {
         assert!(remounted.unwrap().success(), "{name}");
         let output = json([point]).output();
         assert_eq!(output.status, Some(1), "{output:#?}");
-        let said = "no file can be made there: Read-only file system (EROFS)";
+        let said = "cannot create a file there: Read-only file system (EROFS)";
         assert_eq!(output.stderr, format!("cfr: {}: {said}\n", point.display()));
         assert_eq!(report(&output)["failed"][0]["errno"], "EROFS");
     }
@@ -620,7 +619,7 @@ fn a_read_only_filesystem_is_reported_as_such() {
 fn a_directory_without_write_permission_is_reported_as_such() {
     let output = json(["/proc"]).output();
     assert_eq!(output.status, Some(1), "{output:#?}");
-    assert!(output.stderr.starts_with("cfr: /proc: no file can be made there: "), "{output:#?}");
+    assert!(output.stderr.starts_with("cfr: /proc: cannot create a file there: "), "{output:#?}");
 }
 
 #[test]

@@ -233,7 +233,7 @@ fn a_profile_is_printed_as_variables_for_a_shell() {
 
     let nameless = cfr(["profiles", "--format", "env"]);
     assert_eq!((nameless.status, nameless.stdout.as_str()), (Some(125), ""));
-    assert!(nameless.stderr.contains("name a profile"), "{}", nameless.stderr);
+    assert!(nameless.stderr.contains("needs the name of a profile"), "{}", nameless.stderr);
 }
 
 #[test]
@@ -296,7 +296,7 @@ fn a_profile_has_faults_only_for_watched_hooks() {
     assert_eq!(told, "short=4M:path=*:hook=copy_file_range,syscall");
     let output = cfr(["run", "--profile", "nfs", "--hooks", "sendfile", "echo", "ran"]);
     assert_eq!((output.status, output.stdout.as_str()), (Some(125), ""));
-    assert!(output.stderr.contains("nfs does nothing at the hooks"), "{}", output.stderr);
+    assert!(output.stderr.contains("nfs has no fault for the hooks"), "{}", output.stderr);
 }
 
 /// Programs tell a missing call by it from files that cannot be copied.

@@ -774,7 +774,7 @@ fn a_trace_file_is_complete_or_absent() {
 
     // It must not be the log.
     let output = report(["--chrome".as_ref(), log.as_os_str(), log.as_os_str()]).output();
-    let said = format!("cfr: {} is a log that is to be read\n", log.display());
+    let said = format!("cfr: cannot write {}: it is one of the logs to read\n", log.display());
     assert_eq!((output.status, output.stderr), (Some(125), said));
     assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), 2);
 

@@ -60,11 +60,11 @@ fn object(output: &Output) -> Value {
 /// alike and another. Bad outcomes are in capitals.
 fn matrix(report: &Value) -> BTreeMap<String, Vec<String>> {
     let mut matrix: BTreeMap<_, Vec<String>> = BTreeMap::new();
-    for point in report["points"].as_array().unwrap() {
-        let outcome = point["outcome"].as_str().unwrap();
-        let shown = if point["bad"] == true { outcome.to_uppercase() } else { outcome.to_owned() };
-        let fault = point["fault"].as_str().unwrap();
-        let hook = point["hook"].as_str().unwrap();
+    for case in report["cases"].as_array().unwrap() {
+        let outcome = case["outcome"].as_str().unwrap();
+        let shown = if case["bad"] == true { outcome.to_uppercase() } else { outcome.to_owned() };
+        let fault = case["fault"].as_str().unwrap();
+        let hook = case["hook"].as_str().unwrap();
         matrix.entry(format!("{fault} {hook}")).or_default().push(shown);
     }
     matrix
@@ -101,19 +101,20 @@ fn a_program_that_handles_every_fault_passes() {
     assert_rows(&matrix(&report), "copy_file_range", &rows);
     assert_eq!(report["baseline"]["hooks"][0]["calls"], 4);
     // First, second, last and all; EINTR, EAGAIN and short=1 not at every call.
-    assert_eq!(report["points"].as_array().unwrap().len(), 21 * 4 - 3);
+    assert_eq!(report["cases"].as_array().unwrap().len(), 21 * 4 - 3);
+    assert_eq!(report["points"], Value::Null);
     assert_eq!(report["outcomes"]["passed"], 38);
     assert_eq!(report["outcomes"]["failed"], 43);
     assert_eq!(report["bad"], 0);
-    for point in report["points"].as_array().unwrap() {
-        let call = match point["position"].as_str().unwrap() {
+    for case in report["cases"].as_array().unwrap() {
+        let call = match case["position"].as_str().unwrap() {
             "first" => Value::from(1),
             "second" => Value::from(2),
             "last" => Value::from(4),
             _ => Value::Null,
         };
-        assert_eq!(point["call"], call, "{point:#}");
-        assert!(point["injected"].as_u64() >= Some(1), "{point:#}");
+        assert_eq!(case["call"], call, "{case:#}");
+        assert!(case["injected"].as_u64() >= Some(1), "{case:#}");
     }
     assert_left_nothing(&scratch);
 }
@@ -130,12 +131,12 @@ fn a_program_that_ignores_short_counts_is_wrong() {
     assert_rows(&matrix(&report), "copy_file_range", &rows);
     assert_eq!(report["bad"], 15);
     // The printed command repeats the case.
-    for point in report["points"].as_array().unwrap().iter().filter(|point| point["bad"] == true) {
-        let again = point["reproduce"].as_str().unwrap().replacen("cfr", "\"$CFR\"", 1);
+    for case in report["cases"].as_array().unwrap().iter().filter(|case| case["bad"] == true) {
+        let again = case["reproduce"].as_str().unwrap().replacen("cfr", "\"$CFR\"", 1);
         let script = format!("rm -f b; {again}; status=$?; cmp -s a b || echo wrong; exit $status");
         let run = Run::bare("sh").args(["-c", &script]).env("CFR", launcher());
         let output = run.within(scratch.path()).output();
-        assert_eq!((output.status, output.stdout.trim()), (Some(0), "wrong"), "{point:#}");
+        assert_eq!((output.status, output.stdout.trim()), (Some(0), "wrong"), "{case:#}");
     }
 }
 
@@ -187,7 +188,7 @@ fn a_death_by_an_injected_signal_is_not_a_crash() {
     let options = fresh(&scratch, &["--faults", "signal,EINTR", "--signal", "TERM"]);
     let report = object(&sweep(&scratch, &options, [copier()]).output());
     assert_rows(&matrix(&report), "copy_file_range", &[("signal EINTR", "failed")]);
-    assert_eq!(report["points"][0]["signal"], "SIGTERM");
+    assert_eq!(report["cases"][0]["signal"], "SIGTERM");
 }
 
 #[test]
@@ -293,10 +294,10 @@ fn every_hook_and_process_has_its_cases() {
         hooks.next().unwrap_or_else(|| panic!("{name}: {hooks:?}"))["calls"].as_u64().unwrap()
     };
     assert_eq!((calls("sendfile"), calls("copy_file_range")), (4, 4), "{hooks:#}");
-    let points = list["points"].as_array().unwrap();
-    let last = points.iter().find(|point| {
-        point["fault"] == "ESPIPE" && point["position"] == "last" && point["call"] == 4
-    });
+    let cases = list["cases"].as_array().unwrap();
+    let last = cases
+        .iter()
+        .find(|case| case["fault"] == "ESPIPE" && case["position"] == "last" && case["call"] == 4);
     let hook = last.unwrap()["hook"].as_str().unwrap();
     assert_eq!(last.unwrap()["inject"], format!("error=ESPIPE:hook={hook}:when=4"));
     assert!(last.unwrap()["outcome"].is_null(), "nothing was tried");
@@ -311,7 +312,7 @@ fn without_times(mut report: Value) -> Value {
     };
     timeless(&mut report);
     timeless(&mut report["baseline"]);
-    report["points"].as_array_mut().unwrap().iter_mut().for_each(timeless);
+    report["cases"].as_array_mut().unwrap().iter_mut().for_each(timeless);
     report
 }
 
@@ -344,7 +345,7 @@ fn each_case_runs_in_a_directory_of_its_own() {
     let inner = object(&sweep(&scratch, &options, ["./inner"]).output());
     let outer = object(&sweep(&scratch, &options, ["./outer"]).output());
     let again = |report: &Value| {
-        report["points"][0]["reproduce"].as_str().unwrap().rsplit(' ').next().unwrap().to_owned()
+        report["cases"][0]["reproduce"].as_str().unwrap().rsplit(' ').next().unwrap().to_owned()
     };
     assert_eq!(again(&inner), "./inner");
     assert_eq!(again(&outer), scratch.file("outer").display().to_string());
@@ -376,9 +377,9 @@ fn keep_keeps_the_directories_of_bad_cases() {
     let report = object(&sweep(&scratch, &options, words).output());
     let kept = fs::read_dir(scratch.file("tmp")).unwrap().count();
     assert_eq!(kept, 4);
-    for point in report["points"].as_array().unwrap() {
-        let directory = point["directory"].as_str();
-        assert_eq!(directory.is_some(), point["bad"] == true, "{point:#}");
+    for case in report["cases"].as_array().unwrap() {
+        let directory = case["directory"].as_str();
+        assert_eq!(directory.is_some(), case["bad"] == true, "{case:#}");
         if let Some(directory) = directory {
             let directory = Path::new(directory);
             let [a, b] = ["a", "b"].map(|name| fs::read(directory.join(name)).unwrap());
@@ -401,9 +402,9 @@ fn the_settings_of_the_library_pass_through() {
     let rows = [("EIO", "failed"), ("short=1 short=50%", "passed")];
     let report = object(&output);
     assert_rows(&matrix(&report), "copy_file_range", &rows);
-    let again = report["points"][0]["reproduce"].as_str().unwrap();
+    let again = report["cases"][0]["reproduce"].as_str().unwrap();
     assert!(again.starts_with("cfr run --backend emulate --inject error=EIO:"), "{again}");
-    assert!(output.stderr.starts_with("cfr: CFR_INJECT is left out: "), "{}", output.stderr);
+    assert!(output.stderr.starts_with("cfr: CFR_INJECT is ignored: "), "{}", output.stderr);
     assert!(!scratch.file("log").exists(), "a log of hundreds of runs");
     // Faults at hooks that are not watched have no effect.
     let options = fresh(&scratch, &["--hooks", "ioctl"]);
@@ -430,7 +431,7 @@ fn the_text_is_a_table_of_faults_and_positions() {
         "",
     ];
     assert_eq!(lines[..5], table);
-    assert!(lines[5].starts_with("7 points in ") && lines[5].ends_with("; 3 bad, in capitals"));
+    assert!(lines[5].starts_with("7 cases in ") && lines[5].ends_with("; 3 bad, in capitals"));
     let again = format!(
         "    cfr run --inject short=1:hook=copy_file_range:when=2 -- {} assumes",
         program.display()
@@ -438,12 +439,12 @@ fn the_text_is_a_table_of_faults_and_positions() {
     let at = lines.iter().position(|line| *line == again).expect("a command line");
     assert_eq!(
         lines[at - 1],
-        "WRONG short=1 at the second copy_file_range: exit status 0, but --check says exit status 1"
+        "WRONG short=1 at the second copy_file_range: exit status 0, but --check: exit status 1"
     );
     assert!(lines[at + 1].starts_with("    | a b differ"), "{lines:#?}");
-    assert!(!output.stdout.contains("No --check"));
+    assert!(!output.stdout.contains("Without --check"));
     let output = sweep(&scratch, &["--faults", "EIO"], words).output();
-    assert!(output.stdout.contains("\nNo --check: "), "{}", output.stdout);
+    assert!(output.stdout.contains("\nWithout --check, "), "{}", output.stdout);
     assert_eq!(output.status, Some(0));
     // The cases alone.
     let output = sweep(&scratch, &["--faults", "EIO,EINTR", "--list"], words).output();
@@ -478,7 +479,7 @@ fn text_json_and_junit_are_written_in_one_run() {
     }
     let report: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(report["bad"], 4);
-    let said = report["points"][0]["output"].as_str().unwrap();
+    let said = report["cases"][0]["output"].as_str().unwrap();
     assert!(said.contains("\u{1b}[2J<&>]]>\"'\u{1}"), "{said:?}");
     if find_program("python3").is_none() {
         return skip(
@@ -496,14 +497,14 @@ print(json.dumps([root.tag, [int(suite.get(k)) for k in ('tests', 'failures', 'e
     assert_eq!(read[0], "testsuites");
     assert_eq!(read[1], serde_json::json!([15, 4, 0, 0]));
     let cases = read[2].as_array().unwrap();
-    for (case, point) in cases.iter().zip(report["points"].as_array().unwrap()) {
-        assert_eq!(case[0], "error_handling.copy_file_range");
-        let name = case[1].as_str().unwrap();
-        assert!(name.starts_with(point["fault"].as_str().unwrap()), "{name}");
-        let children = case[3].as_array().unwrap();
+    for (test, case) in cases.iter().zip(report["cases"].as_array().unwrap()) {
+        assert_eq!(test[0], "error_handling.copy_file_range");
+        let name = test[1].as_str().unwrap();
+        assert!(name.starts_with(case["fault"].as_str().unwrap()), "{name}");
+        let children = test[3].as_array().unwrap();
         let is_failure = children.contains(&serde_json::json!(["failure", "failed"]));
-        assert_eq!(is_failure, point["bad"] == true, "{case:#}");
-        let text = case[4].as_str().unwrap();
+        assert_eq!(is_failure, case["bad"] == true, "{test:#}");
+        let text = test[4].as_str().unwrap();
         assert_eq!(text.contains("\\u{1b}[2J<&>]]>\"'\\u{1}"), is_failure, "{text:?}");
     }
 }
@@ -560,28 +561,33 @@ fn a_failing_baseline_ends_the_sweep() {
     let program = copier();
     let program = program.to_str().unwrap();
     for (options, words, status, said) in [
-        (&[][..], &["false"][..], 125, "the program without a fault failed: exit status 1"),
+        (&[][..], &["false"][..], 125, "the run without a fault failed: exit status 1"),
         (&[], &["sh", "-c", "echo no file >&2; exit 3"], 125, "exit status 3\n    no file\n"),
         (&[], &["sh", "-c", "kill -SEGV $$"], 125, "killed by SIGSEGV"),
-        (&["--timeout", "0.3"], &["sleep", "100"], 125, "not over after 0.3 s"),
-        (&["--check", "cmp a c"], &[program], 125, "--check after a run without a fault failed"),
+        (&["--timeout", "0.3"], &["sleep", "100"], 125, "not finished after 0.3 s"),
+        (&["--check", "cmp a c"], &[program], 125, "--check after the run without a fault failed"),
         (
             &["--setup", "echo no room; exit 9"],
             &[program],
             125,
             "--setup failed: exit status 9\n    no room",
         ),
-        (&[], &["true"], 125, "there is no call that a fault could hit: /"),
+        (&[], &["true"], 125, "no call that a fault could hit: /"),
         (&["--faults", "zero"], &["sh", "-c", "exit 0"], 125, "no call that a fault could hit"),
-        (&[], &["./missing"], 127, "there is no such program"),
-        (&[], &["/dev/null"], 126, "no regular file"),
+        (&[], &["./missing"], 127, "no such program"),
+        (&[], &["/dev/null"], 126, "not a regular file"),
         (&["-j", "4"], &["cp"], 125, "--fresh"),
         (&["--from", "from"], &["cp"], 125, "--fresh"),
         (&["--keep"], &["cp"], 125, "--fresh"),
-        (&["--faults", "EFOO"], &["cp"], 125, "--faults: 'EFOO' is no fault; legal: "),
-        (&["--faults", "EIO,short=x"], &["cp"], 125, "--faults: 'short=x' is no fault"),
-        (&["--must-pass", ""], &["cp"], 125, "--must-pass: '' is no fault"),
-        (&["--signal", "SIGNOPE"], &["cp"], 125, "--signal: 'SIGNOPE' is no signal"),
+        (
+            &["--faults", "EFOO"],
+            &["cp"],
+            125,
+            "invalid value 'EFOO' for --faults: expected names of errors",
+        ),
+        (&["--faults", "EIO,short=x"], &["cp"], 125, "invalid value 'short=x' for --faults"),
+        (&["--must-pass", ""], &["cp"], 125, "invalid value '' for --must-pass"),
+        (&["--signal", "SIGNOPE"], &["cp"], 125, "invalid value 'SIGNOPE' for --signal: expected "),
         (&["--timeout", "0"], &["cp"], 125, "expected seconds, or a number with a unit"),
         (&["--timeout", "-1"], &["cp"], 125, "--timeout"),
         (&["--junit", "no/x"], &["cp"], 125, "cannot write no/x: No such file or directory"),

@@ -88,7 +88,7 @@ const SOLID: &str = "solid";
 const HOLED: &str = "holed";
 
 /// The text before the programs.
-const ABOVE: &str = "\
+const INTRODUCTION: &str = "\
 # Programs
 
 How programs in common use react to each result that a copy can have. `cfr sweep` made the tables:
@@ -157,7 +157,7 @@ pub fn page(there: &str) -> String {
         };
         sections.extend(section.map(|section| (program.name, section)));
     }
-    let mut page = format!("{ABOVE}\n{}", overview(&sections));
+    let mut page = format!("{INTRODUCTION}\n{}", overview(&sections));
     for (_, section) in sections {
         page.push_str("\n## ");
         page.push_str(&section);
@@ -239,20 +239,20 @@ fn section(program: &Program, version: &str, scratch: &Scratch) -> String {
 
 /// A row for each fault, a column for each hook and position.
 fn table(report: &Value) -> String {
-    let points = report["points"].as_array().unwrap();
-    let word = |point: &Value, key: &str| point[key].as_str().unwrap().to_owned();
+    let cases = report["cases"].as_array().unwrap();
+    let word = |case: &Value, key: &str| case[key].as_str().unwrap().to_owned();
     let mut faults = Vec::new();
     let mut columns = Vec::new();
     for hook in report["baseline"]["hooks"].as_array().unwrap() {
         for position in ["first", "second", "last", "every"] {
             let column = (word(hook, "hook"), position.to_owned());
-            if points.iter().any(|point| (word(point, "hook"), word(point, "position")) == column) {
+            if cases.iter().any(|case| (word(case, "hook"), word(case, "position")) == column) {
                 columns.push(column);
             }
         }
     }
-    for point in points {
-        let fault = word(point, "fault");
+    for case in cases {
+        let fault = word(case, "fault");
         if !faults.contains(&fault) {
             faults.push(fault);
         }
@@ -265,15 +265,15 @@ fn table(report: &Value) -> String {
     for fault in faults {
         let _ = write!(text, "| {fault} |");
         for (hook, position) in &columns {
-            let point = points.iter().find(|point| {
-                let place = [word(point, "fault"), word(point, "hook"), word(point, "position")];
+            let case = cases.iter().find(|case| {
+                let place = [word(case, "fault"), word(case, "hook"), word(case, "position")];
                 place.each_ref() == [&fault, hook, position]
             });
-            let outcome = match point {
-                Some(point) if point["bad"] == true => {
-                    format!("**{}**", word(point, "outcome").to_uppercase())
+            let outcome = match case {
+                Some(case) if case["bad"] == true => {
+                    format!("**{}**", word(case, "outcome").to_uppercase())
                 }
-                Some(point) => word(point, "outcome"),
+                Some(case) => word(case, "outcome"),
                 None => "-".to_owned(),
             };
             let _ = write!(text, " {outcome} |");

@@ -1,19 +1,19 @@
-//! Launches a program with the library in it, for `cfr trace` and `cfr run`: from the settings to the
-//! exit status.
+//! Launches a program with the library in it, for `cfr trace` and `cfr run`: from the settings to
+//! the exit status.
 
 use crate::cli::LaunchArgs;
-use crate::expect::{EXPECTATION_FAILED, Expected, RunResult};
+use crate::expect::{EXPECTATION_FAILED, Expectations, RunResult};
 use crate::program::library;
 use crate::program::locate::{self, Visibility};
 use crate::run::blind_spot::{blind_spot, no_call_reason};
 use crate::run::child;
-use crate::run::environment::{self, SummaryTo};
+use crate::run::environment::{self, SummaryOutput};
 use crate::run::preload;
 use crate::run::profile;
-use crate::run::progress::Live;
-use crate::run::shared_stats::Witness;
+use crate::run::progress::ProgressThread;
+use crate::run::shared_stats::SharedStats;
 use crate::run::summary;
-use crate::term::failure::{Failure, say};
+use crate::term::failure::{Failure, print_message};
 use crate::term::status_line;
 use cfr_shared::settings::Level;
 use cfr_shared::stats::Collect;
@@ -24,28 +24,33 @@ use std::process::Command;
 pub(crate) struct Mode {
     /// The log level if the user sets none.
     pub(crate) level: &'static str,
-    /// Whether the user is told if no call was seen.
+    /// Whether to print the reason if no call was seen.
     pub(crate) explains_silence: bool,
 }
 
 /// Runs the program to its end. Returns its exit status, or 123 if an expectation does not hold.
 pub(crate) fn run(args: LaunchArgs, mode: &Mode) -> Result<u8, Failure> {
-    let mut expected = Expected::new(&args.expectations, args.results.as_deref(), &args.program)?;
+    let mut expected =
+        Expectations::new(&args.expectations, args.results.as_deref(), &args.program)?;
     let status = run_expecting(args, mode, &mut expected);
     if let Err(failure) = &status
         && let Err(also) = expected.give_up(failure)
     {
-        also.say();
+        also.print();
     }
     status
 }
 
-fn run_expecting(args: LaunchArgs, mode: &Mode, expected: &mut Expected) -> Result<u8, Failure> {
+fn run_expecting(
+    args: LaunchArgs,
+    mode: &Mode,
+    expected: &mut Expectations,
+) -> Result<u8, Failure> {
     let (name, arguments) = args
         .program
         .split_first()
         .ok_or_else(|| Failure::new("no program given; see cfr --help"))?;
-    let settings = profile::below(args.settings, &args.profiles)?;
+    let settings = profile::add_to(args.settings, &args.profiles)?;
     let checked = environment::check(settings, mode.level)?;
     expected.check(&checked)?;
     let library = library::find()?;
@@ -54,10 +59,10 @@ fn run_expecting(args: LaunchArgs, mode: &Mode, expected: &mut Expected) -> Resu
     if let Visibility::Unseen(why) | Visibility::Bypassed(why) | Visibility::Fatal(why) =
         &visibility
     {
-        say(format!("{why}; its copies will not be seen"));
+        print_message(format!("{why}; its copies will not be seen"));
     }
 
-    let has_summary = !matches!(checked.summary, SummaryTo::Nowhere);
+    let has_summary = !matches!(checked.summary, SummaryOutput::None);
     let wanted = [
         (has_summary || expected.is_wanted(), Collect::SUMMARY),
         (expected.is_any() && checked.log < Level::Info, Collect::LINES),
@@ -67,10 +72,10 @@ fn run_expecting(args: LaunchArgs, mode: &Mode, expected: &mut Expected) -> Resu
     .filter(|(is_wanted, _)| *is_wanted)
     .fold(Collect::NOTHING, |all, (_, one)| all.union(one));
     let is_needed = mode.explains_silence || wanted != Collect::NOTHING;
-    let stats = match is_needed.then(|| Witness::new(wanted)).transpose() {
+    let stats = match is_needed.then(|| SharedStats::new(wanted)).transpose() {
         // A trace has its log even without the counters.
         Err(failure) if wanted == Collect::NOTHING => {
-            failure.say();
+            failure.print();
             None
         }
         created => created?,
@@ -81,22 +86,22 @@ fn run_expecting(args: LaunchArgs, mode: &Mode, expected: &mut Expected) -> Resu
     let progress = stats
         .as_ref()
         .filter(|_| wanted.contains(Collect::PROGRESS))
-        .map(|stats| Live::new(*stats.accounts()));
+        .map(|stats| ProgressThread::new(*stats.stats()));
     let ended = child::run(command)?;
     drop(progress);
     let Some(shared) = stats else { return Ok(ended.status()) };
-    let stats = *shared.accounts();
+    let stats = *shared.stats();
     let written = summary::write(&checked, &stats, &path, ended.pid);
     let seen = shared.close();
     let no_call = no_call_reason(seen, &visibility, checked.log, checked.hooks, &path);
-    // A process that changes its user, capabilities or namespace can write the log and may be unable to
-    // open the counters.
+    // A process that changes its user, capabilities or namespace can write the log and may be
+    // unable to open the counters.
     if (mode.explains_silence || has_summary)
         && !checked.log_has_grown()
         && written.is_ok()
         && let Some(why) = &no_call
     {
-        say(format!("no copy was seen: {why}"));
+        print_message(format!("no copy was seen: {why}"));
     }
     let result = RunResult {
         stats: &stats,
@@ -106,7 +111,7 @@ fn run_expecting(args: LaunchArgs, mode: &Mode, expected: &mut Expected) -> Resu
         checked: &checked,
         error: written.as_ref().err(),
     };
-    let has_held = expected.judge(&ended, &result)?;
+    let has_held = expected.verify(&ended, &result)?;
     written?;
     // If Ctrl-C ended the program, the launcher ends here.
     let status = ended.status();

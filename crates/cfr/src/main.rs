@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     match result {
         Ok(status) => ExitCode::from(status),
         Err(failure) => {
-            failure.say();
+            failure.print();
             ExitCode::from(failure.status)
         }
     }

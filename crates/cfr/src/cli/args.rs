@@ -44,8 +44,12 @@ pub(super) fn settings(matches: &ArgMatches) -> Variables {
         .filter(|setting| setting.option.is_some())
         .filter_map(|setting| {
             // A command has only some of the settings. Only --inject can have several values.
-            let values = matches.try_get_many::<OsString>(setting.variable).ok().flatten()?;
-            let values: Vec<_> = values.map(OsString::as_os_str).collect();
+            let values: Vec<_> = matches
+                .try_get_many::<OsString>(setting.variable)
+                .ok()
+                .flatten()?
+                .map(OsString::as_os_str)
+                .collect();
             Some((setting.variable, values.join(OsStr::new(";"))))
         })
         .collect()

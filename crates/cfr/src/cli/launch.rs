@@ -87,5 +87,5 @@ Expectations:
 An expectation fails if libcfr.so was not loaded into PROGRAM. Quote > and ! for the shell.";
 
 pub(super) const EXIT_STATUS: &str = "\
-Exit status: that of PROGRAM; 128+N if signal N ended it; 123 if an expectation does not hold; 125 if
-cfr failed; 126 if PROGRAM cannot be executed; 127 if it is not found.";
+Exit status: that of PROGRAM; 128+N if signal N ended it; 123 if an expectation does not hold;
+125 if cfr failed; 126 if PROGRAM cannot be executed; 127 if it is not found.";

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Debug)]
 pub(crate) struct ProbeArgs {
     pub(crate) format: ReportFormat,
-    /// The paths whose filesystems are probed, at least one.
+    /// The paths to probe, at least one.
     pub(crate) paths: Vec<PathBuf>,
 }
 

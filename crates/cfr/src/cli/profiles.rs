@@ -36,7 +36,7 @@ pub(super) fn read(matches: &ArgMatches) -> ProfilesArgs {
 
 pub(super) fn command() -> Command {
     Command::new("profiles")
-        .about("Print the profiles: environments whose behavior cfr can imitate, as settings")
+        .about("Print the profiles: environments that cfr can imitate, as settings")
         .after_help(
             "\
 A profile is a set of faults, and sometimes other settings, that make copies behave as they do in

@@ -74,7 +74,7 @@ Examples:
   cfr report --format json log.json | jq .latency_ns.p99
   cfr report --chrome trace.json log.json          for ui.perfetto.dev or chrome://tracing
 
-Exit status: 0; 125 if a LOG cannot be read or is not a JSON log.",
+Exit status: 0; 125 if a LOG cannot be read or is a text log.",
         )
         .arg(report_format())
         .arg(

@@ -27,7 +27,7 @@ pub(crate) struct SweepArgs {
     pub(crate) check: Option<OsString>,
     /// Whether each run gets a new directory.
     pub(crate) fresh: bool,
-    /// The directory whose content each new directory gets.
+    /// The directory that is copied into each new directory.
     pub(crate) from: Option<PathBuf>,
     /// Whether the directories of bad cases are kept.
     pub(crate) keep: bool,
@@ -90,9 +90,8 @@ pub(super) fn command() -> Command {
             .long(SETUP)
             .value_name("COMMAND")
             .help("Run sh -c COMMAND before each run, e.g. to remove the target of the run before"),
-    ];
-    let scripts =
-        scripts.map(|arg| arg.value_parser(OsStringValueParser::new()).allow_hyphen_values(true));
+    ]
+    .map(|arg| arg.value_parser(OsStringValueParser::new()).allow_hyphen_values(true));
     let files = [
         Arg::new(FROM)
             .long(FROM)
@@ -147,9 +146,9 @@ Exit status: 0 if no case is bad; 1 if a case is bad; 125 if cfr failed or PROGR
 fault; 126 if PROGRAM cannot be executed; 127 if it is not found.",
         )
         .args(scripts)
+        .args(lists)
         .args(flags)
         .args(files)
-        .args(lists)
         .arg(
             Arg::new(SIGNAL)
                 .long(SIGNAL)

@@ -1,7 +1,7 @@
-//! `cfr dialects`: the rules of each dialect, in order, with their sources.
+//! `cfr dialects`: prints the rules of each dialect, in order, with their sources.
 
 use crate::cli::{DialectsArgs, ReportFormat};
-use crate::term::failure::{Failure, plain};
+use crate::term::failure::{Failure, one_of, printable};
 use crate::term::stdout;
 use cfr_engine::dialect::{ALL, Dialect, Phase, Rule, Ruling};
 use cfr_sys::errno::Errno;
@@ -14,10 +14,9 @@ pub(crate) fn run(args: &DialectsArgs) -> Result<u8, Failure> {
     let chosen = match &args.name {
         None => ALL.to_vec(),
         Some(name) => vec![Dialect::by_name(name.as_bytes()).ok_or_else(|| {
-            let known: Vec<_> =
-                ALL.iter().flat_map(|row| [Some(row.name), row.alias]).flatten().collect();
-            let name = plain(name);
-            Failure::new(format!("'{name}' is no dialect; there are: {}", known.join(", ")))
+            let known = ALL.iter().flat_map(|row| [Some(row.name), row.alias]).flatten();
+            let (name, known) = (printable(name), one_of(known));
+            Failure::new(format!("invalid dialect '{name}': expected {known}"))
         })?],
     };
     let text = match args.format {
@@ -32,7 +31,7 @@ pub(crate) fn run(args: &DialectsArgs) -> Result<u8, Failure> {
     stdout::write(&text)
 }
 
-/// What a call is answered, in a word.
+/// Returns the error that a call gets; `0` if it succeeds and copies nothing.
 fn answer(ruling: Ruling) -> &'static str {
     ruling.errno().map_or("0", |errno: Errno| errno.name().unwrap_or("an error"))
 }

@@ -1,4 +1,4 @@
-//! `cfr profiles`: the profiles, what they come to, and from where they are known.
+//! `cfr profiles`: prints the profiles, their settings and their sources.
 
 use crate::cli::{ProfilesArgs, ProfilesFormat};
 use crate::run::profile::{self, Profile};
@@ -22,12 +22,12 @@ pub(crate) fn run(args: &ProfilesArgs) -> Result<u8, Failure> {
             format!("{:#}\n", profiles?)
         }
         ProfilesFormat::Environment if args.names.is_empty() => {
-            return Err(Failure::new("whose settings? name a profile; see cfr profiles"));
+            return Err(Failure::new("--format env needs the name of a profile; see cfr profiles"));
         }
         ProfilesFormat::Environment => {
             let mut text = String::new();
-            for (variable, value) in profile::together(&chosen, |_| false)? {
-                let _ = writeln!(text, "export {variable}={}", shell::in_quotes(&value));
+            for (variable, value) in profile::combine(&chosen, |_| false)? {
+                let _ = writeln!(text, "export {variable}={}", shell::single_quoted(&value));
             }
             text
         }
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &ProfilesArgs) -> Result<u8, Failure> {
 
 fn text(profile: &'static Profile) -> Result<String, Failure> {
     let mut text = format!("{}: {}\n", profile.name, profile.about);
-    for (variable, value) in profile::together(&[profile], |_| false)? {
+    for (variable, value) in profile::combine(&[profile], |_| false)? {
         let _ = writeln!(text, "  {variable}={value}");
     }
     for source in profile.sources {
@@ -47,12 +47,15 @@ fn text(profile: &'static Profile) -> Result<String, Failure> {
 }
 
 fn as_json(profile: &'static Profile) -> Result<Value, Failure> {
-    let settings = profile::together(&[profile], |_| false)?.into_iter();
-    let settings: Map<_, _> =
-        settings.map(|(variable, value)| (variable.to_owned(), Value::from(value))).collect();
-    let sources = profile.sources.iter();
-    let sources: Value =
-        sources.map(|source| json!({ "says": source.says, "at": source.at })).collect();
+    let settings: Map<_, _> = profile::combine(&[profile], |_| false)?
+        .into_iter()
+        .map(|(variable, value)| (variable.to_owned(), Value::from(value)))
+        .collect();
+    let sources: Value = profile
+        .sources
+        .iter()
+        .map(|source| json!({ "says": source.says, "at": source.at }))
+        .collect();
     Ok(json!({
         "name": profile.name,
         "about": profile.about,

@@ -1,44 +1,40 @@
-//! One expectation, read.
+//! An expectation that was parsed.
 
 use super::quantity::Quantity;
-use crate::term::failure::plain;
+use crate::term::failure::printable;
 
-/// What the user claims of a program's calls.
-pub(super) struct Claim {
-    /// As he wrote it.
+/// What the user expects of a program's calls.
+pub(super) struct Expectation {
+    /// The expression as the user wrote it.
     pub(super) expression: String,
-    /// What it means.
     pub(super) meaning: Meaning,
 }
 
-/// What a claim means.
+/// The meaning of an expectation.
 pub(super) enum Meaning {
-    /// A number is within bounds.
+    /// The comparison of a number holds.
     Count(Quantity, Comparison, u64),
-    /// Some calls were of these kinds, and none of another.
+    /// Some calls were of these kinds, and none of another kind.
     Only(Kind, Vec<Quantity>),
     /// No call was of these kinds.
     Never(Vec<Quantity>),
 }
 
-/// What sorts calls into kinds.
+/// The property by which calls are distinguished.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
-    /// How their bytes moved.
     Method,
-    /// Through what they came.
     Hook,
-    /// With what they failed.
     Error,
 }
 
 impl Kind {
-    /// Every kind, by its word.
+    /// All properties, by name.
     pub(super) const ALL: [(&'static str, Kind); 3] =
         [("method", Kind::Method), ("hook", Kind::Hook), ("error", Kind::Error)];
 }
 
-/// How a number is compared.
+/// A comparison of two numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Comparison {
     AtLeast,
@@ -50,7 +46,8 @@ pub(super) enum Comparison {
 }
 
 impl Comparison {
-    /// Every comparison, by its signs: longer ones first, of which others are a beginning.
+    /// All comparisons, by their signs. A longer sign comes before a shorter one that it begins
+    /// with.
     pub(super) const ALL: [(&'static str, Comparison); 7] = [
         (">=", Comparison::AtLeast),
         ("<=", Comparison::AtMost),
@@ -61,7 +58,6 @@ impl Comparison {
         ("=", Comparison::Equal),
     ];
 
-    /// Whether it holds between these.
     pub(super) fn holds(self, count: u64, bound: u64) -> bool {
         match self {
             Comparison::AtLeast => count >= bound,
@@ -74,13 +70,13 @@ impl Comparison {
     }
 }
 
-impl Claim {
-    /// For a message.
-    pub(super) fn shown(&self) -> String {
-        plain(&self.expression)
+impl Expectation {
+    /// Returns the expression, printable.
+    pub(super) fn printable(&self) -> String {
+        printable(&self.expression)
     }
 
-    /// Whether it is about what only `--shared yes` counts.
+    /// Reports whether it needs a count that only `--shared yes` makes.
     pub(super) fn is_about_sharing(&self) -> bool {
         match &self.meaning {
             Meaning::Count(quantity, ..) => quantity.is_about_sharing(),
@@ -89,7 +85,7 @@ impl Claim {
         }
     }
 
-    /// Whether more calls than were seen could not make it false.
+    /// Reports whether it stays true if there were more calls than were seen.
     pub(super) fn is_lower_bound(&self) -> bool {
         matches!(&self.meaning, Meaning::Count(_, Comparison::AtLeast | Comparison::Above, _))
     }

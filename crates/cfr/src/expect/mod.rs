@@ -1,4 +1,4 @@
-//! `--expect` and `--results`: whether a program copied as its user expects, and a file that says so.
+//! `--expect` and `--results`: checks what a program copied, and writes the results file.
 //!
 //! A file uses only what stands above it in this list.
 
@@ -15,88 +15,95 @@ mod results;
 mod message;
 
 use crate::run::blind_spot::BlindSpot;
-use crate::run::child::Ended;
-use crate::run::environment::Checked;
-use crate::term::failure::{Failure, plain, told};
+use crate::run::child::ChildExit;
+use crate::run::environment::CheckedSettings;
+use crate::term::failure::{Failure, describe, printable};
 use crate::term::whole_file::WholeFile;
 use cfr_shared::stats::Stats;
-use expectation::Claim;
-use results::Testimony;
+use expectation::Expectation;
+use results::Results;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
-/// Some expectation did not hold. timeout(1), env(1) and nohup(1) have 124 to 127 for themselves, a shell
-/// what is above, and programs what is low; xargs(1) says 123 where one of its commands failed, which
-/// comes to the same.
+/// The exit status if an expectation does not hold. timeout(1), env(1) and nohup(1) use 124 to 127,
+/// a shell the numbers above, programs low numbers; xargs(1) uses 123 if one of its commands
+/// failed.
 pub(crate) const EXPECTATION_FAILED: u8 = 123;
 
-/// What the user expects, and where he wants it in writing.
-pub(crate) struct Expected {
-    claims: Vec<Claim>,
-    /// Gone when it is written.
+/// The expectations of the user, and the results file.
+pub(crate) struct Expectations {
+    all: Vec<Expectation>,
+    /// `None` if it was not asked for, or was written.
     file: Option<WholeFile>,
     command: Vec<OsString>,
 }
 
-/// How a program ended, and what was seen of it.
+/// What was seen of a program that has ended.
 pub(crate) struct RunResult<'a> {
-    /// What was counted.
     pub(crate) stats: &'a Stats,
-    /// The program's file.
+    /// The path of the program.
     pub(crate) program: &'a Path,
-    /// Why not all of it may be true.
     pub(crate) blind_spot: Option<BlindSpot>,
-    /// Why no call was seen, where none was.
+    /// The reason why no call was seen, if it was not reported yet.
     pub(crate) no_call: Option<&'a str>,
-    /// The settings.
-    pub(crate) checked: &'a Checked,
-    /// What kept the launcher from saying all that it was to say.
+    pub(crate) checked: &'a CheckedSettings,
+    /// The error of the launcher.
     pub(crate) error: Option<&'a Failure>,
 }
 
-impl Expected {
-    /// Reads the expectations, and sees that the file can be written. Nothing has run yet.
+impl Expectations {
+    /// Parses the expectations, and checks that the results file can be written.
     pub(crate) fn new(
         expressions: &[OsString],
         file: Option<&Path>,
         command: &[OsString],
-    ) -> Result<Expected, Failure> {
-        let claims = expressions.iter().map(|expression| parse::claim(expression));
-        let claims = claims.collect::<Result<_, _>>()?;
+    ) -> Result<Expectations, Failure> {
+        let all = expressions
+            .iter()
+            .map(|expression| parse::expectation(expression))
+            .collect::<Result<_, _>>()?;
         let open = |path| WholeFile::open(path).map_err(|error| cannot_write(path, &error));
         let file = file.map(open).transpose()?;
-        Ok(Expected { claims, file, command: command.to_vec() })
+        Ok(Expectations { all, file, command: command.to_vec() })
     }
 
-    /// Whether there are expectations: then the lines of the calls may have to be shown.
+    /// Reports whether there are expectations. Their failure shows the calls.
     pub(crate) fn is_any(&self) -> bool {
-        !self.claims.is_empty()
+        !self.all.is_empty()
     }
 
-    /// Whether calls have to be counted.
+    /// Reports whether calls must be counted.
     pub(crate) fn is_wanted(&self) -> bool {
         self.is_any() || self.file.is_some()
     }
 
-    /// Refuses an expectation that nothing would be counted for: it would hold or fail whatever happens.
-    pub(crate) fn check(&self, checked: &Checked) -> Result<(), Failure> {
-        let needs_it = |claim: &&Claim| claim.is_about_sharing() && !checked.shared;
-        self.claims.iter().find(needs_it).map_or(Ok(()), |claim| {
-            let shown = claim.shown();
-            Err(Failure::new(format!("--expect '{shown}': needs --shared yes, which counts that")))
+    /// Refuses an expectation on a number that is not counted with these settings.
+    pub(crate) fn check(&self, checked: &CheckedSettings) -> Result<(), Failure> {
+        let needs_it =
+            |expectation: &&Expectation| expectation.is_about_sharing() && !checked.shared;
+        self.all.iter().find(needs_it).map_or(Ok(()), |expectation| {
+            let shown = expectation.printable();
+            Err(Failure::new(format!("--expect '{shown}': needs --shared yes")))
         })
     }
 
-    /// Judges, says what does not hold, and writes the file: whether all is as expected.
-    pub(crate) fn judge(&mut self, ended: &Ended, result: &RunResult) -> Result<bool, Failure> {
-        let judge = |claim: &Claim| check::verdict(claim, result.stats, result.blind_spot.as_ref());
-        let verdicts: Vec<_> = self.claims.iter().map(judge).collect();
+    /// Checks the expectations, reports those that do not hold, and writes the results file.
+    /// Returns whether all hold.
+    pub(crate) fn verify(
+        &mut self,
+        ended: &ChildExit,
+        result: &RunResult,
+    ) -> Result<bool, Failure> {
+        let check = |expectation: &Expectation| {
+            check::verdict(expectation, result.stats, result.blind_spot.as_ref())
+        };
+        let verdicts: Vec<_> = self.all.iter().map(check).collect();
         let held = verdicts.iter().all(|verdict| verdict.held);
         message::outcome(&verdicts, ended, result);
         if let Some(file) = self.file.take() {
-            let testimony = Testimony {
+            let results = Results {
                 held,
                 cfr_status: match result.error {
                     Some(error) => error.status,
@@ -111,15 +118,15 @@ impl Expected {
                 expectations: verdicts,
             };
             let about = Some((result.stats, result.program));
-            write(&file, &testimony.written(about)?)?;
+            write(&file, &results.to_json(about)?)?;
         }
         Ok(held)
     }
 
-    /// Writes the file where no program ran.
+    /// Writes the results file if the program was not run.
     pub(crate) fn give_up(&mut self, failure: &Failure) -> Result<(), Failure> {
         let Some(file) = self.file.take() else { return Ok(()) };
-        let testimony = Testimony {
+        let results = Results {
             held: false,
             cfr_status: failure.status,
             status: None,
@@ -127,9 +134,9 @@ impl Expected {
             failure: Some(failure.message()),
             unseen: None,
             command: self.command(),
-            expectations: self.claims.iter().map(check::not_run).collect(),
+            expectations: self.all.iter().map(check::not_run).collect(),
         };
-        write(&file, &testimony.written(None)?)
+        write(&file, &results.to_json(None)?)
     }
 
     fn command(&self) -> Vec<String> {
@@ -142,5 +149,5 @@ fn write(file: &WholeFile, text: &str) -> Result<(), Failure> {
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(format!("cannot write the witness to {}: {}", plain(path), told(error)))
+    Failure::new(format!("cannot write the results to {}: {}", printable(path), describe(error)))
 }

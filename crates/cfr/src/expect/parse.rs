@@ -1,34 +1,35 @@
-//! Reads expectations. `NAME OP NUMBER`, `KIND = WORD,...`, `KIND != WORD,...` or `no NAME`.
+//! Parses expectations: `NAME OP NUMBER`, `KIND = WORD,...`, `KIND != WORD,...` or `no NAME`.
 
-use super::expectation::{Claim, Comparison, Kind, Meaning};
+use super::expectation::{Comparison, Expectation, Kind, Meaning};
 use super::quantity::{self, Quantity};
-use crate::term::failure::{Failure, plain};
+use crate::term::failure::{Failure, one_of, printable};
 use std::ffi::OsStr;
 
-/// What is wrong with an expression, and at which of its characters, counted from 1.
+/// A syntax error, and its position in characters, from 1.
 #[derive(Debug, PartialEq, Eq)]
-struct Mistake {
+struct SyntaxError {
     column: usize,
     what: String,
 }
 
-/// Reads one. What is no UTF-8 is no word of ours either.
-pub(super) fn claim(expression: &OsStr) -> Result<Claim, Failure> {
+/// Parses an expectation. Bytes that are not UTF-8 become U+FFFD, which no word contains.
+pub(super) fn expectation(expression: &OsStr) -> Result<Expectation, Failure> {
     let expression = expression.to_string_lossy().into_owned();
-    let meaning = Reader { all: &expression, rest: &expression }.meaning();
-    let meaning = meaning.map_err(|Mistake { column, what }| {
-        Failure::new(format!("--expect '{}': column {column}: {what}", plain(&expression)))
-    })?;
-    Ok(Claim { expression, meaning })
+    let meaning = Parser { all: &expression, rest: &expression }.meaning().map_err(
+        |SyntaxError { column, what }| {
+            Failure::new(format!("--expect '{}': column {column}: {what}", printable(&expression)))
+        },
+    )?;
+    Ok(Expectation { expression, meaning })
 }
 
-struct Reader<'a> {
+struct Parser<'a> {
     all: &'a str,
     rest: &'a str,
 }
 
-impl<'a> Reader<'a> {
-    fn meaning(mut self) -> Result<Meaning, Mistake> {
+impl<'a> Parser<'a> {
+    fn meaning(mut self) -> Result<Meaning, SyntaxError> {
         let name = self.word();
         if name.text == "no" {
             let name = self.word();
@@ -45,19 +46,20 @@ impl<'a> Reader<'a> {
                     (_, Comparison::NotEqual) => true,
                     (signs, _) => {
                         let hint = match kind {
-                            Kind::Error => "; how many there are is errors",
+                            Kind::Error => "; for the number of errors use errors",
                             _ => "",
                         };
-                        return Err(signs.mistake(&format!(
-                            "does not compare {}s; legal: =, !={hint}",
-                            name.text
-                        )));
+                        return Err(signs.error(
+                            &format!("comparison of {}s", name.text),
+                            &format!("= or !={hint}"),
+                        ));
                     }
                 };
                 let words = self.kinds(kind)?;
-                self.end(match is_negated {
-                    true => Meaning::Never(words),
-                    false => Meaning::Only(kind, words),
+                self.end(if is_negated {
+                    Meaning::Never(words)
+                } else {
+                    Meaning::Only(kind, words)
                 })
             }
             (None, Some(quantity)) => {
@@ -69,8 +71,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The words behind `method=`, with commas between.
-    fn kinds(&mut self, kind: Kind) -> Result<Vec<Quantity>, Mistake> {
+    /// Parses the words after `method=`.
+    fn kinds(&mut self, kind: Kind) -> Result<Vec<Quantity>, SyntaxError> {
         let mut found = Vec::new();
         loop {
             let word = self.word();
@@ -79,13 +81,12 @@ impl<'a> Reader<'a> {
                 Kind::Hook => (quantity::hook(word.text), "hook"),
                 Kind::Error => (quantity::error(word.text), "error"),
             };
-            let legal = || match kind {
+            let expected = || match kind {
                 Kind::Method => quantity::methods(),
                 Kind::Hook => quantity::hooks(),
-                Kind::Error => "names of errno(3), as EXDEV".to_owned(),
+                Kind::Error => "a name of errno(3) such as EXDEV".to_owned(),
             };
-            let none = || word.mistake(&format!("is no {what}; legal: {}", legal()));
-            found.push(quantity.ok_or_else(none)?);
+            found.push(quantity.ok_or_else(|| word.error(what, &expected()))?);
             self.space();
             match self.rest.strip_prefix(',') {
                 Some(rest) => self.rest = rest,
@@ -94,19 +95,19 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn comparison(&mut self) -> Result<(Word<'a>, Comparison), Mistake> {
+    fn comparison(&mut self) -> Result<(Token<'a>, Comparison), SyntaxError> {
         let signs = self.while_is(|character| "<>=!~".contains(character));
         match Comparison::ALL.into_iter().find(|(name, _)| *name == signs.text) {
             Some((_, comparison)) => Ok((signs, comparison)),
             None => {
                 let signs = if signs.text.is_empty() { self.anything() } else { signs };
-                Err(signs.mistake("is no comparison; legal: >=, <=, >, <, =, ==, !="))
+                Err(signs.error("comparison", ">=, <=, >, <, =, == or !="))
             }
         }
     }
 
-    /// A number, of bytes with a unit.
-    fn number(&mut self, quantity: Quantity) -> Result<u64, Mistake> {
+    /// Parses a number; a number of bytes may have a unit.
+    fn number(&mut self, quantity: Quantity) -> Result<u64, SyntaxError> {
         const UNITS: [(char, u32); 4] = [('K', 10), ('M', 20), ('G', 30), ('T', 40)];
         let word = self.word();
         let digits = word.text.trim_end_matches(|character: char| !character.is_ascii_digit());
@@ -115,45 +116,50 @@ impl<'a> Reader<'a> {
         let shift = match unit {
             Some((_, shift)) if quantity.is_bytes() => shift,
             _ if digits == word.text => 0,
-            Some(_) => return Err(word.mistake("has a unit, which only bytes have")),
+            Some(_) => {
+                return Err(word.error("number", "one without unit; only bytes have units"));
+            }
             None => u32::MAX,
         };
         let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         if !is_number || shift == u32::MAX {
             let units = if quantity.is_bytes() { ", or one with K, M, G or T" } else { "" };
-            return Err(word.mistake(&format!("is no number; legal: 0, 1, 2, ...{units}")));
+            return Err(word.error("number", &format!("0, 1, 2, ...{units}")));
         }
-        let number = digits.parse::<u64>().ok();
-        let number = number.and_then(|number| number.checked_mul(1 << shift));
-        number.ok_or_else(|| word.mistake("is more than can be counted; legal: less than 2^64"))
+        let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
+        number.ok_or_else(|| word.error("number", "one less than 2^64"))
     }
 
-    /// Nothing may follow.
-    fn end(mut self, meaning: Meaning) -> Result<Meaning, Mistake> {
+    /// Fails if anything follows.
+    fn end(mut self, meaning: Meaning) -> Result<Meaning, SyntaxError> {
         self.space();
         match self.rest {
             "" => Ok(meaning),
-            _ => Err(self.anything().mistake("follows; an expectation ends before that")),
+            _ => {
+                let rest = self.anything();
+                let what = format!("unexpected '{}' after the expectation", printable(rest.text));
+                Err(SyntaxError { column: rest.column, what })
+            }
         }
     }
 
-    fn word(&mut self) -> Word<'a> {
+    fn word(&mut self) -> Token<'a> {
         let word = self.while_is(|character| character.is_alphanumeric() || character == '_');
         if word.text.is_empty() { self.anything() } else { word }
     }
 
-    /// What stands here, up to the next space.
-    fn anything(&mut self) -> Word<'a> {
+    /// Returns the text at this position, up to the next space.
+    fn anything(&mut self) -> Token<'a> {
         self.while_is(|character| !character.is_whitespace())
     }
 
-    fn while_is(&mut self, is_of_it: impl Fn(char) -> bool) -> Word<'a> {
+    fn while_is(&mut self, is_of_it: impl Fn(char) -> bool) -> Token<'a> {
         self.space();
         let rest = self.rest.trim_start_matches(is_of_it);
         let text = self.rest.strip_suffix(rest).unwrap_or_default();
         let before = self.all.strip_suffix(self.rest).unwrap_or_default();
         self.rest = rest;
-        Word { text, column: before.chars().count() + 1 }
+        Token { text, column: before.chars().count() + 1 }
     }
 
     fn space(&mut self) {
@@ -161,43 +167,40 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A piece of an expression.
-struct Word<'a> {
+/// A word of an expression, and its position.
+struct Token<'a> {
     text: &'a str,
     column: usize,
 }
 
-impl Word<'_> {
-    fn mistake(&self, what: &str) -> Mistake {
-        let text = match self.text {
-            "" => "what stands here".to_owned(),
-            text => format!("'{}'", plain(text)),
+impl Token<'_> {
+    fn error(&self, what: &str, expected: &str) -> SyntaxError {
+        let found = match self.text {
+            "" => format!("missing {what}"),
+            text => format!("invalid {what} '{}'", printable(text)),
         };
-        Mistake { column: self.column, what: format!("{text} {what}") }
+        SyntaxError { column: self.column, what: format!("{found}: expected {expected}") }
     }
 }
 
-fn not_counted(name: &Word) -> Mistake {
-    let names = Quantity::names();
-    name.mistake(&format!(
-        "is nothing that is counted; legal: {names}, the name of an error (EXDEV), \
-         method=, hook=, error=, no"
-    ))
+fn not_counted(name: &Token) -> SyntaxError {
+    let others = ["an errno name such as EXDEV", "method=", "hook=", "error=", "no"];
+    name.error("name", &one_of(Quantity::names().into_iter().chain(others)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn mistake(expression: &str) -> Mistake {
-        match (Reader { all: expression, rest: expression }).meaning() {
+    fn error(expression: &str) -> SyntaxError {
+        match (Parser { all: expression, rest: expression }).meaning() {
             Ok(_) => panic!("{expression:?} is legal"),
-            Err(mistake) => mistake,
+            Err(error) => error,
         }
     }
 
     #[test]
-    fn what_is_legal() {
+    fn legal_expectations_are_parsed() {
         for expression in [
             "calls>=1",
             "  calls  >=  1  ",
@@ -229,55 +232,63 @@ mod tests {
             "no syscall",
             "no lines_lost",
         ] {
-            assert!(claim(OsStr::new(expression)).is_ok(), "{expression}");
+            assert!(expectation(OsStr::new(expression)).is_ok(), "{expression}");
         }
     }
 
     #[test]
-    fn what_is_not_is_named() {
+    fn an_error_names_the_word_and_its_position() {
         for (expression, column, what) in [
-            ("", 1, "what stands here is nothing that is counted; legal: calls, bytes, "),
-            ("cals>1", 1, "'cals' is nothing that is counted; legal: "),
-            ("no", 3, "what stands here is nothing that is counted"),
-            ("no exdev", 4, "'exdev' is nothing that is counted"),
-            ("no reflinks", 4, "'reflinks' is nothing that is counted"),
-            ("no method", 4, "'method' is nothing that is counted"),
-            ("calls", 6, "what stands here is no comparison; legal: >=, <=, >, <, =, ==, !="),
-            ("calls=>1", 6, "'=>' is no comparison"),
-            ("calls ~ 1", 7, "'~' is no comparison"),
-            ("calls 1", 7, "'1' is no comparison"),
-            ("calls>=", 8, "what stands here is no number; legal: 0, 1, 2, ..."),
-            ("calls>=one", 8, "'one' is no number"),
-            ("calls>=-1", 8, "'-1' is no number"),
-            ("calls>=1K", 8, "'1K' has a unit, which only bytes have"),
-            ("bytes>=1P", 8, "'1P' is no number; legal: 0, 1, 2, ..., or one with K, M, G or T"),
-            ("bytes>=KK", 8, "'KK' is no number"),
-            ("bytes>=1KK", 8, "'1KK' is no number"),
-            ("bytes>=1.5M", 9, "'.5M' follows"),
-            ("bytes>=16777216T", 8, "'16777216T' is more than can be counted"),
-            ("calls>=18446744073709551616", 8, "'18446744073709551616' is more than can be"),
-            ("calls>=1 2", 10, "'2' follows; an expectation ends before that"),
-            ("no error, no call", 9, "',' follows"),
-            ("method=fast", 8, "'fast' is no method; legal: kernel, next, reflink, dedupe, "),
-            ("method=reflink,", 16, "what stands here is no method"),
-            ("method>reflink", 7, "'>' does not compare methods; legal: =, !="),
-            ("error>=1", 6, "'>=' does not compare errors; legal: =, !=; how many there are is"),
-            ("hook=window", 6, "'window' is no hook; legal: copy_file_range, syscall, ioctl, "),
-            ("error=EFOO", 7, "'EFOO' is no error; legal: names of errno(3), as EXDEV"),
-            ("é=1", 1, "'é' is nothing that is counted"),
-            ("calls=1 é!", 9, "'é!' follows"),
-            ("calls=\u{1b}[2J", 7, "'\\u{1b}[2J' is no number"),
+            ("", 1, "missing name: expected calls, bytes, errors, "),
+            ("cals>1", 1, "invalid name 'cals': expected calls, "),
+            ("no", 3, "missing name: expected "),
+            ("no exdev", 4, "invalid name 'exdev': "),
+            ("no reflinks", 4, "invalid name 'reflinks': "),
+            ("no method", 4, "invalid name 'method': "),
+            ("calls", 6, "missing comparison: expected >=, <=, >, <, =, == or !="),
+            ("calls=>1", 6, "invalid comparison '=>': expected >=, "),
+            ("calls ~ 1", 7, "invalid comparison '~': "),
+            ("calls 1", 7, "invalid comparison '1': "),
+            ("calls>=", 8, "missing number: expected 0, 1, 2, ..."),
+            ("calls>=one", 8, "invalid number 'one': expected 0, 1, 2, ..."),
+            ("calls>=-1", 8, "invalid number '-1': "),
+            ("calls>=1K", 8, "invalid number '1K': expected one without unit; only bytes have"),
+            (
+                "bytes>=1P",
+                8,
+                "invalid number '1P': expected 0, 1, 2, ..., or one with K, M, G or T",
+            ),
+            ("bytes>=KK", 8, "invalid number 'KK': "),
+            ("bytes>=1KK", 8, "invalid number '1KK': "),
+            ("bytes>=1.5M", 9, "unexpected '.5M' after the expectation"),
+            ("bytes>=16777216T", 8, "invalid number '16777216T': expected one less than 2^64"),
+            (
+                "calls>=18446744073709551616",
+                8,
+                "invalid number '18446744073709551616': expected one",
+            ),
+            ("calls>=1 2", 10, "unexpected '2' after the expectation"),
+            ("no error, no call", 9, "unexpected ',' after"),
+            ("method=fast", 8, "invalid method 'fast': expected kernel, next, reflink, dedupe, "),
+            ("method=reflink,", 16, "missing method: expected kernel, "),
+            ("method>reflink", 7, "invalid comparison of methods '>': expected = or !="),
+            ("error>=1", 6, "invalid comparison of errors '>=': expected = or !=; for the number "),
+            ("hook=window", 6, "invalid hook 'window': expected copy_file_range, syscall, ioctl, "),
+            ("error=EFOO", 7, "invalid error 'EFOO': expected a name of errno(3) such as EXDEV"),
+            ("é=1", 1, "invalid name 'é': "),
+            ("calls=1 é!", 9, "unexpected 'é!' "),
+            ("calls=\u{1b}[2J", 7, "invalid number '\\u{1b}[2J': "),
         ] {
-            let mistake = mistake(expression);
-            assert_eq!(mistake.column, column, "{expression:?}: {mistake:?}");
-            assert!(mistake.what.starts_with(what), "{expression:?}: {mistake:?}");
+            let error = error(expression);
+            assert_eq!(error.column, column, "{expression:?}: {error:?}");
+            assert!(error.what.starts_with(what), "{expression:?}: {error:?}");
         }
     }
 
-    /// No words make it panic; what is refused is refused within the expression. Half of the expressions
-    /// are shaped like one.
+    /// No input causes a panic, and the position of an error is inside the expression. Half of the
+    /// expressions look like legal ones.
     #[test]
-    fn words_at_random() {
+    fn random_words_are_parsed_or_refused() {
         const NAMES: [&str; 8] =
             ["calls", "bytes", "no", "method", "hook", "error", "EXDEV", "ioctl"];
         const SIGNS: [&str; 6] = ["=", "!=", ">=", "<", " ", "~"];
@@ -310,15 +321,15 @@ mod tests {
                 let list = lists[if round % 2 == 0 { place } else { below(4) }];
                 expression.push_str(list[below(list.len())]);
             }
-            match (Reader { all: &expression, rest: &expression }).meaning() {
+            match (Parser { all: &expression, rest: &expression }).meaning() {
                 Ok(_) => legal += 1,
-                Err(mistake) => {
-                    assert!(mistake.column >= 1, "{expression:?}");
-                    assert!(mistake.column <= expression.chars().count() + 1, "{expression:?}");
-                    assert!(!mistake.what.contains(['\u{1b}', '\u{202e}', '\0', '\n']));
+                Err(error) => {
+                    assert!(error.column >= 1, "{expression:?}");
+                    assert!(error.column <= expression.chars().count() + 1, "{expression:?}");
+                    assert!(!error.what.contains(['\u{1b}', '\u{202e}', '\0', '\n']));
                 }
             }
         }
-        assert!(legal > 500, "{legal}: the words make hardly any sense");
+        assert!(legal > 500, "{legal}: the random expressions are hardly ever legal");
     }
 }

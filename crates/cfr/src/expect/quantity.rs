@@ -1,121 +1,120 @@
-//! What can be counted, by its name in an expectation.
+//! The numbers that expectations can compare, by name.
 
+use crate::term::failure::one_of;
 use cfr_engine::call::Method;
 use cfr_engine::hook::Hook;
 use cfr_shared::stats::{Counter, Stats};
 use cfr_sys::errno::Errno;
 
-/// A number that has a name of its own.
-pub(super) struct Number {
+/// A number with a name of its own.
+pub(super) struct NamedNumber {
     name: &'static str,
     read: fn(&Stats) -> u64,
-    /// What is said of one, and of none.
+    /// The sentence for one, and for none.
     one: &'static str,
-    /// What is said of several.
+    /// The sentence for several.
     many: &'static str,
 }
 
-/// The name of the bytes, which have units.
+/// The name of the number of bytes, which may have units.
 const BYTES: &str = "bytes";
 const ERRORS: &str = "errors";
 
-const NUMBERS: [Number; 13] = [
-    Number {
+const NUMBERS: [NamedNumber; 13] = [
+    NamedNumber {
         name: "calls",
         read: Stats::finished,
         one: "call was answered",
         many: "calls were answered",
     },
-    Number { name: BYTES, read: Stats::bytes, one: "byte moved", many: "bytes moved" },
-    Number { name: ERRORS, read: failed, one: "call failed", many: "calls failed" },
-    Number {
+    NamedNumber { name: BYTES, read: Stats::bytes, one: "byte moved", many: "bytes moved" },
+    NamedNumber { name: ERRORS, read: failed, one: "call failed", many: "calls failed" },
+    NamedNumber {
         name: "programs",
-        read: |accounts| accounts.get(Counter::Programs),
+        read: |stats| stats.get(Counter::Programs),
         one: "program loaded libcfr.so",
         many: "programs loaded libcfr.so",
     },
-    Number {
+    NamedNumber {
         name: "end_of_file",
-        read: |accounts| accounts.get(Counter::EndOfFile),
+        read: |stats| stats.get(Counter::EndOfFile),
         one: "call returned 0",
         many: "calls returned 0",
     },
-    Number {
+    NamedNumber {
         name: "shared",
-        read: |accounts| accounts.get(Counter::Shared),
+        read: |stats| stats.get(Counter::Shared),
         one: "target shares all its blocks",
         many: "targets share all their blocks",
     },
-    Number {
+    NamedNumber {
         name: "partly_shared",
-        read: |accounts| accounts.get(Counter::PartlyShared),
+        read: |stats| stats.get(Counter::PartlyShared),
         one: "target shares some of its blocks",
         many: "targets share some of their blocks",
     },
-    Number {
+    NamedNumber {
         name: "not_shared",
-        read: |accounts| accounts.get(Counter::NotShared),
+        read: |stats| stats.get(Counter::NotShared),
         one: "target shares no block",
         many: "targets share no block",
     },
-    Number {
+    NamedNumber {
         name: "differing",
-        read: |accounts| accounts.get(Counter::Differing),
+        read: |stats| stats.get(Counter::Differing),
         one: "range was not the same",
         many: "ranges were not the same",
     },
-    Number {
+    NamedNumber {
         name: "unfinished",
         read: Stats::unfinished,
         one: "call was never answered",
         many: "calls were never answered",
     },
-    Number {
+    NamedNumber {
         name: "injected",
-        read: |accounts| accounts.get(Counter::Injected),
+        read: |stats| stats.get(Counter::Injected),
         one: "call met a fault",
         many: "calls met faults",
     },
-    Number {
+    NamedNumber {
         name: "delayed",
-        read: |accounts| accounts.get(Counter::Delayed),
+        read: |stats| stats.get(Counter::Delayed),
         one: "call was delayed",
         many: "calls were delayed",
     },
-    Number {
+    NamedNumber {
         name: "lines_lost",
-        read: |accounts| accounts.get(Counter::LinesLost),
+        read: |stats| stats.get(Counter::LinesLost),
         one: "line of the log was lost",
         many: "lines of the log were lost",
     },
 ];
 
-/// Calls that failed.
-pub(super) fn failed(accounts: &Stats) -> u64 {
-    accounts.errors().fold(0, |sum, (_, count)| sum.saturating_add(count))
+/// Returns the number of calls that failed.
+pub(super) fn failed(stats: &Stats) -> u64 {
+    stats.errors().fold(0, |sum, (_, count)| sum.saturating_add(count))
 }
 
-/// What an expectation counts.
+/// A number that an expectation compares.
 #[derive(Clone, Copy)]
 pub(super) enum Quantity {
-    /// A number with a name of its own.
-    Number(&'static Number),
-    /// Calls that were answered by this method.
+    Number(&'static NamedNumber),
+    /// Calls with this method.
     Method(Method),
     /// Calls through this hook.
     Hook(Hook),
-    /// Calls that failed with this error.
     Error(Errno),
 }
 
 impl Quantity {
-    /// By its name, as the log spells it.
+    /// Finds a number by its name, as the log spells it.
     pub(super) fn by_name(name: &str) -> Option<Quantity> {
         let number = NUMBERS.iter().find(|number| number.name == name).map(Quantity::Number);
         number.or_else(|| method(name)).or_else(|| hook(name)).or_else(|| error(name))
     }
 
-    /// By a name that may be in the singular, as in `no error`.
+    /// Finds a number by a name that may be in the singular, as in `no error`.
     pub(super) fn by_singular(name: &str) -> Option<Quantity> {
         Quantity::by_name(name).or_else(|| match Quantity::by_name(&format!("{name}s")) {
             Some(Quantity::Number(number)) => Some(Quantity::Number(number)),
@@ -123,36 +122,36 @@ impl Quantity {
         })
     }
 
-    /// Every name but those of errors, with commas between.
-    pub(super) fn names() -> String {
-        let numbers = NUMBERS.iter().map(|number| number.name).collect::<Vec<_>>().join(", ");
-        [numbers, methods(), hooks()].join(", ")
+    /// Returns every name but those of errors.
+    pub(super) fn names() -> Vec<&'static str> {
+        let numbers = NUMBERS.iter().map(|number| number.name);
+        numbers.chain(Method::ALL.map(Method::name)).chain(Hook::ALL.map(Hook::name)).collect()
     }
 
-    /// How many there were.
-    pub(super) fn read(self, accounts: &Stats) -> u64 {
+    /// Reads the number.
+    pub(super) fn read(self, stats: &Stats) -> u64 {
         match self {
-            Quantity::Number(number) => (number.read)(accounts),
-            Quantity::Method(method) => accounts.method_totals(method).0,
-            Quantity::Hook(hook) => accounts.hook_calls(hook),
-            Quantity::Error(errno) => accounts
+            Quantity::Number(number) => (number.read)(stats),
+            Quantity::Method(method) => stats.method_totals(method).0,
+            Quantity::Hook(hook) => stats.hook_calls(hook),
+            Quantity::Error(errno) => stats
                 .errors()
                 .find(|(found, _)| *found == Some(errno))
                 .map_or(0, |(_, count)| count),
         }
     }
 
-    /// The sentence that says that there were `count`.
-    pub(super) fn told(self, count: u64, accounts: &Stats) -> String {
+    /// Returns a sentence with the number.
+    pub(super) fn sentence(self, count: u64, stats: &Stats) -> String {
         let number = if count == 0 { "no".to_owned() } else { count.to_string() };
         let calls = if count > 1 { "calls" } else { "call" };
         let were = if count > 1 { "were" } else { "was" };
         match self {
             Quantity::Number(row) => {
-                let told = if count > 1 { row.many } else { row.one };
+                let sentence = if count > 1 { row.many } else { row.one };
                 match row.name {
-                    ERRORS if count > 0 => format!("{number} {told}: {}", by_error(accounts)),
-                    _ => format!("{number} {told}"),
+                    ERRORS if count > 0 => format!("{number} {sentence}: {}", by_error(stats)),
+                    _ => format!("{number} {sentence}"),
                 }
             }
             Quantity::Method(method) => {
@@ -163,12 +162,12 @@ impl Quantity {
         }
     }
 
-    /// Whether it is a number of bytes.
+    /// Reports whether it is a number of bytes.
     pub(super) fn is_bytes(self) -> bool {
         matches!(self, Quantity::Number(number) if number.name == BYTES)
     }
 
-    /// Whether it is counted only where the filesystem is asked after each copy.
+    /// Reports whether it is counted only with `--shared yes`.
     pub(super) fn is_about_sharing(self) -> bool {
         const SHARING: [&str; 3] = ["shared", "partly_shared", "not_shared"];
         matches!(self, Quantity::Number(number) if SHARING.contains(&number.name))
@@ -176,42 +175,39 @@ impl Quantity {
 }
 
 /// `EXDEV 2, EINVAL 1`.
-fn by_error(accounts: &Stats) -> String {
+fn by_error(stats: &Stats) -> String {
     let one = |(errno, count): (Option<Errno>, u64)| {
         format!("{} {count}", errno.map_or(OTHER_ERRORS, error_name))
     };
-    accounts.errors().map(one).collect::<Vec<_>>().join(", ")
+    stats.errors().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// Those without a name.
+/// Errors without a name.
 pub(super) const OTHER_ERRORS: &str = "other errors";
 
-/// Its name in errno(3).
+/// Returns the error's name in errno(3).
 pub(super) fn error_name(errno: Errno) -> &'static str {
     errno.name().unwrap_or(OTHER_ERRORS)
 }
 
-/// The method of that name.
 pub(super) fn method(name: &str) -> Option<Quantity> {
     Method::ALL.into_iter().find(|method| method.name() == name).map(Quantity::Method)
 }
 
-/// The hook of that name.
 pub(super) fn hook(name: &str) -> Option<Quantity> {
     Hook::ALL.into_iter().find(|hook| hook.name() == name).map(Quantity::Hook)
 }
 
-/// The error of that name.
 pub(super) fn error(name: &str) -> Option<Quantity> {
     Errno::by_name(name.as_bytes()).map(Quantity::Error)
 }
 
-/// Every method's name, with commas between.
+/// Returns the names of the methods as a message lists them.
 pub(super) fn methods() -> String {
-    Method::ALL.map(Method::name).join(", ")
+    one_of(Method::ALL.map(Method::name))
 }
 
-/// Every hook's name, with commas between.
+/// Returns the names of the hooks as a message lists them.
 pub(super) fn hooks() -> String {
-    Hook::ALL.map(Hook::name).join(", ")
+    one_of(Hook::ALL.map(Hook::name))
 }

@@ -1,4 +1,5 @@
-//! What the witness file says: one JSON object, on one line. Its keys do not change: cfr(1) lists them.
+//! The results file: one JSON object, on one line. Its keys are documented in cfr(1) and do not
+//! change.
 
 use super::check::Verdict;
 use crate::run::summary;
@@ -8,47 +9,45 @@ use cfr_shared::stats::{Counter, Stats};
 use serde::Serialize;
 use std::path::Path;
 
-/// All but what the accounts say.
+/// The content of the results file that does not come from the counters.
 #[derive(Serialize)]
-pub(super) struct Testimony<'a> {
-    /// Whether every expectation held.
+pub(super) struct Results<'a> {
     pub(super) held: bool,
-    /// The launcher's own status.
+    /// The launcher's exit status.
     pub(super) cfr_status: u8,
-    /// The program's; none where it did not exit.
+    /// The program's exit status; `None` if it did not exit.
     pub(super) status: Option<i32>,
-    /// The signal that ended it.
+    /// The signal that ended the program.
     pub(super) signal: Option<i32>,
-    /// Why the launcher failed.
+    /// The error of the launcher.
     pub(super) failure: Option<&'a str>,
-    /// Why not every call could be seen.
+    /// The reason why some calls could not be seen.
     pub(super) unseen: Option<&'a str>,
-    /// The command line of the program.
+    /// The program and its arguments.
     pub(super) command: Vec<String>,
-    /// What came of each expectation.
     pub(super) expectations: Vec<Verdict>,
 }
 
-/// What the accounts say, in the words that are asked for most.
+/// The counts that are used most.
 #[derive(Serialize)]
-struct Counted {
+struct MainCounts {
     programs: u64,
     calls: u64,
     bytes: u64,
 }
 
-impl Testimony<'_> {
-    /// The object, with what these accounts of this program say.
-    pub(super) fn written(&self, about: Option<(&Stats, &Path)>) -> Result<String, Failure> {
-        let counted = about.map_or(Counted { programs: 0, calls: 0, bytes: 0 }, |(accounts, _)| {
-            let programs = accounts.get(Counter::Programs);
-            Counted { programs, calls: accounts.finished(), bytes: accounts.bytes() }
+impl Results<'_> {
+    /// Returns the JSON object, with the counts of this program.
+    pub(super) fn to_json(&self, about: Option<(&Stats, &Path)>) -> Result<String, Failure> {
+        let counted = about.map_or(MainCounts { programs: 0, calls: 0, bytes: 0 }, |(stats, _)| {
+            let programs = stats.get(Counter::Programs);
+            MainCounts { programs, calls: stats.finished(), bytes: stats.bytes() }
         });
-        let summary = about.map(|(accounts, program)| summary::object(accounts, program));
-        // One key, `summary`, and its object.
+        let summary = about.map(|(stats, program)| summary::object(stats, program));
+        // The summary is an object with the one key `summary`.
         let summary = summary.as_deref().unwrap_or("{\"summary\":null}");
         let mut object = String::new();
-        for part in [&json::written(self)?, &json::written(&counted)?, summary] {
+        for part in [&json::to_line(self)?, &json::to_line(&counted)?, summary] {
             let inside = part.trim_end().strip_prefix('{').and_then(|part| part.strip_suffix('}'));
             object.push(if object.is_empty() { '{' } else { ',' });
             object.push_str(inside.unwrap_or_default());

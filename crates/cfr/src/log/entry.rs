@@ -1,27 +1,25 @@
-//! A line of the JSON log: a call, a message, or neither.
+//! A line of a JSON log: a call or a message.
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::time::UNIX_EPOCH;
 
-/// The highest process number of any kernel: PID_MAX_LIMIT of include/linux/threads.h.
+/// The highest process ID of any kernel: PID_MAX_LIMIT of include/linux/threads.h.
 pub(crate) const LAST_PID: u32 = 1 << 22;
 
-/// No name of a log is longer, in bytes: its lines are not (PIPE_BUF).
-const LONGEST_NAME: usize = 4096;
+/// The longest name in a log, in bytes: a line is not longer than PIPE_BUF.
+const MAX_NAME: usize = 4096;
 
-/// A line that was read.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, and most are calls")]
-pub(crate) enum Entry<'a> {
-    /// A call and its outcome.
-    Call(Call<'a>),
-    /// What the library had to say.
-    Message(Message<'a>),
+/// A line of a log.
+#[expect(clippy::large_enum_variant, reason = "only one exists at a time, and most are calls")]
+pub(crate) enum LogEntry<'a> {
+    Call(LoggedCall<'a>),
+    Message(LoggedMessage<'a>),
 }
 
-/// A call. The names are the log's keys, without escapes but one: a byte that is not UTF-8 is
-/// U+0000 and its two hexadecimal digits.
-pub(crate) struct Call<'a> {
+/// A call with its outcome. The fields are the log's keys, with their escapes decoded but one: a
+/// byte that is not UTF-8 is U+0000 and its two hexadecimal digits.
+pub(crate) struct LoggedCall<'a> {
     pub(crate) moment: Moment,
     pub(crate) comm: Option<Cow<'a, str>>,
     pub(crate) hook: Cow<'a, str>,
@@ -33,11 +31,11 @@ pub(crate) struct Call<'a> {
     pub(crate) len: Option<u64>,
     pub(crate) flags: Option<u32>,
     pub(crate) ret: i64,
-    /// The error's name, `errno N` where it has none; `None` where the call did not fail.
+    /// The error's name, `errno N` if it has none; `None` if the call succeeded.
     pub(crate) error: Option<Cow<'a, str>>,
-    /// Copied or shared.
+    /// The bytes copied or shared.
     pub(crate) bytes: u64,
-    /// Of FIDEDUPERANGE: 0 where the target is the same now, 1 where it differs, or `-errno`.
+    /// For FIDEDUPERANGE: 0 if the range is shared, 1 if it differs, or a negative errno.
     pub(crate) status: Option<i32>,
     pub(crate) method: Cow<'a, str>,
     pub(crate) shared: Option<bool>,
@@ -46,26 +44,26 @@ pub(crate) struct Call<'a> {
     pub(crate) injected: bool,
     pub(crate) delayed: bool,
     pub(crate) duration_ns: u64,
-    /// Whether this is the first of the call's lines: a call with several targets has one for each,
-    /// and all of them tell the time of the whole.
+    /// Whether this is the first line of the call. A call with several targets has a line for each
+    /// target, and every line holds the duration of the whole call.
     pub(crate) first: bool,
 }
 
-/// A message.
-pub(crate) struct Message<'a> {
+/// A message of the library.
+pub(crate) struct LoggedMessage<'a> {
     pub(crate) moment: Moment,
     pub(crate) level: Cow<'a, str>,
     pub(crate) text: Cow<'a, str>,
 }
 
-impl Message<'_> {
-    /// How many lines it says were lost.
+impl LoggedMessage<'_> {
+    /// Returns how many lines the message reports as lost.
     pub(crate) fn lost(&self) -> Option<u64> {
         self.text.strip_suffix(" lines lost")?.parse().ok()
     }
 }
 
-/// When, and by whom.
+/// The time and the thread of a line.
 #[derive(Clone, Copy)]
 pub(crate) struct Moment {
     /// Microseconds since 1970.
@@ -74,7 +72,7 @@ pub(crate) struct Moment {
     pub(crate) tid: u32,
 }
 
-/// An offset in bytes, or the address of a pointer that was bad.
+/// An offset in bytes, or the address of an invalid pointer.
 #[derive(Deserialize, Serialize, Clone, Copy)]
 #[serde(untagged)]
 pub(crate) enum Offset<'a> {
@@ -82,9 +80,9 @@ pub(crate) enum Offset<'a> {
     Bad(&'a str),
 }
 
-/// A string that is copied only where it holds escapes.
+/// A string that is copied only if it holds escapes.
 #[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+struct JsonText<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The keys that are read. Logs of earlier versions lack some; later ones may have more.
 #[derive(Deserialize)]
@@ -93,19 +91,19 @@ struct Keys<'a> {
     pid: u32,
     tid: Option<u32>,
     #[serde(borrow)]
-    comm: Option<Text<'a>>,
+    comm: Option<JsonText<'a>>,
     #[serde(borrow)]
-    call: Option<Text<'a>>,
+    call: Option<JsonText<'a>>,
     #[serde(borrow)]
-    hook: Option<Text<'a>>,
+    hook: Option<JsonText<'a>>,
     #[serde(borrow)]
-    request: Option<Text<'a>>,
+    request: Option<JsonText<'a>>,
     #[serde(borrow)]
-    path_in: Option<Text<'a>>,
+    path_in: Option<JsonText<'a>>,
     #[serde(borrow)]
     off_in: Option<Offset<'a>>,
     #[serde(borrow)]
-    path_out: Option<Text<'a>>,
+    path_out: Option<JsonText<'a>>,
     #[serde(borrow)]
     off_out: Option<Offset<'a>>,
     len: Option<u64>,
@@ -113,43 +111,43 @@ struct Keys<'a> {
     ret: Option<i64>,
     errno: Option<i32>,
     #[serde(borrow)]
-    error: Option<Text<'a>>,
+    error: Option<JsonText<'a>>,
     bytes: Option<u64>,
     status: Option<i32>,
     target: Option<u32>,
     #[serde(borrow)]
-    method: Option<Text<'a>>,
+    method: Option<JsonText<'a>>,
     shared: Option<bool>,
     #[serde(borrow)]
-    rule: Option<Text<'a>>,
+    rule: Option<JsonText<'a>>,
     #[serde(borrow)]
-    why: Option<Text<'a>>,
+    why: Option<JsonText<'a>>,
     injected: Option<bool>,
     delayed: Option<bool>,
     duration_ns: Option<u64>,
     #[serde(borrow)]
-    level: Option<Text<'a>>,
+    level: Option<JsonText<'a>>,
     #[serde(borrow)]
-    message: Option<Text<'a>>,
+    message: Option<JsonText<'a>>,
 }
 
-impl<'a> Entry<'a> {
-    /// What the line says; `None` where it is no line of a log.
-    pub(crate) fn read(line: &'a [u8]) -> Option<Entry<'a>> {
-        // Also within what is skipped.
+impl<'a> LogEntry<'a> {
+    /// Parses a line; `None` if it is not a line of a JSON log.
+    pub(crate) fn read(line: &'a [u8]) -> Option<LogEntry<'a>> {
+        // Keys that are skipped must be UTF-8 too.
         let line = std::str::from_utf8(line).ok()?;
         let keys: Keys<'a> = serde_json::from_str(line).ok()?;
         let moment = moment(&keys)?;
         if keys.call.is_none() {
             let (level, text) = (keys.level?.0, keys.message?.0);
-            return Some(Entry::Message(Message { moment, level, text }));
+            return Some(LogEntry::Message(LoggedMessage { moment, level, text }));
         }
-        call(keys, moment).map(Entry::Call)
+        call(keys, moment).map(LogEntry::Call)
     }
 }
 
-/// Whether it is a line of the text log: a process, seconds with six digits behind the point, and
-/// what follows.
+/// Reports whether it is a line of the text log: a process ID, then seconds with six digits after
+/// the point.
 pub(crate) fn is_text(line: &[u8]) -> bool {
     let line = line.strip_prefix(b"cfr: ").unwrap_or(line);
     let mut words = line.splitn(3, |&byte| byte == b' ');
@@ -169,7 +167,7 @@ fn moment(keys: &Keys) -> Option<Moment> {
     [pid, tid].iter().all(|id| (1..=LAST_PID).contains(id)).then_some(Moment { time_us, pid, tid })
 }
 
-fn call<'a>(keys: Keys<'a>, moment: Moment) -> Option<Call<'a>> {
+fn call<'a>(keys: Keys<'a>, moment: Moment) -> Option<LoggedCall<'a>> {
     let ret = keys.ret?;
     let number = keys.status.map_or(keys.errno.unwrap_or(0), |status| status.saturating_neg());
     let error = match keys.error {
@@ -180,7 +178,7 @@ fn call<'a>(keys: Keys<'a>, moment: Moment) -> Option<Call<'a>> {
         None => None,
     };
     let copied = || if error.is_none() { u64::try_from(ret).unwrap_or(0) } else { 0 };
-    let call = Call {
+    let call = LoggedCall {
         moment,
         comm: keys.comm.map(|text| text.0),
         hook: keys.hook?.0,
@@ -202,13 +200,13 @@ fn call<'a>(keys: Keys<'a>, moment: Moment) -> Option<Call<'a>> {
         injected: keys.injected.unwrap_or(false),
         delayed: keys.delayed.unwrap_or(false),
         duration_ns: keys.duration_ns?,
-        first: keys.target.is_none_or(|place| place == 1),
+        first: keys.target.is_none_or(|index| index == 1),
     };
-    let are_names = call.names().all(|name| name.len() <= LONGEST_NAME);
+    let are_names = call.names().all(|name| name.len() <= MAX_NAME);
     are_names.then_some(call)
 }
 
-impl Call<'_> {
+impl LoggedCall<'_> {
     fn names(&self) -> impl Iterator<Item = &Cow<'_, str>> {
         let always = [&self.hook, &self.method];
         let sometimes = [

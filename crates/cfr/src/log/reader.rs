@@ -1,6 +1,6 @@
-//! A LOG: its lines, one after the other, each in bounded memory.
+//! Reads the lines of a log, each in bounded memory.
 
-use crate::term::failure::{Failure, plain, told};
+use crate::term::failure::{Failure, describe, printable};
 use crate::term::status_line;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Take};
@@ -8,51 +8,51 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// The longest line that may be one of a log, in bytes, without its newline. The library's are
-/// shorter: PIPE_BUF.
-const LONGEST: usize = 64 << 10;
+/// The longest line of a log, in bytes without its newline. The library's lines are shorter:
+/// PIPE_BUF.
+const MAX_LINE: usize = 64 << 10;
 
-/// How much is read at once, in bytes.
+/// The number of bytes read at once.
 const CHUNK: usize = 256 << 10;
 
-/// How many cells the bar has.
+/// The width of the progress bar, in characters.
 const CELLS: u64 = 20;
 
-/// Between one look of the bar and the next.
-const PACE: Duration = Duration::from_millis(100);
+/// The time between two updates of the progress bar.
+const INTERVAL: Duration = Duration::from_millis(100);
 
-/// A log that is read.
-pub(crate) struct Log {
-    /// Its name, harmless.
+/// A log that is being read.
+pub(crate) struct LogReader {
+    /// The name, printable.
     pub(crate) name: String,
-    /// The number of the latest line, from 1.
+    /// The number of the current line, from 1.
     pub(crate) number: u64,
     input: BufReader<Take<File>>,
     line: Vec<u8>,
-    bar: Option<Bar>,
+    bar: Option<ProgressBar>,
 }
 
-impl Log {
-    /// Opens it; `-` is standard input.
-    pub(crate) fn open(path: &Path) -> Result<Log, Failure> {
+impl LogReader {
+    /// Opens a log; `-` is standard input.
+    pub(crate) fn open(path: &Path) -> Result<LogReader, Failure> {
         let (name, file) = if path == Path::new("-") {
             let file = io::stdin().as_fd().try_clone_to_owned().map(File::from);
             ("standard input".to_owned(), file)
         } else {
-            (plain(path), File::open(path))
+            (printable(path), File::open(path))
         };
         let file = file.map_err(|error| cannot_read(&name, &error))?;
         let metadata = file.metadata().map_err(|error| cannot_read(&name, &error))?;
-        // Files of /proc say that they are empty.
+        // Files in /proc have size 0.
         let size = Some(metadata.len()).filter(|&size| metadata.is_file() && size > 0);
-        // A log that grows faster than it is read would have no end.
+        // Without this limit, a log that grows faster than it is read would never end.
         let input = BufReader::with_capacity(CHUNK, file.take(size.unwrap_or(u64::MAX)));
-        let bar = size.map(|size| Bar::new(&name, size));
-        Ok(Log { name, number: 0, input, line: Vec::new(), bar })
+        let bar = size.map(|size| ProgressBar::new(&name, size));
+        Ok(LogReader { name, number: 0, input, line: Vec::new(), bar })
     }
 
-    /// The next line, without its newline; `None` at the end. A line that is too long to be one
-    /// of a log is empty, which is none either.
+    /// Returns the next line, without its newline; `None` at the end. A line that is too long
+    /// becomes empty, which is not a line of a log either.
     pub(crate) fn next(&mut self) -> Result<Option<&[u8]>, Failure> {
         match self.advance() {
             Err(error) => Err(cannot_read(&self.name, &error)),
@@ -67,12 +67,12 @@ impl Log {
         }
     }
 
-    /// Reads a line: how many bytes it took.
+    /// Reads a line. Returns the number of bytes read.
     fn advance(&mut self) -> io::Result<usize> {
-        const MOST: u64 = LONGEST as u64 + 1;
+        const LIMIT: u64 = MAX_LINE as u64 + 1;
         self.line.clear();
-        let read = self.input.by_ref().take(MOST).read_until(b'\n', &mut self.line)?;
-        if self.line.len() <= LONGEST || self.line.ends_with(b"\n") {
+        let read = self.input.by_ref().take(LIMIT).read_until(b'\n', &mut self.line)?;
+        if self.line.len() <= MAX_LINE || self.line.ends_with(b"\n") {
             return Ok(read);
         }
         self.line.clear();
@@ -81,11 +81,11 @@ impl Log {
 }
 
 fn cannot_read(name: &str, error: &io::Error) -> Failure {
-    Failure::new(format!("cannot read {name}: {}", told(error)))
+    Failure::new(format!("cannot read {name}: {}", describe(error)))
 }
 
-/// How far the reading of one log is.
-struct Bar {
+/// The progress of reading one log.
+struct ProgressBar {
     name: String,
     read: u64,
     size: u64,
@@ -93,10 +93,11 @@ struct Bar {
     next: Instant,
 }
 
-impl Bar {
-    fn new(name: &str, size: u64) -> Bar {
+impl ProgressBar {
+    fn new(name: &str, size: u64) -> ProgressBar {
         let begun = Instant::now();
-        let bar = Bar { name: name.to_owned(), read: 0, size, begun, next: begun + PACE };
+        let bar =
+            ProgressBar { name: name.to_owned(), read: 0, size, begun, next: begun + INTERVAL };
         bar.show();
         bar
     }
@@ -104,9 +105,9 @@ impl Bar {
     fn advance(&mut self, bytes: usize) {
         let chunks = self.read / CHUNK as u64;
         self.read += bytes as u64;
-        // The clock is not asked at each line.
+        // Reading the clock for every line would be slow.
         if self.read / CHUNK as u64 != chunks && Instant::now() >= self.next {
-            self.next = Instant::now() + PACE;
+            self.next = Instant::now() + INTERVAL;
             self.show();
         }
     }

@@ -1,46 +1,47 @@
-//! Where libcfr.so is, and how the dynamic linker is told of it.
+//! The path of libcfr.so, and the value of LD_PRELOAD.
 
-use crate::term::failure::{Failure, plain, told};
+use crate::term::failure::{Failure, describe, printable};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// Where `make install` put the library, if it was told.
+/// The directory to which `make install` installs the library, if it was set.
 const INSTALLED: Option<&str> = option_env!("LIBCFR_LIBDIR");
 
-/// Finds the library: beside the launcher in a build tree, in the library directory where both
-/// are installed.
+/// Finds the library: in a build tree beside the launcher, else in the library directory of the
+/// same prefix.
 pub(crate) fn find() -> Result<PathBuf, Failure> {
-    let launcher = std::env::current_exe()
-        .map_err(|error| Failure::new(format!("cannot tell where I am: {}", told(&error))))?;
+    let launcher = std::env::current_exe().map_err(|error| {
+        Failure::new(format!("cannot determine the path of cfr: {}", describe(&error)))
+    })?;
     let here = launcher.parent().unwrap_or(Path::new("/"));
     let prefix = here.parent().unwrap_or(here);
     let multiarch = concat!("lib/", env!("CFR_MULTIARCH"));
-    let mut places = vec![here.join("libcfr.so")];
-    places.extend(["lib", multiarch, "lib64"].map(|place| prefix.join(place).join("libcfr.so.0")));
-    places.extend(INSTALLED.map(|place| Path::new(place).join("libcfr.so.0")));
-    let found = places.iter().find(|place| place.is_file()).ok_or_else(|| {
-        let looked: Vec<_> = places.iter().map(plain).collect();
-        Failure::new(format!("cannot find libcfr.so; looked for {}", looked.join(", ")))
+    let mut paths = vec![here.join("libcfr.so")];
+    paths.extend(["lib", multiarch, "lib64"].map(|name| prefix.join(name).join("libcfr.so.0")));
+    paths.extend(INSTALLED.map(|directory| Path::new(directory).join("libcfr.so.0")));
+    let found = paths.iter().find(|path| path.is_file()).ok_or_else(|| {
+        let looked: Vec<_> = paths.iter().map(printable).collect();
+        Failure::new(format!("cannot find libcfr.so in {}", looked.join(", ")))
     })?;
-    // The dynamic linker looks from the program's working directory, not from ours.
+    // The dynamic linker resolves a relative path from the program's working directory.
     let found = found
         .canonicalize()
-        .map_err(|error| Failure::new(format!("{}: {}", plain(found), told(&error))))?;
+        .map_err(|error| Failure::new(format!("{}: {}", printable(found), describe(&error))))?;
     loadable(&found).map(|()| found)
 }
 
-/// The dynamic linker splits LD_PRELOAD at spaces and colons and expands dollar signs, and knows
-/// no way to quote them (ld.so(8)).
+/// Fails if the dynamic linker cannot load the path: it splits LD_PRELOAD at spaces and colons,
+/// expands dollar signs, and has no quoting (ld.so(8)).
 fn loadable(path: &Path) -> Result<(), Failure> {
     let bytes = path.as_os_str().as_bytes();
     let Some(&culprit) = bytes.iter().find(|byte| b" :$\t\n".contains(byte)) else {
         return Ok(());
     };
     Err(Failure::new(format!(
-        "libcfr.so stands at '{}', and the dynamic linker takes no {} in LD_PRELOAD; \
-         install or move it to a path without one",
-        plain(path),
+        "libcfr.so is at '{}', and LD_PRELOAD cannot hold a path with a {}; \
+         install it at another path",
+        printable(path),
         match culprit {
             b' ' => "space",
             b':' => "colon",
@@ -50,8 +51,8 @@ fn loadable(path: &Path) -> Result<(), Failure> {
     )))
 }
 
-/// The value of LD_PRELOAD that loads `library` behind what `before` already holds: whoever
-/// preloads something else keeps what he has, and we see what becomes of it.
+/// Returns the value of LD_PRELOAD that loads `library` after the libraries in `before`: these
+/// stay, and the calls that they make are seen.
 pub(crate) fn preload_list(before: Option<OsString>, library: &Path, first: &[&str]) -> OsString {
     let before = without_ours(before);
     let kept = before.as_bytes().split(|&byte| byte == b':').filter(|entry| !entry.is_empty());
@@ -59,7 +60,7 @@ pub(crate) fn preload_list(before: Option<OsString>, library: &Path, first: &[&s
     joined(first.iter().map(|name| name.as_bytes()).chain(kept).chain(ours))
 }
 
-/// What a value of LD_PRELOAD loads besides a libcfr.so.
+/// Returns the value of LD_PRELOAD without libcfr.so.
 pub(crate) fn without_ours(before: Option<OsString>) -> OsString {
     let before = before.unwrap_or_default();
     let entries = before.as_bytes().split(|&byte| byte == b' ' || byte == b':');
@@ -77,7 +78,7 @@ fn joined<'a>(entries: impl Iterator<Item = &'a [u8]>) -> OsString {
     OsString::from_vec(list)
 }
 
-/// A libcfr.so that was preloaded already: one is enough.
+/// Reports whether the entry of LD_PRELOAD is a libcfr.so.
 pub(crate) fn is_ours(entry: &[u8]) -> bool {
     let name = Path::new(OsStr::from_bytes(entry)).file_name();
     name.is_some_and(|name| name.as_bytes().starts_with(b"libcfr.so"))
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_preloaded_stays() {
+    fn earlier_preloads_stay() {
         assert_eq!(list(None, &[]), "/l/libcfr.so");
         assert_eq!(list(Some("a.so b.so:c.so"), &[]), "a.so:b.so:c.so:/l/libcfr.so");
         assert_eq!(list(Some("/old/libcfr.so.0 a.so"), &[]), "a.so:/l/libcfr.so");
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_dynamic_linker_would_split_is_refused() {
+    fn a_path_that_the_dynamic_linker_would_split_is_refused() {
         for path in ["/a b/libcfr.so", "/a:b/libcfr.so", "/$LIB/libcfr.so", "/a\nb/libcfr.so"] {
             assert!(loadable(Path::new(path)).is_err(), "{path}");
         }

@@ -1,7 +1,7 @@
-//! The program to be run: where it is, and whether a preload can see it.
+//! Finds a program, and determines whether a preload can see its copies.
 
-use crate::program::elf::{self, Elf, Source};
-use crate::term::failure::{CANNOT_EXECUTE, Failure, NOT_FOUND, plain, told};
+use crate::program::elf::{self, Elf, ElfFile};
+use crate::term::failure::{CANNOT_EXECUTE, Failure, NOT_FOUND, describe, printable};
 use rustix::fs::{Access, StatVfsMountFlags};
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -10,16 +10,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// How many interpreters of interpreters the kernel follows: execve(2).
+/// The depth of interpreters that the kernel follows: execve(2).
 const INTERPRETERS: u32 = 4;
 
-/// It has scripts without a first line, as under execvp(3).
+/// The shell, which runs scripts without a `#!` line, as in execvp(3).
 pub(crate) const SHELL: &str = "/bin/sh";
 
-/// Finds `name` as execvp(3) does.
+/// Finds a program as execvp(3) does.
 pub(crate) fn find(name: &OsStr) -> Result<PathBuf, Failure> {
     if name.is_empty() {
-        return Err(Failure::with_status(NOT_FOUND, "'': not found: a program has a name"));
+        return Err(Failure::with_status(NOT_FOUND, "the name of the program is empty"));
     }
     if name.as_bytes().contains(&b'/') {
         let path = PathBuf::from(name);
@@ -35,42 +35,41 @@ pub(crate) fn find(name: &OsStr) -> Result<PathBuf, Failure> {
             Err(_) => {}
         }
     }
-    let shown = plain(name);
+    let shown = printable(name);
     Err(refused.unwrap_or_else(|| {
         Failure::with_status(NOT_FOUND, format!("{shown}: not found on the PATH"))
     }))
 }
 
 fn executable(path: &Path) -> Result<(), Failure> {
-    let shown = plain(path);
+    let shown = printable(path);
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-            Failure::with_status(NOT_FOUND, format!("{shown}: there is no such program"))
+            Failure::with_status(NOT_FOUND, format!("{shown}: no such program"))
         }
-        _ => Failure::with_status(CANNOT_EXECUTE, format!("{shown}: {}", told(&error))),
+        _ => Failure::with_status(CANNOT_EXECUTE, format!("{shown}: {}", describe(&error))),
     })?;
     if !metadata.is_file() {
-        let what = if metadata.is_dir() { "is a directory" } else { "is no regular file" };
+        let what = if metadata.is_dir() { "is a directory" } else { "is not a regular file" };
         return Err(Failure::with_status(CANNOT_EXECUTE, format!("{shown}: {what}")));
     }
     rustix::fs::access(path, Access::EXEC_OK).map_err(|_| {
-        Failure::with_status(CANNOT_EXECUTE, format!("{shown}: may not be executed (chmod +x)"))
+        Failure::with_status(CANNOT_EXECUTE, format!("{shown}: not executable (chmod +x)"))
     })
 }
 
-/// What becomes of a program when it is executed.
+/// A program, followed through its scripts.
 #[derive(Debug)]
 pub(crate) struct Executable {
-    /// The scripts that lead to it, the program that was asked for first, and any env(1) between.
+    /// The scripts and any env(1) between, the program that was asked for first.
     pub(crate) scripts: Vec<PathBuf>,
-    /// The file that the kernel loads in the end.
+    /// The file that the kernel loads.
     pub(crate) file: PathBuf,
-    /// What it is.
     pub(crate) elf: Elf,
 }
 
-/// Follows the program at `path` to the file that will be loaded: where it is a script that is its
-/// interpreter, or what env(1) will find, or the shell.
+/// Follows a script to the file that the kernel loads: its interpreter, the program that env(1)
+/// finds, or the shell.
 pub(crate) fn follow(path: &Path) -> Executable {
     let mut scripts = Vec::new();
     let mut file = path.to_owned();
@@ -93,10 +92,10 @@ pub(crate) fn follow(path: &Path) -> Executable {
 }
 
 fn read(path: &Path) -> Elf {
-    Source::open(path).map_or(Elf::Other, |source| elf::read(&source))
+    ElfFile::open(path).map_or(Elf::Other, |source| elf::read(&source))
 }
 
-/// The words of the first line of a script; `None` where it is none.
+/// Returns the words of the `#!` line; `None` if the file has none.
 fn first_line(path: &Path) -> Option<Vec<OsString>> {
     let start = start(path).ok()?;
     let line = start.strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?;
@@ -104,7 +103,7 @@ fn first_line(path: &Path) -> Option<Vec<OsString>> {
     Some(words.map(|word| OsStr::from_bytes(word).to_owned()).collect())
 }
 
-/// The program that env(1) executes, with the options that first lines have.
+/// Returns the program that env(1) executes, past its options and variables.
 fn through_env(arguments: &[OsString]) -> Option<PathBuf> {
     let name = arguments.iter().find(|word| {
         let word = word.as_bytes();
@@ -113,15 +112,15 @@ fn through_env(arguments: &[OsString]) -> Option<PathBuf> {
     find(name).ok()
 }
 
-/// As much of the file as the kernel looks at to tell what it is.
+/// Returns the bytes that the kernel reads to determine the type of a file.
 fn start(path: &Path) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
     elf::open_regular(path)?.take(256).read_to_end(&mut start)?;
     Ok(start)
 }
 
-/// Whether a shell would take the file for a script without a first line of its own: not where that
-/// line holds a zero byte.
+/// Reports whether a shell would run the file as a script without `#!`: its first line has no zero
+/// byte.
 pub(crate) fn is_text(path: &Path) -> bool {
     start(path).is_ok_and(|start| {
         let line = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
@@ -129,25 +128,24 @@ pub(crate) fn is_text(path: &Path) -> bool {
     })
 }
 
-/// Whether a preload sees what a program does.
+/// Whether a preload can see the copies of a program.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Visibility {
-    /// It does.
     Seen,
-    /// It is loaded, but the program does not go through the C library; why.
+    /// The library is loaded, but the program does not use the C library; with the reason.
     Bypassed(String),
-    /// It is not even loaded; why.
+    /// The library is not loaded; with the reason.
     Unseen(String),
-    /// It must not be preloaded, for the program would not start; why.
+    /// The program would not start with the library; with the reason.
     Fatal(String),
-    /// Loaded in the usual order it ends the program; this library must be loaded before it.
+    /// The program would abort unless this other library is loaded first.
     After(String),
 }
 
-/// Says whether a preload will see what the program does.
+/// Determines whether a preload can see the copies of a program.
 pub(crate) fn visibility(program: &Executable) -> Visibility {
-    let shown = plain(&program.file);
-    // The rights of a script are those of its interpreter.
+    let shown = printable(&program.file);
+    // A script runs with the privileges of its interpreter.
     if let Some(why) = privileged(&program.file) {
         return Visibility::Unseen(format!(
             "{shown} is {why}: the dynamic linker drops LD_PRELOAD"
@@ -156,31 +154,31 @@ pub(crate) fn visibility(program: &Executable) -> Visibility {
     match &program.elf {
         Elf::Other => Visibility::Seen,
         Elf::Foreign(machine) => Visibility::Unseen(format!(
-            "{shown} is a program for {machine}, libcfr.so is not: it cannot be loaded there"
+            "{shown} is a program for {machine}: libcfr.so cannot be loaded into it"
         )),
         Elf::Native(native) if native.linker.is_none() && !native.is_linker() => {
             let language = if native.go { "Go program" } else { "program" };
             Visibility::Unseen(format!(
-                "{shown} is a statically linked {language}: no dynamic linker, nothing is preloaded"
+                "{shown} is a statically linked {language}: nothing can be preloaded into it"
             ))
         }
         Elf::Native(native) if native.musl() => Visibility::Fatal(format!(
-            "{shown} is linked with musl, libcfr.so with glibc: it cannot be loaded there"
+            "{shown} is linked with musl, libcfr.so with glibc: it cannot be loaded"
         )),
         Elf::Native(native) if native.go => Visibility::Bypassed(format!(
-            "{shown} is a Go program, which asks the kernel without the C library"
+            "{shown} is a Go program, which makes system calls without the C library"
         )),
         Elf::Native(native) => native.sanitizer().map_or(Visibility::Seen, Visibility::After),
     }
 }
 
-/// Why the kernel will start the program with more rights than ours (`AT_SECURE`); `None` where
-/// it will not.
+/// Returns the reason why the kernel starts the program with more privileges (`AT_SECURE`); `None`
+/// if it does not.
 fn privileged(path: &Path) -> Option<String> {
     const SET_USER_ID: u32 = 0o4000;
-    // Without the right to execute it marked mandatory locking.
+    // Without the execute bit, this bit means mandatory locking.
     const SET_GROUP_ID: u32 = 0o2010;
-    // As in containers: then nobody gains anything.
+    // No program gains privileges then, e.g. in containers.
     if rustix::thread::no_new_privs().unwrap_or(false) {
         return None;
     }

@@ -1,4 +1,4 @@
-//! A program before it runs: its file, how it is linked, and the library for it.
+//! A program before it runs: its path, its ELF file, and the library to preload.
 //!
 //! A file uses only what stands above it in this list.
 

@@ -1,9 +1,9 @@
 //! What could not be seen of a program, and why.
 
 use crate::program::locate::Visibility;
-use crate::run::environment::Checked;
-use crate::run::shared_stats::Seen;
-use crate::term::failure::plain;
+use crate::run::environment::CheckedSettings;
+use crate::run::shared_stats::SeenCounts;
+use crate::term::failure::printable;
 use cfr_engine::hook::Hooks;
 use cfr_shared::settings::Level;
 use std::path::Path;
@@ -17,20 +17,20 @@ pub(crate) struct BlindSpot {
 
 /// Returns the blind spot of a program that has ended; `None` if none is known.
 pub(crate) fn blind_spot(
-    seen: Seen,
+    seen: SeenCounts,
     visibility: &Visibility,
-    checked: &Checked,
+    checked: &CheckedSettings,
     path: &Path,
 ) -> Option<BlindSpot> {
-    let shown = plain(path);
+    let shown = printable(path);
     let why = match (seen, visibility) {
-        (Seen { processes: 0, .. }, Visibility::Unseen(why) | Visibility::Fatal(why)) => {
+        (SeenCounts { processes: 0, .. }, Visibility::Unseen(why) | Visibility::Fatal(why)) => {
             format!("libcfr.so was not loaded: {why}")
         }
-        (Seen { processes: 0, .. }, _) if checked.log_has_grown() => {
+        (SeenCounts { processes: 0, .. }, _) if checked.log_has_grown() => {
             format!("{shown} cannot open the shared counters: another user, or another /proc")
         }
-        (Seen { processes: 0, .. }, _) => not_loaded(&shown),
+        (SeenCounts { processes: 0, .. }, _) => not_loaded(&shown),
         (_, Visibility::Unseen(why) | Visibility::Bypassed(why) | Visibility::Fatal(why)) => {
             why.clone()
         }
@@ -45,24 +45,24 @@ fn not_loaded(shown: &str) -> String {
 
 /// Returns the reason why no call was seen; `None` if calls were seen.
 pub(crate) fn no_call_reason(
-    seen: Seen,
+    seen: SeenCounts,
     visibility: &Visibility,
     log: Level,
     hooks: Hooks,
     path: &Path,
 ) -> Option<String> {
-    let shown = plain(path);
+    let shown = printable(path);
     let never = match seen.processes {
         1 => format!("{shown} never"),
         processes => format!("none of the {processes} programs"),
     };
     let why = match (seen, visibility) {
-        (Seen { calls: 1.., .. }, _) => return None,
+        (SeenCounts { calls: 1.., .. }, _) => return None,
         (_, Visibility::Unseen(why) | Visibility::Bypassed(why) | Visibility::Fatal(why)) => {
             why.clone()
         }
         _ if log == Level::Off => "no call is watched while the log is off".into(),
-        (Seen { processes: 0, .. }, _) => not_loaded(&shown),
+        (SeenCounts { processes: 0, .. }, _) => not_loaded(&shown),
         _ if hooks != Hooks::ALL => format!("{never} called a watched hook (--hooks)"),
         _ => format!(
             "{never} called copy_file_range, sendfile, or ioctl with a reflink or dedupe request; \

@@ -1,7 +1,7 @@
-//! The program as a child: started, sent the signals that are meant for it, waited for.
+//! Starts the program as a child process, passes signals on to it, and waits for it.
 
 use crate::program::locate::{SHELL, is_text};
-use crate::term::failure::{CANNOT_EXECUTE, Failure, NOT_FOUND, plain, told};
+use crate::term::failure::{CANNOT_EXECUTE, Failure, NOT_FOUND, describe, printable};
 use crate::term::inherited::{closed, is_ignored};
 use cfr_sys as sys;
 use cfr_sys::errno::Errno;
@@ -19,36 +19,35 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
-/// A terminal sends these to the whole process group, the program included: the launcher only
-/// has to survive them.
+/// A terminal sends these to the whole process group, including the program: the launcher only has
+/// to survive them.
 const FROM_TERMINAL: [i32; 2] = [SIGINT, SIGQUIT];
-/// Who sends these to the launcher means the program.
+/// These are passed on to the program if another process sends them to the launcher.
 const PASSED_ON: [i32; 4] = [SIGHUP, SIGTERM, SIGUSR1, SIGUSR2];
 
-/// Not left alone in the launcher, which has to wait, nor by the standard library: where they were
-/// ignored, the program gets them so again.
+/// The standard library changes SIGPIPE and the launcher SIGCHLD, which it needs to wait. If the
+/// launcher inherited them ignored, the program gets them ignored too.
 const GIVEN_BACK: [i32; 2] = [SIGPIPE, SIGCHLD];
 
-/// A program that has ended.
-pub(crate) struct Ended {
-    /// Its status as the launcher's own: a death by signal N is 128+N.
+/// The end of the program.
+pub(crate) struct ChildExit {
+    /// The launcher's exit status: the program's, or 128+N if signal N ended it.
     pub(crate) status: u8,
-    /// How it ended itself.
+    /// The wait status.
     pub(crate) exit: ExitStatus,
-    /// The process that it was.
     pub(crate) pid: u32,
-    /// Ctrl-C ended it.
+    /// Whether Ctrl-C ended it.
     interrupted: bool,
 }
 
-impl Ended {
-    /// Whether Ctrl-C ended it, and ends the launcher too.
+impl ChildExit {
+    /// Reports whether Ctrl-C ended the program, and so ends the launcher.
     pub(crate) fn is_interrupted(&self) -> bool {
         self.interrupted
     }
 
-    /// Ends the launcher as its program ended, once all is said: a shell ends its loop only where it sees
-    /// that, and the status in `$?` is the same in any case.
+    /// Returns the launcher's exit status. If Ctrl-C ended the program, ends the launcher by SIGINT
+    /// too: a shell breaks a loop only if it sees that signal, and `$?` is the same.
     pub(crate) fn status(self) -> u8 {
         if self.interrupted {
             let _ = emulate_default_handler(SIGINT);
@@ -58,32 +57,37 @@ impl Ended {
 }
 
 /// Runs the command to its end.
-pub(crate) fn run(mut command: Command) -> Result<Ended, Failure> {
-    // From before the start: a signal that comes between must not end the launcher alone. What is
-    // ignored stays so, here and in the program; but for SIGCHLD, with which no child is waited for.
-    let watched = FROM_TERMINAL.into_iter().chain(PASSED_ON).filter(|&signal| !is_ignored(signal));
-    let watched = watched.chain(is_ignored(SIGCHLD).then_some(SIGCHLD));
+pub(crate) fn run(mut command: Command) -> Result<ChildExit, Failure> {
+    // The handlers are set before the start, so that no signal ends the launcher alone. Ignored
+    // signals stay ignored, here and in the program, except SIGCHLD: the kernel reports no child to
+    // a parent that ignores it.
+    let watched = FROM_TERMINAL
+        .into_iter()
+        .chain(PASSED_ON)
+        .filter(|&signal| !is_ignored(signal))
+        .chain(is_ignored(SIGCHLD).then_some(SIGCHLD));
     let signals = Signals::new(watched)
-        .map_err(|error| Failure::new(format!("cannot watch for signals: {}", told(&error))))?;
+        .map_err(|error| Failure::new(format!("cannot watch for signals: {}", describe(&error))))?;
     give_back(&mut command);
     let started = pass_on(signals)?;
     let mut child = start(&mut command)?;
-    // The thread goes on as long as the launcher does.
+    // The thread lives as long as the launcher.
     let _ = started.send(child.id());
-    let status = child
-        .wait()
-        .map_err(|error| Failure::new(format!("cannot wait for the program: {}", told(&error))))?;
+    let status = child.wait().map_err(|error| {
+        Failure::new(format!("cannot wait for the program: {}", describe(&error)))
+    })?;
     HAS_ENDED.store(true, Ordering::Relaxed);
     let interrupted = status.signal() == Some(SIGINT) && !is_ignored(SIGINT);
-    Ok(Ended { status: as_own(status), exit: status, pid: child.id(), interrupted })
+    Ok(ChildExit { status: launcher_status(status), exit: status, pid: child.id(), interrupted })
 }
 
-/// Has the program begin as the launcher did.
+/// Gives the program the signals and standard descriptors that the launcher was started with.
 fn give_back(command: &mut Command) {
     begin_with(command, closed());
 }
 
-/// The same of signals alone, for a program that gets standard descriptors of its own.
+/// Gives the program the signals that the launcher was started with, for a program with its own
+/// standard descriptors.
 pub(crate) fn give_signals_back(command: &mut Command) {
     begin_with(command, &[]);
 }
@@ -98,8 +102,9 @@ fn begin_with(command: &mut Command, closed: &'static [i32]) {
         closed.iter().copied().for_each(sys::close);
         Ok(())
     };
-    // SAFETY: between fork and exec only async-signal-safe functions may run: signal(2), close(2).
-    #[expect(unsafe_code, reason = "the standard library offers no other way")]
+    // SAFETY: between fork and exec only async-signal-safe functions may run: signal(2) and
+    // close(2) are.
+    #[expect(unsafe_code, reason = "the standard library has no safe way to do this")]
     unsafe {
         command.pre_exec(begin);
     }
@@ -117,24 +122,25 @@ fn start(command: &mut Command) -> Result<Child, Failure> {
     .map_err(|error| cannot_start(command, &error))
 }
 
-/// What is said where it could not be started.
+/// Returns the failure to start the program.
 pub(crate) fn cannot_start(command: &Command, error: &io::Error) -> Failure {
-    let program = plain(command.get_program());
+    let program = printable(command.get_program());
     match error.kind() {
         io::ErrorKind::NotFound => Failure::with_status(
             NOT_FOUND,
-            format!("{program}: its interpreter or dynamic linker is not there"),
+            format!("{program}: its interpreter or dynamic linker was not found"),
         ),
-        _ => Failure::with_status(CANNOT_EXECUTE, format!("{program}: {}", told(error))),
+        _ => Failure::with_status(CANNOT_EXECUTE, format!("{program}: {}", describe(error))),
     }
 }
 
-/// As execvp(3): what the kernel does not know is for the shell.
+/// Reports whether the shell must run the file, as in execvp(3): the kernel does not know its
+/// format.
 pub(crate) fn is_for_shell(command: &Command, error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::ENOEXEC.0) && is_text(Path::new(command.get_program()))
 }
 
-/// The same command as a script of sh(1), but for its standard descriptors and its group.
+/// Returns the command as a script of sh(1), without its standard descriptors and process group.
 pub(crate) fn through_shell(command: &Command) -> Command {
     let mut shell = Command::new(SHELL);
     shell.arg(command.get_program()).args(command.get_args());
@@ -150,14 +156,13 @@ pub(crate) fn through_shell(command: &Command) -> Command {
     shell
 }
 
-/// Whether the program has ended: then signals are the launcher's.
+/// Whether the program has ended. Later signals are for the launcher.
 static HAS_ENDED: AtomicBool = AtomicBool::new(false);
 
-/// A thread that passes signals on to the process whose number it is sent; those that came before are kept
-/// for it.
+/// Starts a thread that passes signals on to the process with the ID that it receives. Signals that
+/// arrive before the ID are kept.
 fn pass_on(mut signals: Signals) -> Result<Sender<u32>, Failure> {
     let (sender, receiver) = mpsc::channel();
-    // Ends with the launcher.
     let started = thread::Builder::new().spawn(move || {
         let number = receiver.recv().ok().and_then(|number| i32::try_from(number).ok());
         let Some(pid) = number.and_then(Pid::from_raw) else { return };
@@ -167,16 +172,17 @@ fn pass_on(mut signals: Signals) -> Result<Sender<u32>, Failure> {
             } else if PASSED_ON.contains(&signal)
                 && let Some(signal) = Signal::from_named_raw(signal)
             {
-                // The program may have ended just now.
+                // This fails if the program has just ended.
                 let _ = kill_process(pid, signal);
             }
         }
     });
-    started.map_err(|error| Failure::new(format!("cannot start a thread: {}", told(&error))))?;
+    started
+        .map_err(|error| Failure::new(format!("cannot start a thread: {}", describe(&error))))?;
     Ok(sender)
 }
 
-fn as_own(status: ExitStatus) -> u8 {
+fn launcher_status(status: ExitStatus) -> u8 {
     let number = match (status.code(), status.signal()) {
         (Some(code), _) => code,
         (None, Some(signal)) => 128 + signal,

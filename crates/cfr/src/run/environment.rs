@@ -1,7 +1,7 @@
-//! The settings that the program gets: from the command line, else from the environment, both
-//! checked before anything runs.
+//! The settings of the program, from the command line or else from the environment. All are checked
+//! before anything runs.
 
-use crate::term::failure::{Failure, plain, say, told};
+use crate::term::failure::{Failure, describe, one_of, print_message, printable};
 use cfr_engine::hook::Hooks;
 use cfr_shared::format::Format;
 use cfr_shared::settings::template::{self, Part, Placeholder};
@@ -14,45 +14,43 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-/// Variables for the program, each with its value.
+/// Environment variables with their values.
 pub(crate) type Variables = Vec<(&'static str, OsString)>;
 
 /// Settings that were checked.
-pub(crate) struct Checked {
-    /// What to set for the program.
+pub(crate) struct CheckedSettings {
+    /// The variables to set for the program.
     pub(crate) variables: Variables,
-    /// How much is logged.
+    /// The log level.
     pub(crate) log: Level,
-    /// What is watched.
+    /// The hooks that are watched.
     pub(crate) hooks: Hooks,
-    /// In what form.
+    /// The format of the log and the summary.
     pub(crate) format: Format,
-    /// Whether it is asked after each copy if blocks are shared.
+    /// Whether each copy is followed by a check for shared blocks.
     pub(crate) shared: bool,
-    /// Where the summary goes.
-    pub(crate) summary: SummaryTo,
-    /// The log file, where it is one for all processes, and its size in bytes before.
+    pub(crate) summary: SummaryOutput,
+    /// The log file, if all processes have the same, and its size in bytes at the start.
     log_file: Option<(PathBuf, u64)>,
 }
 
-/// Where the summary goes.
-pub(crate) enum SummaryTo {
-    /// There is none.
-    Nowhere,
-    /// To standard error.
+/// The target of the summary.
+pub(crate) enum SummaryOutput {
+    None,
     StandardError,
-    /// To the file of this template.
+    /// The file of this template.
     File(OsString),
 }
 
-impl Checked {
-    /// The log file's full path, with its placeholders; `None` where the log goes to standard error.
+impl CheckedSettings {
+    /// Returns the full path of the log file with its placeholders; `None` if the log goes to
+    /// standard error.
     pub(crate) fn log_path(&self) -> Option<&OsStr> {
         let found = self.variables.iter().find(|(variable, _)| *variable == LOG_FILE);
         found.map(|(_, path)| path.as_os_str())
     }
 
-    /// Whether something was logged to the log file.
+    /// Reports whether the log file has grown.
     pub(crate) fn log_has_grown(&self) -> bool {
         self.log_file.as_ref().is_some_and(|(path, before)| size(path) > *before)
     }
@@ -64,32 +62,33 @@ fn size(path: &Path) -> u64 {
 
 const LOG: &str = "CFR_LOG";
 const LOG_FILE: &str = "CFR_LOG_FILE";
-/// The variable that holds faults: a sweep sets it for each run, profiles add to it.
+/// The variable with the faults. A sweep sets it for each run, and profiles add to it.
 pub(crate) const INJECT: &str = "CFR_INJECT";
-/// For the launcher alone, which writes one summary of all processes.
+/// The variable for the summary. The program does not get it: the launcher writes one for all
+/// processes.
 pub(crate) const SUMMARY: &str = "CFR_SUMMARY";
 
-/// Checks every setting. The program gets those of `options`, the log file's full path wherever
-/// it came from, and `level` where the user sets none.
-pub(crate) fn check(mut options: Variables, level: &str) -> Result<Checked, Failure> {
+/// Checks every setting. The program gets those of `options`, the log file's full path, and `level`
+/// if the user sets no level.
+pub(crate) fn check(mut options: Variables, level: &str) -> Result<CheckedSettings, Failure> {
     let is_set = options.iter().any(|(variable, _)| *variable == LOG)
         || std::env::var_os(LOG).is_some_and(|value| !value.is_empty());
     if !is_set {
         options.push((LOG, level.into()));
     }
     let given: Vec<_> = TABLE.iter().filter_map(|setting| given(setting, &options)).collect();
-    let settings = settled(&given)?;
-    warn_of_strangers();
+    let settings = apply(&given)?;
+    warn_of_unknown_variables();
     let (log, hooks, format) = (settings.log, settings.hooks, settings.log_format);
     let shared = settings.shared;
     let file = settings.log_file.map(absolute).transpose()?;
     let summary = match settings.summary {
-        SummaryTarget::No => SummaryTo::Nowhere,
-        SummaryTarget::Yes => SummaryTo::StandardError,
+        SummaryTarget::No => SummaryOutput::None,
+        SummaryTarget::Yes => SummaryOutput::StandardError,
         SummaryTarget::File(template) => {
             let template = absolute(template)?;
             can_be_written(&template, "summary")?;
-            SummaryTo::File(template)
+            SummaryOutput::File(template)
         }
     };
     let mut variables = options;
@@ -100,10 +99,10 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<Checked, Fail
         variables.retain(|(variable, _)| *variable != LOG_FILE);
         variables.push((LOG_FILE, path));
     }
-    Ok(Checked { variables, log, hooks, format, shared, summary, log_file })
+    Ok(CheckedSettings { variables, log, hooks, format, shared, summary, log_file })
 }
 
-/// Checks what decides about copies, where it is logged and counted by the launcher alone: all of it.
+/// Checks the settings that decide about copies. Returns the hooks that are watched.
 pub(crate) fn check_rules(options: &Variables) -> Result<Hooks, Failure> {
     let is_rule = |setting: &&Setting| {
         !matches!(
@@ -113,23 +112,26 @@ pub(crate) fn check_rules(options: &Variables) -> Result<Hooks, Failure> {
     };
     let rules = TABLE.iter().filter(is_rule);
     let given: Vec<_> = rules.filter_map(|setting| given(setting, options)).collect();
-    let hooks = settled(&given)?.hooks;
+    let hooks = apply(&given)?.hooks;
     if std::env::var_os(INJECT).is_some_and(|value| !value.is_empty()) {
-        say(format!("{INJECT} is left out: a sweep injects its own faults, one at a time"));
+        print_message(format!(
+            "{INJECT} is ignored: a sweep injects its own faults, one at a time"
+        ));
     }
-    warn_of_strangers();
+    warn_of_unknown_variables();
     Ok(hooks)
 }
 
-/// All settings, of those that are given.
-fn settled<'a>(given: &'a [(&'static Setting, String, OsString)]) -> Result<Settings<'a>, Failure> {
+/// Applies the settings that are given to the defaults.
+fn apply<'a>(given: &'a [(&'static Setting, String, OsString)]) -> Result<Settings<'a>, Failure> {
     let mut settings = Settings::new(true);
     for (setting, name, value) in given {
         let value = value.as_bytes();
-        // An empty variable is none; an empty option is a slip.
-        let set = match value.is_empty() && name.starts_with("--") {
-            true => Err(setting.error(value, Reason::Unexpected)),
-            false => setting.set(&mut settings, value),
+        // An empty variable counts as not set; an empty option is a mistake.
+        let set = if value.is_empty() && name.starts_with("--") {
+            Err(setting.error(value, Reason::Unexpected))
+        } else {
+            setting.set(&mut settings, value)
         };
         set.map_err(|error| Failure::new(SettingError { name, ..error }.to_string()))?;
     }
@@ -140,7 +142,7 @@ fn settled<'a>(given: &'a [(&'static Setting, String, OsString)]) -> Result<Sett
     Ok(settings)
 }
 
-/// How the user spelled a setting's name.
+/// Returns the name by which the user set a setting.
 fn spelled<'a>(
     given: &'a [(&'static Setting, String, OsString)],
     setting: &'static Setting,
@@ -149,7 +151,8 @@ fn spelled<'a>(
     spelled.map_or(setting.variable, |(_, name, _)| name)
 }
 
-/// A setting's value and how the user spelled its name: as an option, else as a variable.
+/// Returns a setting with the name by which the user set it, and its value: the option, else the
+/// variable.
 fn given(
     setting: &'static Setting,
     options: &Variables,
@@ -163,25 +166,25 @@ fn given(
     }
 }
 
-/// A variable that looks like a setting and is none is probably a slip.
-fn warn_of_strangers() {
+/// Warns of variables that look like settings: a name may be misspelt.
+fn warn_of_unknown_variables() {
     for (name, _) in std::env::vars_os() {
         if name.as_bytes().starts_with(b"CFR_") && Setting::by_variable(name.as_bytes()).is_none() {
-            let name = plain(name);
-            let known: Vec<_> = TABLE.iter().map(|setting| setting.variable).collect();
-            say(format!("{name} is no setting and does nothing; settings: {}", known.join(", ")));
+            let name = printable(name);
+            let known = one_of(TABLE.iter().map(|setting| setting.variable));
+            print_message(format!("unknown variable {name} is ignored: expected {known}"));
         }
     }
 }
 
-/// The path from the root: the program may change its directory before it copies. Percent signs
-/// of the working directory are not placeholders.
+/// Makes a path absolute, because the program may change its directory before it copies. Percent
+/// signs in the working directory are escaped: they are not placeholders.
 fn absolute(path: &[u8]) -> Result<OsString, Failure> {
     if path.starts_with(b"/") {
         return Ok(OsStr::from_bytes(path).to_owned());
     }
     let here = std::env::current_dir().map_err(|error| {
-        Failure::new(format!("cannot tell the working directory: {}", told(&error)))
+        Failure::new(format!("cannot determine the working directory: {}", describe(&error)))
     })?;
     let mut full = Vec::new();
     for &byte in here.as_os_str().as_bytes() {
@@ -195,13 +198,13 @@ fn absolute(path: &[u8]) -> Result<OsString, Failure> {
     Ok(OsString::from_vec(full))
 }
 
-/// Opens the file for the log or the summary for appending, as the library will, and closes it again. A name with
-/// placeholders is another file in each process: only its directory is looked at, and not even
-/// that where the directory has placeholders too. A FIFO is left alone: opening it is an event for
-/// whoever reads it. Returns the path of a file that is one for all processes.
+/// Checks that the file of the log or the summary can be opened for appending, and closes it again.
+/// If the name has placeholders, only the directory is checked, and not even that if its path has
+/// placeholders. A FIFO is not opened, because its reader would notice. Returns the path if it has
+/// no placeholders.
 fn can_be_written(path: &OsStr, what: &str) -> Result<Option<PathBuf>, Failure> {
     let mut literal = Vec::new();
-    // Where the first placeholder stands.
+    // The length of the path before the first placeholder.
     let mut varies_from = None;
     for part in template::parts(path.as_bytes()).flatten() {
         match part {
@@ -222,6 +225,10 @@ fn can_be_written(path: &OsStr, what: &str) -> Result<Option<PathBuf>, Failure> 
         None => OpenOptions::new().append(true).create(true).open(path).map(drop),
     };
     tried.map(|()| varies_from.is_none().then(|| path.to_owned())).map_err(|error| {
-        Failure::new(format!("cannot write the {what} to {}: {}", plain(path), told(&error)))
+        Failure::new(format!(
+            "cannot write the {what} to {}: {}",
+            printable(path),
+            describe(&error)
+        ))
     })
 }

@@ -1,4 +1,4 @@
-//! A program under observation: its environment, its process, the counters that it shares.
+//! A program under observation: its settings, its process, the counters that it shares.
 //!
 //! A file uses only what stands above it in this list.
 

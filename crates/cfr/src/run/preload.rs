@@ -3,7 +3,7 @@
 use crate::program::library;
 use crate::program::locate::Visibility;
 use crate::run::environment::{self, Variables};
-use crate::run::shared_stats::{self, Witness};
+use crate::run::shared_stats::{self, SharedStats};
 use std::path::Path;
 use std::process::Command;
 
@@ -13,7 +13,7 @@ pub(crate) fn prepare(
     library: &Path,
     visibility: &Visibility,
     variables: &Variables,
-    stats: Option<&Witness>,
+    stats: Option<&SharedStats>,
 ) {
     let first = match visibility {
         Visibility::After(other) => vec![other.as_str()],

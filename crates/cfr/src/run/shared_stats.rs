@@ -1,8 +1,8 @@
-//! The accounts that the library keeps in every process of the tree: that it was loaded, that it was
-//! called, and what a summary or a progress line needs. They stand in a memory file, which has no name
-//! that could be left behind, and are complete however a process ends.
+//! Counters that the library shares with the launcher in every process: whether it was loaded,
+//! which calls it saw, and what a summary or a progress line needs. They are in an unnamed memory
+//! file, which leaves nothing behind and is complete however a process ends.
 
-use crate::term::failure::{Failure, told};
+use crate::term::failure::{Failure, describe};
 use crate::term::inherited::is_ignored;
 use cfr_shared::settings::STATS_NAME;
 use cfr_shared::stats::{Collect, Counter, Stats};
@@ -17,111 +17,111 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-/// The variable that tells the library of it.
+/// The variable with the path of the counters.
 pub(crate) const VARIABLE: &str = "CFR_STATS";
 
-/// The memory file, and the launcher's view of it.
-pub(crate) struct Witness {
-    /// Held open for those that map it; `None` where another launcher holds it.
+/// The memory file with the counters, mapped into the launcher.
+pub(crate) struct SharedStats {
+    /// Keeps the file open for the processes that map it; `None` if it belongs to another launcher.
     _file: Option<File>,
     path: OsString,
-    accounts: Stats,
-    /// What had been counted before.
-    before: Seen,
-    /// The accounts of the launcher that this one runs under, where it has its own.
+    stats: Stats,
+    /// The counts at the start.
+    before: SeenCounts,
+    /// The counters of the launcher that runs this one, if this one has its own.
     outer: Option<Stats>,
 }
 
-/// What was counted.
+/// The processes and calls that were counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Seen {
-    /// Processes into which the library was loaded.
+pub(crate) struct SeenCounts {
+    /// The processes that loaded the library.
     pub(crate) processes: u64,
-    /// Calls that came through a watched hook.
+    /// The calls through watched hooks.
     pub(crate) calls: u64,
 }
 
-impl Seen {
-    fn of(accounts: &Stats) -> Seen {
-        Seen { processes: accounts.get(Counter::Programs), calls: accounts.get(Counter::Calls) }
+impl SeenCounts {
+    fn of(stats: &Stats) -> SeenCounts {
+        SeenCounts { processes: stats.get(Counter::Programs), calls: stats.get(Counter::Calls) }
     }
 }
 
-impl Witness {
-    /// Accounts of what is `wanted`. Where that is nothing besides processes and calls, those of the
-    /// launcher that this one runs under, so that both see what comes.
-    pub(crate) fn new(wanted: Collect) -> Result<Witness, Failure> {
+impl SharedStats {
+    /// Opens the counters of the launcher that runs this one, if only processes and calls are
+    /// `wanted`. Otherwise creates new ones.
+    pub(crate) fn new(wanted: Collect) -> Result<SharedStats, Failure> {
         let outer = std::env::var_os(VARIABLE).and_then(|path| Some((map(&path).ok()?, path)));
         match outer {
-            Some((accounts, path)) if wanted == Collect::NOTHING => Ok(Witness {
+            Some((stats, path)) if wanted == Collect::NOTHING => Ok(SharedStats {
                 _file: None,
                 path,
-                accounts,
-                before: Seen::of(&accounts),
+                stats,
+                before: SeenCounts::of(&stats),
                 outer: None,
             }),
             outer => {
-                let outer = outer.map(|(accounts, _)| accounts);
-                // What the launcher outside wants to know of these calls it gets from here.
-                let theirs = [Collect::SUMMARY, Collect::LINES].into_iter();
-                let theirs = theirs.filter(|&one| outer.is_some_and(|outer| outer.collects(one)));
-                Witness::made(theirs.fold(wanted, Collect::union), outer)
+                let outer = outer.map(|(stats, _)| stats);
+                // The outer launcher gets the counts from this one.
+                let theirs = [Collect::SUMMARY, Collect::LINES]
+                    .into_iter()
+                    .filter(|&one| outer.is_some_and(|outer| outer.collects(one)));
+                SharedStats::made(theirs.fold(wanted, Collect::union), outer)
             }
         }
     }
 
-    /// Accounts that nobody else has.
-    pub(crate) fn own(wanted: Collect) -> Result<Witness, Failure> {
-        Witness::made(wanted, None)
+    /// Creates counters that no other launcher reads.
+    pub(crate) fn own(wanted: Collect) -> Result<SharedStats, Failure> {
+        SharedStats::made(wanted, None)
     }
 
-    fn made(wanted: Collect, outer: Option<Stats>) -> Result<Witness, Failure> {
+    fn made(wanted: Collect, outer: Option<Stats>) -> Result<SharedStats, Failure> {
         let made = || -> io::Result<(File, OsString, Stats)> {
             survive_size_limit()?;
             let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
             let file = rustix::fs::memfd_create("cfr-stats", flags)?;
             rustix::fs::ftruncate(&file, (Stats::WORDS * size_of::<u64>()) as u64)?;
-            // Who maps it relies on its size.
+            // The processes that map the file rely on its size.
             rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::SEAL)?;
             let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
             let path = OsString::from(path);
-            let accounts = map(&path).map_err(|errno| io::Error::from_raw_os_error(errno.0))?;
-            Ok((file.into(), path, accounts))
+            let stats = map(&path).map_err(|errno| io::Error::from_raw_os_error(errno.0))?;
+            Ok((file.into(), path, stats))
         };
-        let (file, path, accounts) = made().map_err(|error| {
-            Failure::new(format!("cannot make a memory file: {}", told(&error)))
+        let (file, path, stats) = made().map_err(|error| {
+            Failure::new(format!("cannot create a memory file: {}", describe(&error)))
         })?;
-        accounts.set_collect(wanted);
-        let before = Seen::default();
-        Ok(Witness { _file: Some(file), path, accounts, before, outer })
+        stats.set_collect(wanted);
+        let before = SeenCounts::default();
+        Ok(SharedStats { _file: Some(file), path, stats, before, outer })
     }
 
-    /// Where the library finds it: a value for [`VARIABLE`].
+    /// Returns the path at which the library finds the counters: a value for [`VARIABLE`].
     pub(crate) fn path(&self) -> &OsStr {
         &self.path
     }
 
-    /// The accounts.
-    pub(crate) fn accounts(&self) -> &Stats {
-        &self.accounts
+    pub(crate) fn stats(&self) -> &Stats {
+        &self.stats
     }
 
-    /// What was counted since this launcher has it, when all is done: the launcher outside gets it too.
-    pub(crate) fn close(self) -> Seen {
-        let now = Seen::of(&self.accounts);
-        let seen = Seen {
+    /// Returns the counts since the start, and adds them to the counters of the outer launcher.
+    pub(crate) fn close(self) -> SeenCounts {
+        let now = SeenCounts::of(&self.stats);
+        let seen = SeenCounts {
             processes: now.processes.saturating_sub(self.before.processes),
             calls: now.calls.saturating_sub(self.before.calls),
         };
         if let Some(outer) = &self.outer {
-            outer.merge(&self.accounts);
+            outer.merge(&self.stats);
         }
         seen
     }
 }
 
-/// A limit on the size of files (setrlimit(2), `RLIMIT_FSIZE`) is an error then, and no death. The program
-/// begins without: exec(3) takes what is caught back to its default.
+/// Makes a write beyond the limit on file sizes (setrlimit(2), `RLIMIT_FSIZE`) an error instead of
+/// a signal that ends the launcher. The program gets the default: exec(3) resets signal handlers.
 pub(crate) fn survive_size_limit() -> io::Result<()> {
     if !is_ignored(SIGXFSZ) {
         signal_hook::flag::register(SIGXFSZ, Arc::default())?;

@@ -1,7 +1,7 @@
-//! `-c`: what all processes of the program copied, when it has ended, however they ended.
+//! `-c`: writes a summary of what all processes of the program copied.
 
-use crate::run::environment::{Checked, SummaryTo};
-use crate::term::failure::{Failure, plain, told};
+use crate::run::environment::{CheckedSettings, SummaryOutput};
+use crate::term::failure::{Failure, describe, printable};
 use cfr_shared::format::{Format, Summary};
 use cfr_shared::settings::template::{self, Part, Placeholder};
 use cfr_shared::stats::Stats;
@@ -13,20 +13,20 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Writes the summary where it was asked for. `program` is the one that was started, as process `pid`.
+/// Writes the summary to its target. `program` is the file that was started as process `pid`.
 pub(crate) fn write(
-    checked: &Checked,
-    accounts: &Stats,
+    checked: &CheckedSettings,
+    stats: &Stats,
     program: &Path,
     pid: u32,
 ) -> Result<(), Failure> {
     let prefix = match &checked.summary {
-        SummaryTo::Nowhere => return Ok(()),
-        SummaryTo::StandardError => "cfr: ",
-        SummaryTo::File(_) => "",
+        SummaryOutput::None => return Ok(()),
+        SummaryOutput::StandardError => "cfr: ",
+        SummaryOutput::File(_) => "",
     };
     let name = program.file_name().unwrap_or(program.as_os_str());
-    let summary = Summary { stats: accounts, program: name.as_bytes(), pid: None, prefix };
+    let summary = Summary { stats, program: name.as_bytes(), pid: None, prefix };
     let mut text = String::new();
     // Writing into a String cannot fail.
     let _ = match checked.format {
@@ -35,18 +35,18 @@ pub(crate) fn write(
     };
     text.push('\n');
     match &checked.summary {
-        SummaryTo::File(template) => {
+        SummaryOutput::File(template) => {
             let path = expanded(template, name, pid);
-            // A FIFO without a reader is an error, not a wait.
+            // NONBLOCK: a FIFO without a reader is an error instead of a wait.
             let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
             let mut options = OpenOptions::new();
             let file = options.append(true).create(true).custom_flags(nonblocking).open(&path);
             file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| {
-                let path = plain(&path);
-                Failure::new(format!("cannot write the summary to {path}: {}", told(&error)))
+                let path = printable(&path);
+                Failure::new(format!("cannot write the summary to {path}: {}", describe(&error)))
             })
         }
-        // Where standard error is closed, nobody wants to read it.
+        // If standard error is closed, the summary is not written.
         _ => {
             let _ = io::stderr().write_all(text.as_bytes());
             Ok(())
@@ -54,10 +54,10 @@ pub(crate) fn write(
     }
 }
 
-/// The same as one JSON object with the one key `summary`, whose strings command no terminal.
-pub(crate) fn object(accounts: &Stats, program: &Path) -> String {
+/// Returns the summary as a JSON object with the one key `summary`. Control characters are escaped.
+pub(crate) fn object(stats: &Stats, program: &Path) -> String {
     let name = program.file_name().unwrap_or(program.as_os_str());
-    let summary = Summary { stats: accounts, program: name.as_bytes(), pid: None, prefix: "" };
+    let summary = Summary { stats, program: name.as_bytes(), pid: None, prefix: "" };
     let mut object = String::new();
     // Writing into a String cannot fail.
     let _ = summary.json(&mut object);

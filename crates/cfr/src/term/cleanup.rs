@@ -1,6 +1,6 @@
-//! Signals that end the launcher: what it must not leave behind goes first.
+//! Signals that end the launcher: cleanup comes first.
 
-use crate::term::failure::{Failure, told};
+use crate::term::failure::{Failure, describe};
 use crate::term::inherited::is_ignored;
 use cfr_sys as sys;
 use rustix::process::Signal;
@@ -9,16 +9,16 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use std::thread;
 
-/// From here on a signal that ends the process waits for `tidy`, and ends it while what `tidy`
-/// returned is held. A limit on file sizes is an error instead of a signal.
+/// Makes a signal that ends the process call `tidy` first. What `tidy` returned is held until the
+/// process ends. A write beyond the limit on file sizes becomes an error instead of a signal.
 pub(crate) fn before<T>(tidy: impl Fn() -> T + Send + 'static) -> Result<(), Failure> {
     sys::ignore(Signal::XFSZ.as_raw());
-    // What is ignored stays so.
-    let deadly =
+    // Ignored signals stay ignored.
+    let fatal =
         [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|&signal| !is_ignored(signal));
-    let mut signals = Signals::new(deadly)
-        .map_err(|error| Failure::new(format!("cannot watch for signals: {}", told(&error))))?;
-    // Ends with the process.
+    let mut signals = Signals::new(fatal)
+        .map_err(|error| Failure::new(format!("cannot watch for signals: {}", describe(&error))))?;
+    // The thread lives as long as the process.
     let started = thread::Builder::new().spawn(move || {
         for signal in signals.forever() {
             let _held = tidy();
@@ -27,5 +27,5 @@ pub(crate) fn before<T>(tidy: impl Fn() -> T + Send + 'static) -> Result<(), Fai
     });
     started
         .map(drop)
-        .map_err(|error| Failure::new(format!("cannot start a thread: {}", told(&error))))
+        .map_err(|error| Failure::new(format!("cannot start a thread: {}", describe(&error))))
 }

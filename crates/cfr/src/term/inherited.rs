@@ -1,6 +1,6 @@
-//! What the launcher was started with, noted before the Rust runtime changes it: that has SIGPIPE
-//! ignored from before `main` on, and default in what it starts; and it opens /dev/null in the
-//! place of a standard descriptor that is closed.
+//! Signals and descriptors that the launcher was started with. They are read before `main`, because
+//! the Rust runtime ignores SIGPIPE, resets it in children, and opens /dev/null for standard
+//! descriptors that are closed.
 
 use cfr_sys as sys;
 use std::sync::OnceLock;
@@ -10,21 +10,23 @@ static CLOSED: OnceLock<Vec<i32>> = OnceLock::new();
 
 #[ctor::ctor(unsafe)]
 fn note() {
-    // Before anything is opened: it would get the lowest number.
+    // First of all: a file that is opened would get the number of a closed descriptor.
     CLOSED.get_or_init(|| (0..=2).filter(|&fd| sys::identify(fd).is_err()).collect());
-    // A line of proc_pid_status(5): a bit a signal.
+    // A line of proc_pid_status(5), with a bit for each signal.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     IGNORED.get_or_init(|| mask.unwrap_or(0));
 }
 
-/// The standard descriptors that were closed when the launcher was started.
+/// Returns the standard descriptors that were closed when the launcher was started.
 pub(crate) fn closed() -> &'static [i32] {
     CLOSED.get().map_or(&[], Vec::as_slice)
 }
 
-/// Whether `signal` was ignored when the launcher was started, as nohup(1) does it.
+/// Reports whether `signal` was ignored when the launcher was started, as by nohup(1).
 pub(crate) fn is_ignored(signal: i32) -> bool {
     IGNORED.get().is_some_and(|ignored| ignored & 1 << (signal - 1) != 0)
 }

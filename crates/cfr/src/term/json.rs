@@ -1,26 +1,26 @@
-//! JSON whose strings command no terminal: characters that one may obey are escaped, as in the log.
+//! JSON output. Characters that could control a terminal are escaped in strings, as in the log.
 
-use crate::term::failure::{Failure, is_harmful};
+use crate::term::failure::{Failure, is_control};
 use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
 use std::fmt::Display;
 use std::io::{self, Write};
 
-struct Harmless;
+struct EscapingFormatter;
 
-impl Formatter for Harmless {
+impl Formatter for EscapingFormatter {
     fn write_string_fragment<W: ?Sized + Write>(
         &mut self,
         to: &mut W,
         text: &str,
     ) -> io::Result<()> {
         let mut rest = text;
-        while let Some(at) = rest.find(is_harmful) {
+        while let Some(at) = rest.find(is_control) {
             let (before, from) = rest.split_at(at);
             to.write_all(before.as_bytes())?;
             let mut characters = from.chars();
-            // All of them are below U+10000.
+            // All such characters are below U+10000.
             write!(to, "\\u{:04x}", characters.next().map_or(0, u32::from))?;
             rest = characters.as_str();
         }
@@ -28,13 +28,13 @@ impl Formatter for Harmless {
     }
 }
 
-/// Writes it, on one line and without a newline.
+/// Writes a value on one line, without a newline.
 pub(crate) fn write(to: impl Write, value: &impl Serialize) -> io::Result<()> {
-    value.serialize(&mut Serializer::with_formatter(to, Harmless)).map_err(io::Error::from)
+    value.serialize(&mut Serializer::with_formatter(to, EscapingFormatter)).map_err(io::Error::from)
 }
 
-/// As text, with a newline.
-pub(crate) fn written(value: &impl Serialize) -> Result<String, Failure> {
+/// Returns a value as a line with a newline.
+pub(crate) fn to_line(value: &impl Serialize) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let cannot = |why: &dyn Display| Failure::new(format!("cannot write the report: {why}"));
     write(&mut bytes, value).map_err(|error| cannot(&error))?;

@@ -1,4 +1,4 @@
-//! What the launcher shares with its terminal and its user: failures, output, clean-up on signals.
+//! Standard output, standard error and signals: messages, reports, progress, cleanup.
 //!
 //! A file uses only what stands above it in this list.
 

@@ -1,12 +1,12 @@
-//! A command line that a shell reads as it is meant.
+//! Command lines that a shell can read.
 
-use crate::term::failure::is_harmful;
+use crate::term::failure::is_control;
 use std::ffi::OsStr;
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 
-/// The words with spaces between, each quoted where it must be. What a terminal might obey, and bytes that are
-/// not UTF-8, are escaped in the quotes of bash, zsh and POSIX.1-2024: `$'\033'`.
+/// Joins words with spaces, quoted if necessary. Control characters and bytes that are not UTF-8
+/// are escaped in the quotes of bash, zsh and POSIX.1-2024: `$'\033'`.
 pub(crate) fn line<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> String {
     let words: Vec<_> = words.into_iter().map(|word| quoted(word.as_ref())).collect();
     words.join(" ")
@@ -15,13 +15,13 @@ pub(crate) fn line<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Strin
 fn quoted(word: &OsStr) -> String {
     match word.to_str() {
         Some(text) if !text.is_empty() && text.chars().all(is_plain) => text.to_owned(),
-        Some(text) if !text.chars().any(is_harmful) => in_quotes(text),
+        Some(text) if !text.chars().any(is_control) => single_quoted(text),
         _ => escaped(word.as_bytes()),
     }
 }
 
-/// In single quotes, which every shell reads.
-pub(crate) fn in_quotes(text: &str) -> String {
+/// Encloses text in single quotes, which every shell reads.
+pub(crate) fn single_quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
@@ -38,7 +38,7 @@ fn escaped(bytes: &[u8]) -> String {
                 text.push(char::from(byte));
             }
             b' '..=b'~' => text.push(char::from(byte)),
-            // Always three digits: a digit may follow. Writing into a String cannot fail.
+            // Always three digits, because a digit may follow. Writing into a String cannot fail.
             _ => drop(write!(text, "\\{byte:03o}")),
         }
     }
@@ -65,7 +65,7 @@ mod tests {
             b"short=50%:when=1",
         ];
         let line = line(words.map(OsStr::from_bytes));
-        assert!(!line.chars().any(is_harmful), "{line}");
+        assert!(!line.chars().any(is_control), "{line}");
         let Ok(shell) =
             Command::new("bash").args(["-c", &format!("printf '%s\\0' {line}")]).output()
         else {

@@ -1,5 +1,5 @@
-//! A file that is there when all of it is there, and gone before that, so that nobody takes what an earlier
-//! run has written for this one's.
+//! A file that exists only when it is complete. An earlier one is removed at the start, so that its
+//! content is not mistaken for the result of this run.
 
 use rustix::fs::OFlags;
 use std::collections::hash_map::RandomState;
@@ -9,17 +9,17 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// A file to be written when all is done.
+/// A file that is written at the end.
 pub(crate) struct WholeFile {
     path: PathBuf,
-    /// A pipe, a device: it is written as it is.
+    /// Whether it is a pipe or a device, which is written directly.
     is_special: bool,
-    /// The permissions that the new one gets from the old one.
+    /// The old file: the new one gets its permissions.
     old: Option<Metadata>,
 }
 
 impl WholeFile {
-    /// Sees that it can be written, and takes an old one away.
+    /// Checks that the file can be written, and removes an old one.
     pub(crate) fn open(path: &Path) -> io::Result<WholeFile> {
         let old = match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -27,13 +27,13 @@ impl WholeFile {
         };
         let is_special = old.as_ref().is_some_and(|old| !old.is_file());
         if is_special {
-            // To open a FIFO is an event for whoever reads it.
+            // A FIFO is not opened, because its reader would notice.
             if !old.as_ref().is_some_and(|old| old.file_type().is_fifo()) {
                 special(path)?;
             }
             return Ok(WholeFile { path: path.to_owned(), is_special, old: None });
         }
-        // What a symbolic link leads to is replaced, and not the link.
+        // The target of a symbolic link is replaced, not the link.
         let path = if old.is_some() { path.canonicalize()? } else { path.to_owned() };
         let file = WholeFile { path, is_special, old };
         let (_, new) = file.beside()?;
@@ -44,15 +44,15 @@ impl WholeFile {
         Ok(file)
     }
 
-    /// Writes it.
     pub(crate) fn write(&self, text: &str) -> io::Result<()> {
-        match self.is_special {
-            true => special(&self.path)?.write_all(text.as_bytes()),
-            false => self.replace(text),
+        if self.is_special {
+            special(&self.path)?.write_all(text.as_bytes())
+        } else {
+            self.replace(text)
         }
     }
 
-    /// Where it stands, symbolic links followed.
+    /// Returns the path, with symbolic links resolved.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -63,7 +63,7 @@ impl WholeFile {
         written.inspect_err(|_| drop(fs::remove_file(&new)))
     }
 
-    /// A new file in the same directory, and its path.
+    /// Creates a file in the same directory. Returns it and its path.
     fn beside(&self) -> io::Result<(File, PathBuf)> {
         if self.path.file_name().is_none() {
             return Err(io::Error::from(io::ErrorKind::IsADirectory));
@@ -78,7 +78,7 @@ impl WholeFile {
     }
 }
 
-/// A FIFO without a reader is an error, not a wait.
+/// Opens a special file for writing. A FIFO without a reader is an error instead of a wait.
 fn special(path: &Path) -> io::Result<File> {
     let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
     OpenOptions::new().append(true).custom_flags(nonblocking).open(path)

@@ -1,15 +1,15 @@
-//! System calls by instruction, in the code of aarch64, whose instructions are words in their places.
+//! Finds system call instructions in the code of aarch64: its instructions are aligned words.
 
 /// `svc #0`
 const SVC: u32 = 0xd400_0001;
-/// `movz` of 32 bits, without constant and register; of 64 bits with the bit [`WIDE`].
+/// `movz` of 32 bits, without constant and register; with the bit [`WIDE`] of 64 bits.
 const MOVZ: u32 = 0x5280_0000;
 /// `movk` of the upper half of 32 bits.
 const MOVK: u32 = 0x72a0_0000;
 const WIDE: u32 = 1 << 31;
-/// How many instructions before a system call its number may be loaded.
+/// The number of instructions before a system call in which its number may be loaded.
 const NEAR: usize = 12;
-/// How many instructions may stand between the halves of a constant.
+/// The number of instructions that may be between the halves of a constant.
 const BETWEEN: usize = 4;
 
 const WORD: usize = 4;
@@ -19,18 +19,17 @@ fn words(code: &[u8]) -> impl DoubleEndedIterator<Item = u32> + ExactSizeIterato
     words.iter().map(|word| u32::from_le_bytes(*word))
 }
 
-/// `movz` of the lower half of `constant` into `register`, whatever the width.
+/// Reports whether `word` loads the lower half of `constant` into `register`, whatever the width.
 fn is_movz(word: u32, constant: u32, register: u32) -> bool {
     word & !WIDE == MOVZ | (constant & 0xffff) << 5 | register
 }
 
-/// Where `code` has a system call.
+/// Returns the offsets of the system call instructions in `code`.
 pub(super) fn candidates(code: &[u8]) -> impl Iterator<Item = usize> {
     words(code).enumerate().filter(|(_, word)| *word == SVC).map(|(at, _)| at * WORD)
 }
 
-/// The number of the system call at `at`, where it is loaded just before: `Some(None)` where it
-/// is not.
+/// Returns the number of the system call at `at`: `Some(None)` if it is not loaded shortly before.
 pub(super) fn system_call(code: &[u8], at: usize) -> Option<Option<u32>> {
     const NUMBER: u32 = 8;
     let before = words(code.get(..at)?).rev().take(NEAR);
@@ -41,7 +40,7 @@ pub(super) fn system_call(code: &[u8], at: usize) -> Option<Option<u32>> {
     Some(number)
 }
 
-/// Whether the constant is loaded in the code, in two halves where it does not fit in one.
+/// Reports whether the code loads the constant, in two halves if it does not fit in one.
 pub(super) fn holds(code: &[u8], constant: u32) -> bool {
     let upper = MOVK | constant >> 16 << 5;
     let all = words(code);
@@ -53,7 +52,7 @@ pub(super) fn holds(code: &[u8], constant: u32) -> bool {
     })
 }
 
-/// Whether the constant is loaded as the first argument of a call.
+/// Reports whether the code loads the constant as the first argument of a call.
 pub(super) fn passes(code: &[u8], constant: u32) -> bool {
     words(code).any(|word| is_movz(word, constant, 0))
 }
@@ -66,14 +65,14 @@ mod tests {
         words.iter().flat_map(|word| word.to_le_bytes()).collect()
     }
 
-    /// As GNU as assembles it.
+    /// The instructions as GNU as assembles them.
     #[test]
     fn numbers_and_constants_are_found() {
         // mov x8, #285; mov x0, x1; svc #0
         let call = code(&[0xd280_23a8, 0xaa01_03e0, SVC]);
         assert_eq!(candidates(&call).collect::<Vec<_>>(), [8]);
         assert_eq!(system_call(&call, 8), Some(Some(285)));
-        // mov w0, #285; svc #0: into another register.
+        // mov w0, #285; svc #0: another register.
         let other = code(&[0x5280_23a0, SVC]);
         assert_eq!(system_call(&other, 4), Some(None));
         assert!(passes(&other, 285) && !passes(&call, 285));

@@ -1,5 +1,5 @@
-//! The dynamic linker's list of libraries and where they are: /etc/ld.so.cache, as ldconfig(8)
-//! of glibc 2.2 and later writes it (glibc's sysdeps/generic/dl-cache.h).
+//! The dynamic linker's list of libraries and their paths: /etc/ld.so.cache, as ldconfig(8) of
+//! glibc 2.2 and later writes it (glibc's sysdeps/generic/dl-cache.h).
 
 use memchr::memmem;
 use std::ffi::OsStr;
@@ -8,35 +8,35 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 const PATH: &str = "/etc/ld.so.cache";
-/// The largest that is read, in bytes: a thousand times the usual.
-const MOST: u64 = 64 << 20;
+/// The most that is read, in bytes: a thousand times the usual size.
+const MAX_BYTES: u64 = 64 << 20;
 const MAGIC: &[u8] = b"glibc-ld.so.cache1.1";
-/// Where the number of entries stands, and where the first entry.
+/// The offsets of the number of entries and of the first entry, and the size of an entry, in bytes.
 const COUNT: usize = 20;
 const ENTRIES: usize = 48;
 const ENTRY: usize = 24;
 
-/// Libraries of this machine and word size, for glibc: an entry's flags.
+/// An entry's flags for glibc libraries of this machine and word size.
 #[cfg(target_arch = "x86_64")]
 const FLAGS: u32 = 0x0303;
 #[cfg(target_arch = "aarch64")]
 const FLAGS: u32 = 0x0a03;
 
-/// The list; empty where there is none.
+/// The list; empty if the file cannot be read.
 pub(super) struct Cache(Vec<u8>);
 
 impl Cache {
-    /// Reads it.
     pub(super) fn read() -> Cache {
         let mut bytes = Vec::new();
         let file = crate::program::elf::open_regular(Path::new(PATH));
-        let _ = file.and_then(|file| file.take(MOST).read_to_end(&mut bytes));
-        // An older list may stand before it; offsets of names count from here.
+        let _ = file.and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
+        // A list in the old format may come first. Offsets of names count from the new one.
         let start = memmem::find(&bytes, MAGIC).unwrap_or(bytes.len());
         Cache(bytes.split_off(start))
     }
 
-    /// Where the library `name` is. Those for better processors have the same hooks: they are passed over.
+    /// Returns the path of the library `name`. Skips the variants for newer processors, which have
+    /// the same hooks.
     pub(super) fn find(&self, name: &OsStr) -> Option<PathBuf> {
         let word = |at: usize| {
             let bytes = self.0.get(at..)?.first_chunk()?;
@@ -51,8 +51,8 @@ impl Cache {
             .map(|number| ENTRIES + number * ENTRY)
             .take_while(|at| at + ENTRY <= self.0.len())
             .find_map(|at| {
-                let plain = word(at)? == FLAGS && word(at + 16)? == 0 && word(at + 20)? == 0;
-                let path = (plain && string(word(at + 4)?)? == name.as_bytes())
+                let is_generic = word(at)? == FLAGS && word(at + 16)? == 0 && word(at + 20)? == 0;
+                let path = (is_generic && string(word(at + 4)?)? == name.as_bytes())
                     .then(|| string(word(at + 8)?))??;
                 Some(PathBuf::from(OsStr::from_bytes(path)))
             })

@@ -1,7 +1,7 @@
-//! What stands in the pieces of a file that are loaded and not written to: code and constants.
+//! Searches the read-only segments of a file: code and constants.
 
 use super::hooks::{CALLS, MARKS, NAMES};
-use crate::program::elf::{Extent, Native, Source};
+use crate::program::elf::{ElfFile, Extent, Native};
 use memchr::memmem;
 use std::ops::{ControlFlow, Range};
 
@@ -10,37 +10,37 @@ use super::aarch64 as machine;
 #[cfg(target_arch = "x86_64")]
 use super::x86_64 as machine;
 
-/// How much of a file is looked through, in bytes. The largest programs have a fifth of it.
-const MOST: u64 = 1 << 30;
-/// How much of it at once. A multiple of an aarch64 instruction, as are the two that follow.
+/// The most bytes of a file that are searched. The largest programs have a fifth of it.
+const MAX_BYTES: u64 = 1 << 30;
+/// The bytes read at once. A multiple of an aarch64 instruction, as are the next two.
 const PIECE: usize = 1 << 20;
-/// What is read again from the piece before, so that nothing is missed between two.
+/// The bytes of the piece before that are read again, so that nothing between two pieces is missed.
 const BEFORE: usize = 256;
-/// What is read of the piece after.
+/// The bytes of the next piece that are read with this one.
 const AFTER: usize = 64;
-/// How many system calls of a file are looked at: a C library has four hundred.
-const MOST_CALLS: u64 = 20_000;
+/// The most system call instructions of a file that are examined: a C library has 400.
+const MAX_CALLS: u64 = 20_000;
 
-/// What was found.
+/// The findings in a file.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
-    /// Names of hooks that stand there as strings; those of imported symbols are not among them.
+    /// Names of hooks that occur as strings, other than names of imported symbols.
     pub(super) names: Vec<&'static str>,
     /// Names of [`MARKS`].
     pub(super) marks: Vec<&'static str>,
-    /// Places with a system call by instruction.
+    /// The number of system call instructions.
     pub(super) places: u64,
-    /// Which of [`CALLS`] are made so: where the number is loaded just before.
+    /// Those of [`CALLS`] with their number loaded shortly before such an instruction.
     pub(super) calls: Vec<&'static str>,
-    /// Not all could be looked through: the file is too large, or shorter than it says.
+    /// Whether a part was not searched: the file is too large, or shorter than its headers say.
     pub(super) partial: bool,
 }
 
-/// Looks through a file.
-pub(super) fn search(source: &Source, native: &Native) -> Contents {
+pub(super) fn search(source: &ElfFile, native: &Native) -> Contents {
     let mut contents = Contents::default();
     let strings = native.dynamic.as_ref().map_or(0..0, |dynamic| dynamic.strings.clone());
-    let mut reader = Reader { source, left: MOST, buffer: vec![0; BEFORE + PIECE + AFTER] };
+    let mut reader =
+        PieceReader { source, left: MAX_BYTES, buffer: vec![0; BEFORE + PIECE + AFTER] };
     for segment in native.segments.iter().filter(|segment| !segment.writable) {
         contents.partial |= !reader.pieces(segment.extent, |piece| {
             contents.add_names(piece, &strings);
@@ -53,25 +53,25 @@ pub(super) fn search(source: &Source, native: &Native) -> Contents {
     contents
 }
 
-/// Reads parts of a file in pieces.
-struct Reader<'a> {
-    source: &'a Source,
-    /// How many bytes more.
+/// Reads extents of a file in pieces.
+struct PieceReader<'a> {
+    source: &'a ElfFile,
+    /// The bytes that may still be read.
     left: u64,
     buffer: Vec<u8>,
 }
 
-/// A piece, and something on both sides of it.
+/// A piece with some bytes on both sides.
 struct Piece<'a> {
     bytes: &'a [u8],
-    /// The piece itself.
+    /// The range of the piece in `bytes`.
     own: Range<usize>,
-    /// Where `bytes` stand in the file.
+    /// The offset of `bytes` in the file.
     offset: u64,
 }
 
-impl Reader<'_> {
-    /// Hands on a part of the file: whether that was all of it.
+impl PieceReader<'_> {
+    /// Calls `each` with every piece of an extent. Returns whether all of it was read.
     fn pieces(
         &mut self,
         part: Extent,
@@ -103,7 +103,8 @@ impl Reader<'_> {
 }
 
 impl Contents {
-    /// Names that stand as strings, each with a zero byte behind it and not as the end of another.
+    /// Adds names that occur as strings: a zero byte follows, and the name is not the end of a
+    /// longer one.
     fn add_names(&mut self, piece: &Piece<'_>, strings: &Range<u64>) {
         let absent = NAMES.iter().filter(|name| !self.names.contains(name));
         let found = absent.filter(|name| {
@@ -119,7 +120,7 @@ impl Contents {
         self.names.extend(found);
     }
 
-    /// System calls, and numbers that are handed to hooks.
+    /// Adds system calls, and numbers that are passed to hooks.
     fn add_code(&mut self, piece: &Piece<'_>) -> ControlFlow<()> {
         for mark in &MARKS {
             let there = match mark.hook {
@@ -137,7 +138,7 @@ impl Contents {
             if let Some((name, _)) = call.filter(|(name, _)| !self.calls.contains(name)) {
                 self.calls.push(name);
             }
-            if self.places == MOST_CALLS {
+            if self.places == MAX_CALLS {
                 return ControlFlow::Break(());
             }
         }

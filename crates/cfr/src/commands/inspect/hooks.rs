@@ -1,9 +1,9 @@
-//! The hooks, and what tells that a copy goes through one of those that are not for copies only.
+//! The hooks, and the arguments that show that a call through `syscall` or `ioctl` is a copy.
 
 use cfr_engine::hook::Hook;
 use cfr_sys::{FICLONE, FICLONERANGE, FIDEDUPERANGE};
 
-/// The hooks that are looked for, in the order of the report.
+/// The hooks, in the order of the report.
 pub(super) const NAMES: [&str; Hook::ALL.len()] = {
     let mut names = [""; Hook::ALL.len()];
     let mut at = 0;
@@ -17,17 +17,14 @@ pub(super) const NAMES: [&str; Hook::ALL.len()] = {
     names
 };
 
-/// A number that a program hands to a hook where it wants a copy.
+/// A number that a program passes to a hook to copy.
 pub(super) struct Mark {
-    /// The hook.
     pub(super) hook: &'static str,
-    /// The number's name.
     pub(super) name: &'static str,
-    /// The number.
     pub(super) number: u32,
 }
 
-/// What tells copies from the other things that pass through these hooks.
+/// The numbers that tell copies from other uses of these hooks.
 pub(super) const MARKS: [Mark; 4] = [
     Mark { hook: "syscall", name: "SYS_copy_file_range", number: COPY_FILE_RANGE },
     Mark { hook: "ioctl", name: "FICLONE", number: FICLONE },
@@ -35,7 +32,7 @@ pub(super) const MARKS: [Mark; 4] = [
     Mark { hook: "ioctl", name: "FIDEDUPERANGE", number: FIDEDUPERANGE },
 ];
 
-/// System calls that copy, which a program may make by instruction.
+/// System calls that copy, which a program may make without the C library.
 pub(super) const CALLS: [(&str, u32); 2] =
     [("copy_file_range", COPY_FILE_RANGE), ("sendfile", SENDFILE)];
 
@@ -48,7 +45,7 @@ const COPY_FILE_RANGE: u32 = 285;
 #[cfg(target_arch = "aarch64")]
 const SENDFILE: u32 = 71;
 
-/// Whether calls through this hook are copies whatever their arguments are.
+/// Reports whether every call of this hook is a copy, whatever its arguments are.
 pub(super) fn is_for_copies(hook: &str) -> bool {
     MARKS.iter().all(|mark| mark.hook != hook)
 }

@@ -1,8 +1,8 @@
-//! The libraries that a program needs, and those that they need, found as ld.so(8) finds them.
+//! Finds the libraries that a program needs, and those that they need, as ld.so(8) does.
 
 use super::cache::Cache;
 use super::image::{Image, Role, is_c_library};
-use crate::program::elf::{self, Elf, Native, Source};
+use crate::program::elf::{self, Elf, ElfFile, Native};
 use crate::program::library::is_ours;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -10,7 +10,7 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// Where the dynamic linker looks last.
+/// The directories that the dynamic linker searches last.
 const DEFAULT: [&str; 6] = [
     concat!("/lib/", env!("CFR_MULTIARCH")),
     concat!("/usr/lib/", env!("CFR_MULTIARCH")),
@@ -19,53 +19,52 @@ const DEFAULT: [&str; 6] = [
     "/lib",
     "/usr/lib",
 ];
-/// What `$LIB` may stand for: distributions differ.
+/// The values of `$LIB`, which distributions set differently.
 const LIB: [&str; 3] = [concat!("lib/", env!("CFR_MULTIARCH")), "lib64", "lib"];
-/// Libraries that are preloaded everywhere.
+/// Names the libraries that are preloaded into every program.
 const PRELOAD: &str = "/etc/ld.so.preload";
-/// How many names of libraries are looked for, in how many directories, and of these how many of one
-/// list: large programs have a tenth of it.
-const MOST: usize = 4096;
-const MOST_PLACES: usize = 1024;
-const MOST_DIRECTORIES: usize = 256;
+/// The most names of libraries that are searched for, in how many directories, and how many
+/// directories of one list: large programs have a tenth of it.
+const MAX_NAMES: usize = 4096;
+const MAX_DIRECTORIES: usize = 1024;
+const MAX_DIRECTORIES_OF_LIST: usize = 256;
 
-/// What was found.
+/// The result of the search.
 #[derive(Default)]
 pub(super) struct Libraries {
-    /// The files, the C library's own left out, in the order in which they are loaded.
+    /// The files in load order, without the C library.
     pub(super) images: Vec<Image>,
-    /// What was not found.
     pub(super) missing: Vec<Missing>,
 }
 
-/// A library that was not found, or cannot be read.
+/// A library that was not found or cannot be read.
 pub(super) struct Missing {
-    /// Its name.
     pub(super) name: OsString,
     /// The file that needs it, or the list that names it.
     pub(super) by: PathBuf,
 }
 
-/// A file whose libraries are looked for.
+/// A file that needs libraries.
 struct Loader {
     path: PathBuf,
     rpath: Option<OsString>,
     runpath: Option<OsString>,
-    /// The file that it was loaded for: its place among the loaders.
+    /// The index of the loader that needed this file.
     parent: Option<usize>,
 }
 
-/// A library to be found.
+/// A library to find.
 struct Wanted {
     name: OsString,
-    /// Who needs it: its place among the loaders.
+    /// The index of the loader that needs it.
     by: usize,
     role: Role,
-    /// The list that names it, where it is no file's.
+    /// The list that names it, if no file does.
     list: Option<&'static str>,
 }
 
-/// Finds all libraries of the program at `path`. Where it is `privileged`, the environment does not count.
+/// Finds all libraries of the program at `path`. Ignores the environment if the program is
+/// `privileged`.
 pub(super) fn find(path: &Path, native: &Native, privileged: bool) -> Libraries {
     let environment = |name| std::env::var_os(name).filter(|_| !privileged).unwrap_or_default();
     let search = Search {
@@ -74,17 +73,17 @@ pub(super) fn find(path: &Path, native: &Native, privileged: bool) -> Libraries 
     };
     let mut found = Libraries::default();
     let mut loaders = vec![loader(path.to_owned(), native, None)];
-    let mut wanted = listed(&environment("LD_PRELOAD"), "LD_PRELOAD", Role::Preloaded);
-    // Loaded after those, and so after libcfr.so: as if the program needed them.
-    wanted.extend(listed(&OsString::from_vec(everywhere()), PRELOAD, Role::Needed));
+    let mut wanted = named_in_list(&environment("LD_PRELOAD"), "LD_PRELOAD", Role::Preloaded);
+    // These load after libcfr.so, as if the program needed them.
+    wanted.extend(named_in_list(&OsString::from_vec(system_preloads()), PRELOAD, Role::Needed));
     wanted.extend(needed(native, 0));
-    // Names under which something is loaded: who asks for them gets that.
+    // Names under which a library is loaded. A second request for a name gets the same library.
     let mut known = BTreeSet::new();
     let mut next = 0;
-    while let Some(library) = wanted.get(next).filter(|_| known.len() < MOST) {
+    while let Some(library) = wanted.get(next).filter(|_| known.len() < MAX_NAMES) {
         next += 1;
-        let theirs = is_c_library(&library.name) || is_ours(library.name.as_bytes());
-        if theirs || !known.insert(library.name.clone()) {
+        let is_skipped = is_c_library(&library.name) || is_ours(library.name.as_bytes());
+        if is_skipped || !known.insert(library.name.clone()) {
             continue;
         }
         let (name, by, role) = (library.name.clone(), library.by, library.role);
@@ -125,23 +124,26 @@ fn needed(native: &Native, by: usize) -> Vec<Wanted> {
     names.map(|name| Wanted { name: name.clone(), by, role: Role::Needed, list: None }).collect()
 }
 
-/// The libraries of a list that is `called` so.
-fn listed(list: &OsStr, called: &'static str, role: Role) -> Vec<Wanted> {
-    let names = list.as_bytes().split(|byte| b" :\t\n".contains(byte));
-    let names =
-        names.filter(|name| !name.is_empty()).map(|name| OsStr::from_bytes(name).to_owned());
+/// Returns the libraries of the list named `called`.
+fn named_in_list(list: &OsStr, called: &'static str, role: Role) -> Vec<Wanted> {
+    let names = list
+        .as_bytes()
+        .split(|byte| b" :\t\n".contains(byte))
+        .filter(|name| !name.is_empty())
+        .map(|name| OsStr::from_bytes(name).to_owned());
     names.map(|name| Wanted { name, by: 0, role, list: Some(called) }).collect()
 }
 
-/// The libraries of [`PRELOAD`], its comments left out.
-fn everywhere() -> Vec<u8> {
+/// Returns the libraries of [`PRELOAD`], without its comments.
+fn system_preloads() -> Vec<u8> {
     let text = fs::read(PRELOAD).unwrap_or_default();
-    let lines = text.split(|&byte| byte == b'\n');
-    let lines = lines.filter_map(|line| line.split(|&byte| byte == b'#').next());
+    let lines = text
+        .split(|&byte| byte == b'\n')
+        .filter_map(|line| line.split(|&byte| byte == b'#').next());
     lines.collect::<Vec<_>>().join(&b' ')
 }
 
-/// Where the dynamic linker looks whoever asks.
+/// The directories that are searched whichever file needs the library.
 struct Search {
     cache: Cache,
     /// The directories of `LD_LIBRARY_PATH`.
@@ -149,55 +151,57 @@ struct Search {
 }
 
 impl Search {
-    /// The library `name` for the loader `by`. Files that are no libraries for this machine are
-    /// passed over, as the dynamic linker does.
+    /// Finds the library `name` for the loader `by`. Skips files that are not libraries for this
+    /// machine, as the dynamic linker does.
     fn library(
         &self,
         name: &OsStr,
         by: usize,
         loaders: &[Loader],
-    ) -> Option<(PathBuf, Source, Native)> {
+    ) -> Option<(PathBuf, ElfFile, Native)> {
         let origin = |loader: &Loader| loader.path.parent().map(Path::to_owned).unwrap_or_default();
         let asking = loaders.get(by)?;
         if name.as_bytes().contains(&b'/') {
             return expanded(name, &origin(asking)).into_iter().find_map(open);
         }
-        let places_of = |list: &Option<OsString>, loader: &Loader| {
+        let directories_of = |list: &Option<OsString>, loader: &Loader| {
             list.as_ref().map_or_else(Vec::new, |list| directories(list, b":", &origin(loader)))
         };
-        let mut places = Vec::new();
+        let mut searched = Vec::new();
         if asking.runpath.is_none() {
             let mut loader = Some(asking);
             while let Some(this) = loader {
                 if this.runpath.is_none() {
-                    places.extend(places_of(&this.rpath, this));
+                    searched.extend(directories_of(&this.rpath, this));
                 }
                 loader = this.parent.and_then(|parent| loaders.get(parent));
             }
         }
-        places.extend(self.environment.iter().cloned());
-        places.extend(places_of(&asking.runpath, asking));
-        let mut places = places.iter().take(MOST_PLACES);
+        searched.extend(self.environment.iter().cloned());
+        searched.extend(directories_of(&asking.runpath, asking));
+        let mut searched = searched.iter().take(MAX_DIRECTORIES);
         let cached = || self.cache.find(name).and_then(open);
-        let last = || DEFAULT.iter().find_map(|place| open(Path::new(place).join(name)));
-        places.find_map(|place| open(place.join(name))).or_else(cached).or_else(last)
+        let last = || DEFAULT.iter().find_map(|directory| open(Path::new(directory).join(name)));
+        searched.find_map(|directory| open(directory.join(name))).or_else(cached).or_else(last)
     }
 }
 
-fn open(path: PathBuf) -> Option<(PathBuf, Source, Native)> {
-    let source = Source::open(&path).ok()?;
+fn open(path: PathBuf) -> Option<(PathBuf, ElfFile, Native)> {
+    let source = ElfFile::open(&path).ok()?;
     match elf::read(&source) {
         Elf::Native(native) => Some((path, source, *native)),
         Elf::Other | Elf::Foreign(_) => None,
     }
 }
 
-/// The directories of a list. An empty one is the working directory, in a list that is not empty.
+/// Returns the directories of a list. An empty entry is the working directory, an empty list is
+/// none.
 fn directories(list: &OsStr, separators: &[u8], origin: &Path) -> Vec<PathBuf> {
     if list.is_empty() {
         return Vec::new();
     }
-    let words = list.as_bytes().split(|byte| separators.contains(byte)).take(MOST_DIRECTORIES);
+    let words =
+        list.as_bytes().split(|byte| separators.contains(byte)).take(MAX_DIRECTORIES_OF_LIST);
     words
         .flat_map(|word| match word {
             [] => vec![PathBuf::from(".")],
@@ -206,7 +210,7 @@ fn directories(list: &OsStr, separators: &[u8], origin: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The path with what the dynamic linker puts in place of `$ORIGIN`, `$LIB` and `$PLATFORM`.
+/// Replaces `$ORIGIN`, `$LIB` and `$PLATFORM` as the dynamic linker does.
 fn expanded(path: &OsStr, origin: &Path) -> Vec<PathBuf> {
     let replaced = |path: &[u8], name: &str, value: &[u8]| {
         let braced = format!("${{{name}}}");

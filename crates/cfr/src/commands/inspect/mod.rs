@@ -1,5 +1,5 @@
-//! `cfr inspect`: through which hooks a program can copy, and whether a preload can see it, told from
-//! its files alone. Nothing of it is executed.
+//! `cfr inspect`: reports through which hooks a program can copy, and whether a preload can see it.
+//! Reads the files of the program and executes nothing.
 //!
 //! A file uses only what stands above it in this list.
 
@@ -27,15 +27,15 @@ mod report_text;
 mod report_json;
 
 use crate::cli::{InspectArgs, ReportFormat};
-use crate::program::elf::{Elf, Native, Source};
+use crate::program::elf::{Elf, ElfFile, Native};
 use crate::program::locate::{self, Executable, Visibility};
-use crate::term::failure::{CANNOT_EXECUTE, Failure, plain, told};
+use crate::term::failure::{CANNOT_EXECUTE, Failure, describe, printable};
 use crate::term::stdout;
 use image::{Image, Role};
 use libraries::Libraries;
-use report::Report;
+use report::Inspection;
 
-/// Finds the program as `cfr trace` does, and writes what its files tell.
+/// Finds the program as `cfr trace` does, and reports what its files show.
 pub(crate) fn run(args: &InspectArgs) -> Result<u8, Failure> {
     let path = locate::find(&args.program)?;
     let program = locate::follow(&path);
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<u8, Failure> {
         Elf::Foreign(_) => {}
         Elf::Native(native) => {
             images.push(itself(&program, native)?);
-            // Of another C library's linker the ways are not known.
+            // The search order of other C libraries' linkers is not known.
             if native.linker.is_some() && !native.musl() {
                 let privileged = matches!(visibility, Visibility::Unseen(_));
                 let file = program.file.canonicalize().unwrap_or_else(|_| program.file.clone());
@@ -57,30 +57,30 @@ pub(crate) fn run(args: &InspectArgs) -> Result<u8, Failure> {
             }
         }
     }
-    let report = Report { program, visibility, images, missing };
+    let report = Inspection { program, visibility, images, missing };
     stdout::write(&match args.format {
-        ReportFormat::Text => report_text::written(&report),
-        ReportFormat::Json => report_json::written(&report)?,
+        ReportFormat::Text => report_text::render(&report),
+        ReportFormat::Json => report_json::render(&report)?,
     })
 }
 
-/// The program's own file.
+/// Examines the program's own file.
 fn itself(program: &Executable, native: &Native) -> Result<Image, Failure> {
-    let shown = plain(&program.file);
-    let source = Source::open(&program.file)
-        .map_err(|error| Failure::new(format!("{shown}: {}", told(&error))))?;
+    let shown = printable(&program.file);
+    let source = ElfFile::open(&program.file)
+        .map_err(|error| Failure::new(format!("cannot read {shown}: {}", describe(&error))))?;
     Image::read(program.file.clone(), Role::Program, &source, native)
-        .ok_or_else(|| Failure::new(format!("{shown}: its dynamic section is damaged")))
+        .ok_or_else(|| Failure::new(format!("{shown} has a damaged dynamic section")))
 }
 
-/// Why nothing can be told of a file that is neither ELF nor a script.
+/// Returns the reason why a file that is neither ELF nor a script cannot be inspected.
 fn unknown(program: &Executable) -> Failure {
-    let shown = plain(&program.file);
-    match Source::open(&program.file) {
-        Err(error) => Failure::new(format!("{shown}: cannot be read: {}", told(&error))),
+    let shown = printable(&program.file);
+    match ElfFile::open(&program.file) {
+        Err(error) => Failure::new(format!("cannot read {shown}: {}", describe(&error))),
         Ok(_) => Failure::with_status(
             CANNOT_EXECUTE,
-            format!("{shown}: is neither a script nor an ELF program with sound headers"),
+            format!("{shown} is neither a script nor an ELF program with valid headers"),
         ),
     }
 }

@@ -1,29 +1,28 @@
-//! What was found out about a program.
+//! The facts about a program, which text and JSON are made from.
 
-use super::image::{Image, Use};
+use super::image::{HookUse, Image};
 use super::libraries::Missing;
 use crate::program::locate::{Executable, Visibility};
 use std::path::Path;
 
-/// The facts, for either way to write them down.
-pub(super) struct Report {
+/// The facts about a program.
+pub(super) struct Inspection {
     /// The program, and the file that the kernel loads for it.
     pub(super) program: Executable,
-    /// Whether a preload sees it.
+    /// Whether a preload can see it.
     pub(super) visibility: Visibility,
-    /// The file itself first, then libraries; none where it is for another machine.
+    /// The file itself first, then its libraries; empty if it is for another machine.
     pub(super) images: Vec<Image>,
-    /// Libraries that were not found.
     pub(super) missing: Vec<Missing>,
 }
 
-impl Report {
-    /// What the user asked for.
+impl Inspection {
+    /// Returns the program that the user named.
     pub(super) fn asked(&self) -> &Path {
         self.program.scripts.first().unwrap_or(&self.program.file)
     }
 
-    /// Why no preload sees it; `None` where one does.
+    /// Returns the reason why no preload can see it; `None` if one can.
     pub(super) fn unseen(&self) -> Option<&str> {
         match &self.visibility {
             Visibility::Unseen(why) | Visibility::Bypassed(why) | Visibility::Fatal(why) => {
@@ -33,8 +32,8 @@ impl Report {
         }
     }
 
-    /// Every use of a hook and the file that makes it.
-    pub(super) fn uses(&self) -> impl Iterator<Item = (&Image, &Use)> {
+    /// Returns every use of a hook and the file that uses it.
+    pub(super) fn uses(&self) -> impl Iterator<Item = (&Image, &HookUse)> {
         self.images.iter().flat_map(|image| image.uses.iter().map(move |hook| (image, hook)))
     }
 }

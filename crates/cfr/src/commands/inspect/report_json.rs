@@ -1,7 +1,7 @@
-//! The report for programs: one JSON object, on one line.
+//! The report as JSON: one object, on one line.
 
-use super::image::{How, Image, Role};
-use super::report::Report;
+use super::image::{Image, ImportKind, Role};
+use super::report::Inspection;
 use super::verdict::{notes, verdict};
 use crate::program::elf::{Elf, our_machine};
 use crate::program::locate::Visibility;
@@ -10,8 +10,8 @@ use crate::term::json;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// The whole report. Bytes of a path that are not UTF-8 become U+FFFD.
-pub(super) fn written(report: &Report) -> Result<String, Failure> {
+/// Returns the report as JSON. Bytes of a path that are not UTF-8 become U+FFFD.
+pub(super) fn render(report: &Inspection) -> Result<String, Failure> {
     let (answer, line) = verdict(report);
     let program = &report.program;
     let (machine, native) = match &program.elf {
@@ -39,14 +39,14 @@ pub(super) fn written(report: &Report) -> Result<String, Failure> {
         "missing": missing.collect::<Value>(),
         "notes": notes(report),
     });
-    json::written(&report)
+    json::to_line(&report)
 }
 
 fn path(path: &Path) -> Value {
     path.to_string_lossy().into()
 }
 
-/// What becomes of a preload, in a word.
+/// Returns the JSON word for what a preload can do.
 fn preload(visibility: &Visibility) -> &'static str {
     match visibility {
         Visibility::Seen => "sees",
@@ -62,9 +62,9 @@ fn image(image: &Image) -> Value {
         json!({
             "hook": used.hook,
             "how": match used.how {
-                How::Strong => "strong",
-                How::Weak => "weak",
-                How::ByName => "name",
+                ImportKind::Strong => "strong",
+                ImportKind::Weak => "weak",
+                ImportKind::ByName => "name",
             },
             "asks_for": used.marks,
             "copies": used.copies(),

@@ -1,25 +1,28 @@
-//! The report for human eyes: the verdict, the program, the hooks, what is worth knowing besides.
+//! The report as text: the verdict, the program, its hooks, notes.
 
 use super::hooks::{MARKS, NAMES, is_for_copies};
-use super::image::{How, Image, Role, Use};
-use super::report::Report;
+use super::image::{HookUse, Image, ImportKind, Role};
+use super::report::Inspection;
 use super::verdict::{name_of, notes, verdict};
 use crate::program::elf::{Elf, our_machine};
-use crate::term::failure::plain;
+use crate::term::failure::printable;
 
-/// The whole report.
-pub(super) fn written(report: &Report) -> String {
+pub(super) fn render(report: &Inspection) -> String {
     let (_, line) = verdict(report);
     let mut text = format!("{line}\n\n");
     let mut rows = about(report);
-    rows.push(Row::default());
+    rows.push(InspectRow::default());
     rows.extend(hooks(report));
     rows.extend(instructions(report));
     let labels = rows.iter().map(|row| row.label.chars().count()).max().unwrap_or(0);
-    let values = rows.iter().filter(|row| !row.who.is_empty());
-    let values = values.map(|row| row.value.chars().count()).max().unwrap_or(0);
-    for Row { label, value, who } in &rows {
-        let line = format!("  {label:labels$}  {value:values$}  {who}");
+    let values = rows
+        .iter()
+        .filter(|row| !row.file.is_empty())
+        .map(|row| row.value.chars().count())
+        .max()
+        .unwrap_or(0);
+    for InspectRow { label, value, file } in &rows {
+        let line = format!("  {label:labels$}  {value:values$}  {file}");
         text.push_str(line.trim_end());
         text.push('\n');
     }
@@ -31,33 +34,33 @@ pub(super) fn written(report: &Report) -> String {
     text
 }
 
-/// A line in columns.
+/// A line of three columns.
 #[derive(Default)]
-struct Row {
+struct InspectRow {
     label: String,
     value: String,
-    /// The file that it is said of.
-    who: String,
+    /// The file that uses the hook.
+    file: String,
 }
 
-fn row(label: &str, value: impl Into<String>) -> Row {
-    Row { label: label.into(), value: value.into(), who: String::new() }
+fn row(label: &str, value: impl Into<String>) -> InspectRow {
+    InspectRow { label: label.into(), value: value.into(), file: String::new() }
 }
 
-fn about(report: &Report) -> Vec<Row> {
+fn about(report: &Inspection) -> Vec<InspectRow> {
     let program = &report.program;
     let mut rows = Vec::new();
     for script in &program.scripts {
-        rows.push(row(if rows.is_empty() { "script" } else { "through" }, plain(script)));
+        rows.push(row(if rows.is_empty() { "script" } else { "through" }, printable(script)));
     }
-    rows.push(row("program", plain(&program.file)));
+    rows.push(row("program", printable(&program.file)));
     match &program.elf {
         Elf::Native(native) => {
             let linker = match &native.linker {
                 None if native.is_linker() => "itself".into(),
                 None => "none: statically linked".into(),
-                Some(linker) if linker.exists() => plain(linker),
-                Some(linker) => format!("{}, which is not there", plain(linker)),
+                Some(linker) if linker.exists() => printable(linker),
+                Some(linker) => format!("{} (not found)", printable(linker)),
             };
             rows.push(row("machine", our_machine()));
             rows.push(row("dynamic linker", linker));
@@ -76,14 +79,14 @@ fn about(report: &Report) -> Vec<Row> {
     rows
 }
 
-/// A line for each use of a hook, or one that says that nobody uses it.
-fn hooks(report: &Report) -> Vec<Row> {
+/// Returns a line for each use of a hook, and a line with `-` for a hook that no file uses.
+fn hooks(report: &Inspection) -> Vec<InspectRow> {
     let mut rows = Vec::new();
     for hook in NAMES.into_iter().filter(|_| !report.images.is_empty()) {
         let mut label = hook;
         for (image, used) in report.uses().filter(|(_, used)| used.hook == hook) {
             let value = how(used);
-            rows.push(Row { label: label.into(), value, who: who(image) });
+            rows.push(InspectRow { label: label.into(), value, file: file(image) });
             label = "";
         }
         if !label.is_empty() {
@@ -93,11 +96,11 @@ fn hooks(report: &Report) -> Vec<Row> {
     rows
 }
 
-fn how(used: &Use) -> String {
+fn how(used: &HookUse) -> String {
     let how = match used.how {
-        How::Strong => "imported",
-        How::Weak => "imported, weak",
-        How::ByName => "by name only (dlsym?)",
+        ImportKind::Strong => "imported",
+        ImportKind::Weak => "imported, weak",
+        ImportKind::ByName => "by name only (dlsym?)",
     };
     match used.marks.as_slice() {
         [] if is_for_copies(used.hook) => how.into(),
@@ -106,7 +109,7 @@ fn how(used: &Use) -> String {
     }
 }
 
-/// What would show that a copy goes through such a hook.
+/// Returns what the file would have to pass to the hook to copy.
 fn wanted(hook: &str) -> &'static str {
     let mut marks = MARKS.iter().filter(|mark| mark.hook == hook).map(|mark| mark.name);
     match (marks.next(), marks.next()) {
@@ -115,7 +118,7 @@ fn wanted(hook: &str) -> &'static str {
     }
 }
 
-fn who(image: &Image) -> String {
+fn file(image: &Image) -> String {
     match image.role {
         Role::Program => "the program".into(),
         Role::Needed => name_of(&image.path),
@@ -123,7 +126,7 @@ fn who(image: &Image) -> String {
     }
 }
 
-fn instructions(report: &Report) -> Vec<Row> {
+fn instructions(report: &Inspection) -> Vec<InspectRow> {
     let mut label = "by instruction";
     let mut rows = Vec::new();
     for image in report.images.iter().filter(|image| image.places > 0) {
@@ -135,7 +138,11 @@ fn instructions(report: &Report) -> Vec<Row> {
             [] => String::new(),
             calls => format!(": {}", calls.join(", ")),
         };
-        rows.push(Row { label: label.into(), value: format!("{places}{calls}"), who: who(image) });
+        rows.push(InspectRow {
+            label: label.into(),
+            value: format!("{places}{calls}"),
+            file: file(image),
+        });
         label = "";
     }
     if rows.is_empty() && !report.images.is_empty() {

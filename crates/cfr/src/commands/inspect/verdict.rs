@@ -1,82 +1,82 @@
-//! What it all comes to: does `cfr trace` see the copies of the program?
+//! The verdict: can `cfr trace` see the copies of the program?
 
 use super::hooks::NAMES;
-use super::image::{How, Role};
-use super::report::Report;
-use crate::term::failure::plain;
+use super::image::{ImportKind, Role};
+use super::report::Inspection;
+use crate::term::failure::printable;
 use std::path::Path;
 
-/// The answer.
+/// What `cfr trace` can see of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// It does.
+pub(super) enum Coverage {
     Sees,
-    /// It does, but for what is copied by instruction.
+    /// All but the system calls that the program makes by instruction.
     SeesPart,
-    /// It does if the program copies: that could not be told.
+    /// The copies, if the program makes some: its files do not show that.
     MaySee,
-    /// There is nothing to be seen.
+    /// No file of the program uses a hook.
     NoHook,
-    /// It does not.
     CannotSee,
 }
 
-impl Answer {
-    /// The word for it in JSON.
+impl Coverage {
+    /// Returns the word for it in JSON.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Answer::Sees => "sees",
-            Answer::SeesPart => "sees part",
-            Answer::MaySee => "may see",
-            Answer::NoHook => "no hook",
-            Answer::CannotSee => "cannot see",
+            Coverage::Sees => "sees",
+            Coverage::SeesPart => "sees part",
+            Coverage::MaySee => "may see",
+            Coverage::NoHook => "no hook",
+            Coverage::CannotSee => "cannot see",
         }
     }
 }
 
-/// The answer and a line that says it.
-pub(super) fn verdict(report: &Report) -> (Answer, String) {
-    let shown = plain(report.asked());
+/// Returns the verdict, and a sentence that explains it.
+pub(super) fn verdict(report: &Inspection) -> (Coverage, String) {
+    let shown = printable(report.asked());
     if let Some(why) = report.unseen() {
-        return (Answer::CannotSee, format!("cfr trace cannot see its copies: {why}"));
+        return (Coverage::CannotSee, format!("cfr trace cannot see its copies: {why}"));
     }
-    let sure = ways(report, |how| how != How::ByName);
-    let by_name = ways(report, |how| how == How::ByName);
+    let sure = ways(report, |how| how != ImportKind::ByName);
+    let by_name = ways(report, |how| how == ImportKind::ByName);
     let calls = by_instruction(report);
     let own = report.uses().any(|(image, used)| {
-        image.role == Role::Program && used.copies() && used.how != How::ByName
+        image.role == Role::Program && used.copies() && used.how != ImportKind::ByName
     });
-    // That a library can copy does not say that this program has it do so.
-    let copies = match own {
-        true => format!("the copies of {shown}"),
-        false => format!("what {shown} copies through its libraries"),
+    // A library that can copy does not prove that this program uses it to copy.
+    let copies = if own {
+        format!("the copies of {shown}")
+    } else {
+        format!("what {shown} copies through its libraries")
     };
-    let unseen = format!("by instruction, which no preload sees: {calls}");
+    let unseen = format!("system calls without the C library, which no preload sees: {calls}");
     match (sure.is_empty(), calls.is_empty()) {
-        (false, true) => (Answer::Sees, format!("cfr trace sees {copies}: {sure}")),
+        (false, true) => (Coverage::Sees, format!("cfr trace sees {copies}: {sure}")),
         (false, false) => (
-            Answer::SeesPart,
-            format!("cfr trace sees a part: {copies}: {sure}; but not those {unseen}"),
+            Coverage::SeesPart,
+            format!("cfr trace sees a part: {copies}: {sure}; but not {unseen}"),
         ),
         (true, false) => {
-            (Answer::CannotSee, format!("cfr trace cannot see the copies of {shown}: {unseen}"))
+            (Coverage::CannotSee, format!("cfr trace cannot see the copies of {shown}: {unseen}"))
         }
         (true, true) if !by_name.is_empty() => (
-            Answer::MaySee,
+            Coverage::MaySee,
             format!("cfr trace sees the copies of {shown} if it finds a hook by name: {by_name}"),
         ),
         (true, true) => {
-            (Answer::NoHook, format!("{shown} copies through no hook, as far as its files tell"))
+            (Coverage::NoHook, format!("{shown} uses no hook, as far as its files show"))
         }
     }
 }
 
-/// The hooks through which copies go, with what is asked for there and the library that asks.
-fn ways(report: &Report, counts: impl Fn(How) -> bool) -> String {
+/// Returns the hooks through which the program copies, each with its marks and the library that
+/// uses it.
+fn ways(report: &Inspection, counts: impl Fn(ImportKind) -> bool) -> String {
     let of = |name: &'static str| {
         let all = report.uses().filter(|(_, used)| used.hook == name && used.copies());
         let mut all = all.filter(|(_, used)| counts(used.how));
-        // The program's own comes first.
+        // The program itself comes first.
         let (image, used) = all.next()?;
         let marks = match used.marks.as_slice() {
             [] => String::new(),
@@ -91,18 +91,18 @@ fn ways(report: &Report, counts: impl Fn(How) -> bool) -> String {
     NAMES.into_iter().filter_map(of).collect::<Vec<_>>().join(", ")
 }
 
-fn by_instruction(report: &Report) -> String {
+fn by_instruction(report: &Inspection) -> String {
     let of = |name: &&'static str| report.images.iter().any(|image| image.calls.contains(name));
     super::hooks::CALLS.iter().map(|(name, _)| *name).filter(of).collect::<Vec<_>>().join(", ")
 }
 
-/// The last part of a path, for a library that everybody knows by it.
+/// Returns the last part of a path, by which a library is known.
 pub(super) fn name_of(path: &Path) -> String {
-    plain(path.file_name().unwrap_or(path.as_os_str()))
+    printable(path.file_name().unwrap_or(path.as_os_str()))
 }
 
-/// What is worth knowing besides.
-pub(super) fn notes(report: &Report) -> Vec<String> {
+/// Returns remarks on what the report cannot show.
+pub(super) fn notes(report: &Inspection) -> Vec<String> {
     let mut notes = Vec::new();
     let names = |chosen: &dyn Fn(&super::image::Image) -> bool| {
         let chosen = report.images.iter().filter(|image| chosen(image));
@@ -110,27 +110,27 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
     };
     for image in report.images.iter().filter(|image| !image.defines.is_empty()) {
         let hooks = image.defines.join(", ");
-        let shown = plain(&image.path);
+        let shown = printable(&image.path);
         notes.push(match image.role {
             Role::Program | Role::Preloaded => {
-                format!("{shown} has {hooks} itself, before libcfr.so: it gets the calls first")
+                format!("{shown} defines {hooks} and is loaded before libcfr.so: it gets the calls first")
             }
             Role::Needed => {
-                format!("{shown} has {hooks} itself: libcfr.so comes before it (see --forward)")
+                format!("{shown} defines {hooks}; libcfr.so is loaded before it (see --forward)")
             }
         });
     }
     for missing in &report.missing {
-        let (name, by) = (plain(&missing.name), plain(&missing.by));
-        notes.push(format!("{name}, which {by} asks for, was not found or cannot be read"));
+        let (name, by) = (printable(&missing.name), printable(&missing.by));
+        notes.push(format!("{name}, needed by {by}, was not found or cannot be read"));
     }
     for name in names(&|image| image.partial) {
-        notes.push(format!("{name} could not be looked through to its end"));
+        notes.push(format!("{name} was not searched to its end"));
     }
     if let crate::program::locate::Visibility::After(runtime) = &report.visibility {
-        notes.push(format!("{runtime} must be loaded first: cfr trace sees to it"));
+        notes.push(format!("{runtime} must be loaded first: cfr trace does that"));
     }
-    if matches!(verdict(report).0, Answer::CannotSee | Answer::SeesPart) {
+    if matches!(verdict(report).0, Coverage::CannotSee | Coverage::SeesPart) {
         notes.push(INSTEAD.into());
     }
     if report.unseen().is_some() {
@@ -138,21 +138,21 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
     }
     let loading = names(&|image| image.loads);
     if !loading.is_empty() {
-        let who = listed(&loading);
+        let names_shown = listed(&loading);
         notes.push(format!(
-            "libraries that it loads while it runs are not looked at ({who}: dlopen)"
+            "libraries that it loads at run time are not inspected ({names_shown}: dlopen)"
         ));
     }
     if report.images.first().is_some_and(|image| image.starts) {
-        notes.push("programs that it starts are traced too, and are not looked at here".into());
+        notes.push("programs that it starts are traced too; they are not inspected here".into());
     }
     notes
 }
 
-/// What to use where a preload is blind.
-const INSTEAD: &str = "what sees them: strace -f -e trace=copy_file_range,ioctl,sendfile PROGRAM";
+/// What to use if a preload cannot see the copies.
+const INSTEAD: &str = "use strace -f -e trace=copy_file_range,ioctl,sendfile PROGRAM";
 
-/// The first few of them.
+/// Joins the first few names, and counts the others.
 fn listed(names: &[String]) -> String {
     const FEW: usize = 3;
     match names.len() {

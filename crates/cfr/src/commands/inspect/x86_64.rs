@@ -1,33 +1,34 @@
-//! System calls by instruction, in the code of x86-64.
+//! Finds system call instructions in the code of x86-64.
 //!
-//! The two bytes of `syscall` also occur inside of other instructions. Code can only be decoded
-//! forwards, from the start of an instruction, but who starts anywhere falls into step after a
-//! few: so it is decoded from several places before, and what most of them arrive at counts.
+//! The two bytes of `syscall` also occur inside other instructions. Code can only be decoded
+//! forwards from the start of an instruction, but decoding from any byte meets instruction
+//! boundaries after a few instructions. So it is decoded from several bytes before, and the result
+//! of most of them counts.
 
 use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, Register};
 use memchr::memmem;
 
-/// How far before an instruction the decoding starts, in bytes: at most.
+/// The most bytes before an instruction from which decoding starts.
 const RUN_UP: usize = 128;
-/// From how many places, a byte apart.
+/// The number of adjacent bytes from which decoding starts.
 const STARTS: usize = 16;
-/// How many of them must arrive.
+/// How many of these must meet the instruction.
 const ENOUGH: usize = 12;
-/// How many instructions before a system call its number may be loaded.
+/// The number of instructions before a system call in which its number may be loaded.
 const NEAR: usize = 12;
 
 const SYSCALL: [u8; 2] = [0x0f, 0x05];
 
-/// Where the two bytes stand in `code`.
+/// Returns the offsets of the two bytes in `code`.
 pub(super) fn candidates(code: &[u8]) -> impl Iterator<Item = usize> {
     memmem::find_iter(code, &SYSCALL)
 }
 
-/// Whether the bytes at `at` are an instruction, and if so the number of the system call, where it
-/// is loaded just before: `Some(None)` where it is not.
+/// Returns the number of the system call, if the bytes at `at` are an instruction: `Some(None)` if
+/// the number is not loaded shortly before.
 pub(super) fn system_call(code: &[u8], at: usize) -> Option<Option<u32>> {
     let first = at.saturating_sub(RUN_UP);
-    // At the begin of the code there is one place only from which to start, and that is the right one.
+    // At the beginning of the code only the first byte is known to start an instruction.
     let starts = if first == 0 { 1 } else { STARTS };
     let mut arrived = 0;
     let mut number = None;
@@ -40,7 +41,7 @@ pub(super) fn system_call(code: &[u8], at: usize) -> Option<Option<u32>> {
     (arrived >= ENOUGH.min(starts)).then_some(number)
 }
 
-/// The instructions before the last, if decoding arrives at a last one that is a system call.
+/// Returns the instructions before the last two bytes, if decoding finds a system call there.
 fn decoded(code: &[u8]) -> Option<Vec<Instruction>> {
     let last = code.len().checked_sub(SYSCALL.len())?;
     let mut decoder = Decoder::new(64, code, DecoderOptions::NONE);
@@ -51,7 +52,7 @@ fn decoded(code: &[u8]) -> Option<Vec<Instruction>> {
     (decoder.position() == last && decoder.decode().code() == Code::Syscall).then_some(instructions)
 }
 
-/// The constant in eax after these instructions.
+/// Returns the constant in eax after these instructions.
 fn loaded(before: &[Instruction]) -> Option<u32> {
     for instruction in before.iter().rev().take(NEAR) {
         match instruction.code() {
@@ -75,20 +76,21 @@ fn loaded(before: &[Instruction]) -> Option<u32> {
     None
 }
 
-/// The register with the number, or a part of it.
+/// Reports whether the register holds the number of a system call, or a part of it.
 fn is_number(register: Register) -> bool {
     matches!(register, Register::RAX | Register::EAX | Register::AX | Register::AL)
 }
 
-/// Whether the constant stands in the code.
+/// Reports whether the code contains the constant.
 pub(super) fn holds(code: &[u8], constant: u32) -> bool {
     memmem::find(code, &constant.to_le_bytes()).is_some()
 }
 
-/// Whether the constant is loaded as the first argument of a call: `mov edi, constant`.
+/// Reports whether the code loads the constant as the first argument of a call: `mov edi,
+/// constant`.
 pub(super) fn passes(code: &[u8], constant: u32) -> bool {
     let [a, b, c, d] = constant.to_le_bytes();
-    // With this prefix it is another register's.
+    // With this prefix the instruction loads another register.
     const OTHER: u8 = 0x41;
     memmem::find_iter(code, &[0xbf, a, b, c, d])
         .any(|at| at.checked_sub(1).and_then(|before| code.get(before)) != Some(&OTHER))

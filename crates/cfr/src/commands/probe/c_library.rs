@@ -1,12 +1,11 @@
-//! The C library that programs get here: its name, its version, whether it has the function.
+//! The C library that programs use here: its name, its version, whether it has the function.
 //!
-//! It is read as a file: who asks the dynamic linker for the function gets what is preloaded.
+//! It is read as a file, because the dynamic linker would return a preloaded function.
 
 use super::fact::{Fact, Finding};
 use crate::program::elf;
 use std::path::{Path, PathBuf};
 
-/// What there is to know of it.
 pub(super) fn facts() -> Vec<Fact> {
     let found = std::fs::read_to_string("/proc/self/maps").ok().and_then(|maps| mapped(&maps));
     let (name, version, symbol) = match &found {
@@ -16,7 +15,7 @@ pub(super) fn facts() -> Vec<Fact> {
         }
         None => ("", None, None),
     };
-    let unknown = || Finding::unknown("cfr cannot tell which one it runs with");
+    let unknown = || Finding::unknown("the C library of cfr was not found in /proc/self/maps");
     let cuts = version.as_deref().map(cuts_results);
     vec![
         Fact {
@@ -28,7 +27,7 @@ pub(super) fn facts() -> Vec<Fact> {
             key: "version",
             label: "version",
             finding: version
-                .map_or_else(|| Finding::unknown("the file does not say"), Finding::name),
+                .map_or_else(|| Finding::unknown("not found in the file"), Finding::name),
         },
         Fact {
             key: "copy_file_range",
@@ -44,24 +43,24 @@ pub(super) fn facts() -> Vec<Fact> {
             label: "cuts results",
             finding: match cuts {
                 Some(true) => Finding::yes().with_note(
-                    "glibc 2.41 and 2.42 return an int: above 2147483647 the count is wrong, \
-                     unless the distribution has mended it (BZ 33245)",
+                    "glibc 2.41 and 2.42 return an int: counts above 2147483647 are wrong, \
+                     unless the distribution has fixed it (BZ 33245)",
                 ),
                 Some(false) => Finding::no(),
-                None => Finding::unknown("only some versions of glibc do"),
+                None => Finding::unknown("only glibc 2.41 and 2.42 do"),
             },
         },
     ]
 }
 
-/// Name and path of the C library among the files that are mapped (proc_pid_maps(5)).
+/// Returns name and path of the C library among the mapped files (proc_pid_maps(5)).
 fn mapped(maps: &str) -> Option<(&'static str, PathBuf)> {
     maps.lines().find_map(|line| {
         let path = Path::new(line.get(line.find('/')?..)?);
         let file = path.file_name()?.to_str()?;
         let name = match file {
             "libc.so.6" => "glibc",
-            // Before Debian 12 and its like the file had its version in its name.
+            // Until glibc 2.33 the file had its version in its name.
             _ if file.starts_with("libc-2.") => "glibc",
             _ if file.starts_with("ld-musl-") || file.starts_with("libc.musl-") => "musl",
             _ => return None,
@@ -70,13 +69,13 @@ fn mapped(maps: &str) -> Option<(&'static str, PathBuf)> {
     })
 }
 
-/// The version in the banner that glibc prints when it is run: "GNU C Library (...) stable release
-/// version 2.36."
+/// Returns the version from the banner that glibc prints if it is run: "GNU C Library (...) stable
+/// release version 2.36."
 fn version(content: &[u8]) -> Option<String> {
     const BEGIN: &[u8] = b"GNU C Library ";
     const BEFORE: &[u8] = b"release version ";
-    let banner = content.get(find(content, BEGIN)?..)?;
-    let banner = banner.split(|&byte| byte == b'\n' || byte == 0).next()?;
+    let banner =
+        content.get(find(content, BEGIN)?..)?.split(|&byte| byte == b'\n' || byte == 0).next()?;
     let rest = banner.get(find(banner, BEFORE)? + BEFORE.len()..)?;
     let number = rest.split(|byte| !byte.is_ascii_digit() && *byte != b'.').next()?;
     let number = std::str::from_utf8(number).ok()?.trim_end_matches('.');
@@ -87,7 +86,7 @@ fn find(content: &[u8], sought: &[u8]) -> Option<usize> {
     content.windows(sought.len()).position(|window| window == sought)
 }
 
-/// Whether this version of glibc returns copy_file_range's count as an int
+/// Reports whether this version of glibc returns the result of copy_file_range as an int
 /// (<https://sourceware.org/bugzilla/show_bug.cgi?id=33245>).
 fn cuts_results(version: &str) -> bool {
     let release = version.split('.').take(2).collect::<Vec<_>>().join(".");

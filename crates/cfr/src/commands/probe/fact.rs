@@ -1,105 +1,91 @@
-//! What is known when something was tried: the one shape of every line of the report.
+//! A fact: one line of the report, with the result of a trial.
 
 use cfr_sys::errno::Errno;
 use std::ffi::OsString;
 
-/// One thing that was found out.
+/// A line of the report.
 #[derive(Debug)]
 pub(super) struct Fact {
-    /// Its name in JSON: does not change.
+    /// Its name in JSON, which does not change.
     pub(super) key: &'static str,
-    /// Its name for human eyes.
+    /// Its name in the text.
     pub(super) label: &'static str,
-    /// What it is.
     pub(super) finding: Finding,
 }
 
-/// What came of trying.
+/// The result of a trial.
 #[derive(Debug)]
 pub(super) struct Finding {
-    /// The answer.
-    pub(super) value: Value,
-    /// What the kernel refused it with.
+    pub(super) value: Answer,
+    /// The error that the kernel returned.
     pub(super) errno: Option<Errno>,
-    /// A line about it, where the answer alone would puzzle.
+    /// A remark, if the answer alone could be misunderstood.
     pub(super) note: Option<String>,
 }
 
-/// An answer.
+/// The answer of a trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value {
-    /// It works.
+pub(super) enum Answer {
     Yes,
-    /// It does not.
     No,
-    /// Nobody knows: it was not tried, or the trial told nothing.
+    /// It was not tried, or the trial showed nothing.
     Unknown,
-    /// A number of bytes.
     Bytes(u64),
-    /// At least so many bytes: nothing larger was tried.
+    /// At least this many bytes: nothing larger was tried.
     AtLeast(u64),
-    /// A name.
     Name(OsString),
 }
 
 impl Finding {
-    fn plain(value: Value) -> Finding {
+    fn new(value: Answer) -> Finding {
         Finding { value, errno: None, note: None }
     }
 
-    /// It works.
     pub(super) fn yes() -> Finding {
-        Finding::plain(Value::Yes)
+        Finding::new(Answer::Yes)
     }
 
-    /// It does not, and no error said so.
     pub(super) fn no() -> Finding {
-        Finding::plain(Value::No)
+        Finding::new(Answer::No)
     }
 
-    /// The kernel refused it.
+    /// The answer no, because the kernel returned this error.
     pub(super) fn refused(errno: Errno) -> Finding {
-        Finding { errno: Some(errno), ..Finding::plain(Value::No) }
+        Finding { errno: Some(errno), ..Finding::new(Answer::No) }
     }
 
-    /// Nobody knows, and why.
     pub(super) fn unknown(note: impl Into<String>) -> Finding {
-        Finding::plain(Value::Unknown).with_note(note)
+        Finding::new(Answer::Unknown).with_note(note)
     }
 
-    /// It could not be tried: what was needed for it failed.
+    /// The answer unknown, because the preparation of the trial failed.
     pub(super) fn untried(errno: Errno) -> Finding {
         Finding::unknown("could not be tried").with_errno(errno)
     }
 
-    /// So many bytes.
     pub(super) fn bytes(count: u64) -> Finding {
-        Finding::plain(Value::Bytes(count))
+        Finding::new(Answer::Bytes(count))
     }
 
-    /// So many bytes or more.
     pub(super) fn at_least(count: u64) -> Finding {
-        Finding::plain(Value::AtLeast(count))
+        Finding::new(Answer::AtLeast(count))
     }
 
-    /// A name.
     pub(super) fn name(name: impl Into<OsString>) -> Finding {
-        Finding::plain(Value::Name(name.into()))
+        Finding::new(Answer::Name(name.into()))
     }
 
-    /// With a line about it.
     pub(super) fn with_note(self, note: impl Into<String>) -> Finding {
         Finding { note: Some(note.into()), ..self }
     }
 
-    /// With the error that stood in the way.
     pub(super) fn with_errno(self, errno: Errno) -> Finding {
         Finding { errno: Some(errno), ..self }
     }
 }
 
-/// A number of bytes in words: `1 GiB`, `64 KiB`, else the plain number.
-pub(super) fn in_words(bytes: u64) -> String {
+/// Formats a number of bytes as `1 GiB` or `64 KiB` if it is a multiple of the unit.
+pub(super) fn with_unit(bytes: u64) -> String {
     let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     let fits = |unit: &&(u64, _)| bytes >= unit.0 && bytes.is_multiple_of(unit.0);
     match units.iter().find(fits) {
@@ -108,7 +94,7 @@ pub(super) fn in_words(bytes: u64) -> String {
     }
 }
 
-/// An error of the system as a number, EIO where it has none.
+/// Returns the error's number, EIO if it has none.
 pub(super) fn errno(error: &std::io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno)
 }
@@ -127,7 +113,7 @@ mod tests {
             (1 << 30, "1 GiB"),
             (0x7fff_f000, "2097148 KiB"),
         ] {
-            assert_eq!(in_words(bytes), words);
+            assert_eq!(with_unit(bytes), words);
         }
     }
 }

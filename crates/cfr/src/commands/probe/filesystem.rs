@@ -1,36 +1,35 @@
-//! What the filesystem of one path is and what it can do.
+//! The filesystem of a path: its properties, and the results of the trials on it.
 
 use super::fact::{Fact, Finding, errno};
 use super::temporary::Directory;
 use super::{largest, mount, trials};
-use crate::term::failure::plain;
+use crate::term::failure::printable;
 use crate::term::status_line;
 use cfr_sys::errno::Errno;
 use rustix::fs::{fstat, fstatfs, fstatvfs};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// A path that could be probed.
-pub(super) struct Place {
-    /// As the user gave it.
+/// A path that was probed.
+pub(super) struct ProbedPath {
+    /// The path as the user gave it.
     pub(super) path: PathBuf,
-    /// What was found out.
     pub(super) facts: Vec<Fact>,
-    /// For trials between filesystems.
+    /// The directory, for trials between filesystems.
     pub(super) directory: Directory,
-    /// Equal for two places of one filesystem.
+    /// The device of the filesystem: two paths on one filesystem have the same.
     pub(super) device: OsString,
 }
 
-/// One thing to try.
+/// An operation to try.
 struct Trial {
     key: &'static str,
     label: &'static str,
-    /// Tries it; an error is one of the preparations.
+    /// Runs the trial; the error is one of its preparation.
     run: fn(&Directory) -> Result<Finding, Errno>,
 }
 
-/// All of them, in the order of the report.
+/// All trials, in the order of the report.
 const TRIALS: [Trial; 10] = [
     Trial { key: "copy_file_range", label: "copy_file_range", run: trials::copies },
     Trial { key: "copy_shares_blocks", label: "copy shares blocks", run: trials::shares },
@@ -44,16 +43,15 @@ const TRIALS: [Trial; 10] = [
     Trial { key: "punches_holes", label: "punches holes", run: trials::punches_holes },
 ];
 
-/// Why a path could not be probed.
+/// The reason why a path could not be probed.
 pub(super) struct Refusal {
-    /// What stood in the way.
     pub(super) errno: Errno,
-    /// In words, the path not among them.
+    /// The error in words, without the path.
     pub(super) message: String,
 }
 
-/// Probes the filesystem of a directory, or of the directory that a file stands in.
-pub(super) fn probe(path: &Path) -> Result<Place, Refusal> {
+/// Probes the filesystem of a directory, or of the directory that holds a file.
+pub(super) fn probe(path: &Path) -> Result<ProbedPath, Refusal> {
     let refused = |errno: Errno| Refusal { errno, message: errno.to_string() };
     let real = path.canonicalize().map_err(|error| refused(errno(&error)))?;
     let directory = match real.parent() {
@@ -61,21 +59,21 @@ pub(super) fn probe(path: &Path) -> Result<Place, Refusal> {
         _ => real.as_path(),
     };
     let directory = Directory::open(directory).map_err(refused)?;
-    // One file more, so that what stands in the way of all of them is said once.
+    // Without this file, every trial would report the same error.
     directory.file().map_err(|errno| Refusal {
         errno,
-        message: format!("no file can be made there: {errno}"),
+        message: format!("cannot create a file there: {errno}"),
     })?;
     let (mut facts, device) = described(&directory).map_err(refused)?;
     for trial in &TRIALS {
-        status_line::show(&format!("{}: {}", trial.label, plain(path)));
+        status_line::show(&format!("{}: {}", trial.label, printable(path)));
         let finding = (trial.run)(&directory).unwrap_or_else(Finding::untried);
         facts.push(Fact { key: trial.key, label: trial.label, finding });
     }
-    Ok(Place { path: path.to_owned(), facts, directory, device })
+    Ok(ProbedPath { path: path.to_owned(), facts, directory, device })
 }
 
-/// What there is to know without trying, and the filesystem's device.
+/// Returns the facts that need no trial, and the filesystem's device.
 fn described(directory: &Directory) -> Result<(Vec<Fact>, OsString), Errno> {
     let converted = |error: rustix::io::Errno| Errno(error.raw_os_error());
     let mount = mount::of(directory);
@@ -87,9 +85,9 @@ fn described(directory: &Directory) -> Result<(Vec<Fact>, OsString), Errno> {
         Some(mount) => (Finding::name(mount.kind), Finding::name(mount.point)),
         None => {
             let magic = fstatfs(directory).map_err(converted)?.f_type;
-            let unsaid = "/proc/self/mountinfo does not say";
-            let kind = Finding::name(format!("0x{magic:x}")).with_note(unsaid);
-            (kind, Finding::unknown(unsaid))
+            let missing = "not in /proc/self/mountinfo";
+            let kind = Finding::name(format!("0x{magic:x}")).with_note(missing);
+            (kind, Finding::unknown(missing))
         }
     };
     let block = fstatvfs(directory).map_err(converted)?.f_frsize;

@@ -1,95 +1,95 @@
-//! How much one call takes at most. Tried on holes, which cost no disk, and given up where it
-//! would take long.
+//! The most that one call copies or dedupes. Tried on holes, which use no disk space; larger sizes
+//! are not tried if they would take long.
 
-use super::fact::{Finding, Value, in_words};
-use super::temporary::{Directory, Temporary};
+use super::fact::{Answer, Finding, with_unit};
+use super::temporary::{Directory, UnnamedFile};
 use super::trials::{HOLE, keeps_holes, range};
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, Deduped};
 use std::time::{Duration, Instant};
 
-/// No single call may be expected to take longer.
+/// The longest that a single call may be expected to take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What is asked of one copy: first a little, to see what that costs, then more than the kernel
-/// copies in one call, which is 0x7ffff000 where the filesystem has no call of its own.
+/// The sizes of the copies: a small one to measure the speed, then one larger than the kernel
+/// copies in one call, which is 0x7ffff000 if the filesystem has no copy operation.
 const COPIES: [u64; 2] = [64 << 20, 3 << 30];
 
-/// What is asked of one dedupe, which reads both sides: the last is more than the kernel takes
-/// since 4.18, which is 1 GiB. (Before, btrfs took 16 MiB.)
+/// The sizes of the dedupes, which read both files: the last is larger than the kernel's limit
+/// since 4.18, 1 GiB. (Before, btrfs had a limit of 16 MiB.)
 const DEDUPES: [u64; 4] = [16 << 20, 64 << 20, 256 << 20, 1025 << 20];
 
-/// The most that one copy_file_range moves.
-pub(super) fn copy(place: &Directory) -> Result<Finding, Errno> {
-    match keeps_holes(place)? {
-        Finding { value: Value::Yes, .. } => {}
-        Finding { value: Value::No, .. } => {
-            return Ok(Finding::unknown("not tried: would write 2 GiB"));
+/// Returns the most bytes that one copy_file_range copies.
+pub(super) fn copy(directory: &Directory) -> Result<Finding, Errno> {
+    match keeps_holes(directory)? {
+        Finding { value: Answer::Yes, .. } => {}
+        Finding { value: Answer::No, .. } => {
+            return Ok(Finding::unknown("not tried: it would write 2 GiB"));
         }
         unknown => return Ok(unknown),
     }
     rising(&COPIES, |len| {
-        let (source, target) = (hole(place, len)?, place.file()?);
+        let (source, target) = (hole(directory, len)?, directory.file()?);
         Ok(match sys::copy_range(&range(&source, &target, len)) {
-            Ok(_) if target.allocated()? >= HOLE => Taken::Expensive,
-            Ok(copied) => Taken::Bytes(copied as u64),
-            Err(errno) => Taken::Refused(errno),
+            Ok(_) if target.allocated()? >= HOLE => CallResult::Expensive,
+            Ok(copied) => CallResult::Bytes(copied as u64),
+            Err(errno) => CallResult::Refused(errno),
         })
     })
 }
 
-/// The most that one FIDEDUPERANGE shares.
-pub(super) fn dedupe(place: &Directory) -> Result<Finding, Errno> {
+/// Returns the most bytes that one FIDEDUPERANGE shares.
+pub(super) fn dedupe(directory: &Directory) -> Result<Finding, Errno> {
     rising(&DEDUPES, |len| {
-        let (source, target) = (hole(place, len)?, hole(place, len)?);
+        let (source, target) = (hole(directory, len)?, hole(directory, len)?);
         Ok(match sys::dedupe_range(&range(&source, &target, len)) {
-            Ok(Deduped::Same(count)) => Taken::Bytes(count),
-            Ok(Deduped::Differs) => Taken::Bytes(0),
-            Err(errno) => Taken::Refused(errno),
+            Ok(Deduped::Same(count)) => CallResult::Bytes(count),
+            Ok(Deduped::Differs) => CallResult::Bytes(0),
+            Err(errno) => CallResult::Refused(errno),
         })
     })
 }
 
-/// What became of one call.
-enum Taken {
-    /// So many bytes.
+/// The result of one call.
+enum CallResult {
     Bytes(u64),
-    /// Some, and they fill the disk.
+    /// It copied, and the copy uses disk space.
     Expensive,
-    /// None.
     Refused(Errno),
 }
 
-/// Asks for more and more, until a call does less than it was asked for, or the next one would take
-/// too long.
-fn rising(sizes: &[u64], ask: impl Fn(u64) -> Result<Taken, Errno>) -> Result<Finding, Errno> {
+/// Asks for larger and larger sizes, until a call returns less than it was asked for or the next
+/// one would take too long.
+fn rising(sizes: &[u64], ask: impl Fn(u64) -> Result<CallResult, Errno>) -> Result<Finding, Errno> {
     let mut most = 0;
     let mut speed = None;
     for &size in sizes {
         let expected = speed.map_or(Duration::ZERO, |(bytes, time)| scaled(time, size, bytes));
         if expected > PATIENCE {
             return Ok(Finding::at_least(most).with_note(format!(
-                "{} not tried: would take {:.0} s",
-                in_words(size),
+                "{} was not tried: it would take {:.0} s",
+                with_unit(size),
                 expected.as_secs_f64()
             )));
         }
         let begun = Instant::now();
         match ask(size) {
-            Ok(Taken::Bytes(taken)) if taken < size => {
-                return Ok(Finding::bytes(taken).with_note(format!("asked for {}", in_words(size))));
+            Ok(CallResult::Bytes(taken)) if taken < size => {
+                return Ok(
+                    Finding::bytes(taken).with_note(format!("asked for {}", with_unit(size)))
+                );
             }
-            Ok(Taken::Bytes(_)) => most = size,
-            Ok(Taken::Expensive) => {
-                return Ok(Finding::unknown("not tried further: larger holes are filled"));
+            Ok(CallResult::Bytes(_)) => most = size,
+            Ok(CallResult::Expensive) => {
+                return Ok(Finding::unknown("larger sizes were not tried: holes are filled"));
             }
-            Ok(Taken::Refused(errno)) if most == 0 => {
+            Ok(CallResult::Refused(errno)) if most == 0 => {
                 return Ok(Finding::unknown("not possible here").with_errno(errno));
             }
             Err(errno) if most == 0 => return Err(errno),
-            Ok(Taken::Refused(errno)) | Err(errno) => {
+            Ok(CallResult::Refused(errno)) | Err(errno) => {
                 return Ok(Finding::at_least(most)
-                    .with_note(format!("{} not possible here", in_words(size)))
+                    .with_note(format!("{} is not possible here", with_unit(size)))
                     .with_errno(errno));
             }
         }
@@ -98,14 +98,14 @@ fn rising(sizes: &[u64], ask: impl Fn(u64) -> Result<Taken, Errno>) -> Result<Fi
     Ok(Finding::at_least(most).with_note("nothing larger was tried"))
 }
 
-/// How long `size` bytes take where `bytes` took `time`.
+/// Returns how long `size` bytes take if `bytes` took `time`.
 fn scaled(time: Duration, size: u64, bytes: u64) -> Duration {
     time.saturating_mul(u32::try_from(size.div_ceil(bytes.max(1))).unwrap_or(u32::MAX))
 }
 
-/// A file that is one hole. EOPNOTSUPP where it would take that much of the disk.
-fn hole(place: &Directory, len: u64) -> Result<Temporary, Errno> {
-    let file = place.file()?;
+/// Creates a file that is one hole. EOPNOTSUPP if it would use disk space.
+fn hole(directory: &Directory, len: u64) -> Result<UnnamedFile, Errno> {
+    let file = directory.file()?;
     file.set_size(HOLE)?;
     if file.allocated()? >= HOLE {
         return Err(Errno::EOPNOTSUPP);

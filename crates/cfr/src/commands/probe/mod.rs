@@ -1,4 +1,4 @@
-//! `cfr probe`: what the kernel and the filesystems of some paths can do, found out by trying.
+//! `cfr probe`: tests what the kernel and the filesystems of some paths can do.
 //!
 //! A file uses only what stands above it in this list.
 
@@ -27,35 +27,35 @@ mod report_text;
 mod report_json;
 
 use crate::cli::{ProbeArgs, ReportFormat};
-use crate::term::failure::{Failure, plain, say};
+use crate::term::failure::{Failure, print_message, printable};
 use crate::term::status_line;
 use crate::term::stdout;
-use report::Report;
+use report::ProbeReport;
 
-/// Some path could not be probed.
+/// The exit status if a path could not be probed.
 const INCOMPLETE: u8 = 1;
 
-/// Probes all paths and writes the report: 0, or 1 where a path could not be probed.
+/// Probes all paths and writes the report. Returns 0, or 1 if a path could not be probed.
 pub(crate) fn run(args: ProbeArgs) -> Result<u8, Failure> {
     temporary::guard()?;
-    let (mut places, mut refused) = (Vec::new(), Vec::new());
+    let (mut probed, mut refused) = (Vec::new(), Vec::new());
     for path in args.paths {
         match filesystem::probe(&path) {
-            Ok(place) => places.push(place),
+            Ok(path) => probed.push(path),
             Err(refusal) => {
                 status_line::erase();
-                say(format!("{}: {}", plain(&path), refusal.message));
+                print_message(format!("{}: {}", printable(&path), refusal.message));
                 refused.push((path, refusal));
             }
         }
     }
-    let pairs = pairs::probe(&places);
+    let pairs = pairs::probe(&probed);
     status_line::erase();
     let (kernel, c_library) = (kernel::facts(), c_library::facts());
-    let report = Report { kernel, c_library, places, pairs, refused };
+    let report = ProbeReport { kernel, c_library, probed, pairs, refused };
     let text = match args.format {
-        ReportFormat::Text => report_text::written(&report),
-        ReportFormat::Json => report_json::written(&report)?,
+        ReportFormat::Text => report_text::render(&report),
+        ReportFormat::Json => report_json::render(&report)?,
     };
     stdout::write(&text)?;
     Ok(if report.refused.is_empty() { 0 } else { INCOMPLETE })

@@ -1,4 +1,4 @@
-//! Which filesystem a directory lies in, as /proc/self/mountinfo tells (proc_pid_mountinfo(5)).
+//! The mount of a directory, from /proc/self/mountinfo (proc_pid_mountinfo(5)).
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd};
@@ -7,16 +7,16 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 /// A line of mountinfo.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Mount {
-    /// The filesystem's type, e.g. `ext4`.
+    /// The filesystem type, e.g. `ext4`.
     pub(super) kind: OsString,
-    /// Where it is mounted.
+    /// The mount point.
     pub(super) point: OsString,
-    /// The device, major and minor with a colon between: one filesystem has one, also where its
-    /// subvolumes have devices of their own.
+    /// The device as `major:minor`. One filesystem has one, even if its subvolumes have devices of
+    /// their own.
     pub(super) device: OsString,
 }
 
-/// The mount behind a descriptor. `None` without /proc.
+/// Returns the mount of a descriptor. `None` without /proc.
 pub(super) fn of(handle: impl AsFd) -> Option<Mount> {
     let fd = handle.as_fd().as_raw_fd();
     let about = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
@@ -25,7 +25,7 @@ pub(super) fn of(handle: impl AsFd) -> Option<Mount> {
     table.split(|&byte| byte == b'\n').find_map(|line| parsed(line, id.as_bytes()))
 }
 
-/// The line, if it is of the mount with this number.
+/// Parses a line; `None` if it is of another mount than `id`.
 fn parsed(line: &[u8], id: &[u8]) -> Option<Mount> {
     let mut words = line.split(|&byte| byte == b' ');
     if words.next()? != id {
@@ -33,7 +33,7 @@ fn parsed(line: &[u8], id: &[u8]) -> Option<Mount> {
     }
     let (_parent, device, _root, point) =
         (words.next()?, words.next()?, words.next()?, words.next()?);
-    // Options and any number of optional fields, up to a dash.
+    // Options and any number of optional fields come before a dash.
     words.find(|word| *word == b"-")?;
     Some(Mount {
         kind: unescaped(words.next()?),
@@ -42,18 +42,18 @@ fn parsed(line: &[u8], id: &[u8]) -> Option<Mount> {
     })
 }
 
-/// White space and backslashes are three octal digits behind a backslash.
+/// Decodes white space and backslashes, which are written as a backslash and three octal digits.
 fn unescaped(word: &[u8]) -> OsString {
-    let mut plain = Vec::new();
+    let mut text = Vec::new();
     let mut rest = word;
     while let Some((&byte, tail)) = rest.split_first() {
         let digits = tail.first_chunk::<3>().filter(|_| byte == b'\\');
         let value =
             digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
-        plain.push(value.unwrap_or(byte));
+        text.push(value.unwrap_or(byte));
         rest = if value.is_some() { tail.get(3..).unwrap_or_default() } else { tail };
     }
-    OsString::from_vec(plain)
+    OsString::from_vec(text)
 }
 
 #[cfg(test)]

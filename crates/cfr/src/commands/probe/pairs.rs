@@ -1,36 +1,35 @@
-//! What becomes of a copy from one filesystem to another.
+//! Copies from one filesystem to another.
 
 use super::fact::{Fact, Finding};
-use super::filesystem::Place;
-use super::trials::{UNIT, arrived, content, filled, range};
-use crate::term::failure::plain;
+use super::filesystem::ProbedPath;
+use super::trials::{UNIT, check_copy, content, file_with, range};
+use crate::term::failure::printable;
 use crate::term::status_line;
 use cfr_sys as sys;
 use cfr_sys::errno::Errno;
 use std::path::PathBuf;
 
 /// Two paths on different filesystems.
-pub(super) struct Pair {
-    /// The source's.
+pub(super) struct FilesystemPair {
     pub(super) from: PathBuf,
-    /// The target's.
     pub(super) to: PathBuf,
-    /// What was found out.
     pub(super) facts: [Fact; 2],
 }
 
-/// Every ordered pair of places on different filesystems.
-pub(super) fn probe(places: &[Place]) -> Vec<Pair> {
-    let pairs = places.iter().flat_map(|from| places.iter().map(move |to| (from, to)));
-    let pairs = pairs.filter(|(from, to)| from.device != to.device);
+/// Probes every ordered pair of paths on different filesystems.
+pub(super) fn probe(paths: &[ProbedPath]) -> Vec<FilesystemPair> {
+    let pairs = paths
+        .iter()
+        .flat_map(|from| paths.iter().map(move |to| (from, to)))
+        .filter(|(from, to)| from.device != to.device);
     pairs.map(|(from, to)| pair(from, to)).collect()
 }
 
-fn pair(from: &Place, to: &Place) -> Pair {
-    status_line::show(&format!("copy from another filesystem: {}", plain(&to.path)));
-    let copy = tried(from, to, |range| sys::copy_range(range).map(|copied| copied as u64));
-    let reflink = tried(from, to, |range| sys::clone_range(range).map(|()| range.len));
-    Pair {
+fn pair(from: &ProbedPath, to: &ProbedPath) -> FilesystemPair {
+    status_line::show(&format!("copy from another filesystem: {}", printable(&to.path)));
+    let copy = try_call(from, to, |range| sys::copy_range(range).map(|copied| copied as u64));
+    let reflink = try_call(from, to, |range| sys::clone_range(range).map(|()| range.len));
+    FilesystemPair {
         from: from.path.clone(),
         to: to.path.clone(),
         facts: [
@@ -40,12 +39,16 @@ fn pair(from: &Place, to: &Place) -> Pair {
     }
 }
 
-fn tried(from: &Place, to: &Place, call: impl Fn(&sys::Range) -> Result<u64, Errno>) -> Finding {
+fn try_call(
+    from: &ProbedPath,
+    to: &ProbedPath,
+    call: impl Fn(&sys::Range) -> Result<u64, Errno>,
+) -> Finding {
     let trial = || {
         let bytes = content(UNIT);
-        let (source, target) = (filled(&from.directory, &bytes)?, to.directory.file()?);
+        let (source, target) = (file_with(&from.directory, &bytes)?, to.directory.file()?);
         match call(&range(&source, &target, UNIT)) {
-            Ok(copied) => arrived(copied, &bytes, &target),
+            Ok(copied) => check_copy(copied, &bytes, &target),
             Err(errno) => Ok(Finding::refused(errno)),
         }
     };

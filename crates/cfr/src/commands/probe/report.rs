@@ -1,20 +1,16 @@
-//! All that was found out, before anybody says how it is to be written.
+//! The results of a probe, which text and JSON are made from.
 
 use super::fact::Fact;
-use super::filesystem::{Place, Refusal};
-use super::pairs::Pair;
+use super::filesystem::{ProbedPath, Refusal};
+use super::pairs::FilesystemPair;
 use std::path::PathBuf;
 
-/// What a probe has found.
-pub(super) struct Report {
-    /// Of the kernel.
+/// The results of a probe.
+pub(super) struct ProbeReport {
     pub(super) kernel: Vec<Fact>,
-    /// Of the C library.
     pub(super) c_library: Vec<Fact>,
-    /// Of each path that could be probed.
-    pub(super) places: Vec<Place>,
-    /// Of each two of them on different filesystems.
-    pub(super) pairs: Vec<Pair>,
-    /// The paths that could not be probed.
+    pub(super) probed: Vec<ProbedPath>,
+    /// Every two paths on different filesystems.
+    pub(super) pairs: Vec<FilesystemPair>,
     pub(super) refused: Vec<(PathBuf, Refusal)>,
 }

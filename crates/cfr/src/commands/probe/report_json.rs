@@ -1,7 +1,7 @@
-//! The report as one JSON object. Its keys do not change: cfr(1) lists them.
+//! The report as one JSON object. Its keys are documented in cfr(1) and do not change.
 
-use super::fact::{Fact, Value as Answer};
-use super::report::Report;
+use super::fact::{Answer, Fact};
+use super::report::ProbeReport;
 use crate::term::failure::Failure;
 use crate::term::json;
 use serde_json::{Map, Value, json};
@@ -9,11 +9,11 @@ use std::ffi::OsStr;
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 
-/// The whole report, on one line.
-pub(super) fn written(report: &Report) -> Result<String, Failure> {
-    let paths = report.places.iter().map(|place| {
-        let mut object = object(&place.facts);
-        object.insert("path".to_owned(), string(&place.path));
+/// Returns the report as JSON, on one line.
+pub(super) fn render(report: &ProbeReport) -> Result<String, Failure> {
+    let paths = report.probed.iter().map(|path| {
+        let mut object = object(&path.facts);
+        object.insert("path".to_owned(), string(&path.path));
         Value::Object(object)
     });
     let pairs = report.pairs.iter().map(|pair| {
@@ -36,7 +36,7 @@ pub(super) fn written(report: &Report) -> Result<String, Failure> {
         "pairs": pairs.collect::<Vec<_>>(),
         "failed": failed.collect::<Vec<_>>(),
     });
-    json::written(&whole)
+    json::to_line(&whole)
 }
 
 fn object(facts: &[Fact]) -> Map<String, Value> {
@@ -62,8 +62,8 @@ fn finding(fact: &Fact) -> Value {
     })
 }
 
-/// A name. A byte that is not UTF-8 becomes U+0000 and its two hexadecimal digits, as in the log:
-/// no path holds a zero byte, so the bytes can be recovered.
+/// Returns a name as a string. A byte that is not UTF-8 becomes U+0000 and its two hexadecimal
+/// digits, as in the log: a path has no zero byte, so the bytes can be recovered.
 fn string(name: impl AsRef<OsStr>) -> Value {
     let mut text = String::new();
     for chunk in name.as_ref().as_bytes().utf8_chunks() {

@@ -1,8 +1,8 @@
-//! Calls as a trace in Chrome's Trace Event Format, for ui.perfetto.dev and chrome://tracing: one
-//! JSON object, written as the log is read.
+//! The calls of a log as a trace in Chrome's Trace Event Format, for ui.perfetto.dev and
+//! chrome://tracing: one JSON object, written while the log is read.
 
 use super::moment::rfc3339;
-use crate::log::entry::{Call, Entry, Message, Moment, Offset};
+use crate::log::entry::{LogEntry, LoggedCall, LoggedMessage, Moment, Offset};
 use crate::term::json;
 use cfr_engine::flags::Flags;
 use serde::Serialize;
@@ -10,11 +10,12 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-/// Of how many threads is known what they are called; then all is said again.
+/// The most names of threads that are remembered; after that, all names are written again.
 const THREADS: usize = 10_000;
 
-/// Viewers count in double floats, which would round microseconds since 1970 to quarters. So
-/// timestamps begin a day before the first line: other lines may have begun before it did.
+/// Timestamps start a day before the first line, because later lines may have begun before it. They
+/// do not count from 1970: viewers use 64-bit floats, which would round such microseconds to
+/// quarters.
 const MARGIN_US: u64 = 86_400_000_000;
 
 /// A trace that is being written.
@@ -22,7 +23,7 @@ pub(super) struct Events<W> {
     out: W,
     /// Timestamp 0, in microseconds since 1970.
     zero_us: Option<u64>,
-    /// Whether no event is written yet.
+    /// Whether no event was written yet.
     empty: bool,
     threads: HashMap<(u32, u32), Thread>,
 }
@@ -30,11 +31,11 @@ pub(super) struct Events<W> {
 #[derive(Default)]
 struct Thread {
     comm: Option<Box<str>>,
-    /// When its latest call ended, in nanoseconds from timestamp 0.
+    /// The end of its latest call, in nanoseconds from timestamp 0.
     end_ns: i128,
 }
 
-/// An event. The keys are the format's.
+/// An event. The fields are the format's keys.
 #[derive(Serialize)]
 struct Event<'a, A> {
     name: &'a str,
@@ -47,13 +48,13 @@ struct Event<'a, A> {
     dur: Option<f64>,
     pid: u32,
     tid: u32,
-    /// Of an instant event: that it is its thread's.
+    /// The scope of an instant event: its thread.
     #[serde(skip_serializing_if = "Option::is_none")]
     s: Option<&'static str>,
     args: A,
 }
 
-/// What a viewer shows of a call that is selected.
+/// What a viewer shows if the user selects a call.
 #[derive(Serialize)]
 struct CallArgs<'a> {
     source: Option<&'a str>,
@@ -83,21 +84,20 @@ struct NameArgs<'a> {
 struct NoArgs {}
 
 impl<W: Write> Events<W> {
-    /// A trace without an event.
+    /// Begins a trace.
     pub(super) fn new(mut out: W) -> io::Result<Events<W>> {
         out.write_all(b"{\"displayTimeUnit\":\"ns\",\"traceEvents\":[")?;
         Ok(Events { out, zero_us: None, empty: true, threads: HashMap::new() })
     }
 
-    /// Adds what a line of the log says.
-    pub(super) fn add(&mut self, entry: &Entry) -> io::Result<()> {
+    pub(super) fn add(&mut self, entry: &LogEntry) -> io::Result<()> {
         match entry {
-            Entry::Call(call) => self.add_call(call),
-            Entry::Message(message) => self.add_message(message),
+            LogEntry::Call(call) => self.add_call(call),
+            LogEntry::Message(message) => self.add_message(message),
         }
     }
 
-    /// Ends the trace, all of it written.
+    /// Ends the trace and flushes it.
     pub(super) fn finish(mut self) -> io::Result<W> {
         self.out.write_all(b"\n],\"otherData\":")?;
         json::write(&mut self.out, &OtherData { zero: self.zero_us.map(rfc3339) })?;
@@ -106,7 +106,7 @@ impl<W: Write> Events<W> {
         Ok(self.out)
     }
 
-    fn add_call(&mut self, call: &Call) -> io::Result<()> {
+    fn add_call(&mut self, call: &LoggedCall) -> io::Result<()> {
         if let Some(comm) = &call.comm {
             self.introduce(call.moment, comm)?;
         }
@@ -118,8 +118,8 @@ impl<W: Write> Events<W> {
         let duration_ns = if call.first { call.duration_ns } else { 0 };
         let mut begin_ns = self.since_zero(call.moment);
         let thread = self.threads.entry((pid, tid)).or_default();
-        // The log's times are cut to microseconds: a call may seem to begin before the call before
-        // it has ended, and viewers drop what overlaps.
+        // The log truncates times to microseconds: a call may seem to begin before the previous one
+        // has ended, and viewers drop events that overlap.
         if (begin_ns + 1..begin_ns + 1_000).contains(&thread.end_ns) {
             begin_ns = thread.end_ns;
         }
@@ -153,7 +153,7 @@ impl<W: Write> Events<W> {
         })
     }
 
-    fn add_message(&mut self, message: &Message) -> io::Result<()> {
+    fn add_message(&mut self, message: &LoggedMessage) -> io::Result<()> {
         let Moment { pid, tid, .. } = message.moment;
         let ts = microseconds(self.since_zero(message.moment));
         let (name, cat) = (&*message.text, Some(&*message.level));
@@ -170,7 +170,7 @@ impl<W: Write> Events<W> {
         })
     }
 
-    /// Says what thread and process are called, where that is news.
+    /// Writes the names of a thread and its process, if they were not written yet or have changed.
     fn introduce(&mut self, moment: Moment, comm: &str) -> io::Result<()> {
         let Moment { pid, tid, .. } = moment;
         if self.threads.len() >= THREADS {
@@ -181,7 +181,8 @@ impl<W: Write> Events<W> {
             return Ok(());
         }
         thread.comm = Some(comm.into());
-        // A process has its first thread's name; that thread may never copy.
+        // A process is named after its first thread. If that has made no copy, another thread's
+        // name is used.
         let names_process = pid == tid || !self.threads.contains_key(&(pid, pid));
         let ts = microseconds(self.since_zero(moment));
         for (name, wanted) in [("process_name", names_process), ("thread_name", true)] {
@@ -215,10 +216,10 @@ impl<W: Write> Events<W> {
     }
 }
 
-/// What else the format has room for.
+/// The format's key for other data.
 #[derive(Serialize)]
 struct OtherData {
-    /// When timestamp 0 was.
+    /// The time of timestamp 0.
     zero: Option<String>,
 }
 
@@ -226,7 +227,7 @@ fn microseconds(ns: i128) -> f64 {
     ns as f64 / 1_000.0
 }
 
-/// As the text log has them.
+/// Returns the flags as the text log writes them.
 fn flags(flags: u32) -> String {
     let flags = Flags(flags);
     let unnamed = Some(flags.unnamed()).filter(|&bits| bits != 0 || flags.0 == 0);

@@ -1,4 +1,4 @@
-//! `cfr report`: what JSON logs come to, in the same memory however long they are.
+//! `cfr report`: summarizes JSON logs, in the same memory whatever their length.
 //!
 //! A file uses only what stands above it in this list.
 
@@ -12,22 +12,22 @@ mod sums;
 
 mod summary;
 
-mod text;
+mod report_text;
 
 mod events;
 
 mod trace_file;
 
 use crate::cli::{ReportArgs, ReportFormat};
-use crate::log::entry::{self, Entry};
-use crate::log::reader::Log;
+use crate::log::entry::{self, LogEntry};
+use crate::log::reader::LogReader;
 use crate::term::cleanup;
 use crate::term::failure::Failure;
 use crate::term::json;
 use crate::term::status_line;
 use crate::term::stdout;
 use std::path::Path;
-use summary::Summary;
+use summary::LogSummary;
 use sums::Sums;
 use trace_file::TraceFile;
 
@@ -44,23 +44,23 @@ pub(crate) fn run(args: &ReportArgs) -> Result<u8, Failure> {
     if args.chrome.as_deref() == Some(Path::new("-")) {
         return Ok(0);
     }
-    let summary = Summary::new(sums, args.top, args.order);
+    let summary = LogSummary::new(sums, args.top, args.order);
     stdout::write(&match args.format {
-        ReportFormat::Text => text::written(&summary),
-        ReportFormat::Json => json::written(&summary)?,
+        ReportFormat::Text => report_text::render(&summary),
+        ReportFormat::Json => json::to_line(&summary)?,
     })
 }
 
-/// Adds all logs up, and writes the trace.
+/// Adds up all logs, and writes the trace.
 fn read(args: &ReportArgs) -> Result<Sums, Failure> {
     let mut sums = Sums::new(args.top, args.order)?;
-    let trace = args.chrome.as_deref();
-    let mut trace = trace.map(|path| TraceFile::create(path, &args.logs)).transpose()?;
+    let mut trace =
+        args.chrome.as_deref().map(|path| TraceFile::create(path, &args.logs)).transpose()?;
     for path in &args.logs {
-        let mut log = Log::open(path)?;
+        let mut log = LogReader::open(path)?;
         let mut is_log = false;
         while let Some(line) = log.next()? {
-            match Entry::read(line) {
+            match LogEntry::read(line) {
                 Some(entry) => {
                     is_log = true;
                     sums.add(&entry);

@@ -1,32 +1,34 @@
-//! The facts of a report. Their keys as JSON do not change: cfr(1) lists them.
+//! The summary of a log. Its JSON keys are documented in cfr(1) and do not change.
 
 use super::moment::rfc3339;
-use super::sums::{Cause, Foreign, Hook, Method, Pair, Program, SlowCall, Sums};
+use super::sums::{
+    ErrorCause, ForeignLines, HookKey, MethodKey, PathPair, ProgramKey, SlowCall, Sums,
+};
 use super::table::{Top, TopRow};
 use super::tally::Tally;
 use crate::cli::Order;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-/// All that a report says.
+/// The content of a report.
 #[derive(Serialize)]
-pub(super) struct Summary {
+pub(super) struct LogSummary {
     #[serde(flatten)]
     pub(super) all: Tally,
-    /// Calls that copied nothing and did not fail.
+    /// Calls that copied nothing and succeeded.
     pub(super) zero: u64,
-    /// Targets of FIDEDUPERANGE that were not the same.
+    /// Targets of FIDEDUPERANGE that differed.
     pub(super) differ: u64,
     pub(super) injected: u64,
     pub(super) delayed: u64,
     pub(super) shared: u64,
     pub(super) not_shared: u64,
     pub(super) processes: u64,
-    /// When the first call began, in RFC 3339.
+    /// The begin of the first call, in RFC 3339.
     pub(super) first: Option<String>,
-    /// When the last ended.
+    /// The end of the last call.
     pub(super) last: Option<String>,
-    /// Between the two.
+    /// The time between the two.
     pub(super) span_us: u64,
     pub(super) bytes_per_second: Speed,
     pub(super) latency_ns: Option<Latency>,
@@ -34,28 +36,28 @@ pub(super) struct Summary {
     pub(super) messages: u64,
     /// Lines that the library could not write.
     pub(super) lost: u64,
-    /// Lines that are none of a log.
-    pub(super) foreign: Foreign,
-    pub(super) methods: Top<Method>,
-    pub(super) hooks: Top<Hook>,
-    pub(super) programs: Top<Program>,
+    /// Lines that are not log lines.
+    pub(super) foreign: ForeignLines,
+    pub(super) methods: Top<MethodKey>,
+    pub(super) hooks: Top<HookKey>,
+    pub(super) programs: Top<ProgramKey>,
     pub(super) failures: Vec<Failures>,
     pub(super) slowest: Vec<SlowCall>,
-    /// In which order the pairs stand.
+    /// The order of the pairs.
     pub(super) by: &'static str,
-    pub(super) pairs: Top<Pair>,
+    pub(super) pairs: Top<PathPair>,
 }
 
-/// Bytes a second; `None` where no time went by.
+/// Bytes a second; `None` if no time passed.
 #[derive(Serialize)]
 pub(super) struct Speed {
-    /// Of the time that calls took.
+    /// Per time spent in calls.
     pub(super) in_calls: Option<u64>,
-    /// Of the time from the first call to the last.
+    /// Per time from the first call to the last.
     pub(super) overall: Option<u64>,
 }
 
-/// How long calls took, in nanoseconds: so many percent took no longer.
+/// Percentiles of the duration of calls, in nanoseconds.
 #[derive(Serialize)]
 pub(super) struct Latency {
     pub(super) p50: u64,
@@ -65,16 +67,16 @@ pub(super) struct Latency {
     pub(super) max: u64,
 }
 
-/// Calls that failed with one error.
+/// The calls that failed with one error.
 #[derive(Serialize)]
 pub(super) struct Failures {
     pub(super) error: Box<str>,
     pub(super) calls: u64,
-    /// The rules behind it; calls that none explains are in no row.
+    /// The rules that caused it. Calls without a rule are not listed here.
     pub(super) rules: Vec<Broken>,
 }
 
-/// Calls that broke one rule.
+/// The calls that broke one rule.
 #[derive(Serialize)]
 pub(super) struct Broken {
     pub(super) rule: Box<str>,
@@ -82,14 +84,14 @@ pub(super) struct Broken {
     pub(super) calls: u64,
 }
 
-impl Summary {
-    /// With the first `top` programs and pairs.
-    pub(super) fn new(sums: Sums, top: usize, order: Order) -> Summary {
+impl LogSummary {
+    /// Summarizes, with the first `top` programs and pairs.
+    pub(super) fn new(sums: Sums, top: usize, order: Order) -> LogSummary {
         let (first, last) = sums.span.unzip();
         let span_us = first.zip(last).map_or(0, |(first, last)| last - first);
         let slowest = sums.slowest.calls();
         let longest = slowest.first().map(|call| call.duration_ns);
-        Summary {
+        LogSummary {
             zero: sums.zero,
             differ: sums.differ,
             injected: sums.injected,
@@ -126,15 +128,15 @@ fn per_second(bytes: u64, time_ns: u128) -> Option<u64> {
 }
 
 fn latency(durations: &Histogram<u64>, longest: u64) -> Latency {
-    // The histogram knows no number exactly.
+    // The histogram rounds its values.
     let at = |quantile| durations.value_at_quantile(quantile).min(longest);
     Latency { p50: at(0.5), p90: at(0.9), p99: at(0.99), p99_9: at(0.999), max: longest }
 }
 
-/// The causes below their errors, both with the most frequent first.
-fn failures(causes: Vec<TopRow<Cause>>) -> Vec<Failures> {
+/// Groups the causes by error, the most frequent first.
+fn failures(causes: Vec<TopRow<ErrorCause>>) -> Vec<Failures> {
     let mut failures: Vec<Failures> = Vec::new();
-    for TopRow { key: Cause { error, rule, why }, tally: Tally { calls, .. }, .. } in causes {
+    for TopRow { key: ErrorCause { error, rule, why }, tally: Tally { calls, .. }, .. } in causes {
         let broken = rule.map(|rule| Broken { rule, why, calls });
         match failures.iter_mut().find(|failure| failure.error == error) {
             Some(failure) => {

@@ -1,106 +1,104 @@
-//! What a log comes to: sums that take the same memory however long it is.
+//! Sums over a log, in the same memory whatever its length.
 
 use super::table::Table;
 use super::tally::Tally;
 use crate::cli::Order;
-use crate::log::entry::{Call, Entry, LAST_PID, Message};
+use crate::log::entry::{LAST_PID, LogEntry, LoggedCall, LoggedMessage};
 use crate::term::failure::Failure;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-/// Pairs of paths that are kept apart.
-const PAIRS: usize = 10_000;
+/// The most pairs of paths that have a row of their own.
+const MAX_PAIRS: usize = 10_000;
 
-/// Methods, hooks, programs and causes that are kept apart.
-const NAMES: usize = 1_000;
+/// The most methods, hooks, programs and causes that have a row of their own.
+const MAX_NAMES: usize = 1_000;
 
-/// A day, in nanoseconds: percentiles do not tell longer calls apart.
-const LONGEST_CALL: u64 = 86_400_000_000_000;
+/// The longest duration that percentiles distinguish, in nanoseconds: a day.
+const MAX_DURATION_NS: u64 = 86_400_000_000_000;
 
-/// Of percentiles; so they are off by 0.1 % at most.
+/// Significant digits of percentiles: the error is at most 0.1 %.
 const DIGITS: u8 = 3;
 
-/// All that is added up.
+/// All sums.
 pub(super) struct Sums {
     pub(super) all: Tally,
-    /// Calls that copied nothing and did not fail: end of the file, or nothing asked.
+    /// Calls that copied nothing and succeeded: at the end of the file, or with a length of 0.
     pub(super) zero: u64,
-    /// FIDEDUPERANGE: targets that were not the same.
+    /// Targets of FIDEDUPERANGE that differed.
     pub(super) differ: u64,
     pub(super) injected: u64,
-    /// Calls that a fault has delayed.
+    /// Calls that a fault delayed.
     pub(super) delayed: u64,
     pub(super) shared: u64,
     pub(super) not_shared: u64,
-    /// When the first call began and the last ended, in microseconds since 1970.
+    /// The begin of the first call and the end of the last, in microseconds since 1970.
     pub(super) span: Option<(u64, u64)>,
     pub(super) messages: u64,
     pub(super) lost: u64,
-    pub(super) foreign: Foreign,
+    pub(super) foreign: ForeignLines,
     pub(super) pids: Pids,
-    pub(super) programs: Table<Program>,
-    pub(super) methods: Table<Method>,
-    pub(super) hooks: Table<Hook>,
-    pub(super) causes: Table<Cause>,
-    pub(super) pairs: Table<Pair>,
-    /// Durations in nanoseconds.
+    pub(super) programs: Table<ProgramKey>,
+    pub(super) methods: Table<MethodKey>,
+    pub(super) hooks: Table<HookKey>,
+    pub(super) causes: Table<ErrorCause>,
+    pub(super) pairs: Table<PathPair>,
+    /// The durations in nanoseconds.
     pub(super) latency: Histogram<u64>,
     pub(super) slowest: Slowest,
 }
 
-/// A thread's name.
+/// The name of a thread.
 #[derive(PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub(super) struct Program {
+pub(super) struct ProgramKey {
     pub(super) comm: Option<Box<str>>,
 }
 
-/// How bytes moved.
 #[derive(PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub(super) struct Method {
+pub(super) struct MethodKey {
     pub(super) method: Box<str>,
 }
 
-/// Through which function, and with which request.
+/// The hook and the request of a call.
 #[derive(PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub(super) struct Hook {
+pub(super) struct HookKey {
     pub(super) hook: Box<str>,
     pub(super) request: Option<Box<str>>,
 }
 
-/// An error, and the rule that it comes from.
+/// An error, and the rule that caused it.
 #[derive(PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub(super) struct Cause {
+pub(super) struct ErrorCause {
     pub(super) error: Box<str>,
     pub(super) rule: Option<Box<str>>,
     pub(super) why: Option<Box<str>>,
 }
 
-/// From where to where.
 #[derive(PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub(super) struct Pair {
+pub(super) struct PathPair {
     pub(super) source: Option<Box<str>>,
     pub(super) target: Option<Box<str>>,
 }
 
-/// Lines that are none of a log.
+/// Lines that are not log lines.
 #[derive(Default, Serialize)]
-pub(super) struct Foreign {
+pub(super) struct ForeignLines {
     pub(super) count: u64,
-    pub(super) first: Option<Place>,
+    pub(super) first: Option<LinePosition>,
 }
 
-/// A line of a log.
+/// The position of a line.
 #[derive(Serialize)]
-pub(super) struct Place {
+pub(super) struct LinePosition {
     pub(super) log: String,
-    /// From 1.
+    /// The number of the line, from 1.
     pub(super) line: u64,
 }
 
 impl Sums {
-    /// Nothing yet. `top` calls are kept, and pairs in this order.
+    /// Begins with zeros. Keeps the `top` slowest calls, and rows in this order.
     pub(super) fn new(top: usize, order: Order) -> Result<Sums, Failure> {
-        let latency = Histogram::new_with_bounds(1, LONGEST_CALL, DIGITS)
+        let latency = Histogram::new_with_bounds(1, MAX_DURATION_NS, DIGITS)
             .map_err(|error| Failure::new(format!("cannot count durations: {error}")))?;
         Ok(Sums {
             all: Tally::default(),
@@ -113,38 +111,37 @@ impl Sums {
             span: None,
             messages: 0,
             lost: 0,
-            foreign: Foreign::default(),
+            foreign: ForeignLines::default(),
             pids: Pids::new(),
-            programs: Table::new(NAMES, order),
-            methods: Table::new(NAMES, Order::Calls),
-            hooks: Table::new(NAMES, Order::Calls),
-            causes: Table::new(NAMES, Order::Calls),
-            pairs: Table::new(PAIRS, order),
+            programs: Table::new(MAX_NAMES, order),
+            methods: Table::new(MAX_NAMES, Order::Calls),
+            hooks: Table::new(MAX_NAMES, Order::Calls),
+            causes: Table::new(MAX_NAMES, Order::Calls),
+            pairs: Table::new(MAX_PAIRS, order),
             latency,
             slowest: Slowest { room: top, calls: Vec::new() },
         })
     }
 
-    /// Adds what a line says.
-    pub(super) fn add(&mut self, entry: &Entry) {
+    pub(super) fn add(&mut self, entry: &LogEntry) {
         match entry {
-            Entry::Call(call) => self.add_call(call),
-            Entry::Message(message) => self.add_message(message),
+            LogEntry::Call(call) => self.add_call(call),
+            LogEntry::Message(message) => self.add_message(message),
         }
     }
 
-    /// Adds a line that is none of a log.
+    /// Counts a line that is not a log line.
     pub(super) fn add_foreign(&mut self, log: &str, line: u64) {
         self.foreign.count += 1;
-        self.foreign.first.get_or_insert_with(|| Place { log: log.to_owned(), line });
+        self.foreign.first.get_or_insert_with(|| LinePosition { log: log.to_owned(), line });
     }
 
-    fn add_message(&mut self, message: &Message) {
+    fn add_message(&mut self, message: &LoggedMessage) {
         self.messages += 1;
         self.lost = self.lost.saturating_add(message.lost().unwrap_or(0));
     }
 
-    fn add_call(&mut self, call: &Call) {
+    fn add_call(&mut self, call: &LoggedCall) {
         let tally = Tally::of(call);
         self.all.add(tally);
         let is_copy = call.request.is_none();
@@ -159,16 +156,18 @@ impl Sums {
         let (first, last) = self.span.unwrap_or((begin, end));
         self.span = Some((first.min(begin), last.max(end)));
         self.pids.add(call.moment.pid);
-        self.methods.add(Method { method: own(&call.method) }, tally);
-        let hook = Hook { hook: own(&call.hook), request: owned(call.request.as_deref()) };
+        self.methods.add(MethodKey { method: own(&call.method) }, tally);
+        let hook = HookKey { hook: own(&call.hook), request: owned(call.request.as_deref()) };
         self.hooks.add(hook, tally);
-        self.programs.add(Program { comm: owned(call.comm.as_deref()) }, tally);
-        let pair =
-            Pair { source: owned(call.source.as_deref()), target: owned(call.target.as_deref()) };
+        self.programs.add(ProgramKey { comm: owned(call.comm.as_deref()) }, tally);
+        let pair = PathPair {
+            source: owned(call.source.as_deref()),
+            target: owned(call.target.as_deref()),
+        };
         self.pairs.add(pair, tally);
         if let Some(error) = &call.error {
             let (error, rule) = (own(error), owned(call.rule.as_deref()));
-            self.causes.add(Cause { error, rule, why: owned(call.why.as_deref()) }, tally);
+            self.causes.add(ErrorCause { error, rule, why: owned(call.why.as_deref()) }, tally);
         }
         if call.first {
             self.latency.saturating_record(call.duration_ns);
@@ -185,7 +184,7 @@ fn owned(name: Option<&str>) -> Option<Box<str>> {
     name.map(own)
 }
 
-/// Which process numbers were seen: a bit for each that there can be.
+/// The process IDs that were seen: a bit for each possible one.
 pub(super) struct Pids(Vec<u64>);
 
 impl Pids {
@@ -199,20 +198,19 @@ impl Pids {
         }
     }
 
-    /// How many.
     pub(super) fn count(&self) -> u64 {
         self.0.iter().map(|bits| u64::from(bits.count_ones())).sum()
     }
 }
 
-/// The calls that took longest.
+/// The slowest calls.
 pub(super) struct Slowest {
     room: usize,
-    /// The slowest first.
+    /// Sorted, the slowest first.
     calls: Vec<SlowCall>,
 }
 
-/// A call that took long. The names are the log's keys.
+/// A slow call. The fields are the log's keys.
 #[derive(Serialize)]
 pub(super) struct SlowCall {
     /// Microseconds since 1970.
@@ -234,9 +232,9 @@ pub(super) struct SlowCall {
 }
 
 impl Slowest {
-    fn add(&mut self, call: &Call) {
-        let place = self.calls.partition_point(|slow| slow.duration_ns >= call.duration_ns);
-        if place == self.room {
+    fn add(&mut self, call: &LoggedCall) {
+        let index = self.calls.partition_point(|slow| slow.duration_ns >= call.duration_ns);
+        if index == self.room {
             return;
         }
         let slow = SlowCall {
@@ -255,11 +253,11 @@ impl Slowest {
             method: own(&call.method),
             duration_ns: call.duration_ns,
         };
-        self.calls.insert(place, slow);
+        self.calls.insert(index, slow);
         self.calls.truncate(self.room);
     }
 
-    /// The slowest first.
+    /// Returns the calls, the slowest first.
     pub(super) fn calls(self) -> Vec<SlowCall> {
         self.calls
     }

@@ -1,9 +1,10 @@
-//! Rows of sums, as many as are given room, whatever the number of keys.
+//! A table of sums with a limited number of rows, for any number of keys.
 //!
-//! Exact as long as every key finds room. Then the lesser half of the rows is given up, by the order
-//! that is asked for: the frequent items of Misra and Gries (1982), pruned in batches as by Anderson
-//! and others (2017, "A High-Performance Algorithm for Identifying Frequent Items in Data Streams").
-//! Of all that was counted, W in that order, no key misses more than W divided by half the rows.
+//! The sums are exact until the table is full. Then the half of the rows with the lower sums is
+//! dropped: the frequent items of Misra and Gries (1982), pruned in batches as by Anderson and
+//! others (2017, "A High-Performance Algorithm for Identifying Frequent Items in Data Streams"). If
+//! W is the sum over all keys, the sum of a key is at most W divided by half the number of rows too
+//! low.
 
 use super::tally::Tally;
 use crate::cli::Order;
@@ -12,63 +13,61 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// Rows by key.
+/// Sums by key.
 pub(super) struct Table<K> {
-    rows: HashMap<K, Row>,
+    rows: HashMap<K, TableRow>,
     room: usize,
     order: Order,
     all: Tally,
-    /// What a key without a row may have had, in the order's unit; `None` where no such key was seen.
+    /// The most that a key without a row may have had, in the order's unit; `None` if every key has
+    /// a row.
     missed: Option<u64>,
 }
 
 #[derive(Clone, Copy)]
-struct Row {
+struct TableRow {
     tally: Tally,
-    /// What it may have had before it got this row; `None` where that is nothing.
+    /// The most that the key may have had before it got this row; `None` for nothing.
     missed: Option<u64>,
 }
 
-impl Row {
-    /// The most that its key may have had.
+impl TableRow {
+    /// Returns the most that its key may have had.
     fn most(&self, order: Order) -> u64 {
         self.tally.by(order).saturating_add(self.missed.unwrap_or(0))
     }
 }
 
-/// The first rows in order, and what is known of the others.
+/// The first rows in order, and the sum of the others.
 #[derive(Serialize)]
 pub(super) struct Top<K> {
-    /// The rows.
     pub(super) rows: Vec<TopRow<K>>,
-    /// The sums of all other keys, and of what the rows miss.
+    /// The sum over all other keys, and over what the rows miss.
     pub(super) others: Tally,
-    /// How many keys there are; `None` where there were too many to be kept apart.
+    /// The number of keys; `None` if some were dropped.
     pub(super) distinct: Option<usize>,
-    /// No key misses more than this, in the unit of the order.
+    /// The most that a row may miss, in the unit of the order.
     pub(super) off_by_at_most: u64,
 }
 
-/// A row as it is shown.
+/// A row of a report.
 #[derive(Serialize)]
 pub(super) struct TopRow<K> {
-    /// Whose it is.
     #[serde(flatten)]
     pub(super) key: K,
-    /// Its sums.
     #[serde(flatten)]
     pub(super) tally: Tally,
-    /// Whether the sums are exact; else they are too low by some of the others'.
+    /// Whether the sums are exact. If not, they are too low.
     pub(super) exact: bool,
 }
 
 impl<K: Hash + Ord> Table<K> {
-    /// With room for so many rows.
+    /// Creates a table with at most `room` rows.
     pub(super) fn new(room: usize, order: Order) -> Table<K> {
         Table { rows: HashMap::new(), room, order, all: Tally::default(), missed: None }
     }
 
-    /// Adds to a key's sums.
+    /// Adds to the sums of a key.
     pub(super) fn add(&mut self, key: K, tally: Tally) {
         self.all.add(tally);
         if let Some(row) = self.rows.get_mut(&key) {
@@ -76,20 +75,21 @@ impl<K: Hash + Ord> Table<K> {
             return;
         }
         if self.rows.len() >= self.room {
-            // What weighs nothing drives nobody out.
+            // A sum of 0 does not replace a row.
             if tally.by(self.order) == 0 {
                 self.missed = self.missed.or(Some(0));
                 return;
             }
             self.prune();
         }
-        self.rows.insert(key, Row { tally, missed: self.missed });
+        self.rows.insert(key, TableRow { tally, missed: self.missed });
     }
 
-    /// Gives the lesser half up.
+    /// Drops the half of the rows with the lower sums.
     fn prune(&mut self) {
         let mut rows: Vec<_> = self.rows.drain().collect();
-        // By what they may have had: whoever came late is not the first to go for that.
+        // Sorted by the most that a key may have had: a row that is new would be dropped too early
+        // otherwise.
         sort(&mut rows, |row| row.most(self.order));
         let given_up = rows.split_off(self.room / 2);
         let most = given_up.first().map_or(0, |(_, row)| row.most(self.order));
@@ -97,7 +97,7 @@ impl<K: Hash + Ord> Table<K> {
         self.rows.extend(rows);
     }
 
-    /// The first `count` rows.
+    /// Returns the first `count` rows.
     pub(super) fn top(self, count: usize) -> Top<K> {
         let distinct = self.missed.is_none().then_some(self.rows.len());
         let mut others = self.all;
@@ -107,8 +107,11 @@ impl<K: Hash + Ord> Table<K> {
         for (_, row) in &rows {
             others.take(row.tally);
         }
-        let shown =
-            |(key, row): (K, Row)| TopRow { key, tally: row.tally, exact: row.missed.is_none() };
+        let shown = |(key, row): (K, TableRow)| TopRow {
+            key,
+            tally: row.tally,
+            exact: row.missed.is_none(),
+        };
         Top {
             rows: rows.into_iter().map(shown).collect(),
             others,
@@ -118,8 +121,8 @@ impl<K: Hash + Ord> Table<K> {
     }
 }
 
-/// The heaviest first; the order of rows that weigh the same does not change from run to run.
-fn sort<K: Ord>(rows: &mut [(K, Row)], weight: impl Fn(&Row) -> u64) {
+/// Sorts rows by weight, the heaviest first. Rows of equal weight have a fixed order.
+fn sort<K: Ord>(rows: &mut [(K, TableRow)], weight: impl Fn(&TableRow) -> u64) {
     rows.sort_unstable_by(|(a, row_a), (b, row_b)| {
         let rank = |row| Reverse((weight(row), row.tally.calls));
         rank(row_a).cmp(&rank(row_b)).then_with(|| a.cmp(b))

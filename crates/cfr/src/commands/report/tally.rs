@@ -1,25 +1,25 @@
-//! What is added up of calls, whatever they are grouped by.
+//! The sums that every group of calls has.
 
 use crate::cli::Order;
-use crate::log::entry::Call;
+use crate::log::entry::LoggedCall;
 use serde::Serialize;
 
-/// Sums of some calls. None overflows: they stay at the largest number.
+/// Sums over calls. They do not overflow: they stay at the largest number.
 #[derive(Clone, Copy, Default, Serialize)]
 pub(super) struct Tally {
-    /// How many; one for each target.
+    /// Calls; one for each target.
     pub(super) calls: u64,
-    /// Copied or shared.
+    /// Bytes copied or shared.
     pub(super) bytes: u64,
-    /// How many failed.
+    /// Calls that failed.
     pub(super) errors: u64,
-    /// Nanoseconds that they took.
+    /// Nanoseconds in calls.
     pub(super) time_ns: u64,
 }
 
 impl Tally {
-    /// Of one call.
-    pub(super) fn of(call: &Call) -> Tally {
+    /// Returns the sums of one call.
+    pub(super) fn of(call: &LoggedCall) -> Tally {
         Tally {
             calls: 1,
             bytes: call.bytes,
@@ -28,12 +28,11 @@ impl Tally {
         }
     }
 
-    /// Adds more.
     pub(super) fn add(&mut self, more: Tally) {
         self.each(more, u64::saturating_add);
     }
 
-    /// Takes some away.
+    /// Subtracts.
     pub(super) fn take(&mut self, some: Tally) {
         self.each(some, u64::saturating_sub);
     }
@@ -45,7 +44,7 @@ impl Tally {
         self.time_ns = join(self.time_ns, other.time_ns);
     }
 
-    /// The sum that decides in this order.
+    /// Returns the sum that decides in this order.
     pub(super) fn by(&self, order: Order) -> u64 {
         match order {
             Order::Bytes => self.bytes,

@@ -1,8 +1,8 @@
-//! Where a trace goes: under its name when all of it is there, or not at all.
+//! The file of a trace. A regular file gets its name when the trace is complete, or not at all.
 
 use super::events::Events;
-use crate::log::entry::Entry;
-use crate::term::failure::{Failure, plain, told};
+use crate::log::entry::LogEntry;
+use crate::term::failure::{Failure, describe, printable};
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::hash::BuildHasher;
@@ -12,14 +12,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// How much is written at once, in bytes.
+/// The number of bytes written at once.
 const BUFFER: usize = 256 << 10;
 
-/// The file that is to be deleted where the trace is not finished. Not in a value: the thread that
-/// ends the process deletes it too.
+/// The file to delete if the trace is not finished. It is global because the thread that ends the
+/// process on a signal deletes it too.
 static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// Deletes an unfinished trace. While the answer is held, none comes into being or is finished.
+/// Deletes an unfinished trace. As long as the caller holds the result, no trace is created or
+/// finished.
 pub(super) fn give_up() -> MutexGuard<'static, Option<PathBuf>> {
     let mut unfinished = unfinished();
     if let Some(path) = unfinished.take() {
@@ -32,16 +33,16 @@ fn unfinished() -> MutexGuard<'static, Option<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A trace on its way into a file.
+/// A trace that is being written to a file.
 pub(super) struct TraceFile {
     name: String,
-    place: Place,
+    destination: Destination,
     events: Option<Events<BufWriter<File>>>,
 }
 
-enum Place {
+enum Destination {
     Stdout,
-    /// A pipe, a device: it is written as it is.
+    /// A pipe or a device, which is written directly.
     Special,
     /// A regular file, which is replaced.
     Regular(PathBuf),
@@ -50,10 +51,10 @@ enum Place {
 impl TraceFile {
     /// Begins a trace of `logs`; `-` is standard output.
     pub(super) fn create(path: &Path, logs: &[PathBuf]) -> Result<TraceFile, Failure> {
-        let name = plain(path);
+        let name = printable(path);
         if path == Path::new("-") {
             let file = io::stdout().as_fd().try_clone_to_owned().map(File::from);
-            return TraceFile::begin("the trace".to_owned(), Place::Stdout, file);
+            return TraceFile::begin("the trace".to_owned(), Destination::Stdout, file);
         }
         let old = match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -62,23 +63,29 @@ impl TraceFile {
         match old {
             Some(old) if !old.is_file() => {
                 let file = OpenOptions::new().write(true).open(path);
-                TraceFile::begin(name, Place::Special, file)
+                TraceFile::begin(name, Destination::Special, file)
             }
             old => {
                 if old.as_ref().is_some_and(|old| logs.iter().any(|log| is(log, old))) {
-                    return Err(Failure::new(format!("{name} is a log that is to be read")));
+                    return Err(Failure::new(format!(
+                        "cannot write {name}: it is one of the logs to read"
+                    )));
                 }
-                // What a symbolic link leads to is replaced, and not the link.
+                // The target of a symbolic link is replaced, not the link.
                 let path = if old.is_some() { path.canonicalize() } else { Ok(path.to_owned()) };
                 let path = path.map_err(|error| cannot_write(&name, &error))?;
                 let file = beside(&path, old.as_ref());
-                TraceFile::begin(name, Place::Regular(path), file)
+                TraceFile::begin(name, Destination::Regular(path), file)
             }
         }
     }
 
-    fn begin(name: String, place: Place, file: io::Result<File>) -> Result<TraceFile, Failure> {
-        let mut trace = TraceFile { name, place, events: None };
+    fn begin(
+        name: String,
+        destination: Destination,
+        file: io::Result<File>,
+    ) -> Result<TraceFile, Failure> {
+        let mut trace = TraceFile { name, destination, events: None };
         let out = file.map(|file| BufWriter::with_capacity(BUFFER, file));
         let events =
             out.and_then(Events::new).map_err(|error| cannot_write(&trace.name, &error))?;
@@ -86,17 +93,17 @@ impl TraceFile {
         Ok(trace)
     }
 
-    /// Adds what a line says: whether more is wanted.
-    pub(super) fn add(&mut self, entry: &Entry) -> Result<bool, Failure> {
+    /// Adds a line of the log. Returns whether the reader wants more.
+    pub(super) fn add(&mut self, entry: &LogEntry) -> Result<bool, Failure> {
         let added = self.events.as_mut().map_or(Ok(()), |events| events.add(entry));
         self.goes_on(added)
     }
 
-    /// Ends it, and gives it its name.
+    /// Finishes the trace and gives the file its name.
     pub(super) fn finish(mut self) -> Result<(), Failure> {
         let finished = self.events.take().map_or(Ok(()), |events| events.finish().map(drop));
         if self.goes_on(finished)?
-            && let Place::Regular(path) = &self.place
+            && let Destination::Regular(path) = &self.destination
         {
             let mut unfinished = unfinished();
             if let Some(file) = unfinished.as_deref() {
@@ -107,12 +114,12 @@ impl TraceFile {
         Ok(())
     }
 
-    /// Who reads no further on standard output has what he wanted.
+    /// A reader that closes standard output early is not an error.
     fn goes_on(&self, result: io::Result<()>) -> Result<bool, Failure> {
         match result {
             Ok(()) => Ok(true),
             Err(error)
-                if matches!(self.place, Place::Stdout)
+                if matches!(self.destination, Destination::Stdout)
                     && error.kind() == io::ErrorKind::BrokenPipe =>
             {
                 Ok(false)
@@ -128,7 +135,7 @@ impl Drop for TraceFile {
     }
 }
 
-/// A new file beside `path`, of the old one's permissions.
+/// Creates a file in the same directory, with the permissions of the old one.
 fn beside(path: &Path, old: Option<&Metadata>) -> io::Result<File> {
     let name = format!(".cfr-trace-{:016x}", RandomState::new().hash_one(()));
     let new = path.with_file_name(name);
@@ -141,12 +148,12 @@ fn beside(path: &Path, old: Option<&Metadata>) -> io::Result<File> {
     Ok(file)
 }
 
-/// Whether the log is that file.
+/// Reports whether the log is that file.
 fn is(log: &Path, file: &Metadata) -> bool {
     let log = if log == Path::new("-") { Path::new("/dev/stdin") } else { log };
     fs::metadata(log).is_ok_and(|log| (log.dev(), log.ino()) == (file.dev(), file.ino()))
 }
 
 fn cannot_write(name: &str, error: &io::Error) -> Failure {
-    Failure::new(format!("cannot write {name}: {}", told(error)))
+    Failure::new(format!("cannot write {name}: {}", describe(error)))
 }

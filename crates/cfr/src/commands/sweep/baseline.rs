@@ -1,12 +1,13 @@
-//! The program without faults: that it works, how long it takes, and which calls it makes.
+//! The baseline: a run without faults, which shows that the program works, how long it takes, and
+//! which calls it makes.
 
-use super::positions::{Calls, Used};
-use super::runner::{Bench, must_succeed};
-use crate::log::entry::Entry;
-use crate::log::reader::Log;
+use super::positions::{Calls, HookCalls};
+use super::runner::{Runner, must_succeed};
+use crate::log::entry::LogEntry;
+use crate::log::reader::LogReader;
 use crate::program::locate::Visibility;
 use crate::run::blind_spot::no_call_reason;
-use crate::term::failure::{Failure, say, told};
+use crate::term::failure::{Failure, describe, print_message};
 use cfr_engine::hook::{Hook, Hooks};
 use cfr_shared::settings::Level;
 use std::collections::BTreeMap;
@@ -15,38 +16,36 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long it may take where no time is given.
-const LONGEST: Duration = Duration::from_secs(300);
-/// The least limit of a run with a fault, and how many times longer than without.
-const LEAST_LIMIT: Duration = Duration::from_secs(10);
+/// The time limit if the user sets none.
+const DEFAULT_LIMIT: Duration = Duration::from_secs(300);
+/// The least time limit of a run with a fault, and the limit as a multiple of the baseline's time.
+const MIN_LIMIT: Duration = Duration::from_secs(10);
 const TIMES: u32 = 20;
 
-/// What is known of the program.
 pub(super) struct Baseline {
-    /// From its start to its end.
+    /// The time from its start to its end.
     pub(super) took: Duration,
-    /// How long a run with a fault may take.
+    /// The time limit of a run with a fault.
     pub(super) limit: Duration,
-    /// The hooks that it uses.
-    pub(super) used: Vec<Used>,
+    pub(super) used: Vec<HookCalls>,
 }
 
-/// Runs it once.
+/// Runs the program without a fault.
 pub(super) fn run(
-    bench: &mut Bench,
+    runner: &mut Runner,
     timeout: Option<Duration>,
     hooks: Hooks,
 ) -> Result<Baseline, Failure> {
-    let limit = timeout.unwrap_or(LONGEST);
+    let limit = timeout.unwrap_or(DEFAULT_LIMIT);
     let cannot =
-        |error: std::io::Error| Failure::new(format!("cannot make a log: {}", told(&error)));
+        |error: std::io::Error| Failure::new(format!("cannot create a log: {}", describe(&error)));
     let log = tempfile::tempfile().map_err(cannot)?;
     let path = path(&log);
-    let place = bench.prepared(limit)?;
-    let (visibility, program) = bench.look(&place)?;
+    let work_dir = runner.prepare_dir(limit)?;
+    let (visibility, program) = runner.find_program(&work_dir)?;
     if let Visibility::Unseen(why) | Visibility::Bypassed(why) | Visibility::Fatal(why) = visibility
     {
-        return Err(Failure::new(format!("{why}; nothing can be injected into it")));
+        return Err(Failure::new(format!("cannot inject faults: {why}")));
     }
     let settings = [
         ("CFR_LOG", "info".into()),
@@ -54,50 +53,55 @@ pub(super) fn run(
         ("CFR_LOG_FORMAT", "json".into()),
         ("CFR_PATHS", "no".into()),
     ];
-    let run = bench.run(place, &settings, limit)?;
-    must_succeed(&run.ended, "the program without a fault", limit)?;
+    let run = runner.run(work_dir, &settings, limit)?;
+    must_succeed(&run.ended, "the run without a fault", limit)?;
     if let Some(check) = &run.check {
-        must_succeed(check, "--check after a run without a fault", limit)?;
+        must_succeed(check, "--check after the run without a fault", limit)?;
     }
     let used = used(&path)?;
     if used.is_empty() {
-        let silent = no_call_reason(run.seen, bench.visibility(), Level::Info, hooks, &program);
+        let silent = no_call_reason(run.seen, runner.visibility(), Level::Info, hooks, &program);
         let why = silent.unwrap_or_else(|| "its log could not be written".to_owned());
-        return Err(Failure::new(format!("there is no call that a fault could hit: {why}")));
+        return Err(Failure::new(format!("no call that a fault could hit: {why}")));
     }
     let took = run.ended.took;
-    let limit = timeout.unwrap_or_else(|| LEAST_LIMIT.max(took.saturating_mul(TIMES)));
+    let limit = timeout.unwrap_or_else(|| MIN_LIMIT.max(took.saturating_mul(TIMES)));
     Ok(Baseline { took, limit, used })
 }
 
-/// A name for a file that has none, for whoever may look into this process.
+/// Returns a path of an unnamed file, for processes that may read this one's /proc directory.
 fn path(file: &File) -> PathBuf {
     format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()).into()
 }
 
-/// Which calls were made: of each hook, by the process that made most.
-fn used(log: &Path) -> Result<Vec<Used>, Failure> {
+/// Returns which calls were made: for each hook, those of the process that made most.
+fn used(log: &Path) -> Result<Vec<HookCalls>, Failure> {
     let mut by_process: BTreeMap<(u32, usize), Calls> = BTreeMap::new();
-    let mut log = Log::open(log)?;
+    let mut log = LogReader::open(log)?;
     while let Some(line) = log.next()? {
-        match Entry::read(line) {
-            Some(Entry::Call(call)) if call.first => {
+        match LogEntry::read(line) {
+            Some(LogEntry::Call(call)) if call.first => {
                 let hook = Hook::ALL.iter().position(|hook| hook.name() == call.hook);
                 let Some(hook) = hook else { continue };
                 let is_clone = matches!(call.request.as_deref(), Some("FICLONE" | "FICLONERANGE"));
                 let calls = by_process.entry((call.moment.pid, hook)).or_default();
                 calls.add(!is_clone, call.bytes);
             }
-            Some(Entry::Message(message)) if message.lost().is_some() => {
-                say("the log of the run without a fault has gaps; some calls may not be tried");
+            Some(LogEntry::Message(message)) if message.lost().is_some() => {
+                print_message(
+                    "the log of the run without a fault is incomplete; some calls may not be tested",
+                );
             }
             _ => {}
         }
     }
-    let most = |(place, hook)| {
-        let calls = by_process.iter().filter(|((_, other), _)| *other == place);
-        let calls = calls.map(|(_, &calls)| calls).reduce(Calls::most)?;
-        Some(Used { hook, calls })
+    let most = |(index, hook)| {
+        let calls = by_process
+            .iter()
+            .filter(|((_, other), _)| *other == index)
+            .map(|(_, &calls)| calls)
+            .reduce(Calls::most)?;
+        Some(HookCalls { hook, calls })
     };
     Ok((0..).zip(Hook::ALL).filter_map(most).collect())
 }

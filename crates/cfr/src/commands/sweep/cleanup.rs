@@ -1,4 +1,4 @@
-//! What would be left of a sweep that a signal ends: processes and directories. Both go first.
+//! Cleanup if a signal ends the sweep: processes are killed and directories removed.
 
 use crate::term::cleanup;
 use crate::term::failure::Failure;
@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What is there to be taken away.
+/// What must be cleaned up.
 pub(super) struct Leftovers {
     groups: Vec<Pid>,
     directories: Vec<PathBuf>,
@@ -20,49 +20,47 @@ pub(super) struct Leftovers {
 static LEFTOVERS: Mutex<Leftovers> =
     Mutex::new(Leftovers { groups: Vec::new(), directories: Vec::new() });
 
-/// How long killed processes are waited for: one within a disk that does not answer may never die.
+/// The longest wait for killed processes: one that waits for a disk that does not respond may never
+/// die.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Between one look and the next.
+/// The time between two attempts.
 const PACE: Duration = Duration::from_millis(2);
 
-/// From here on a signal that ends the sweep takes everything along.
+/// Makes a signal that ends the sweep clean up first.
 pub(super) fn guard() -> Result<(), Failure> {
     cleanup::before(|| {
-        // Held to the end: nothing is started or made any more.
+        // Locked until the process ends, so that nothing is started or created any more.
         let mut leftovers = lock();
         status_line::erase();
-        leftovers.take_away();
+        leftovers.clean_up();
         leftovers
     })
 }
 
-/// Held while something comes or goes.
+/// Locks the list. It must be locked while a process or directory is created or removed.
 pub(super) fn lock() -> MutexGuard<'static, Leftovers> {
     LEFTOVERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Leftovers {
-    /// A group of processes was started.
     pub(super) fn add_group(&mut self, group: Pid) {
         self.groups.push(group);
     }
 
-    /// It has ended.
     pub(super) fn forget_group(&mut self, group: Pid) {
         self.groups.retain(|&other| other != group);
     }
 
-    /// A directory was made.
     pub(super) fn add_directory(&mut self, path: &Path) {
         self.directories.push(path.to_owned());
     }
 
-    /// It is gone, or to be kept.
+    /// Forgets a directory that was removed or is to be kept.
     pub(super) fn forget_directory(&mut self, path: &Path) {
         self.directories.retain(|other| other != path);
     }
 
-    fn take_away(&mut self) {
+    fn clean_up(&mut self) {
         for &group in &self.groups {
             let _ = kill_process_group(group, Signal::KILL);
         }
@@ -72,7 +70,8 @@ impl Leftovers {
     }
 }
 
-/// Takes a directory away with all that is in it. What was killed may write there until it is dead.
+/// Removes a directory and its content. Tries again, because killed processes may still write
+/// there.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     let patient_until = Instant::now() + PATIENCE;
     loop {

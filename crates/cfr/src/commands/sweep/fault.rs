@@ -1,63 +1,65 @@
-//! What can be done to a call, by the names that the command line and the matrix have for it.
+//! Faults, by their names on the command line and in the matrix.
 
 use cfr_engine::hook::Hook;
 use cfr_sys::errno::Errno;
 
-/// One fault.
+/// A fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// It fails.
+    /// The call fails.
     Error(Errno),
-    /// It is carried out for at most so much: bytes, or a share such as `50%`.
+    /// The call copies at most this much: bytes, or a percentage such as `50%`.
     Short(String),
-    /// It returns 0 and copies nothing.
+    /// The call returns 0 and copies nothing.
     Zero,
-    /// A signal comes, and the copy ends early for it.
+    /// A signal interrupts the call, which copies only a part.
     Signal,
 }
 
-/// Names of several faults, as `--faults` and `--must-pass` take them.
+/// A name in `--faults` or `--must-pass`, which may stand for several faults.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Word {
-    /// `default`, and in `--must-pass` `all`: those that each hook has of its own.
+pub(super) enum FaultName {
+    /// `default`, and in `--must-pass` also `all`: the faults that each hook is known for.
     All,
-    /// `short`: of any length.
+    /// `short`, of any length.
     AnyShort,
-    /// One.
     One(Fault),
 }
 
-/// The shortest that a copy can be, and one that is cut in the middle.
+/// The shortest copy, and half of one.
 const SHORT: [&str; 2] = ["1", "50%"];
 
-/// Of copy_file_range: its manual page's ERRORS, and what filters, old kernels and filesystems answer
-/// besides (EACCES, EAGAIN, EDQUOT, EINTR, ENOSYS). First those after which programs are expected to copy
-/// by other means.
+/// Errors of copy_file_range: the ERRORS of its manual page, and those of filters, old kernels and
+/// filesystems (EACCES, EAGAIN, EDQUOT, EINTR, ENOSYS). Those after which a program is expected to
+/// copy by other means come first.
 const COPY: &str = "ENOSYS EXDEV EOPNOTSUPP EPERM EINVAL EINTR EAGAIN EIO ENOSPC EDQUOT EFBIG ENOMEM EOVERFLOW ETXTBSY EBADF EACCES EISDIR";
 
-/// Of ioctl_ficlone(2) and ioctl_fideduperange(2), and what filesystems without them (ENOTTY) and disks
-/// (EIO) answer.
+/// Errors of ioctl_ficlone(2) and ioctl_fideduperange(2), and those of filesystems without reflinks
+/// (ENOTTY) and of disks (EIO).
 const SHARE: &str = "EXDEV EOPNOTSUPP EPERM EINVAL EIO ENOMEM ETXTBSY EBADF EISDIR ENOTTY";
 
-/// Of sendfile(2), but EFAULT, which is a slip of the program's; and what a file as its target adds.
+/// Errors of sendfile(2) without EFAULT, which is a bug of the program, and those of a file as
+/// target.
 const SEND: &str =
     "ENOSYS EINVAL EINTR EAGAIN EIO ENOSPC EDQUOT EFBIG ENOMEM EOVERFLOW EBADF ESPIPE";
 
 impl Fault {
-    /// Those that calls through this hook can meet in practice, in the matrix's order.
+    /// Returns the faults that a hook is known for, in the order of the matrix.
     pub(super) fn of(hook: Hook) -> Vec<Fault> {
         let errors = match hook {
             Hook::CopyFileRange | Hook::Syscall => COPY,
             Hook::Ioctl => SHARE,
             Hook::Sendfile | Hook::Sendfile64 => SEND,
         };
-        let others = SHORT.map(|most| Fault::Short(most.to_owned())).into_iter();
-        let others = others.chain([Fault::Zero, Fault::Signal]);
+        let others = SHORT
+            .map(|most| Fault::Short(most.to_owned()))
+            .into_iter()
+            .chain([Fault::Zero, Fault::Signal]);
         let errors = errors.split(' ').filter_map(|name| Errno::by_name(name.as_bytes()));
         errors.map(Fault::Error).chain(others).collect()
     }
 
-    /// Its name in the matrix.
+    /// Returns the name in the matrix.
     pub(super) fn name(&self) -> String {
         match self {
             Fault::Error(errno) => errno.name().unwrap_or("?").to_owned(),
@@ -67,10 +69,10 @@ impl Fault {
         }
     }
 
-    /// The words of `--inject` that say it.
-    pub(super) fn words(&self, signal: &str) -> String {
+    /// Returns the fault as `--inject` takes it, without position.
+    pub(super) fn expression(&self, signal: &str) -> String {
         match self {
-            // Who is interrupted has got a signal.
+            // A call returns EINTR only after a signal.
             Fault::Error(Errno::EINTR) => format!("error=EINTR:signal={signal}"),
             Fault::Error(_) => format!("error={}", self.name()),
             Fault::Short(_) | Fault::Zero => self.name(),
@@ -78,8 +80,8 @@ impl Fault {
         }
     }
 
-    /// Whether every call may meet it: a program gets by, or gives up. After EINTR and EAGAIN it is right to
-    /// try again and again, and byte by byte a large copy takes for ever.
+    /// Reports whether the fault may hit every call. A program may retry after EINTR and EAGAIN for
+    /// ever, and a large copy takes too long byte by byte.
     pub(super) fn may_last(&self) -> bool {
         match self {
             Fault::Error(errno) => *errno != Errno::EINTR && *errno != Errno::EAGAIN,
@@ -88,42 +90,42 @@ impl Fault {
         }
     }
 
-    /// Whether `signal` is sent with it.
+    /// Reports whether the fault sends the signal.
     pub(super) fn sends(&self) -> bool {
         matches!(self, Fault::Signal | Fault::Error(Errno::EINTR))
     }
 }
 
-impl Word {
-    /// The faults or groups of faults of this name; `None` where there is none.
-    pub(super) fn by_name(name: &str) -> Option<Word> {
+impl FaultName {
+    /// Returns the faults of this name; `None` if the name is unknown.
+    pub(super) fn by_name(name: &str) -> Option<FaultName> {
         Some(match name {
-            "default" | "all" => Word::All,
-            "short" => Word::AnyShort,
-            "zero" => Word::One(Fault::Zero),
-            "signal" => Word::One(Fault::Signal),
+            "default" | "all" => FaultName::All,
+            "short" => FaultName::AnyShort,
+            "zero" => FaultName::One(Fault::Zero),
+            "signal" => FaultName::One(Fault::Signal),
             name => match name.strip_prefix("short=") {
-                Some(most) => Word::One(Fault::Short(most.to_owned())),
-                None => Word::One(Fault::Error(Errno::by_name(name.as_bytes())?)),
+                Some(most) => FaultName::One(Fault::Short(most.to_owned())),
+                None => FaultName::One(Fault::Error(Errno::by_name(name.as_bytes())?)),
             },
         })
     }
 
-    /// Whether it means `fault` too.
-    pub(super) fn means(&self, fault: &Fault) -> bool {
+    /// Reports whether the name stands for `fault` too.
+    pub(super) fn stands_for(&self, fault: &Fault) -> bool {
         match self {
-            Word::All => true,
-            Word::AnyShort => matches!(fault, Fault::Short(_)),
-            Word::One(one) => one == fault,
+            FaultName::All => true,
+            FaultName::AnyShort => matches!(fault, Fault::Short(_)),
+            FaultName::One(one) => one == fault,
         }
     }
 
-    /// The faults that it means at this hook, where it says what is to be tried.
+    /// Returns the faults to try at this hook.
     pub(super) fn faults(&self, hook: Hook) -> Vec<Fault> {
         match self {
-            Word::All => Fault::of(hook),
-            Word::AnyShort => SHORT.map(|most| Fault::Short(most.to_owned())).into(),
-            Word::One(fault) => vec![fault.clone()],
+            FaultName::All => Fault::of(hook),
+            FaultName::AnyShort => SHORT.map(|most| Fault::Short(most.to_owned())).into(),
+            FaultName::One(fault) => vec![fault.clone()],
         }
     }
 }

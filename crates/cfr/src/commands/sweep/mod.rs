@@ -1,4 +1,4 @@
-//! `cfr sweep`: the program once for each fault that its copies may meet, and what became of it.
+//! `cfr sweep`: runs the program once for each fault that its copies can meet.
 //!
 //! A file uses only what stands above it in this list.
 
@@ -24,25 +24,25 @@ mod pool;
 
 mod report;
 
-mod text;
+mod report_text;
 
-mod junit;
+mod report_junit;
 
 use crate::cli::{ReportFormat, SweepArgs};
 use crate::run::environment;
 use crate::run::shared_stats;
-use crate::term::failure::{Failure, plain, told};
+use crate::term::failure::{Failure, describe, printable};
 use crate::term::inherited::is_ignored;
 use crate::term::json;
 use crate::term::stdout;
 use crate::term::whole_file::WholeFile;
 use baseline::Baseline;
-use case::Point;
+use case::Case;
 use cfr_shared::inject::Faults;
-use fault::{Fault, Word};
-use pool::Trial;
-use report::{Report, Row, Spot, Without};
-use runner::Bench;
+use fault::{Fault, FaultName};
+use pool::CaseOptions;
+use report::{BaselineReport, CaseId, CaseReport, SweepReport};
+use runner::Runner;
 use serde::Serialize;
 use signal_hook::consts::signal::SIGCHLD;
 use std::io;
@@ -50,81 +50,90 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Some point is bad.
+/// The exit status if a case is bad.
 const BAD: u8 = 1;
 
-/// Tries all points and reports: 0 where none is bad.
+/// Runs all cases and reports. Returns 0 if none is bad.
 pub(crate) fn run(args: &SweepArgs) -> Result<u8, Failure> {
     cleanup::guard()?;
     survive()?;
     let hooks = environment::check_rules(&args.settings)?;
-    let faults = words("--faults", &args.faults)?;
-    let must_pass = words("--must-pass", &args.must_pass)?;
+    let faults = fault_names("--faults", &args.faults)?;
+    let must_pass = fault_names("--must-pass", &args.must_pass)?;
     let signal = signal(&args.signal)?;
     let is_reported = |_: &&Path| !args.list;
     let json_file = file(args.json.as_deref().filter(is_reported))?;
     let junit_file = file(args.junit.as_deref().filter(is_reported))?;
-    let mut bench = Bench::new(args)?;
-    let baseline = baseline::run(&mut bench, args.timeout, hooks)?;
-    let points = case::all(&baseline.used, &faults);
-    if points.is_empty() {
-        return Err(Failure::new("none of --faults can hit one of its calls"));
+    let mut runner = Runner::new(args)?;
+    let baseline = baseline::run(&mut runner, args.timeout, hooks)?;
+    let cases = case::all(&baseline.used, &faults);
+    if cases.is_empty() {
+        return Err(Failure::new("no fault of --faults can hit a call of the program"));
     }
     if args.list {
-        let spots: Vec<_> =
-            points.iter().map(|point| Spot::new(point, signal.0, args, bench.named())).collect();
-        return list(&spots, &baseline, args);
+        let ids: Vec<_> = cases
+            .iter()
+            .map(|case| CaseId::new(case, signal.0, args, runner.program_name()))
+            .collect();
+        return list(&ids, &baseline, args);
     }
-    let report = tried(&bench, args, &baseline, &points, &must_pass, signal)?;
+    let report = run_cases(&runner, args, &baseline, &cases, &must_pass, signal)?;
     if let Some(file) = &json_file {
-        write(file, &json::written(&report)?)?;
+        write(file, &json::to_line(&report)?)?;
     }
     if let Some(file) = &junit_file {
-        write(file, &junit::written(&report)?)?;
+        write(file, &report_junit::render(&report)?)?;
     }
     stdout::write(&match args.format {
-        ReportFormat::Text => text::written(&report),
-        ReportFormat::Json => json::written(&report)?,
+        ReportFormat::Text => report_text::render(&report),
+        ReportFormat::Json => json::to_line(&report)?,
     })?;
     Ok(if report.bad > 0 { BAD } else { 0 })
 }
 
-fn tried(
-    bench: &Bench,
+fn run_cases(
+    runner: &Runner,
     args: &SweepArgs,
     baseline: &Baseline,
-    points: &[Point],
-    must_pass: &[Word],
+    cases: &[Case],
+    must_pass: &[FaultName],
     signal: (&str, i32),
-) -> Result<Report, Failure> {
-    let must_pass = |point: &Point| must_pass.iter().any(|word| word.means(&point.fault));
-    let trial = Trial { bench, limit: baseline.limit, signal, must_pass: &must_pass };
+) -> Result<SweepReport, Failure> {
+    let must_pass = |case: &Case| must_pass.iter().any(|name| name.stands_for(&case.fault));
+    let options = CaseOptions { runner, limit: baseline.limit, signal, must_pass: &must_pass };
     let begun = Instant::now();
-    let rows = pool::run(points, jobs(args), &trial, |point, tried| {
-        Row::new(Spot::new(point, signal.0, args, bench.named()), tried, baseline.limit, args.keep)
+    let rows = pool::run(cases, jobs(args), &options, |case, case_run| {
+        CaseReport::new(
+            CaseId::new(case, signal.0, args, runner.program_name()),
+            case_run,
+            baseline.limit,
+            args.keep,
+        )
     })?;
-    Ok(Report::new(args, baseline, begun.elapsed(), rows))
+    Ok(SweepReport::new(args, baseline, begun.elapsed(), rows))
 }
 
-/// The faults of these names.
-fn words(option: &str, names: &[String]) -> Result<Vec<Word>, Failure> {
+/// Parses the names of faults.
+fn fault_names(option: &str, names: &[String]) -> Result<Vec<FaultName>, Failure> {
     let word = |name: &String| {
-        let word = Word::by_name(name).filter(|word| match word {
-            Word::One(fault @ Fault::Short(_)) => Faults::parse(fault.name().as_bytes()).is_ok(),
+        let word = FaultName::by_name(name).filter(|word| match word {
+            FaultName::One(fault @ Fault::Short(_)) => {
+                Faults::parse(fault.name().as_bytes()).is_ok()
+            }
             _ => true,
         });
         word.ok_or_else(|| {
             Failure::new(format!(
-                "{option}: '{}' is no fault; legal: names of errors as EIO, short, short=BYTES or N%, zero, signal, \
-                 default or all, with commas between",
-                plain(name)
+                "invalid value '{}' for {option}: expected names of errors such as EIO, short, short=BYTES, \
+                 short=N%, zero, signal, default or all",
+                printable(name)
             ))
         })
     };
     names.iter().map(word).collect()
 }
 
-/// The signal of that name, with SIG before it or without: its name and its number.
+/// Parses the name of a signal, with or without SIG. Returns its name and its number.
 fn signal(word: &str) -> Result<(&'static str, i32), Failure> {
     let bare = word.strip_prefix("SIG").unwrap_or(word);
     let named = |number| {
@@ -132,35 +141,35 @@ fn signal(word: &str) -> Result<(&'static str, i32), Failure> {
         (name.strip_prefix("SIG") == Some(bare)).then_some((name, number))
     };
     (1..=31).find_map(named).ok_or_else(|| {
-        let word = plain(word);
+        let word = printable(word);
         Failure::new(format!(
-            "--signal: '{word}' is no signal; legal: names as in signal(7), SIGURG"
+            "invalid value '{word}' for --signal: expected a name of signal(7) such as SIGURG"
         ))
     })
 }
 
-/// In one directory one after the other.
+/// Returns how many cases run at a time. In one directory, only one can.
 fn jobs(args: &SweepArgs) -> usize {
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     if args.fresh { args.jobs.unwrap_or_else(processors) } else { 1 }
 }
 
-/// `--list`.
-fn list(spots: &[Spot], baseline: &Baseline, args: &SweepArgs) -> Result<u8, Failure> {
+/// Prints the cases for `--list`.
+fn list(ids: &[CaseId], baseline: &Baseline, args: &SweepArgs) -> Result<u8, Failure> {
     #[derive(Serialize)]
     struct List<'a> {
-        baseline: Without,
-        points: &'a [Spot],
+        baseline: BaselineReport,
+        cases: &'a [CaseId],
     }
     stdout::write(&match args.format {
-        ReportFormat::Text => text::listed(spots),
+        ReportFormat::Text => report_text::list(ids),
         ReportFormat::Json => {
-            json::written(&List { baseline: Without::new(baseline), points: spots })?
+            json::to_line(&List { baseline: BaselineReport::new(baseline), cases: ids })?
         }
     })
 }
 
-/// What was ignored when the launcher was started must not keep it from waiting.
+/// Undoes what the launcher has inherited and what would keep it from waiting.
 fn survive() -> Result<(), Failure> {
     let survived = shared_stats::survive_size_limit().and_then(|()| {
         if is_ignored(SIGCHLD) {
@@ -168,10 +177,11 @@ fn survive() -> Result<(), Failure> {
         }
         Ok(())
     });
-    survived.map_err(|error| Failure::new(format!("cannot watch for signals: {}", told(&error))))
+    survived
+        .map_err(|error| Failure::new(format!("cannot watch for signals: {}", describe(&error))))
 }
 
-/// A file for the report; an earlier one is gone from here on.
+/// Prepares a file for the report, and removes an earlier one.
 fn file(path: Option<&Path>) -> Result<Option<WholeFile>, Failure> {
     let open = |path| WholeFile::open(path).map_err(|error| cannot_write(path, &error));
     path.map(open).transpose()
@@ -182,5 +192,5 @@ fn write(file: &WholeFile, text: &str) -> Result<(), Failure> {
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(format!("cannot write {}: {}", plain(path), told(error)))
+    Failure::new(format!("cannot write {}: {}", printable(path), describe(error)))
 }

@@ -1,29 +1,29 @@
-//! What became of the program at a point.
+//! The outcome of a case.
 
-use super::process::How;
-use super::runner::{Run, said, signal_name};
+use super::process::ProcessEnd;
+use super::runner::{ProgramRun, describe_end, signal_name};
 use serde::Serialize;
 use std::time::Duration;
 
-/// One word for it.
+/// The outcome in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Outcome {
-    /// It succeeded, and so did the check.
+    /// The program exited with 0, and the check passed.
     Passed,
-    /// It said that it had failed.
+    /// The program exited with another status.
     Failed,
-    /// It said that it had succeeded, and the check says that it has not.
+    /// The program exited with 0, but the check failed.
     Wrong,
-    /// It, or the check of what it had done, took longer than it may.
+    /// The program or the check ran longer than the time limit.
     Hung,
-    /// A signal ended it that was not the fault's.
+    /// A signal other than the fault's ended the program.
     Crashed,
     /// No call met the fault.
     Missed,
 }
 
-/// Signals by which programs crash. A shell says of a program that ended by one of them 128 and its
+/// Signals by which programs crash. A shell reports such a program with status 128 and the signal's
 /// number.
 const OF_CRASHES: [i32; 7] = {
     use signal_hook::consts::signal::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
@@ -31,7 +31,7 @@ const OF_CRASHES: [i32; 7] = {
 };
 
 impl Outcome {
-    /// Every one, in the order of the summary.
+    /// All outcomes, in the order of the summary.
     pub(super) const ALL: [Outcome; 6] = [
         Outcome::Passed,
         Outcome::Failed,
@@ -41,31 +41,32 @@ impl Outcome {
         Outcome::Missed,
     ];
 
-    /// What became of a run at a point whose fault sends this signal.
-    pub(super) fn of(run: &Run, sent: Option<i32>) -> Outcome {
-        // A call that its own signal ends is counted by nobody.
+    /// Returns the outcome of a run with a fault that sends the signal `sent`.
+    pub(super) fn of(run: &ProgramRun, sent: Option<i32>) -> Outcome {
+        // A call that its own signal ends is not counted as injected.
         let is_sent = |signal| sent == Some(signal);
         match run.ended.how {
-            How::Signal(signal) if is_sent(signal) => return Outcome::Failed,
-            How::Status(status) if is_sent(status - 128) => return Outcome::Failed,
+            ProcessEnd::Signal(signal) if is_sent(signal) => return Outcome::Failed,
+            ProcessEnd::Status(status) if is_sent(status - 128) => return Outcome::Failed,
             _ => {}
         }
         let outcome = match (run.ended.how, run.check.as_ref().map(|check| check.how)) {
-            (How::OutOfTime, _) | (_, Some(How::OutOfTime)) => Outcome::Hung,
-            (How::Signal(_), _) => Outcome::Crashed,
-            (How::Status(0), None | Some(How::Status(0))) => Outcome::Passed,
-            (How::Status(0), Some(_)) => Outcome::Wrong,
-            (How::Status(status), _) if OF_CRASHES.contains(&(status - 128)) => Outcome::Crashed,
-            (How::Status(_), _) => Outcome::Failed,
+            (ProcessEnd::OutOfTime, _) | (_, Some(ProcessEnd::OutOfTime)) => Outcome::Hung,
+            (ProcessEnd::Signal(_), _) => Outcome::Crashed,
+            (ProcessEnd::Status(0), None | Some(ProcessEnd::Status(0))) => Outcome::Passed,
+            (ProcessEnd::Status(0), Some(_)) => Outcome::Wrong,
+            (ProcessEnd::Status(status), _) if OF_CRASHES.contains(&(status - 128)) => {
+                Outcome::Crashed
+            }
+            (ProcessEnd::Status(_), _) => Outcome::Failed,
         };
         match outcome {
-            // It tells of the program, and nothing of what it does with the fault.
+            // The run shows nothing about the fault.
             Outcome::Passed | Outcome::Failed if run.injected == 0 => Outcome::Missed,
             outcome => outcome,
         }
     }
 
-    /// Its name.
     pub(super) fn name(self) -> &'static str {
         match self {
             Outcome::Passed => "passed",
@@ -77,8 +78,8 @@ impl Outcome {
         }
     }
 
-    /// Whether nobody wants it. A program that says that it failed has done well, where it must not
-    /// go on.
+    /// Reports whether the outcome is bad. A program that reports its failure did well, unless it
+    /// must pass.
     pub(super) fn is_bad(self, must_pass: bool) -> bool {
         match self {
             Outcome::Wrong | Outcome::Hung | Outcome::Crashed => true,
@@ -87,18 +88,20 @@ impl Outcome {
         }
     }
 
-    /// Why it is said, in a line.
-    pub(super) fn why(self, run: &Run, limit: Duration) -> String {
-        let ended = said(run.ended.how, limit);
+    /// Explains the outcome in a line.
+    pub(super) fn why(self, run: &ProgramRun, limit: Duration) -> String {
+        let ended = describe_end(run.ended.how, limit);
         match (self, &run.check) {
             (Outcome::Wrong, Some(check)) => {
-                format!("{ended}, but --check says {}", said(check.how, limit))
+                format!("{ended}, but --check: {}", describe_end(check.how, limit))
             }
             (Outcome::Hung, Some(check)) => {
-                format!("{ended}; --check is {}", said(check.how, limit))
+                format!("{ended}; --check: {}", describe_end(check.how, limit))
             }
             (Outcome::Crashed, _) => match run.ended.how {
-                How::Status(status) => format!("{ended}, which is {}", signal_name(status - 128)),
+                ProcessEnd::Status(status) => {
+                    format!("{ended}, i.e. {}", signal_name(status - 128))
+                }
                 _ => ended,
             },
             (Outcome::Missed, _) => format!("{ended}; no call met the fault"),

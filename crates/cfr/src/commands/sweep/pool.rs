@@ -1,8 +1,8 @@
-//! All points, several at a time, and a line that says how far they are.
+//! Runs all cases, several at a time, and shows the progress.
 
-use super::case::Point;
+use super::case::Case;
 use super::outcome::Outcome;
-use super::runner::{Bench, Run};
+use super::runner::{ProgramRun, Runner};
 use crate::run::environment;
 use crate::term::failure::Failure;
 use crate::term::status_line;
@@ -13,80 +13,82 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often the line changes where nothing ends.
+/// The longest time between two updates of the progress line.
 const INTERVAL: Duration = Duration::from_millis(500);
-/// How many cells the bar has.
+/// The width of the progress bar, in characters.
 const CELLS: usize = 20;
 
-/// How to try a point.
-pub(super) struct Trial<'a> {
-    pub(super) bench: &'a Bench<'a>,
-    /// How long a run may take.
+/// What all cases have in common.
+pub(super) struct CaseOptions<'a> {
+    pub(super) runner: &'a Runner<'a>,
+    /// The time limit of a run.
     pub(super) limit: Duration,
-    /// The signal's name, and its number.
+    /// The name and the number of the signal.
     pub(super) signal: (&'a str, i32),
-    /// Whether the program must get by a point's fault.
-    pub(super) must_pass: &'a (dyn Fn(&Point) -> bool + Sync),
+    /// Whether the program must pass a case.
+    pub(super) must_pass: &'a (dyn Fn(&Case) -> bool + Sync),
 }
 
-/// A point that was tried.
-pub(super) struct Tried {
+/// A case that was run.
+pub(super) struct CaseRun {
     pub(super) outcome: Outcome,
     pub(super) is_bad: bool,
     pub(super) must_pass: bool,
-    pub(super) run: Run,
+    pub(super) run: ProgramRun,
 }
 
-impl Trial<'_> {
-    fn of(&self, point: &Point) -> Result<Tried, Failure> {
+impl CaseOptions<'_> {
+    fn run(&self, case: &Case) -> Result<CaseRun, Failure> {
         let (name, number) = self.signal;
-        let place = self.bench.prepared(self.limit)?;
-        let inject = OsString::from(point.expression(name));
-        let run = self.bench.run(place, &[(environment::INJECT, inject)], self.limit)?;
-        let outcome = Outcome::of(&run, point.fault.sends().then_some(number));
-        let must_pass = (self.must_pass)(point);
-        Ok(Tried { outcome, is_bad: outcome.is_bad(must_pass), must_pass, run })
+        let work_dir = self.runner.prepare_dir(self.limit)?;
+        let inject = OsString::from(case.expression(name));
+        let run = self.runner.run(work_dir, &[(environment::INJECT, inject)], self.limit)?;
+        let outcome = Outcome::of(&run, case.fault.sends().then_some(number));
+        let must_pass = (self.must_pass)(case);
+        Ok(CaseRun { outcome, is_bad: outcome.is_bad(must_pass), must_pass, run })
     }
 }
 
-/// Tries all points, so many at a time; `ended` gets each when it is over. In the points' order.
-pub(super) fn run<T: Counted + Send>(
-    points: &[Point],
+/// Runs all cases, `jobs` at a time, and maps each with `ended`. Returns them in the order of the
+/// cases.
+pub(super) fn run<T: Send>(
+    cases: &[Case],
     jobs: usize,
-    trial: &Trial,
-    ended: impl Fn(&Point, Tried) -> T + Sync,
+    options: &CaseOptions,
+    ended: impl Fn(&Case, CaseRun) -> T + Sync,
 ) -> Result<Vec<T>, Failure> {
-    let left = Mutex::new(points.iter().enumerate());
+    let left = Mutex::new(cases.iter().enumerate());
     let (sender, receiver) = mpsc::channel();
-    let mut line = Line::new(points.len());
+    let mut line = ProgressLine::new(cases.len());
     let mut results: Vec<(usize, T)> = Vec::new();
     let mut failed = None;
     let work = |sender: &Sender<_>| {
         loop {
-            // A guard in the loop's head would be held while the point is tried.
+            // A guard in the loop's head would be held while the case runs.
             let next = left.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some((place, point)) = next else { return };
-            let tried = trial.of(point).map(|tried| (place, ended(point, tried)));
-            // Nobody listens any more where another has failed.
-            if sender.send(tried).is_err() {
+            let Some((index, case)) = next else { return };
+            let case_run = options.run(case);
+            let result = case_run.map(|case_run| (index, case_run.is_bad, ended(case, case_run)));
+            // The receiver is gone if another case has failed.
+            if sender.send(result).is_err() {
                 return;
             }
         }
     };
     thread::scope(|scope| {
         let work = &work;
-        for _ in 0..jobs.min(points.len()) {
+        for _ in 0..jobs.min(cases.len()) {
             let sender = sender.clone();
-            // One thread is enough.
+            // If this fails, the other threads do the work. One is enough.
             let _ = thread::Builder::new().spawn_scoped(scope, move || work(&sender));
         }
         drop(sender);
         line.show();
         loop {
             match receiver.recv_timeout(INTERVAL) {
-                Ok(Ok((place, result))) => {
-                    line.advance(result.is_bad());
-                    results.push((place, result));
+                Ok(Ok((index, is_bad, result))) => {
+                    line.advance(is_bad);
+                    results.push((index, result));
                 }
                 Ok(Err(failure)) => {
                     failed = Some(failure);
@@ -101,31 +103,25 @@ pub(super) fn run<T: Counted + Send>(
     status_line::erase();
     match failed {
         Some(failure) => Err(failure),
-        None if results.len() < points.len() => Err(Failure::new("cannot start a thread")),
+        None if results.len() < cases.len() => Err(Failure::new("cannot start a thread")),
         None => {
-            results.sort_by_key(|(place, _)| *place);
+            results.sort_by_key(|(index, _)| *index);
             Ok(results.into_iter().map(|(_, result)| result).collect())
         }
     }
 }
 
-/// What the line counts.
-pub(super) trait Counted {
-    /// Whether nobody wants it.
-    fn is_bad(&self) -> bool;
-}
-
-/// How far all is.
-struct Line {
+/// The progress of the sweep.
+struct ProgressLine {
     done: usize,
     all: usize,
     bad: usize,
     begun: Instant,
 }
 
-impl Line {
-    fn new(all: usize) -> Line {
-        Line { done: 0, all, bad: 0, begun: Instant::now() }
+impl ProgressLine {
+    fn new(all: usize) -> ProgressLine {
+        ProgressLine { done: 0, all, bad: 0, begun: Instant::now() }
     }
 
     fn advance(&mut self, is_bad: bool) {

@@ -1,24 +1,21 @@
-//! Numbers of calls, of which a sweep takes the first, the second, the last, and all.
+//! Positions: the first, the second, the last and all calls through a hook.
 
 use cfr_engine::hook::Hook;
 use serde::Serialize;
 
-/// Which of a process's calls through a hook.
+/// The position of a call among a process's calls through a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Position {
-    /// The first call.
     First,
-    /// The second.
     Second,
-    /// The last, where it is neither.
+    /// The last call, if it is neither of the two.
     Last,
-    /// All of them: an environment that never does otherwise, in which a loop may have no end.
+    /// All calls: an environment that always behaves so, in which a loop may have no end.
     Every,
 }
 
 impl Position {
-    /// In words.
     pub(super) fn name(self) -> &'static str {
         match self {
             Position::First => "first",
@@ -29,10 +26,9 @@ impl Position {
     }
 }
 
-/// Calls of one process, each with its number as a fault's `when=` counts.
+/// Calls of one process, each with its number as `when=` counts.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Series {
-    /// How many.
     pub(super) count: u64,
     first: u64,
     second: u64,
@@ -40,7 +36,6 @@ pub(super) struct Series {
 }
 
 impl Series {
-    /// One more.
     pub(super) fn add(&mut self, number: u64) {
         self.count += 1;
         match self.count {
@@ -51,7 +46,8 @@ impl Series {
         self.last = number;
     }
 
-    /// The first, the second and the last with their numbers, each call once; and all.
+    /// Returns the first, the second and the last call with their numbers, each call once, and all
+    /// calls.
     pub(super) fn positions(self) -> impl Iterator<Item = (Position, Option<u64>)> {
         let all = [
             (Position::First, 1, Some(self.first)),
@@ -68,20 +64,17 @@ impl Series {
     }
 }
 
-/// What one process called through a hook, or of several processes whichever called most.
+/// The calls of one process through a hook; of several processes, the one with most calls.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Calls {
-    /// All.
     pub(super) all: Series,
-    /// Those that can return 0: all but reflinks, which are all or nothing. A short or empty result is
-    /// counted among these.
+    /// Those that can return 0 or a short count: all but reflinks. Such faults count only these.
     pub(super) partial: Series,
-    /// Those of these that moved two bytes at least, and can move fewer.
+    /// Those of them that copied at least two bytes, and can copy fewer.
     pub(super) moving: Series,
 }
 
 impl Calls {
-    /// One more.
     pub(super) fn add(&mut self, is_partial: bool, bytes: u64) {
         self.all.add(self.all.count + 1);
         if is_partial {
@@ -93,7 +86,7 @@ impl Calls {
         }
     }
 
-    /// Of two processes.
+    /// Keeps the longer series of two processes.
     pub(super) fn most(self, other: Calls) -> Calls {
         Calls {
             all: self.all.longer(other.all),
@@ -103,9 +96,9 @@ impl Calls {
     }
 }
 
-/// A hook, and what one process called through it.
+/// A hook, and the calls of one process through it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Used {
+pub(super) struct HookCalls {
     pub(super) hook: Hook,
     pub(super) calls: Calls,
 }

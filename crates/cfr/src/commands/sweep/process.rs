@@ -1,8 +1,8 @@
-//! One process and all that it starts: with a time limit, and with the end of what it says.
+//! Runs one process and its children with a time limit, and keeps the end of their output.
 
 use super::cleanup;
 use crate::run::child;
-use crate::term::failure::{Failure, told};
+use crate::term::failure::{Failure, describe};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::collections::VecDeque;
@@ -14,36 +14,34 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How much of what it says is kept, in bytes: the end.
+/// The bytes of the output that are kept, from its end.
 const KEPT: usize = 16 << 10;
-/// How long its output is read on when it has ended: who left its group may hold the pipe for ever.
+/// The longest wait for output after the process has ended: a process that left the group may keep
+/// the pipe open.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum How {
-    /// With this status.
+pub(super) enum ProcessEnd {
     Status(i32),
-    /// By this signal.
     Signal(i32),
-    /// It took too long, and was killed.
+    /// It exceeded the time limit, and was killed.
     OutOfTime,
 }
 
-/// A process that has ended.
 #[derive(Debug)]
-pub(super) struct Ended {
-    /// How.
-    pub(super) how: How,
-    /// From its start to its end.
+pub(super) struct ProcessResult {
+    pub(super) how: ProcessEnd,
+    /// The time from its start to its end.
     pub(super) took: Duration,
-    /// The end of what it wrote to standard output and standard error.
+    /// The end of its standard output and standard error.
     pub(super) output: Vec<u8>,
 }
 
-/// Runs the command to its end in a group of its own, of which nothing is left, without input.
-pub(super) fn run(mut command: Command, limit: Duration) -> Result<Ended, Failure> {
-    let cannot = |error: io::Error| Failure::new(format!("cannot run it: {}", told(&error)));
+/// Runs the command without input in a process group of its own, all of which is killed at the end.
+pub(super) fn run(mut command: Command, limit: Duration) -> Result<ProcessResult, Failure> {
+    let cannot =
+        |error: io::Error| Failure::new(format!("cannot run the program: {}", describe(&error)));
     let (reader, writer) = io::pipe().map_err(cannot)?;
     let output = Arc::new(Mutex::new(VecDeque::new()));
     let is_read = read(reader, &output).map_err(cannot)?;
@@ -56,12 +54,12 @@ pub(super) fn run(mut command: Command, limit: Duration) -> Result<Ended, Failur
     };
     set_up(&mut command).map_err(cannot)?;
     let mut child = start(&mut command, set_up)?;
-    // Each holds the pipe open.
+    // Both hold the pipe open.
     drop((command, writer));
     let group = group(&child);
     let is_in_time = wait(group, limit);
     let took = begun.elapsed();
-    // The process itself is a zombie still: its number is nobody else's.
+    // The process is still a zombie, so no other process can have its ID.
     let _ = kill_process_group(group, Signal::KILL);
     let status = {
         let mut leftovers = cleanup::lock();
@@ -71,11 +69,11 @@ pub(super) fn run(mut command: Command, limit: Duration) -> Result<Ended, Failur
     let (status, is_in_time) = (status.map_err(cannot)?, is_in_time.map_err(cannot)?);
     let _ = is_read.recv_timeout(PATIENCE);
     let output = output.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(Ended {
+    Ok(ProcessResult {
         how: match (is_in_time, status.signal()) {
-            (false, _) => How::OutOfTime,
-            (true, Some(signal)) => How::Signal(signal),
-            (true, None) => How::Status(status.code().unwrap_or(-1)),
+            (false, _) => ProcessEnd::OutOfTime,
+            (true, Some(signal)) => ProcessEnd::Signal(signal),
+            (true, None) => ProcessEnd::Status(status.code().unwrap_or(-1)),
         },
         took,
         output: output.iter().copied().collect(),
@@ -103,7 +101,7 @@ fn group(child: &Child) -> Pid {
     Pid::from_child(child)
 }
 
-/// Waits for the process, and kills its group where it takes longer than that: whether it did not.
+/// Waits for the process, and kills its group at the time limit. Returns whether it ended in time.
 fn wait(pid: Pid, limit: Duration) -> io::Result<bool> {
     let (at_end, is_over) = mpsc::channel::<()>();
     let watch = move || {
@@ -120,7 +118,7 @@ fn wait(pid: Pid, limit: Duration) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Reads to the end, of which the last is kept; the channel closes when all is read.
+/// Reads all output and keeps its end. The channel closes when all is read.
 fn read(mut from: PipeReader, to: &Arc<Mutex<VecDeque<u8>>>) -> io::Result<Receiver<()>> {
     let (at_end, is_read) = mpsc::channel::<()>();
     let to = Arc::clone(to);

@@ -1,14 +1,14 @@
-//! What a sweep has found: the one form that text, JSON and JUnit XML are made from.
+//! The report of a sweep, which text, JSON and JUnit XML are made from.
 
 use super::baseline::Baseline;
-use super::case::Point;
+use super::case::Case;
 use super::outcome::Outcome;
-use super::pool::{Counted, Tried};
+use super::pool::CaseRun;
 use super::positions::Position;
-use super::process::How;
+use super::process::ProcessEnd;
 use super::runner::{last_lines, signal_name};
 use crate::cli::SweepArgs;
-use crate::term::failure::plain;
+use crate::term::failure::printable;
 use crate::term::shell;
 use cfr_shared::settings::TABLE;
 use serde::Serialize;
@@ -16,99 +16,91 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
-/// The whole.
 #[derive(Serialize)]
-pub(super) struct Report {
+pub(super) struct SweepReport {
     /// The program and its arguments.
     pub(super) program: Vec<String>,
-    /// Of the run without a fault.
-    pub(super) baseline: Without,
-    /// How long a run may take.
+    pub(super) baseline: BaselineReport,
+    /// The time limit of a run.
     pub(super) time_limit_ns: u64,
-    /// Whether there is a check.
+    /// Whether `--check` was given.
     pub(super) checked: bool,
-    /// From the first run with a fault to the last one's end.
+    /// The time from the start of the first case to the end of the last.
     pub(super) duration_ns: u64,
-    /// How many points had each outcome.
+    /// The number of cases with each outcome.
     pub(super) outcomes: BTreeMap<&'static str, usize>,
-    /// How many of them nobody wants.
+    /// The number of bad cases.
     pub(super) bad: usize,
-    /// Each point, fault by fault.
-    pub(super) points: Vec<Row>,
+    /// The cases, fault by fault.
+    pub(super) cases: Vec<CaseReport>,
 }
 
 /// The run without a fault.
 #[derive(Serialize)]
-pub(super) struct Without {
+pub(super) struct BaselineReport {
     pub(super) duration_ns: u64,
-    pub(super) hooks: Vec<HookCalls>,
+    pub(super) hooks: Vec<HookCallCount>,
 }
 
-/// Of the process that called most.
+/// The calls of the process that made most.
 #[derive(Serialize)]
-pub(super) struct HookCalls {
+pub(super) struct HookCallCount {
     pub(super) hook: &'static str,
     pub(super) calls: u64,
 }
 
-/// One point.
+/// A case that was run.
 #[derive(Serialize)]
-pub(super) struct Row {
+pub(super) struct CaseReport {
     #[serde(flatten)]
-    pub(super) place: Spot,
+    pub(super) id: CaseId,
     pub(super) outcome: Outcome,
     pub(super) bad: bool,
     pub(super) must_pass: bool,
-    /// The outcome's reason, in words.
+    /// An explanation of the outcome.
     pub(super) why: String,
-    /// The program's exit status; `None` where a signal or the time limit ended it.
+    /// The program's exit status; `None` if a signal or the time limit ended it.
     pub(super) status: Option<i32>,
-    /// The signal that ended it.
+    /// The signal that ended the program.
     pub(super) signal: Option<String>,
-    /// The check's exit status; `None` where it was not run, or did not end by itself.
+    /// The check's exit status; `None` if it was not run, or did not exit.
     pub(super) check: Option<i32>,
-    /// Calls that met the fault.
+    /// The number of calls that met the fault.
     pub(super) injected: u64,
     pub(super) duration_ns: u64,
-    /// The end of what the program wrote, and behind it the check.
+    /// The end of the program's output, followed by the check's.
     pub(super) output: String,
-    /// Where it took place, where that was kept.
+    /// The working directory, if it was kept.
     pub(super) directory: Option<String>,
 }
 
-/// What is tried, and where.
+/// A case as the user sees it.
 #[derive(Serialize, Clone)]
-pub(super) struct Spot {
+pub(super) struct CaseId {
     pub(super) fault: String,
     pub(super) hook: &'static str,
     pub(super) position: Position,
-    /// Its number in each process, of the calls that the fault could hit; `None` for all.
+    /// The number of the call in each process, among those that the fault could hit; `None` for
+    /// all.
     pub(super) call: Option<u64>,
-    /// As `--inject` takes it.
+    /// The fault as `--inject` takes it.
     pub(super) inject: String,
-    /// A command line that tries it again.
+    /// A command line that repeats the case.
     pub(super) reproduce: String,
 }
 
-impl Counted for Row {
-    fn is_bad(&self) -> bool {
-        self.bad
-    }
-}
-
-impl Spot {
-    /// In words.
+impl CaseId {
+    /// Returns the case in words.
     pub(super) fn name(&self) -> String {
-        let Spot { fault, position, hook, .. } = self;
+        let CaseId { fault, position, hook, .. } = self;
         match position {
             Position::Every => format!("{fault} at every {hook}"),
             _ => format!("{fault} at the {} {hook}", position.name()),
         }
     }
 
-    /// Of this point.
-    pub(super) fn new(point: &Point, signal: &str, args: &SweepArgs, program: &OsStr) -> Spot {
-        let inject = point.expression(signal);
+    pub(super) fn new(case: &Case, signal: &str, args: &SweepArgs, program: &OsStr) -> CaseId {
+        let inject = case.expression(signal);
         let mut words: Vec<OsString> = vec!["cfr".into(), "run".into()];
         for (variable, value) in &args.settings {
             let setting = TABLE.iter().find(|setting| setting.variable == *variable);
@@ -117,38 +109,38 @@ impl Spot {
         }
         words.extend(["--inject".into(), inject.clone().into(), "--".into(), program.to_owned()]);
         words.extend(args.program.iter().skip(1).cloned());
-        Spot {
-            fault: point.fault.name(),
-            hook: point.hook.name(),
-            position: point.position,
-            call: point.call,
+        CaseId {
+            fault: case.fault.name(),
+            hook: case.hook.name(),
+            position: case.position,
+            call: case.call,
             inject,
             reproduce: shell::line(words),
         }
     }
 }
 
-impl Row {
-    /// Of a run, whose directory goes away unless it is to be kept.
-    pub(super) fn new(place: Spot, tried: Tried, limit: Duration, keep: bool) -> Row {
-        let Tried { outcome, is_bad, must_pass, run } = tried;
+impl CaseReport {
+    /// Reports a case. Its directory is removed unless it is to be kept.
+    pub(super) fn new(id: CaseId, case_run: CaseRun, limit: Duration, keep: bool) -> CaseReport {
+        let CaseRun { outcome, is_bad, must_pass, run } = case_run;
         let why = outcome.why(&run, limit);
         let mut output = run.ended.output;
         let (status, signal) = match run.ended.how {
-            How::Status(status) => (Some(status), None),
-            How::Signal(signal) => (None, Some(signal_name(signal))),
-            How::OutOfTime => (None, None),
+            ProcessEnd::Status(status) => (Some(status), None),
+            ProcessEnd::Signal(signal) => (None, Some(signal_name(signal))),
+            ProcessEnd::OutOfTime => (None, None),
         };
         let check = match run.check.as_ref().map(|check| check.how) {
-            Some(How::Status(status)) => Some(status),
+            Some(ProcessEnd::Status(status)) => Some(status),
             _ => None,
         };
         if let Some(check) = run.check {
             output.extend(check.output);
         }
-        let directory = if keep && is_bad { run.place.keep() } else { None };
-        Row {
-            place,
+        let directory = if keep && is_bad { run.work_dir.keep() } else { None };
+        CaseReport {
+            id,
             outcome,
             bad: is_bad,
             must_pass,
@@ -159,46 +151,45 @@ impl Row {
             injected: run.injected,
             duration_ns: nanoseconds(run.ended.took),
             output: String::from_utf8_lossy(&output).into_owned(),
-            directory: directory.map(plain),
+            directory: directory.map(printable),
         }
     }
 
-    /// The end of the output, harmless.
+    /// Returns the last lines of the output, printable.
     pub(super) fn last_lines(&self) -> Vec<String> {
         last_lines(self.output.as_bytes())
     }
 }
 
-impl Report {
-    /// Of all rows.
+impl SweepReport {
     pub(super) fn new(
         args: &SweepArgs,
         baseline: &Baseline,
         took: Duration,
-        points: Vec<Row>,
-    ) -> Report {
-        let count = |outcome| points.iter().filter(|row| row.outcome == outcome).count();
-        Report {
-            program: args.program.iter().map(plain).collect(),
-            baseline: Without::new(baseline),
+        cases: Vec<CaseReport>,
+    ) -> SweepReport {
+        let count = |outcome| cases.iter().filter(|row| row.outcome == outcome).count();
+        SweepReport {
+            program: args.program.iter().map(printable).collect(),
+            baseline: BaselineReport::new(baseline),
             time_limit_ns: nanoseconds(baseline.limit),
             checked: args.check.is_some(),
             duration_ns: nanoseconds(took),
             outcomes: Outcome::ALL.map(|outcome| (outcome.name(), count(outcome))).into(),
-            bad: points.iter().filter(|row| row.bad).count(),
-            points,
+            bad: cases.iter().filter(|row| row.bad).count(),
+            cases,
         }
     }
 }
 
-impl Without {
-    /// Of this one.
-    pub(super) fn new(baseline: &Baseline) -> Without {
-        let hooks = baseline.used.iter();
-        let hooks = hooks
-            .map(|used| HookCalls { hook: used.hook.name(), calls: used.calls.all.count })
+impl BaselineReport {
+    pub(super) fn new(baseline: &Baseline) -> BaselineReport {
+        let hooks = baseline
+            .used
+            .iter()
+            .map(|used| HookCallCount { hook: used.hook.name(), calls: used.calls.all.count })
             .collect();
-        Without { duration_ns: nanoseconds(baseline.took), hooks }
+        BaselineReport { duration_ns: nanoseconds(baseline.took), hooks }
     }
 }
 

@@ -1,14 +1,14 @@
-//! The bench that the program is tried on: what is done before, with it, and after.
+//! Runs the program of a sweep: with setup before it and the check after it.
 
-use super::process::{self, Ended, How};
-use super::work_dir::Place;
+use super::process::{self, ProcessEnd, ProcessResult};
+use super::work_dir::WorkDir;
 use crate::cli::SweepArgs;
 use crate::program::library;
 use crate::program::locate::{self, Visibility};
 use crate::run::environment;
 use crate::run::preload;
-use crate::run::shared_stats::{Seen, Witness};
-use crate::term::failure::{FAILED, Failure, plain, told};
+use crate::run::shared_stats::{SeenCounts, SharedStats};
+use crate::term::failure::{FAILED, Failure, describe, printable};
 use cfr_shared::stats::{Collect, Counter};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -17,94 +17,101 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-/// What every run has in common.
-pub(super) struct Bench<'a> {
+/// What all runs have in common.
+pub(super) struct Runner<'a> {
     args: &'a SweepArgs,
     library: PathBuf,
     /// The launcher's working directory.
     here: PathBuf,
-    /// Whether the program can be seen, once it was found.
+    /// Whether a preload can see the program, once it was found.
     visibility: Visibility,
-    /// How a command line in the directory of a run names the program.
-    named: OsString,
+    /// The program's name in a command line that repeats a case.
+    program_name: OsString,
 }
 
-/// A run that is over.
-pub(super) struct Run {
-    /// What became of the program.
-    pub(super) ended: Ended,
-    /// What became of the check, where the program said that it had succeeded.
-    pub(super) check: Option<Ended>,
-    /// How many calls met the fault.
+/// A run of the program that has ended.
+pub(super) struct ProgramRun {
+    pub(super) ended: ProcessResult,
+    /// The check, if the program exited with 0.
+    pub(super) check: Option<ProcessResult>,
+    /// The number of calls that met the fault.
     pub(super) injected: u64,
-    /// Programs and calls that were seen.
-    pub(super) seen: Seen,
-    /// Where it took place.
-    pub(super) place: Place,
+    /// The processes and calls that were seen.
+    pub(super) seen: SeenCounts,
+    /// The working directory.
+    pub(super) work_dir: WorkDir,
 }
 
-impl<'a> Bench<'a> {
-    /// With what the user asks for.
-    pub(super) fn new(args: &'a SweepArgs) -> Result<Bench<'a>, Failure> {
+impl<'a> Runner<'a> {
+    pub(super) fn new(args: &'a SweepArgs) -> Result<Runner<'a>, Failure> {
         let here = std::env::current_dir().map_err(|error| {
-            Failure::new(format!("cannot tell the working directory: {}", told(&error)))
+            Failure::new(format!("cannot determine the working directory: {}", describe(&error)))
         })?;
         let library = library::find()?;
-        Ok(Bench { args, library, here, visibility: Visibility::Seen, named: OsString::new() })
+        Ok(Runner {
+            args,
+            library,
+            here,
+            visibility: Visibility::Seen,
+            program_name: OsString::new(),
+        })
     }
 
-    /// Looks whether a preload can see the program, which stands there now.
-    pub(super) fn look(&mut self, place: &Place) -> Result<(&Visibility, PathBuf), Failure> {
-        let path = self.program(place)?;
+    /// Finds the program in the directory, and determines whether a preload can see it.
+    pub(super) fn find_program(
+        &mut self,
+        work_dir: &WorkDir,
+    ) -> Result<(&Visibility, PathBuf), Failure> {
+        let path = self.program(work_dir)?;
         self.visibility = locate::visibility(&locate::follow(&path));
         let name = self.args.program.first().cloned().unwrap_or_default();
         let is_moved = self.args.fresh && name.as_bytes().contains(&b'/');
-        let is_elsewhere = is_moved && !path.starts_with(place.path());
-        self.named = if is_elsewhere { path.clone().into() } else { name };
+        let is_elsewhere = is_moved && !path.starts_with(work_dir.path());
+        self.program_name = if is_elsewhere { path.clone().into() } else { name };
         Ok((&self.visibility, path))
     }
 
-    /// Whether a preload can see the program.
     pub(super) fn visibility(&self) -> &Visibility {
         &self.visibility
     }
 
-    /// How a command line in the directory of a run names the program.
-    pub(super) fn named(&self) -> &OsStr {
-        &self.named
+    /// Returns the program's name in a command line that repeats a case.
+    pub(super) fn program_name(&self) -> &OsStr {
+        &self.program_name
     }
 
-    /// The directory of the next run, ready for it.
-    pub(super) fn prepared(&self, limit: Duration) -> Result<Place, Failure> {
+    /// Prepares the working directory of the next run.
+    pub(super) fn prepare_dir(&self, limit: Duration) -> Result<WorkDir, Failure> {
         let args = self.args;
-        let place = if args.fresh { Place::fresh()? } else { Place::Here(self.here.clone()) };
+        let work_dir =
+            if args.fresh { WorkDir::fresh()? } else { WorkDir::Here(self.here.clone()) };
         if let Some(from) = &args.from {
-            let mut copy = self.command("cp", &place);
+            let mut copy = self.command("cp", &work_dir);
             copy.args(["-a", "--"]).arg(self.here.join(from).join(".")).arg(".");
-            must_succeed(&process::run(copy, limit)?, "the copy of --from", limit)?;
+            must_succeed(&process::run(copy, limit)?, "copying --from", limit)?;
         }
         if let Some(setup) = &args.setup {
-            must_succeed(&process::run(self.shell(setup, &place), limit)?, "--setup", limit)?;
+            must_succeed(&process::run(self.shell(setup, &work_dir), limit)?, "--setup", limit)?;
         }
-        Ok(place)
+        Ok(work_dir)
     }
 
-    /// Runs the program in `place` with these settings, and checks what it has done.
+    /// Runs the program in a directory with these settings, then the check.
     pub(super) fn run(
         &self,
-        place: Place,
+        work_dir: WorkDir,
         settings: &[(&str, OsString)],
         limit: Duration,
-    ) -> Result<Run, Failure> {
-        let witness = Witness::own(Collect::SUMMARY)?;
-        let path = self.program(&place)?;
-        let mut command = self.command(&path, &place);
+    ) -> Result<ProgramRun, Failure> {
+        let shared = SharedStats::own(Collect::SUMMARY)?;
+        let path = self.program(&work_dir)?;
+        let mut command = self.command(&path, &work_dir);
         if let Some((name, arguments)) = self.args.program.split_first() {
             command.arg0(name).args(arguments);
         }
         let own = &self.args.settings;
-        preload::prepare(&mut command, &self.library, &self.visibility, own, Some(&witness));
-        // The user's log is not for hundreds of runs.
+        preload::prepare(&mut command, &self.library, &self.visibility, own, Some(&shared));
+        // The user's log would get the lines of hundreds of runs.
         for variable in ["CFR_LOG_FILE", "CFR_LOG_FORMAT", "CFR_PATHS", environment::INJECT] {
             command.env_remove(variable);
         }
@@ -112,53 +119,58 @@ impl<'a> Bench<'a> {
         command.envs(settings.iter().map(|(name, value)| (name, value)));
         let ended = process::run(command, limit)?;
         let check = match &self.args.check {
-            Some(check) if ended.how == How::Status(0) => {
-                Some(process::run(self.shell(check, &place), limit)?)
+            Some(check) if ended.how == ProcessEnd::Status(0) => {
+                Some(process::run(self.shell(check, &work_dir), limit)?)
             }
             _ => None,
         };
-        let injected = witness.accounts().get(Counter::Injected);
-        Ok(Run { ended, check, injected, seen: witness.close(), place })
+        let injected = shared.stats().get(Counter::Injected);
+        Ok(ProgramRun { ended, check, injected, seen: shared.close(), work_dir })
     }
 
-    /// Where the program stands. A relative path is one of the directory that it will run in, or else of
-    /// the launcher's.
-    fn program(&self, place: &Place) -> Result<PathBuf, Failure> {
+    /// Returns the program's path. A relative path counts from the directory of the run, or else
+    /// from the launcher's.
+    fn program(&self, work_dir: &WorkDir) -> Result<PathBuf, Failure> {
         let name = self.args.program.first().map_or(OsStr::new(""), OsString::as_os_str);
         if name.as_bytes().contains(&b'/')
-            && let Ok(found) = locate::find(place.path().join(name).as_os_str())
+            && let Ok(found) = locate::find(work_dir.path().join(name).as_os_str())
         {
             return Ok(found);
         }
-        // Without the dots in it.
+        // components() removes the dots in the path.
         Ok(self.here.join(locate::find(name)?).components().collect())
     }
 
-    /// A command in that directory, without the library.
-    fn command(&self, program: impl AsRef<OsStr>, place: &Place) -> Command {
+    /// Returns a command in that directory, without the library.
+    fn command(&self, program: impl AsRef<OsStr>, work_dir: &WorkDir) -> Command {
         let mut command = Command::new(program);
-        command.current_dir(place.path()).env("PWD", place.path());
+        command.current_dir(work_dir.path()).env("PWD", work_dir.path());
         let preloaded = library::without_ours(std::env::var_os("LD_PRELOAD"));
-        match preloaded.is_empty() {
-            true => command.env_remove("LD_PRELOAD"),
-            false => command.env("LD_PRELOAD", preloaded),
-        };
+        if preloaded.is_empty() {
+            command.env_remove("LD_PRELOAD");
+        } else {
+            command.env("LD_PRELOAD", preloaded);
+        }
         command
     }
 
-    fn shell(&self, script: &OsStr, place: &Place) -> Command {
-        let mut command = self.command(locate::SHELL, place);
+    fn shell(&self, script: &OsStr, work_dir: &WorkDir) -> Command {
+        let mut command = self.command(locate::SHELL, work_dir);
         command.arg("-c").arg(script);
         command
     }
 }
 
-/// Without this nothing can be said of the program.
-pub(super) fn must_succeed(ended: &Ended, what: &str, limit: Duration) -> Result<(), Failure> {
-    if ended.how == How::Status(0) {
+/// Fails unless the process exited with 0: without this step the sweep has no meaning.
+pub(super) fn must_succeed(
+    ended: &ProcessResult,
+    what: &str,
+    limit: Duration,
+) -> Result<(), Failure> {
+    if ended.how == ProcessEnd::Status(0) {
         return Ok(());
     }
-    let mut text = format!("{what} failed: {}", said(ended.how, limit));
+    let mut text = format!("{what} failed: {}", describe_end(ended.how, limit));
     for line in last_lines(&ended.output) {
         text.push_str("\n    ");
         text.push_str(&line);
@@ -166,36 +178,36 @@ pub(super) fn must_succeed(ended: &Ended, what: &str, limit: Duration) -> Result
     Err(Failure::with_status(FAILED, text))
 }
 
-/// How it ended, in words.
-pub(super) fn said(how: How, limit: Duration) -> String {
+/// Describes how a process ended.
+pub(super) fn describe_end(how: ProcessEnd, limit: Duration) -> String {
     match how {
-        How::Status(status) => format!("exit status {status}"),
-        How::Signal(signal) => format!("killed by {}", signal_name(signal)),
-        How::OutOfTime => format!("not over after {}", seconds(limit)),
+        ProcessEnd::Status(status) => format!("exit status {status}"),
+        ProcessEnd::Signal(signal) => format!("killed by {}", signal_name(signal)),
+        ProcessEnd::OutOfTime => format!("not finished after {}", seconds(limit)),
     }
 }
 
-/// The signal's name, or its number.
+/// Returns the signal's name, or its number if it has none.
 pub(super) fn signal_name(signal: i32) -> String {
     let name = signal_hook::low_level::signal_name(signal);
     name.map_or_else(|| format!("signal {signal}"), str::to_owned)
 }
 
-/// A time for human eyes.
+/// Formats a time for text.
 pub(super) fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
 }
 
-/// How many lines of what a program said are shown.
+/// The number of output lines that are shown.
 const LINES: usize = 6;
-/// How long such a line may be, in characters.
+/// The most characters of such a line.
 const COLUMNS: usize = 160;
 
-/// The last lines, harmless and not too long.
+/// Returns the last lines, printable and truncated.
 pub(super) fn last_lines(output: &[u8]) -> Vec<String> {
-    let lines: Vec<_> = output.split(|&byte| byte == b'\n').collect();
-    let lines = lines.strip_suffix(&[&b""[..]]).unwrap_or(&lines);
+    let mut lines: Vec<_> = output.split(|&byte| byte == b'\n').collect();
+    lines.pop_if(|line| line.is_empty());
     let from = lines.len().saturating_sub(LINES);
-    let shown = |line: &&[u8]| plain(OsStr::from_bytes(line)).chars().take(COLUMNS).collect();
+    let shown = |line: &&[u8]| printable(OsStr::from_bytes(line)).chars().take(COLUMNS).collect();
     lines.iter().skip(from).map(shown).collect()
 }

@@ -1,7 +1,7 @@
-//! What an ELF file asks from libraries and offers to them: its dynamic section, as the dynamic
-//! linker reads it, without the section headers, which a program need not have.
+//! The dynamic section of an ELF file: which libraries and symbols it needs and offers. It is read
+//! as the dynamic linker reads it, without the section headers, which a program need not have.
 
-use super::{Extent, Native, Segment, Source};
+use super::{ElfFile, Extent, Native, Segment};
 use object::elf;
 use object::read::elf::{Dyn, GnuHashTable, Sym};
 use object::{Endianness, ReadRef, pod};
@@ -11,52 +11,49 @@ use std::os::unix::ffi::OsStrExt;
 
 type Header = elf::FileHeader64<Endianness>;
 
-/// The longest name or path of a dynamic section that is believed, in bytes.
-const LONGEST: u64 = 4096;
-/// The most libraries that a file may need, and the most entries of its dynamic section: sound files
-/// have a tenth of it.
-const MOST_NEEDED: usize = 1024;
-/// As much of a symbol's name as is looked at, in bytes: more than any hook's has. A file may have millions
-/// of names without an end.
-const LONGEST_SYMBOL: usize = 64;
-/// The largest hash table of symbols that is read, in bytes.
-const HASH_BYTES: u64 = 16 << 20;
+/// The longest name or path that is read from a dynamic section, in bytes.
+const MAX_STRING: u64 = 4096;
+/// The most libraries that a file may need. Valid files have a tenth of it.
+const MAX_NEEDED: usize = 1024;
+/// The bytes of a symbol's name that are read: more than any hook's name has. A damaged file may
+/// hold millions of unterminated names.
+const MAX_SYMBOL: usize = 64;
+/// The bytes of a symbol hash table that are read.
+const MAX_HASH_BYTES: u64 = 16 << 20;
 
-/// A dynamic section.
 #[derive(Debug)]
 pub(crate) struct Dynamic {
-    /// The libraries that it needs (`DT_NEEDED`).
+    /// The libraries that the file needs (`DT_NEEDED`).
     pub(crate) needed: Vec<OsString>,
-    /// Its name as a library (`DT_SONAME`).
+    /// The file's name as a library (`DT_SONAME`).
     pub(crate) soname: Option<OsString>,
-    /// Where to look for libraries, also those of its libraries (`DT_RPATH`).
+    /// The search path for its libraries and for theirs (`DT_RPATH`).
     pub(crate) rpath: Option<OsString>,
-    /// Where to look for the libraries of this file (`DT_RUNPATH`).
+    /// The search path for its libraries (`DT_RUNPATH`).
     pub(crate) runpath: Option<OsString>,
-    /// The bytes of the file that hold the names of its symbols.
+    /// The extent of the symbols' names in the file, in bytes.
     pub(crate) strings: Range<u64>,
     endian: Endianness,
     symbols: Option<u64>,
     hash: Option<u64>,
     gnu_hash: Option<u64>,
-    /// Tables of relocations, each its address and its length in bytes.
+    /// Tables of relocations, each with its address and its length in bytes.
     relocations: Vec<(u64, u64)>,
 }
 
-/// A name that a file takes from others or offers to them.
+/// A symbol that a file imports or defines.
 pub(crate) struct Symbol<'a> {
-    /// The name.
     pub(crate) name: &'a [u8],
-    /// It is offered, not taken.
+    /// Whether the file defines it.
     pub(crate) defined: bool,
-    /// Where it is taken, it need not be there.
+    /// Whether it may stay undefined.
     pub(crate) weak: bool,
 }
 
 impl Dynamic {
-    /// `None` where its strings cannot be found.
+    /// Reads the section. `None` if its strings cannot be found.
     pub(super) fn read(
-        source: &Source,
+        source: &ElfFile,
         segments: &[Segment],
         entries: &[elf::Dyn64<Endianness>],
         endian: Endianness,
@@ -71,13 +68,13 @@ impl Dynamic {
         let strings = strings.start..strings.start + size;
         let string = |at: u64| {
             let start = strings.start.checked_add(at).filter(|start| *start < strings.end)?;
-            let range = start..strings.end.min(start + LONGEST);
+            let range = start..strings.end.min(start + MAX_STRING);
             source.read_bytes_at_until(range, 0).ok().map(|name| OsStr::from_bytes(name).to_owned())
         };
         let needed = entries
             .iter()
             .filter(|entry| entry.tag(endian) == elf::DT_NEEDED)
-            .take(MOST_NEEDED)
+            .take(MAX_NEEDED)
             .filter_map(|entry| string(entry.val(endian)))
             .collect();
         let table = |at, size| Some((value(at)?, value(size)?));
@@ -99,7 +96,7 @@ impl Dynamic {
     }
 }
 
-/// From where to where an address and what follows it in its segment stand in the file.
+/// Returns the file range from an address to the end of its segment.
 fn in_file(segments: &[Segment], address: u64) -> Option<Range<u64>> {
     segments.iter().find_map(|segment| {
         let Extent { offset, size } = segment.extent;
@@ -108,9 +105,10 @@ fn in_file(segments: &[Segment], address: u64) -> Option<Range<u64>> {
     })
 }
 
-/// Hands on every symbol that a file takes from others or offers to them. `None` where there is no dynamic section or it cannot be read.
+/// Calls `each` with every symbol that a file imports or defines. `None` if the dynamic section is
+/// missing or cannot be read.
 pub(crate) fn symbols(
-    source: &Source,
+    source: &ElfFile,
     native: &Native,
     mut each: impl FnMut(Symbol<'_>),
 ) -> Option<()> {
@@ -119,14 +117,14 @@ pub(crate) fn symbols(
         .read_bytes_at(dynamic.strings.start, dynamic.strings.end - dynamic.strings.start)
         .ok()?;
     let count = count(source, &native.segments, dynamic)?;
-    let place = in_file(&native.segments, dynamic.symbols?)?;
+    let range = in_file(&native.segments, dynamic.symbols?)?;
     let size = size_of::<elf::Sym64<Endianness>>() as u64;
-    let bytes = source.read_bytes_at(place.start, count.checked_mul(size)?).ok()?;
+    let bytes = source.read_bytes_at(range.start, count.checked_mul(size)?).ok()?;
     let table = pod::slice_from_all_bytes::<elf::Sym64<Endianness>>(bytes).ok()?;
     for symbol in table.iter().skip(1) {
         let start = usize::try_from(symbol.st_name(dynamic.endian)).ok()?;
         let Some(rest) = strings.get(start..) else { continue };
-        let rest = rest.get(..LONGEST_SYMBOL).unwrap_or(rest);
+        let rest = rest.get(..MAX_SYMBOL).unwrap_or(rest);
         let Some(name) = rest.split(|&byte| byte == 0).next() else { continue };
         each(Symbol {
             name,
@@ -137,13 +135,13 @@ pub(crate) fn symbols(
     Some(())
 }
 
-/// How many symbols there are. Nothing says so: the hash tables know the last that is offered, the
-/// relocations the last that is taken.
-fn count(source: &Source, segments: &[Segment], dynamic: &Dynamic) -> Option<u64> {
+/// Returns the number of symbols. No field holds it: the hash tables end with the last defined
+/// symbol, the relocations refer to the last imported one.
+fn count(source: &ElfFile, segments: &[Segment], dynamic: &Dynamic) -> Option<u64> {
     let endian = dynamic.endian;
     let read = |address: u64, size: u64| {
-        let place = in_file(segments, address)?;
-        source.read_bytes_at(place.start, size.min(place.end - place.start)).ok()
+        let range = in_file(segments, address)?;
+        source.read_bytes_at(range.start, size.min(range.end - range.start)).ok()
     };
     let mut count = 1;
     if let Some(table) = dynamic.hash {
@@ -151,7 +149,7 @@ fn count(source: &Source, segments: &[Segment], dynamic: &Dynamic) -> Option<u64
         count = count.max(header.chain_count.get(endian).into());
     }
     if let Some(table) = dynamic.gnu_hash {
-        let bytes = read(table, HASH_BYTES)?;
+        let bytes = read(table, MAX_HASH_BYTES)?;
         if let Ok(table) = GnuHashTable::<Header>::parse(endian, bytes) {
             count = count.max(table.symbol_table_length(endian).unwrap_or(0).into());
         }

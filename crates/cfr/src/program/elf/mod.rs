@@ -1,12 +1,14 @@
-//! What an ELF file says of how it is started, and of what it asks from libraries. Reads only its
-//! headers and what its dynamic section leads to.
+//! How an ELF file is loaded, and what it needs from libraries. Reads only its headers and its
+//! dynamic section.
+//!
+//! A file uses only what stands above it in this list.
 
 mod source;
 
 mod dynamic;
 
 pub(crate) use dynamic::{Dynamic, Symbol, symbols};
-pub(crate) use source::{Source, open_regular};
+pub(crate) use source::{ElfFile, open_regular};
 
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
@@ -15,70 +17,64 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The machine that the launcher, and so the library beside it, was built for.
+/// The machine of the launcher, and so of its library.
 #[cfg(target_arch = "x86_64")]
 const OUR_MACHINE: elf::Machine = elf::EM_X86_64;
 #[cfg(target_arch = "aarch64")]
 const OUR_MACHINE: elf::Machine = elf::EM_AARCH64;
 
-/// Its name.
+/// Returns the name of the launcher's machine.
 pub(crate) fn our_machine() -> String {
     machine_name(OUR_MACHINE)
 }
 
-/// Sections that the Go linker makes: the first goes with an empty build ID, the last with old versions.
+/// Sections of Go programs. The first is missing if the build ID is empty, the last in old
+/// versions.
 const OF_GO: [&[u8]; 3] = [b".note.go.buildid", b".gopclntab", b".go.buildinfo"];
 
 /// An executable file.
 #[derive(Debug)]
 pub(crate) enum Elf {
-    /// Not ELF at all, or nothing that could be executed.
+    /// It is not ELF, or cannot be executed.
     Other,
-    /// For another machine or of another word size, in words.
+    /// It is for this other machine or word size.
     Foreign(String),
-    /// For this machine.
     Native(Box<Native>),
 }
 
 /// An executable or a library for this machine.
 #[derive(Debug, Default)]
 pub(crate) struct Native {
-    /// The dynamic linker that it names: without one nothing can be preloaded.
+    /// The path of its dynamic linker. Nothing can be preloaded if there is none.
     pub(crate) linker: Option<PathBuf>,
-    /// It was built by the Go compiler, which makes system calls by instruction.
+    /// Whether it is a Go program, which makes system calls without the C library.
     pub(crate) go: bool,
-    /// What is loaded from the file.
     pub(crate) segments: Vec<Segment>,
-    /// Where its instructions stand: the sections of code, or, without section headers, the
-    /// segments, in which constants may stand as well.
+    /// The code: sections, or segments if there are no section headers. Segments may also hold
+    /// constants.
     pub(crate) code: Vec<Extent>,
-    /// What it asks from libraries; `None` where it has no dynamic section that can be read.
+    /// `None` if it has no dynamic section, or one that cannot be read.
     pub(crate) dynamic: Option<Dynamic>,
 }
 
-/// A part of the file, in bytes.
+/// A range of the file, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Extent {
-    /// Where it begins.
     pub(crate) offset: u64,
-    /// How long it is.
     pub(crate) size: u64,
 }
 
 /// A part of the file that is loaded.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Segment {
-    /// Where it is loaded.
     address: u64,
-    /// Where it stands in the file.
     pub(crate) extent: Extent,
-    /// It holds variables.
     pub(crate) writable: bool,
 }
 
 impl Native {
-    /// The sanitizer's runtime among its libraries that ends the program where another library is
-    /// loaded before it: GCC's, or clang's with `-shared-libasan`.
+    /// Returns the sanitizer runtime that aborts the program if another library is loaded before
+    /// it: GCC's, or clang's with `-shared-libasan`.
     pub(crate) fn sanitizer(&self) -> Option<String> {
         let needed = self.dynamic.iter().flat_map(|dynamic| &dynamic.needed);
         let mut names = needed.map(|name| name.to_string_lossy());
@@ -87,22 +83,23 @@ impl Native {
             .map(|name| name.into_owned())
     }
 
-    /// Whether it is glibc's dynamic linker: executed by name it heeds LD_PRELOAD without naming one.
+    /// Reports whether it is glibc's dynamic linker, which obeys LD_PRELOAD if it is executed
+    /// itself.
     pub(crate) fn is_linker(&self) -> bool {
         let soname = self.dynamic.as_ref().and_then(|dynamic| dynamic.soname.as_deref());
         soname.is_some_and(|name| name.as_bytes().starts_with(b"ld-linux"))
     }
 
-    /// Whether its dynamic linker is musl's, which is its C library as well.
+    /// Reports whether it uses musl: its dynamic linker and its C library are one file.
     pub(crate) fn musl(&self) -> bool {
         let name = self.linker.as_deref().and_then(Path::file_name);
         name.is_some_and(|name| name.as_bytes().starts_with(b"ld-musl-"))
     }
 }
 
-/// Reads the headers of a file. What cannot be read is [`Elf::Other`]: the kernel will say what
-/// is wrong with it.
-pub(crate) fn read(source: &Source) -> Elf {
+/// Reads the headers of a file. The result is [`Elf::Other`] if they cannot be read: the kernel
+/// will report the error.
+pub(crate) fn read(source: &ElfFile) -> Elf {
     if let Ok(header) = elf::FileHeader64::<Endianness>::parse(source) {
         return read_64(header, source).unwrap_or(Elf::Other);
     }
@@ -120,9 +117,10 @@ pub(crate) fn read(source: &Source) -> Elf {
     }
 }
 
-/// Whether the library at `path` offers `symbol`. `None` where it is no library for this machine.
+/// Reports whether the library at `path` defines `symbol`. `None` if it is not a library for this
+/// machine.
 pub(crate) fn defines(path: &Path, symbol: &str) -> Option<bool> {
-    let source = Source::open(path).ok()?;
+    let source = ElfFile::open(path).ok()?;
     let Elf::Native(native) = read(&source) else {
         return None;
     };
@@ -133,7 +131,7 @@ pub(crate) fn defines(path: &Path, symbol: &str) -> Option<bool> {
     Some(found)
 }
 
-fn read_64(header: &elf::FileHeader64<Endianness>, source: &Source) -> object::Result<Elf> {
+fn read_64(header: &elf::FileHeader64<Endianness>, source: &ElfFile) -> object::Result<Elf> {
     let endian = header.endian()?;
     let machine = header.e_machine(endian);
     if machine != OUR_MACHINE || endian.is_big_endian() {

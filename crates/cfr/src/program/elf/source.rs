@@ -1,4 +1,4 @@
-//! A file as the ELF parser reads it: piece by piece, and no more of it than a sound file needs.
+//! The input of the ELF parser: a file that is read in pieces, up to a limit.
 
 use object::{ReadCache, ReadRef};
 use rustix::fs::OFlags;
@@ -9,27 +9,27 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Headers, symbols and relocations of the largest programs are a fourth of it, in bytes. What a
-/// file claims beyond that is not believed: the parser would hold it all in memory.
-const MOST: u64 = 128 << 20;
+/// The most bytes that are read. The headers, symbols and relocations of the largest programs have
+/// a fourth of it. The limit is there because the parser keeps all in memory, and a damaged file
+/// can claim any size.
+const MAX_BYTES: u64 = 128 << 20;
 
-/// An open file.
-pub(crate) struct Source {
+pub(crate) struct ElfFile {
     cache: ReadCache<File>,
     file: File,
     left: Cell<u64>,
 }
 
-impl Source {
-    /// Opens the file at `path`. Nothing but a regular file is opened: a FIFO waits for its writer,
-    /// and a device may take it for an order.
-    pub(crate) fn open(path: &Path) -> io::Result<Source> {
+impl ElfFile {
+    /// Opens a regular file. Opening a FIFO would wait for its writer, and opening a device may
+    /// have side effects.
+    pub(crate) fn open(path: &Path) -> io::Result<ElfFile> {
         let file = open_regular(path)?;
         let cache = ReadCache::new(file.try_clone()?);
-        Ok(Source { cache, file, left: Cell::new(MOST) })
+        Ok(ElfFile { cache, file, left: Cell::new(MAX_BYTES) })
     }
 
-    /// Reads from `offset` on until `piece` is full or the file ends: how many bytes.
+    /// Reads from `offset` until `piece` is full or the file ends. Returns the number of bytes.
     pub(crate) fn read_at(&self, piece: &mut [u8], offset: u64) -> usize {
         let mut filled = 0;
         while let Some(rest) = piece.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -47,13 +47,13 @@ impl Source {
 /// Opens a regular file for reading.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("is no regular file"));
+        return Err(io::Error::other("not a regular file"));
     }
-    // Whoever puts a FIFO there at this moment does not make us wait.
+    // NONBLOCK: a FIFO that replaces the file at this moment does not block.
     OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)
 }
 
-impl<'data> ReadRef<'data> for &'data Source {
+impl<'data> ReadRef<'data> for &'data ElfFile {
     fn len(self) -> Result<u64, ()> {
         ReadRef::len(&self.cache)
     }

@@ -1,62 +1,62 @@
-//! Profiles: environments that programs met elsewhere, as settings for one that is to meet them here.
+//! Profiles: settings that make copies behave as they do in another environment.
+//!
+//! A file uses only what stands above it in this list.
 
 mod table;
 
 use crate::run::environment::{INJECT, Variables};
-use crate::term::failure::{Failure, plain};
+use crate::term::failure::{Failure, one_of, printable};
 use cfr_engine::hook::Hooks;
 use cfr_shared::inject::Faults;
 use cfr_shared::settings::{Setting, SettingError, Settings};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-/// One environment.
+/// An environment that can be imitated.
 #[derive(Debug)]
 pub(crate) struct Profile {
-    /// Its name on the command line.
+    /// The name on the command line.
     pub(crate) name: &'static str,
-    /// What it is, in one line.
+    /// A description of one line.
     pub(crate) about: &'static str,
-    /// Variables besides [`INJECT`], each with its value.
+    /// Variables other than [`INJECT`], with their values.
     settings: &'static [(&'static str, &'static str)],
-    /// Faults, in their order.
+    /// The faults, in order.
     faults: &'static [&'static str],
-    /// From where it is known.
-    pub(crate) sources: &'static [Source],
+    pub(crate) sources: &'static [Citation],
 }
 
-/// Where something stands, and what it says.
+/// The source of a fact.
 #[derive(Debug)]
-pub(crate) struct Source {
-    /// In our words.
+pub(crate) struct Citation {
+    /// The fact.
     pub(crate) says: &'static str,
-    /// A manual page's section, a commit, an issue.
+    /// The section of a manual page, a commit, or an issue.
     pub(crate) at: &'static str,
 }
 
-/// The variable that says which hooks are watched.
+/// The variable with the watched hooks.
 const HOOKS: &str = "CFR_HOOKS";
 
-/// Every profile, in the order of the documentation.
+/// Returns all profiles, in the order of the documentation.
 pub(crate) fn all() -> &'static [Profile] {
     &table::TABLE
 }
 
-/// The profiles of these names; an error names one that there is not, and those that there are.
+/// Finds profiles by name.
 pub(crate) fn by_names(names: &[OsString]) -> Result<Vec<&'static Profile>, Failure> {
     let by_name = |name: &OsString| {
         all().iter().find(|profile| name == profile.name).ok_or_else(|| {
-            let known: Vec<_> = all().iter().map(|profile| profile.name).collect();
-            let name = plain(name);
-            Failure::new(format!("'{name}' is no profile; there are: {}", known.join(", ")))
+            let (name, known) = (printable(name), one_of(all().iter().map(|profile| profile.name)));
+            Failure::new(format!("invalid profile '{name}': expected {known}"))
         })
     };
     names.iter().map(by_name).collect()
 }
 
-/// What these profiles come to together: their faults in order, and their other settings but those for
-/// which `is_set`. An error names two that want one setting otherwise.
-pub(crate) fn together(
+/// Combines profiles: their faults in order, and their other settings unless `is_set` holds. Fails
+/// if two profiles need different values of one setting.
+pub(crate) fn combine(
     profiles: &[&'static Profile],
     is_set: impl Fn(&str) -> bool,
 ) -> Result<Vec<(&'static str, String)>, Failure> {
@@ -69,8 +69,8 @@ pub(crate) fn together(
                 Some((first, _, chosen)) => {
                     let (first, second) = (first.name, profile.name);
                     return Err(Failure::new(format!(
-                        "--profile: {first} wants {variable}={chosen}, and {second} {variable}={value}; \
-                         say which by an option of its own"
+                        "--profile: {first} needs {variable}={chosen}, but {second} needs {variable}={value}; \
+                         set {variable} yourself"
                     )));
                 }
             }
@@ -81,9 +81,9 @@ pub(crate) fn together(
     Ok(settings.chain([(INJECT, faults.join(";"))]).collect())
 }
 
-/// The user's settings with those of the profiles below them: what the user sets stays, as an option or as
-/// a variable, and the user's faults come before the profiles'.
-pub(crate) fn below(mut options: Variables, names: &[OsString]) -> Result<Variables, Failure> {
+/// Adds the settings of profiles to the user's. The user's options and variables override those of
+/// the profiles, and the user's faults come before theirs.
+pub(crate) fn add_to(mut options: Variables, names: &[OsString]) -> Result<Variables, Failure> {
     let profiles = by_names(names)?;
     if profiles.is_empty() {
         return Ok(options);
@@ -93,9 +93,10 @@ pub(crate) fn below(mut options: Variables, names: &[OsString]) -> Result<Variab
         let value = option.map(|(_, value)| value.clone()).or_else(|| std::env::var_os(variable));
         value.filter(|value| !value.is_empty())
     };
-    let hooks = users(&options, HOOKS);
-    let hooks = hooks.and_then(|hooks| Hooks::by_names(hooks.as_bytes())).unwrap_or(Hooks::ALL);
-    for (variable, value) in together(&profiles, |variable| users(&options, variable).is_some())? {
+    let hooks = users(&options, HOOKS)
+        .and_then(|hooks| Hooks::by_names(hooks.as_bytes()))
+        .unwrap_or(Hooks::ALL);
+    for (variable, value) in combine(&profiles, |variable| users(&options, variable).is_some())? {
         let value = match variable {
             INJECT => with_faults(users(&options, INJECT).as_deref(), &value, hooks, &profiles)?,
             _ => value.into(),
@@ -106,7 +107,7 @@ pub(crate) fn below(mut options: Variables, names: &[OsString]) -> Result<Variab
     Ok(options)
 }
 
-/// The user's faults, and of those of the profiles the ones that a call through `hooks` can meet.
+/// Joins the user's faults and those faults of the profiles that can hit a call through `hooks`.
 fn with_faults(
     users: Option<&OsStr>,
     faults: &str,
@@ -119,7 +120,7 @@ fn with_faults(
     if let Some(idle) = profiles.iter().find(|profile| !profile.faults.iter().any(&is_near)) {
         let name = idle.name;
         return Err(Failure::new(format!(
-            "--profile: {name} does nothing at the hooks of {HOOKS}"
+            "--profile: {name} has no fault for the hooks of {HOOKS}"
         )));
     }
     let near = faults.split(';').filter(is_near).map(OsStr::new);
@@ -139,10 +140,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn every_profile_is_made_of_settings_that_can_be_used() {
+    fn every_profile_has_usable_settings() {
         for profile in all() {
             let mut settings = Settings::new(true);
-            let expanded = together(&[profile], |_| false).unwrap();
+            let expanded = combine(&[profile], |_| false).unwrap();
             for (variable, value) in &expanded {
                 let setting = Setting::by_variable(variable.as_bytes()).unwrap();
                 let set = setting.set(&mut settings, value.as_bytes());
@@ -165,9 +166,9 @@ mod tests {
         }
     }
 
-    /// Every one says what reflinks are answered, so that cp comes to copy_file_range.
+    /// Programs try a reflink first. With its result in every profile, cp gets to copy_file_range.
     #[test]
-    fn every_profile_is_about_reflinks_too() {
+    fn every_profile_has_a_fault_for_reflinks() {
         for Profile { name, faults, .. } in all() {
             let of_ioctl = |fault: &&&str| {
                 fault.split(':').any(|word| {

@@ -1,24 +1,24 @@
-//! The profiles: what programs met elsewhere, told as settings. One row a profile.
+//! The table of profiles: one row for each.
 //!
-//! What a system call is answered that a kernel has not or that a filter hides, it is answered whatever
-//! its descriptors are, and so are the probes by which programs look for it. What a filesystem answers
-//! needs files: `path=*`, and a probe without them gets the kernel's EBADF. Each profile says what reflinks
-//! are answered too, for most programs try them first.
+//! If the kernel lacks a system call or a filter hides it, the result does not depend on the
+//! descriptors, and programs that test for the call get it too. If a filesystem returns the result,
+//! the call needs files: such a fault has `path=*`, and a test without files gets the kernel's EBADF.
+//! Each profile has a fault for reflinks too, because most programs try them first.
 
-use super::{Profile, Source};
+use super::{Citation, Profile};
 
-/// A filesystem without reflinks.
+/// Makes reflinks fail as on a filesystem without them.
 const NO_REFLINK: &str = "error=EOPNOTSUPP:path=*:hook=ioctl";
 
-const NO_REFLINK_SOURCE: Source = Source {
+const NO_REFLINK_SOURCE: Citation = Citation {
     says: "reflinks fail with EOPNOTSUPP on a filesystem that does not support them",
     at: "ioctl_ficlone(2), ERRORS, EOPNOTSUPP",
 };
 
-/// A kernel or an emulator without the call.
+/// Makes the call fail as on a kernel or an emulator without it.
 const NO_CALL: &str = "error=ENOSYS:hook=copy_file_range,syscall";
 
-/// Every profile, in the order of the documentation.
+/// All profiles, in the order of the documentation.
 pub(super) static TABLE: [Profile; 24] = [
     Profile {
         name: "linux-4.4",
@@ -26,12 +26,12 @@ pub(super) static TABLE: [Profile; 24] = [
         settings: &[],
         faults: &[NO_CALL, "error=ENOTTY:path=*:hook=ioctl"],
         sources: &[
-            Source { says: "Linux has the call since 4.5", at: "copy_file_range(2), VERSIONS" },
-            Source {
+            Citation { says: "Linux has the call since 4.5", at: "copy_file_range(2), VERSIONS" },
+            Citation {
                 says: "before Linux 4.5 only btrfs had the ioctls",
                 at: "ioctl_ficlone(2), VERSIONS",
             },
-            Source {
+            Citation {
                 says: "an ioctl that does not apply to the file fails with ENOTTY",
                 at: "ioctl(2), ERRORS, ENOTTY",
             },
@@ -43,7 +43,7 @@ pub(super) static TABLE: [Profile; 24] = [
         settings: &[],
         faults: &[NO_CALL, NO_REFLINK],
         sources: &[
-            Source {
+            Citation {
                 says: "an editor could not write its backup files on WSL 1: ENOSYS",
                 at: "gphalkes/tilde#121",
             },
@@ -56,11 +56,11 @@ pub(super) static TABLE: [Profile; 24] = [
         settings: &[],
         faults: &[NO_CALL, NO_REFLINK],
         sources: &[
-            Source {
+            Citation {
                 says: "the table of system calls has ENOSYS for this one (August 2026)",
                 at: "google/gvisor, pkg/sentry/syscalls/linux/linux64.go",
             },
-            Source {
+            Citation {
                 says: "reflinks fail with EOPNOTSUPP since April 2026, and failed with ENOTTY before",
                 at: "google/gvisor#12862",
             },
@@ -72,11 +72,11 @@ pub(super) static TABLE: [Profile; 24] = [
         settings: &[],
         faults: &[NO_CALL, NO_REFLINK],
         sources: &[
-            Source {
+            Citation {
                 says: "the go command failed with ENOSYS under qemu-aarch64 of Debian 11",
                 at: "golang/go#58592",
             },
-            Source {
+            Citation {
                 says: "the call was added in December 2020, for version 6.0",
                 at: "QEMU commit 8494645797ac",
             },
@@ -89,15 +89,15 @@ pub(super) static TABLE: [Profile; 24] = [
         settings: &[],
         faults: &["error=EPERM:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
-            Source {
+            Citation {
                 says: "Docker's filter allows the call since March 2016, and returns EPERM for calls that it does not list",
                 at: "moby commit 96896f2d0bc1",
             },
-            Source {
+            Citation {
                 says: "rustc could not copy in a container: EPERM",
                 at: "rust-lang/rust#51266",
             },
-            Source {
+            Citation {
                 says: "if a filter returns an errno, the system call is not executed",
                 at: "seccomp(2), SECCOMP_RET_ERRNO",
             },
@@ -110,11 +110,11 @@ pub(super) static TABLE: [Profile; 24] = [
         settings: &[],
         faults: &[NO_CALL, NO_REFLINK],
         sources: &[
-            Source {
+            Citation {
                 says: "runc's filters return ENOSYS for calls that are newer than their list",
                 at: "opencontainers/runc#2750",
             },
-            Source {
+            Citation {
                 says: "Podman's filter returns ENOSYS for calls that it does not list, since May 2021",
                 at: "containers/common commit 81cd342b5c3c",
             },
@@ -127,7 +127,7 @@ pub(super) static TABLE: [Profile; 24] = [
         settings: &[],
         faults: &["signal=SIGSYS:error=ENOSYS:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
-            Source {
+            Citation {
                 says: "toybox avoids the call: before the release of 2023 it raises SIGSYS",
                 at: "landley/toybox#382",
             },
@@ -143,11 +143,11 @@ pub(super) static TABLE: [Profile; 24] = [
             "error=EXDEV:path=*:hook=ioctl",
         ],
         sources: &[
-            Source {
+            Citation {
                 says: "the files must be on one filesystem",
                 at: "copy_file_range(2), ERRORS, EXDEV (before Linux 5.3)",
             },
-            Source {
+            Citation {
                 says: "the files of a reflink must be on one filesystem",
                 at: "ioctl_ficlone(2), ERRORS, EXDEV",
             },
@@ -162,15 +162,15 @@ pub(super) static TABLE: [Profile; 24] = [
             "error=EXDEV:path=*:hook=ioctl",
         ],
         sources: &[
-            Source {
+            Citation {
                 says: "the filesystems must be of one type, and it must support such copies",
                 at: "copy_file_range(2), ERRORS, EXDEV (since Linux 5.19)",
             },
-            Source {
+            Citation {
                 says: "toybox could not copy from btrfs or ext4 to a tmpfs",
                 at: "landley/toybox#382",
             },
-            Source {
+            Citation {
                 says: "the files of a reflink must be on one filesystem",
                 at: "ioctl_ficlone(2), ERRORS, EXDEV",
             },
@@ -182,11 +182,11 @@ pub(super) static TABLE: [Profile; 24] = [
         settings: &[],
         faults: &["short=4M:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
-            Source {
+            Citation {
                 says: "the server limits a copy to 4 MB and returns a short count",
                 at: "Linux commit 8d915bbf3926 (deepin-community/kernel#948); fs/nfsd/vfs.c, nfsd_copy_file_range()",
             },
-            Source {
+            Citation {
                 says: "Java's transferFrom copied only 4194304 bytes of an archive on NFS",
                 at: "pegasus-isi/pegasus#2254",
             },
@@ -199,9 +199,9 @@ pub(super) static TABLE: [Profile; 24] = [
         settings: &[],
         faults: &["error=EOPNOTSUPP:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
-            Source { says: "Rust's fs::copy failed", at: "rust-lang/rust#75387" },
-            Source { says: "Go's io.Copy failed", at: "golang/go#40731" },
-            Source { says: "Node.js's copyFile failed", at: "libuv/libuv#3069" },
+            Citation { says: "Rust's fs::copy failed", at: "rust-lang/rust#75387" },
+            Citation { says: "Go's io.Copy failed", at: "golang/go#40731" },
+            Citation { says: "Node.js's copyFile failed", at: "libuv/libuv#3069" },
             NO_REFLINK_SOURCE,
         ],
     },
@@ -211,11 +211,11 @@ pub(super) static TABLE: [Profile; 24] = [
         settings: &[],
         faults: &["error=EPERM:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
-            Source {
+            Citation {
                 says: "Node.js could not copy a read-only file to CIFS",
                 at: "libuv/libuv#3322",
             },
-            Source {
+            Citation {
                 says: "the workaround asks statfs(2) for CIFS, so it has no effect under this profile",
                 at: "libuv/libuv#3354",
             },
@@ -228,7 +228,7 @@ pub(super) static TABLE: [Profile; 24] = [
         settings: &[],
         faults: &["error=EIO:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
-            Source { says: "Go's io.Copy failed", at: "golang/go#42334" },
+            Citation { says: "Go's io.Copy failed", at: "golang/go#42334" },
             NO_REFLINK_SOURCE,
         ],
     },
@@ -238,7 +238,7 @@ pub(super) static TABLE: [Profile; 24] = [
         settings: &[],
         faults: &["error=EPERM:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
-            Source {
+            Citation {
                 says: "a shim for builds on virtiofs replaces EPERM by ENOSYS, for Rust's fs::copy",
                 at: "ohos-meta-shim.c, in public ports of developers' tools to OpenHarmony",
             },
@@ -254,16 +254,16 @@ pub(super) static TABLE: [Profile; 24] = [
             "error=EAGAIN:path=*:per=path:when=1..3:hook=ioctl",
         ],
         sources: &[
-            Source {
+            Citation {
                 says: "cp and makepkg failed: a file that was just written could not be copied",
                 at: "openzfs/zfs#15170",
             },
-            Source {
+            Citation {
                 says: "the fallback to a plain copy was missing for EAGAIN",
                 at: "openzfs/zfs#15172",
             },
-            Source { says: "FICLONE still fails with EAGAIN", at: "openzfs/zfs#15994" },
-            Source { says: "the number of calls that fail is chosen", at: "this project" },
+            Citation { says: "FICLONE still fails with EAGAIN", at: "openzfs/zfs#15994" },
+            Citation { says: "the number of calls that fail is chosen", at: "this project" },
         ],
     },
     Profile {
@@ -272,12 +272,12 @@ pub(super) static TABLE: [Profile; 24] = [
         settings: &[],
         faults: &["error=EINVAL:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
-            Source {
+            Citation {
                 says: "a file test failed with EINVAL on Linux 5.10, and passed on 5.9",
                 at: "openzfs/zfs#11150",
             },
-            Source { says: "container builds failed", at: "moby/moby#41866" },
-            Source { says: "Gentoo's emerge failed", at: "gentoo/portage#647" },
+            Citation { says: "container builds failed", at: "moby/moby#41866" },
+            Citation { says: "Gentoo's emerge failed", at: "gentoo/portage#647" },
             NO_REFLINK_SOURCE,
         ],
     },
@@ -290,9 +290,12 @@ pub(super) static TABLE: [Profile; 24] = [
             NO_REFLINK,
         ],
         sources: &[
-            Source { says: "Boost's copy_file left an empty file", at: "boostorg/filesystem#184" },
-            Source { says: "Bun could not write", at: "oven-sh/bun#13968" },
-            Source { says: "sendfile(2) fails with EINVAL too", at: "microsoft/vcpkg#24794" },
+            Citation {
+                says: "Boost's copy_file left an empty file",
+                at: "boostorg/filesystem#184",
+            },
+            Citation { says: "Bun could not write", at: "oven-sh/bun#13968" },
+            Citation { says: "sendfile(2) fails with EINVAL too", at: "microsoft/vcpkg#24794" },
             NO_REFLINK_SOURCE,
         ],
     },
@@ -302,11 +305,11 @@ pub(super) static TABLE: [Profile; 24] = [
         settings: &[],
         faults: &["error=EACCES:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
-            Source {
+            Citation {
                 says: "Node.js could not copy a read-only file to CephFS",
                 at: "libuv/libuv#3117",
             },
-            Source {
+            Citation {
                 says: "the workaround asks statfs(2) and uname(2), so it has no effect under this profile",
                 at: "libuv/src/unix/fs.c, uv__is_buggy_cephfs()",
             },
@@ -319,15 +322,15 @@ pub(super) static TABLE: [Profile; 24] = [
         settings: &[],
         faults: &["short=128K:path=*:hook=copy_file_range,syscall", NO_REFLINK],
         sources: &[
-            Source {
+            Citation {
                 says: "a call that copies fewer bytes than requested is not an error",
                 at: "copy_file_range(2), RETURN VALUE",
             },
-            Source {
+            Citation {
                 says: "the server's reply has 32 bits, so the longest copies are short",
                 at: "libfuse/libfuse#1331; Linux commit 1e08938c3694",
             },
-            Source { says: "the size of a piece is chosen", at: "this project" },
+            Citation { says: "the size of a piece is chosen", at: "this project" },
             NO_REFLINK_SOURCE,
         ],
     },
@@ -337,13 +340,13 @@ pub(super) static TABLE: [Profile; 24] = [
         settings: &[("CFR_DIALECT", "linux-5.3")],
         faults: &["zero:path=*:hook=copy_file_range,syscall", "error=EXDEV:path=*:hook=ioctl"],
         sources: &[
-            Source {
+            Citation {
                 says: "on some virtual filesystems the call copied nothing and reported success",
                 at: "copy_file_range(2), BUGS",
             },
-            Source { says: "a copy of /proc/self/cmdline was empty", at: "golang/go#44272" },
-            Source { says: "Gentoo's emerge looped without end", at: "gentoo/portage#778" },
-            Source {
+            Citation { says: "a copy of /proc/self/cmdline was empty", at: "golang/go#44272" },
+            Citation { says: "Gentoo's emerge looped without end", at: "gentoo/portage#778" },
+            Citation {
                 says: "the files of a reflink must be on one filesystem",
                 at: "ioctl_ficlone(2), ERRORS, EXDEV",
             },
@@ -358,15 +361,15 @@ pub(super) static TABLE: [Profile; 24] = [
             "error=EINVAL:path=*:hook=sendfile,sendfile64",
         ],
         sources: &[
-            Source {
+            Citation {
                 says: "copy_file_range fails with EBADF",
                 at: "copy_file_range(2), ERRORS, EBADF",
             },
-            Source { says: "reflinks fail with EBADF", at: "ioctl_ficlone(2), ERRORS, EBADF" },
-            Source { says: "sendfile(2) fails with EINVAL", at: "sendfile(2), ERRORS, EINVAL" },
-            Source { says: "Rust's io::copy failed", at: "rust-lang/rust#82410" },
-            Source { says: "Go's io.Copy failed", at: "golang/go#60181" },
-            Source { says: "PHP's stream_copy_to_stream failed", at: "php/php-src#9779" },
+            Citation { says: "reflinks fail with EBADF", at: "ioctl_ficlone(2), ERRORS, EBADF" },
+            Citation { says: "sendfile(2) fails with EINVAL", at: "sendfile(2), ERRORS, EINVAL" },
+            Citation { says: "Rust's io::copy failed", at: "rust-lang/rust#82410" },
+            Citation { says: "Go's io.Copy failed", at: "golang/go#60181" },
+            Citation { says: "PHP's stream_copy_to_stream failed", at: "php/php-src#9779" },
         ],
     },
     Profile {
@@ -379,11 +382,11 @@ pub(super) static TABLE: [Profile; 24] = [
             NO_REFLINK,
         ],
         sources: &[
-            Source {
+            Citation {
                 says: "there is not enough space to complete the copy",
                 at: "copy_file_range(2), ERRORS, ENOSPC",
             },
-            Source {
+            Citation {
                 says: "the bytes that were copied before are returned as a short count",
                 at: "copy_file_range(2), RETURN VALUE",
             },
@@ -401,16 +404,19 @@ pub(super) static TABLE: [Profile; 24] = [
             NO_REFLINK,
         ],
         sources: &[
-            Source {
+            Citation {
                 says: "a call that is interrupted by a signal handler may fail with EINTR",
                 at: "signal(7), Interruption of system calls and library functions by signal handlers",
             },
-            Source { says: "SIGURG is ignored by default", at: "signal(7), Standard signals" },
-            Source {
+            Citation { says: "SIGURG is ignored by default", at: "signal(7), Standard signals" },
+            Citation {
                 says: "Bun's asynchronous copy retries after EINTR, its synchronous copy does not",
                 at: "oven-sh/bun#43398",
             },
-            Source { says: "the frequency and the size of a piece are chosen", at: "this project" },
+            Citation {
+                says: "the frequency and the size of a piece are chosen",
+                at: "this project",
+            },
             NO_REFLINK_SOURCE,
         ],
     },
@@ -423,7 +429,7 @@ pub(super) static TABLE: [Profile; 24] = [
             NO_REFLINK,
         ],
         sources: &[
-            Source {
+            Citation {
                 says: "the speed and the size of a piece are chosen; read and write are not delayed",
                 at: "this project",
             },

@@ -1,13 +1,12 @@
-//! The report for human eyes: under each heading a line a fact, in columns.
+//! The report as text: under each heading one line for each fact, in columns.
 
-use super::summary::Summary;
+use super::summary::LogSummary;
 use super::sums::SlowCall;
 use super::table::Top;
 use super::tally::Tally;
-use crate::term::failure::plain;
+use crate::term::failure::printable;
 
-/// The whole report.
-pub(super) fn written(summary: &Summary) -> String {
+pub(super) fn render(summary: &LogSummary) -> String {
     let mut sections = vec![("log", log(summary))];
     if summary.all.calls == 0 {
         sections.insert(0, ("no calls", Grid::default()));
@@ -28,7 +27,7 @@ pub(super) fn written(summary: &Summary) -> String {
         sections.push(("errors", errors(summary)));
     }
     sections.push(("slowest calls", slowest(&summary.slowest)));
-    let heading = format!("from where to where, by {}", summary.by);
+    let heading = format!("source -> target, by {}", summary.by);
     let pairs = tallies(&summary.pairs, "pairs", |row| {
         from_to(row.source.as_deref(), row.target.as_deref())
     });
@@ -37,23 +36,23 @@ pub(super) fn written(summary: &Summary) -> String {
     if summary.pairs.distinct.is_none() {
         let unit = if summary.by == "time" { "ns" } else { summary.by };
         text.push_str(&format!(
-            "  There are too many pairs to tell all apart: a row with + may miss up to {} {unit}.\n",
+            "  There are too many pairs for one row each: a row with + may miss up to {} {unit}.\n",
             summary.pairs.off_by_at_most
         ));
     }
     text
 }
 
-/// Lines of cells. The first column of each is set to the left, the last is not padded.
+/// Lines of cells. The first column is aligned to the left, the last is not padded.
 #[derive(Default)]
 struct Grid {
     lines: Vec<Vec<String>>,
-    /// Whether the cells between are numbers, set to the right.
+    /// Whether the other cells are numbers, aligned to the right.
     numbers: bool,
 }
 
 impl Grid {
-    /// A label and what there is to it.
+    /// Adds a label and its value.
     fn fact(&mut self, label: &str, value: impl ToString) {
         self.lines.push(vec![label.to_owned(), value.to_string()]);
     }
@@ -68,9 +67,10 @@ impl Grid {
             .collect();
         for line in &self.lines {
             let cells = line.iter().zip(&widths).enumerate().map(|(at, (cell, &width))| {
-                match self.numbers && at + 1 < columns {
-                    true => format!("{cell:>width$}"),
-                    false => format!("{cell:width$}"),
+                if self.numbers && at + 1 < columns {
+                    format!("{cell:>width$}")
+                } else {
+                    format!("{cell:width$}")
                 }
             });
             let cells: Vec<_> = cells.collect();
@@ -93,7 +93,7 @@ fn joined(sections: &[(&str, Grid)]) -> String {
     text
 }
 
-fn calls(summary: &Summary) -> Grid {
+fn calls(summary: &LogSummary) -> Grid {
     let mut grid = Grid::default();
     grid.fact("calls", summary.all.calls);
     grid.fact("bytes", summary.all.bytes);
@@ -129,22 +129,24 @@ fn calls(summary: &Summary) -> Grid {
     grid
 }
 
-fn log(summary: &Summary) -> Grid {
+fn log(summary: &LogSummary) -> Grid {
     let mut grid = Grid::default();
     grid.fact("messages", summary.messages);
     grid.fact("lines lost", summary.lost);
     let foreign = &summary.foreign;
     grid.fact(
-        "lines that are none",
+        "lines not of a log",
         match &foreign.first {
-            Some(place) => format!("{}, the first is {}:{}", foreign.count, place.log, place.line),
+            Some(position) => {
+                format!("{}, the first at {}:{}", foreign.count, position.log, position.line)
+            }
             None => foreign.count.to_string(),
         },
     );
     grid
 }
 
-fn latency(summary: &Summary) -> Grid {
+fn latency(summary: &LogSummary) -> Grid {
     let mut grid = Grid::default();
     if let Some(latency) = &summary.latency_ns {
         for (label, time) in [
@@ -160,7 +162,7 @@ fn latency(summary: &Summary) -> Grid {
     grid
 }
 
-/// Rows of sums below the names of the columns, and what all the others come to.
+/// Returns the rows of a table under the names of its columns, and a row for all others.
 fn tallies<K>(top: &Top<K>, what: &str, shown: impl Fn(&K) -> String) -> Grid {
     let head = ["calls", "bytes", "errors", "time", ""];
     let mut grid = Grid { lines: vec![head.map(str::to_owned).to_vec()], numbers: true };
@@ -182,7 +184,7 @@ fn tallies<K>(top: &Top<K>, what: &str, shown: impl Fn(&K) -> String) -> Grid {
     grid
 }
 
-fn errors(summary: &Summary) -> Grid {
+fn errors(summary: &LogSummary) -> Grid {
     let mut grid = Grid { lines: Vec::new(), numbers: false };
     for failure in &summary.failures {
         grid.lines.push(vec![name(&failure.error), failure.calls.to_string()]);
@@ -225,9 +227,9 @@ fn known(text: Option<&str>) -> String {
     text.map_or_else(|| "?".to_owned(), name)
 }
 
-/// A name of the log's, harmless. A byte that is not UTF-8 is U+0000 and two digits there.
+/// Makes a name from the log printable. A byte that is not UTF-8 is U+0000 and two digits there.
 fn name(text: &str) -> String {
-    plain(text.replace('\0', "\\x"))
+    printable(text.replace('\0', "\\x"))
 }
 
 const KILO: u64 = 1_000;
@@ -238,7 +240,8 @@ fn duration(ns: u64) -> String {
     scaled(ns, &[("ns", 1), ("us", KILO), ("ms", MEGA), ("s", GIGA)])
 }
 
-/// In the largest unit of which it is one at least, with three digits behind the point.
+/// Formats a value in the largest unit in which it is at least 1, with three digits after the
+/// point.
 fn scaled(value: u64, units: &[(&str, u64)]) -> String {
     let unit = units.iter().rev().find(|(_, size)| value >= *size).or(units.first());
     match unit {

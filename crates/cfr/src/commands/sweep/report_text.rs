@@ -1,58 +1,57 @@
-//! The matrix for human eyes, and what is behind its bad points.
+//! The report as text: a matrix, and details of the bad cases.
 
 use super::outcome::Outcome;
 use super::positions::Position;
-use super::report::{Report, Row, Spot};
+use super::report::{CaseId, CaseReport, SweepReport};
 use super::runner::seconds;
 use std::fmt::Write;
 use std::time::Duration;
 
-/// A column: a hook, and which of its calls.
+/// A column: a hook, and the position of a call.
 type Column = (&'static str, Position);
 
-/// Between two columns.
+/// The spaces between two columns.
 const GAP: usize = 2;
 
-/// All of it.
-pub(super) fn written(report: &Report) -> String {
+pub(super) fn render(report: &SweepReport) -> String {
     let mut text = String::new();
-    let spots: Vec<_> = report.points.iter().map(|row| &row.place).collect();
-    let word = |row: &Row| {
+    let ids: Vec<_> = report.cases.iter().map(|row| &row.id).collect();
+    let word = |row: &CaseReport| {
         if row.bad { row.outcome.name().to_uppercase() } else { row.outcome.name().to_owned() }
     };
-    text.push_str(&matrix(&spots, |place| report.points.get(place).map(word)));
+    text.push_str(&matrix(&ids, |index| report.cases.get(index).map(word)));
     text.push('\n');
     text.push_str(&summary(report));
-    for row in report.points.iter().filter(|row| row.bad) {
+    for row in report.cases.iter().filter(|row| row.bad) {
         text.push_str(&bad(row));
     }
     text
 }
 
-/// The points alone.
-pub(super) fn listed(spots: &[Spot]) -> String {
+/// Returns the list of cases for `--list`.
+pub(super) fn list(ids: &[CaseId]) -> String {
     let mut text = String::new();
-    for spot in spots {
-        text.push_str(&spot.inject);
+    for id in ids {
+        text.push_str(&id.inject);
         text.push('\n');
     }
     text
 }
 
-/// A row a fault, a column a call; the word of each point by its place.
-fn matrix(spots: &[&Spot], word: impl Fn(usize) -> Option<String>) -> String {
+/// Formats a row for each fault and a column for each position; `word` returns the word of a case.
+fn matrix(ids: &[&CaseId], word: impl Fn(usize) -> Option<String>) -> String {
     let mut hooks: Vec<&str> = Vec::new();
     let mut columns: Vec<Column> = Vec::new();
     let mut faults: Vec<&str> = Vec::new();
-    for spot in spots {
-        if !hooks.contains(&spot.hook) {
-            hooks.push(spot.hook);
+    for id in ids {
+        if !hooks.contains(&id.hook) {
+            hooks.push(id.hook);
         }
-        if !columns.contains(&(spot.hook, spot.position)) {
-            columns.push((spot.hook, spot.position));
+        if !columns.contains(&(id.hook, id.position)) {
+            columns.push((id.hook, id.position));
         }
-        if !faults.contains(&spot.fault.as_str()) {
-            faults.push(&spot.fault);
+        if !faults.contains(&id.fault.as_str()) {
+            faults.push(&id.fault);
         }
     }
     columns
@@ -62,17 +61,17 @@ fn matrix(spots: &[&Spot], word: impl Fn(usize) -> Option<String>) -> String {
     for fault in faults {
         let mut line = vec![fault.to_owned()];
         for &(hook, position) in &columns {
-            let place = spots.iter().position(|spot| {
-                (spot.fault.as_str(), spot.hook, spot.position) == (fault, hook, position)
+            let index = ids.iter().position(|id| {
+                (id.fault.as_str(), id.hook, id.position) == (fault, hook, position)
             });
-            line.push(place.and_then(&word).unwrap_or_else(|| "-".to_owned()));
+            line.push(index.and_then(&word).unwrap_or_else(|| "-".to_owned()));
         }
         lines.push(line);
     }
     laid_out(&columns, &lines)
 }
 
-/// In columns, each as wide as its widest word, below the names of the hooks.
+/// Formats columns, each as wide as its widest word, under the names of the hooks.
 fn laid_out(columns: &[Column], lines: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = Vec::new();
     for line in lines {
@@ -82,7 +81,7 @@ fn laid_out(columns: &[Column], lines: &[Vec<String>]) -> String {
         }
     }
     let mut head = " ".repeat(widths.first().map_or(0, |width| width + GAP));
-    // A hook's name stands over all of its columns, and the last makes room for it.
+    // A hook's name spans all of its columns. The last one is widened if the name needs more.
     let mut rest = columns.iter().zip(widths.iter_mut().skip(1)).peekable();
     let mut taken = 0;
     while let Some(((hook, _), width)) = rest.next() {
@@ -108,33 +107,33 @@ fn laid_out(columns: &[Column], lines: &[Vec<String>]) -> String {
     text
 }
 
-fn summary(report: &Report) -> String {
+fn summary(report: &SweepReport) -> String {
     let took = seconds(Duration::from_nanos(report.duration_ns));
     let counted = Outcome::ALL.into_iter().filter_map(|outcome| {
         let count = report.outcomes.get(outcome.name()).copied().filter(|&count| count > 0)?;
         Some(format!("{count} {}", outcome.name()))
     });
     let counted: Vec<_> = counted.collect();
-    let mut text = format!("{} points in {took}: {}", report.points.len(), counted.join(", "));
+    let mut text = format!("{} cases in {took}: {}", report.cases.len(), counted.join(", "));
     // Writing into a String cannot fail.
     let _ = match report.bad {
         0 => writeln!(text, "; none is bad"),
         bad => writeln!(text, "; {bad} bad, in capitals"),
     };
     if !report.checked {
-        text.push_str("No --check: a copy that is wrong passes for one that is right.\n");
+        text.push_str("Without --check, a wrong copy counts as passed.\n");
     }
     text
 }
 
-fn bad(row: &Row) -> String {
-    let Row { place, outcome, .. } = row;
+fn bad(row: &CaseReport) -> String {
+    let CaseReport { id, outcome, .. } = row;
     let mut text = format!(
         "\n{} {}: {}\n    {}\n",
         outcome.name().to_uppercase(),
-        place.name(),
+        id.name(),
         row.why,
-        place.reproduce
+        id.reproduce
     );
     if let Some(directory) = &row.directory {
         let _ = writeln!(text, "    kept: {directory}");

@@ -1,21 +1,21 @@
-//! JUnit XML, as continuous integration reads it: a test case a point.
+//! JUnit XML for continuous integration: a test case for each case.
 //!
-//! What is wrong or had to pass is a failure, what hung or crashed an error, what was missed is skipped.
+//! A wrong or failed case is a failure, a hung or crashed one an error, a missed one is skipped.
 
 use super::outcome::Outcome;
-use super::report::{Report, Row};
+use super::report::{CaseReport, SweepReport};
 use crate::term::failure::Failure;
 use quick_xml::se::Serializer;
 use serde::Serialize;
 
 #[derive(Serialize)]
 #[serde(rename = "testsuites")]
-struct Suites {
-    testsuite: Suite,
+struct TestSuites {
+    testsuite: TestSuite,
 }
 
 #[derive(Serialize)]
-struct Suite {
+struct TestSuite {
     #[serde(rename = "@name")]
     name: String,
     #[serde(rename = "@tests")]
@@ -28,11 +28,11 @@ struct Suite {
     skipped: usize,
     #[serde(rename = "@time")]
     time: String,
-    testcase: Vec<Case>,
+    testcase: Vec<TestCase>,
 }
 
 #[derive(Serialize)]
-struct Case {
+struct TestCase {
     #[serde(rename = "@classname")]
     classname: String,
     #[serde(rename = "@name")]
@@ -40,17 +40,17 @@ struct Case {
     #[serde(rename = "@time")]
     time: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<Trouble>,
+    failure: Option<TestFailure>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Trouble>,
+    error: Option<TestFailure>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    skipped: Option<Reason>,
+    skipped: Option<Skipped>,
     #[serde(rename = "system-out")]
     output: String,
 }
 
 #[derive(Serialize)]
-struct Trouble {
+struct TestFailure {
     #[serde(rename = "@type")]
     kind: &'static str,
     #[serde(rename = "@message")]
@@ -60,17 +60,16 @@ struct Trouble {
 }
 
 #[derive(Serialize)]
-struct Reason {
+struct Skipped {
     #[serde(rename = "@message")]
     message: String,
 }
 
-/// The document.
-pub(super) fn written(report: &Report) -> Result<String, Failure> {
+pub(super) fn render(report: &SweepReport) -> Result<String, Failure> {
     let program = report.program.join(" ");
     let name = report.program.first().map_or("", |name| name.rsplit('/').next().unwrap_or(name));
-    let cases: Vec<_> = report.points.iter().map(|row| case(name, row)).collect();
-    let suite = Suite {
+    let cases: Vec<_> = report.cases.iter().map(|row| case(name, row)).collect();
+    let suite = TestSuite {
         name: readable(&format!("cfr sweep -- {program}")),
         tests: cases.len(),
         failures: cases.iter().filter(|case| case.failure.is_some()).count(),
@@ -82,18 +81,18 @@ pub(super) fn written(report: &Report) -> Result<String, Failure> {
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let mut serializer = Serializer::new(&mut text);
     serializer.indent(' ', 2);
-    let written = Suites { testsuite: suite }.serialize(serializer);
+    let written = TestSuites { testsuite: suite }.serialize(serializer);
     written.map_err(|error| Failure::new(format!("cannot write JUnit XML: {error}")))?;
     text.push('\n');
     Ok(text)
 }
 
-fn case(program: &str, row: &Row) -> Case {
-    let place = &row.place;
-    let trouble = || Trouble {
+fn case(program: &str, row: &CaseReport) -> TestCase {
+    let id = &row.id;
+    let failure = || TestFailure {
         kind: row.outcome.name(),
         message: readable(&row.why),
-        text: readable(&place.reproduce),
+        text: readable(&id.reproduce),
     };
     let is_error = matches!(row.outcome, Outcome::Hung | Outcome::Crashed);
     let mut output = format!("{}: {}\n", row.outcome.name(), row.why);
@@ -101,24 +100,24 @@ fn case(program: &str, row: &Row) -> Case {
         output.push_str(&line);
         output.push('\n');
     }
-    Case {
-        classname: readable(&format!("{program}.{}", place.hook)),
-        name: place.name(),
+    TestCase {
+        classname: readable(&format!("{program}.{}", id.hook)),
+        name: id.name(),
         time: seconds(row.duration_ns),
-        failure: (row.bad && !is_error).then(trouble),
-        error: (row.bad && is_error).then(trouble),
+        failure: (row.bad && !is_error).then(failure),
+        error: (row.bad && is_error).then(failure),
         skipped: (row.outcome == Outcome::Missed)
-            .then(|| Reason { message: "no call met the fault".to_owned() }),
+            .then(|| Skipped { message: "no call met the fault".to_owned() }),
         output: readable(&output),
     }
 }
 
-/// With three digits behind the point, as its readers expect.
+/// Formats seconds with three digits after the point, which JUnit readers expect.
 fn seconds(ns: u64) -> String {
     format!("{}.{:03}", ns / 1_000_000_000, ns / 1_000_000 % 1000)
 }
 
-/// Without the characters that XML 1.0 has no way to hold: production 2, Char.
+/// Replaces the characters that XML 1.0 cannot hold (production 2, Char).
 fn readable(text: &str) -> String {
     let is_char = |character: char| matches!(character, '\t' | '\n' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     text.chars().map(|character| if is_char(character) { character } else { '\u{fffd}' }).collect()
