@@ -1,6 +1,6 @@
 //! `cargo bench --bench figures [-- --json | --comparison]`: what the library costs, each figure with
 //! its goal.
-#![allow(unreachable_pub, unsafe_code, reason = "nobody links a bench")]
+#![allow(unreachable_pub, unsafe_code, reason = "a bench exports nothing")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "prints a table")]
 #![allow(
     clippy::cast_possible_truncation,

@@ -440,7 +440,7 @@ int main(int argc, char **argv)
     else if (strcmp(out_is, "clone") == 0)
         must(system("cp --reflink=always in out") == 0, "a clone");
     else if (strncmp(out_is, "twin", 4) == 0) {
-        /* The same bytes; with twin:N one that differs at N. */
+        /* The same bytes; with twin:N a copy that differs at N. */
         make(out_path, get("in", "20000"), 1);
         if (out_is[4]) {
             int fd = open(out_path, O_WRONLY);

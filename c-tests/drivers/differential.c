@@ -30,7 +30,7 @@
 #define MOST_MOVED 0x7ffff000
 #define PARTS 5
 /* The user nobody. */
-#define STRANGER 65534
+#define NOBODY 65534
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -346,7 +346,7 @@ static void decode(const uint8_t *data, size_t size)
     }
     unsigned flags = take();
     request.flags = flags < 240 ? 0 : flags % 3 == 0 ? 8 : flags % 3 == 1 ? 0x10000 : 0x80000000;
-    request.user = take() % 4 == 1 ? STRANGER : 0;
+    request.user = take() % 4 == 1 ? NOBODY : 0;
 }
 
 static void tell_end(const char *name, const struct end *end)

@@ -37,7 +37,7 @@ leave() {
 trap leave EXIT
 trap 'exit 1' INT TERM
 
-# libFuzzer's own process is the host: nobody else has the library, and no limit of time is set by
+# libFuzzer's own process is the host: no other process has the library, and no time limit is set with
 # signals, which would make copies short.
 cd "$place"
 env LD_PRELOAD="$CARGO_TARGET/release/libcfr.so" CFR_BACKEND=emulate CFR_LOG=off \
