@@ -21,10 +21,10 @@ impl Collectors {
         self.of_records().next().is_some() || self.of_progress().is_some()
     }
 
-    /// Counts a call that came through an intercepted hook. `keep_place` is told the process that
-    /// will write the summary, before its first call is counted.
+    /// Counts a call that came through an intercepted hook. `keep_stderr` gets the pid of the
+    /// process that will write the summary, before its first call is counted.
     #[inline(always)]
-    pub(crate) fn count_call(&self, keep_place: impl FnOnce(u64)) {
+    pub(crate) fn count_call(&self, keep_stderr: impl FnOnce(u64)) {
         if let Some(tree) = self.tree {
             tree.add(Counter::Calls, 1);
         }
@@ -33,7 +33,7 @@ impl Collectors {
             if own.get(Counter::Owner) == 0 {
                 own.set(Counter::Owner, sys::getpid().unsigned_abs().into());
             }
-            keep_place(own.get(Counter::Owner));
+            keep_stderr(own.get(Counter::Owner));
             own.add(Counter::Calls, 1);
         }
     }

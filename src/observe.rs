@@ -30,10 +30,10 @@ pub(crate) trait Intercepted {
     /// Decodes the arguments for log and faults. `None` if the call is not one that is observed.
     fn decode(&self) -> Option<Call>;
 
-    /// Carries the call out, as a fault wants it if there is one.
-    fn execute(&self, runtime: &Runtime, fault: Option<(Override, &Call)>) -> Outcome;
+    /// Carries the call out, changed by the faults if they override it.
+    fn execute(&self, runtime: &Runtime, faults: Option<(Override, &Call)>) -> Outcome;
 
-    /// Hands the call on as it came: the way out if the library itself failed before it was carried
+    /// Forwards the call as it came. Used if the library itself failed before the call was carried
     /// out.
     fn forward(&self, runtime: &Runtime) -> Answer;
 
@@ -83,7 +83,7 @@ fn observe<C: Intercepted>(intercepted: &C, runtime: &'static Runtime, reply: &R
     if !intercepted.is_copy() {
         return reply.answer.set(Some(intercepted.forward(runtime)));
     }
-    runtime.collectors.count_call(|owner| runtime.keep_summary_place(owner));
+    runtime.collectors.count_call(|owner| runtime.keep_stderr_for_summary(owner));
     let mut recording = Recording::wanted(runtime, intercepted.hook());
     let injector = runtime.injector.as_ref();
     let is_decoded = recording.is_some() || injector.is_some();
@@ -94,17 +94,18 @@ fn observe<C: Intercepted>(intercepted: &C, runtime: &'static Runtime, reply: &R
     panic_point(1);
     let injection = injector.map(|injector| injector.decide(intercepted.hook(), &call));
     let injection = injection.as_ref().unwrap_or(&Injection::NONE);
-    let fault = injection.overrides(&call);
+    let override_ = injection.overrides(&call);
     if let Some(recording) = &mut recording {
         recording.begin(&call);
     }
     inject::before(injection);
-    let mut outcome = execute(intercepted, runtime, fault.map(|fault| (fault, &call)), reply);
+    let mut outcome =
+        execute(intercepted, runtime, override_.map(|override_| (override_, &call)), reply);
     inject::after(injection);
     let Some(mut recording) = recording else { return };
     recording.end();
     outcome.rule = match outcome.answer {
-        Err(_) if matches!(fault, Some(Override::Answer(_))) => None,
+        Err(_) if matches!(override_, Some(Override::Answer(_))) => None,
         Err(_) if recording.is_shown() || outcome.judged || outcome.fell_back => {
             intercepted.explain(&outcome)
         }
@@ -114,7 +115,7 @@ fn observe<C: Intercepted>(intercepted: &C, runtime: &'static Runtime, reply: &R
         intercepted.log_details(&call, &outcome);
     }
     let pointers = intercepted.offset_pointers();
-    let injected = fault.is_some() || injection.signals != 0;
+    let injected = override_.is_some() || injection.signals != 0;
     let delayed = injection.is_delayed();
     intercepted.for_each_record(&call, &outcome, |call, outcome| {
         recording.note(call, outcome, pointers, injected, delayed);
@@ -126,10 +127,10 @@ fn observe<C: Intercepted>(intercepted: &C, runtime: &'static Runtime, reply: &R
 fn execute(
     intercepted: &impl Intercepted,
     runtime: &Runtime,
-    fault: Option<(Override, &Call)>,
+    faults: Option<(Override, &Call)>,
     reply: &Reply,
 ) -> Outcome {
-    let outcome = intercepted.execute(runtime, fault);
+    let outcome = intercepted.execute(runtime, faults);
     reply.answer.set(Some(outcome.answer));
     if outcome.signal.is_some() {
         reply.signal.set(outcome.signal);

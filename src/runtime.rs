@@ -98,9 +98,9 @@ impl Runtime {
     }
 
     /// Keeps the summary's place on standard error for process `owner`, from its first call on.
-    pub(crate) fn keep_summary_place(&self, owner: u64) {
+    pub(crate) fn keep_stderr_for_summary(&self, owner: u64) {
         if let Some(log) = &self.log {
-            log.keep_place(owner);
+            log.keep_stderr(owner);
         }
     }
 

@@ -34,8 +34,9 @@ impl Intercepted for CopyFileRange<'_> {
     }
 
     #[inline(always)]
-    fn execute(&self, runtime: &Runtime, fault: Option<(Override, &Call)>) -> Outcome {
-        self.execution.run(fault.map(|(fault, _)| fault), |args| forward(runtime, args))
+    fn execute(&self, runtime: &Runtime, faults: Option<(Override, &Call)>) -> Outcome {
+        let override_ = faults.map(|(override_, _)| override_);
+        self.execution.run(override_, |args| forward(runtime, args))
     }
 
     fn forward(&self, runtime: &Runtime) -> Answer {

@@ -13,10 +13,10 @@ use crate::runtime::Runtime;
 use cfr_engine::call::{Answer, Method};
 use cfr_sys as sys;
 
-/// Hands a call on: to the next library if `CFR_FORWARD=next` is set and it has the function, else to
+/// Forwards a call: to the next library if `CFR_FORWARD=next` is set and it has the function, else to
 /// the kernel. `next` returns what a C function does: a count, or −1 with errno set.
 #[inline(always)]
-fn forward(
+fn forward_to(
     runtime: &Runtime,
     next: impl FnOnce() -> Option<isize>,
     kernel: impl FnOnce() -> Answer,

@@ -1,6 +1,6 @@
-//! ioctl(2) with FICLONE, FICLONERANGE or FIDEDUPERANGE: passed on and recorded.
+//! ioctl(2) with FICLONE, FICLONERANGE or FIDEDUPERANGE: forwarded and recorded.
 
-use super::forward;
+use super::forward_to;
 use crate::observe::Intercepted;
 use crate::route::NEXT_IOCTL;
 use crate::runtime::Runtime;
@@ -28,9 +28,9 @@ impl ReflinkIoctl {
         sys::ioctl(self.fd, self.request, self.argument)
     }
 
-    fn hand_on(self, runtime: &Runtime) -> (Answer, Method) {
+    fn forward_call(self, runtime: &Runtime) -> (Answer, Method) {
         let next = || self.call_next().and_then(|result| isize::try_from(result).ok());
-        forward(runtime, next, || self.call_kernel())
+        forward_to(runtime, next, || self.call_kernel())
     }
 
     /// FIDEDUPERANGE as if the kernel had compared nothing: every target with 0 bytes.
@@ -47,12 +47,12 @@ impl ReflinkIoctl {
         let len = (max_len - max_len % block).max(block);
         let asked = call.len as u64;
         if len >= asked {
-            return self.hand_on(runtime);
+            return self.forward_call(runtime);
         }
         match self.argument.set_dedupe_length(len) {
             Err(errno) => (Err(errno), Method::None),
             Ok(()) => {
-                let forwarded = self.hand_on(runtime);
+                let forwarded = self.forward_call(runtime);
                 // It could be written a moment ago.
                 let _ = self.argument.set_dedupe_length(asked);
                 forwarded
@@ -70,18 +70,18 @@ impl Intercepted for ReflinkIoctl {
         Call::decode_ioctl(self.fd, self.request, self.argument)
     }
 
-    fn execute(&self, runtime: &Runtime, fault: Option<(Override, &Call)>) -> Outcome {
-        let (answer, method) = match fault {
+    fn execute(&self, runtime: &Runtime, faults: Option<(Override, &Call)>) -> Outcome {
+        let (answer, method) = match faults {
             Some((Override::Answer(Ok(_)), call)) => (self.dedupe_nothing(call), Method::None),
             Some((Override::Answer(answer), _)) => (answer, Method::None),
             Some((Override::AtMost(len), call)) => self.dedupe_at_most(runtime, len, call),
-            None => self.hand_on(runtime),
+            None => self.forward_call(runtime),
         };
         Outcome::new(answer, method)
     }
 
     fn forward(&self, runtime: &Runtime) -> Answer {
-        self.hand_on(runtime).0
+        self.forward_call(runtime).0
     }
 
     fn for_each_record(&self, call: &Call, outcome: &Outcome, record: impl Fn(&Call, &Outcome)) {

@@ -1,6 +1,6 @@
-//! sendfile(2): passed on, and recorded if its target is a regular file.
+//! sendfile(2): forwarded, and recorded if its target is a regular file.
 
-use super::forward;
+use super::forward_to;
 use crate::observe::Intercepted;
 use crate::route::{NEXT_SENDFILE, NEXT_SENDFILE64};
 use crate::runtime::Runtime;
@@ -34,8 +34,8 @@ impl Sendfile {
         sys::sendfile(self.out_fd, self.in_fd, self.offset, self.count)
     }
 
-    fn hand_on(self, runtime: &Runtime) -> (Answer, Method) {
-        forward(runtime, || self.call_next(), || self.call_kernel())
+    fn forward_call(self, runtime: &Runtime) -> (Answer, Method) {
+        forward_to(runtime, || self.call_next(), || self.call_kernel())
     }
 }
 
@@ -52,20 +52,20 @@ impl Intercepted for Sendfile {
         Some(Call::decode_sendfile(self.out_fd, self.in_fd, self.offset, self.count))
     }
 
-    fn execute(&self, runtime: &Runtime, fault: Option<(Override, &Call)>) -> Outcome {
-        let (answer, method) = match fault {
+    fn execute(&self, runtime: &Runtime, faults: Option<(Override, &Call)>) -> Outcome {
+        let (answer, method) = match faults {
             Some((Override::Answer(answer), _)) => (answer, Method::None),
             Some((Override::AtMost(len), _)) => {
                 let len = usize::try_from(len).unwrap_or(usize::MAX);
-                Sendfile { count: self.count.min(len), ..*self }.hand_on(runtime)
+                Sendfile { count: self.count.min(len), ..*self }.forward_call(runtime)
             }
-            None => self.hand_on(runtime),
+            None => self.forward_call(runtime),
         };
         Outcome::new(answer, method)
     }
 
     fn forward(&self, runtime: &Runtime) -> Answer {
-        self.hand_on(runtime).0
+        self.forward_call(runtime).0
     }
 
     fn offset_pointers(&self) -> [OffsetPointer; 2] {

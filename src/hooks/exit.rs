@@ -21,16 +21,16 @@ static AT_EXIT: extern "C" fn() = {
 /// _exit(2).
 #[unsafe(no_mangle)]
 pub extern "C" fn _exit(status: c_int) -> ! {
-    leave(status)
+    summarize_and_exit(status)
 }
 
 /// _Exit(3), which does the same as _exit(2).
 #[unsafe(no_mangle)]
 pub extern "C" fn _Exit(status: c_int) -> ! {
-    leave(status)
+    summarize_and_exit(status)
 }
 
-fn leave(status: c_int) -> ! {
+fn summarize_and_exit(status: c_int) -> ! {
     summary::write();
     NEXT_EXIT.call(status)
 }

@@ -1,6 +1,6 @@
-//! The hooks: functions of the C library that this library stands in for, one file a C symbol. A
-//! hook decodes its arguments, looks at its route ([`crate::route`]), and encodes the answer as its
-//! C library function would.
+//! The hooks: functions of the C library that this library stands in for. A hook reads its route
+//! ([`crate::route`]), and encodes the answer as its C library function would. `exit.rs` replaces
+//! two more functions, only to write summaries.
 
 mod copy_file_range;
 mod exit;
@@ -19,7 +19,7 @@ use cfr_sys::{self as sys, Args, NextCopy, SavedCancelType, SavedErrno};
 use core::ffi::{c_int, c_long};
 
 /// Carries out a copy_file_range call that does not bypass the library. No frame with a destructor
-/// may stand here: restoring cancellation may unwind the stack.
+/// may be here: restoring cancellation may unwind the stack.
 #[cold]
 #[inline(never)]
 fn dispatch(hook: Hook, args: &Args) -> isize {
@@ -124,7 +124,8 @@ extern "C" fn fail(result: c_long) -> c_long {
     -1
 }
 
-/// The one place that turns an answer into a result or −1 and errno.
+/// Encodes an answer as a C function does: the result, or −1 and errno. No other Rust code does so;
+/// [`fail`] is for system calls made by instruction.
 #[inline(always)]
 fn encode(answer: Answer) -> isize {
     match answer {

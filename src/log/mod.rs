@@ -141,13 +141,13 @@ impl Log {
             // The library's own warnings and errors are about itself, not about a call.
             let of_itself =
                 event.metadata().target() == MESSAGE_TARGET && matches!(level, "warn" | "error");
-            let said = MessageMeta { is_about_call: !of_itself, ..said(level) };
-            event.record(&mut EventWriter::for_message(line, format, said));
+            let meta = MessageMeta { is_about_call: !of_itself, ..message_meta(level) };
+            event.record(&mut EventWriter::for_message(line, format, meta));
         }
     }
 
     /// Keeps a duplicate of standard error for the summary that process `owner` will write.
-    pub(crate) fn keep_place(&self, owner: u64) {
+    pub(crate) fn keep_stderr(&self, owner: u64) {
         if let (Some(sink), settings::SummaryTarget::Yes) = (&self.summary, self.summary_to) {
             sink.keep_duplicate(owner);
         }
@@ -207,7 +207,7 @@ impl Log {
         let written = lost == 0
             || self.write_line(|line| {
                 let message = format_args!("{lost} lines lost");
-                format::write_message(line, self.format, &said("error"), &message);
+                format::write_message(line, self.format, &message_meta("error"), &message);
             });
         if !written {
             self.lost.fetch_add(lost, Ordering::Relaxed);
@@ -215,7 +215,7 @@ impl Log {
     }
 }
 
-fn said(level: &'static str) -> MessageMeta {
+fn message_meta(level: &'static str) -> MessageMeta {
     let (pid, tid) = (sys::getpid(), sys::gettid());
     MessageMeta { time_ns: sys::realtime_ns(), pid, tid, level, is_about_call: false }
 }

@@ -47,7 +47,7 @@ impl Outcome {
     }
 }
 
-/// What a fault makes of a call (`CFR_INJECT`).
+/// What the faults make of a call (`CFR_INJECT`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Override {
     /// The call is answered like this and nothing moves.
@@ -86,15 +86,15 @@ impl<'a> Execution<'a> {
         self.flags
     }
 
-    /// Carries the call out. `forward` hands a call on, to the kernel or to the next library.
+    /// Carries the call out. `forward` passes a call to the kernel or to the next library.
     #[inline(always)]
     pub fn run(
         &self,
-        fault: Option<Override>,
+        override_: Option<Override>,
         forward: impl Fn(&Args) -> (Answer, Method),
     ) -> Outcome {
-        if self.flags.0 != 0 || !self.policy.asks_kernel_first() || fault.is_some() {
-            return self.run_with_facts(fault, None, &forward);
+        if self.flags.0 != 0 || !self.policy.asks_kernel_first() || override_.is_some() {
+            return self.run_with_facts(override_, None, &forward);
         }
         let (answer, method) = forward(self.args);
         match answer {
@@ -108,11 +108,11 @@ impl<'a> Execution<'a> {
     #[inline(never)]
     fn run_with_facts(
         &self,
-        fault: Option<Override>,
+        override_: Option<Override>,
         refused: Option<(Answer, Method)>,
         forward: &dyn Fn(&Args) -> (Answer, Method),
     ) -> Outcome {
-        let max_len = match fault {
+        let max_len = match override_ {
             Some(Override::Answer(answer)) => return Outcome::new(answer, Method::None),
             Some(Override::AtMost(len)) => Some(len),
             None => None,
@@ -309,7 +309,7 @@ impl Run<'_> {
         }
     }
 
-    /// Hands the call on with offsets of the library's own, so that the caller's have not moved if the
+    /// Forwards the call with offsets of the library's own, so that the caller's have not moved if the
     /// copy turns out to be wrong. If the kernel may refuse the descriptors, the pointers or the
     /// length, that argument goes on as it came.
     fn forward_and_verify(&self, len: usize, flags: u32) -> Outcome {
