@@ -5,7 +5,7 @@
 //! copy after the current piece.
 
 use super::CopyResult;
-use super::layout::{Holes, Layout, Segment};
+use super::find_holes::{HoleSearch, Holes, Segment};
 use super::piece_size::PieceSize;
 use super::pipe::PipeCopy;
 use super::zeros;
@@ -58,7 +58,7 @@ pub(crate) fn copy(
         let copier = Copier {
             signals,
             transport,
-            layout: Layout::new(holes),
+            search: HoleSearch::new(holes),
             piece_size: PieceSize::new(),
             pipe: PipeCopy::new(range.fd_out),
             buffer,
@@ -75,7 +75,7 @@ pub(crate) fn copy(
 pub(super) struct Copier<'a> {
     pub(super) signals: &'a BlockedSignals,
     transport: Transport,
-    layout: Layout,
+    search: HoleSearch,
     piece_size: PieceSize,
     pipe: PipeCopy,
     pub(super) buffer: &'a mut [u8],
@@ -112,7 +112,7 @@ impl Copier<'_> {
         let Some(count) = self.read(&range, Buffers::SIZE) else { return 0 };
         let read =
             Buffers::aligned_to_offset(self.buffer, range.off_in).get(..count).unwrap_or_default();
-        if self.layout.detects_holes() && zeros::has_zero_block(read, range.off_out) {
+        if self.search.detects_holes() && zeros::has_zero_block(read, range.off_out) {
             return self.in_segments(clamp_to_rlimit(range.first(count as u64)));
         }
         let bytes = self.write(&range, 0, count);
@@ -127,7 +127,7 @@ impl Copier<'_> {
         let mut bytes = 0;
         while bytes < range.len {
             let rest = range.after(bytes);
-            let (moved, wanted) = match self.layout.segment(&rest) {
+            let (moved, wanted) = match self.search.segment(&rest) {
                 Segment::Data(len) => (self.copy_data(rest.first(len), false), len),
                 Segment::Mixed(len) => (self.copy_data(rest.first(len), true), len),
                 Segment::Hole(len) => (self.make_hole(rest.first(len)), len),

@@ -1,20 +1,20 @@
 //! Ways to move bytes beside the kernel's copy_file_range. Each takes a [`Range`] that was checked,
 //! and returns a [`CopyResult`]; none touches a file offset or a caller's pointer.
 
-mod layout;
+mod find_holes;
 mod piece_size;
 mod pipe;
 mod zeros;
 
 mod copy;
 mod dedupe;
-mod hole;
+mod make_hole;
 mod reflink;
 mod verify;
 
 pub(crate) use copy::{BUFFER_LEN, Transport, copy};
 pub(crate) use dedupe::{dedupe, dedupe_no_block};
-pub(crate) use layout::Holes;
+pub(crate) use find_holes::Holes;
 pub(crate) use reflink::reflink;
 pub(crate) use verify::{Comparison, verify};
 

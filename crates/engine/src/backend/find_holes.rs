@@ -41,20 +41,20 @@ enum Detection {
 const PAGE: u64 = 4096;
 
 /// The state of the search for holes in one source.
-pub(super) struct Layout {
+pub(super) struct HoleSearch {
     detection: Detection,
     /// Bytes of the next cachestat(2).
     window: u64,
 }
 
-impl Layout {
+impl HoleSearch {
     /// Bytes.
     const MIN_WINDOW: u64 = 128 << 10;
 
     /// Creates the state before the first query.
-    pub(super) fn new(holes: Holes) -> Layout {
+    pub(super) fn new(holes: Holes) -> HoleSearch {
         let detection = if holes == Holes::Kept { Detection::Fiemap } else { Detection::Off };
-        Layout { detection, window: u64::MAX }
+        HoleSearch { detection, window: u64::MAX }
     }
 
     /// Reports whether holes are searched.
@@ -96,13 +96,13 @@ impl Layout {
             let segment = match present.ok()? {
                 0 => Segment::Hole(window),
                 pages if pages >= sys::pages_of(range.off_in, window) => Segment::Data(window),
-                _ if window <= Layout::MIN_WINDOW => Segment::Mixed(window),
+                _ if window <= HoleSearch::MIN_WINDOW => Segment::Mixed(window),
                 _ => {
-                    window = (window / 2).max(Layout::MIN_WINDOW);
+                    window = (window / 2).max(HoleSearch::MIN_WINDOW);
                     continue;
                 }
             };
-            self.window = window.saturating_mul(2).max(Layout::MIN_WINDOW);
+            self.window = window.saturating_mul(2).max(HoleSearch::MIN_WINDOW);
             return Some(segment);
         }
     }
