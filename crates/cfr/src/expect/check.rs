@@ -8,8 +8,8 @@ use cfr_engine::hook::Hook;
 use cfr_shared::stats::Stats;
 use serde::Serialize;
 
-/// The result of an expectation. Its keys in the results file are documented in cfr(1) and do not
-/// change.
+/// The result of an expectation. Its keys in the results file are documented in cfr-expect(7) and
+/// do not change.
 #[derive(Serialize)]
 pub(super) struct Verdict {
     /// The expectation as the user wrote it.

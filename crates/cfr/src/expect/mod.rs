@@ -17,14 +17,11 @@ mod message;
 use crate::run::blind_spot::BlindSpot;
 use crate::run::child::ChildExit;
 use crate::run::environment::CheckedSettings;
-use crate::term::failure::{Failure, describe, printable};
-use crate::term::whole_file::WholeFile;
+use crate::term::failure::Failure;
 use cfr_shared::stats::Stats;
 use expectation::Expectation;
-use results::Results;
+use results::ResultsFile;
 use std::ffi::OsString;
-use std::io;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
 /// The exit status if an expectation does not hold. timeout(1), env(1) and nohup(1) use 124 to 127,
@@ -36,8 +33,7 @@ pub(crate) const EXPECTATION_FAILED: u8 = 123;
 pub(crate) struct Expectations {
     all: Vec<Expectation>,
     /// `None` if it was not asked for, or was written.
-    file: Option<WholeFile>,
-    command: Vec<OsString>,
+    file: Option<ResultsFile>,
 }
 
 /// What was seen of a program that has ended.
@@ -64,9 +60,8 @@ impl Expectations {
             .iter()
             .map(|expression| parse::expectation(expression))
             .collect::<Result<_, _>>()?;
-        let open = |path| WholeFile::open(path).map_err(|error| cannot_write(path, &error));
-        let file = file.map(open).transpose()?;
-        Ok(Expectations { all, file, command: command.to_vec() })
+        let file = file.map(|path| ResultsFile::open(path, command)).transpose()?;
+        Ok(Expectations { all, file })
     }
 
     /// Reports whether there are expectations. Their failure shows the calls.
@@ -100,54 +95,17 @@ impl Expectations {
             check::verdict(expectation, result.stats, result.blind_spot.as_ref())
         };
         let verdicts: Vec<_> = self.all.iter().map(check).collect();
-        let held = verdicts.iter().all(|verdict| verdict.held);
+        let all_hold = verdicts.iter().all(|verdict| verdict.held);
         message::outcome(&verdicts, ended, result);
         if let Some(file) = self.file.take() {
-            let results = Results {
-                held,
-                cfr_status: match result.error {
-                    Some(error) => error.status,
-                    None if held || ended.is_interrupted() => ended.status,
-                    None => EXPECTATION_FAILED,
-                },
-                status: ended.exit.code(),
-                signal: ended.exit.signal(),
-                failure: result.error.map(Failure::message),
-                unseen: result.blind_spot.as_ref().map(|blind_spot| blind_spot.why.as_str()),
-                command: self.command(),
-                expectations: verdicts,
-            };
-            let about = Some((result.stats, result.program));
-            write(&file, &results.to_json(about)?)?;
+            file.write(all_hold, verdicts, ended, result)?;
         }
-        Ok(held)
+        Ok(all_hold)
     }
 
     /// Writes the results file if the program was not run.
     pub(crate) fn give_up(&mut self, failure: &Failure) -> Result<(), Failure> {
         let Some(file) = self.file.take() else { return Ok(()) };
-        let results = Results {
-            held: false,
-            cfr_status: failure.status,
-            status: None,
-            signal: None,
-            failure: Some(failure.message()),
-            unseen: None,
-            command: self.command(),
-            expectations: self.all.iter().map(check::not_run).collect(),
-        };
-        write(&file, &results.to_json(None)?)
+        file.write_not_run(failure, self.all.iter().map(check::not_run).collect())
     }
-
-    fn command(&self) -> Vec<String> {
-        self.command.iter().map(|word| word.to_string_lossy().into_owned()).collect()
-    }
-}
-
-fn write(file: &WholeFile, text: &str) -> Result<(), Failure> {
-    file.write(text).map_err(|error| cannot_write(file.path(), &error))
-}
-
-fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(format!("cannot write the results to {}: {}", printable(path), describe(error)))
 }

@@ -1,31 +1,104 @@
-//! The results file: one JSON object, on one line. Its keys are documented in cfr(1) and do not
-//! change.
+//! `--results FILE`: one JSON object, on one line. Its keys are documented in cfr-expect(7) and do
+//! not change.
 
 use super::check::Verdict;
+use super::{EXPECTATION_FAILED, RunResult};
+use crate::run::child::ChildExit;
 use crate::run::summary;
-use crate::term::failure::Failure;
+use crate::term::failure::{Failure, describe, printable};
 use crate::term::json;
+use crate::term::whole_file::WholeFile;
 use cfr_shared::stats::{Counter, Stats};
 use serde::Serialize;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
-/// The content of the results file that does not come from the counters.
-#[derive(Serialize)]
-pub(super) struct Results<'a> {
-    pub(super) held: bool,
-    /// The launcher's exit status.
-    pub(super) cfr_status: u8,
-    /// The program's exit status; `None` if it did not exit.
-    pub(super) status: Option<i32>,
-    /// The signal that ended the program.
-    pub(super) signal: Option<i32>,
-    /// The error of the launcher.
-    pub(super) failure: Option<&'a str>,
-    /// The reason why some calls could not be seen.
-    pub(super) unseen: Option<&'a str>,
+/// The file, which is written when the program has ended.
+pub(super) struct ResultsFile {
+    file: WholeFile,
     /// The program and its arguments.
-    pub(super) command: Vec<String>,
-    pub(super) expectations: Vec<Verdict>,
+    command: Vec<String>,
+}
+
+impl ResultsFile {
+    /// Checks that the file can be written, and removes an earlier one.
+    pub(super) fn open(path: &Path, command: &[OsString]) -> Result<ResultsFile, Failure> {
+        let file = WholeFile::open(path).map_err(|error| cannot_write(path, &error))?;
+        let command = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        Ok(ResultsFile { file, command })
+    }
+
+    /// Writes the results of a program that has ended.
+    pub(super) fn write(
+        &self,
+        held: bool,
+        expectations: Vec<Verdict>,
+        ended: &ChildExit,
+        result: &RunResult,
+    ) -> Result<(), Failure> {
+        let results = Results {
+            held,
+            cfr_status: match result.error {
+                Some(error) => error.status,
+                None if held || ended.is_interrupted() => ended.status,
+                None => EXPECTATION_FAILED,
+            },
+            status: ended.exit.code(),
+            signal: ended.exit.signal(),
+            failure: result.error.map(Failure::message),
+            unseen: result.blind_spot.as_ref().map(|blind_spot| blind_spot.why.as_str()),
+            command: &self.command,
+            expectations,
+        };
+        self.write_text(&results.to_json(Some((result.stats, result.program)))?)
+    }
+
+    /// Writes the results of a program that was not run.
+    pub(super) fn write_not_run(
+        &self,
+        failure: &Failure,
+        expectations: Vec<Verdict>,
+    ) -> Result<(), Failure> {
+        let results = Results {
+            held: false,
+            cfr_status: failure.status,
+            status: None,
+            signal: None,
+            failure: Some(failure.message()),
+            unseen: None,
+            command: &self.command,
+            expectations,
+        };
+        self.write_text(&results.to_json(None)?)
+    }
+
+    fn write_text(&self, text: &str) -> Result<(), Failure> {
+        self.file.write(text).map_err(|error| cannot_write(self.file.path(), &error))
+    }
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(format!("cannot write the results to {}: {}", printable(path), describe(error)))
+}
+
+/// The content of the file that does not come from the counters.
+#[derive(Serialize)]
+struct Results<'a> {
+    held: bool,
+    /// The launcher's exit status.
+    cfr_status: u8,
+    /// The program's exit status; `None` if it did not exit.
+    status: Option<i32>,
+    /// The signal that ended the program.
+    signal: Option<i32>,
+    /// The error of the launcher.
+    failure: Option<&'a str>,
+    /// The reason why some calls could not be seen.
+    unseen: Option<&'a str>,
+    command: &'a [String],
+    expectations: Vec<Verdict>,
 }
 
 /// The counts that are used most.
@@ -38,7 +111,7 @@ struct MainCounts {
 
 impl Results<'_> {
     /// Returns the JSON object, with the counts of this program.
-    pub(super) fn to_json(&self, about: Option<(&Stats, &Path)>) -> Result<String, Failure> {
+    fn to_json(&self, about: Option<(&Stats, &Path)>) -> Result<String, Failure> {
         let counted = about.map_or(MainCounts { programs: 0, calls: 0, bytes: 0 }, |(stats, _)| {
             let programs = stats.get(Counter::Programs);
             MainCounts { programs, calls: stats.finished(), bytes: stats.bytes() }
