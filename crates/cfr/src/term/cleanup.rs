@@ -9,9 +9,9 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use std::thread;
 
-/// Makes a signal that ends the process call `tidy` first. What `tidy` returned is held until the
-/// process ends. A write beyond the limit on file sizes becomes an error instead of a signal.
-pub(crate) fn before<T>(tidy: impl Fn() -> T + Send + 'static) -> Result<(), Failure> {
+/// Makes a signal that ends the process call `clean_up` first. What it returned is not dropped
+/// before the process ends. A write beyond the limit on file sizes becomes an error instead of a signal.
+pub(crate) fn before<T>(clean_up: impl Fn() -> T + Send + 'static) -> Result<(), Failure> {
     sys::ignore(Signal::XFSZ.as_raw());
     // Ignored signals stay ignored.
     let fatal =
@@ -21,7 +21,7 @@ pub(crate) fn before<T>(tidy: impl Fn() -> T + Send + 'static) -> Result<(), Fai
     // The thread lives as long as the process.
     let started = thread::Builder::new().spawn(move || {
         for signal in signals.forever() {
-            let _held = tidy();
+            let _until_exit = clean_up();
             let _ = emulate_default_handler(signal);
         }
     });

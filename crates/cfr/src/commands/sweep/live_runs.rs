@@ -1,4 +1,5 @@
-//! Cleanup if a signal ends the sweep: processes are killed and directories removed.
+//! The processes and directories of the runs in progress. If a signal ends the sweep, the processes
+//! are killed and the directories removed.
 
 use crate::term::cleanup;
 use crate::term::failure::Failure;
@@ -11,38 +12,37 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What must be cleaned up.
-pub(super) struct Leftovers {
+/// The process groups and the new directories of the runs in progress.
+pub(super) struct LiveRuns {
     groups: Vec<Pid>,
     directories: Vec<PathBuf>,
 }
 
-static LEFTOVERS: Mutex<Leftovers> =
-    Mutex::new(Leftovers { groups: Vec::new(), directories: Vec::new() });
+static LIVE_RUNS: Mutex<LiveRuns> =
+    Mutex::new(LiveRuns { groups: Vec::new(), directories: Vec::new() });
 
 /// The longest wait for killed processes: one that waits for a disk that does not respond may never
 /// die.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// The time between two attempts.
-const PACE: Duration = Duration::from_millis(2);
+const MAX_WAIT: Duration = Duration::from_secs(2);
+const RETRY_INTERVAL: Duration = Duration::from_millis(2);
 
-/// Makes a signal that ends the sweep clean up first.
-pub(super) fn guard() -> Result<(), Failure> {
+/// Makes a signal that ends the sweep kill the processes and remove the directories first.
+pub(super) fn end_on_signal() -> Result<(), Failure> {
     cleanup::before(|| {
         // Locked until the process ends, so that nothing is started or created any more.
-        let mut leftovers = lock();
+        let mut runs = lock();
         status_line::erase();
-        leftovers.clean_up();
-        leftovers
+        runs.end();
+        runs
     })
 }
 
 /// Locks the list. It must be locked while a process or directory is created or removed.
-pub(super) fn lock() -> MutexGuard<'static, Leftovers> {
-    LEFTOVERS.lock().unwrap_or_else(PoisonError::into_inner)
+pub(super) fn lock() -> MutexGuard<'static, LiveRuns> {
+    LIVE_RUNS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Leftovers {
+impl LiveRuns {
     pub(super) fn add_group(&mut self, group: Pid) {
         self.groups.push(group);
     }
@@ -60,7 +60,7 @@ impl Leftovers {
         self.directories.retain(|other| other != path);
     }
 
-    fn clean_up(&mut self) {
+    fn end(&mut self) {
         for &group in &self.groups {
             let _ = kill_process_group(group, Signal::KILL);
         }
@@ -73,11 +73,11 @@ impl Leftovers {
 /// Removes a directory and its content. Tries again, because killed processes may still write
 /// there.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
-    let patient_until = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + MAX_WAIT;
     loop {
         match fs::remove_dir_all(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(_) if Instant::now() < patient_until => thread::sleep(PACE),
+            Err(_) if Instant::now() < deadline => thread::sleep(RETRY_INTERVAL),
             done => return done,
         }
     }

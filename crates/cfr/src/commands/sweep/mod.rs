@@ -4,7 +4,7 @@
 
 mod fault;
 
-mod cleanup;
+mod live_runs;
 
 mod process;
 
@@ -55,7 +55,7 @@ const BAD: u8 = 1;
 
 /// Runs all cases and reports. Returns 0 if none is bad.
 pub(crate) fn run(args: &SweepArgs) -> Result<u8, Failure> {
-    cleanup::guard()?;
+    live_runs::end_on_signal()?;
     survive()?;
     let hooks = environment::check_rules(&args.settings)?;
     let faults = fault_names("--faults", &args.faults)?;

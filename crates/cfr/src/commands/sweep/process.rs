@@ -1,6 +1,6 @@
 //! Runs one process and its children with a time limit, and keeps the end of their output.
 
-use super::cleanup;
+use super::live_runs;
 use crate::run::child;
 use crate::term::failure::{Failure, describe};
 use rustix::io::Errno;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 const KEPT: usize = 16 << 10;
 /// The longest wait for output after the process has ended: a process that left the group may keep
 /// the pipe open.
-const PATIENCE: Duration = Duration::from_secs(1);
+const MAX_OUTPUT_WAIT: Duration = Duration::from_secs(1);
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,12 +62,12 @@ pub(super) fn run(mut command: Command, limit: Duration) -> Result<ProcessResult
     // The process is still a zombie, so no other process can have its ID.
     let _ = kill_process_group(group, Signal::KILL);
     let status = {
-        let mut leftovers = cleanup::lock();
-        leftovers.forget_group(group);
+        let mut runs = live_runs::lock();
+        runs.forget_group(group);
         child.wait()
     };
     let (status, is_in_time) = (status.map_err(cannot)?, is_in_time.map_err(cannot)?);
-    let _ = is_read.recv_timeout(PATIENCE);
+    let _ = is_read.recv_timeout(MAX_OUTPUT_WAIT);
     let output = output.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(ProcessResult {
         how: match (is_in_time, status.signal()) {
@@ -84,7 +84,7 @@ fn start(
     command: &mut Command,
     set_up: impl Fn(&mut Command) -> io::Result<()>,
 ) -> Result<Child, Failure> {
-    let mut leftovers = cleanup::lock();
+    let mut runs = live_runs::lock();
     let started = match command.spawn() {
         Err(error) if child::is_for_shell(command, &error) => {
             let mut shell = child::through_shell(command);
@@ -93,7 +93,7 @@ fn start(
         started => started,
     };
     let child = started.map_err(|error| child::cannot_start(command, &error))?;
-    leftovers.add_group(group(&child));
+    runs.add_group(group(&child));
     Ok(child)
 }
 

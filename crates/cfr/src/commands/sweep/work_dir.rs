@@ -1,6 +1,6 @@
 //! The working directory of a run: the launcher's own, or a new one.
 
-use super::cleanup;
+use super::live_runs;
 use crate::term::failure::{Failure, describe, print_message, printable};
 use std::path::{Path, PathBuf};
 use tempfile::{Builder, TempDir};
@@ -16,7 +16,7 @@ pub(super) enum WorkDir {
 impl WorkDir {
     /// Creates a directory in the directory of temporary files.
     pub(super) fn fresh() -> Result<WorkDir, Failure> {
-        let mut leftovers = cleanup::lock();
+        let mut runs = live_runs::lock();
         let parent = std::env::temp_dir();
         let made = std::path::absolute(&parent)
             .and_then(|parent| Builder::new().prefix("cfr-sweep-").tempdir_in(parent))
@@ -24,7 +24,7 @@ impl WorkDir {
                 let parent = printable(parent);
                 Failure::new(format!("cannot create a directory in {parent}: {}", describe(&error)))
             })?;
-        leftovers.add_directory(made.path());
+        runs.add_directory(made.path());
         Ok(WorkDir::Fresh(Some(made)))
     }
 
@@ -38,9 +38,9 @@ impl WorkDir {
     /// Keeps a new directory and returns its path.
     pub(super) fn keep(mut self) -> Option<PathBuf> {
         let WorkDir::Fresh(made) = &mut self else { return None };
-        let mut leftovers = cleanup::lock();
+        let mut runs = live_runs::lock();
         let path = made.take()?.keep();
-        leftovers.forget_directory(&path);
+        runs.forget_directory(&path);
         Some(path)
     }
 }
@@ -48,8 +48,8 @@ impl WorkDir {
 impl Drop for WorkDir {
     fn drop(&mut self) {
         let WorkDir::Fresh(Some(made)) = self else { return };
-        let removed = cleanup::remove(made.path());
-        cleanup::lock().forget_directory(made.path());
+        let removed = live_runs::remove(made.path());
+        live_runs::lock().forget_directory(made.path());
         // It is removed, or cannot be: TempDir need not try again.
         made.disable_cleanup(true);
         if let Err(error) = removed {
