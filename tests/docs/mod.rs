@@ -4,6 +4,6 @@ pub mod examples;
 pub mod links;
 pub mod man;
 pub mod pages;
-pub mod programs;
+mod programs;
 pub mod style;
 pub mod texts;

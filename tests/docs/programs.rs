@@ -1,10 +1,10 @@
 //! docs/results/programs.md: what programs in use do under each fault, found by `cfr sweep`.
 
 use super::texts::wrapped;
-use cfr_testkit::{Run, Scratch, compile_rust, find_program, launcher, skip};
+use cfr_testkit::{Run, Scratch, compile_rust, find_program, launcher, project, skip};
 use serde_json::Value;
 use std::fmt::Write;
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -121,10 +121,23 @@ The faults that are not errors:
 `every` is every call through that hook; calls through other hooks are not changed.
 ";
 
+#[test]
+fn the_swept_programs_have_their_page() {
+    let path = project().join("docs/results/programs.md");
+    let there = fs::read_to_string(&path).unwrap_or_default();
+    let page = page(&there);
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, page).unwrap();
+        return;
+    }
+    let differs = page.lines().zip(there.lines()).find(|(swept, shown)| swept != shown);
+    assert!(there == page, "UPDATE=1 cargo test docs: {differs:#?}");
+}
+
 /// Returns the page. The sections of programs that are installed in the page's version are swept
 /// anew; with `UPDATE=1` those of any version.
-pub fn page(there: &str) -> String {
-    const TEST: &str = "docs::pages::the_swept_programs_have_their_page";
+fn page(there: &str) -> String {
+    const TEST: &str = "docs::programs::the_swept_programs_have_their_page";
     let is_update = std::env::var_os("UPDATE").is_some();
     let shared_memory = Path::new("/dev/shm");
     if let Err(reason) = can_copy(shared_memory) {
@@ -188,10 +201,10 @@ fn version(tool: &str) -> Option<String> {
 /// Creates the files to copy: one of data, and one of data, a hole and data.
 fn files(scratch: &Scratch) {
     for name in [SOLID, HOLED] {
-        std::fs::create_dir(scratch.file(name)).unwrap();
+        fs::create_dir(scratch.file(name)).unwrap();
     }
     scratch.random(&format!("{SOLID}/a"), 1 << 20);
-    let bytes = std::fs::read(scratch.random("data", 256 << 10)).unwrap();
+    let bytes = fs::read(scratch.random("data", 256 << 10)).unwrap();
     let (begin, end) = bytes.split_at(128 << 10);
     let file = File::create(scratch.file(HOLED).join("a")).unwrap();
     file.write_all_at(begin, 0).unwrap();
