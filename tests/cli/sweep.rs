@@ -517,7 +517,7 @@ fn junit_has_errors_for_hangs_and_crashes_and_skips_for_missed_cases() {
     for (way, options, element) in [
         ("aborts", &["--setup", "rm -f b"][..], "<error type=\"crashed\""),
         ("waits", &["--setup", "rm -f b", "--timeout", "2"], "<error type=\"hung\""),
-        ("once", &[], "<skipped message=\"no call met the fault\"/>"),
+        ("once", &[], "<skipped message=\"the fault applied to no call\"/>"),
     ] {
         let more = ["--faults", "EIO", "--junit", "x"];
         let options = [options, &more].concat();

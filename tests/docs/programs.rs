@@ -106,7 +106,7 @@ program of the same version reacts in another way.
 | **WRONG** | the program reported success, and the copy is wrong |
 | **HUNG** | the program did not end |
 | **CRASHED** | a signal ended the program |
-| `missed` | no call met the fault, because the program copied in another way this time |
+| `missed` | the fault applied to no call, because the program copied in another way this time |
 | `-` | the hook cannot return this, or there is no such call |
 
 The faults that are not errors:

@@ -122,7 +122,9 @@ pub(super) fn command() -> Command {
     ];
     let lists = lists.map(|arg| arg.value_name("LIST").value_delimiter(','));
     Command::new("sweep")
-        .about("Run PROGRAM once for each fault that its copies can meet, and report each result")
+        .about(
+            "Run PROGRAM once for each fault that can apply to its copies, and report each result",
+        )
         .override_usage("cfr sweep [OPTIONS] [--] PROGRAM [ARG]...")
         .after_help(
             "\
@@ -130,7 +132,7 @@ First PROGRAM is run without a fault, to see that it works and which calls it ma
 fault is tried at the first, the second, the last and every call through each hook. The results:
   passed   exit status 0, and --check passed     failed   another exit status
   WRONG    exit status 0, but --check failed     HUNG     not finished after --timeout
-  CRASHED  ended by a signal                     missed   no call met the fault
+  CRASHED  ended by a signal                     missed   the fault applied to no call
 Bad cases are in capitals, each with a command line that repeats it.
 
 Without --check, a wrong copy counts as passed. Without --fresh, all cases run one after another in

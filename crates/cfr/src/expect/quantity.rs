@@ -74,8 +74,8 @@ const NUMBERS: [NamedNumber; 13] = [
     NamedNumber {
         name: "injected",
         read: |stats| stats.get(Counter::Injected),
-        one: "call met a fault",
-        many: "calls met faults",
+        one: "call had a fault injected",
+        many: "calls had a fault injected",
     },
     NamedNumber {
         name: "delayed",
@@ -128,7 +128,6 @@ impl Quantity {
         numbers.chain(Method::ALL.map(Method::name)).chain(Hook::ALL.map(Hook::name)).collect()
     }
 
-    /// Reads the number.
     pub(super) fn read(self, stats: &Stats) -> u64 {
         match self {
             Quantity::Number(number) => (number.read)(stats),

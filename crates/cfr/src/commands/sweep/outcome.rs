@@ -19,7 +19,7 @@ pub(super) enum Outcome {
     Hung,
     /// A signal other than the fault's ended the program.
     Crashed,
-    /// No call met the fault.
+    /// The fault applied to no call.
     Missed,
 }
 
@@ -104,7 +104,7 @@ impl Outcome {
                 }
                 _ => ended,
             },
-            (Outcome::Missed, _) => format!("{ended}; no call met the fault"),
+            (Outcome::Missed, _) => format!("{ended}; the fault applied to no call"),
             _ => ended,
         }
     }

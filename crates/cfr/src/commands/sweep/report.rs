@@ -65,7 +65,7 @@ pub(super) struct CaseReport {
     pub(super) signal: Option<String>,
     /// The check's exit status; `None` if it was not run, or did not exit.
     pub(super) check: Option<i32>,
-    /// The number of calls that met the fault.
+    /// The number of calls to which the fault applied.
     pub(super) injected: u64,
     pub(super) duration_ns: u64,
     /// The end of the program's output, followed by the check's.

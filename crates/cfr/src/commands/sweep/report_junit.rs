@@ -107,7 +107,7 @@ fn case(program: &str, row: &CaseReport) -> TestCase {
         failure: (row.bad && !is_error).then(failure),
         error: (row.bad && is_error).then(failure),
         skipped: (row.outcome == Outcome::Missed)
-            .then(|| Skipped { message: "no call met the fault".to_owned() }),
+            .then(|| Skipped { message: "the fault applied to no call".to_owned() }),
         output: readable(&output),
     }
 }
