@@ -58,7 +58,7 @@ pub(crate) fn read() -> (Settings<'static>, ConfigErrors) {
             add_error(b"CFR_SUMMARY", template, &mut errors);
         }
     }
-    while let Err(error) = settings.settle() {
+    while let Err(error) = settings.reset_contradiction() {
         errors.add(&error);
     }
     (settings, errors)

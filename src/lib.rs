@@ -4,7 +4,7 @@
 //! call is carried out, changes errno on success, or writes to a descriptor that is not proven to be
 //! the library's own. What a call *means* is in the crate `cfr-engine`.
 //!
-//! A file uses only what stands above it in this list. ARCHITECTURE.md follows one call through it.
+//! A file uses only files above it in this list. ARCHITECTURE.md follows one call through it.
 
 mod panic_point;
 

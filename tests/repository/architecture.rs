@@ -64,7 +64,7 @@ fn unsafe_code_stands_in_its_files_only() {
 
 /// What a list of modules says if its order is the order of dependency. The lists of `lib.rs` and
 /// `main.rs` need not say it.
-const ORDERED: &str = "A file uses only what stands above it in this list.";
+const ORDERED: &str = "A file uses only files above it in this list.";
 
 /// In each ordered list of modules, a module uses only those above it.
 #[test]

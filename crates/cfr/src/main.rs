@@ -2,7 +2,7 @@
 //! system, and reads logs.
 //!
 //! It does not link the library's crate, because that would put the hooks into the launcher itself.
-//! A file uses only what stands above it in this list.
+//! A file uses only files above it in this list.
 #![deny(unsafe_code)]
 
 mod term;

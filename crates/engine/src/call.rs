@@ -20,7 +20,6 @@ pub enum Offset {
 /// Which system call or ioctl request was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Request {
-    /// copy_file_range(2).
     Copy,
     /// FICLONE (ioctl_ficlone(2)): share the whole source; no offset, no length.
     Clone,
@@ -28,7 +27,6 @@ pub enum Request {
     CloneRange,
     /// One target of FIDEDUPERANGE (ioctl_fideduperange(2)).
     Dedupe(DedupeTarget),
-    /// sendfile(2).
     Send,
 }
 

@@ -16,7 +16,7 @@ pub const DATA_TARGET: &str = "cfr::data";
 #[inline(always)]
 pub(crate) fn trace_syscall<T>(name: &'static str, fd: i32, result: &Result<T, Errno>) {
     if is_traced() {
-        say(name, fd, result.as_ref().err().copied());
+        trace_done_or_error(name, fd, result.as_ref().err().copied());
     }
 }
 
@@ -24,13 +24,13 @@ pub(crate) fn trace_syscall<T>(name: &'static str, fd: i32, result: &Result<T, E
 #[inline(always)]
 pub(crate) fn trace_syscall_bytes(name: &'static str, fd: i32, result: Result<usize, Errno>) {
     if is_traced() {
-        say_number(name, fd, result);
+        trace_bytes_or_error(name, fd, result);
     }
 }
 
 #[cold]
 #[inline(never)]
-fn say(name: &str, fd: i32, errno: Option<Errno>) {
+fn trace_done_or_error(name: &str, fd: i32, errno: Option<Errno>) {
     match errno {
         None => log_trace(format_args!("{name} {fd}: done")),
         Some(errno) => log_trace(format_args!("{name} {fd}: {errno}")),
@@ -39,7 +39,7 @@ fn say(name: &str, fd: i32, errno: Option<Errno>) {
 
 #[cold]
 #[inline(never)]
-fn say_number(name: &str, fd: i32, result: Result<usize, Errno>) {
+fn trace_bytes_or_error(name: &str, fd: i32, result: Result<usize, Errno>) {
     log_trace(format_args!("{name} {fd}: {}", BytesOrError(result)));
 }
 

@@ -86,7 +86,7 @@ impl<'a> Execution<'a> {
         self.flags
     }
 
-    /// Carries the call out. `forward` passes a call to the kernel or to the next library.
+    /// Carries the call out. `forward` forwards a call to the kernel or to the next library.
     #[inline(always)]
     pub fn run(
         &self,
@@ -172,7 +172,7 @@ struct Run<'a> {
 enum Verdict {
     /// It is answered like this and nothing moves.
     Answered(Outcome),
-    /// It goes on, even if it broke a rule (`CFR_CHECKS=warn`).
+    /// It is forwarded or copied, even if it broke a rule (`CFR_CHECKS=warn`).
     Passed { broken: Option<&'static Rule> },
 }
 
@@ -311,7 +311,7 @@ impl Run<'_> {
 
     /// Forwards the call with offsets of the library's own, so that the caller's have not moved if the
     /// copy turns out to be wrong. If the kernel may refuse the descriptors, the pointers or the
-    /// length, that argument goes on as it came.
+    /// length, that argument is forwarded unchanged.
     fn forward_and_verify(&self, len: usize, flags: u32) -> Outcome {
         let args = Args { len, flags, ..*self.facts.args };
         let Some((off_in, off_out)) = self.facts.start_offsets() else {

@@ -174,11 +174,11 @@ impl<'a> Facts<'a> {
     /// the call.
     pub fn kernel_check(&self) -> Result<usize, Errno> {
         self.kernel.get().unwrap_or_else(|| {
-            let opinion = sys::zero_length_copy(self.args.fd_in, self.args.fd_out);
-            trace_syscall("copy_file_range of 0 bytes to", self.args.fd_out, &opinion);
-            let opinion = opinion.map_err(|errno| self.effective_errno(errno));
-            self.kernel.set(Some(opinion));
-            opinion
+            let check = sys::zero_length_copy(self.args.fd_in, self.args.fd_out);
+            trace_syscall("copy_file_range of 0 bytes to", self.args.fd_out, &check);
+            let check = check.map_err(|errno| self.effective_errno(errno));
+            self.kernel.set(Some(check));
+            check
         })
     }
 
@@ -187,12 +187,12 @@ impl<'a> Facts<'a> {
     /// beyond RLIMIT_FSIZE.
     pub fn kernel_check_at(&self, off_in: i64, off_out: i64) -> Result<usize, Errno> {
         let (fd_in, fd_out) = (self.args.fd_in, self.args.fd_out);
-        let opinion = sys::zero_length_copy_at(fd_in, off_in, fd_out, off_out);
-        trace_syscall("copy_file_range of 0 bytes to", fd_out, &opinion);
-        match opinion {
+        let check = sys::zero_length_copy_at(fd_in, off_in, fd_out, off_out);
+        trace_syscall("copy_file_range of 0 bytes to", fd_out, &check);
+        match check {
             Ok(_) => {
-                self.kernel.set(self.kernel.get().or(Some(opinion)));
-                opinion
+                self.kernel.set(self.kernel.get().or(Some(check)));
+                check
             }
             Err(errno) => Err(self.note_kernel_error(errno)),
         }

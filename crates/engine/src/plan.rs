@@ -18,20 +18,35 @@ const GLIBC_BUFFER_SIZE: usize = 8 << 10;
 #[derive(Clone, Copy)]
 pub(crate) enum Step {
     /// Forward the call to the kernel or to the next library.
-    Forward { len: usize, flags: u32 },
+    Forward {
+        len: usize,
+        flags: u32,
+    },
     /// Copy by the library.
-    Copy { len: u64, transport: Transport, holes: Holes },
+    Copy {
+        len: u64,
+        transport: Transport,
+        holes: Holes,
+    },
     /// Copy by the library from a source without a size.
-    CopyUnsized { len: u64 },
+    CopyUnsized {
+        len: u64,
+    },
     /// FICLONERANGE.
-    Reflink { len: u64 },
+    Reflink {
+        len: u64,
+    },
     /// FICLONERANGE, with FreeBSD's errors.
-    Clone { len: u64 },
+    Clone {
+        len: u64,
+    },
     /// FIDEDUPERANGE, to a target of this size.
-    Dedupe { len: u64, target_size: u64 },
+    Dedupe {
+        len: u64,
+        target_size: u64,
+    },
     /// FIDEDUPERANGE of a range without a whole block.
     DedupeNoBlock,
-    /// Return 0.
     ReturnZero,
     /// Return an error of a rule.
     Refuse(Errno),

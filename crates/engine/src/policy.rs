@@ -12,7 +12,7 @@ pub enum Backend {
     /// The kernel; the library after an error that the policy names.
     #[default]
     Auto,
-    /// Only the kernel.
+    /// Only the kernel; its errors are the program's.
     Kernel,
     /// Only the library: the kernel's copy_file_range moves no byte.
     Emulate,
@@ -30,7 +30,7 @@ pub enum Checks {
     /// The rule answers it.
     #[default]
     Enforce,
-    /// The rule is logged and the call goes on.
+    /// The rule is logged, and the call is made as if there were no rule.
     Warn,
     /// No rule is looked at.
     Off,

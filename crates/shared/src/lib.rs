@@ -4,7 +4,7 @@
 //! Like the engine, this crate is `no_std` and does not allocate, because libcfr.so runs it in
 //! signal handlers of the host.
 //!
-//! A file uses only what stands above it in this list.
+//! A file uses only files above it in this list.
 #![no_std]
 #![forbid(unsafe_code)]
 #![doc(html_no_source)]

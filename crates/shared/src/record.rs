@@ -23,7 +23,6 @@ pub const RULE: &str = "cfr::rule";
 pub struct Record<'a> {
     /// The call as the program made it.
     pub call: &'a Call,
-    /// Its result.
     pub outcome: &'a Outcome,
     /// When, where and under which settings it was made.
     pub context: Context<'a>,
@@ -36,7 +35,6 @@ pub struct Context<'a> {
     pub time_ns: u64,
     /// From the call to its answer, in nanoseconds (CLOCK_MONOTONIC).
     pub duration_ns: u64,
-    /// The calling process.
     pub pid: i32,
     /// The calling thread; `None` if the format does not show it.
     pub tid: Option<i32>,
@@ -46,13 +44,12 @@ pub struct Context<'a> {
     pub hook: Hook,
     /// The source's path, or what /proc calls it; `None` if unknown or not asked for.
     pub path_in: Option<&'a [u8]>,
-    /// The target's path.
+    /// The target's path, likewise.
     pub path_out: Option<&'a [u8]>,
     /// `*off_in` and `*off_out` after the call, in bytes.
     pub offsets_after: (Option<i64>, Option<i64>),
     /// How much of the target range shares its blocks (`CFR_SHARED`); `None` if unknown.
     pub sharing: Option<Sharing>,
-    /// The dialect in force.
     pub dialect: &'static Dialect,
     /// Whether a fault answered or shortened the call, or sent a signal.
     pub injected: bool,

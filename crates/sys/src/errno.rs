@@ -22,7 +22,6 @@ impl Errno {
     pub const EFAULT: Errno = Errno(libc::EFAULT);
     /// Invalid cross-device link: the files are on different filesystems.
     pub const EXDEV: Errno = Errno(libc::EXDEV);
-    /// Is a directory.
     pub const EISDIR: Errno = Errno(libc::EISDIR);
     pub const EINVAL: Errno = Errno(libc::EINVAL);
     /// Inappropriate ioctl for the file; kernels before 4.5 return it for FICLONERANGE.
@@ -33,9 +32,7 @@ impl Errno {
     pub const EFBIG: Errno = Errno(libc::EFBIG);
     /// No space left on the filesystem.
     pub const ENOSPC: Errno = Errno(libc::ENOSPC);
-    /// Disk quota exceeded.
     pub const EDQUOT: Errno = Errno(libc::EDQUOT);
-    /// Input/output error.
     pub const EIO: Errno = Errno(libc::EIO);
     /// Broken pipe: a pipe or a socket has no reader.
     pub const EPIPE: Errno = Errno(libc::EPIPE);

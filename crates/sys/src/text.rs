@@ -51,7 +51,6 @@ impl<const SIZE: usize> Text<SIZE> {
         true
     }
 
-    /// Returns the text.
     #[must_use]
     #[inline(always)]
     pub fn as_str(&self) -> &str {
@@ -61,7 +60,6 @@ impl<const SIZE: usize> Text<SIZE> {
         unsafe { core::str::from_utf8_unchecked(written) }
     }
 
-    /// Removes all text.
     #[inline(always)]
     pub fn clear(&mut self) {
         self.end = 0;

@@ -41,7 +41,6 @@ pub struct SavedErrno {
 }
 
 impl SavedErrno {
-    /// Saves errno.
     #[inline]
     pub fn save() -> Self {
         // SAFETY: the C library returns the address of the calling thread's errno.

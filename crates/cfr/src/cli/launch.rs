@@ -13,7 +13,7 @@ pub(crate) struct LaunchArgs {
     /// Whether to show the copies in flight.
     pub(crate) progress: bool,
     pub(crate) expectations: Vec<OsString>,
-    /// The results file.
+    /// The file of `--results`.
     pub(crate) results: Option<PathBuf>,
     pub(crate) profiles: Vec<OsString>,
     /// The settings that the command line sets.

@@ -1,6 +1,6 @@
 //! The command line: one file a command, and the options that are made from the table of settings.
 //!
-//! A file uses only what stands above it in this list.
+//! A file uses only files above it in this list.
 
 mod settings_help;
 

@@ -6,7 +6,7 @@ use cfr_shared::settings::Setting;
 /// A line of help.
 pub(crate) struct Help {
     variable: &'static str,
-    /// The short option.
+    /// The letter of the short option.
     pub(crate) short: Option<char>,
     /// What the setting does.
     pub(crate) text: &'static str,

@@ -1,6 +1,6 @@
 //! The commands: one module each, found by its name. No command uses another.
 //!
-//! A file uses only what stands above it in this list.
+//! A file uses only files above it in this list.
 
 pub(crate) mod trace;
 

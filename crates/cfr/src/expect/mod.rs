@@ -1,6 +1,6 @@
 //! `--expect` and `--results`: checks what a program copied, and writes the results file.
 //!
-//! A file uses only what stands above it in this list.
+//! A file uses only files above it in this list.
 
 mod quantity;
 

@@ -1,6 +1,6 @@
 //! Reads JSON logs: line by line, in bounded memory.
 //!
-//! A file uses only what stands above it in this list.
+//! A file uses only files above it in this list.
 
 pub(crate) mod entry;
 

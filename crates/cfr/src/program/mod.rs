@@ -1,6 +1,6 @@
 //! A program before it runs: its path, its ELF file, and the library to preload.
 //!
-//! A file uses only what stands above it in this list.
+//! A file uses only files above it in this list.
 
 pub(crate) mod elf;
 

@@ -19,8 +19,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
-/// A terminal sends these to the whole process group, including the program: the launcher only has
-/// to survive them.
+/// A terminal sends these to the whole process group, including the program: the launcher ignores
+/// them.
 const FROM_TERMINAL: [i32; 2] = [SIGINT, SIGQUIT];
 /// These are passed on to the program if another process sends them to the launcher.
 const PASSED_ON: [i32; 4] = [SIGHUP, SIGTERM, SIGUSR1, SIGUSR2];
@@ -33,7 +33,7 @@ const GIVEN_BACK: [i32; 2] = [SIGPIPE, SIGCHLD];
 pub(crate) struct ChildExit {
     /// The launcher's exit status: the program's, or 128+N if signal N ended it.
     pub(crate) status: u8,
-    /// The wait status.
+    /// As waitpid(2) reported it.
     pub(crate) exit: ExitStatus,
     pub(crate) pid: u32,
     /// Whether Ctrl-C ended it.

@@ -135,7 +135,7 @@ fn apply<'a>(given: &'a [(&'static Setting, String, OsString)]) -> Result<Settin
         };
         set.map_err(|error| Failure::new(SettingError { name, ..error }.to_string()))?;
     }
-    settings.settle().map_err(|error| {
+    settings.reset_contradiction().map_err(|error| {
         let name = spelled(given, error.setting);
         Failure::new(SettingError { name, ..error }.to_string())
     })?;

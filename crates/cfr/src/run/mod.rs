@@ -1,6 +1,6 @@
 //! A program under observation: its settings, its process, the counters that it shares.
 //!
-//! A file uses only what stands above it in this list.
+//! A file uses only files above it in this list.
 
 pub(crate) mod shared_stats;
 

@@ -20,7 +20,7 @@ const INTERVAL: Duration = Duration::from_millis(200);
 const SHORT_NS: u64 = 200_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
 /// The longest wait for a filesystem that does not respond.
-const PATIENCE: Duration = Duration::from_secs(1);
+const MAX_END_WAIT: Duration = Duration::from_secs(1);
 
 /// A thread that shows the copies in flight until this value is dropped.
 pub(crate) struct ProgressThread {
@@ -39,7 +39,7 @@ impl ProgressThread {
         let _ = thread::Builder::new().spawn(move || {
             let mut copies = Vec::new();
             while is_over.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                copies = look(&stats, &copies);
+                copies = update(&stats, &copies);
                 show(&copies);
             }
             status_line::erase();
@@ -53,7 +53,7 @@ impl Drop for ProgressThread {
     fn drop(&mut self) {
         drop(self.end.take());
         // The thread may be blocked by a filesystem if its server does not respond.
-        if self.ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+        if self.ended.recv_timeout(MAX_END_WAIT) == Err(RecvTimeoutError::Timeout) {
             status_line::erase();
         }
     }
@@ -61,7 +61,6 @@ impl Drop for ProgressThread {
 
 /// A copy in flight, as it was last seen. A program may need several calls for it.
 struct CopyInFlight {
-    /// The current call.
     call: InFlight,
     source: OpenFile,
     target: OpenFile,
@@ -90,7 +89,7 @@ impl CopyInFlight {
 }
 
 /// Returns the copies in flight, the longest first.
-fn look(stats: &Stats, before: &[CopyInFlight]) -> Vec<CopyInFlight> {
+fn update(stats: &Stats, before: &[CopyInFlight]) -> Vec<CopyInFlight> {
     let at_ns = sys::monotonic_ns();
     let copy = |call: InFlight| {
         let (source, target) = (file(&call, call.fd_in)?, file(&call, call.fd_out)?);

@@ -78,7 +78,7 @@ impl SharedStats {
 
     fn made(wanted: Collect, outer: Option<Stats>) -> Result<SharedStats, Failure> {
         let made = || -> io::Result<(File, OsString, Stats)> {
-            survive_size_limit()?;
+            ignore_size_limit_signal()?;
             let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
             let file = rustix::fs::memfd_create("cfr-stats", flags)?;
             rustix::fs::ftruncate(&file, (Stats::WORDS * size_of::<u64>()) as u64)?;
@@ -122,7 +122,7 @@ impl SharedStats {
 
 /// Makes a write beyond the limit on file sizes (setrlimit(2), `RLIMIT_FSIZE`) an error instead of
 /// a signal that ends the launcher. The program gets the default: exec(3) resets signal handlers.
-pub(crate) fn survive_size_limit() -> io::Result<()> {
+pub(crate) fn ignore_size_limit_signal() -> io::Result<()> {
     if !is_ignored(SIGXFSZ) {
         signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     }

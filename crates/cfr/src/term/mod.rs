@@ -1,6 +1,6 @@
 //! Standard output, standard error and signals: messages, reports, progress, cleanup.
 //!
-//! A file uses only what stands above it in this list.
+//! A file uses only files above it in this list.
 
 pub(crate) mod failure;
 

@@ -43,7 +43,6 @@ fn begin(line: &str, columns: usize) -> &str {
     end.and_then(|(at, _)| line.get(..at)).unwrap_or(line)
 }
 
-/// Erases the line.
 pub(crate) fn erase() {
     if SHOWN.swap(false, Ordering::Relaxed) {
         let _ = io::stderr().write_all(CLEAR);

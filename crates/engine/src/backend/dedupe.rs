@@ -42,7 +42,7 @@ pub(crate) fn dedupe(range: Range, target_size: u64, signals: &BlockedSignals) -
 /// Refuses a range without a whole block: with the error that the kernel returns for a request of 0
 /// bytes, which makes its other checks, or else with EINVAL.
 pub(crate) fn dedupe_no_block(range: Range) -> CopyResult {
-    let opinion = sys::dedupe_range(&range.first(0));
-    trace_syscall("ioctl FIDEDUPERANGE of 0 bytes", range.fd_in, &opinion);
-    CopyResult::refused(opinion.err().unwrap_or(Errno::EINVAL))
+    let check = sys::dedupe_range(&range.first(0));
+    trace_syscall("ioctl FIDEDUPERANGE of 0 bytes", range.fd_in, &check);
+    CopyResult::refused(check.err().unwrap_or(Errno::EINVAL))
 }

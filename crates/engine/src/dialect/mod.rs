@@ -66,7 +66,6 @@ pub enum CheckedBy {
     /// The kernel, because the dialect describes it: it gets the call unchanged. The rules explain
     /// its errors, and are enforced if the library copies.
     Kernel,
-    /// The rules.
     Rules,
 }
 

@@ -60,9 +60,7 @@ impl fmt::Debug for Record<'_> {
 pub struct MessageMeta {
     /// Nanoseconds since 1970.
     pub time_ns: u64,
-    /// The process.
     pub pid: i32,
-    /// The thread.
     pub tid: i32,
     /// The level in lower case.
     pub level: &'static str,

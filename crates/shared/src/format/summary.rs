@@ -7,7 +7,6 @@ use core::fmt;
 
 /// A summary of stats, with the program that they are of.
 pub struct Summary<'a> {
-    /// The counters.
     pub stats: &'a Stats,
     /// The program's name, for the heading.
     pub program: &'a [u8],

@@ -109,7 +109,7 @@ mod tests {
             let filled = u64::from_ne_bytes([byte; 8]);
             let words: Vec<_> = (0..Stats::WORDS).map(|_| AtomicU64::new(filled)).collect();
             let stats = Stats::over(Box::leak(words.into_boxed_slice())).unwrap();
-            stats.list_all();
+            stats.fill_all_slots();
             let summary =
                 Summary { stats: &stats, program: &[byte; 300], pid: None, prefix: "cfr: " };
             let (mut json, mut table) = (String::new(), String::new());

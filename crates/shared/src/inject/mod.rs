@@ -1,7 +1,7 @@
 //! Fault injection: what is done to a call to test how its program copes with it, and to which calls.
 //!
 //! A fault is truthful: a call that fails or returns 0 copies nothing, and a short copy really copies
-//! the bytes that it returns. The keys are those of strace(1)'s `inject=` and a few more; libcfr(7)
+//! the bytes that it returns. The keys are those of strace(1)'s `inject=` and a few more; cfr-inject(7)
 //! documents them.
 
 mod counter;
@@ -111,7 +111,7 @@ impl Probability {
     }
 }
 
-/// A fault.
+/// What is done to calls, and the conditions that choose the calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fault<'a> {
     text: &'a [u8],
@@ -151,7 +151,6 @@ pub struct CallInfo<'a> {
     pub hook: Hook,
     /// What the call asks for.
     pub request: Request,
-    /// The calling thread.
     pub tid: i32,
     /// The paths of source and target, if known; needed only if [`Faults::need_paths`].
     pub paths: [Option<&'a [u8]>; 2],

@@ -361,7 +361,7 @@ mod tests {
 
     #[test]
     fn an_error_names_the_word_and_its_position() {
-        for (text, place, said) in [
+        for (text, beginning, reason) in [
             (
                 "eror=EIO",
                 "'eror=EIO' (fault 1, column 1)",
@@ -392,7 +392,7 @@ mod tests {
             ("a\u{1b}b", "'a\\33b' (fault 1, column 1)", "unknown key 'a\\33b'"),
         ] {
             let wrong = wrong(text);
-            assert!(wrong.starts_with(place) && wrong.contains(said), "{text}: {wrong}");
+            assert!(wrong.starts_with(beginning) && wrong.contains(reason), "{text}: {wrong}");
         }
         let many = "zero;".repeat(MAX_FAULTS + 1);
         assert!(wrong(&many).starts_with(&format!(

@@ -10,7 +10,6 @@ use core::fmt;
 /// expected text or json`.
 #[derive(Clone, Copy, Debug)]
 pub struct SettingError<'a> {
-    /// The setting.
     pub setting: &'static Setting,
     /// The setting's name as the user spelled it: the variable, or `--format`.
     pub name: &'a str,

@@ -34,7 +34,7 @@ pub enum Level {
     Off,
     /// Errors of the library itself, lost lines, and differences that `CFR_VERIFY` found.
     Error,
-    /// Calls that broke a rule or met a fault, and settings that cannot be used.
+    /// Calls that broke a rule or had a fault injected, and settings that cannot be used.
     Warn,
     /// Every call.
     Info,
@@ -84,33 +84,22 @@ pub enum SummaryTarget<'a> {
     File(&'a [u8]),
 }
 
-/// The value of every setting. Text is borrowed from the values that were parsed.
+/// The value of every setting; [`TABLE`] names their variables. Text is borrowed from the values that were parsed.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings<'a> {
-    /// `CFR_LOG`.
     pub log: Level,
-    /// `CFR_LOG_FILE`; `None` for standard error.
+    /// `None` for standard error.
     pub log_file: Option<&'a [u8]>,
-    /// `CFR_LOG_FORMAT`.
     pub log_format: Format,
-    /// `CFR_PATHS`.
     pub paths: bool,
     /// `CFR_DIALECT`, `CFR_CHECKS`, `CFR_DEFAULT_FLAGS`, `CFR_BACKEND`, `CFR_FALLBACK` and
-    /// `CFR_VERIFY`.
     pub policy: Policy,
-    /// `CFR_SHARED`.
     pub shared: bool,
-    /// `CFR_INJECT`.
     pub inject: Option<Faults<'a>>,
-    /// `CFR_SUMMARY`.
     pub summary: SummaryTarget<'a>,
-    /// `CFR_HOOKS`.
     pub hooks: Hooks,
-    /// `CFR_FORWARD`.
     pub forward: Forward,
-    /// `CFR_STRICT`.
     pub strict: bool,
-    /// `CFR_STATS`.
     pub stats: Option<&'a [u8]>,
 }
 
@@ -148,7 +137,7 @@ impl<'a> Settings<'a> {
     /// # Errors
     ///
     /// Names the setting that was reset. Another one may follow: call again until there is no error.
-    pub fn settle(&mut self) -> Result<(), SettingError<'a>> {
+    pub fn reset_contradiction(&mut self) -> Result<(), SettingError<'a>> {
         let Policy { dialect, default_flags, .. } = self.policy;
         if !default_flags.mode().is_some_and(|mode| dialect.supports(mode)) {
             self.policy.default_flags = Flags::default();
@@ -169,27 +158,27 @@ mod tests {
     use super::*;
     use std::format;
 
-    fn settle(values: &[(&str, &'static str)]) -> std::string::String {
+    fn reset(values: &[(&str, &'static str)]) -> std::string::String {
         let mut settings = Settings::new(true);
         for (variable, value) in values {
             let setting = Setting::by_variable(variable.as_bytes()).unwrap();
             setting.set(&mut settings, value.as_bytes()).unwrap();
         }
-        let error = settings.settle().map_err(|error| format!("{error}"));
-        assert!(settings.settle().is_ok());
+        let error = settings.reset_contradiction().map_err(|error| format!("{error}"));
+        assert!(settings.reset_contradiction().is_ok());
         error.err().unwrap_or_default()
     }
 
     #[test]
     fn settings_that_contradict_each_other_are_reset() {
-        assert_eq!(settle(&[]), "");
+        assert_eq!(reset(&[]), "");
         assert_eq!(
-            settle(&[("CFR_DIALECT", "freebsd-15"), ("CFR_DEFAULT_FLAGS", "COPY_FR_REFLINK")]),
+            reset(&[("CFR_DIALECT", "freebsd-15"), ("CFR_DEFAULT_FLAGS", "COPY_FR_REFLINK")]),
             "invalid value 'COPY_FR_REFLINK' for CFR_DEFAULT_FLAGS: the dialect freebsd-15 does not \
              have this flag; expected 0 or COPY_FILE_RANGE_CLONE"
         );
         assert_eq!(
-            settle(&[("CFR_HOOKS", "syscall"), ("CFR_INJECT", "zero;error=EIO:hook=ioctl")]),
+            reset(&[("CFR_HOOKS", "syscall"), ("CFR_INJECT", "zero;error=EIO:hook=ioctl")]),
             "invalid value 'error=EIO:hook=ioctl' for CFR_INJECT (fault 2, column 1): none of its \
              hooks is watched (CFR_HOOKS)"
         );

@@ -13,7 +13,6 @@ use core::fmt;
 /// A row of the table.
 #[derive(Debug)]
 pub struct Setting {
-    /// The environment variable.
     pub variable: &'static str,
     /// The command's long option without its dashes; `None` if only the launcher sets the variable.
     pub option: Option<&'static str>,
@@ -218,7 +217,6 @@ pub enum Values {
     Template,
     /// `yes`, `no`, or a path with placeholders.
     SwitchOrTemplate,
-    /// A path.
     Path,
 }
 

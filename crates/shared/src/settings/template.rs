@@ -9,7 +9,7 @@ pub enum Part<'a> {
     Placeholder(Placeholder),
 }
 
-/// A placeholder.
+/// What each process replaces by a text of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Placeholder {
     /// `%p`: the process ID.

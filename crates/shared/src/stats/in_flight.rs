@@ -29,15 +29,11 @@ const BEING_WRITTEN: u64 = u64::MAX;
 /// A call that has not returned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct InFlight {
-    /// The calling thread.
     pub tid: i32,
-    /// Its process.
     pub pid: i32,
     /// When the call began, in nanoseconds of the monotonic clock.
     pub start_ns: u64,
-    /// The source.
     pub fd_in: i32,
-    /// The target.
     pub fd_out: i32,
     /// The beginning of the source's range, in bytes.
     pub off_in: u64,

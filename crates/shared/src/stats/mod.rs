@@ -53,21 +53,19 @@ impl Stats {
 
     /// Fills all pairs and all slow calls, for tests of the longest summary.
     #[cfg(test)]
-    pub(crate) fn list_all(&self) {
+    pub(crate) fn fill_all_slots(&self) {
         for (number, slot) in self.slots(pairs::PAIRS, pairs::WORDS).enumerate() {
             pairs::list(slot, number as u64);
         }
         self.slots(slow::SLOW_CALLS, slow::WORDS).for_each(slow::show);
     }
 
-    /// Returns a counter.
     #[must_use]
     #[inline(always)]
     pub fn get(&self, counter: Counter) -> u64 {
         self.words.get(counter as usize).map_or(0, |word| word.load(Ordering::Relaxed))
     }
 
-    /// Adds to a counter.
     #[inline(always)]
     pub fn add(&self, counter: Counter, count: u64) {
         if let Some(word) = self.words.get(counter as usize) {
@@ -75,7 +73,6 @@ impl Stats {
         }
     }
 
-    /// Sets a counter.
     pub fn set(&self, counter: Counter, value: u64) {
         if let Some(word) = self.words.get(counter as usize) {
             word.store(value, Ordering::Relaxed);

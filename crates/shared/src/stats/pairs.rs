@@ -43,7 +43,6 @@ const PATH_IN: usize = 9;
 const PATH_OUT: usize = PATH_IN + PATH_WORDS;
 pub(super) const WORDS: usize = PATH_OUT + PATH_WORDS;
 
-/// Pairs of files.
 pub(super) const PAIRS: Section = Section::after(SLOW_CALLS, MAX_PAIRS * WORDS);
 
 const FREE: u64 = 0;

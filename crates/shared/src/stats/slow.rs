@@ -24,14 +24,12 @@ const PATH_IN: usize = 7;
 const PATH_OUT: usize = PATH_IN + PATH_WORDS;
 pub(super) const WORDS: usize = PATH_OUT + PATH_WORDS;
 
-/// The slowest calls.
 pub(super) const SLOW_CALLS: Section = Section::after(LATENCY, MAX_CALLS * WORDS);
 
 /// One of the slowest calls.
 #[derive(Clone, Copy)]
 pub struct SlowCall(Slot);
 
-#[allow(missing_docs, reason = "the names of a record's fields")]
 impl SlowCall {
     #[must_use]
     pub fn duration_ns(&self) -> u64 {

@@ -8,9 +8,9 @@ const MOVZ: u32 = 0x5280_0000;
 const MOVK: u32 = 0x72a0_0000;
 const WIDE: u32 = 1 << 31;
 /// The number of instructions before a system call in which its number may be loaded.
-const NEAR: usize = 12;
+const MAX_LOAD_DISTANCE: usize = 12;
 /// The number of instructions that may be between the halves of a constant.
-const BETWEEN: usize = 4;
+const MAX_HALVES_DISTANCE: usize = 4;
 
 const WORD: usize = 4;
 
@@ -32,7 +32,7 @@ pub(super) fn candidates(code: &[u8]) -> impl Iterator<Item = usize> {
 /// Returns the number of the system call at `at`: `Some(None)` if it is not loaded shortly before.
 pub(super) fn system_call(code: &[u8], at: usize) -> Option<Option<u32>> {
     const NUMBER: u32 = 8;
-    let before = words(code.get(..at)?).rev().take(NEAR);
+    let before = words(code.get(..at)?).rev().take(MAX_LOAD_DISTANCE);
     let number = before
         .take_while(|word| *word != SVC)
         .find(|word| word & !WIDE & 0xffe0_001f == MOVZ | NUMBER)
@@ -48,7 +48,11 @@ pub(super) fn holds(code: &[u8], constant: u32) -> bool {
         let register = word & 0x1f;
         is_movz(word, constant, register)
             && (constant >> 16 == 0
-                || all.clone().skip(at + 1).take(BETWEEN).any(|next| next == upper | register))
+                || all
+                    .clone()
+                    .skip(at + 1)
+                    .take(MAX_HALVES_DISTANCE)
+                    .any(|next| next == upper | register))
     })
 }
 

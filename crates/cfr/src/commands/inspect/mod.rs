@@ -1,7 +1,7 @@
 //! `cfr inspect`: reports through which hooks a program can copy, and whether a preload can see it.
 //! Reads the files of the program and executes nothing.
 //!
-//! A file uses only what stands above it in this list.
+//! A file uses only files above it in this list.
 
 mod hooks;
 

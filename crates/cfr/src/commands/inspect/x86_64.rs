@@ -1,21 +1,21 @@
 //! Finds system call instructions in the code of x86-64.
 //!
 //! The two bytes of `syscall` also occur inside other instructions. Code can only be decoded
-//! forwards from the start of an instruction, but decoding from any byte meets instruction
-//! boundaries after a few instructions. So it is decoded from several bytes before, and the result
-//! of most of them counts.
+//! forwards from the start of an instruction, but decoding from any byte finds the right boundaries
+//! after a few instructions. So decoding starts from several earlier bytes, and most of these
+//! attempts must decode to the same instruction.
 
 use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, Register};
 use memchr::memmem;
 
 /// The most bytes before an instruction from which decoding starts.
-const RUN_UP: usize = 128;
-/// The number of adjacent bytes from which decoding starts.
-const STARTS: usize = 16;
-/// How many of these must meet the instruction.
-const ENOUGH: usize = 12;
+const MAX_DISTANCE: usize = 128;
+/// The number of attempts; each starts at the byte after the start of the one before.
+const ATTEMPTS: usize = 16;
+/// The attempts that must decode to the instruction.
+const MIN_SUCCESSES: usize = 12;
 /// The number of instructions before a system call in which its number may be loaded.
-const NEAR: usize = 12;
+const MAX_LOAD_DISTANCE: usize = 12;
 
 const SYSCALL: [u8; 2] = [0x0f, 0x05];
 
@@ -27,18 +27,18 @@ pub(super) fn candidates(code: &[u8]) -> impl Iterator<Item = usize> {
 /// Returns the number of the system call, if the bytes at `at` are an instruction: `Some(None)` if
 /// the number is not loaded shortly before.
 pub(super) fn system_call(code: &[u8], at: usize) -> Option<Option<u32>> {
-    let first = at.saturating_sub(RUN_UP);
+    let first = at.saturating_sub(MAX_DISTANCE);
     // At the beginning of the code only the first byte is known to start an instruction.
-    let starts = if first == 0 { 1 } else { STARTS };
-    let mut arrived = 0;
+    let attempts = if first == 0 { 1 } else { ATTEMPTS };
+    let mut successes = 0;
     let mut number = None;
-    for start in (first..).take(starts) {
+    for start in (first..).take(attempts) {
         if let Some(before) = decoded(code.get(start..at + SYSCALL.len())?) {
-            arrived += 1;
+            successes += 1;
             number = number.or_else(|| loaded(&before));
         }
     }
-    (arrived >= ENOUGH.min(starts)).then_some(number)
+    (successes >= MIN_SUCCESSES.min(attempts)).then_some(number)
 }
 
 /// Returns the instructions before the last two bytes, if decoding finds a system call there.
@@ -54,7 +54,7 @@ fn decoded(code: &[u8]) -> Option<Vec<Instruction>> {
 
 /// Returns the constant in eax after these instructions.
 fn loaded(before: &[Instruction]) -> Option<u32> {
-    for instruction in before.iter().rev().take(NEAR) {
+    for instruction in before.iter().rev().take(MAX_LOAD_DISTANCE) {
         match instruction.code() {
             Code::Mov_r32_imm32 | Code::Mov_rm64_imm32 | Code::Mov_r64_imm64
                 if is_number(instruction.op0_register()) =>

@@ -9,7 +9,7 @@ use cfr_sys::{self as sys, Deduped};
 use std::time::{Duration, Instant};
 
 /// The longest that a single call may be expected to take.
-const PATIENCE: Duration = Duration::from_secs(2);
+const MAX_DURATION: Duration = Duration::from_secs(2);
 
 /// The sizes of the copies: a small one to measure the speed, then one larger than the kernel
 /// copies in one call, which is 0x7ffff000 if the filesystem has no copy operation.
@@ -28,7 +28,7 @@ pub(super) fn copy(directory: &Directory) -> Result<Finding, Errno> {
         }
         unknown => return Ok(unknown),
     }
-    rising(&COPIES, |len| {
+    try_sizes(&COPIES, |len| {
         let (source, target) = (hole(directory, len)?, directory.file()?);
         Ok(match sys::copy_range(&range(&source, &target, len)) {
             Ok(_) if target.allocated()? >= HOLE => CallResult::Expensive,
@@ -40,7 +40,7 @@ pub(super) fn copy(directory: &Directory) -> Result<Finding, Errno> {
 
 /// Returns the most bytes that one FIDEDUPERANGE shares.
 pub(super) fn dedupe(directory: &Directory) -> Result<Finding, Errno> {
-    rising(&DEDUPES, |len| {
+    try_sizes(&DEDUPES, |len| {
         let (source, target) = (hole(directory, len)?, hole(directory, len)?);
         Ok(match sys::dedupe_range(&range(&source, &target, len)) {
             Ok(Deduped::Same(count)) => CallResult::Bytes(count),
@@ -58,14 +58,17 @@ enum CallResult {
     Refused(Errno),
 }
 
-/// Asks for larger and larger sizes, until a call returns less than it was asked for or the next
-/// one would take too long.
-fn rising(sizes: &[u64], ask: impl Fn(u64) -> Result<CallResult, Errno>) -> Result<Finding, Errno> {
+/// Tries the sizes in order, until a call returns less than was requested or the next one would
+/// take too long.
+fn try_sizes(
+    sizes: &[u64],
+    attempt: impl Fn(u64) -> Result<CallResult, Errno>,
+) -> Result<Finding, Errno> {
     let mut most = 0;
     let mut speed = None;
     for &size in sizes {
         let expected = speed.map_or(Duration::ZERO, |(bytes, time)| scaled(time, size, bytes));
-        if expected > PATIENCE {
+        if expected > MAX_DURATION {
             return Ok(Finding::at_least(most).with_note(format!(
                 "{} was not tried: it would take {:.0} s",
                 with_unit(size),
@@ -73,7 +76,7 @@ fn rising(sizes: &[u64], ask: impl Fn(u64) -> Result<CallResult, Errno>) -> Resu
             )));
         }
         let begun = Instant::now();
-        match ask(size) {
+        match attempt(size) {
             Ok(CallResult::Bytes(taken)) if taken < size => {
                 return Ok(
                     Finding::bytes(taken).with_note(format!("asked for {}", with_unit(size)))

@@ -1,6 +1,6 @@
 //! `cfr probe`: tests what the kernel and the filesystems of some paths can do.
 //!
-//! A file uses only what stands above it in this list.
+//! A file uses only files above it in this list.
 
 mod fact;
 

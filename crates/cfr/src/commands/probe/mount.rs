@@ -9,7 +9,6 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 pub(super) struct Mount {
     /// The filesystem type, e.g. `ext4`.
     pub(super) kind: OsString,
-    /// The mount point.
     pub(super) point: OsString,
     /// The device as `major:minor`. One filesystem has one, even if its subvolumes have devices of
     /// their own.

@@ -1,4 +1,4 @@
-//! The report as one JSON object. Its keys are documented in cfr(1) and do not change.
+//! The report as one JSON object. Its keys are documented in cfr-probe(1) and do not change.
 
 use super::fact::{Answer, Fact};
 use super::report::ProbeReport;

@@ -72,7 +72,7 @@ impl AsFd for Directory {
     }
 }
 
-/// An unnamed file.
+/// A file without a name, which is removed with its descriptor.
 pub(super) struct UnnamedFile {
     file: File,
 }

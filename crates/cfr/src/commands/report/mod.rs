@@ -1,6 +1,6 @@
 //! `cfr report`: summarizes JSON logs, in the same memory whatever their length.
 //!
-//! A file uses only what stands above it in this list.
+//! A file uses only files above it in this list.
 
 mod moment;
 

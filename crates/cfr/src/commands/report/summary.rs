@@ -1,4 +1,4 @@
-//! The summary of a log. Its JSON keys are documented in cfr(1) and do not change.
+//! The summary of a log. Its JSON keys are documented in cfr-report(1) and do not change.
 
 use super::moment::rfc3339;
 use super::sums::{

@@ -20,7 +20,7 @@ const MAX_DURATION_NS: u64 = 86_400_000_000_000;
 /// Significant digits of percentiles: the error is at most 0.1 %.
 const DIGITS: u8 = 3;
 
-/// All sums.
+/// Everything that a report shows of a log.
 pub(super) struct Sums {
     pub(super) all: Tally,
     /// Calls that copied nothing and succeeded: at the end of the file, or with a length of 0.
@@ -203,7 +203,7 @@ impl Pids {
     }
 }
 
-/// The slowest calls.
+/// As many of the slowest calls as the report shows.
 pub(super) struct Slowest {
     room: usize,
     /// Sorted, the slowest first.

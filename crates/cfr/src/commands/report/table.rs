@@ -13,7 +13,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// Sums by key.
+/// A sum for each key, e.g. for each pair of paths.
 pub(super) struct Table<K> {
     rows: HashMap<K, TableRow>,
     room: usize,
@@ -105,7 +105,7 @@ impl<K: Hash + Ord> Table<K> {
         sort(&mut rows, |row| row.tally.by(self.order));
         rows.truncate(count);
         for (_, row) in &rows {
-            others.take(row.tally);
+            others.subtract(row.tally);
         }
         let shown = |(key, row): (K, TableRow)| TopRow {
             key,

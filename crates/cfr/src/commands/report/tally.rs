@@ -32,8 +32,7 @@ impl Tally {
         self.each(more, u64::saturating_add);
     }
 
-    /// Subtracts.
-    pub(super) fn take(&mut self, some: Tally) {
+    pub(super) fn subtract(&mut self, some: Tally) {
         self.each(some, u64::saturating_sub);
     }
 

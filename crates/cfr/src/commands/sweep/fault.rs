@@ -3,7 +3,7 @@
 use cfr_engine::hook::Hook;
 use cfr_sys::errno::Errno;
 
-/// A fault.
+/// What one case does to the calls that it chooses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
     /// The call fails.

@@ -1,6 +1,6 @@
-//! `cfr sweep`: runs the program once for each fault that its copies can meet.
+//! `cfr sweep`: runs the program once for each fault that can apply to its copies.
 //!
-//! A file uses only what stands above it in this list.
+//! A file uses only files above it in this list.
 
 mod fault;
 
@@ -56,7 +56,7 @@ const BAD: u8 = 1;
 /// Runs all cases and reports. Returns 0 if none is bad.
 pub(crate) fn run(args: &SweepArgs) -> Result<u8, Failure> {
     live_runs::end_on_signal()?;
-    survive()?;
+    handle_inherited_signals()?;
     let hooks = environment::check_rules(&args.settings)?;
     let faults = fault_names("--faults", &args.faults)?;
     let must_pass = fault_names("--must-pass", &args.must_pass)?;
@@ -169,16 +169,16 @@ fn list(ids: &[CaseId], baseline: &Baseline, args: &SweepArgs) -> Result<u8, Fai
     })
 }
 
-/// Undoes what the launcher has inherited and what would keep it from waiting.
-fn survive() -> Result<(), Failure> {
-    let survived = shared_stats::survive_size_limit().and_then(|()| {
+/// Handles SIGXFSZ, and SIGCHLD if the launcher inherited it ignored: it could not wait for
+/// processes then (wait(2)).
+fn handle_inherited_signals() -> Result<(), Failure> {
+    let handled = shared_stats::ignore_size_limit_signal().and_then(|()| {
         if is_ignored(SIGCHLD) {
             signal_hook::flag::register(SIGCHLD, Arc::default())?;
         }
         Ok(())
     });
-    survived
-        .map_err(|error| Failure::new(format!("cannot watch for signals: {}", describe(&error))))
+    handled.map_err(|error| Failure::new(format!("cannot watch for signals: {}", describe(&error))))
 }
 
 /// Prepares a file for the report, and removes an earlier one.

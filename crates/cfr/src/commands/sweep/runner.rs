@@ -34,11 +34,10 @@ pub(super) struct ProgramRun {
     pub(super) ended: ProcessResult,
     /// The check, if the program exited with 0.
     pub(super) check: Option<ProcessResult>,
-    /// The number of calls that met the fault.
+    /// The number of calls to which the fault applied.
     pub(super) injected: u64,
     /// The processes and calls that were seen.
     pub(super) seen: SeenCounts,
-    /// The working directory.
     pub(super) work_dir: WorkDir,
 }
 

@@ -1,7 +1,7 @@
 //! How an ELF file is loaded, and what it needs from libraries. Reads only its headers and its
 //! dynamic section.
 //!
-//! A file uses only what stands above it in this list.
+//! A file uses only files above it in this list.
 
 mod source;
 

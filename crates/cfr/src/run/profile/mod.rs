@@ -1,6 +1,6 @@
 //! Profiles: settings that make copies behave as they do in another environment.
 //!
-//! A file uses only what stands above it in this list.
+//! A file uses only files above it in this list.
 
 mod table;
 
@@ -29,7 +29,7 @@ pub(crate) struct Profile {
 /// The source of a fact.
 #[derive(Debug)]
 pub(crate) struct Citation {
-    /// The fact.
+    /// The fact, as a sentence.
     pub(crate) says: &'static str,
     /// The section of a manual page, a commit, or an issue.
     pub(crate) at: &'static str,
@@ -149,7 +149,7 @@ mod tests {
                 let set = setting.set(&mut settings, value.as_bytes());
                 assert!(set.is_ok(), "{}: {variable}: {}", profile.name, set.unwrap_err());
             }
-            assert!(settings.settle().is_ok(), "{}", profile.name);
+            assert!(settings.reset_contradiction().is_ok(), "{}", profile.name);
             assert!(!profile.faults.is_empty(), "{}", profile.name);
         }
     }
