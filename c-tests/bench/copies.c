@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_ROUNDS = 1000 };
+enum { MAX_ROUNDS = 1000 };
 
 static long long now(void)
 {
@@ -62,7 +62,7 @@ static struct {
     way *copy;
     size_t piece;
     int cannot;
-    long long times[MOST_ROUNDS];
+    long long times[MAX_ROUNDS];
 } ways[] = {
     {.name = "library", .copy = by_library},
     {.name = "kernel", .copy = by_kernel},
@@ -93,8 +93,8 @@ int main(int argc, char **argv)
     long long total = atoll(argv[3]), len = atoll(argv[4]);
     loff_t from = atoll(argv[5]), to = atoll(argv[6]);
     int fresh = strcmp(argv[7], "fresh") == 0, rounds = atoi(argv[8]);
-    if (rounds > MOST_ROUNDS)
-        rounds = MOST_ROUNDS;
+    if (rounds > MAX_ROUNDS)
+        rounds = MAX_ROUNDS;
     /* The first round is a warm-up. */
     for (int round = -1; round < rounds; round++) {
         for (int i = 0; i < WAYS; i++) {

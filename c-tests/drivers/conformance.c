@@ -25,7 +25,7 @@
 #include <sys/vfs.h>
 
 /* Of a larger file only the first bytes are compared. */
-#define MOST (64 << 20)
+#define MAX_COMPARED (64 << 20)
 /* Automake's status for a test that cannot run here. */
 #define SKIPPED 77
 
@@ -209,7 +209,7 @@ static struct content read_all(int fd)
     if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
         return content;
     content.size = st.st_size;
-    content.looked_at = st.st_size < MOST ? st.st_size : MOST;
+    content.looked_at = st.st_size < MAX_COMPARED ? st.st_size : MAX_COMPARED;
     content.bytes = calloc(1, content.looked_at + 1);
     /* Not by pread(2), which a filter may make fail. */
     off_t position = lseek(fd, 0, SEEK_CUR);
@@ -232,7 +232,7 @@ static struct content expected(struct content in, struct content out, long long 
         return all;
     if (off_out + len > all.size)
         all.size = off_out + len;
-    all.looked_at = all.size < MOST ? all.size : MOST;
+    all.looked_at = all.size < MAX_COMPARED ? all.size : MAX_COMPARED;
     all.bytes = calloc(1, all.looked_at + 1);
     if (out.bytes)
         memcpy(all.bytes, out.bytes, out.looked_at < all.looked_at ? out.looked_at : all.looked_at);
@@ -417,7 +417,6 @@ int main(int argc, char **argv)
     words = argc - 3, word = argv + 3;
     watchdog(60);
 
-    /* The files. */
     char out_path[PATH_MAX] = "out";
     if (is("on", "cross"))
         snprintf(out_path, sizeof out_path, "%s/out", other);
@@ -458,7 +457,6 @@ int main(int argc, char **argv)
             skip("no mkswap");
     }
 
-    /* The descriptors. */
     bool same_fd = strcmp(out_is, "fd") == 0, is_dup = strcmp(out_is, "dup") == 0;
     int in = open_as(get("fd_in", same_fd || is_dup ? "rw" : "r"), "in");
     int out = same_fd ? in : is_dup ? dup(in) : open_as(get("fd_out", "w"), out_path);
@@ -503,7 +501,6 @@ int main(int argc, char **argv)
         close(filler);
     }
 
-    /* The call. */
     char *pages = mmap(NULL, 6 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     loff_t *off_in = place(get("off_in", "0"), pages);
     loff_t *off_out = is("off_out", "same") ? off_in : place(get("off_out", "0"), pages + 3 * 4096);
@@ -560,7 +557,6 @@ int main(int argc, char **argv)
     if (get("swap", NULL))
         must(swapoff(is("swap", "in") ? "in" : out_path) == 0, "swapoff");
 
-    /* The results. */
     printf("ret=%zd errno=%s", ret, ret < 0 ? name_of(error) : error == 77 ? "kept" : "changed");
     print_offset("off_in", off_in);
     print_offset("off_out", off_out);

@@ -24,10 +24,10 @@
 #include <sys/vfs.h>
 
 /* Larger than the library's piece and its pipe. */
-#define MOST_BYTES (600 << 10)
+#define MAX_BYTES (600 << 10)
 #define PAGE 4096
-/* MAX_RW_COUNT in Linux's include/linux/fs.h: the most bytes that one call moves. */
-#define MOST_MOVED 0x7ffff000
+/* From Linux's include/linux/fs.h: the most bytes that one call moves. */
+#define MAX_RW_COUNT 0x7ffff000
 #define PARTS 5
 /* The user nobody. */
 #define NOBODY 65534
@@ -205,7 +205,7 @@ static loff_t some_offset(const struct end *end, const struct end *other)
     case 11: return other ? sum(start(other), take_near()) : 0;
     case 12:
         /* Ranges in one file that touch or nearly touch. */
-        if (other && request.len < MOST_BYTES)
+        if (other && request.len < MAX_BYTES)
             return sum(start(other), (take() % 2 ? 1 : -1) * (loff_t)request.len + take_near() / 32);
         return file_end(end);
     default: return other ? start(other) : take_three();
@@ -225,7 +225,7 @@ static size_t some_len(void)
     case 3: return SSIZE_MAX + (size_t)take_near();
     case 4: return SIZE_MAX - (size_t)from + take_near();
     case 5: return (size_t)LLONG_MAX - (size_t)from + take_near();
-    case 6: return (size_t)MOST_MOVED + take_near();
+    case 6: return (size_t)MAX_RW_COUNT + take_near();
     case 7: return (128 << 10) + take_near() / 32;
     case 8: return left > 0 ? (size_t)left : 1;
     case 9: return left > 200 ? (size_t)(left + take_near()) : 200;
@@ -266,7 +266,7 @@ static void decode_file(struct end *end, bool is_target)
     end->mode = modes[take() % 8];
     for (unsigned i = 0; i < parts; i++) {
         unsigned kind = take() % 8, len = some_length();
-        if (end->size + len > MOST_BYTES)
+        if (end->size + len > MAX_BYTES)
             break;
         /* Mostly data. */
         end->parts[i] = (struct part){ kind < 4 ? DATA : kind < 5 ? ZEROS : kind < 7 ? HOLE : UNWRITTEN,
@@ -274,7 +274,7 @@ static void decode_file(struct end *end, bool is_target)
         end->size += len;
     }
     switch (take() % 24) {
-    case 1: end->base = (1LL << 32) - take_three() % MOST_BYTES; break;
+    case 1: end->base = (1LL << 32) - take_three() % MAX_BYTES; break;
     case 2: end->base = largest() - end->size; break;
     case 3: end->base = largest() - end->size - take(); break;
     default: break;
@@ -327,8 +327,8 @@ static void decode(const uint8_t *data, size_t size)
         out->offset = out->place == OF_THE_OTHER ? in->offset : (loff_t)((uint64_t)in->offset >> 32);
     /* Gigabytes of zeros would take too long. */
     loff_t left = sum(file_end(in), -start(in));
-    if (start(in) >= 0 && left > 2 * MOST_BYTES && request.len > 2 * MOST_BYTES)
-        request.len = MOST_BYTES / 2;
+    if (start(in) >= 0 && left > 2 * MAX_BYTES && request.len > 2 * MAX_BYTES)
+        request.len = MAX_BYTES / 2;
     unsigned limit = take();
     loff_t begin = start(out), middle = some_length();
     request.limit = RLIM_INFINITY;
@@ -383,14 +383,14 @@ static void tell_request(void)
 /* ---- The pairs of files. */
 
 /* What the source and the target hold, from their base on. */
-static unsigned char in_bytes[MOST_BYTES], out_bytes[MOST_BYTES];
-static unsigned char in_pattern[MOST_BYTES], out_pattern[MOST_BYTES];
+static unsigned char in_bytes[MAX_BYTES], out_bytes[MAX_BYTES];
+static unsigned char in_pattern[MAX_BYTES], out_pattern[MAX_BYTES];
 
 /* No byte of data is 0, and bytes near each other differ. */
 static void make_patterns(void)
 {
     uint64_t x = 0x9e3779b97f4a7c15u;
-    for (int i = 0; i < MOST_BYTES; i++) {
+    for (int i = 0; i < MAX_BYTES; i++) {
         x = x * 6364136223846793005u + 1442695040888963407u;
         in_pattern[i] = x >> 33 | 1;
         out_pattern[i] = (x >> 43 | 1) ^ 0x80;
@@ -541,7 +541,6 @@ static void count_over_limit(int signal)
     over_limit = over_limit + 1;
 }
 
-/* The outcome of a call. */
 struct outcome {
     long result;
     int error;
@@ -586,7 +585,7 @@ static void expected(unsigned char *bytes, loff_t from, size_t len, bool is_targ
     }
 }
 
-static unsigned char found_bytes[4 * MOST_BYTES], wanted_bytes[4 * MOST_BYTES];
+static unsigned char found_bytes[4 * MAX_BYTES], wanted_bytes[4 * MAX_BYTES];
 
 /* Reports whether a window of a file is as it should be. */
 static bool is_window(int fd, loff_t from, loff_t to, loff_t size, bool is_target, loff_t moved)
@@ -630,7 +629,7 @@ static loff_t available(void)
     loff_t from = start(&request.in), to = start(&request.out), end = file_end(&request.in);
     if (from < 0 || to < 0 || from >= end)
         return 0;
-    uint64_t most = request.len < MOST_MOVED ? request.len : MOST_MOVED;
+    uint64_t most = request.len < MAX_RW_COUNT ? request.len : MAX_RW_COUNT;
     uint64_t limit = request.limit < (rlim_t)largest() ? request.limit : (rlim_t)largest();
     if ((uint64_t)(end - from) < most)
         most = end - from;
@@ -759,7 +758,7 @@ static void carry_out(bool by_us, struct outcome *outcome)
 /* ---- The comparison. */
 
 /* The most that the library may move. */
-static loff_t most_moved = LLONG_MAX;
+static loff_t max_moved = LLONG_MAX;
 
 /* Returns what differs, in a word, or NULL. */
 static const char *difference(void)
@@ -773,8 +772,8 @@ static const char *difference(void)
         return "the signal mask";
     if (library->lowest_descriptor != kernel->lowest_descriptor)
         return "the open descriptors";
-    /* A shorter copy may end before it meets the seal. */
-    if (most_moved < LLONG_MAX && request.in_memory && request.out.seals & F_SEAL_GROW
+    /* A shorter copy may end before it reaches the seal. */
+    if (max_moved < LLONG_MAX && request.in_memory && request.out.seals & F_SEAL_GROW
         && kernel->error == EPERM && library->moved > 0)
         return NULL;
     if (library->error != kernel->error)
@@ -787,7 +786,7 @@ static const char *difference(void)
      * kernel may stop after the last whole block. */
     if (library->moved > kernel->moved && !may_share)
         return "the result, which is more than the kernel's";
-    if (library->moved > most_moved)
+    if (library->moved > max_moved)
         return "the result, which is more than it was to be";
     if (library->signals != kernel->signals)
         return "SIGXFSZ";
@@ -920,7 +919,7 @@ int main(int argc, char **argv)
     program = argv[0], directory = argv[1];
     unsigned long long seed = strtoull(argv[2], NULL, 0);
     if (argc == 5)
-        most_moved = atoll(argv[4]);
+        max_moved = atoll(argv[4]);
     int rounds = atoi(argv[3]), fatal[] = { SIGSEGV, SIGBUS, SIGILL, SIGABRT, SIGFPE, SIGALRM };
     for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
         signal(fatal[i], died);

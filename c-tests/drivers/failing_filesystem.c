@@ -17,7 +17,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 
-enum { IN = 2, OUT = 3, MOST = 128 << 10, ROOM = 32 << 20 };
+enum { IN = 2, OUT = 3, MAX_REQUEST = 128 << 10, ROOM = 32 << 20 };
 
 static int device, is_direct, milliseconds;
 static uint64_t size, read_fails_at, write_fails_at, out_size;
@@ -26,7 +26,7 @@ static char *out_bytes;
 /* Answers a request with an error, or with 0 and the data. */
 static void reply(uint64_t unique, int error, const void *payload, size_t len)
 {
-    static char message[MOST + 4096];
+    static char message[MAX_REQUEST + 4096];
     struct fuse_out_header header = { .len = sizeof header + len, .error = -error, .unique = unique };
     memcpy(message, &header, sizeof header);
     if (len > 0)
@@ -57,9 +57,9 @@ static void look_up(uint64_t unique, const char *name)
  * as a whole or fails, as on a disk. */
 static void read_file(uint64_t unique, uint64_t node, const struct fuse_read_in *wanted)
 {
-    static char bytes[MOST];
+    static char bytes[MAX_REQUEST];
     uint64_t end = wanted->offset + wanted->size, most = node == IN ? size : out_size;
-    CHECK(wanted->size <= MOST);
+    CHECK(wanted->size <= MAX_REQUEST);
     usleep(milliseconds * 1000);
     end = end < most ? end : most;
     if (node == IN && end > read_fails_at) {
@@ -110,9 +110,9 @@ static void answer(const struct fuse_in_header *header)
     struct fuse_open_out open = { .open_flags = is_direct ? FOPEN_DIRECT_IO : 0 };
     struct fuse_statfs_out disk = { .st = { .blocks = 1 << 20, .bfree = 1 << 20, .bavail = 1 << 20,
         .bsize = 4096, .frsize = 4096, .namelen = 255 } };
-    struct fuse_init_out init = { .major = FUSE_KERNEL_VERSION, .minor = 31, .max_readahead = MOST,
+    struct fuse_init_out init = { .major = FUSE_KERNEL_VERSION, .minor = 31, .max_readahead = MAX_REQUEST,
         .flags = FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_MAX_PAGES, .max_background = 16,
-        .congestion_threshold = 12, .max_write = MOST, .time_gran = 1, .max_pages = MOST / 4096 };
+        .congestion_threshold = 12, .max_write = MAX_REQUEST, .time_gran = 1, .max_pages = MAX_REQUEST / 4096 };
     switch (header->opcode) {
     case FUSE_INIT:
         return reply(unique, 0, &init, sizeof init);
@@ -148,7 +148,7 @@ static void answer(const struct fuse_in_header *header)
 /* Answers requests until the program has ended and its descriptors are closed. */
 static void serve(int ended)
 {
-    static char request[MOST + (64 << 10)];
+    static char request[MAX_REQUEST + (64 << 10)];
     struct pollfd wait[2] = { { .fd = device, .events = POLLIN }, { .fd = ended, .events = POLLIN } };
     for (;;) {
         CHECK(poll(wait, 2, -1) > 0 || errno == EINTR);

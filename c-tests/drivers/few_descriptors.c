@@ -6,7 +6,7 @@
 
 #include <sys/resource.h>
 
-enum { SIZE = 4 << 20, MOST = 64 };
+enum { SIZE = 4 << 20, MAX_FDS = 64 };
 
 static int in, out;
 static char found[SIZE];
@@ -15,7 +15,7 @@ static char found[SIZE];
 static unsigned long long open_ones(void)
 {
     unsigned long long bits = 0;
-    for (int fd = 0; fd < MOST; fd++)
+    for (int fd = 0; fd < MAX_FDS; fd++)
         bits |= (unsigned long long)(fcntl(fd, F_GETFD) >= 0) << fd;
     return bits;
 }

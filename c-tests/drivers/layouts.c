@@ -16,10 +16,10 @@
 #define MIB (1 << 20)
 #define PAGE 4096
 /* No layout makes a file longer, and no round copies beyond the second limit. */
-#define LONGEST (3 * MIB)
+#define MAX_SIZE (3 * MIB)
 #define ROOM (8 * MIB)
-/* Seconds after which an endless loop is killed. */
-#define LONGEST_CALL 15
+/* A call that takes longer is taken for an endless loop. */
+#define MAX_CALL_SECONDS 15
 
 struct file {
     char path[4096];
@@ -132,7 +132,7 @@ static void lay_out(struct file *file)
     file->fd = open(file->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     file->look = open(file->path, O_RDWR | O_CLOEXEC);
     ROUND(file->fd >= 0 && file->look >= 0);
-    loff_t size = one_in(10) ? 0 : below(one_in(3) ? 40000 : LONGEST - 400000);
+    loff_t size = one_in(10) ? 0 : below(one_in(3) ? 40000 : MAX_SIZE - 400000);
     if (one_in(3))
         size -= size % PAGE;
     for (loff_t at = 0; at < size;) {
@@ -270,7 +270,7 @@ static loff_t copy_all(struct file *in, struct file *out, int fd_out)
                     drawn.null_out ? NULL : &to_out, len);
         ROUND(done >= (rest > 0) && done <= rest);
         ROUND(errno == 77);
-        ROUND(now() - begun < LONGEST_CALL);
+        ROUND(now() - begun < MAX_CALL_SECONDS);
         for (ssize_t i = 0; i < done; i++)
             out->bytes[off_out + i] = in->bytes[off_in + i];
         if (done > 0 && out->size < off_out + done)

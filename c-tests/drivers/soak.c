@@ -10,12 +10,12 @@
 #include <sys/mman.h>
 
 #define FILES 3
-#define LONGEST (1 << 20)
+#define MAX_SIZE (1 << 20)
 /* All bytes of all files are compared once in so many operations. */
 #define EVERY 500
 #define REMEMBERED 20
-/* Seconds after which an endless loop is killed. */
-#define LONGEST_CALL 15
+/* A call that takes longer is taken for an endless loop. */
+#define MAX_CALL_SECONDS 15
 
 struct file {
     char path[4096];
@@ -81,7 +81,7 @@ static loff_t smaller(loff_t one, loff_t other)
 static size_t some_len(void)
 {
     if (one_in(400))
-        return 1 + below(LONGEST);
+        return 1 + below(MAX_SIZE);
     if (one_in(30))
         return 1 + below(200000);
     return one_in(4) ? 4096 * (1 + below(4)) : 1 + below(1 << below(14));
@@ -90,14 +90,14 @@ static size_t some_len(void)
 /* Often at a block boundary or at the end of the file. */
 static loff_t some_place(struct file *file, size_t len)
 {
-    loff_t at = below(LONGEST - len + 1);
+    loff_t at = below(MAX_SIZE - len + 1);
     switch (below(6)) {
     case 0: case 1:
         return at - at % 4096;
     case 2:
-        return smaller(file->size, LONGEST - len);
+        return smaller(file->size, MAX_SIZE - len);
     case 3:
-        return below(smaller(file->size, LONGEST - len) + 1);
+        return below(smaller(file->size, MAX_SIZE - len) + 1);
     }
     return at;
 }
@@ -131,7 +131,7 @@ static void all_must_be(void)
 {
     for (int i = 0; i < FILES; i++) {
         must_have_size(&files[i]);
-        must_be(&files[i], 0, LONGEST);
+        must_be(&files[i], 0, MAX_SIZE);
     }
 }
 
@@ -206,7 +206,7 @@ static void copy_file(struct file *in, struct file *out, loff_t off_out, size_t 
         mismatch(out, off_out, copied < 0 ? strerror(errno) : "the result is not what may be");
     if (errno != 77)
         mismatch(out, off_out, "errno was changed");
-    if (now() - begun > LONGEST_CALL)
+    if (now() - begun > MAX_CALL_SECONDS)
         mismatch(out, off_out, "the call has taken too long");
     if ((null_in ? lseek(in->fd, 0, SEEK_CUR) : to_in) != off_in + copied)
         mismatch(in, off_in, "the source's offset has not moved by the result");
@@ -264,7 +264,7 @@ static void operate(void)
         copy_file(&files[below(FILES)], file, at, len);
         break;
     case CUT:
-        cut(file, one_in(2) ? at : smaller(file->size + len, LONGEST));
+        cut(file, one_in(2) ? at : smaller(file->size + len, MAX_SIZE));
         break;
     case PUNCH:
         punch(file, at, len);
@@ -293,11 +293,11 @@ int main(int argc, char **argv)
     seed = strtoull(argv[2], NULL, 0);
     long operations = strtol(argv[3], NULL, 0);
     seed_random(seed);
-    buffer = malloc(LONGEST);
+    buffer = malloc(MAX_SIZE);
     CHECK(buffer != NULL);
     for (int i = 0; i < FILES; i++) {
         snprintf(files[i].path, sizeof files[i].path, "%s/soak-%d", argv[1], i);
-        files[i].bytes = calloc(1, LONGEST);
+        files[i].bytes = calloc(1, MAX_SIZE);
         CHECK(files[i].bytes != NULL);
         CHECK(unlink(files[i].path) == 0 || errno == ENOENT);
         open_file(&files[i]);

@@ -5,13 +5,13 @@
 #include <sys/time.h>
 
 static sigjmp_buf back;
-static volatile sig_atomic_t armed;
+static volatile sig_atomic_t jump_enabled;
 
 static void handler(int number)
 {
 	(void)number;
-	if (armed) {
-		armed = 0;
+	if (jump_enabled) {
+		jump_enabled = 0;
 		siglongjmp(back, 1);
 	}
 }
@@ -27,7 +27,7 @@ int main(void)
 	for (volatile int jumps = 0; jumps < 600;) {
 		loff_t from = 0, to = 0;
 		if (sigsetjmp(back, 1) == 0) {
-			armed = 1;
+			jump_enabled = 1;
 			for (;;) {
 				copy_file_range(in, &from, out, &to, 1000, 0);
 				from = to = 0;
