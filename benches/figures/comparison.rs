@@ -96,10 +96,10 @@ const ROWS: [Row; 9] = [
 ];
 
 /// A name, the ratio or why there is none, and details.
-pub type Figure = (String, Result<f64, String>, String);
+pub type ToolFigure = (String, Result<f64, String>, String);
 
 /// Every row, compared with the bare calls.
-pub fn measure(driver: &Driver) -> Vec<Figure> {
+pub fn measure(driver: &Driver) -> Vec<ToolFigure> {
     let mut bare = Samples::default();
     let mut rows = ROWS.map(|row| (row, Ok(Samples::default()), 1.0));
     for _ in 0..ROUNDS {

@@ -126,7 +126,7 @@ const WORKS: [Work; 15] = [
 ];
 
 /// A figure: its name, the number, the aim, and the limit.
-pub type Figure = (String, Result<f64, String>, String, Option<Goal>);
+pub type CopyFigure = (String, Result<f64, String>, String, Option<Goal>);
 
 /// The filesystems and the driver.
 pub struct Places {
@@ -144,7 +144,7 @@ impl Places {
     }
 
     /// Measures every figure and passes each on as soon as it is known.
-    pub fn measure(&self, mut figure: impl FnMut(Figure)) {
+    pub fn measure(&self, mut figure: impl FnMut(CopyFigure)) {
         for work in &WORKS {
             let times = self.times(work, "no");
             for &(peer, least, hoped) in work.goals {
@@ -154,9 +154,10 @@ impl Places {
                     let ratio = peer / times["library"];
                     Ok(if work.cost { 1.0 / ratio } else { ratio })
                 });
-                let (what, goal) = match work.cost {
-                    true => ("cost against", at_most(least)),
-                    false => ("times faster than", least..=f64::INFINITY),
+                let (what, goal) = if work.cost {
+                    ("cost against", at_most(least))
+                } else {
+                    ("times faster than", least..=f64::INFINITY)
                 };
                 let name = format!("{}: {what} {in_words}", work.name());
                 figure((name, ratio, format!("hoped {hoped}"), Some(goal)));
@@ -210,7 +211,7 @@ impl Places {
     }
 
     /// From byte 1 to byte 1, compared with from byte 0 to byte 0.
-    fn unaligned(&self, len: u64) -> Figure {
+    fn unaligned(&self, len: u64) -> CopyFigure {
         let work = |offset| {
             let work = Work::large("ext4", "ext4", len);
             Work { total: 60 * MIB, off_in: offset, off_out: offset, ..work }
@@ -222,7 +223,7 @@ impl Places {
     }
 
     /// The cost of reading both ranges back.
-    fn verified(&self) -> Figure {
+    fn verified(&self) -> CopyFigure {
         let work = Work::large("ext4", "ext4", MIB);
         let cost = |verify| Ok::<_, String>(self.times(&work, verify)?["library"]);
         let ratio = cost("no").and_then(|plain| Ok(cost("yes")? / plain));
@@ -230,7 +231,7 @@ impl Places {
     }
 
     /// GNU cp with its own loop, and copying through the library; whole processes.
-    fn cp(&self) -> Vec<Figure> {
+    fn cp(&self) -> Vec<CopyFigure> {
         let pairs = [("ext4", "ext4"), ("tmpfs", "tmpfs")];
         let figures = pairs.map(|(from, to)| {
             let ratio = self.cp_ratio(from, to);
@@ -265,7 +266,7 @@ impl Places {
     }
 
     /// 10 GiB with 1,000 extents of 16 KiB.
-    fn sparse(&self, from: &str, to: &str, figure: &mut impl FnMut(Figure)) {
+    fn sparse(&self, from: &str, to: &str, figure: &mut impl FnMut(CopyFigure)) {
         let name = format!("10 GiB with 1,000 extents {from} to {to}");
         let measured = self.sparse_copy(from, to);
         let time = measured.as_ref().map(|measured| measured.0).map_err(Clone::clone);
@@ -300,7 +301,7 @@ impl Places {
         Ok((times[times.len() / 2], blocks(&target)? / blocks(&source)?))
     }
 
-    fn terabyte(&self, on: &str) -> Figure {
+    fn terabyte(&self, on: &str) -> CopyFigure {
         let time = self.place(on).and_then(|place| {
             let (source, target) = (place.file("source"), place.file("target"));
             let made = File::create(&source).and_then(|file| file.set_len(1 << 40));

@@ -48,12 +48,12 @@ pub const EXPORTS: [&str; 8] = [
 /// The libraries it may need: all of them are in every process anyway. libgcc_s is not.
 pub const NEEDED: [&str; 3] = ["ld-linux-aarch64.so.1", "ld-linux-x86-64.so.2", "libc.so.6"];
 
-/// At most this.
+/// A goal with an upper limit.
 pub const fn at_most(most: f64) -> Goal {
     f64::NEG_INFINITY..=most
 }
 
-/// Exactly this.
+/// A goal that only one number meets.
 const fn exactly(goal: f64) -> Goal {
     goal..=goal
 }
@@ -317,7 +317,6 @@ pub fn preload(library: &Path, way: Way) -> Vec<String> {
 /// The library as it is installed, without debugging information.
 pub struct Shipped {
     _scratch: Scratch,
-    /// The path.
     pub path: PathBuf,
     /// The size in bytes.
     pub bytes: f64,

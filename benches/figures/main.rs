@@ -255,7 +255,7 @@ fn line_times(figures: &mut Figures, driver: &Driver) {
                 figures.time(
                     &format!("{name}: CPU against the fmt layer's"),
                     ours.cpu.median / theirs.cpu.median,
-                    &format!("by minima {:.2}", ours.cpu.least / theirs.cpu.least),
+                    &format!("by minima {:.2}", ours.cpu.minimum / theirs.cpu.minimum),
                     Some(timed::FMT_LAYER_RATIO),
                 );
             }
@@ -273,10 +273,10 @@ fn line_times(figures: &mut Figures, driver: &Driver) {
     ] {
         let theirs = &added[&strace];
         let cpu =
-            format!("min {:.1}, the program's CPU {:.1}", theirs.wall.least, theirs.cpu.median);
+            format!("min {:.1}, the program's CPU {:.1}", theirs.wall.minimum, theirs.cpu.median);
         figures.time(&format!("{name}: us added"), theirs.wall.median, &cpu, None);
         let against = |ours: &timed::Added| {
-            let by_minima = theirs.wall.least / ours.wall.least;
+            let by_minima = theirs.wall.minimum / ours.wall.minimum;
             (theirs.wall.median / ours.wall.median, format!("by minima {by_minima:.1}"))
         };
         let (ratio, detail) = against(text);
@@ -435,7 +435,7 @@ impl Figures {
 
     /// Microseconds above the bare calls.
     fn above(&mut self, name: &str, above: &Above, goal: Option<Goal>) {
-        self.time(name, above.median, &format!("min {:.2}", above.least), goal);
+        self.time(name, above.median, &format!("min {:.2}", above.minimum), goal);
     }
 
     /// A list, the goal in words and whether it is met.

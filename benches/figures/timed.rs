@@ -37,7 +37,6 @@ const APPEND: Calls = Calls("append");
 pub struct Samples(Vec<f64>);
 
 impl Samples {
-    /// Adds a measurement.
     pub fn push(&mut self, measured: f64) {
         self.0.push(measured);
     }
@@ -112,10 +111,8 @@ pub struct Added {
 
 /// By how much measurements are above those of the bare calls.
 pub struct Above {
-    /// The median.
     pub median: f64,
-    /// The minimum.
-    pub least: f64,
+    pub minimum: f64,
 }
 
 /// Measures what each of these ways adds to one call.
@@ -136,7 +133,7 @@ pub fn added(driver: &Driver, ways: &[Under]) -> BTreeMap<Under, Added> {
     let [mut cpu, mut wall] = times.remove(&Under::Library(Way::BARE)).expect("measured");
     let above = |samples: &mut Samples, bare: &mut Samples| Above {
         median: samples.more_in_median(bare),
-        least: samples.more_in_minimum(bare),
+        minimum: samples.more_in_minimum(bare),
     };
     let added = times.into_iter().map(|(way, [mut cpus, mut walls])| {
         (way, Added { cpu: above(&mut cpus, &mut cpu), wall: above(&mut walls, &mut wall) })
@@ -173,7 +170,7 @@ pub fn time_of(mut run: Run, count: u32) -> Result<[f64; 2], String> {
 
 /// What is loaded into a program.
 pub struct Load {
-    /// A description.
+    /// The row's name in the table.
     pub name: &'static str,
     environment: Vec<String>,
     /// CPU time of the whole process.
