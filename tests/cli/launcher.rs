@@ -36,7 +36,7 @@ fn shim() -> &'static Path {
 }
 
 /// A source and a target path.
-struct Files {
+struct LauncherFiles {
     scratch: Scratch,
     from: PathBuf,
     to: PathBuf,
@@ -44,10 +44,10 @@ struct Files {
 
 const SIZE: usize = 5000;
 
-impl Files {
-    fn new() -> Files {
+impl LauncherFiles {
+    fn new() -> LauncherFiles {
         let scratch = Scratch::new();
-        Files { from: scratch.random("a", SIZE), to: scratch.file("b"), scratch }
+        LauncherFiles { from: scratch.random("a", SIZE), to: scratch.file("b"), scratch }
     }
 
     fn cp(&self) -> [OsString; 3] {
@@ -162,7 +162,7 @@ fn hostile_values_are_escaped_and_cut() {
 /// Variables that the program's shell sets are checked as strictly.
 #[test]
 fn unusable_values_of_the_programs_own_are_125() {
-    let files = Files::new();
+    let files = LauncherFiles::new();
     let script = "CFR_PATHS=sideways cp \"$0\" \"$1\"; echo $?";
     let output = trace(["sh", "-c", script]).args([&files.from, &files.to]).ok();
     assert_eq!(output.stdout, "125\n");
@@ -177,7 +177,7 @@ fn unusable_values_of_the_programs_own_are_125() {
 
 #[test]
 fn an_option_outranks_its_variable() {
-    let files = Files::new();
+    let files = LauncherFiles::new();
     let output = trace(["--log=info"]).args(files.cp()).env("CFR_LOG", "sideways").ok();
     assert_eq!(logged(&output), 1, "{output:#?}");
 }
@@ -299,7 +299,7 @@ fn an_empty_program_name_is_127() {
 /// As with env(1), nohup(1) and timeout(1): execvp(3) passes to sh what the kernel cannot execute.
 #[test]
 fn a_script_without_an_interpreter_runs_under_sh() {
-    let files = Files::new();
+    let files = LauncherFiles::new();
     let script = executable(&files.scratch, "script", b"cp \"$1\" \"$2\"; echo $#; exit 5\n");
     let output = trace([&script, &files.from, &files.to]).output();
     assert_eq!((output.status, output.stdout.as_str()), (Some(5), "2\n"), "{output:#?}");
@@ -338,7 +338,7 @@ fn standard_input_passes_through() {
 
 #[test]
 fn standard_output_stays_the_programs() {
-    let files = Files::new();
+    let files = LauncherFiles::new();
     let output = trace(["--log=trace", "cp", "-v"]).args([&files.from, &files.to]).ok();
     let expected = format!("'{}' -> '{}'\n", files.from.display(), files.to.display());
     assert_eq!(output.stdout, expected);
@@ -405,7 +405,7 @@ fn an_ignored_sigchld_loses_no_status() {
 
 #[test]
 fn an_empty_environment_is_enough() {
-    let files = Files::new();
+    let files = LauncherFiles::new();
     let output = Run::bare("env")
         .args(["-i".as_ref(), launcher().as_os_str(), "trace".as_ref()])
         .args(files.cp())
@@ -417,7 +417,7 @@ fn an_empty_environment_is_enough() {
 #[test]
 fn the_launcher_runs_with_closed_standard_descriptors() {
     for closed in ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"] {
-        let files = Files::new();
+        let files = LauncherFiles::new();
         let script = format!("exec \"$0\" trace cp \"$1\" \"$2\" {closed}");
         let run = Run::bare("sh").args(["-c", &script]).args([launcher()]);
         let output = run.args([&files.from, &files.to]).ok();
@@ -491,7 +491,7 @@ fn an_ignored_sighup_stays_ignored() {
 
 #[test]
 fn what_was_preloaded_stays_and_comes_first() {
-    let files = Files::new();
+    let files = LauncherFiles::new();
     let script = ["sh", "-c", "echo $SHIM; echo $LD_PRELOAD"];
     let output = trace(script).env("LD_PRELOAD", shim()).ok();
     let library = library().canonicalize().unwrap();
@@ -507,7 +507,7 @@ fn what_was_preloaded_stays_and_comes_first() {
 
 #[test]
 fn a_trace_within_a_trace_logs_each_call_once() {
-    let files = Files::new();
+    let files = LauncherFiles::new();
     let once = trace(files.cp()).ok();
     for inner in ["trace", "run"] {
         let output = trace([launcher().as_os_str(), inner.as_ref()]);
@@ -519,7 +519,7 @@ fn a_trace_within_a_trace_logs_each_call_once() {
 /// The outer one does not report an empty trace.
 #[test]
 fn a_trace_within_a_trace_is_counted_by_both() {
-    let files = Files::new();
+    let files = LauncherFiles::new();
     for inner in ["trace", "run"] {
         let output = trace([launcher().as_os_str(), inner.as_ref()]).args(files.cp()).ok();
         assert_eq!(silences(&output), 0, "{inner}: {output:#?}");
@@ -543,7 +543,7 @@ fn a_path_that_no_preload_list_can_hold_is_refused() {
 #[test]
 fn a_library_path_of_any_other_bytes_is_preloaded() {
     for name in [&b"\xc3\xa9\xe6\x97\xa5"[..], b"caf\xe9\xff", b"a%p;b'c\"d\\e"] {
-        let files = Files::new();
+        let files = LauncherFiles::new();
         let launcher = copy_product(&files.scratch.file("").join(OsStr::from_bytes(name)));
         let output = Run::bare(launcher).args(["trace"]).args(files.cp()).ok();
         assert_eq!(logged(&output), 1, "{output:#?}");
@@ -571,7 +571,7 @@ fn a_static_program_runs_without_being_traced() {
             "there is no libc.a",
         );
     }
-    let files = Files::new();
+    let files = LauncherFiles::new();
     let program = compile("drivers/scripted_calls.c", "launcher_copy_static", &["-static"]);
     let words = [program.as_path(), "copy".as_ref(), &files.from, &files.to];
     let output = trace(words).args(["exit", "3"]).output();
@@ -597,7 +597,7 @@ const NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear
 #[test]
 fn a_set_user_id_program_runs_without_being_traced() {
     let test = "a_set_user_id_program_runs_unseen";
-    let files = Files::new();
+    let files = LauncherFiles::new();
     if find_program("setpriv").is_none() || fs::metadata("/proc/self").unwrap().uid() != 0 {
         return skip(test, "needs setpriv and root");
     }
@@ -673,7 +673,7 @@ fn a_32_bit_program_is_named_as_such() {
 
 #[test]
 fn a_script_is_seen_through_its_interpreter() {
-    let files = Files::new();
+    let files = LauncherFiles::new();
     let script = executable(&files.scratch, "script", b"#! /bin/sh -e\ncp \"$1\" \"$2\"; exit 6\n");
     let output = trace([&script, &files.from, &files.to]).output();
     assert_eq!(output.status, Some(6), "{output:#?}");
@@ -706,7 +706,7 @@ fn an_empty_trace_is_explained_once() {
 
 #[test]
 fn a_trace_with_a_copy_needs_no_explanation() {
-    let files = Files::new();
+    let files = LauncherFiles::new();
     let output = trace(files.cp()).ok();
     assert_eq!((logged(&output), silences(&output)), (1, 0), "{output:#?}");
 
@@ -724,7 +724,7 @@ fn a_trace_with_a_copy_needs_no_explanation() {
 
 #[test]
 fn run_prints_nothing_of_its_own() {
-    let files = Files::new();
+    let files = LauncherFiles::new();
     assert_eq!(cfr().args(["run"]).args(files.cp()).ok().stderr, "");
     assert_eq!(cfr().args(["run", "true"]).ok().stderr, "");
     let output = cfr().args(["run", "--log", "info"]).args(files.cp()).ok();
@@ -734,7 +734,7 @@ fn run_prints_nothing_of_its_own() {
 /// The launcher must not say that the program never copied.
 #[test]
 fn an_empty_trace_is_not_explained_if_the_hook_or_the_log_was_off() {
-    let files = Files::new();
+    let files = LauncherFiles::new();
     for options in ["--log=off", "--hooks=syscall"] {
         let output = trace([options]).args(files.cp()).ok();
         assert!(!output.stderr.contains("never called copy_file_range"), "{options}: {output:#?}");
@@ -745,16 +745,17 @@ fn an_empty_trace_is_not_explained_if_the_hook_or_the_log_was_off() {
 
 #[test]
 fn a_relative_log_is_where_the_launcher_started() {
-    let files = Files::new();
+    let files = LauncherFiles::new();
     let script = "cd /; exec cp \"$0\" \"$1\"";
     let words = ["sh".as_ref(), "-c".as_ref(), script.as_ref(), files.from.as_os_str()];
     let copy = [&words[..], &[files.to.as_os_str()]].concat();
-    for (directory, option) in [("plain", true), ("100%p", true), ("of a variable", false)] {
+    for (directory, is_option) in [("plain", true), ("100%p", true), ("of a variable", false)] {
         let directory = files.scratch.file(directory);
         fs::create_dir(&directory).unwrap();
-        let run = match option {
-            true => trace(["-o", "log"]),
-            false => trace([""; 0]).env("CFR_LOG_FILE", "log"),
+        let run = if is_option {
+            trace(["-o", "log"])
+        } else {
+            trace([""; 0]).env("CFR_LOG_FILE", "log")
         };
         let output = run.args(&copy).within(&directory).ok();
         assert_eq!(output.stderr, "", "{directory:?}");
@@ -766,7 +767,7 @@ fn a_relative_log_is_where_the_launcher_started() {
 
 #[test]
 fn a_log_file_may_hold_placeholders() {
-    let files = Files::new();
+    let files = LauncherFiles::new();
     let names = |template: &str, script: &str| {
         let directory = Scratch::below(files.scratch.path());
         let run = trace(["-o", template, "sh", "-c", script]);
@@ -799,7 +800,7 @@ fn a_log_file_may_hold_placeholders() {
 /// Only the traced process knows which directory that is.
 #[test]
 fn a_log_files_directory_may_hold_placeholders() {
-    let files = Files::new();
+    let files = LauncherFiles::new();
     for (template, file) in [("%e/log", "cp/log"), ("50%%/log.%e", "50%/log.cp")] {
         let file = files.scratch.file(file);
         fs::create_dir(file.parent().unwrap()).unwrap();
@@ -810,7 +811,7 @@ fn a_log_files_directory_may_hold_placeholders() {
 
 #[test]
 fn a_log_file_is_appended_to() {
-    let files = Files::new();
+    let files = LauncherFiles::new();
     let log = files.scratch.write("log", b"what was there\n");
     // FICLONE, the copy, the end of the file.
     for lines in [4, 7] {
@@ -823,7 +824,7 @@ fn a_log_file_is_appended_to() {
 
 #[test]
 fn json_lines_have_every_key_in_order() {
-    let files = Files::new();
+    let files = LauncherFiles::new();
     let log = files.scratch.file("log");
     let to = OsString::from_vec([files.to.as_os_str().as_bytes(), b"\xff\"\n"].concat());
     let words = |hook: &str| [copier().into(), hook.into(), files.from.clone().into(), to.clone()];

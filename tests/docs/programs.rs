@@ -115,8 +115,8 @@ The faults that are not errors:
   `signal` a SIGURG arrives, and the copy is short. Every program must handle these.
 * `zero` is a 0 before the end of the file, which kernels returned for files in /proc (profile
   [`procfs`](../reference/profiles.md#procfs)). If a program takes it for the end, the rest is lost.
-  Most second calls only look for the end: there a `zero` is right, and an error comes too late to
-  harm the copy.
+  Most second calls only look for the end: there a `zero` is right, and an error changes nothing,
+  because all bytes are copied already.
 
 `every` is every call through that hook; calls through other hooks are not changed.
 ";

@@ -82,15 +82,14 @@ impl Count {
     /// Returns what is wrong with the text, or nothing.
     fn problem(&self) -> Option<String> {
         let (prose, all) = (self.prose, self.all());
-        let fewest_ifs = MIN_IF * prose / 1000;
-        let most_wheres = (MAX_WHERE * all).div_ceil(1000);
-        let most_whos = (MAX_WHO * all).div_ceil(1000);
-        let is_good =
-            self.ifs >= fewest_ifs && self.wheres <= most_wheres && self.whos <= most_whos;
+        let min_ifs = MIN_IF * prose / 1000;
+        let max_wheres = (MAX_WHERE * all).div_ceil(1000);
+        let max_whos = (MAX_WHO * all).div_ceil(1000);
+        let is_good = self.ifs >= min_ifs && self.wheres <= max_wheres && self.whos <= max_whos;
         (!is_good).then(|| {
             format!(
-                "{} `if` in {prose} words of prose (at least {fewest_ifs}), {} `where` (at most \
-                 {most_wheres}) and {} of {WHO:?} (at most {most_whos}) in {all} words\n{}",
+                "{} `if` in {prose} words of prose (at least {min_ifs}), {} `where` (at most \
+                 {max_wheres}) and {} of {WHO:?} (at most {max_whos}) in {all} words\n{}",
                 self.ifs, self.wheres, self.whos, self.lines
             )
         })

@@ -70,9 +70,10 @@ pub fn add_files(folder: &str, paths: &mut Vec<String>) {
     for entry in fs::read_dir(project().join(folder)).unwrap() {
         let entry = entry.unwrap();
         let path = format!("{folder}/{}", entry.file_name().to_str().unwrap());
-        match entry.file_type().unwrap().is_dir() {
-            true => add_files(&path, paths),
-            false => paths.push(path),
+        if entry.file_type().unwrap().is_dir() {
+            add_files(&path, paths);
+        } else {
+            paths.push(path);
         }
     }
 }

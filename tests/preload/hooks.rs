@@ -36,9 +36,10 @@ struct Said {
 impl Place {
     fn new(below: &Path) -> Place {
         // On a filesystem of its own, or in a directory of the system's.
-        let elsewhere = match below.starts_with("/dev/shm") {
-            true => Scratch::new(),
-            false => Scratch::below(Path::new("/dev/shm")),
+        let elsewhere = if below.starts_with("/dev/shm") {
+            Scratch::new()
+        } else {
+            Scratch::below(Path::new("/dev/shm"))
         };
         elsewhere.write("elsewhere", b"of another filesystem");
         Place { directory: below.join("d"), logs: Scratch::new(), elsewhere }

@@ -17,21 +17,21 @@ fn program() -> &'static Path {
 }
 
 /// A source and a target.
-struct Files {
+struct InjectFiles {
     scratch: Scratch,
     source: PathBuf,
     target: PathBuf,
 }
 
-impl Files {
-    fn new() -> Files {
-        Files::below(&std::env::temp_dir())
+impl InjectFiles {
+    fn new() -> InjectFiles {
+        InjectFiles::below(&std::env::temp_dir())
     }
 
-    fn below(place: &Path) -> Files {
+    fn below(place: &Path) -> InjectFiles {
         let scratch = Scratch::below(place);
         let (source, target) = (scratch.random("source", SIZE), scratch.file("target"));
-        Files { scratch, source, target }
+        InjectFiles { scratch, source, target }
     }
 
     /// Prepares the program with these faults and these calls.
@@ -69,7 +69,7 @@ const EVERY_CALL: &str =
 #[test]
 fn an_error_at_every_hook_copies_nothing() {
     for backend in ["auto", "kernel", "emulate"] {
-        let files = Files::new();
+        let files = InjectFiles::new();
         let output = files.run("error=ENOSPC", EVERY_CALL).env("CFR_BACKEND", backend).ok();
         let said = said(&output);
         assert_eq!(said.len(), 10, "{said:?}");
@@ -93,7 +93,7 @@ fn an_error_at_every_hook_copies_nothing() {
 /// Success without shared blocks would be false.
 #[test]
 fn zero_does_not_apply_to_a_clone() {
-    let files = Files::new();
+    let files = InjectFiles::new();
     let said = files.said("zero", EVERY_CALL);
     for (line, word) in said.iter().zip(EVERY_CALL.split(' ')) {
         let name = word.split('=').next().unwrap();
@@ -109,7 +109,7 @@ fn zero_does_not_apply_to_a_clone() {
 #[test]
 fn a_short_copy_really_copies_the_bytes_that_it_reports() {
     for backend in ["auto", "kernel", "emulate"] {
-        let files = Files::new();
+        let files = InjectFiles::new();
         let words = "copy=5000 number=5000 send=5000 send64=5000";
         let run = files.run("short=700", words).env("CFR_BACKEND", backend);
         let output = run.ok();
@@ -130,7 +130,7 @@ fn a_short_copy_really_copies_the_bytes_that_it_reports() {
             "{calls:?}"
         );
 
-        let files = Files::new();
+        let files = InjectFiles::new();
         let run = files.run("short=50%", "at=9223372036854775807 at=100 at=1 at=0");
         let said = said(&run.env("CFR_BACKEND", backend).env("CFR_LOG", "off").ok());
         assert_eq!(
@@ -148,7 +148,7 @@ fn a_short_copy_really_copies_the_bytes_that_it_reports() {
 
 #[test]
 fn a_copy_that_is_not_shortened_is_not_marked() {
-    let files = Files::new();
+    let files = InjectFiles::new();
     let output = files.run("short=100000", "copy=200000 copy=200000 copy=0 probe").ok();
     assert_eq!(
         said(&output),
@@ -169,7 +169,7 @@ fn a_short_clone_is_shortened_to_whole_blocks() {
         Filesystems::mount("preload::inject::a_short_clone_is_shortened_to_whole_blocks");
     for name in ["xfs", "btrfs"] {
         let Some(place) = filesystems.get(name) else { continue };
-        let files = Files::below(place);
+        let files = InjectFiles::below(place);
         let said = files.said("short=9000", "reflink=65536 reflink=100");
         assert_eq!(said[0], "reflink 8192 at 0 0 offsets 8192 8192", "{name}");
         files.assert_copied(8192);
@@ -193,7 +193,7 @@ fn a_short_clone_is_shortened_to_whole_blocks() {
 #[test]
 fn a_short_copy_is_checked_with_the_requested_length() {
     for (dialect, backend) in [("extended", "auto"), ("extended", "emulate"), ("freebsd", "auto")] {
-        let files = Files::new();
+        let files = InjectFiles::new();
         let run = Run::preloaded(program())
             .args([&files.source, &files.source])
             .args(["to=100", "at=5000"])
@@ -204,7 +204,7 @@ fn a_short_copy_is_checked_with_the_requested_length() {
         assert_eq!(said(&output), ["at EINVAL at 0 0 offsets 0 100"], "{dialect} {backend}");
         assert!(output.stderr.contains("rule overlap"), "{}", output.stderr);
     }
-    let files = Files::new();
+    let files = InjectFiles::new();
     let run = files.run("short=1", "at=100001 at=100000").env("CFR_DIALECT", "linux-4.15");
     let said = said(&run.env("CFR_LOG", "off").ok());
     assert_eq!(said, ["at EINVAL at 0 0 offsets 0 0", "at 1 at 0 0 offsets 1 1"]);
@@ -212,7 +212,7 @@ fn a_short_copy_is_checked_with_the_requested_length() {
 
 #[test]
 fn a_short_copy_is_verified() {
-    let files = Files::new();
+    let files = InjectFiles::new();
     let run = files.run("short=5000", "copy=60000 at=60000").env("CFR_VERIFY", "yes");
     let said = said(&run.env("CFR_LOG", "off").ok());
     assert_eq!(said, ["copy 5000 at 5000 5000", "at 5000 at 5000 5000 offsets 5000 5000"]);
@@ -222,7 +222,7 @@ fn a_short_copy_is_verified() {
 /// Even if the library would copy after the same error of the kernel.
 #[test]
 fn an_injected_error_causes_no_fallback() {
-    let files = Files::new();
+    let files = InjectFiles::new();
     let run = files.run("error=EXDEV:when=1", "copy=10 copy=10").env("CFR_FALLBACK", "EXDEV,EIO");
     let said = said(&run.env("CFR_LOG", "off").ok());
     assert_eq!(said, ["copy EXDEV at 0 0", "copy 10 at 10 10"]);
@@ -232,7 +232,7 @@ fn an_injected_error_causes_no_fallback() {
 
 #[test]
 fn a_signal_is_delivered_before_the_call_in_the_calling_thread() {
-    let files = Files::new();
+    let files = InjectFiles::new();
     let said = files.said(
         "signal=SIGUSR1:error=EINTR:when=1;signal=RTMIN+1:when=2;signal=USR1:when=2",
         "thread copy=10 copy=10 send=10",
@@ -252,7 +252,7 @@ fn a_signal_is_delivered_before_the_call_in_the_calling_thread() {
 
 #[test]
 fn a_handler_may_leave_the_call_by_siglongjmp() {
-    let files = Files::new();
+    let files = InjectFiles::new();
     let said = files.said("signal=USR1:when=1..200", "jump copy=10 copy=10 jump dedupe=1 clone");
     assert_eq!(said[..2], ["SIGUSR1", "jumped"]);
     assert_eq!(said[2..4], ["SIGUSR1", "copy 10 at 10 10"]);
@@ -261,7 +261,7 @@ fn a_handler_may_leave_the_call_by_siglongjmp() {
 
 #[test]
 fn a_fatal_signal_ends_the_program() {
-    let files = Files::new();
+    let files = InjectFiles::new();
     let output = files.run("signal=KILL:when=2", "copy=10 copy=10 copy=10").output();
     assert_eq!((output.signal, said(&output)), (Some(9), vec!["copy 10 at 10 10".to_owned()]));
     files.assert_copied(10);
@@ -269,7 +269,7 @@ fn a_fatal_signal_ends_the_program() {
 
 #[test]
 fn a_delay_delays_the_call() {
-    let files = Files::new();
+    let files = InjectFiles::new();
     let output = files
         .run("delay_enter=30ms:delay_exit=20000:when=1", "spend copy=10 spend clone copy=10")
         .ok();
@@ -292,7 +292,7 @@ fn a_delay_delays_the_call() {
 
 #[test]
 fn calls_are_counted_in_each_process() {
-    let files = Files::new();
+    let files = InjectFiles::new();
     let said = files.said("error=EIO:when=2", "copy=1 thread copy=1 fork copy=1 number=1 copy=1");
     let expected =
         ["copy 1 at 1 1", "copy EIO at 1 1", "copy 1 at 2 2", "number EIO at 2 2", "copy 1 at 3 3"];
@@ -301,7 +301,7 @@ fn calls_are_counted_in_each_process() {
 
 #[test]
 fn calls_are_counted_in_each_thread() {
-    let files = Files::new();
+    let files = InjectFiles::new();
     let said =
         files.said("error=EIO:when=2:per=thread", "copy=1 thread copy=1 thread copy=1 copy=1");
     assert_eq!(said, ["copy 1 at 1 1", "copy 1 at 2 2", "copy 1 at 3 3", "copy EIO at 3 3"]);
@@ -309,7 +309,7 @@ fn calls_are_counted_in_each_thread() {
 
 #[test]
 fn calls_are_counted_on_each_target() {
-    let files = Files::new();
+    let files = InjectFiles::new();
     let other = files.scratch.file("other");
     let out = format!("out={}", other.display());
     let back = format!("out={}", files.target.display());
@@ -323,7 +323,7 @@ fn calls_are_counted_on_each_target() {
 
 #[test]
 fn only_calls_of_the_hook_and_the_path_are_counted() {
-    let files = Files::new();
+    let files = InjectFiles::new();
     let said =
         files.said("error=EIO:hook=sendfile,syscall:when=2", "copy=1 send=1 copy=1 number=1");
     assert_eq!(said, ["copy 1 at 1 1", "send 1 at 2 2", "copy 1 at 3 3", "number EIO at 3 3"]);
@@ -345,7 +345,7 @@ fn only_calls_of_the_hook_and_the_path_are_counted() {
 
 #[test]
 fn a_seed_makes_the_same_calls_fail_every_time() {
-    let files = Files::new();
+    let files = InjectFiles::new();
     let words = ["copy=1"; 60].join(" ");
     let failed = |faults: &str| -> Vec<bool> {
         files.said(faults, &words).iter().map(|line| line.starts_with("copy EIO")).collect()
@@ -360,7 +360,7 @@ fn a_seed_makes_the_same_calls_fail_every_time() {
 /// In the order given, also over several options.
 #[test]
 fn the_first_fault_with_a_result_decides() {
-    let files = Files::new();
+    let files = InjectFiles::new();
     let output = Run::bare(launcher())
         .args(["trace", "--inject", "short=10:when=2", "--inject", "error=EIO:when=1..2;zero"])
         .args([program()])
@@ -374,7 +374,7 @@ fn the_first_fault_with_a_result_decides() {
 
 #[test]
 fn every_format_marks_injected_calls() {
-    let files = Files::new();
+    let files = InjectFiles::new();
     let words = "copy=50 copy=50 copy=50 dedupe=10";
     let faults = "short=5:when=1;delay_exit=1:when=2;signal=URG:when=4";
     let output = files.run(faults, words).env("CFR_LOG_FORMAT", "json").ok();
@@ -398,7 +398,7 @@ fn every_format_marks_injected_calls() {
 
 #[test]
 fn the_summary_and_the_report_count_injected_calls() {
-    let files = Files::new();
+    let files = InjectFiles::new();
     let (sums, log) = (files.scratch.file("sums"), files.scratch.file("log"));
     Run::bare(launcher())
         .args(["trace", "--format", "json", "-o"])

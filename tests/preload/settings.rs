@@ -13,16 +13,16 @@ const SIZE: usize = 5000;
 const WHOLE: &str = " = 5000 (kernel)";
 
 /// A source and a target path.
-struct Files {
+struct SettingsFiles {
     scratch: Scratch,
     from: PathBuf,
     to: PathBuf,
 }
 
-impl Files {
-    fn new() -> Files {
+impl SettingsFiles {
+    fn new() -> SettingsFiles {
         let scratch = Scratch::new();
-        Files { from: scratch.random("a", SIZE), to: scratch.file("b"), scratch }
+        SettingsFiles { from: scratch.random("a", SIZE), to: scratch.file("b"), scratch }
     }
 
     /// Prepares the copier, preloaded, with one call through each of these hooks.
@@ -91,7 +91,7 @@ fn unusable(setting: &Setting) -> Vec<u8> {
 
 #[test]
 fn an_invalid_value_is_warned_of_once_and_the_default_applies() {
-    let files = Files::new();
+    let files = SettingsFiles::new();
     for setting in &TABLE {
         let value = unusable(setting);
         let output = files.copy_with(&[(setting.variable, OsStr::from_bytes(&value))]);
@@ -112,7 +112,7 @@ fn an_invalid_value_is_warned_of_once_and_the_default_applies() {
 
 #[test]
 fn every_invalid_value_has_its_own_warning() {
-    let files = Files::new();
+    let files = SettingsFiles::new();
     let values: Vec<_> =
         TABLE.iter().map(|setting| (setting.variable, unusable(setting))).collect();
     let variables: Vec<_> =
@@ -133,7 +133,7 @@ fn every_invalid_value_has_its_own_warning() {
 
 #[test]
 fn each_process_that_copies_warns_and_no_other() {
-    let files = Files::new();
+    let files = SettingsFiles::new();
     let script =
         "true; cat /dev/null; cp \"$0\" \"$1\"; ls / > /dev/null; cp \"$0\" \"$1\"; exit 4";
     let output = Run::preloaded("sh")
@@ -156,7 +156,7 @@ fn each_process_that_copies_warns_and_no_other() {
 
 #[test]
 fn hostile_values_are_escaped_and_cut() {
-    let files = Files::new();
+    let files = SettingsFiles::new();
     let long = [b'x'; 10_000];
     for (value, shown) in [
         (&b"\x1b[31mred\x07"[..], "'\\33[31mred\\7'"),
@@ -192,7 +192,7 @@ fn hostile_values_are_escaped_and_cut() {
 /// Otherwise it would look like a complete value.
 #[test]
 fn a_cut_value_shows_that_it_was_cut() {
-    let files = Files::new();
+    let files = SettingsFiles::new();
     let output = files.copy_with(&[("CFR_PATHS", OsStr::from_bytes(&[b'x'; 300]))]);
     assert!(
         others(&output)[0].contains("xxx...' for CFR_PATHS: expected yes or no"),
@@ -202,7 +202,7 @@ fn a_cut_value_shows_that_it_was_cut() {
 
 #[test]
 fn warnings_are_json_where_the_log_is() {
-    let files = Files::new();
+    let files = SettingsFiles::new();
     let variables =
         [("CFR_LOG_FORMAT", "json".as_ref()), ("CFR_PATHS", OsStr::from_bytes(b"\xff\""))];
     let output = files.copy_with(&variables);
@@ -222,7 +222,7 @@ fn warnings_are_json_where_the_log_is() {
 /// another process's.
 #[test]
 fn a_stats_file_that_is_not_the_launchers_is_not_written() {
-    let files = Files::new();
+    let files = SettingsFiles::new();
     for content in [&[][..], b"short", &[7; 8192]] {
         let theirs = files.scratch.write("theirs", content);
         let output = files.copy_with(&[("CFR_STATS", theirs.as_os_str())]);
@@ -239,7 +239,7 @@ fn a_stats_file_that_is_not_the_launchers_is_not_written() {
 
 #[test]
 fn an_empty_value_is_the_default() {
-    let files = Files::new();
+    let files = SettingsFiles::new();
     let expected = files.copy_with(&[]);
     for setting in &TABLE {
         let output = files.copy_with(&[(setting.variable, "".as_ref())]);
@@ -250,7 +250,7 @@ fn an_empty_value_is_the_default() {
 
 #[test]
 fn off_is_silent_even_if_other_settings_are_invalid() {
-    let files = Files::new();
+    let files = SettingsFiles::new();
     let values: Vec<_> = TABLE[1..].iter().map(|row| (row.variable, unusable(row))).collect();
     let mut variables: Vec<_> =
         values.iter().map(|(variable, value)| (*variable, OsStr::from_bytes(value))).collect();
@@ -262,7 +262,7 @@ fn off_is_silent_even_if_other_settings_are_invalid() {
 
 #[test]
 fn strict_ends_the_process_before_main() {
-    let files = Files::new();
+    let files = SettingsFiles::new();
     for setting in TABLE.iter().filter(|setting| setting.variable != "CFR_STRICT") {
         for hooks in [&["copy"][..], &[]] {
             let value = unusable(setting);
@@ -288,7 +288,7 @@ fn strict_ends_the_process_before_main() {
 
 #[test]
 fn each_log_level_adds_its_messages() {
-    let files = Files::new();
+    let files = SettingsFiles::new();
     for level in ["off", "error", "warn"] {
         assert_eq!(files.copy_with(&[("CFR_LOG", level.as_ref())]).stderr, "", "{level}");
     }
@@ -319,7 +319,7 @@ fn each_log_level_adds_its_messages() {
 
 #[test]
 fn paths_can_be_left_out() {
-    let files = Files::new();
+    let files = SettingsFiles::new();
     let output = files.copy_with(&[("CFR_PATHS", "no".as_ref())]);
     assert_eq!(output.calls(), ["copy_file_range(3, NULL, 4, NULL, 1048576, 0) = 5000 (kernel)"]);
     let output = files.copy_with(&[("CFR_PATHS", "yes".as_ref())]);
@@ -335,7 +335,7 @@ fn paths_can_be_left_out() {
 
 #[test]
 fn only_the_named_hooks_are_watched() {
-    let files = Files::new();
+    let files = SettingsFiles::new();
     for (value, watched) in [
         ("", &["copy_file_range", "syscall"][..]),
         ("copy_file_range", &["copy_file_range"]),
@@ -352,7 +352,7 @@ fn only_the_named_hooks_are_watched() {
 
 #[test]
 fn calls_can_go_on_to_the_next_library() {
-    let files = Files::new();
+    let files = SettingsFiles::new();
     let shim = compile("shims/returns_7.c", "settings_shim.so", &["-shared", "-fPIC"]);
     let list = format!("{}:{}", library().display(), shim.display());
     let with_shim = |variables: &[(&str, &str)]| {
@@ -388,7 +388,7 @@ fn calls_can_go_on_to_the_next_library() {
 
 #[test]
 fn an_error_of_the_next_library_keeps_its_errno() {
-    let files = Files::new();
+    let files = SettingsFiles::new();
     let run = files.copier(&[]).args(["copy".as_ref(), "/dev/null".as_ref(), files.to.as_os_str()]);
     let output = run.env("CFR_FORWARD", "next").ok();
     let bare = Run::bare(copier())
@@ -404,7 +404,7 @@ fn an_error_of_the_next_library_keeps_its_errno() {
 
 #[test]
 fn a_relative_log_is_where_the_process_started() {
-    let files = Files::new();
+    let files = SettingsFiles::new();
     for name in ["plain", "100%p"] {
         let directory = files.scratch.file(name);
         fs::create_dir(&directory).unwrap();
@@ -425,7 +425,7 @@ fn a_relative_log_is_where_the_process_started() {
 /// Nothing would ever read the lines.
 #[test]
 fn a_fifo_without_a_reader_delays_no_call() {
-    let files = Files::new();
+    let files = SettingsFiles::new();
     let fifo = files.scratch.file("fifo");
     Run::bare("mkfifo").args([&fifo]).ok();
     let output = files.copy_with(&[("CFR_LOG_FILE", fifo.as_os_str())]);
@@ -436,7 +436,7 @@ fn a_fifo_without_a_reader_delays_no_call() {
 
 #[test]
 fn a_log_that_cannot_be_opened_is_reported_once_and_changes_nothing() {
-    let files = Files::new();
+    let files = SettingsFiles::new();
     for path in ["/no/such/directory/log", "/", "/dev/full"] {
         let run = files.copier(&["copy", "copy", "syscall"]).env("CFR_LOG_FILE", path);
         let output = run.ok();
@@ -458,7 +458,7 @@ fn a_process_that_does_not_copy_opens_no_log() {
 // Linked programs.
 
 /// c-tests/drivers/linked_copy.c, which copies through both hooks.
-fn linked(files: &Files) -> Run {
+fn linked(files: &SettingsFiles) -> Run {
     // The linker uses one name of the library, the program its SONAME.
     let soname = files.scratch.file("libcfr.so.0");
     if !soname.exists() {
@@ -476,7 +476,7 @@ fn linked(files: &Files) -> Run {
 
 #[test]
 fn a_linked_program_is_silent_until_it_is_configured() {
-    let files = Files::new();
+    let files = SettingsFiles::new();
     let copied = format!("{}\n5000\n5000\n", env!("CARGO_PKG_VERSION"));
     for (variables, watched) in [
         (&[][..], &[][..]),
@@ -504,7 +504,7 @@ fn a_linked_program_is_silent_until_it_is_configured() {
 
 #[test]
 fn a_linked_program_that_is_preloaded_as_well_logs_each_call_once() {
-    let files = Files::new();
+    let files = SettingsFiles::new();
     let output = linked(&files).env("LD_PRELOAD", library()).ok();
     assert_eq!(hooks(&output), ["copy_file_range", "syscall"], "{output:#?}");
 }

@@ -1,4 +1,4 @@
-//! The house's rules that a compiler does not hold.
+//! Rules of this repository that the compiler does not check.
 
 use cfr_testkit::project;
 use std::collections::BTreeMap;
