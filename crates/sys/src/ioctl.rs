@@ -112,7 +112,7 @@ impl IoctlArg {
 
     fn put(self, at: usize, word: u64) -> Result<(), Errno> {
         let address = self.0.checked_add(at).ok_or(Errno::EFAULT)?;
-        let _held = BlockedSignals::new();
+        let _blocked = BlockedSignals::new();
         write_offset(OffsetPointer::new(address as *mut i64), word.cast_signed())
     }
 
