@@ -6,7 +6,7 @@ use cfr_shared::stats::{Collect, Counter, FileIds, InFlight, InFlightGuard, Stat
 use cfr_sys as sys;
 
 /// The counters of a process. Each is there if it is wanted.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct Collectors {
     /// The launcher's, in a memory file that all processes of its program share (`CFR_STATS`).
     pub(crate) tree: Option<Stats>,

@@ -9,10 +9,9 @@ use cfr_sys::{self as sys, OnceBytes};
 use core::mem;
 
 /// Reads every setting. A setting whose value cannot be used keeps its default, and its error is
-/// returned.
-pub(crate) fn read() -> (Settings<'static>, ConfigErrors) {
-    let mut settings = Settings::new(is_preloaded());
-    let mut errors = ConfigErrors::none();
+/// added to `errors`.
+#[inline(never)]
+pub(crate) fn read(settings: &mut Settings<'static>, errors: &mut ConfigErrors) {
     let mut seen = [false; TABLE.len()];
     for entry in sys::environment() {
         let entry = entry.to_bytes();
@@ -37,7 +36,7 @@ pub(crate) fn read() -> (Settings<'static>, ConfigErrors) {
             Values::Faults => keep_faults(value).unwrap_or(value),
             _ => value,
         };
-        if let Err(error) = setting.set(&mut settings, value) {
+        if let Err(error) = setting.set(settings, value) {
             errors.add(&error);
         }
     }
@@ -47,7 +46,7 @@ pub(crate) fn read() -> (Settings<'static>, ConfigErrors) {
         static COPY: Template = Template::new();
         settings.log_file = keep_template(template, &COPY);
         if settings.log_file.is_none() {
-            add_error(b"CFR_LOG_FILE", template, &mut errors);
+            add_error(b"CFR_LOG_FILE", template, errors);
         }
     }
     if let SummaryTarget::File(template) = settings.summary {
@@ -55,18 +54,17 @@ pub(crate) fn read() -> (Settings<'static>, ConfigErrors) {
         settings.summary =
             keep_template(template, &COPY).map_or(SummaryTarget::Yes, SummaryTarget::File);
         if settings.summary == SummaryTarget::Yes {
-            add_error(b"CFR_SUMMARY", template, &mut errors);
+            add_error(b"CFR_SUMMARY", template, errors);
         }
     }
     while let Err(error) = settings.reset_contradiction() {
         errors.add(&error);
     }
-    (settings, errors)
 }
 
 /// Copies the text of the faults.
 fn keep_faults(text: &[u8]) -> Option<&'static [u8]> {
-    static COPY: Template = Template::new();
+    static COPY: OnceBytes<PATH_MAX> = OnceBytes::new();
     COPY.init(|room| {
         room.get_mut(..text.len())?.copy_from_slice(text);
         Some(text.len())

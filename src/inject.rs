@@ -9,13 +9,13 @@ use cfr_sys as sys;
 
 /// The faults, and how often calls have met their conditions.
 pub(crate) struct Injector {
-    faults: Faults<'static>,
+    faults: &'static Faults<'static>,
     counter: CallCounter,
 }
 
 impl Injector {
     /// Creates an injector with zeroed counters; `None` if they cannot be mapped.
-    pub(crate) fn new(faults: Faults<'static>) -> Option<Injector> {
+    pub(crate) fn new(faults: &'static Faults<'static>) -> Option<Injector> {
         let counter =
             sys::map_zeroed_on_fork(CallCounter::WORDS).ok().and_then(CallCounter::over)?;
         Some(Injector { faults, counter })

@@ -154,6 +154,6 @@ pub(crate) fn catch_panics(work: impl FnOnce()) {
 fn report_panic() {
     error!(
         target: MESSAGE_TARGET,
-        "internal error (panic) in libcfr; the call was carried out, but may lack a record"
+        "internal error (panic) in libcfr; the call is carried out, but may lack a record"
     );
 }

@@ -7,7 +7,7 @@
 use crate::collectors::Collectors;
 use crate::environment;
 use crate::inject::Injector;
-use crate::log::{self, Log};
+use crate::log::{self, ConfigErrors, Log};
 use crate::route::{self, Route};
 use cfr_shared::line::Line;
 use cfr_shared::settings::{Forward, Level, STATS_NAME, Settings, SummaryTarget};
@@ -22,7 +22,7 @@ const STATUS_OWN_FAILURE: i32 = 125;
 /// Everything that the library knows of its process. The routes, which the hot path reads, stand in
 /// [`crate::route`]; the pools of lines and paths in [`crate::log`].
 pub(crate) struct Runtime {
-    pub(crate) settings: Settings<'static>,
+    pub(crate) settings: &'static Settings<'static>,
     /// The next library's copy_file_range, if `CFR_FORWARD=next` is set and there is one.
     pub(crate) next: Option<NextCopy>,
     /// The faults, if `CFR_INJECT` is set.
@@ -33,6 +33,11 @@ pub(crate) struct Runtime {
 }
 
 static RUNTIME: SetOnce<Runtime> = SetOnce::new();
+
+/// The large parts of the runtime. They are made in place: the first call may come on a thread's
+/// smallest stack (PTHREAD_STACK_MIN, 16 KiB) or in a signal handler.
+static SETTINGS: SetOnce<Settings<'static>> = SetOnce::new();
+static CONFIG_ERRORS: SetOnce<ConfigErrors> = SetOnce::new();
 
 /// Returns the state of the process. `None` in a privileged process, which only forwards, and until
 /// the settings have been read.
@@ -61,7 +66,11 @@ pub(crate) fn initialize() {
     if sys::is_secure() {
         route::set_all(|_| Route::Kernel);
     } else {
-        RUNTIME.set(Runtime::from_environment());
+        read_environment();
+        if let (Some(settings), Some(errors)) = (SETTINGS.get(), CONFIG_ERRORS.get()) {
+            end_if_strict(settings, errors);
+            RUNTIME.set(Runtime::new(settings, errors));
+        }
         if let Some(runtime) = RUNTIME.get() {
             runtime.start();
         }
@@ -70,29 +79,18 @@ pub(crate) fn initialize() {
 }
 
 impl Runtime {
-    fn from_environment() -> Runtime {
-        let (mut settings, errors) = environment::read();
-        // A program that opened the library by dlopen(3) has been running for long.
-        if settings.strict
-            && environment::is_preloaded()
-            && let Some(error) = errors.first()
-        {
-            let mut buffer = [0; 512];
-            let mut line = Line::new(&mut buffer);
-            let _ = write!(line, "cfr: {error}");
-            let _ = sys::write(2, line.finish(false));
-            sys::exit(STATUS_OWN_FAILURE);
-        }
-        let collectors = Collectors { tree: tree_stats(&settings), own: own_stats(&settings) };
+    #[inline(never)]
+    fn new(settings: &'static Settings<'static>, errors: &'static ConfigErrors) -> Runtime {
+        let collectors = Collectors { tree: tree_stats(settings), own: own_stats(settings) };
         let is_recorded = settings.log > Level::Off || collectors.want_records();
         Runtime {
             next: match settings.forward {
                 Forward::Next => sys::next_copy_file_range(),
                 Forward::Syscall => None,
             },
-            injector: settings.inject.take().and_then(Injector::new),
+            injector: settings.inject.as_ref().and_then(Injector::new),
             collectors,
-            log: is_recorded.then(|| Log::new(&settings, errors, collectors)),
+            log: is_recorded.then(|| Log::new(settings, errors, collectors)),
             settings,
         }
     }
@@ -124,6 +122,33 @@ impl Runtime {
             Some(injector) if injector.applies_to(hook) => Route::Intercept,
             _ => watched,
         });
+    }
+}
+
+/// Reads the settings into [`SETTINGS`], and what is wrong with them into [`CONFIG_ERRORS`].
+#[inline(never)]
+fn read_environment() {
+    CONFIG_ERRORS.init(ConfigErrors::none, |errors| {
+        SETTINGS.init(
+            || Settings::new(environment::is_preloaded()),
+            |settings| environment::read(settings, errors),
+        );
+    });
+}
+
+/// Ends the process if a setting cannot be used and the launcher wants that (`CFR_STRICT`). A program
+/// that opened the library by dlopen(3) has been running for long, and goes on.
+#[inline(never)]
+fn end_if_strict(settings: &Settings<'_>, errors: &ConfigErrors) {
+    if settings.strict
+        && environment::is_preloaded()
+        && let Some(error) = errors.first()
+    {
+        let mut buffer = [0; 512];
+        let mut line = Line::new(&mut buffer);
+        let _ = write!(line, "cfr: {error}");
+        let _ = sys::write(2, line.finish(false));
+        sys::exit(STATUS_OWN_FAILURE);
     }
 }
 

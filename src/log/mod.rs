@@ -54,7 +54,7 @@ pub(crate) struct Log {
     lost: AtomicU64,
     /// Whether a line on standard error has reported why the log file cannot be written.
     has_reported_error: AtomicBool,
-    config_errors: ConfigErrors,
+    config_errors: &'static ConfigErrors,
     summary_to: settings::SummaryTarget<'static>,
     /// Where the summary goes, if one is wanted.
     summary: Option<Sink>,
@@ -67,7 +67,7 @@ pub(crate) struct Log {
 impl Log {
     pub(crate) fn new(
         settings: &Settings<'static>,
-        config_errors: ConfigErrors,
+        config_errors: &'static ConfigErrors,
         collectors: Collectors,
     ) -> Log {
         let console = Sink::standard_error();

@@ -156,6 +156,22 @@ fn the_library_copies_if_the_next_library_refuses_and_errno_is_kept() {
 }
 
 #[test]
+fn an_error_of_the_next_library_is_not_taken_for_the_kernels() {
+    let shim = compile("shims/refusing_copy.c", "librefusing.so", &["-shared", "-fPIC"]);
+    let program = compile("hazards/copies_once.c", "copies_once", &[]);
+    let scratch = Scratch::new();
+    let output = Run::bare(program)
+        .args(["log"])
+        .within(scratch.path())
+        .env("LD_PRELOAD", format!("{} {}", library().display(), shim.display()))
+        .env("CFR_FORWARD", "next")
+        .env("REFUSAL", libc::ETXTBSY.to_string())
+        .output();
+    let line = output.stderr.lines().find(|line| line.contains("ETXTBSY")).unwrap_or_default();
+    assert!(line.contains("(next) <"), "a rule explains what the kernel did not say: {output:?}");
+}
+
+#[test]
 fn a_wrong_copy_fails_verification_with_an_error_and_a_log_line() {
     let shim = compile("shims/corrupting_copy.c", "liblying.so", &["-shared", "-fPIC"]);
     let shim = shim.to_str().expect("a path in UTF-8");

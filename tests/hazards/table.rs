@@ -532,6 +532,11 @@ hazards! {
         on_stderr: Exact, in_file: Exact,
         does: "opens the library with dlopen(3), copies through it and closes it, 40 times",
     }
+    opens_library_small_stack {
+        program: "opens_library_small_stack", setup: OpensLibrary(&[]), failure: OPENED_LATE,
+        on_stderr: Exact, in_file: Exact,
+        does: "opens the library on a thread with a stack of PTHREAD_STACK_MIN, and copies there",
+    }
     descriptors_exhausted {
         program: "descriptors_exhausted", failure: LIMITS,
         on_stderr: Exact, in_file: AtMost,

@@ -148,9 +148,8 @@ impl<'a> Execution<'a> {
     pub fn explain(&self, outcome: &Outcome) -> Option<&'static Rule> {
         let errno = outcome.answer.err()?;
         let facts = self.facts();
-        if outcome.method == Method::Kernel {
-            facts.replace_kernel_error(errno);
-        }
+        // Only an error of the kernel's says what the kernel thinks of the call.
+        facts.set_kernel_error((outcome.method == Method::Kernel).then_some(errno));
         outcome.rule.or_else(|| self.policy.dialect.rule_for_error(errno, facts))
     }
 

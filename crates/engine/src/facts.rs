@@ -155,9 +155,10 @@ impl<'a> Facts<'a> {
         meant
     }
 
-    /// Notes the error that ended the call, in place of what the kernel said before.
-    pub fn replace_kernel_error(&self, errno: Errno) {
-        self.kernel.set(Some(Err(self.effective_errno(errno))));
+    /// Replaces what the kernel returned so far by the error that ended the call. With `None` the
+    /// kernel is asked again if a rule needs its result.
+    pub fn set_kernel_error(&self, errno: Option<Errno>) {
+        self.kernel.set(errno.map(|errno| Err(self.effective_errno(errno))));
     }
 
     fn effective_errno(&self, errno: Errno) -> Errno {

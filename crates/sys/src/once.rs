@@ -77,6 +77,26 @@ impl<T> SetOnce<T> {
         self.set.store(true, Ordering::Release);
     }
 
+    /// Makes the value in place, unless another caller was first: `initial` is stored, and `fill`
+    /// changes it before it can be read. A large value then takes no room on the stack of a host.
+    /// Returns the value; `None` if another caller was first.
+    #[inline(never)]
+    pub fn init(
+        &'static self,
+        initial: impl FnOnce() -> T,
+        fill: impl FnOnce(&mut T),
+    ) -> Option<&'static T> {
+        if self.taken.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        // SAFETY: `taken` was clear, so no other caller writes, and none reads before `set` is
+        // stored.
+        let value = unsafe { &mut *self.value.get() };
+        fill(value.write(initial()));
+        self.set.store(true, Ordering::Release);
+        self.get()
+    }
+
     /// Returns the value, or `None` if it is not set yet.
     #[inline]
     pub fn get(&'static self) -> Option<&'static T> {

@@ -207,18 +207,41 @@ impl<'a> Faults<'a> {
     ///
     /// Returns the first error and its position.
     pub fn parse(text: &'a [u8]) -> Result<Faults<'a>, ParseError<'a>> {
-        let mut list = [None; MAX_FAULTS];
-        let mut slots = list.iter_mut();
-        for expression in parse::expressions(text) {
-            let fault = expression.fault()?;
-            let slot = slots.next().ok_or(expression.error(ParseErrorKind::TooMany))?;
-            *slot = Some(fault);
+        let mut faults = Faults { list: [None; MAX_FAULTS] };
+        faults.read(text)?;
+        Ok(faults)
+    }
+
+    /// Parses faults separated by `;` into `place`, so that their 2 KiB are not on the stack of a host. After
+    /// an error it is `None`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first error and its position.
+    pub fn parse_into(
+        place: &mut Option<Faults<'a>>,
+        text: &'a [u8],
+    ) -> Result<(), ParseError<'a>> {
+        let faults = place.insert(Faults { list: [None; MAX_FAULTS] });
+        let result = faults.read(text);
+        if result.is_err() {
+            *place = None;
         }
-        if list.iter().all(Option::is_none) {
+        result
+    }
+
+    #[inline(never)]
+    fn read(&mut self, text: &'a [u8]) -> Result<(), ParseError<'a>> {
+        let mut slots = self.list.iter_mut();
+        for expression in parse::expressions(text) {
+            let slot = slots.next().ok_or(expression.error(ParseErrorKind::TooMany))?;
+            *slot = Some(expression.fault()?);
+        }
+        if self.all().next().is_none() {
             let kind = ParseErrorKind::NoEffect;
             return Err(ParseError { fault: 1, column: 1, word: text, kind });
         }
-        Ok(Faults { list })
+        Ok(())
     }
 
     fn all(&self) -> impl Iterator<Item = &Fault<'a>> {

@@ -38,11 +38,14 @@ pub(super) fn fallback(value: &[u8]) -> Option<ErrnoSet> {
 /// # Errors
 ///
 /// Returns the part of the value that is wrong, and the reason.
-pub(super) fn faults(value: &[u8]) -> Result<Faults<'_>, (&[u8], Reason)> {
+pub(super) fn faults<'a>(
+    place: &mut Option<Faults<'a>>,
+    value: &'a [u8],
+) -> Result<(), (&'a [u8], Reason)> {
     if value.len() >= PATH_MAX {
         return Err((value, Reason::TooLong));
     }
-    Faults::parse(value).map_err(|error| (error.word, Reason::from(error)))
+    Faults::parse_into(place, value).map_err(|error| (error.word, Reason::from(error)))
 }
 
 #[cfg(test)]
@@ -55,6 +58,6 @@ mod tests {
         assert!(path(&long).is_none());
         assert!(path(&long[1..]).is_some());
         assert!(path(b"a\0b").is_none());
-        assert!(matches!(faults(&long), Err((_, Reason::TooLong))));
+        assert!(matches!(faults(&mut None, &long), Err((_, Reason::TooLong))));
     }
 }

@@ -125,10 +125,7 @@ pub static TABLE: [Setting; 17] = [
         option: Some("inject"),
         values: Values::Faults,
         default: "none",
-        parse: |settings, value| {
-            settings.inject = Some(parse::faults(value)?);
-            Ok(())
-        },
+        parse: |settings, value| parse::faults(&mut settings.inject, value),
     },
     Setting {
         variable: "CFR_SUMMARY",
