@@ -3,11 +3,17 @@
 //! tracing-subscriber is not safe inside a host: its lock, its allocations and its thread-locals with
 //! destructors deadlock in signal handlers and forked children, and abort at thread exit. This
 //! subscriber has none of them.
+//!
+//! A file uses only files above it in this list.
 
 mod config_errors;
+
 mod line_pool;
-mod owned_fd;
+
 mod path_cache;
+
+mod owned_fd;
+
 mod sink;
 
 pub(crate) use config_errors::ConfigErrors;

@@ -1,15 +1,24 @@
 //! Ways to move bytes beside the kernel's copy_file_range. Each takes a [`Range`] that was checked,
 //! and returns a [`CopyResult`]; none touches a file offset or a caller's pointer.
+//!
+//! A file uses only files above it in this list.
 
 mod find_holes;
+
 mod piece_size;
+
 mod pipe;
+
 mod zeros;
 
 mod copy;
-mod dedupe;
+
 mod make_hole;
+
+mod dedupe;
+
 mod reflink;
+
 mod verify;
 
 pub(crate) use copy::{BUFFER_LEN, Transport, copy};

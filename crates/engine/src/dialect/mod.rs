@@ -3,17 +3,28 @@
 //!
 //! One table feeds enforcement, the log, `cfr dialects`, docs/reference/dialects.md and the tests.
 //! A new dialect is one new file and one entry of [`ALL`].
+//!
+//! A file uses only files above it in this list.
+
+mod source;
+
+mod rule;
 
 mod extended;
-mod freebsd_14;
-mod freebsd_15;
-mod glibc_2_27;
-mod linux_4_15;
-mod linux_5_19;
-mod linux_5_3;
+
 mod proposal_2015;
-mod rule;
-mod source;
+
+mod linux_4_15;
+
+mod linux_5_3;
+
+mod linux_5_19;
+
+mod freebsd_15;
+
+mod freebsd_14;
+
+mod glibc_2_27;
 
 pub use rule::{Condition, FILE_SIZE_SIGNAL, Phase, Rule, Ruling};
 pub use source::Source;

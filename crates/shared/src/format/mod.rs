@@ -5,15 +5,24 @@
 //! `&dyn Debug`, and no other trait reaches a subscriber. So a record is formatted once, directly
 //! into the buffer of the subscriber that is installed: the library's own (which uses [`EventWriter`])
 //! or any other, for example tracing-subscriber's.
+//!
+//! A file uses only files above it in this list.
+
+mod piece;
 
 mod escape;
-mod json;
-mod piece;
-mod summary;
-mod summary_json;
-mod summary_table;
-mod text;
+
 mod units;
+
+mod json;
+
+mod text;
+
+mod summary;
+
+mod summary_json;
+
+mod summary_table;
 
 pub use escape::printable;
 pub use json::KEYS as JSON_KEYS;

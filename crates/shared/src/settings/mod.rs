@@ -2,12 +2,18 @@
 //!
 //! Each setting is an environment variable, and most are options of the command too. The parser
 //! does not allocate: the library runs it in a constructor or in a signal handler of the host.
+//!
+//! A file uses only files above it in this list.
+
+mod words;
+
+pub mod template;
+
+mod parse;
 
 mod error;
-mod parse;
+
 mod table;
-pub mod template;
-mod words;
 
 pub use error::{Reason, SettingError};
 pub use table::{Setting, TABLE, Values};

@@ -3,6 +3,8 @@
 //! They are words of memory that several processes may share. Each is changed by one atomic
 //! operation and nothing is locked, so they can be read at any moment, and they stay valid if a
 //! process is killed.
+//!
+//! A file uses only files above it in this list.
 
 mod latency;
 
