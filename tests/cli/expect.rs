@@ -958,3 +958,26 @@ fn of_two_runs_at_once_one_leaves_a_whole_results_file() {
     assert_eq!((&seen["held"], &seen["bytes"]), (&json!(true), &json!(1000)));
     assert_eq!(fs::read_dir(&place).unwrap().count(), 1 + 8 + 1, "nothing else is left");
 }
+
+/// `/dev/stdout` leads to the file that the output is redirected to: it is written, not replaced.
+#[test]
+fn results_on_redirected_standard_output_keep_what_the_program_wrote() {
+    let scratch = Scratch::new();
+    scratch.random("a", 1000);
+    let line = "echo before > out; \
+                \"$0\" run --results /dev/stdout -- sh -c 'echo program; cp a b' >> out";
+    Run::bare("sh").args(["-ec", line]).args([launcher()]).within(scratch.path()).ok();
+    let out = fs::read_to_string(scratch.file("out")).unwrap();
+    let json = out.strip_prefix("before\nprogram\n").unwrap_or_else(|| panic!("{out}"));
+    assert!(serde_json::from_str::<Value>(json).unwrap()["held"].is_boolean(), "{json}");
+}
+
+/// A pipe holds 64 KiB: the rest is written when the reader has read.
+#[test]
+fn long_results_wait_for_a_slow_reader() {
+    let line = "word=$(head -c 100000 /dev/zero | tr '\\0' x); \
+                \"$0\" run --results /dev/stdout -- true \"$word\" | (sleep 1; wc -c)";
+    let output = Run::bare("sh").args(["-c", line]).args([launcher()]).output();
+    let bytes: usize = output.stdout.trim().parse().unwrap();
+    assert!(bytes > 100_000, "{output:#?}");
+}

@@ -175,7 +175,7 @@ fn a_launcher_knows_a_library_directory_elsewhere() {
     let (libdir, target) = (place.join("lib/x"), place.join("target"));
     fs::create_dir_all(&libdir).unwrap();
     Run::bare(env!("CARGO"))
-        .args(["build", "--quiet", "--locked", "--package", "cfr-launcher", "--target-dir"])
+        .args(["build", "--quiet", "--locked", "--package", "cfr", "--target-dir"])
         .args([&target])
         .env("LIBCFR_LIBDIR", &libdir)
         .env("CARGO_PROFILE_DEV_DEBUG", "none")

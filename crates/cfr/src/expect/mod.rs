@@ -56,11 +56,12 @@ impl Expectations {
         file: Option<&Path>,
         command: &[OsString],
     ) -> Result<Expectations, Failure> {
+        // First, so that no earlier results are left if an expectation cannot be parsed.
+        let file = file.map(|path| ResultsFile::open(path, command)).transpose()?;
         let all = expressions
             .iter()
             .map(|expression| parse::expectation(expression))
             .collect::<Result<_, _>>()?;
-        let file = file.map(|path| ResultsFile::open(path, command)).transpose()?;
         Ok(Expectations { all, file })
     }
 

@@ -1,7 +1,10 @@
 //! Standard output, for reports.
 
 use crate::term::failure::{Failure, describe};
+use std::fs::{File, Metadata};
 use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 
 /// Writes the text and returns exit status 0.
 pub(crate) fn write(text: &str) -> Result<u8, Failure> {
@@ -13,4 +16,15 @@ pub(crate) fn write(text: &str) -> Result<u8, Failure> {
         }
         _ => Ok(0),
     }
+}
+
+/// Returns a duplicate of standard output or standard error, if that is the file that `metadata` is of:
+/// for `/dev/stdout` if the output goes to a file, which must not be replaced.
+pub(crate) fn standard_stream(metadata: &Metadata) -> Option<File> {
+    let (stdout, stderr) = (io::stdout(), io::stderr());
+    [stdout.as_fd(), stderr.as_fd()].into_iter().find_map(|fd| {
+        let stat = rustix::fs::fstat(fd).ok()?;
+        let is_same = (stat.st_dev, stat.st_ino) == (metadata.dev(), metadata.ino());
+        is_same.then(|| fd.try_clone_to_owned().ok()).flatten().map(File::from)
+    })
 }

@@ -1,6 +1,7 @@
 //! A file that exists only when it is complete. An earlier one is removed at the start, so that its
 //! content is not mistaken for the result of this run.
 
+use crate::term::stdout::standard_stream;
 use rustix::fs::OFlags;
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -14,6 +15,8 @@ pub(crate) struct WholeFile {
     path: PathBuf,
     /// Whether it is a pipe or a device, which is written directly.
     is_special: bool,
+    /// Standard output or standard error, if the path leads to the file behind it.
+    stream: Option<File>,
     /// The old file: the new one gets its permissions.
     old: Option<Metadata>,
 }
@@ -31,11 +34,15 @@ impl WholeFile {
             if !old.as_ref().is_some_and(|old| old.file_type().is_fifo()) {
                 special(path)?;
             }
-            return Ok(WholeFile { path: path.to_owned(), is_special, old: None });
+            return Ok(WholeFile { path: path.to_owned(), is_special, stream: None, old: None });
+        }
+        if let Some(stream) = old.as_ref().and_then(standard_stream) {
+            let stream = Some(stream);
+            return Ok(WholeFile { path: path.to_owned(), is_special, stream, old: None });
         }
         // The target of a symbolic link is replaced, not the link.
         let path = if old.is_some() { path.canonicalize()? } else { path.to_owned() };
-        let file = WholeFile { path, is_special, old };
+        let file = WholeFile { path, is_special, stream: None, old };
         let (_, new) = file.beside()?;
         fs::remove_file(new)?;
         if file.old.is_some() {
@@ -45,7 +52,9 @@ impl WholeFile {
     }
 
     pub(crate) fn write(&self, text: &str) -> io::Result<()> {
-        if self.is_special {
+        if let Some(mut stream) = self.stream.as_ref() {
+            stream.write_all(text.as_bytes())
+        } else if self.is_special {
             special(&self.path)?.write_all(text.as_bytes())
         } else {
             self.replace(text)
@@ -78,8 +87,12 @@ impl WholeFile {
     }
 }
 
-/// Opens a special file for writing. A FIFO without a reader is an error instead of a wait.
+/// Opens a special file for writing. A FIFO without a reader is an error instead of a wait; a slow
+/// reader is waited for.
 fn special(path: &Path) -> io::Result<File> {
     let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
-    OpenOptions::new().append(true).custom_flags(nonblocking).open(path)
+    let file = OpenOptions::new().append(true).custom_flags(nonblocking).open(path)?;
+    let flags = rustix::fs::fcntl_getfl(&file)?;
+    rustix::fs::fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
+    Ok(file)
 }

@@ -3,6 +3,7 @@
 use super::events::Events;
 use crate::log::entry::LogEntry;
 use crate::term::failure::{Failure, describe, printable};
+use crate::term::stdout::standard_stream;
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::hash::BuildHasher;
@@ -60,6 +61,9 @@ impl TraceFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             metadata => Some(metadata.map_err(|error| cannot_write(&name, &error))?),
         };
+        if let Some(stream) = old.as_ref().and_then(standard_stream) {
+            return TraceFile::begin(name, Destination::Special, Ok(stream));
+        }
         match old {
             Some(old) if !old.is_file() => {
                 let file = OpenOptions::new().write(true).open(path);

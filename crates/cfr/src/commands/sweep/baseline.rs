@@ -3,11 +3,12 @@
 
 use super::positions::{Calls, HookCalls};
 use super::runner::{Runner, must_succeed};
+use super::work_dir::temp_dir;
 use crate::log::entry::LogEntry;
 use crate::log::reader::LogReader;
 use crate::program::locate::Visibility;
 use crate::run::blind_spot::no_call_reason;
-use crate::term::failure::{Failure, describe, print_message};
+use crate::term::failure::{Failure, describe, print_message, printable};
 use cfr_engine::hook::{Hook, Hooks};
 use cfr_shared::settings::Level;
 use std::collections::BTreeMap;
@@ -37,9 +38,11 @@ pub(super) fn run(
     hooks: Hooks,
 ) -> Result<Baseline, Failure> {
     let limit = timeout.unwrap_or(DEFAULT_LIMIT);
-    let cannot =
-        |error: std::io::Error| Failure::new(format!("cannot create a log: {}", describe(&error)));
-    let log = tempfile::tempfile().map_err(cannot)?;
+    let directory = temp_dir();
+    let log = tempfile::tempfile_in(&directory).map_err(|error| {
+        let directory = printable(directory);
+        Failure::new(format!("cannot create a log in {directory}: {}", describe(&error)))
+    })?;
     let path = path(&log);
     let work_dir = runner.prepare_dir(limit)?;
     let (visibility, program) = runner.find_program(&work_dir)?;

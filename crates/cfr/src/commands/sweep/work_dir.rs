@@ -17,7 +17,7 @@ impl WorkDir {
     /// Creates a directory in the directory of temporary files.
     pub(super) fn fresh() -> Result<WorkDir, Failure> {
         let mut runs = live_runs::lock();
-        let parent = std::env::temp_dir();
+        let parent = temp_dir();
         let made = std::path::absolute(&parent)
             .and_then(|parent| Builder::new().prefix("cfr-sweep-").tempdir_in(parent))
             .map_err(|error| {
@@ -60,4 +60,10 @@ impl Drop for WorkDir {
             ));
         }
     }
+}
+
+/// Returns the directory of temporary files: `$TMPDIR`, or /tmp if that is not set or empty.
+pub(super) fn temp_dir() -> PathBuf {
+    let directory = std::env::temp_dir();
+    if directory.as_os_str().is_empty() { PathBuf::from("/tmp") } else { directory }
 }
