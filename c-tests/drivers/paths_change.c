@@ -230,7 +230,7 @@ static atomic_long turn, over;
 static void *renames_often(void *pair)
 {
 	for (long i = 2; i < 20; i++) {
-		struct timespec pause = { .tv_nsec = 30000000 };
+		struct timespec pause = { .tv_nsec = 150000000 };
 		nanosleep(&pause, NULL);
 		turn++;
 		renames(pair, i);

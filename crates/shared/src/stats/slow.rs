@@ -85,14 +85,18 @@ impl Stats {
         (least, least.map_or(u64::MAX, |slot| slot.load(DURATION)))
     }
 
-    /// Calls `write` with the slot of a faster call, if there is one.
+    /// Calls `write` with the slot of a faster call, if there is one. If another thread takes the slot
+    /// first, the next candidate is tried, as often as there are slots.
     fn replace_slow(&self, duration_ns: u64, write: impl FnOnce(Slot)) {
-        let (Some(slot), least) = self.least_slow() else { return };
-        let sequence = slot.load(SEQUENCE);
-        // If another thread takes the slot first, one of the two slow calls is lost.
-        if duration_ns <= least || !slot.compare_exchange(SEQUENCE, sequence, sequence | 1) {
-            return;
-        }
+        let taken = (0..MAX_CALLS).find_map(|_| {
+            let (slot, least) = self.least_slow();
+            let slot = slot.filter(|_| duration_ns > least)?;
+            let sequence = slot.load(SEQUENCE);
+            let is_free = sequence.is_multiple_of(2);
+            (is_free && slot.compare_exchange(SEQUENCE, sequence, sequence | 1))
+                .then_some((slot, sequence))
+        });
+        let Some((slot, sequence)) = taken else { return };
         slot.store(DURATION, duration_ns);
         write(slot);
         slot.store(SEQUENCE, sequence.wrapping_add(2));
