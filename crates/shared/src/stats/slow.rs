@@ -88,18 +88,20 @@ impl Stats {
     /// Calls `write` with the slot of a faster call, if there is one. If another thread takes the slot
     /// first, the next candidate is tried, as often as there are slots.
     fn replace_slow(&self, duration_ns: u64, write: impl FnOnce(Slot)) {
-        let taken = (0..MAX_CALLS).find_map(|_| {
-            let (slot, least) = self.least_slow();
-            let slot = slot.filter(|_| duration_ns > least)?;
+        for _ in 0..MAX_CALLS {
+            let (Some(slot), least) = self.least_slow() else { return };
+            if duration_ns <= least {
+                return;
+            }
             let sequence = slot.load(SEQUENCE);
             let is_free = sequence.is_multiple_of(2);
-            (is_free && slot.compare_exchange(SEQUENCE, sequence, sequence | 1))
-                .then_some((slot, sequence))
-        });
-        let Some((slot, sequence)) = taken else { return };
-        slot.store(DURATION, duration_ns);
-        write(slot);
-        slot.store(SEQUENCE, sequence.wrapping_add(2));
+            if is_free && slot.compare_exchange(SEQUENCE, sequence, sequence | 1) {
+                slot.store(DURATION, duration_ns);
+                write(slot);
+                slot.store(SEQUENCE, sequence.wrapping_add(2));
+                return;
+            }
+        }
     }
 
     pub(super) fn merge_slow(&self, other: &Stats) {
