@@ -206,15 +206,33 @@ static inline int descriptors(void)
 	return count;
 }
 
+/* Fills a pipe, FIFO, socket or terminal, until it has taken no byte for half a second: a kernel
+ * thread moves a terminal's bytes on later and makes room again. */
+static inline void fill(int fd)
+{
+	char bytes[4096] = "";
+	int flags = fcntl(fd, F_GETFL), refused = 0;
+	CHECK(flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0);
+	while (refused < 50) {
+		if (write(fd, bytes, sizeof bytes) > 0 || write(fd, bytes, 1) > 0) {
+			refused = 0;
+			continue;
+		}
+		CHECK(errno == EAGAIN);
+		refused++;
+		usleep(10000);
+	}
+	CHECK(fcntl(fd, F_SETFL, flags) == 0);
+}
+
 /* Executes the program again with one more argument and with a standard error that is a full
  * pipe, never read. */
 static inline void fill_standard_error(char **argv)
 {
 	int pair[2];
-	CHECK(pipe(pair) == 0 && fcntl(pair[1], F_SETFL, O_NONBLOCK) == 0);
-	while (write(pair[1], "xxxx", 4) > 0)
-		;
-	CHECK(fcntl(pair[1], F_SETFL, 0) == 0 && dup2(pair[1], 2) == 2);
+	CHECK(pipe(pair) == 0);
+	fill(pair[1]);
+	CHECK(dup2(pair[1], 2) == 2);
 	execl("/proc/self/exe", argv[0], argv[1], "inner", NULL);
 	_exit(98);
 }
