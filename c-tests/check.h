@@ -208,7 +208,7 @@ static inline int descriptors(void)
 
 /* Fills a pipe, FIFO, socket or terminal, until it has taken no byte for half a second: a kernel
  * thread moves a terminal's bytes on later and makes room again. */
-static inline void fill(int fd)
+static inline void fill_channel(int fd)
 {
 	char bytes[4096] = "";
 	int flags = fcntl(fd, F_GETFL), refused = 0;
@@ -231,7 +231,7 @@ static inline void fill_standard_error(char **argv)
 {
 	int pair[2];
 	CHECK(pipe(pair) == 0);
-	fill(pair[1]);
+	fill_channel(pair[1]);
 	CHECK(dup2(pair[1], 2) == 2);
 	execl("/proc/self/exe", argv[0], argv[1], "inner", NULL);
 	_exit(98);

@@ -56,7 +56,7 @@ int main(int argc, char **argv)
 	watchdog(60);
 	if (argc == 3) {
 		int reader, writer = channel(argv[2], &reader);
-		fill(writer);
+		fill_channel(writer);
 		pid_t child = fork();
 		if (child == 0) {
 			dup2(writer, 2);
