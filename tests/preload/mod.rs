@@ -1,5 +1,6 @@
 //! The library in real processes: hooks, log, settings, faults.
 
+pub mod clock;
 pub mod hazards;
 pub mod hooks;
 pub mod hostile_hosts;

@@ -31,6 +31,7 @@ pkg-config pkg-config finds an installed libcfr
 mandoc mandoc checks the manual pages
 setpriv util-linux starts programs as another user
 script bsdutils starts programs on a terminal
+faketime faketime gives programs another clock
 libeatmydata.so libeatmydata1 a library to be preloaded with
 libjemalloc.so.2 libjemalloc2 a library to be preloaded with'
 

@@ -20,17 +20,23 @@ pub mod signal_name;
 
 mod raw;
 
+mod weak;
+
 mod text;
 
 mod once;
 
 mod memory;
 
+mod thread;
+
+mod auxv;
+
+mod vdso;
+
 mod clock;
 
 mod process;
-
-mod thread;
 
 mod signal;
 

@@ -1,5 +1,6 @@
 //! Reports which pages of a file are in memory (cachestat(2)).
 
+use crate::auxv::auxiliary_value;
 use crate::errno::Errno;
 use crate::raw::{decode, reg, syscall};
 
@@ -24,7 +25,6 @@ pub fn pages_present(fd: i32, offset: u64, len: u64) -> Result<u64, Errno> {
 /// Returns how many pages `len` bytes at `offset` touch (getauxval(3), `AT_PAGESZ`).
 #[must_use]
 pub fn pages_of(offset: u64, len: u64) -> u64 {
-    // SAFETY: getauxval accepts any number.
-    let size = unsafe { libc::getauxval(libc::AT_PAGESZ) }.max(1);
+    let size = auxiliary_value(libc::AT_PAGESZ).unwrap_or(0).max(1);
     (offset.saturating_add(len)).div_ceil(size) - offset / size
 }

@@ -1,5 +1,6 @@
 //! The host process: environment, privileges, limits, its id and its end.
 
+use crate::auxv::auxiliary_value;
 use crate::errno::Errno;
 use crate::raw::{decode, reg, syscall, syscall0};
 use core::ffi::{CStr, c_char};
@@ -30,18 +31,16 @@ pub fn environment() -> impl Iterator<Item = &'static CStr> {
 }
 
 /// Reports whether the process runs with more privileges than its caller, by set-user-ID,
-/// set-group-ID or file capabilities (getauxval(3), `AT_SECURE`).
+/// set-group-ID or file capabilities (getauxval(3), `AT_SECURE`); true if that is unknown.
 #[must_use]
 pub fn is_secure() -> bool {
-    // SAFETY: getauxval accepts any number.
-    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+    auxiliary_value(libc::AT_SECURE) != Some(0)
 }
 
 /// Returns the path that the program was executed by (getauxval(3), `AT_EXECFN`).
 #[must_use]
 pub fn execfn() -> Option<&'static CStr> {
-    // SAFETY: getauxval accepts any number.
-    let address = unsafe { libc::getauxval(libc::AT_EXECFN) } as *const c_char;
+    let address = auxiliary_value(libc::AT_EXECFN)? as *const c_char;
     if address.is_null() {
         return None;
     }
