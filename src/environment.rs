@@ -13,7 +13,7 @@ use core::mem;
 #[inline(never)]
 pub(crate) fn read(settings: &mut Settings<'static>, errors: &mut ConfigErrors) {
     let mut seen = [false; TABLE.len()];
-    for entry in sys::environment() {
+    for entry in sys::environment().into_iter().flatten() {
         let entry = entry.to_bytes();
         if !entry.starts_with(b"CFR_") {
             continue;
@@ -81,6 +81,8 @@ fn add_error(variable: &[u8], value: &[u8], errors: &mut ConfigErrors) {
 /// (ld.so(8)).
 pub(crate) fn is_preloaded() -> bool {
     sys::environment()
+        .into_iter()
+        .flatten()
         .filter_map(|entry| entry.to_bytes().strip_prefix(b"LD_PRELOAD="))
         .flat_map(|list| list.split(|&byte| byte == b' ' || byte == b':'))
         .filter_map(|entry| entry.rsplit(|&byte| byte == b'/').next())

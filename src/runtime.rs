@@ -54,11 +54,16 @@ fn constructor() {
     initialize();
 }
 
-/// Reads the settings and sets the routes, once. Another thread, or a signal handler, that calls a
-/// hook meanwhile finds the route `Uninitialized` and goes to the kernel.
+/// Reads the settings and sets the routes, once. If the environment cannot be known yet, nothing is
+/// decided, and the next call tries again. Another thread, or a signal handler, that calls a hook
+/// meanwhile finds the route `Uninitialized` and goes to the kernel.
 pub(crate) fn initialize() {
     static BEGUN: AtomicBool = AtomicBool::new(false);
     if BEGUN.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    if sys::environment().is_none() {
+        BEGUN.store(false, Ordering::Relaxed);
         return;
     }
     let errno = sys::errno();

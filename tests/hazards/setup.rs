@@ -71,6 +71,9 @@ impl PreparedHost {
             }
             Setup::PreloadedAfter(other) => host.preloaded_first = Some(shared_library(other)?),
             Setup::PreloadedBefore(other) => host.preloaded_last = Some(shared_library(other)?),
+            Setup::InitializedFirst(other) => {
+                host.preloaded_last = Some(compiled_library(other, &["-Wl,-z,initfirst"]));
+            }
             Setup::OpensOther(other) => {
                 let other = shared_library(other)?;
                 let arg = other.to_str().expect("UTF-8");
@@ -172,13 +175,14 @@ impl PreparedHost {
 
 /// Returns a shared library: compiled if `other` is a source in c-tests/, or the installed one.
 fn shared_library(other: &str) -> Result<PathBuf, String> {
-    match other.strip_suffix(".c") {
-        Some(path) => {
-            let name = path.replace('/', "-");
-            Ok(compile(other, &format!("hazard-{name}.so"), &["-shared", "-fPIC"]))
-        }
-        None => installed(other),
-    }
+    if other.ends_with(".c") { Ok(compiled_library(other, &[])) } else { installed(other) }
+}
+
+/// Compiles a source in c-tests/ to a shared library.
+fn compiled_library(source: &str, flags: &[&str]) -> PathBuf {
+    let name = source.replace(['/', '.'], "-");
+    let name = format!("hazard-{name}{}.so", flags.concat().replace(',', "-"));
+    compile(source, &name, &[&["-shared", "-fPIC"], flags].concat())
 }
 
 /// Returns the path at which the compiler finds `library`.

@@ -5,7 +5,8 @@ use crate::failure::{self, Failure};
 use crate::mode::{Backend, LogOutput, Mode};
 use ExpectedLog::{AtLeast, AtMost, Empty, Exact, Unchecked, WholeLines};
 use Setup::{
-    OpensLibrary, OpensOther, Plain, PreloadedAfter, PreloadedBefore, Sanitized, SetUserId,
+    InitializedFirst, OpensLibrary, OpensOther, Plain, PreloadedAfter, PreloadedBefore, Sanitized,
+    SetUserId,
 };
 
 /// Something that a host does to the library, and the program that does it.
@@ -54,6 +55,9 @@ pub enum Setup {
     PreloadedAfter(&'static str),
     /// libcfr.so comes before this library in `LD_PRELOAD`, and forwards calls to it.
     PreloadedBefore(&'static str),
+    /// libcfr.so comes before this library, a source in c-tests/, whose constructor the dynamic
+    /// linker runs before all others (DF_1_INITFIRST).
+    InitializedFirst(&'static str),
     /// The program gets the path of this library as an argument and opens it.
     OpensOther(&'static str),
     /// The program gets the paths of libcfr.so and these libraries as arguments and opens them.
@@ -241,6 +245,21 @@ hazards! {
         program: "copies_once", setup: PreloadedBefore("shims/early_constructor.c"), failure: CALLED_EARLY,
         on_stderr: Exact, in_file: Exact,
         does: "has the same library preloaded after libcfr.so",
+    }
+    constructor_before_all {
+        program: "copies_once", setup: InitializedFirst("shims/early_constructor.c"), failure: CALLED_EARLY,
+        on_stderr: Exact, in_file: Exact,
+        does: "has a library whose constructor runs before that of the C library, and copies",
+    }
+    copies_in_preinit {
+        program: "copies_in_preinit", failure: CALLED_EARLY,
+        on_stderr: Exact, in_file: Exact,
+        does: "copies in a function of .preinit_array, before any constructor, and in main",
+    }
+    own_environ {
+        program: "own_environ", failure: CALLED_EARLY,
+        on_stderr: Exact, in_file: Exact,
+        does: "defines a variable environ of its own, which stays NULL",
     }
     errno {
         program: "errno", failure: WRONG_ERRNO,

@@ -204,6 +204,43 @@ fn copies_of_another_constructor_are_logged_in_both_orders() {
     assert_eq!(came_first, [false, true], "both orders were tried");
 }
 
+/// A call that comes before the environment can be known is passed on, and decides nothing.
+#[test]
+fn a_call_that_comes_too_early_is_passed_on_and_later_ones_are_logged() {
+    let host = Host::new("too_early", "copies_in_preinit", &[]);
+    let other = compile("shims/hides_stack.c", "hazard-hides_stack.so", &["-shared", "-fPIC"]);
+    let bare = host.run(|run, _| run.env("LD_PRELOAD", &other));
+    assert_eq!((&*bare.output.stdout, bare.calls), ("ok\n", 2));
+    let list = [&other, &library()].map(|path| path.to_str().unwrap()).join(":");
+    let with = host.run(|run, log| run.env("LD_PRELOAD", &list).env("CFR_LOG_FILE", log));
+    with.must_equal(&bare, &list);
+    let log = String::from_utf8(with.log).unwrap();
+    assert!(log.lines().count() == 1 && log.contains("/out>, "), "{log}");
+}
+
+/// Faults count a call of .preinit_array as the first one, and the summary has both.
+#[test]
+fn an_early_call_is_the_first_for_faults_and_summary() {
+    let host = Host::new("early_faults", "copies_in_preinit", &[]);
+    let bare = run(&host, Mode::Bare);
+    let with = host.run(|run, log| {
+        preload(run)
+            .env("CFR_LOG_FILE", log)
+            .env("CFR_INJECT", "delay_enter=1us:when=1")
+            .env("CFR_SUMMARY", "yes")
+    });
+    with.must_equal(&bare, "faults and summary");
+    let log = String::from_utf8(with.log).unwrap();
+    let lines: Vec<_> = log.lines().collect();
+    assert!(lines.len() == 2 && lines[0].contains("/early>, "), "{log}");
+    assert_eq!(
+        lines.iter().map(|line| line.contains("DELAYED")).collect::<Vec<_>>(),
+        [true, false]
+    );
+    let summary = with.output.stderr;
+    assert!(summary.contains(": 2 calls"), "{summary}");
+}
+
 /// It is opened with dlopen(3), used and closed again and again.
 #[test]
 fn an_opened_library_is_silent_unless_configured_and_leaks_nothing() {

@@ -32,6 +32,8 @@ mod thread;
 
 mod auxv;
 
+mod environment;
+
 mod vdso;
 
 mod clock;
@@ -71,6 +73,7 @@ pub use copy_file_range::{
     Args, COPY_FILE_RANGE, OffsetPointer, copy_file_range, read_offset, read_writable_offset,
     write_checked_offset, write_offset,
 };
+pub use environment::{Environment, environment};
 pub use fd_info::{
     FileKind, Filesystem, FilesystemKind, OpenFlags, Seals, Stat, filesystem,
     is_copy_file_range_missing, is_immutable, is_same_description, is_swap_file, open_flags, seals,
@@ -93,9 +96,7 @@ pub use next_library::{
 pub use once::{OnceBytes, SetOnce};
 pub use page_cache::{pages_of, pages_present};
 pub use pipe::Pipe;
-pub use process::{
-    environment, execfn, exit, file_size_limit, getpid, has_file_size_limit, is_secure,
-};
+pub use process::{execfn, exit, file_size_limit, getpid, has_file_size_limit, is_secure};
 pub use range::{
     Deduped, Range, clone_range, copy_range, dedupe_range, extend, preallocate, punch_hole,
     read_at, write_at,

@@ -1,34 +1,9 @@
-//! The host process: environment, privileges, limits, its id and its end.
+//! The host process: privileges, limits, its id and its end.
 
 use crate::auxv::auxiliary_value;
 use crate::errno::Errno;
 use crate::raw::{decode, reg, syscall, syscall0};
 use core::ffi::{CStr, c_char};
-
-unsafe extern "C" {
-    static environ: *const *const c_char;
-}
-
-/// Returns each `NAME=value` of the environment. Call it while no other thread changes the
-/// environment: in the constructor, or in the first call if that is earlier.
-pub fn environment() -> impl Iterator<Item = &'static CStr> {
-    // SAFETY: the C library sets environ before any constructor runs.
-    let mut entry = unsafe { environ };
-    core::iter::from_fn(move || {
-        if entry.is_null() {
-            return None;
-        }
-        // SAFETY: environ(7) is an array of pointers that ends in NULL, and the loop stops at NULL.
-        let string = unsafe { *entry };
-        if string.is_null() {
-            return None;
-        }
-        // SAFETY: this entry is not NULL, so the array has another one.
-        entry = unsafe { entry.add(1) };
-        // SAFETY: each entry is a C string; the values are copied before the host can move them.
-        Some(unsafe { CStr::from_ptr(string) })
-    })
-}
 
 /// Reports whether the process runs with more privileges than its caller, by set-user-ID,
 /// set-group-ID or file capabilities (getauxval(3), `AT_SECURE`); true if that is unknown.
