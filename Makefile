@@ -115,6 +115,10 @@ install: usable-prefix all ## install below $(DESTDIR)$(PREFIX)
 	-strip --strip-unneeded $(DESTDIR)$(LIBDIR)/libcfr.so.$(VERSION) $(DESTDIR)$(BINDIR)/cfr
 	ln -sf libcfr.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libcfr.so.0
 	ln -sf libcfr.so.0 $(DESTDIR)$(LIBDIR)/libcfr.so
+	@# The links through which cfr preloads it; in $(RELEASE) they lead to libcfr.so.
+	cp -RP $(RELEASE)/libcfr $(DESTDIR)$(LIBDIR)
+	chmod -R u=rwX,go=rX $(DESTDIR)$(LIBDIR)/libcfr
+	ln -sf ../../libcfr.so.0 $(DESTDIR)$(LIBDIR)/libcfr/64-bit/libcfr.so
 	$(INSTALL) -m 644 include/cfr.h $(DESTDIR)$(INCDIR)/cfr.h
 	$(INSTALL) -m 644 include/linux/copy.h $(DESTDIR)$(INCDIR)/linux/copy.h
 	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCDIR@|$(INCDIR)|; s|@VERSION@|$(VERSION)|' \
@@ -131,6 +135,7 @@ uninstall: ## remove what install put there
 	  $(DESTDIR)$(INCDIR)/cfr.h $(DESTDIR)$(INCDIR)/linux/copy.h \
 	  $(patsubst man/%,$(DESTDIR)$(MANDIR)/man1/%,$(wildcard man/*.1)) $(DESTDIR)$(MANDIR)/man1/cfr-run.1 \
 	  $(patsubst man/%,$(DESTDIR)$(MANDIR)/man7/%,$(wildcard man/*.7))
+	rm -rf $(DESTDIR)$(LIBDIR)/libcfr
 	-@rmdir $(DESTDIR)$(INCDIR)/linux $(DESTDIR)$(INCDIR) 2> /dev/null || true
 
 help: ## list the targets

@@ -343,22 +343,6 @@ fn a_go_program_makes_system_calls_without_the_c_library() {
     }
 }
 
-/// It ends the program if another library is loaded before it.
-#[test]
-fn the_runtime_of_an_address_sanitizer_stays_first() {
-    for name in ["libasan.so.8", "libclang_rt.asan-any.so"] {
-        let soname = format!("-Wl,-soname,{name}");
-        let library = compile_text("", &format!("inspect_{name}"), &["-shared", "-fPIC", &soname]);
-        let library = library.to_str().unwrap();
-        let words = ["-Wl,--no-as-needed", library];
-        let json = report(compile_text(COPY, &format!("inspect_with_{name}"), &words));
-        assert_eq!(
-            (&json["verdict"], &json["preload"]),
-            (&json!("sees"), &json!("sees after sanitizer"))
-        );
-    }
-}
-
 #[test]
 fn a_program_for_another_machine_is_reported() {
     let scratch = Scratch::new();

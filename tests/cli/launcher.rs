@@ -489,20 +489,56 @@ fn an_ignored_sighup_stays_ignored() {
 
 // Preloading.
 
+/// Returns the library that this line, an entry of LD_PRELOAD, leads to.
+fn preloaded(line: &str) -> PathBuf {
+    Path::new(line.trim_end()).canonicalize().unwrap()
+}
+
 #[test]
 fn what_was_preloaded_stays_and_comes_first() {
     let files = LauncherFiles::new();
     let script = ["sh", "-c", "echo $SHIM; echo $LD_PRELOAD"];
     let output = trace(script).env("LD_PRELOAD", shim()).ok();
-    let library = library().canonicalize().unwrap();
-    let expected = format!("loaded\n{}:{}\n", shim().display(), library.display());
-    assert_eq!(output.stdout, expected);
+    let ours = output.stdout.strip_prefix(&format!("loaded\n{}:", shim().display()));
+    let ours = ours.unwrap_or_else(|| panic!("{output:#?}"));
+    assert_eq!(preloaded(ours), library().canonicalize().unwrap());
 
     // So the other library returns the result, and libcfr.so gets no call.
     let copy = [copier(), "copy".as_ref(), &files.from, &files.to].map(Path::to_owned);
     let output = trace(copy).env("LD_PRELOAD", shim()).ok();
     assert_eq!(output.stdout, "7\n");
     assert_eq!(output.calls(), [""; 0]);
+}
+
+/// With the links beside the library, the path goes through them; without, it is the library's.
+#[test]
+fn a_product_that_was_copied_is_preloaded() {
+    let files = LauncherFiles::new();
+    let launcher = copy_product(&files.scratch.file("product"));
+    let library = files.scratch.file("product/libcfr.so");
+    let show = ["run", "sh", "-c", "echo $LD_PRELOAD"];
+    let alone = Run::bare(&launcher).args(show).ok();
+    assert_eq!(Path::new(alone.stdout.trim_end()), library.canonicalize().unwrap());
+
+    let links = cfr_testkit::library().with_file_name("libcfr");
+    Run::bare("cp")
+        .args(["-RP".as_ref(), links.as_os_str(), files.scratch.file("product").as_ref()])
+        .ok();
+    let linked = Run::bare(&launcher).args(show).ok();
+    assert_ne!(linked.stdout, alone.stdout);
+    assert_eq!(preloaded(&linked.stdout), library.canonicalize().unwrap());
+    let output = Run::bare(launcher).args(["trace"]).args(files.cp()).ok();
+    assert_eq!(logged(&output), 1, "{output:#?}");
+
+    // A link that leads to another library is not used.
+    fs::remove_file(files.scratch.file("product/libcfr/64-bit/libcfr.so")).unwrap();
+    std::os::unix::fs::symlink(
+        cfr_testkit::library(),
+        files.scratch.file("product/libcfr/64-bit/libcfr.so"),
+    )
+    .unwrap();
+    let launcher = files.scratch.file("product/cfr");
+    assert_eq!(Run::bare(launcher).args(show).ok().stdout, alone.stdout);
 }
 
 #[test]

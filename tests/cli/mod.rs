@@ -8,5 +8,6 @@ pub mod probe;
 pub mod profiles;
 pub mod progress;
 pub mod report;
+pub mod sanitizers;
 pub mod summary;
 pub mod sweep;

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+const ARCH: &str = std::env::consts::ARCH;
 
 /// Runs `make` with these arguments on the product that the tests have built. It must not rebuild
 /// anything: a launcher with another LIBCFR_LIBDIR would replace the one that other tests run.
@@ -64,6 +65,8 @@ fn expected_below(prefix: &str, libdir: &str) -> Vec<PathBuf> {
         format!("{libdir}/libcfr.so"),
         format!("{libdir}/libcfr.so.0"),
         format!("{libdir}/libcfr.so.{VERSION}"),
+        format!("{libdir}/libcfr/64-bit/libcfr.so"),
+        format!("{libdir}/libcfr/before-libasan.so/{ARCH}"),
         format!("{libdir}/pkgconfig/cfr.pc"),
         format!("{prefix}/share/man/man1/cfr-run.1"),
     ];
@@ -102,7 +105,11 @@ fn every_file_is_where_packagers_look() {
 
     let libdir = scratch.file("usr/lib/x");
     let real = format!("libcfr.so.{VERSION}");
-    for (link, to) in [("libcfr.so", "libcfr.so.0"), ("libcfr.so.0", real.as_str())] {
+    for (link, to) in [
+        ("libcfr.so", "libcfr.so.0"),
+        ("libcfr.so.0", real.as_str()),
+        ("libcfr/64-bit/libcfr.so", "../../libcfr.so.0"),
+    ] {
         assert_eq!(fs::read_link(libdir.join(link)).unwrap(), Path::new(to));
     }
     for (file, mode) in [
@@ -134,6 +141,7 @@ fn every_file_is_where_packagers_look() {
     make(&[&["uninstall".to_owned()], &directories[..]].concat());
     assert!(files(scratch.path()).is_empty());
     assert!(!scratch.file("usr/include/cfr").exists());
+    assert!(!libdir.join("libcfr").exists());
 }
 
 #[test]
@@ -163,7 +171,9 @@ fn an_installed_launcher_finds_the_installed_library() {
     let calls = output.calls();
     assert!(calls.iter().any(|call| call.ends_with(" = 5000 (kernel)")), "{output:#?}");
     let real = installed.file(&format!("lib/libcfr.so.{VERSION}")).canonicalize().unwrap();
-    assert_eq!(Path::new(output.stdout.trim()), real);
+    let entry = Path::new(output.stdout.trim());
+    assert_eq!(entry.canonicalize().unwrap(), real);
+    assert_eq!(entry, installed.file(&format!("lib/libcfr/before-libasan.so/{ARCH}/libcfr.so")));
 }
 
 /// A library directory that the launcher cannot guess from where it stands is compiled into it.

@@ -11,9 +11,12 @@ case $#${1-} in
   *) echo "$usage" >&2; exit 2 ;;
 esac
 
-# What to look for (a command, or the file name of a library), its Debian package, and its use.
+# What to look for (a command, the file name of a library, a runtime of clang), its Debian package,
+# and its use.
 deps='cc gcc compiles the test programs
 c++ g++ compiles the headers as C++
+clang clang compiles programs with sanitizers
+libclang_rt.asan libclang-rt-dev the runtimes of these sanitizers
 make make runs builds under the library
 strace strace compares results with, and counts system calls
 valgrind valgrind counts instructions
@@ -41,6 +44,9 @@ packages=
 missing=
 while read -r name package use; do
   case $name in
+    libclang_rt.*)
+      file=$(clang -print-file-name="$name-$(uname -m).so" 2> /dev/null) || file=
+      [ ! -e "$file" ] || continue ;;
     *.so*) [ ! -e "$libraries/$name" ] || continue ;;
     *) ! command -v "$name" > /dev/null || continue ;;
   esac

@@ -1,5 +1,6 @@
-//! The path of libcfr.so, and the value of LD_PRELOAD.
+//! The library to preload, and the value of LD_PRELOAD.
 
+use crate::program::preload_path::preload_path;
 use crate::term::failure::{Failure, describe, printable};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -8,9 +9,17 @@ use std::path::{Path, PathBuf};
 /// The directory to which `make install` installs the library, if it was set.
 const INSTALLED: Option<&str> = option_env!("LIBCFR_LIBDIR");
 
+/// The library to preload.
+pub(crate) struct Library {
+    /// The path for LD_PRELOAD.
+    path: PathBuf,
+    /// Whether AddressSanitizer's runtime lets a library of this path be loaded before it.
+    pub(crate) is_before_sanitizer: bool,
+}
+
 /// Finds the library: in a build tree beside the launcher, else in the library directory of the
 /// same prefix.
-pub(crate) fn find() -> Result<PathBuf, Failure> {
+pub(crate) fn find() -> Result<Library, Failure> {
     let launcher = std::env::current_exe().map_err(|error| {
         Failure::new(format!("cannot determine the path of cfr: {}", describe(&error)))
     })?;
@@ -28,7 +37,11 @@ pub(crate) fn find() -> Result<PathBuf, Failure> {
     let found = found
         .canonicalize()
         .map_err(|error| Failure::new(format!("{}: {}", printable(found), describe(&error))))?;
-    loadable(&found).map(|()| found)
+    loadable(&found)?;
+    Ok(match preload_path(&found) {
+        Some(path) => Library { path, is_before_sanitizer: true },
+        None => Library { path: found, is_before_sanitizer: false },
+    })
 }
 
 /// Fails if the dynamic linker cannot load the path: it splits LD_PRELOAD at spaces and colons,
@@ -51,13 +64,14 @@ fn loadable(path: &Path) -> Result<(), Failure> {
     )))
 }
 
-/// Returns the value of LD_PRELOAD that loads `library` after the libraries in `before`: these
-/// stay, and the calls that they make are seen.
-pub(crate) fn preload_list(before: Option<OsString>, library: &Path, first: &[&str]) -> OsString {
-    let before = without_ours(before);
-    let kept = before.as_bytes().split(|&byte| byte == b':').filter(|entry| !entry.is_empty());
-    let ours = std::iter::once(library.as_os_str().as_bytes());
-    joined(first.iter().map(|name| name.as_bytes()).chain(kept).chain(ours))
+impl Library {
+    /// Returns the value of LD_PRELOAD that loads the library after the libraries in `before`: these
+    /// stay, and the calls that they make are seen.
+    pub(crate) fn preload_list(&self, before: Option<OsString>) -> OsString {
+        let before = without_ours(before);
+        let kept = before.as_bytes().split(|&byte| byte == b':').filter(|entry| !entry.is_empty());
+        joined(kept.chain([self.path.as_os_str().as_bytes()]))
+    }
 }
 
 /// Returns the value of LD_PRELOAD without libcfr.so.
@@ -88,18 +102,17 @@ pub(crate) fn is_ours(entry: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn list(before: Option<&str>, first: &[&str]) -> String {
-        preload_list(before.map(OsString::from), Path::new("/l/libcfr.so"), first)
-            .into_string()
-            .expect("UTF-8")
+    fn list(before: Option<&str>) -> String {
+        let library = Library { path: "/l/libcfr.so".into(), is_before_sanitizer: false };
+        library.preload_list(before.map(OsString::from)).into_string().expect("UTF-8")
     }
 
     #[test]
     fn earlier_preloads_stay() {
-        assert_eq!(list(None, &[]), "/l/libcfr.so");
-        assert_eq!(list(Some("a.so b.so:c.so"), &[]), "a.so:b.so:c.so:/l/libcfr.so");
-        assert_eq!(list(Some("/old/libcfr.so.0 a.so"), &[]), "a.so:/l/libcfr.so");
-        assert_eq!(list(Some("a.so"), &["libasan.so.8"]), "libasan.so.8:a.so:/l/libcfr.so");
+        assert_eq!(list(None), "/l/libcfr.so");
+        assert_eq!(list(Some("a.so b.so:c.so")), "a.so:b.so:c.so:/l/libcfr.so");
+        assert_eq!(list(Some("/old/libcfr.so.0 a.so")), "a.so:/l/libcfr.so");
+        assert_eq!(list(Some("/old/$PLATFORM/libcfr.so:a.so")), "a.so:/l/libcfr.so");
     }
 
     #[test]

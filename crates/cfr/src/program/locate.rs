@@ -138,8 +138,6 @@ pub(crate) enum Visibility {
     Unseen(String),
     /// The program would not start with the library; with the reason.
     Fatal(String),
-    /// The program would abort unless this other library is loaded first.
-    After(String),
 }
 
 /// Determines whether a preload can see the copies of a program.
@@ -168,7 +166,7 @@ pub(crate) fn visibility(program: &Executable) -> Visibility {
         Elf::Native(native) if native.go => Visibility::Bypassed(format!(
             "{shown} is a Go program, which makes system calls without the C library"
         )),
-        Elf::Native(native) => native.sanitizer().map_or(Visibility::Seen, Visibility::After),
+        Elf::Native(_) => Visibility::Seen,
     }
 }
 

@@ -6,4 +6,6 @@ pub(crate) mod elf;
 
 pub(crate) mod locate;
 
+mod preload_path;
+
 pub(crate) mod library;

@@ -34,7 +34,7 @@ pub(crate) fn blind_spot(
         (_, Visibility::Unseen(why) | Visibility::Bypassed(why) | Visibility::Fatal(why)) => {
             why.clone()
         }
-        (_, Visibility::Seen | Visibility::After(_)) => return None,
+        (_, Visibility::Seen) => return None,
     };
     Some(BlindSpot { why, of_all: seen.processes == 0 })
 }

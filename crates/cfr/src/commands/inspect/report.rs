@@ -28,7 +28,7 @@ impl Inspection {
             Visibility::Unseen(why) | Visibility::Bypassed(why) | Visibility::Fatal(why) => {
                 Some(why)
             }
-            Visibility::Seen | Visibility::After(_) => None,
+            Visibility::Seen => None,
         }
     }
 

@@ -50,7 +50,6 @@ fn path(path: &Path) -> Value {
 fn preload(visibility: &Visibility) -> &'static str {
     match visibility {
         Visibility::Seen => "sees",
-        Visibility::After(_) => "sees after sanitizer",
         Visibility::Bypassed(_) => "is bypassed",
         Visibility::Unseen(_) => "is not loaded",
         Visibility::Fatal(_) => "cannot be loaded",

@@ -127,9 +127,6 @@ pub(super) fn notes(report: &Inspection) -> Vec<String> {
     for name in names(&|image| image.partial) {
         notes.push(format!("{name} was not searched to its end"));
     }
-    if let crate::program::locate::Visibility::After(runtime) = &report.visibility {
-        notes.push(format!("{runtime} must be loaded first: cfr trace does that"));
-    }
     if matches!(verdict(report).0, Coverage::CannotSee | Coverage::SeesPart) {
         notes.push(INSTEAD.into());
     }

@@ -3,7 +3,7 @@
 use super::process::{self, ProcessEnd, ProcessResult};
 use super::work_dir::WorkDir;
 use crate::cli::SweepArgs;
-use crate::program::library;
+use crate::program::library::{self, Library};
 use crate::program::locate::{self, Visibility};
 use crate::run::environment;
 use crate::run::preload;
@@ -20,7 +20,7 @@ use std::time::Duration;
 /// What all runs have in common.
 pub(super) struct Runner<'a> {
     args: &'a SweepArgs,
-    library: PathBuf,
+    library: Library,
     /// The launcher's working directory.
     here: PathBuf,
     /// Whether a preload can see the program, once it was found.

@@ -73,16 +73,6 @@ pub(crate) struct Segment {
 }
 
 impl Native {
-    /// Returns the sanitizer runtime that aborts the program if another library is loaded before
-    /// it: GCC's, or clang's with `-shared-libasan`.
-    pub(crate) fn sanitizer(&self) -> Option<String> {
-        let needed = self.dynamic.iter().flat_map(|dynamic| &dynamic.needed);
-        let mut names = needed.map(|name| name.to_string_lossy());
-        names
-            .find(|name| name.starts_with("libasan.so") || name.starts_with("libclang_rt.asan"))
-            .map(|name| name.into_owned())
-    }
-
     /// Reports whether it is glibc's dynamic linker, which obeys LD_PRELOAD if it is executed
     /// itself.
     pub(crate) fn is_linker(&self) -> bool {
