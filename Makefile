@@ -57,7 +57,8 @@ lint: fmt clippy doc shellcheck ## rustfmt, clippy, rustdoc, shellcheck: no warn
 # rustfmt and clippy are parts of Rust that may be left out; shellcheck is a program of its own.
 fmt:
 	@if $(CARGO) fmt --version > /dev/null 2>&1; then \
-	  $(CARGO) fmt --all --check && $(CARGO) fmt --check --manifest-path benches/fmt-layer/Cargo.toml; \
+	  $(CARGO) fmt --all --check && for package in benches/fmt-layer examples/subscriber; do \
+	    $(CARGO) fmt --check --manifest-path $$package/Cargo.toml || exit 1; done; \
 	else echo 'skipped: cargo fmt is not installed'; fi
 
 clippy:

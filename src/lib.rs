@@ -5,8 +5,13 @@
 //! the library's own. What a call *means* is in the crate `cfr-engine`.
 //!
 //! A file uses only files above it in this list. ARCHITECTURE.md follows one call through it.
+//!
+//! It needs no C library and no unwinder: `panic = "abort"` in both profiles (Cargo.toml). Only when
+//! cargo builds it as a dependency of the tests, where panics unwind, is it linked with std.
+#![cfg_attr(panic = "abort", no_std)]
 
-mod panic_point;
+#[cfg(panic = "abort")]
+mod panic_handler;
 
 mod route;
 

@@ -2,10 +2,9 @@
 //! as a line.
 
 use crate::log::PATHS;
-use crate::panic_point::panic_point;
 use crate::runtime::Runtime;
 use cfr_engine::call::{Call, Offset, Request};
-use cfr_engine::diag::log_trace;
+use cfr_engine::diag::{is_traced, log_trace};
 use cfr_engine::execution::Outcome;
 use cfr_engine::hook::Hook;
 use cfr_shared::format::Format;
@@ -13,7 +12,6 @@ use cfr_shared::record::{Context, Record};
 use cfr_shared::settings::Level;
 use cfr_shared::stats::{FileIds, InFlight, InFlightGuard};
 use cfr_sys::{self as sys, OffsetPointer, Sharing};
-use tracing::level_filters::LevelFilter;
 
 /// A call that is being recorded.
 pub(crate) struct Recording {
@@ -95,7 +93,6 @@ impl Recording {
         if !writes && !counts {
             return;
         }
-        panic_point(2);
         let for_json = settings.log_format == Format::Json;
         let mut comm = [0; 16];
         let wants_offsets = for_json || call.request == Request::Send;
@@ -196,7 +193,7 @@ fn sharing(call: &Call, bytes: u64) -> Option<Sharing> {
         (_, Offset::BadAddress(_)) => return None,
     };
     let sharing = sys::shares_blocks(call.fd_out, start, bytes).ok();
-    if LevelFilter::current() >= LevelFilter::TRACE {
+    if is_traced() {
         log_trace(format_args!("FIEMAP {}: {sharing:?}", call.fd_out));
     }
     sharing
@@ -207,7 +204,6 @@ fn sharing(call: &Call, bytes: u64) -> Option<Sharing> {
 #[inline(always)]
 fn with_paths(record: &Record<'_>, entered_ns: u64, work: &dyn Fn(&Record<'_>)) -> Option<()> {
     PATHS.with_page(|page| {
-        panic_point(3);
         let [path_in, path_out] = page.of([record.call.fd_in, record.call.fd_out], entered_ns);
         work(&Record { context: Context { path_in, path_out, ..record.context }, ..*record });
         page.end();

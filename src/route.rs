@@ -11,24 +11,23 @@
 //! | `Intercept` | intercepted | intercepted |
 
 use cfr_engine::hook::Hook;
-use cfr_sys::{NextExit, NextIoctl, NextSendfile, NextSymbol};
-use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use cfr_sys::NextSymbol;
+use core::mem::offset_of;
+use core::sync::atomic::{AtomicU8, Ordering};
 
-/// The next library's functions. They are statics of their own because hooks that are written in
-/// instructions read them.
+/// The next library's functions. They are statics of their own because the hooks, which are written in
+/// instructions, read them.
 pub(crate) static NEXT_SYSCALL: NextSymbol = NextSymbol::new(c"syscall");
-pub(crate) static NEXT_IOCTL: NextIoctl = NextIoctl::new();
-pub(crate) static NEXT_SENDFILE: NextSendfile = NextSendfile::new(false);
-pub(crate) static NEXT_SENDFILE64: NextSendfile = NextSendfile::new(true);
-pub(crate) static NEXT_EXIT: NextExit = NextExit::new();
+pub(crate) static NEXT_IOCTL: NextSymbol = NextSymbol::new(c"ioctl");
+pub(crate) static NEXT_SENDFILE: NextSymbol = NextSymbol::new(c"sendfile");
+pub(crate) static NEXT_SENDFILE64: NextSymbol = NextSymbol::new(c"sendfile64");
+pub(crate) static NEXT_EXIT: NextSymbol = NextSymbol::new(c"_exit");
 
 /// Looks the next library's functions up (dlsym(3), `RTLD_NEXT`).
 pub(crate) fn find_next_functions() {
-    NEXT_SYSCALL.resolve();
-    NEXT_IOCTL.symbol().resolve();
-    NEXT_SENDFILE.symbol().resolve();
-    NEXT_SENDFILE64.symbol().resolve();
-    NEXT_EXIT.symbol().resolve();
+    for symbol in [&NEXT_SYSCALL, &NEXT_IOCTL, &NEXT_SENDFILE, &NEXT_SENDFILE64, &NEXT_EXIT] {
+        symbol.resolve();
+    }
 }
 
 /// What becomes of the calls of one hook.
@@ -50,38 +49,45 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    /// The lowest flags that do not go to the kernel at once.
-    const fn limit(self) -> u64 {
-        match self {
-            Route::Kernel => 1 << 32,
-            Route::KernelIfNoFlags => 1,
-            Route::Uninitialized | Route::NextLibrary | Route::NextIfNoFlags | Route::Intercept => {
-                0
-            }
-        }
+    /// Reports whether a call without flags goes to the kernel at once.
+    const fn bypasses_without_flags(self) -> bool {
+        matches!(self, Route::Kernel | Route::KernelIfNoFlags)
     }
 }
 
 /// The route of one hook, as its calls read it.
-struct Entry {
-    /// [`Route::limit`]: the one word that a call reads if it goes to the kernel at once.
-    limit: AtomicU64,
+#[repr(C)]
+pub(crate) struct Entry {
     route: AtomicU8,
+    /// [`Route::bypasses_without_flags`], as 0 or 1.
+    bypasses_without_flags: AtomicU8,
 }
 
-static ROUTES: [Entry; Hook::ALL.len()] = [const {
+pub(crate) static ROUTES: [Entry; Hook::ALL.len()] = [const {
     Entry {
-        limit: AtomicU64::new(Route::Uninitialized.limit()),
         route: AtomicU8::new(Route::Uninitialized as u8),
+        bypasses_without_flags: AtomicU8::new(0),
     }
 }; Hook::ALL.len()];
+
+/// Returns the place in [`ROUTES`], in bytes, of the byte that holds the route of `hook`.
+pub(crate) const fn offset_of_route(hook: Hook) -> usize {
+    hook as usize * size_of::<Entry>() + offset_of!(Entry, route)
+}
+
+/// Returns the place in [`ROUTES`], in bytes, of the byte that says whether a call of `hook` without
+/// flags goes to the kernel at once.
+pub(crate) const fn offset_of_bypass(hook: Hook) -> usize {
+    hook as usize * size_of::<Entry>() + offset_of!(Entry, bypasses_without_flags)
+}
 
 /// Sets the route of every hook.
 pub(crate) fn set_all(route: impl Fn(Hook) -> Route) {
     for (entry, hook) in ROUTES.iter().zip(Hook::ALL) {
         let route = route(hook);
         entry.route.store(route as u8, Ordering::Relaxed);
-        entry.limit.store(route.limit(), Ordering::Relaxed);
+        let bypasses = route.bypasses_without_flags();
+        entry.bypasses_without_flags.store(bypasses.into(), Ordering::Relaxed);
     }
 }
 
@@ -103,12 +109,4 @@ pub(crate) fn is_intercepted(hook: Hook) -> bool {
     ROUTES
         .get(hook as usize)
         .is_some_and(|entry| entry.route.load(Ordering::Relaxed) == Route::Intercept as u8)
-}
-
-/// Reports whether a call with these flags goes to the kernel at once: one relaxed load.
-#[inline(always)]
-pub(crate) fn bypasses(hook: Hook, flags: u32) -> bool {
-    ROUTES
-        .get(hook as usize)
-        .is_some_and(|entry| u64::from(flags) < entry.limit.load(Ordering::Relaxed))
 }

@@ -12,7 +12,7 @@ use crate::route::{self, Route};
 use cfr_shared::line::Line;
 use cfr_shared::settings::{Forward, Level, STATS_NAME, Settings, SummaryTarget};
 use cfr_shared::stats::{Counter, Stats};
-use cfr_sys::{self as sys, Arena, NextCopy, SetOnce};
+use cfr_sys::{self as sys, NextCopy, SetOnce};
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -45,9 +45,6 @@ static CONFIG_ERRORS: SetOnce<ConfigErrors> = SetOnce::new();
 pub(crate) fn get() -> Option<&'static Runtime> {
     RUNTIME.get()
 }
-
-#[global_allocator]
-static ARENA: Arena = Arena::new();
 
 #[ctor::ctor(unsafe)]
 fn constructor() {
@@ -90,7 +87,7 @@ impl Runtime {
         let is_recorded = settings.log > Level::Off || collectors.want_records();
         Runtime {
             next: match settings.forward {
-                Forward::Next => sys::next_copy_file_range(),
+                Forward::Next => NextCopy::find(),
                 Forward::Syscall => None,
             },
             injector: settings.inject.as_ref().and_then(Injector::new),
@@ -108,9 +105,6 @@ impl Runtime {
     }
 
     fn start(&'static self) {
-        // A panic is reported by the call that it happened in. The standard hook would write to
-        // descriptor 2, whatever that is by then.
-        std::panic::set_hook(Box::new(|_| {}));
         if let Some(log) = &self.log {
             log::install(log);
         }

@@ -3,8 +3,6 @@
 use crate::runtime;
 use cfr_shared::stats::Counter;
 use cfr_sys as sys;
-use core::mem;
-use std::panic::catch_unwind;
 
 /// Writes the summary, if this process must write one and has made calls since the last one. May be
 /// called in a signal handler, and more than once.
@@ -13,9 +11,7 @@ pub(crate) fn write() {
         return;
     }
     let errno = sys::errno();
-    if let Err(payload) = catch_unwind(write_new_calls) {
-        mem::forget(payload);
-    }
+    write_new_calls();
     sys::set_errno(errno);
 }
 

@@ -378,6 +378,11 @@ fn load(figures: &mut Figures, shipped: &Shipped) {
         [("CFR_LOG=off", Way::OFF, Some(exact::LOAD_SYSTEM_CALLS)), ("logging", DEFAULTS, None)]
     {
         figures.exact(
+            &format!("loading, {name}: instructions"),
+            exact::instructions_at_load(&shipped.path, way),
+            goal.is_some().then_some(exact::LOAD_INSTRUCTIONS),
+        );
+        figures.exact(
             &format!("loading, {name}: system calls of our own"),
             exact::system_calls_at_load(&shipped.path, way),
             goal,
@@ -394,9 +399,9 @@ fn file(figures: &mut Figures, shipped: &Shipped) {
         Some((exact::EXPORTS.join(" "), shipped.exports == exact::EXPORTS)),
     );
     figures.names(
-        "needed",
-        shipped.needed.clone(),
-        Some(("libc, ld-linux".to_owned(), shipped.needs_nothing_else())),
+        "required",
+        shipped.required.clone(),
+        Some(("symbols of every C library".to_owned(), shipped.needs_nothing())),
     );
 }
 

@@ -39,10 +39,6 @@ impl Intercepted for CopyFileRange<'_> {
         self.execution.run(override_, |args| forward(runtime, args))
     }
 
-    fn forward(&self, runtime: &Runtime) -> Answer {
-        forward(runtime, self.execution.args()).0
-    }
-
     fn explain(&self, outcome: &Outcome) -> Option<&'static Rule> {
         self.execution.explain(outcome)
     }
@@ -80,10 +76,6 @@ impl Intercepted for CopyFileRange<'_> {
 fn forward(runtime: &Runtime, args: &Args) -> (Answer, Method) {
     match runtime.next {
         None => (sys::copy_file_range(args), Method::Kernel),
-        Some(next) => {
-            let answer =
-                usize::try_from(next.call_with_cancel_disabled(args)).map_err(|_| sys::errno());
-            (answer, Method::Next)
-        }
+        Some(next) => (next.call(args), Method::Next),
     }
 }

@@ -9,20 +9,30 @@ pub(crate) use copy_file_range::CopyFileRange;
 pub(crate) use reflink_ioctl::ReflinkIoctl;
 pub(crate) use sendfile::Sendfile;
 
+use crate::observe::Intercepted;
 use crate::runtime::Runtime;
 use cfr_engine::call::{Answer, Method};
-use cfr_sys as sys;
+use core::ffi::c_void;
+
+/// A call that the library never carries out itself.
+pub(crate) trait Forwarded: Intercepted {
+    /// Returns the address of the next library's function; `None` if there is none.
+    fn next(&self) -> Option<*const c_void>;
+
+    /// Makes the system call.
+    fn call_kernel(&self) -> Answer;
+}
 
 /// Forwards a call: to the next library if `CFR_FORWARD=next` is set and it has the function, else to
-/// the kernel. `next` returns what a C function does: a count, or −1 with errno set.
+/// the kernel.
 #[inline(always)]
 fn forward_to(
     runtime: &Runtime,
-    next: impl FnOnce() -> Option<isize>,
+    next: impl FnOnce() -> Option<Answer>,
     kernel: impl FnOnce() -> Answer,
 ) -> (Answer, Method) {
     match runtime.next.and_then(|_| next()) {
-        Some(result) => (usize::try_from(result).map_err(|_| sys::errno()), Method::Next),
+        Some(answer) => (answer, Method::Next),
         None => (kernel(), Method::Kernel),
     }
 }

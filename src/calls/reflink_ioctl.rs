@@ -1,6 +1,6 @@
 //! ioctl(2) with FICLONE, FICLONERANGE or FIDEDUPERANGE: forwarded and recorded.
 
-use super::forward_to;
+use super::{Forwarded, forward_to};
 use crate::observe::Intercepted;
 use crate::route::NEXT_IOCTL;
 use crate::runtime::Runtime;
@@ -8,6 +8,8 @@ use cfr_engine::call::{Answer, Call, DedupeTarget, Method, Offset, Request};
 use cfr_engine::execution::{Outcome, Override};
 use cfr_engine::hook::Hook;
 use cfr_sys::{self as sys, IoctlArg};
+use core::ffi::c_void;
+use core::num::NonZero;
 
 /// The arguments of an ioctl(2) that shares blocks.
 #[derive(Clone, Copy)]
@@ -18,18 +20,8 @@ pub(crate) struct ReflinkIoctl {
 }
 
 impl ReflinkIoctl {
-    /// Calls the next library's function as the host would: −1 and errno, or its result.
-    pub(crate) fn call_next(self) -> Option<i32> {
-        NEXT_IOCTL.call(self.fd, self.request, self.argument)
-    }
-
-    /// Makes the system call.
-    pub(crate) fn call_kernel(self) -> Answer {
-        sys::ioctl(self.fd, self.request, self.argument)
-    }
-
     fn forward_call(self, runtime: &Runtime) -> (Answer, Method) {
-        let next = || self.call_next().and_then(|result| isize::try_from(result).ok());
+        let next = || sys::call_next_ioctl(&NEXT_IOCTL, self.fd, self.request, self.argument);
         forward_to(runtime, next, || self.call_kernel())
     }
 
@@ -42,9 +34,9 @@ impl ReflinkIoctl {
     /// FIDEDUPERANGE of at most `max_len` bytes, in whole blocks. The length stands in the host's
     /// struct, and has its old value afterwards.
     fn dedupe_at_most(self, runtime: &Runtime, max_len: u64, call: &Call) -> (Answer, Method) {
-        let block =
-            sys::filesystem(call.fd_in).map_or(1, |filesystem| filesystem.block_size).max(1);
-        let len = (max_len - max_len % block).max(block);
+        let filesystem = sys::filesystem(call.fd_in);
+        let block = filesystem.map_or(NonZero::<u64>::MIN, |filesystem| filesystem.block_size);
+        let len = (max_len - max_len % block).max(block.get());
         let asked = call.len as u64;
         if len >= asked {
             return self.forward_call(runtime);
@@ -58,6 +50,16 @@ impl ReflinkIoctl {
                 forwarded
             }
         }
+    }
+}
+
+impl Forwarded for ReflinkIoctl {
+    fn next(&self) -> Option<*const c_void> {
+        NEXT_IOCTL.address()
+    }
+
+    fn call_kernel(&self) -> Answer {
+        sys::ioctl(self.fd, self.request, self.argument)
     }
 }
 
@@ -78,10 +80,6 @@ impl Intercepted for ReflinkIoctl {
             None => self.forward_call(runtime),
         };
         Outcome::new(answer, method)
-    }
-
-    fn forward(&self, runtime: &Runtime) -> Answer {
-        self.forward_call(runtime).0
     }
 
     fn for_each_record(&self, call: &Call, outcome: &Outcome, record: impl Fn(&Call, &Outcome)) {

@@ -1,13 +1,14 @@
 //! sendfile(2): forwarded, and recorded if its target is a regular file.
 
-use super::forward_to;
+use super::{Forwarded, forward_to};
 use crate::observe::Intercepted;
 use crate::route::{NEXT_SENDFILE, NEXT_SENDFILE64};
 use crate::runtime::Runtime;
 use cfr_engine::call::{Answer, Call, Method};
 use cfr_engine::execution::{Outcome, Override};
 use cfr_engine::hook::Hook;
-use cfr_sys::{self as sys, FileKind, OffsetPointer};
+use cfr_sys::{self as sys, FileKind, NextSymbol, OffsetPointer};
+use core::ffi::c_void;
 
 /// The arguments of sendfile(2).
 #[derive(Clone, Copy)]
@@ -20,22 +21,27 @@ pub(crate) struct Sendfile {
 }
 
 impl Sendfile {
-    /// Calls the next library's function as the host would: −1 and errno, or the bytes sent.
-    pub(crate) fn call_next(self) -> Option<isize> {
-        let next = match self.hook {
+    fn next_symbol(self) -> &'static NextSymbol {
+        match self.hook {
             Hook::Sendfile64 => &NEXT_SENDFILE64,
             _ => &NEXT_SENDFILE,
-        };
-        next.call(self.out_fd, self.in_fd, self.offset, self.count)
-    }
-
-    /// Makes the system call.
-    pub(crate) fn call_kernel(self) -> Answer {
-        sys::sendfile(self.out_fd, self.in_fd, self.offset, self.count)
+        }
     }
 
     fn forward_call(self, runtime: &Runtime) -> (Answer, Method) {
-        forward_to(runtime, || self.call_next(), || self.call_kernel())
+        let Sendfile { out_fd, in_fd, offset, count, .. } = self;
+        let next = || sys::call_next_sendfile(self.next_symbol(), out_fd, in_fd, offset, count);
+        forward_to(runtime, next, || self.call_kernel())
+    }
+}
+
+impl Forwarded for Sendfile {
+    fn next(&self) -> Option<*const c_void> {
+        self.next_symbol().address()
+    }
+
+    fn call_kernel(&self) -> Answer {
+        sys::sendfile(self.out_fd, self.in_fd, self.offset, self.count)
     }
 }
 
@@ -44,8 +50,9 @@ impl Intercepted for Sendfile {
         self.hook
     }
 
-    fn is_copy(&self) -> bool {
-        sys::stat(self.out_fd).is_ok_and(|stat| stat.kind == FileKind::Regular)
+    fn forward_uncounted(&self, runtime: &Runtime) -> Option<Answer> {
+        let is_copy = sys::stat(self.out_fd).is_ok_and(|stat| stat.kind == FileKind::Regular);
+        (!is_copy).then(|| self.forward_call(runtime).0)
     }
 
     fn decode(&self) -> Option<Call> {
@@ -62,10 +69,6 @@ impl Intercepted for Sendfile {
             None => self.forward_call(runtime),
         };
         Outcome::new(answer, method)
-    }
-
-    fn forward(&self, runtime: &Runtime) -> Answer {
-        self.forward_call(runtime).0
     }
 
     fn offset_pointers(&self) -> [OffsetPointer; 2] {

@@ -1,12 +1,17 @@
 //! The hook `copy_file_range`: the C library's wrapper of copy_file_range(2).
-#![expect(unsafe_code, reason = "exports a C symbol")]
+//!
+//! The function is written in instructions because it is a cancellation point: pthread_testcancel(3)
+//! may unwind the stack, and no Rust frame may be on it then.
+#![expect(unsafe_code, reason = "exports a C symbol and makes system calls by instruction")]
 #![expect(unreachable_pub, reason = "cbindgen and the linker look for what is public")]
 
-use super::{after_error, dispatch, encode};
-use crate::route;
+use super::entry::{Frame, enter, test_cancel};
+use super::{after_kernel_error, dispatch};
+use crate::route::{self, ROUTES};
 use cfr_engine::hook::Hook;
 use cfr_sys::errno::Errno;
-use cfr_sys::{self as sys, Args, OffsetPointer, ssize_t};
+use cfr_sys::{COPY_FILE_RANGE, ssize_t};
+use core::arch::naked_asm;
 use core::ffi::{c_int, c_uint};
 
 /// Copies up to `len` bytes from `fd_in` to `fd_out`, by the rules of copy_file_range(2) or of the
@@ -20,6 +25,7 @@ use core::ffi::{c_int, c_uint};
 /// or -1 with errno set: EFAULT if a pointer cannot be used, EOPNOTSUPP or EXDEV if blocks cannot
 /// be shared, EILSEQ if ranges to be deduplicated differ, and the errors of copy_file_range(2).
 /// This function is a cancellation point.
+#[unsafe(naked)]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn copy_file_range(
     fd_in: c_int,
@@ -29,31 +35,142 @@ pub extern "C-unwind" fn copy_file_range(
     len: usize,
     flags: c_uint,
 ) -> ssize_t {
-    let given = Args {
-        fd_in,
-        off_in: OffsetPointer::new(off_in),
-        fd_out,
-        off_out: OffsetPointer::new(off_out),
-        len,
-        flags,
-    };
-    sys::test_cancel();
-    let args = given.from_memory();
-    if !route::bypasses(Hook::CopyFileRange, args.flags) {
-        return dispatch(Hook::CopyFileRange, &given);
-    }
-    match sys::copy_file_range(&args) {
-        Ok(count) => encode(Ok(count)),
-        Err(errno) => after_interrupt_or_error(&given, errno),
-    }
+    instructions!(
+        routes = sym ROUTES,
+        bypass = const route::offset_of_bypass(Hook::CopyFileRange),
+        number = const COPY_FILE_RANGE,
+        eintr = const Errno::EINTR.0,
+        test_cancel = sym test_cancel,
+        answer = sym answer,
+        answer_error = sym answer_error,
+        enter = sym enter,
+    )
 }
 
-#[cold]
-#[inline(never)]
-fn after_interrupt_or_error(args: &Args, errno: Errno) -> isize {
-    if errno == Errno::EINTR {
-        // Nothing was copied, so nothing is lost if a cancellation interrupted the call.
-        sys::test_cancel();
-    }
-    after_error(Hook::CopyFileRange, args, errno)
+/// A call without flags that bypasses the library is made here. If it was interrupted it has copied
+/// nothing, so nothing is lost if that was a cancellation.
+#[cfg(target_arch = "x86_64")]
+macro_rules! instructions {
+    ($($operands:tt)*) => {
+        naked_asm!(
+            ".weak pthread_testcancel",
+            ".cfi_startproc",
+            "test r9d, r9d",
+            "jne 5f",
+            "cmp byte ptr [rip + {routes} + {bypass}], 0",
+            "je 5f",
+            // test_cancel, for the five other arguments: this is the path that must be short.
+            "cmp qword ptr [rip + pthread_testcancel@GOTPCREL], 0",
+            "je 4f",
+            "push rdi",
+            ".cfi_adjust_cfa_offset 8",
+            "push rsi",
+            ".cfi_adjust_cfa_offset 8",
+            "push rdx",
+            ".cfi_adjust_cfa_offset 8",
+            "push rcx",
+            ".cfi_adjust_cfa_offset 8",
+            "push r8",
+            ".cfi_adjust_cfa_offset 8",
+            "call [rip + pthread_testcancel@GOTPCREL]",
+            "pop r8",
+            ".cfi_adjust_cfa_offset -8",
+            "pop r10",
+            ".cfi_adjust_cfa_offset -8",
+            "pop rdx",
+            ".cfi_adjust_cfa_offset -8",
+            "pop rsi",
+            ".cfi_adjust_cfa_offset -8",
+            "pop rdi",
+            ".cfi_adjust_cfa_offset -8",
+            "2:",
+            "xor r9d, r9d",
+            "mov eax, {number}",
+            "syscall",
+            "cmp rax, -4095",
+            "jae 3f",
+            "ret",
+            "3:",
+            "mov rcx, r10",
+            "cmp rax, -{eintr}",
+            "jne 6f",
+            "call {test_cancel}",
+            "6:",
+            "lea r11, [rip + {answer_error}]",
+            "jmp {enter}",
+            "4:",
+            "mov r10, rcx",
+            "jmp 2b",
+            "5:",
+            "call {test_cancel}",
+            "lea r11, [rip + {answer}]",
+            "jmp {enter}",
+            ".cfi_endproc",
+            $($operands)*
+        )
+    };
+}
+
+/// As on x86-64.
+#[cfg(target_arch = "aarch64")]
+macro_rules! instructions {
+    ($($operands:tt)*) => {
+        naked_asm!(
+            ".cfi_startproc",
+            "stp x29, x30, [sp, #-16]!",
+            ".cfi_def_cfa_offset 16",
+            ".cfi_offset 29, -16",
+            ".cfi_offset 30, -8",
+            "bl {test_cancel}",
+            "cbnz w5, 3f",
+            "adrp x16, {routes} + {bypass}",
+            "add x16, x16, :lo12:{routes} + {bypass}",
+            "ldrb w16, [x16]",
+            "cbz w16, 3f",
+            "mov x5, xzr",
+            "mov x17, x0",
+            "mov x8, #{number}",
+            "svc 0",
+            "cmn x0, #4095",
+            "b.hs 2f",
+            ".cfi_remember_state",
+            "ldp x29, x30, [sp], #16",
+            ".cfi_def_cfa_offset 0",
+            ".cfi_restore 29",
+            ".cfi_restore 30",
+            "ret",
+            ".cfi_restore_state",
+            "2:",
+            "mov x6, x0",
+            "mov x0, x17",
+            "cmn x6, #{eintr}",
+            "b.ne 4f",
+            "bl {test_cancel}",
+            "4:",
+            "adrp x16, {answer_error}",
+            "add x16, x16, :lo12:{answer_error}",
+            "b 5f",
+            "3:",
+            "adrp x16, {answer}",
+            "add x16, x16, :lo12:{answer}",
+            "5:",
+            "ldp x29, x30, [sp], #16",
+            ".cfi_def_cfa_offset 0",
+            ".cfi_restore 29",
+            ".cfi_restore 30",
+            "b {enter}",
+            ".cfi_endproc",
+            $($operands)*
+        )
+    };
+}
+
+use instructions;
+
+extern "C" fn answer(frame: &mut Frame) {
+    dispatch(Hook::CopyFileRange, frame);
+}
+
+extern "C" fn answer_error(frame: &mut Frame) {
+    after_kernel_error(Hook::CopyFileRange, frame);
 }

@@ -5,6 +5,7 @@
 
 use crate::route::NEXT_EXIT;
 use crate::summary;
+use cfr_sys as sys;
 use core::ffi::c_int;
 
 /// Runs when the process ends by exit(3), after the functions of atexit(3).
@@ -32,5 +33,5 @@ pub extern "C" fn _Exit(status: c_int) -> ! {
 
 fn summarize_and_exit(status: c_int) -> ! {
     summary::write();
-    NEXT_EXIT.call(status)
+    sys::call_next_exit(&NEXT_EXIT, status)
 }

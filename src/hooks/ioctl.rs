@@ -7,10 +7,10 @@
 #![expect(unsafe_code, reason = "exports a C symbol and makes system calls by instruction")]
 #![expect(unreachable_pub, reason = "the linker exports what is public")]
 
-use super::{encode, fail, initialized_route, intercept_forwarded};
+use super::entry::{Frame, enter};
+use super::{dispatch_forwarded, fail};
 use crate::calls::ReflinkIoctl;
-use crate::route::{NEXT_IOCTL, Route};
-use cfr_engine::hook::Hook;
+use crate::route::NEXT_IOCTL;
 use cfr_sys::{FICLONE, FICLONERANGE, FIDEDUPERANGE, IOCTL, IoctlArg};
 use core::arch::naked_asm;
 use core::ffi::{c_int, c_ulong};
@@ -28,11 +28,11 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> 
     naked_asm!(
         // As in the kernel, the low 32 bits of the request count.
         "cmp esi, {ficlone}",
-        "je {intercepted}",
+        "je 4f",
         "cmp esi, {ficlonerange}",
-        "je {intercepted}",
+        "je 4f",
         "cmp esi, {fideduperange}",
-        "je {intercepted}",
+        "je 4f",
         "mov rax, qword ptr [rip + {next}]",
         "test rax, rax",
         "je 2f",
@@ -46,11 +46,15 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> 
         "3:",
         "mov rdi, rax",
         "jmp {fail}",
+        "4:",
+        "lea r11, [rip + {answer}]",
+        "jmp {enter}",
         ficlone = const FICLONE,
         ficlonerange = const FICLONERANGE,
         fideduperange = const FIDEDUPERANGE,
         number = const IOCTL,
-        intercepted = sym intercepted,
+        answer = sym answer,
+        enter = sym enter,
         next = sym NEXT_IOCTL,
         fail = sym fail,
     )
@@ -91,26 +95,23 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> 
         "3:",
         "b {fail}",
         "4:",
-        "b {intercepted}",
+        "adrp x16, {answer}",
+        "add x16, x16, :lo12:{answer}",
+        "b {enter}",
         ficlone = const FICLONE,
         ficlonerange = const FICLONERANGE,
         fideduperange = const FIDEDUPERANGE,
         number = const IOCTL,
-        intercepted = sym intercepted,
+        answer = sym answer,
+        enter = sym enter,
         next = sym NEXT_IOCTL,
         fail = sym fail,
     )
 }
 
-extern "C-unwind" fn intercepted(fd: c_int, request: usize, argument: usize) -> c_int {
-    let call = ReflinkIoctl { fd, request, argument: IoctlArg::new(argument) };
-    let is_intercepted = initialized_route(Hook::Ioctl) == Route::Intercept;
-    let result = match is_intercepted.then(|| intercept_forwarded(&call)).flatten() {
-        Some(result) => result,
-        None => match call.call_next() {
-            Some(result) => return result,
-            None => encode(call.call_kernel()),
-        },
-    };
-    c_int::try_from(result).unwrap_or(c_int::MAX)
+extern "C" fn answer(frame: &mut Frame) {
+    let [fd, request, argument, ..] = frame.arguments();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "an int")]
+    let fd = fd as c_int;
+    dispatch_forwarded(&ReflinkIoctl { fd, request, argument: IoctlArg::new(argument) }, frame);
 }

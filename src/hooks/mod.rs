@@ -1,37 +1,36 @@
 //! The hooks: functions of the C library that this library stands in for. A hook reads its route
-//! ([`crate::route`]), and encodes the answer as its C library function would. `exit.rs` replaces
-//! two more functions, only to write summaries.
+//! ([`crate::route`]), and answers as its C library function would. `exit.rs` replaces two more
+//! functions, only to write summaries.
 
 mod copy_file_range;
+mod entry;
 mod exit;
 mod ioctl;
 mod sendfile;
 mod syscall;
 
-use crate::calls::CopyFileRange;
-use crate::observe::{Intercepted, intercept};
+use crate::calls::{CopyFileRange, Forwarded};
+use crate::observe::intercept;
 use crate::route::{self, Route};
 use crate::runtime;
-use cfr_engine::call::Answer;
 use cfr_engine::hook::Hook;
 use cfr_sys::errno::Errno;
-use cfr_sys::{self as sys, Args, NextCopy, SavedCancelType, SavedErrno};
+use cfr_sys::{self as sys, Args, SavedErrno};
 use core::ffi::{c_int, c_long};
+use entry::Frame;
 
-/// Carries out a copy_file_range call that does not bypass the library. No frame with a destructor
-/// may be here: restoring cancellation may unwind the stack.
-#[cold]
-#[inline(never)]
-fn dispatch(hook: Hook, args: &Args) -> isize {
+/// Carries out a copy_file_range call that does not bypass the library.
+fn dispatch(hook: Hook, frame: &mut Frame) {
+    let args = frame.copy_arguments();
     if route::is_intercepted(hook) {
-        intercept_copy(hook, args)
+        intercept_copy(hook, frame, &args);
     } else {
-        dispatch_by_flags(hook, args)
+        dispatch_by_flags(hook, frame, &args);
     }
 }
 
 #[inline(never)]
-fn dispatch_by_flags(hook: Hook, args: &Args) -> isize {
+fn dispatch_by_flags(hook: Hook, frame: &mut Frame, args: &Args) {
     let next = || runtime::get().and_then(|runtime| runtime.next);
     let next = match initialized_route(hook) {
         Route::Intercept => None,
@@ -41,72 +40,79 @@ fn dispatch_by_flags(hook: Hook, args: &Args) -> isize {
         // reading the settings.
         Route::Kernel | Route::KernelIfNoFlags | Route::Uninitialized => {
             return match sys::copy_file_range(args) {
-                Ok(count) => encode(Ok(count)),
-                Err(errno) => after_error(hook, args, errno),
+                Ok(count) => frame.answer(Ok(count), SavedErrno::save(), None),
+                Err(errno) => after_error(hook, frame, args, errno),
             };
         }
     };
-    let Some(next) = next else { return intercept_copy(hook, args) };
-    let saved = SavedErrno::save();
-    let result = call_next(hook, next, args);
-    if result >= 0 {
-        return result;
+    let Some(next) = next else { return intercept_copy(hook, frame, args) };
+    if hook == Hook::CopyFileRange {
+        return frame.call_next(next.address(), Some(after_next_error));
     }
-    // If the library copies after this, errno must be what it was before.
-    let errno = sys::errno();
-    saved.restore();
-    after_error(hook, args, errno)
+    // syscall(2) is no cancellation point, but that function may be one.
+    let errno = SavedErrno::save();
+    match next.call(args) {
+        Ok(count) => frame.answer(Ok(count), errno, None),
+        Err(error) => {
+            errno.restore();
+            after_error(hook, frame, args, error);
+        }
+    }
 }
 
-/// Answers a call that was refused on its way around the library, or intercepts it if the library may
-/// copy after this error.
+/// Answers a call that the kernel has refused on its way around the library.
+fn after_kernel_error(hook: Hook, frame: &mut Frame) {
+    let args = frame.copy_arguments();
+    let error = frame.error();
+    after_error(hook, frame, &args, error);
+}
+
+/// Answers a call of the hook `copy_file_range` that the next library has refused.
+extern "C" fn after_next_error(frame: &mut Frame) {
+    let args = frame.copy_arguments();
+    let error = frame.take_next_error();
+    after_error(Hook::CopyFileRange, frame, &args, error);
+}
+
+/// Answers a call that was refused, or intercepts it if the library may copy after this error.
 #[cold]
 #[inline(never)]
-fn after_error(hook: Hook, args: &Args, errno: Errno) -> isize {
+fn after_error(hook: Hook, frame: &mut Frame, args: &Args, error: Errno) {
     let may_fall_back = matches!(route::of(hook), Route::KernelIfNoFlags | Route::NextIfNoFlags)
-        && runtime::get().is_some_and(|runtime| runtime.settings.policy.may_fall_back_after(errno));
-    if may_fall_back { intercept_copy(hook, args) } else { encode(Err(errno)) }
-}
-
-/// Calls the next library's copy_file_range. syscall(2) is no cancellation point, but that function
-/// may be one.
-fn call_next(hook: Hook, next: NextCopy, args: &Args) -> isize {
-    if hook == Hook::CopyFileRange {
-        return next.call(args);
+        && runtime::get().is_some_and(|runtime| runtime.settings.policy.may_fall_back_after(error));
+    if may_fall_back {
+        intercept_copy(hook, frame, args);
+    } else {
+        frame.answer(Err(error), SavedErrno::save(), None);
     }
-    let cancellation = SavedCancelType::defer();
-    let result = next.call_with_cancel_disabled(args);
-    cancellation.restore();
-    result
 }
 
-fn intercept_copy(hook: Hook, args: &Args) -> isize {
-    let Some(runtime) = runtime::get() else { return encode(sys::copy_file_range(args)) };
-    intercept_with_errno_saved(|| intercept(&CopyFileRange::new(hook, args, runtime), runtime))
-}
-
-/// Carries out an intercepted call of a hook that is no cancellation point. `None` if the process has
-/// no state, in which case nothing is intercepted.
+/// One instance of the flow is enough: a second one would be inlined nowhere.
 #[inline(never)]
-fn intercept_forwarded(call: &impl Intercepted) -> Option<isize> {
-    let runtime = runtime::get()?;
-    Some(intercept_with_errno_saved(|| intercept(call, runtime)))
+fn intercept_copy(hook: Hook, frame: &mut Frame, args: &Args) {
+    let errno = SavedErrno::save();
+    let (answer, signal) = match runtime::get() {
+        Some(runtime) => intercept(&CopyFileRange::new(hook, args, runtime), runtime),
+        None => (sys::copy_file_range(args), None),
+    };
+    frame.answer(answer, errno, signal);
 }
 
-/// Runs `intercept` with cancellation disabled, restores errno, and raises the signal that it
-/// returns.
-#[inline(always)]
-fn intercept_with_errno_saved(intercept: impl FnOnce() -> (Answer, Option<i32>)) -> isize {
+/// Carries out the call of another hook: by the library if its calls are intercepted, else by the next
+/// library's function, or by the kernel if there is none.
+fn dispatch_forwarded(call: &impl Forwarded, frame: &mut Frame) {
     let errno = SavedErrno::save();
-    let cancellation = SavedCancelType::defer();
-    let (answer, signal) = intercept();
-    cancellation.restore();
-    errno.restore();
-    if let Some(signal) = signal {
-        // Last of all: its handler may leave by siglongjmp(3), or the process may end here.
-        sys::raise(signal);
+    let is_intercepted = initialized_route(call.hook()) == Route::Intercept;
+    match runtime::get().filter(|_| is_intercepted) {
+        Some(runtime) => {
+            let (answer, signal) = intercept(call, runtime);
+            frame.answer(answer, errno, signal);
+        }
+        None => match call.next() {
+            Some(next) => frame.call_next(next, None),
+            None => frame.answer(call.call_kernel(), errno, None),
+        },
     }
-    encode(answer)
 }
 
 /// Returns the route of `hook`. Reads the settings first if that has not happened yet.
@@ -122,18 +128,4 @@ fn initialized_route(hook: Hook) -> Route {
 extern "C" fn fail(result: c_long) -> c_long {
     sys::set_errno(Errno(c_int::try_from(result.wrapping_neg()).unwrap_or(0)));
     -1
-}
-
-/// Encodes an answer as a C function does: the result, or −1 and errno. No other Rust code does so;
-/// [`fail`] is for system calls made by instruction.
-#[inline(always)]
-fn encode(answer: Answer) -> isize {
-    match answer {
-        // At most MAX_RW_COUNT or SSIZE_MAX: copy_file_range(2).
-        Ok(count) => isize::try_from(count).unwrap_or(isize::MAX),
-        Err(errno) => {
-            sys::set_errno(errno);
-            -1
-        }
-    }
 }

@@ -1,16 +1,67 @@
 //! The hooks `sendfile` and `sendfile64`: sendfile(2) into regular files, which many programs still
 //! copy with.
-#![expect(unsafe_code, reason = "exports C symbols")]
+#![expect(unsafe_code, reason = "exports C symbols and reads the host's registers")]
 #![expect(unreachable_pub, reason = "the linker exports what is public")]
 
-use super::{encode, initialized_route, intercept_forwarded};
+use super::dispatch_forwarded;
+use super::entry::{Frame, enter};
 use crate::calls::Sendfile;
-use crate::route::Route;
+use crate::route::{self, NEXT_SENDFILE, NEXT_SENDFILE64, ROUTES, Route};
 use cfr_engine::hook::Hook;
 use cfr_sys::OffsetPointer;
+use core::arch::naked_asm;
 use core::ffi::c_int;
 
+/// A call that is not intercepted goes to the next library's function, if it is known.
+#[cfg(target_arch = "x86_64")]
+macro_rules! instructions {
+    ($($operands:tt)*) => {
+        naked_asm!(
+            "cmp byte ptr [rip + {routes} + {route}], {intercept}",
+            "je 2f",
+            "mov rax, [rip + {next}]",
+            "test rax, rax",
+            "je 2f",
+            "jmp rax",
+            "2:",
+            "lea r11, [rip + {answer}]",
+            "jmp {enter}",
+            routes = sym ROUTES,
+            intercept = const Route::Intercept as u8,
+            enter = sym enter,
+            $($operands)*
+        )
+    };
+}
+
+/// As on x86-64.
+#[cfg(target_arch = "aarch64")]
+macro_rules! instructions {
+    ($($operands:tt)*) => {
+        naked_asm!(
+            "adrp x16, {routes} + {route}",
+            "add x16, x16, :lo12:{routes} + {route}",
+            "ldrb w16, [x16]",
+            "cmp w16, #{intercept}",
+            "b.eq 2f",
+            "adrp x16, {next}",
+            "ldr x16, [x16, :lo12:{next}]",
+            "cbz x16, 2f",
+            "br x16",
+            "2:",
+            "adrp x16, {answer}",
+            "add x16, x16, :lo12:{answer}",
+            "b {enter}",
+            routes = sym ROUTES,
+            intercept = const Route::Intercept as u8,
+            enter = sym enter,
+            $($operands)*
+        )
+    };
+}
+
 /// sendfile(2).
+#[unsafe(naked)]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn sendfile(
     out_fd: c_int,
@@ -18,12 +69,16 @@ pub extern "C-unwind" fn sendfile(
     offset: *mut i64,
     count: usize,
 ) -> isize {
-    let offset = OffsetPointer::new(offset);
-    send(Sendfile { hook: Hook::Sendfile, out_fd, in_fd, offset, count })
+    instructions!(
+        route = const route::offset_of_route(Hook::Sendfile),
+        next = sym NEXT_SENDFILE,
+        answer = sym answer,
+    )
 }
 
 /// sendfile(2) with 64-bit offsets. On the architectures of this library `off_t` has 64 bits too, so
 /// both are the same.
+#[unsafe(naked)]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn sendfile64(
     out_fd: c_int,
@@ -31,15 +86,25 @@ pub extern "C-unwind" fn sendfile64(
     offset: *mut i64,
     count: usize,
 ) -> isize {
-    let offset = OffsetPointer::new(offset);
-    send(Sendfile { hook: Hook::Sendfile64, out_fd, in_fd, offset, count })
+    instructions!(
+        route = const route::offset_of_route(Hook::Sendfile64),
+        next = sym NEXT_SENDFILE64,
+        answer = sym answer64,
+    )
 }
 
-fn send(call: Sendfile) -> isize {
-    let is_intercepted = initialized_route(call.hook) == Route::Intercept;
-    is_intercepted
-        .then(|| intercept_forwarded(&call))
-        .flatten()
-        .or_else(|| call.call_next())
-        .unwrap_or_else(|| encode(call.call_kernel()))
+extern "C" fn answer(frame: &mut Frame) {
+    send(Hook::Sendfile, frame);
+}
+
+extern "C" fn answer64(frame: &mut Frame) {
+    send(Hook::Sendfile64, frame);
+}
+
+fn send(hook: Hook, frame: &mut Frame) {
+    let [out_fd, in_fd, offset, count, ..] = frame.arguments();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "each an int")]
+    let (out_fd, in_fd) = (out_fd as c_int, in_fd as c_int);
+    let offset = OffsetPointer::new(offset as *mut i64);
+    dispatch_forwarded(&Sendfile { hook, out_fd, in_fd, offset, count }, frame);
 }

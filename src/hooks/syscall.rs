@@ -7,12 +7,13 @@
 #![expect(unsafe_code, reason = "exports a C symbol and makes system calls by instruction")]
 #![expect(unreachable_pub, reason = "the linker exports what is public")]
 
-use super::{after_error, dispatch, encode, fail};
-use crate::route::{self, NEXT_SYSCALL};
+use super::entry::{Frame, enter};
+use super::{after_kernel_error, dispatch, fail};
+use crate::route::{self, NEXT_SYSCALL, ROUTES};
 use cfr_engine::hook::Hook;
-use cfr_sys::{self as sys, Args, COPY_FILE_RANGE, OffsetPointer};
+use cfr_sys::COPY_FILE_RANGE;
 use core::arch::naked_asm;
-use core::ffi::{c_int, c_long, c_uint};
+use core::ffi::c_long;
 
 /// syscall(2). On both architectures a variadic function gets seven integers in the same registers
 /// and stack slots as a function with seven parameters.
@@ -35,7 +36,7 @@ pub unsafe extern "C" fn syscall(
     naked_asm!(
         // As in the kernel, the low 32 bits of the number count.
         "cmp edi, {copy_file_range}",
-        "je {intercepted}",
+        "je 4f",
         "mov rax, qword ptr [rip + {next}]",
         "test rax, rax",
         "je 2f",
@@ -55,10 +56,39 @@ pub unsafe extern "C" fn syscall(
         "3:",
         "mov rdi, rax",
         "jmp {fail}",
+        // The arguments of copy_file_range(2) in their own registers.
+        "4:",
+        "mov rdi, rsi",
+        "mov rsi, rdx",
+        "mov rdx, rcx",
+        "mov rcx, r8",
+        "mov r8, r9",
+        "mov r9d, dword ptr [rsp + 8]",
+        "test r9d, r9d",
+        "jne 6f",
+        "cmp byte ptr [rip + {routes} + {bypass}], 0",
+        "je 6f",
+        "mov r10, rcx",
+        "mov eax, {copy_file_range}",
+        "syscall",
+        "cmp rax, -4095",
+        "jae 5f",
+        "ret",
+        "5:",
+        "mov rcx, r10",
+        "lea r11, [rip + {answer_error}]",
+        "jmp {enter}",
+        "6:",
+        "lea r11, [rip + {answer}]",
+        "jmp {enter}",
         copy_file_range = const COPY_FILE_RANGE,
-        intercepted = sym intercepted,
         next = sym NEXT_SYSCALL,
         fail = sym fail,
+        routes = sym ROUTES,
+        bypass = const route::offset_of_bypass(Hook::Syscall),
+        answer = sym answer,
+        answer_error = sym answer_error,
+        enter = sym enter,
     )
 }
 
@@ -100,43 +130,50 @@ pub unsafe extern "C" fn syscall(
         "ret",
         "3:",
         "b {fail}",
+        // The arguments of copy_file_range(2) in their own registers.
         "4:",
-        "b {intercepted}",
+        "mov x0, x1",
+        "mov x1, x2",
+        "mov x2, x3",
+        "mov x3, x4",
+        "mov x4, x5",
+        "mov w5, w6",
+        "cbnz w5, 6f",
+        "adrp x16, {routes} + {bypass}",
+        "add x16, x16, :lo12:{routes} + {bypass}",
+        "ldrb w16, [x16]",
+        "cbz w16, 6f",
+        "mov x17, x0",
+        "mov x8, #{copy_file_range}",
+        "svc 0",
+        "cmn x0, #4095",
+        "b.hs 5f",
+        "ret",
+        "5:",
+        "mov x6, x0",
+        "mov x0, x17",
+        "adrp x16, {answer_error}",
+        "add x16, x16, :lo12:{answer_error}",
+        "b {enter}",
+        "6:",
+        "adrp x16, {answer}",
+        "add x16, x16, :lo12:{answer}",
+        "b {enter}",
         copy_file_range = const COPY_FILE_RANGE,
-        intercepted = sym intercepted,
         next = sym NEXT_SYSCALL,
         fail = sym fail,
+        routes = sym ROUTES,
+        bypass = const route::offset_of_bypass(Hook::Syscall),
+        answer = sym answer,
+        answer_error = sym answer_error,
+        enter = sym enter,
     )
 }
 
-/// copy_file_range(2) by syscall(2). The upper halves of arguments of type `int` are ignored.
-extern "C-unwind" fn intercepted(
-    _number: c_long,
-    fd_in: c_long,
-    off_in: *mut i64,
-    fd_out: c_long,
-    off_out: *mut i64,
-    len: usize,
-    flags: c_long,
-) -> isize {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "as the kernel does"
-    )]
-    let args = Args {
-        fd_in: fd_in as c_int,
-        off_in: OffsetPointer::new(off_in),
-        fd_out: fd_out as c_int,
-        off_out: OffsetPointer::new(off_out),
-        len,
-        flags: flags as c_uint,
-    };
-    if !route::bypasses(Hook::Syscall, args.flags) {
-        return dispatch(Hook::Syscall, &args);
-    }
-    match sys::copy_file_range(&args) {
-        Ok(count) => encode(Ok(count)),
-        Err(errno) => after_error(Hook::Syscall, &args, errno),
-    }
+extern "C" fn answer(frame: &mut Frame) {
+    dispatch(Hook::Syscall, frame);
+}
+
+extern "C" fn answer_error(frame: &mut Frame) {
+    after_kernel_error(Hook::Syscall, frame);
 }

@@ -1,6 +1,6 @@
 //! Settings that could not be used, kept until the process copies and may be warned.
 
-use cfr_engine::diag::MESSAGE_TARGET;
+use cfr_engine::diag::log_warning;
 use cfr_shared::settings::{Reason, Setting, SettingError, TABLE};
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -35,7 +35,7 @@ impl ConfigErrors {
     fn report(&self) {
         for error in self.list.iter().flatten().map(ConfigError::error) {
             let default = error.setting.default;
-            tracing::warn!(target: MESSAGE_TARGET, "{error}; using the default: {default}");
+            log_warning(format_args!("{error}; using the default: {default}"));
         }
     }
 

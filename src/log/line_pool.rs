@@ -5,9 +5,8 @@
 //! thread-local with a destructor is gone when a thread's last handlers run.
 
 use cfr_shared::line::MAX_LINE;
-use cfr_sys as sys;
+use cfr_sys::{self as sys, TryLock, TryLockGuard};
 use core::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, TryLockError};
 
 /// The content of a page.
 pub(crate) trait Page {
@@ -24,7 +23,7 @@ impl Page for [u8; MAX_LINE] {
 /// There are two sets because a call holds one page of each: a thread that has a page for its line can
 /// always go on.
 pub(crate) struct Pool<P> {
-    pages: [Mutex<P>; PAGES],
+    pages: [TryLock<P>; PAGES],
     /// Whether the last thread that waited got no page. The next one does not wait then.
     exhausted: AtomicBool,
 }
@@ -42,7 +41,7 @@ impl<P: Page> Pool<P> {
 
     /// Creates a set of free pages.
     pub(super) const fn new() -> Self {
-        Pool { pages: [const { Mutex::new(P::EMPTY) }; PAGES], exhausted: AtomicBool::new(false) }
+        Pool { pages: [const { TryLock::new(P::EMPTY) }; PAGES], exhausted: AtomicBool::new(false) }
     }
 
     /// Calls `work` with a page. `None` if no page comes free. The lock of a page is only ever tried:
@@ -56,19 +55,19 @@ impl<P: Page> Pool<P> {
 
     /// Takes the page that this thread had before, if it is free, so that threads do not share pages.
     #[inline]
-    fn free_page(&self) -> Option<MutexGuard<'_, P>> {
+    fn free_page(&self) -> Option<TryLockGuard<'_, P>> {
         let first = spread(sys::thread_key()) % PAGES;
-        self.pages.get(first).and_then(try_lock).or_else(|| self.another_page(first))
+        self.pages.get(first).and_then(TryLock::try_lock).or_else(|| self.another_page(first))
     }
 
     #[cold]
-    fn another_page(&self, first: usize) -> Option<MutexGuard<'_, P>> {
+    fn another_page(&self, first: usize) -> Option<TryLockGuard<'_, P>> {
         let (before, from) = self.pages.split_at_checked(first)?;
-        from.iter().chain(before).find_map(try_lock)
+        from.iter().chain(before).find_map(TryLock::try_lock)
     }
 
     #[cold]
-    fn wait(&self) -> Option<MutexGuard<'_, P>> {
+    fn wait(&self) -> Option<TryLockGuard<'_, P>> {
         let yields = if self.exhausted.load(Ordering::Relaxed) { 1 } else { Self::YIELDS };
         let page = (0..yields).find_map(|_| {
             sys::yield_now();
@@ -76,17 +75,6 @@ impl<P: Page> Pool<P> {
         });
         self.exhausted.store(page.is_none(), Ordering::Relaxed);
         page
-    }
-}
-
-/// Locks the page if it is free.
-#[inline]
-fn try_lock<P>(page: &Mutex<P>) -> Option<MutexGuard<'_, P>> {
-    match page.try_lock() {
-        Ok(page) => Some(page),
-        // Left by a panic. Its content does not matter.
-        Err(TryLockError::Poisoned(page)) => Some(page.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
     }
 }
 

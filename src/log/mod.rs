@@ -1,8 +1,8 @@
-//! The log: a `tracing` subscriber that writes one event as one line with one write(2).
+//! The log: writes one event as one line with one write(2).
 //!
 //! tracing-subscriber is not safe inside a host: its lock, its allocations and its thread-locals with
-//! destructors deadlock in signal handlers and forked children, and abort at thread exit. This
-//! subscriber has none of them.
+//! destructors deadlock in signal handlers and forked children, and abort at thread exit. This log has
+//! none of them.
 //!
 //! A file uses only files above it in this list.
 
@@ -20,30 +20,27 @@ pub(crate) use config_errors::ConfigErrors;
 pub(crate) use path_cache::PATHS;
 
 use crate::collectors::Collectors;
-use cfr_engine::diag::MESSAGE_TARGET;
+use cfr_engine::diag::{self, EventKind, EventLog, MESSAGE_TARGET};
 use cfr_shared::format::{self, EventWriter, Format, MessageMeta, printable};
 use cfr_shared::line::Line;
 use cfr_shared::record;
 use cfr_shared::settings::{self, Level, Settings};
 use cfr_shared::stats::Stats;
-use cfr_sys as sys;
 use cfr_sys::errno::Errno;
+use cfr_sys::{self as sys, TryLock};
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use line_pool::LINES;
 use sink::{STANDARD_ERROR, Sink, program};
-use std::sync::Mutex;
+use tracing::field::Value;
 use tracing::level_filters::LevelFilter;
-use tracing::subscriber::Interest;
-use tracing::{Event, Metadata, Subscriber, span};
 
 const GIVEN_UP: &str = "the program put its own files under its number too often";
 const DROPPED: &str = "its lines are dropped and counted";
 
 /// Makes `log` the destination of all events in this process.
 pub(crate) fn install(log: &'static Log) {
-    // Fails only if there is a subscriber already, and the `tracing` in this library is its own.
-    let _ = tracing::subscriber::set_global_default(LogSubscriber(log));
+    diag::install(log, filter(log.level));
 }
 
 /// The log of a process.
@@ -106,17 +103,6 @@ impl Log {
         self.config_errors.report_once();
     }
 
-    /// Writes one event, and then how many lines were lost before it.
-    fn write(&self, event: &Event<'_>) {
-        let written = self.write_line(|line| self.format(event, line));
-        if !written {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-            self.collectors.count_lost();
-        } else if self.lost.load(Ordering::Relaxed) > 0 {
-            self.report_lost();
-        }
-    }
-
     /// Writes the line that `format` makes. Reports whether the sink took it.
     #[inline]
     fn write_line(&self, format: impl FnOnce(&mut Line<'_>)) -> bool {
@@ -136,19 +122,19 @@ impl Log {
     }
 
     #[inline]
-    fn format(&self, event: &Event<'_>, line: &mut Line<'_>) {
+    fn format(&self, kind: &'static EventKind, message: &dyn Value, line: &mut Line<'_>) {
         let format = self.format;
-        if event.metadata().target() == record::TARGET {
-            event.record(&mut EventWriter::for_call(line, format));
+        let metadata = kind.metadata();
+        if metadata.target() == record::TARGET {
+            kind.visit(message, &mut EventWriter::for_call(line, format));
         } else {
-            let level = event.metadata().level().as_str();
+            let level = metadata.level().as_str();
             let level = LEVELS.iter().find(|name| name.eq_ignore_ascii_case(level));
             let level = level.copied().unwrap_or_default();
-            // The library's own warnings and errors are about itself, not about a call.
-            let of_itself =
-                event.metadata().target() == MESSAGE_TARGET && matches!(level, "warn" | "error");
+            // The library's own warnings are about itself, not about a call.
+            let of_itself = metadata.target() == MESSAGE_TARGET && level == "warn";
             let meta = MessageMeta { is_about_call: !of_itself, ..message_meta(level) };
-            event.record(&mut EventWriter::for_message(line, format, meta));
+            kind.visit(message, &mut EventWriter::for_message(line, format, meta));
         }
     }
 
@@ -161,10 +147,10 @@ impl Log {
 
     /// Writes the summary of this process: one write, as for a line.
     pub(crate) fn summarize(&self, stats: &Stats, pid: i32) {
-        static ROOM: Mutex<[u8; format::Summary::MAX_LEN]> =
-            Mutex::new([0; format::Summary::MAX_LEN]);
+        static ROOM: TryLock<[u8; format::Summary::MAX_LEN]> =
+            TryLock::new([0; format::Summary::MAX_LEN]);
         // Another thread, or the code that this signal handler interrupted, is about to write it.
-        let Ok(mut room) = ROOM.try_lock() else { return };
+        let Some(mut room) = ROOM.try_lock() else { return };
         let mut text = Line::new(&mut *room);
         let Some(sink) = &self.summary else { return };
         let is_file = matches!(self.summary_to, settings::SummaryTarget::File(_));
@@ -221,46 +207,25 @@ impl Log {
     }
 }
 
+impl EventLog for Log {
+    /// Writes one event, and then how many lines were lost before it.
+    fn write(&self, kind: &'static EventKind, message: &dyn Value) {
+        let written = self.write_line(|line| self.format(kind, message, line));
+        if !written {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.collectors.count_lost();
+        } else if self.lost.load(Ordering::Relaxed) > 0 {
+            self.report_lost();
+        }
+    }
+}
+
 fn message_meta(level: &'static str) -> MessageMeta {
     let (pid, tid) = (sys::getpid(), sys::gettid());
     MessageMeta { time_ns: sys::realtime_ns(), pid, tid, level, is_about_call: false }
 }
 
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
-
-/// The subscriber: hands every event to the log.
-struct LogSubscriber(&'static Log);
-
-impl Subscriber for LogSubscriber {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.max_level_hint().is_some_and(|most| *metadata.level() <= most)
-    }
-
-    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if self.enabled(metadata) { Interest::always() } else { Interest::never() }
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(filter(self.0.level))
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        self.0.write(event);
-    }
-
-    // This library opens no spans.
-    fn new_span(&self, _span: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _span: &span::Id, _values: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _span: &span::Id, _follows: &span::Id) {}
-
-    fn enter(&self, _span: &span::Id) {}
-
-    fn exit(&self, _span: &span::Id) {}
-}
 
 fn filter(level: Level) -> LevelFilter {
     match level {

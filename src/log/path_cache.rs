@@ -6,10 +6,9 @@
 //! show after at most [`MAX_AGE_NS`].
 
 use super::line_pool::{Page, Pool};
-use cfr_engine::diag::{BytesOrError, log_trace};
+use cfr_engine::diag::{BytesOrError, is_traced, log_trace};
 use cfr_shared::line::MAX_LINE;
 use cfr_sys::{self as sys, Stat};
-use tracing::level_filters::LevelFilter;
 
 /// The longest time between two calls of a loop that does nothing else, in nanoseconds. Measured: 50
 /// for the loop; 1,060 for chroot(2), 1,400 for unlink(2), 3,200 for rename(2).
@@ -99,7 +98,7 @@ fn path<'a>(
         return half.get(..kept.len);
     }
     let found = sys::readlink_fd(fd, half);
-    if LevelFilter::current() >= LevelFilter::TRACE {
+    if is_traced() {
         log_trace(format_args!("readlinkat /proc/thread-self/fd/{fd}: {}", BytesOrError(found)));
     }
     let len = found.ok()?;

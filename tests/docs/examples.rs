@@ -135,3 +135,27 @@ fn assert_refused(target: &Path, flag: &str, content: &[u8]) {
     let expected = if flag == "dedupe" { content } else { &[] };
     assert!(left == expected, "{flag}: something was written");
 }
+
+/// A Rust program that links the crates gets the records with a subscriber of its own.
+#[test]
+fn the_records_reach_the_subscriber_of_a_rust_program() {
+    let scratch = Scratch::new();
+    let source = scratch.random("source", SIZE);
+    let target = scratch.file("target");
+    let manifest = project().join("examples/subscriber/Cargo.toml");
+    let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join("subscriber");
+    let output = Run::bare(env!("CARGO"))
+        .args(["run", "--quiet", "--locked", "--manifest-path"])
+        .args([&manifest])
+        .args(["--target-dir"])
+        .args([&built])
+        .args(["--"])
+        .args([&source, &target])
+        .output();
+    assert_eq!(output.status, Some(0), "{output:?}");
+    assert_eq!(fs::read(source).unwrap(), fs::read(target).unwrap());
+    let lines: Vec<_> = output.stderr.lines().collect();
+    assert_eq!(lines.len(), 2, "{output:?}");
+    assert!(lines[0].starts_with(" INFO cfr::call: "), "{output:?}");
+    assert!(lines[0].contains(&format!(", 0) = {SIZE} (kernel) <")), "{output:?}");
+}

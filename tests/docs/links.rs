@@ -8,8 +8,8 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// The folders by which a path of the repository begins.
-const FOLDERS: [&str; 8] =
-    ["crates/", "src/", "tests/", "docs/", "c-tests/", "man/", "benches/", ".github/"];
+const FOLDERS: [&str; 9] =
+    ["crates/", "src/", "tests/", "docs/", "c-tests/", "man/", "benches/", "examples/", ".github/"];
 
 /// A link `[text](target)` of a Markdown text.
 #[derive(Debug, PartialEq)]

@@ -2,8 +2,7 @@
 //! lines are, in what order things happen. The other hazards are rows in tests/hazards/.
 
 use cfr_testkit::{
-    Host, HostRun, LogLines, Run, Scratch, compile, library, library_with_panics, parse,
-    parse_text, skip,
+    Host, HostRun, LogLines, Run, Scratch, compile, library, parse, parse_text, skip,
 };
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -431,32 +430,6 @@ fn a_set_user_id_program_ignores_every_variable() {
     assert!(!log.exists());
     assert_eq!(output.stdout, "ok\n");
     assert_eq!(output.stderr, "");
-}
-
-#[test]
-fn a_panic_at_each_step_leaves_the_kernels_result() {
-    for program in
-        ["errno", "wild_offsets", "closes_often", "late_copies", "cancel_pending", "many_processes"]
-    {
-        let host = Host::new(&format!("faults_of_our_own-{program}"), program, &[]);
-        let bare = run(&host, Mode::Bare);
-        for format in ["text", "json"] {
-            let with = host.run(|run, log| {
-                let run =
-                    run.env("LD_PRELOAD", library_with_panics()).env("CFR_LOG_FORMAT", format);
-                match format {
-                    "json" => run.env("CFR_LOG_FILE", log),
-                    _ => run,
-                }
-            });
-            with.must_equal(&bare, program);
-            let log = match format {
-                "json" => String::from_utf8_lossy(&with.log).into_owned(),
-                _ => with.output.stderr.clone(),
-            };
-            assert!(log.contains("internal error (panic) in libcfr"), "{program}: {format}: {log}");
-        }
-    }
 }
 
 /// It is at 10 or above and replaces none of the host's.

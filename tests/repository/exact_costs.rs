@@ -4,8 +4,9 @@
 use cfr_testkit::skip;
 use exact::{
     Calls, DEFAULT_SYSTEM_CALLS, DIALECTS, Driver, EMULATED_SYSTEM_CALLS, EXPORTS,
-    FORWARD_INSTRUCTIONS, FORWARD_SYSTEM_CALLS, Goal, JSON_INSTRUCTIONS, LOAD_SYSTEM_CALLS,
-    PASSING_INSTRUCTIONS, SIZE, Shipped, TEXT_INSTRUCTIONS, TEXT_WRITES, Way,
+    FORWARD_INSTRUCTIONS, FORWARD_SYSTEM_CALLS, Goal, JSON_INSTRUCTIONS, LOAD_INSTRUCTIONS,
+    LOAD_SYSTEM_CALLS, OPTIONAL, PASSING_INSTRUCTIONS, REQUIRED, SIZE, Shipped, TEXT_INSTRUCTIONS,
+    TEXT_WRITES, Way,
 };
 
 #[path = "../../benches/figures/exact.rs"]
@@ -118,5 +119,28 @@ fn the_file_is_small_and_exports_only_what_it_must() {
     };
     assert!(SIZE.contains(&shipped.bytes), "{} bytes", shipped.bytes);
     assert_eq!(shipped.exports, EXPORTS);
-    assert!(shipped.needs_nothing_else(), "{:?}", shipped.needed);
+}
+
+/// One file is loaded by every C library: it names no library and no version of a symbol.
+#[test]
+fn the_file_needs_no_library_and_few_symbols() {
+    let shipped = match Shipped::new() {
+        Ok(shipped) => shipped,
+        Err(reason) => {
+            skip("the_file_needs_no_library_and_few_symbols", &reason);
+            return;
+        }
+    };
+    assert_eq!(shipped.needs, [""; 0]);
+    let may_be = |names: &[&str], name: &String| names.contains(&&**name);
+    assert!(shipped.required.iter().all(|name| may_be(&REQUIRED, name)), "{:?}", shipped.required);
+    assert!(shipped.optional.iter().all(|name| may_be(&OPTIONAL, name)), "{:?}", shipped.optional);
+    assert!(shipped.needs_nothing());
+}
+
+#[test]
+fn loading_takes_few_instructions() {
+    hold("loading_takes_few_instructions", LOAD_INSTRUCTIONS, || {
+        exact::instructions_at_load(&Shipped::new()?.path, Way::OFF)
+    });
 }

@@ -2,3 +2,4 @@
 
 pub mod architecture;
 pub mod exact_costs;
+pub mod panics;

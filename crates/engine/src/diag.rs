@@ -1,16 +1,111 @@
-//! Messages of the levels `debug` and `trace`: fallbacks, and the system calls that the library
-//! makes for a call. Blocking signals and managing the pipe are not traced.
+//! The events that a process sends: calls, rules, and messages about how a call is carried out. At the
+//! level `trace` these are the system calls that the library makes; blocking signals and managing the
+//! pipe are not traced.
+//!
+//! An event has a kind ([`EventKind`]), a static, and one field, `message`. It goes to the log that is
+//! installed, or else to the dispatcher of `tracing`, so that a Rust program that links this crate can
+//! use a subscriber of its own. The log is not a subscriber because making a dispatcher allocates and
+//! can panic; nor are events made by the macros of `tracing`, which register each of them under a lock.
 
+use cfr_sys::SetOnce;
 use cfr_sys::errno::Errno;
 use core::fmt;
+use tracing::field::{FieldSet, Value, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::{debug, error, trace};
+use tracing::metadata::Kind;
+use tracing::subscriber::Interest;
+use tracing::{Callsite, Event, Level, Metadata, callsite, dispatcher};
 
 /// The tracing target of the library's messages.
 pub const MESSAGE_TARGET: &str = "cfr";
 
 /// The tracing target of messages about the data of a call.
 pub const DATA_TARGET: &str = "cfr::data";
+
+/// What all events of one target and level have in common.
+pub struct EventKind(Metadata<'static>);
+
+impl EventKind {
+    /// Describes events of `target` at `level`. `this` is the static that holds the kind: `tracing`
+    /// tells kinds apart by their addresses.
+    #[must_use]
+    pub const fn new(this: &'static EventKind, target: &'static str, level: Level) -> EventKind {
+        let fields = FieldSet::new(&["message"], callsite::Identifier(this));
+        EventKind(Metadata::new("event", target, level, None, None, None, fields, Kind::EVENT))
+    }
+
+    /// Returns the target and the level.
+    #[must_use]
+    pub const fn metadata(&self) -> &Metadata<'static> {
+        &self.0
+    }
+
+    /// Sends an event with this message.
+    pub fn send(&'static self, message: &dyn Value) {
+        match INSTALLED.get() {
+            Some(installed) if *self.0.level() > installed.max_level => {}
+            Some(installed) => installed.log.write(self, message),
+            None => self.dispatch(message),
+        }
+    }
+
+    #[cold]
+    fn dispatch(&'static self, message: &dyn Value) {
+        let Some(field) = self.0.fields().iter().next() else { return };
+        let fields = [(&field, Some(message))];
+        let fields = self.0.fields().value_set(&fields);
+        dispatcher::get_default(|dispatch| {
+            if dispatch.enabled(&self.0) {
+                dispatch.event(&Event::new(&self.0, &fields));
+            }
+        });
+    }
+
+    /// Passes the message to a visitor, as an event would.
+    #[inline]
+    pub fn visit(&self, message: &dyn Value, visitor: &mut dyn Visit) {
+        if let Some(field) = self.0.fields().iter().next() {
+            message.record(&field, visitor);
+        }
+    }
+}
+
+impl Callsite for EventKind {
+    /// Not used: the kinds are not registered, so that a subscriber is asked for each event.
+    fn set_interest(&self, _interest: Interest) {}
+
+    fn metadata(&self) -> &Metadata<'_> {
+        &self.0
+    }
+}
+
+/// A destination of events.
+pub trait EventLog: Sync {
+    /// Writes an event of this kind.
+    fn write(&self, kind: &'static EventKind, message: &dyn Value);
+}
+
+struct Installed {
+    log: &'static dyn EventLog,
+    max_level: LevelFilter,
+}
+
+static INSTALLED: SetOnce<Installed> = SetOnce::new();
+
+/// Makes `log` the destination of all events up to `max_level`, instead of the dispatcher of `tracing`.
+/// The first one that is installed stays.
+pub fn install(log: &'static dyn EventLog, max_level: LevelFilter) {
+    INSTALLED.set(Installed { log, max_level });
+}
+
+/// Reports whether messages of level `trace` are wanted.
+#[inline(always)]
+#[must_use]
+pub fn is_traced() -> bool {
+    let max_level =
+        INSTALLED.get().map_or_else(LevelFilter::current, |installed| installed.max_level);
+    max_level >= LevelFilter::TRACE
+}
 
 /// Traces a system call about `fd`: done, or its error.
 #[inline(always)]
@@ -50,31 +145,36 @@ pub(crate) fn log_fallback(way: &str, errno: Errno, instead: &str) {
     log_debug(format_args!("{way} declines: {errno}; {instead}"));
 }
 
-#[inline(always)]
-fn is_traced() -> bool {
-    LevelFilter::current() >= LevelFilter::TRACE
-}
-
-/// Logs a message of level `trace`. All of them use this one event: each event of its own takes 512
-/// bytes of memory in every process.
+/// Logs a message of level `trace`.
 #[cold]
 #[inline(never)]
 pub fn log_trace(message: fmt::Arguments<'_>) {
-    trace!(target: MESSAGE_TARGET, "{message}");
-}
-
-/// Logs a message of level `error`: the target's data are wrong or were not verified.
-#[cold]
-#[inline(never)]
-pub(crate) fn log_data_error(message: fmt::Arguments<'_>) {
-    error!(target: DATA_TARGET, "{message}");
+    static KIND: EventKind = EventKind::new(&KIND, MESSAGE_TARGET, Level::TRACE);
+    KIND.send(&message);
 }
 
 /// Logs a message of level `debug`.
 #[cold]
 #[inline(never)]
 pub fn log_debug(message: fmt::Arguments<'_>) {
-    debug!(target: MESSAGE_TARGET, "{message}");
+    static KIND: EventKind = EventKind::new(&KIND, MESSAGE_TARGET, Level::DEBUG);
+    KIND.send(&message);
+}
+
+/// Logs a message of level `warn`, about the library itself.
+#[cold]
+#[inline(never)]
+pub fn log_warning(message: fmt::Arguments<'_>) {
+    static KIND: EventKind = EventKind::new(&KIND, MESSAGE_TARGET, Level::WARN);
+    KIND.send(&message);
+}
+
+/// Logs a message of level `error`: the target's data are wrong or were not verified.
+#[cold]
+#[inline(never)]
+pub(crate) fn log_data_error(message: fmt::Arguments<'_>) {
+    static KIND: EventKind = EventKind::new(&KIND, DATA_TARGET, Level::ERROR);
+    KIND.send(&message);
 }
 
 /// Prints a number of bytes or an error.

@@ -10,8 +10,7 @@ use crate::flags::{Flags, Mode};
 use crate::plan::{self, Step};
 use crate::policy::{Backend, Checks, Policy};
 use cfr_sys::errno::Errno;
-use cfr_sys::{self as sys, Args, BlockedSignals, OffsetPointer, Range};
-use core::cell::OnceCell;
+use cfr_sys::{self as sys, Args, BlockedSignals, MadeOnce, OffsetPointer, Range};
 
 /// The most that the kernel is asked for when its copy is verified, in bytes: it does not notice
 /// signals that are blocked.
@@ -62,7 +61,7 @@ pub struct Execution<'a> {
     args: &'a Args,
     policy: &'a Policy,
     flags: Flags,
-    facts: OnceCell<Facts<'a>>,
+    facts: MadeOnce<Facts<'a>>,
 }
 
 impl<'a> Execution<'a> {
@@ -70,7 +69,7 @@ impl<'a> Execution<'a> {
     #[must_use]
     #[inline(always)]
     pub fn new(args: &'a Args, policy: &'a Policy) -> Execution<'a> {
-        Execution { args, policy, flags: policy.flags(args), facts: OnceCell::new() }
+        Execution { args, policy, flags: policy.flags(args), facts: MadeOnce::new() }
     }
 
     /// Returns the arguments as they came.
@@ -154,7 +153,7 @@ impl<'a> Execution<'a> {
     }
 
     fn facts(&self) -> &Facts<'a> {
-        self.facts.get_or_init(|| Facts::new(self.args, self.flags))
+        self.facts.get_or_make(|| Facts::new(self.args, self.flags))
     }
 }
 

@@ -7,10 +7,29 @@ use cfr_sys::errno::Errno;
 use cfr_sys::{
     self as sys, Args, FileKind, Filesystem, FilesystemKind, OffsetPointer, OpenFlags, Stat,
 };
-use core::cell::{Cell, OnceCell};
+use core::cell::Cell;
+use core::num::NonZero;
 
 /// The largest `loff_t`: no offset and no result of a call is larger.
 pub const MAX_OFFSET: u64 = i64::MAX as u64;
+
+/// A value that is gathered at its first use.
+struct Fact<T>(Cell<Option<T>>);
+
+impl<T: Copy> Fact<T> {
+    const fn new() -> Self {
+        Fact(Cell::new(None))
+    }
+
+    #[inline(always)]
+    fn get_or(&self, gather: impl FnOnce() -> T) -> T {
+        self.0.get().unwrap_or_else(|| {
+            let value = gather();
+            self.0.set(Some(value));
+            value
+        })
+    }
+}
 
 /// One side of a call: the source or the target.
 pub struct Side<'a> {
@@ -20,20 +39,20 @@ pub struct Side<'a> {
     pub pointer: OffsetPointer,
     /// Whether the pointer was found to be writable when it was read.
     pub writable: Cell<bool>,
-    open_flags: OnceCell<Result<OpenFlags, Errno>>,
-    stat: OnceCell<Result<Stat, Errno>>,
-    start: OnceCell<Result<i64, Errno>>,
+    open_flags: Fact<Result<OpenFlags, Errno>>,
+    stat: Fact<Result<Stat, Errno>>,
+    start: Fact<Result<i64, Errno>>,
 }
 
 impl<'a> Side<'a> {
     fn new(args: &'a Args, fd: i32, pointer: OffsetPointer) -> Self {
-        let (open_flags, stat, start) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        let (open_flags, stat, start) = (Fact::new(), Fact::new(), Fact::new());
         Side { args, fd, pointer, writable: Cell::new(false), open_flags, stat, start }
     }
 
     /// Returns the open flags. EBADF if it is closed, or open with `O_PATH` only.
     pub fn open_flags(&self) -> Result<OpenFlags, Errno> {
-        *self.open_flags.get_or_init(|| {
+        self.open_flags.get_or(|| {
             let open_flags = sys::open_flags(self.fd);
             trace_syscall("fcntl F_GETFL", self.fd, &open_flags);
             open_flags
@@ -43,7 +62,7 @@ impl<'a> Side<'a> {
     /// Returns type, size and identity of the file; works with `O_PATH`. EBADF if it is closed.
     #[inline(never)]
     pub fn stat(&self) -> Result<Stat, Errno> {
-        *self.stat.get_or_init(|| {
+        self.stat.get_or(|| {
             let stat = sys::stat(self.fd);
             trace_syscall("statx", self.fd, &stat);
             stat
@@ -54,7 +73,7 @@ impl<'a> Side<'a> {
     /// file offset. EFAULT if the pointer is not readable, ESPIPE for a pipe.
     #[inline(never)]
     pub fn start_offset(&self) -> Result<i64, Errno> {
-        *self.start.get_or_init(|| {
+        self.start.get_or(|| {
             if self.pointer.is_null() {
                 let position = sys::file_offset(self.fd);
                 trace_syscall("lseek SEEK_CUR", self.fd, &position);
@@ -92,7 +111,7 @@ pub struct Facts<'a> {
     pub flags: Flags,
     pub source: Side<'a>,
     pub target: Side<'a>,
-    limit: OnceCell<u64>,
+    limit: Fact<u64>,
     kernel: Cell<Option<Result<usize, Errno>>>,
 }
 
@@ -105,7 +124,7 @@ impl<'a> Facts<'a> {
             flags,
             source: Side::new(args, args.fd_in, args.off_in),
             target: Side::new(args, args.fd_out, args.off_out),
-            limit: OnceCell::new(),
+            limit: Fact::new(),
             kernel: Cell::new(None),
         }
     }
@@ -130,7 +149,7 @@ impl<'a> Facts<'a> {
     /// Returns `RLIMIT_FSIZE` in bytes; `u64::MAX` if there is no limit.
     #[must_use]
     pub fn file_size_limit(&self) -> u64 {
-        *self.limit.get_or_init(|| {
+        self.limit.get_or(|| {
             let limit = sys::file_size_limit();
             trace_syscall("getrlimit RLIMIT_FSIZE for", self.args.fd_out, &limit);
             limit.unwrap_or(u64::MAX)
@@ -247,7 +266,7 @@ impl<'a> Facts<'a> {
         let filesystem = sys::filesystem(self.args.fd_out);
         trace_syscall("fstatfs", self.args.fd_out, &filesystem);
         filesystem.unwrap_or(Filesystem {
-            block_size: 1,
+            block_size: NonZero::<u64>::MIN,
             available: 0,
             kind: FilesystemKind::Other,
         })
@@ -259,12 +278,12 @@ impl<'a> Facts<'a> {
     pub fn is_block_aligned(&self) -> bool {
         let Some((off_in, off_out)) = self.start_offsets() else { return false };
         let block = self.filesystem().block_size;
-        let [in_rest, out_rest] = [off_in, off_out].map(|start| start.cast_unsigned() % block);
+        let (off_in, off_out) = (off_in.cast_unsigned(), off_out.cast_unsigned());
         let len = self.clamp_to_source();
         let left_in_target = self.target.stat().map_or(0, |stat| stat.size);
-        let left_in_target = left_in_target.saturating_sub(off_out.cast_unsigned());
+        let left_in_target = left_in_target.saturating_sub(off_out);
         let ends = len == self.remaining_in_source() && len >= left_in_target;
-        in_rest == 0 && out_rest == 0 && (len.is_multiple_of(block) || ends)
+        off_in % block == 0 && off_out % block == 0 && (len % block == 0 || ends)
     }
 
     /// Returns the bytes from the start of the range to the end of the source: 0 if the range begins

@@ -152,8 +152,8 @@ fn dedupe_step(facts: &Facts<'_>) -> Step {
 /// Limits a step to `max` bytes; a step that shares blocks keeps at least one whole block.
 pub(crate) fn limit_len(max: u64, step: Step, facts: &Facts<'_>) -> Step {
     let blocks = || {
-        let block = facts.filesystem().block_size.max(1);
-        (max - max % block).max(block)
+        let block = facts.filesystem().block_size;
+        (max - max % block).max(block.get())
     };
     match step {
         Step::Forward { len, flags } => {

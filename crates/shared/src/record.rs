@@ -1,16 +1,18 @@
 //! A call with its outcome and context, sent as one `tracing` event.
 //!
-//! The event's message is the record itself, unformatted. The subscriber that is installed, the
-//! library's own or one of a Rust program that links this crate, formats it into its own buffer:
+//! The event's message is the record itself, unformatted. Its destination, the library's log or the
+//! subscriber of a Rust program that links this crate, formats it into its own buffer:
 //! `{:?}` is the text log and `{:#?}` the JSON log, see [`crate::format`].
 
 use cfr_engine::call::{Call, DedupeTarget, Method, Request};
+use cfr_engine::diag::EventKind;
 use cfr_engine::dialect::{self, Dialect, Rule};
 use cfr_engine::execution::Outcome;
 use cfr_engine::hook::Hook;
 use cfr_sys::Sharing;
 use cfr_sys::errno::Errno;
-use tracing::{info, warn};
+use tracing::Level;
+use tracing::field::debug;
 
 /// The target of the event that each call sends.
 pub const TARGET: &str = "cfr::call";
@@ -96,30 +98,22 @@ impl Record<'_> {
         }
     }
 
-    /// Sends the record to the installed subscriber, as one event.
+    /// Sends the record as one event.
     #[inline]
     pub fn emit(&self) {
-        if self.is_unusual() {
-            self.emit_warning();
-        } else {
-            info!(target: TARGET, message = ?self);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn emit_warning(&self) {
-        warn!(target: TARGET, message = ?self);
+        static CALL: EventKind = EventKind::new(&CALL, TARGET, Level::INFO);
+        static UNUSUAL_CALL: EventKind = EventKind::new(&UNUSUAL_CALL, TARGET, Level::WARN);
+        let kind = if self.is_unusual() { &UNUSUAL_CALL } else { &CALL };
+        kind.send(&debug(self));
     }
 
     /// Sends the sentence that explains `rule`, at the level of the call's own line.
     #[cold]
     pub fn explain(&self, rule: &Rule) {
+        static EXPLAINED: EventKind = EventKind::new(&EXPLAINED, RULE, Level::INFO);
+        static JUDGED: EventKind = EventKind::new(&JUDGED, RULE, Level::WARN);
+        let kind = if self.outcome.judged { &JUDGED } else { &EXPLAINED };
         let (why, dialect, source) = (rule.why, self.context.dialect.name, rule.source.text());
-        if self.outcome.judged {
-            warn!(target: RULE, "rule {}: {why} ({dialect}; {source})", rule.id);
-        } else {
-            info!(target: RULE, "rule {}: {why} ({dialect}; {source})", rule.id);
-        }
+        kind.send(&format_args!("rule {}: {why} ({dialect}; {source})", rule.id));
     }
 }

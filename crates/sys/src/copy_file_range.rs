@@ -61,22 +61,6 @@ pub struct Args {
     pub flags: u32,
 }
 
-impl Args {
-    /// Copies the arguments from memory. If the compiler keeps them in registers across a function
-    /// call, they cost twice the instructions: six registers to save and six moves each way.
-    #[must_use]
-    #[inline(always)]
-    pub fn from_memory(&self) -> Args {
-        macro_rules! load {
-            ($($field:ident),*) => { Args {
-                // SAFETY: a reference is readable.
-                $($field: unsafe { (&raw const self.$field).read_volatile() }),*
-            } };
-        }
-        load!(fd_in, off_in, fd_out, off_out, len, flags)
-    }
-}
-
 /// Makes the system call; returns the bytes copied.
 #[inline(always)]
 pub fn copy_file_range(args: &Args) -> Result<usize, Errno> {

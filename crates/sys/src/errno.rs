@@ -4,6 +4,7 @@
 //! must get that number unchanged.
 
 use core::fmt;
+use core::str;
 
 /// An error number as the kernel returns it, 1 to 4095 (errno(3)).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,26 +67,26 @@ impl Errno {
             b"EWOULDBLOCK" => b"EAGAIN",
             name => name,
         };
-        let row = TABLE.iter().find(|row| row.1.as_bytes() == name)?;
-        Some(Errno(i32::from(row.0)))
+        let row = ROWS.iter().find(|row| row.name().as_bytes() == name)?;
+        Some(Errno(i32::from(row.number)))
     }
 
-    fn row(self) -> Option<&'static (u8, &'static str, &'static str)> {
+    fn row(self) -> Option<&'static Row> {
         let number = u8::try_from(self.0).ok()?;
-        let at = TABLE.binary_search_by_key(&number, |row| row.0).ok()?;
-        TABLE.get(at)
+        let at = ROWS.binary_search_by_key(&number, |row| row.number).ok()?;
+        ROWS.get(at)
     }
 
     /// Returns the name, e.g. `"EXDEV"`; `None` if the C library has no name for this number.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
-        self.row().map(|row| row.1)
+        self.row().map(Row::name)
     }
 
     /// Returns the message of strerror(3) in the C locale.
     #[must_use]
     pub fn message(self) -> &'static str {
-        self.row().map_or("Unknown error", |row| row.2)
+        self.row().map_or("Unknown error", Row::message)
     }
 }
 
@@ -132,6 +133,85 @@ impl fmt::Debug for Errno {
         fmt::Display::fmt(self, f)
     }
 }
+
+/// A row of [`TABLE`], with its texts as places in [`TEXTS`]: a `&str` in a table would be a relocation
+/// in every process that loads the library.
+struct Row {
+    number: u8,
+    name_start: u16,
+    message_start: u16,
+    end: u16,
+}
+
+impl Row {
+    fn name(&self) -> &'static str {
+        TEXTS.get(self.name_start.into()..self.message_start.into()).unwrap_or_default()
+    }
+
+    fn message(&self) -> &'static str {
+        TEXTS.get(self.message_start.into()..self.end.into()).unwrap_or_default()
+    }
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "evaluated by the compiler, and asserted"
+)]
+static ROWS: [Row; TABLE.len()] = {
+    let mut rows =
+        [const { Row { number: 0, name_start: 0, message_start: 0, end: 0 } }; TABLE.len()];
+    let (mut at, mut end) = (0, 0);
+    while at < TABLE.len() {
+        let (number, name, message) = TABLE[at];
+        let name_start = end;
+        let message_start = name_start + name.len();
+        end = message_start + message.len();
+        rows[at] = Row {
+            number,
+            name_start: name_start as u16,
+            message_start: message_start as u16,
+            end: end as u16,
+        };
+        at += 1;
+    }
+    assert!(end == TEXTS_LEN && end <= u16::MAX as usize);
+    rows
+};
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const TEXTS_LEN: usize = {
+    let (mut at, mut len) = (0, 0);
+    while at < TABLE.len() {
+        len += TABLE[at].1.len() + TABLE[at].2.len();
+        at += 1;
+    }
+    len
+};
+
+/// All names and messages.
+static TEXTS: &str = {
+    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+    const BYTES: [u8; TEXTS_LEN] = {
+        let mut bytes = [0; TEXTS_LEN];
+        let (mut at, mut end) = (0, 0);
+        while at < TABLE.len() * 2 {
+            let (_, name, message) = TABLE[at / 2];
+            let text = if at % 2 == 0 { name } else { message }.as_bytes();
+            let mut from = 0;
+            while from < text.len() {
+                bytes[end] = text[from];
+                (from, end) = (from + 1, end + 1);
+            }
+            at += 1;
+        }
+        bytes
+    };
+    match str::from_utf8(&BYTES) {
+        Ok(texts) => texts,
+        Err(_) => "",
+    }
+};
 
 /// Numbers, names and messages, sorted by number. Numbers and names: asm-generic/errno-base.h and
 /// asm-generic/errno.h, which x86-64 and aarch64 share. Messages: strerror(3).

@@ -8,6 +8,7 @@ use crate::raw::{decode, reg, syscall};
 use crate::signal::WriteSignalGuard;
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
+use core::num::NonZero;
 
 /// The type of the file that a descriptor refers to (inode(7)).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -184,7 +185,7 @@ pub fn is_same_description(one: i32, other: i32) -> bool {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Filesystem {
     /// Bytes of a block. Only whole blocks are shared.
-    pub block_size: u64,
+    pub block_size: NonZero<u64>,
     /// Bytes available to unprivileged users.
     pub available: u64,
     pub kind: FilesystemKind,
@@ -208,14 +209,19 @@ pub fn filesystem(fd: i32) -> Result<Filesystem, Errno> {
     decode(unsafe { syscall(libc::SYS_fstatfs, registers) })?;
     // SAFETY: it succeeded, so the kernel has filled it.
     let statfs = unsafe { statfs.assume_init_ref() };
-    let block_size = u64::try_from(statfs.f_bsize).unwrap_or(0).max(1);
+    let block_size = u64::try_from(statfs.f_bsize).ok().and_then(NonZero::new);
+    let block_size = block_size.unwrap_or(NonZero::<u64>::MIN);
+    // The type of both differs between C libraries.
+    let is = |magic| i128::from(statfs.f_type) == magic;
     Ok(Filesystem {
         block_size,
-        available: statfs.f_bavail.saturating_mul(block_size),
-        kind: match statfs.f_type {
-            libc::EXT4_SUPER_MAGIC => FilesystemKind::Ext4,
-            libc::TMPFS_MAGIC => FilesystemKind::Tmpfs,
-            _ => FilesystemKind::Other,
+        available: statfs.f_bavail.saturating_mul(block_size.get()),
+        kind: if is(libc::EXT4_SUPER_MAGIC.into()) {
+            FilesystemKind::Ext4
+        } else if is(libc::TMPFS_MAGIC.into()) {
+            FilesystemKind::Tmpfs
+        } else {
+            FilesystemKind::Other
         },
     })
 }
@@ -302,12 +308,23 @@ pub fn is_swap_file(stat: &Stat) -> bool {
         // The first line has the column names and matches no file.
         while let Some(end) = text.iter().take(len).position(|&byte| byte == b'\n') {
             found |= text.get_mut(..end).is_some_and(|line| is_line_of(line, stat));
-            text.copy_within(end + 1..len, 0);
+            discard(&mut text, end + 1);
             len -= end + 1;
         }
     }
     file::close(fd);
     found
+}
+
+/// Moves what follows the first `count` bytes to the start.
+fn discard(text: &mut [u8], count: usize) {
+    let mut to = 0;
+    while let Some(&byte) = text.get(to + count) {
+        if let Some(slot) = text.get_mut(to) {
+            *slot = byte;
+        }
+        to += 1;
+    }
 }
 
 /// Reports whether a line of /proc/swaps begins with the path of that file.

@@ -26,6 +26,8 @@ mod text;
 
 mod once;
 
+mod try_lock;
+
 mod memory;
 
 mod thread;
@@ -89,11 +91,9 @@ pub use ioctl::{
     IOCTL, IoctlArg, ioctl,
 };
 pub use mapping::{map_shared, map_zeroed_on_fork};
-pub use memory::{Arena, Buffers};
-pub use next_library::{
-    NextCopy, NextExit, NextIoctl, NextSendfile, NextSymbol, next_copy_file_range,
-};
-pub use once::{OnceBytes, SetOnce};
+pub use memory::{Buffers, NoHeap};
+pub use next_library::{NextCopy, NextSymbol, call_next_exit, call_next_ioctl, call_next_sendfile};
+pub use once::{MadeOnce, OnceBytes, SetOnce};
 pub use page_cache::{pages_of, pages_present};
 pub use pipe::Pipe;
 pub use process::{execfn, exit, file_size_limit, getpid, has_file_size_limit, is_secure};
@@ -103,8 +103,9 @@ pub use range::{
 };
 pub use reader::Reader;
 pub use sendfile::sendfile;
-pub use signal::{BlockedSignals, WriteSignalGuard, ignore, raise};
+pub use signal::{BlockedSignals, WriteSignalGuard, abort, ignore, raise};
 pub use text::Text;
 pub use thread::{
-    SavedCancelType, SavedErrno, comm, errno, gettid, set_errno, test_cancel, thread_key, yield_now,
+    GETPID, GETTID, SavedErrno, TGKILL, comm, errno, gettid, set_errno, thread_key, yield_now,
 };
+pub use try_lock::{TryLock, TryLockGuard};

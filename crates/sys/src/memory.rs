@@ -1,8 +1,8 @@
-//! Copy buffers and the library's allocator: static memory, not the host's heap.
+//! Copy buffers: static memory, not the host's heap.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 #[repr(C, align(4096))]
 struct Aligned([u8; Buffers::SIZE + PAGE]);
@@ -89,98 +89,15 @@ impl Drop for ReleaseOnDrop<'_> {
     }
 }
 
-/// The library's allocator: 16 KiB that are never freed, then the host's heap.
-///
-/// The standard library allocates when the subscriber is installed and when a panic is caught. The
-/// first would initialize the host's heap at load; the second could find it locked by the thread
-/// that panics.
-pub struct Arena {
-    bytes: UnsafeCell<[u8; Arena::SIZE]>,
-    used: AtomicUsize,
-}
+/// An allocator without memory: nothing in the library allocates. A crate that it uses, tracing-core,
+/// can, so a program needs an allocator to be linked.
+pub struct NoHeap;
 
-// SAFETY: each allocation gets bytes of its own, by an atomic update of `used`.
-unsafe impl Sync for Arena {}
-
-impl Arena {
-    const SIZE: usize = 16 << 10;
-
-    /// Creates an arena with all bytes free.
-    #[must_use]
-    pub const fn new() -> Self {
-        Arena { bytes: UnsafeCell::new([0; Arena::SIZE]), used: AtomicUsize::new(0) }
+// SAFETY: a request is always refused, so there is nothing to free.
+unsafe impl GlobalAlloc for NoHeap {
+    unsafe fn alloc(&self, _layout: Layout) -> *mut u8 {
+        core::ptr::null_mut()
     }
 
-    /// Returns the next free `layout.size()` bytes; `None` if the arena is full.
-    fn allocate(&self, layout: Layout) -> Option<*mut u8> {
-        let start = self.bytes.get() as usize;
-        let mut used = self.used.load(Ordering::Relaxed);
-        loop {
-            let at = (start + used).checked_next_multiple_of(layout.align())? - start;
-            let end = at.checked_add(layout.size()).filter(|&end| end <= Arena::SIZE)?;
-            match self.used.compare_exchange_weak(used, end, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Some(self.bytes.get().cast::<u8>().wrapping_add(at)),
-                Err(now) => used = now,
-            }
-        }
-    }
-
-    fn contains(&self, pointer: *mut u8) -> bool {
-        let start = self.bytes.get() as usize;
-        (start..start + Arena::SIZE).contains(&(pointer as usize))
-    }
-}
-
-impl Default for Arena {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-// SAFETY: `allocate` returns aligned memory inside the arena that no other allocation has; the rest
-// is the C library's aligned_alloc(3) and free(3).
-unsafe impl GlobalAlloc for Arena {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        self.allocate(layout).unwrap_or_else(|| {
-            let size = layout.size().next_multiple_of(layout.align());
-            // SAFETY: the alignment is a power of two and divides the size.
-            unsafe { libc::aligned_alloc(layout.align(), size) }.cast()
-        })
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, _layout: Layout) {
-        if !self.contains(pointer) {
-            // SAFETY: the pointer is outside the arena, so it came from aligned_alloc.
-            unsafe { libc::free(pointer.cast()) }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn allocations_do_not_overlap_and_the_heap_follows_when_the_arena_is_full() {
-        static ARENA: Arena = Arena::new();
-        let layout = Layout::from_size_align(1000, 64).unwrap();
-        let mut last = 0;
-        for round in 0..40 {
-            // SAFETY: the layout has a size.
-            let pointer = unsafe { ARENA.alloc(layout) };
-            let address = pointer as usize;
-            assert_eq!(address % 64, 0);
-            // One fewer fits if the arena itself is not aligned to 64 bytes.
-            assert!(ARENA.contains(pointer) || round >= Arena::SIZE / 1024 - 1, "{round}");
-            assert!(!ARENA.contains(pointer) || round < Arena::SIZE / 1024, "{round}");
-            if ARENA.contains(pointer) {
-                assert!(address >= last + 1000 || last == 0);
-                last = address;
-            }
-            // SAFETY: allocated with this layout, and written within it.
-            unsafe { pointer.write_bytes(1, 1000) };
-            // SAFETY: allocated with this layout, and freed once.
-            unsafe { ARENA.dealloc(pointer, layout) };
-        }
-    }
+    unsafe fn dealloc(&self, _pointer: *mut u8, _layout: Layout) {}
 }

@@ -1,14 +1,20 @@
 //! Functions of the next library after ours in the dynamic linker's order (dlsym(3), `RTLD_NEXT`).
+//!
+//! Each may be a cancellation point, and so unwind the stack. The calls below disable cancellation;
+//! a hook that is a cancellation point calls the address itself, with no Rust frame on the stack.
 
 use crate::copy_file_range::{Args, OffsetPointer};
+use crate::errno::Errno;
 use crate::ioctl::IoctlArg;
 use crate::process::exit;
-use crate::thread::without_cancellation;
-use core::ffi::{CStr, c_int, c_uint, c_void};
+use crate::thread::{errno, without_cancellation};
+use crate::weak::weak_address;
+use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use core::mem::transmute;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-/// The address of one such function. It is the first field: the hooks that are written in assembly
-/// load it.
+/// The address of one such function. It is the first field: the hooks that are written in
+/// instructions load it.
 #[repr(C)]
 pub struct NextSymbol {
     address: AtomicPtr<c_void>,
@@ -22,167 +28,110 @@ impl NextSymbol {
         NextSymbol { address: AtomicPtr::new(core::ptr::null_mut()), name }
     }
 
-    /// Looks the function up. The address stays NULL if no other library has it.
+    /// Looks the function up. There is no address if no other library has it.
     pub fn resolve(&self) {
         self.address.store(find_next(self.name), Ordering::Relaxed);
     }
 
-    fn address(&self) -> Option<*mut c_void> {
+    /// Returns the function's address; `None` if there is none.
+    pub fn address(&self) -> Option<*const c_void> {
         let address = self.address.load(Ordering::Relaxed);
-        (!address.is_null()).then_some(address)
+        (!address.is_null()).then_some(address.cast_const())
     }
 }
 
 /// Returns the address of the next library's function; NULL if there is none.
-pub(crate) fn find_next(name: &CStr) -> *mut c_void {
+fn find_next(name: &CStr) -> *mut c_void {
+    type Dlsym = unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void;
+    // Before glibc 2.34 it is in libdl, which not every process has.
+    let address = weak_address!("dlsym");
+    // SAFETY: a symbol with this name is a function of this type (dlsym(3)); NULL is None.
+    let dlsym = unsafe { transmute::<*mut c_void, Option<Dlsym>>(address) };
+    let Some(dlsym) = dlsym else { return core::ptr::null_mut() };
     // SAFETY: the name is a C string; RTLD_NEXT searches after the library that this code is linked
     // into.
-    unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) }
+    unsafe { dlsym(libc::RTLD_NEXT, name.as_ptr()) }
+}
+
+/// Decodes what a C function returns: a count, or −1 with errno set.
+fn decode(result: isize) -> Result<usize, Errno> {
+    usize::try_from(result).map_err(|_| errno())
 }
 
 /// `copy_file_range` of the next library.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-pub struct NextCopy(
-    unsafe extern "C-unwind" fn(c_int, *mut i64, c_int, *mut i64, usize, c_uint) -> isize,
-);
+pub struct NextCopy(unsafe extern "C" fn(c_int, *mut i64, c_int, *mut i64, usize, c_uint) -> isize);
 
 impl NextCopy {
-    /// Wraps what dlsym(3) returned for `copy_file_range`; `None` for NULL.
-    pub(crate) fn from_symbol(symbol: *mut core::ffi::c_void) -> Option<Self> {
-        if symbol.is_null() {
-            return None;
-        }
+    /// Looks the function up; `None` if no other library has it.
+    #[must_use]
+    pub fn find() -> Option<Self> {
+        let symbol = find_next(c"copy_file_range");
         // SAFETY: a symbol with this name in a C library is a function of this type
-        // (copy_file_range(2)).
-        Some(unsafe { core::mem::transmute::<*mut core::ffi::c_void, NextCopy>(symbol) })
+        // (copy_file_range(2)); NULL is None.
+        unsafe { transmute::<*mut c_void, Option<NextCopy>>(symbol) }
     }
 
-    /// Calls it with cancellation disabled, so that it is no cancellation point. Call it while
-    /// cancellation is deferred.
-    pub fn call_with_cancel_disabled(self, args: &Args) -> isize {
-        without_cancellation(|| self.call(args))
-    }
-
-    /// Calls it as the host would: returns the bytes copied, or −1 with errno set. It may be a
-    /// cancellation point: unless cancellation is disabled, no caller's frame may have a
-    /// destructor.
-    #[inline(always)]
-    pub fn call(self, args: &Args) -> isize {
-        // SAFETY: the host passed these arguments to a function with the same contract.
-        unsafe {
-            (self.0)(
-                args.fd_in,
-                args.off_in.as_ptr(),
-                args.fd_out,
-                args.off_out.as_ptr(),
-                args.len,
-                args.flags,
-            )
-        }
-    }
-}
-
-/// Looks up `copy_file_range` of the next library; `None` if there is none.
-#[must_use]
-pub fn next_copy_file_range() -> Option<NextCopy> {
-    NextCopy::from_symbol(find_next(c"copy_file_range"))
-}
-
-/// `ioctl` of the next library.
-pub struct NextIoctl(NextSymbol);
-
-impl NextIoctl {
-    /// Creates an entry without an address.
+    /// Returns the function's address.
     #[must_use]
-    pub const fn new() -> NextIoctl {
-        NextIoctl(NextSymbol::new(c"ioctl"))
+    pub fn address(self) -> *const c_void {
+        self.0 as *const c_void
     }
 
-    /// Returns the symbol to resolve.
-    pub fn symbol(&self) -> &NextSymbol {
-        &self.0
-    }
-
-    /// Calls it as the host would: its result, or −1 with errno set. `None` if there is none.
-    pub fn call(&self, fd: i32, request: usize, argument: IoctlArg) -> Option<c_int> {
-        type IoctlFn = unsafe extern "C-unwind" fn(c_int, usize, usize) -> c_int;
-        let address = self.0.address()?;
-        // SAFETY: a symbol with this name is a function of this type (ioctl(2)); its one variadic
-        // argument is passed like any other on both architectures.
-        let ioctl = unsafe { core::mem::transmute::<*mut c_void, IoctlFn>(address) };
-        // SAFETY: the host passed these arguments to a function with the same contract.
-        Some(unsafe { ioctl(fd, request, argument.0) })
+    /// Copies; returns the bytes copied. Call it while cancellation is deferred.
+    pub fn call(self, args: &Args) -> Result<usize, Errno> {
+        let (off_in, off_out) = (args.off_in.as_ptr(), args.off_out.as_ptr());
+        decode(without_cancellation(|| {
+            // SAFETY: the host passed these arguments to a function with the same contract.
+            unsafe { (self.0)(args.fd_in, off_in, args.fd_out, off_out, args.len, args.flags) }
+        }))
     }
 }
 
-impl Default for NextIoctl {
-    fn default() -> Self {
-        Self::new()
-    }
+/// Calls `ioctl` of the next library; returns what the request returns. `None` if there is none. Call
+/// it while cancellation is deferred.
+pub fn call_next_ioctl(
+    next: &NextSymbol,
+    fd: i32,
+    request: usize,
+    argument: IoctlArg,
+) -> Option<Result<usize, Errno>> {
+    type Ioctl = unsafe extern "C" fn(c_int, usize, usize) -> c_int;
+    let address = next.address()?;
+    // SAFETY: a symbol with this name is a function of this type (ioctl(2)); its one variadic
+    // argument is passed like any other on both architectures.
+    let ioctl = unsafe { transmute::<*const c_void, Ioctl>(address) };
+    // SAFETY: the host passed these arguments to a function with the same contract.
+    let result = without_cancellation(|| unsafe { ioctl(fd, request, argument.0) });
+    Some(decode(result as isize))
 }
 
-/// `sendfile` or `sendfile64` of the next library; on 64-bit machines both take the same arguments.
-pub struct NextSendfile(NextSymbol);
-
-impl NextSendfile {
-    /// Creates an entry without an address, for `sendfile64` if `is_64`.
-    #[must_use]
-    pub const fn new(is_64: bool) -> NextSendfile {
-        NextSendfile(NextSymbol::new(if is_64 { c"sendfile64" } else { c"sendfile" }))
-    }
-
-    /// Returns the symbol to resolve.
-    pub fn symbol(&self) -> &NextSymbol {
-        &self.0
-    }
-
-    /// Calls it as the host would: returns the bytes sent, or −1 with errno set. `None` if there is
-    /// none.
-    pub fn call(
-        &self,
-        out_fd: i32,
-        in_fd: i32,
-        offset: OffsetPointer,
-        count: usize,
-    ) -> Option<isize> {
-        type SendfileFn = unsafe extern "C-unwind" fn(c_int, c_int, *mut i64, usize) -> isize;
-        let address = self.0.address()?;
-        // SAFETY: symbols with these names are functions of this type (sendfile(2)).
-        let sendfile = unsafe { core::mem::transmute::<*mut c_void, SendfileFn>(address) };
-        // SAFETY: the host passed these arguments to a function with the same contract.
-        Some(unsafe { sendfile(out_fd, in_fd, offset.as_ptr(), count) })
-    }
+/// Calls `sendfile` or `sendfile64` of the next library, which take the same arguments on 64-bit
+/// machines; returns the bytes sent. `None` if there is none. Call it while cancellation is deferred.
+pub fn call_next_sendfile(
+    next: &NextSymbol,
+    out_fd: i32,
+    in_fd: i32,
+    offset: OffsetPointer,
+    count: usize,
+) -> Option<Result<usize, Errno>> {
+    type Sendfile = unsafe extern "C" fn(c_int, c_int, *mut i64, usize) -> isize;
+    let address = next.address()?;
+    // SAFETY: symbols with these names are functions of this type (sendfile(2)).
+    let sendfile = unsafe { transmute::<*const c_void, Sendfile>(address) };
+    // SAFETY: the host passed these arguments to a function with the same contract.
+    let result =
+        without_cancellation(|| unsafe { sendfile(out_fd, in_fd, offset.as_ptr(), count) });
+    Some(decode(result))
 }
 
-/// `_exit` of the next library.
-pub struct NextExit(NextSymbol);
-
-impl NextExit {
-    /// Creates an entry without an address.
-    #[must_use]
-    pub const fn new() -> NextExit {
-        NextExit(NextSymbol::new(c"_exit"))
-    }
-
-    /// Returns the symbol to resolve.
-    pub fn symbol(&self) -> &NextSymbol {
-        &self.0
-    }
-
-    /// Ends the process with `status` by this function, or by exit_group(2) if there is none.
-    pub fn call(&self, status: i32) -> ! {
-        type ExitFn = unsafe extern "C" fn(c_int) -> !;
-        let Some(address) = self.0.address() else { exit(status) };
-        // SAFETY: a symbol with this name is a function of this type (_exit(2)).
-        let exit = unsafe { core::mem::transmute::<*mut c_void, ExitFn>(address) };
-        // SAFETY: any status is valid.
-        unsafe { exit(status) }
-    }
-}
-
-impl Default for NextExit {
-    fn default() -> Self {
-        Self::new()
-    }
+/// Ends the process with `status` by `_exit` of the next library, or by exit_group(2) if there is none.
+pub fn call_next_exit(next: &NextSymbol, status: i32) -> ! {
+    type Exit = unsafe extern "C" fn(c_int) -> !;
+    let Some(address) = next.address() else { exit(status) };
+    // SAFETY: a symbol with this name is a function of this type (_exit(2)).
+    let next_exit = unsafe { transmute::<*const c_void, Exit>(address) };
+    // SAFETY: any status is valid.
+    unsafe { next_exit(status) }
 }

@@ -1,4 +1,5 @@
-//! Values that are set once and then shared, without a lock that a signal handler could wait for.
+//! Values that are set once, and then shared without a lock that a signal handler could wait for, or
+//! kept by one call.
 
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
@@ -111,6 +112,45 @@ impl<T> SetOnce<T> {
 }
 
 impl<T> Default for SetOnce<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A value that is made when it is first asked for. Unlike core's `OnceCell` it cannot panic.
+pub struct MadeOnce<T>(UnsafeCell<Option<T>>);
+
+impl<T> MadeOnce<T> {
+    /// Creates a cell without a value.
+    #[must_use]
+    pub const fn new() -> Self {
+        MadeOnce(UnsafeCell::new(None))
+    }
+
+    /// Returns the value; `make` makes it if there is none. If `make` itself asks for the value, the
+    /// inner one stays.
+    #[inline]
+    pub fn get_or_make(&self, make: impl FnOnce() -> T) -> &T {
+        if let Some(value) = self.get() {
+            return value;
+        }
+        let made = make();
+        if let Some(value) = self.get() {
+            return value;
+        }
+        // SAFETY: the cell belongs to one thread, and an empty one lends no reference.
+        let empty = unsafe { &mut *self.0.get() };
+        empty.insert(made)
+    }
+
+    #[inline]
+    fn get(&self) -> Option<&T> {
+        // SAFETY: the cell belongs to one thread, and a value that is there is never changed.
+        unsafe { &*self.0.get() }.as_ref()
+    }
+}
+
+impl<T> Default for MadeOnce<T> {
     fn default() -> Self {
         Self::new()
     }

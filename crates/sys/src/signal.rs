@@ -2,7 +2,7 @@
 //! pending, and raising one.
 
 use crate::errno::Errno;
-use crate::process::getpid;
+use crate::process::{exit, getpid};
 use crate::raw::{decode, reg, syscall};
 use crate::thread::gettid;
 use core::cell::Cell;
@@ -21,6 +21,12 @@ pub fn raise(signal: c_int) {
     let registers = [reg(getpid()), reg(gettid()), reg(signal), 0, 0, 0];
     // SAFETY: no pointers.
     let _ = unsafe { syscall(libc::SYS_tgkill, registers) };
+}
+
+/// Ends the process by SIGABRT, as abort(3) does, or by exit_group(2) if that is blocked or handled.
+pub fn abort() -> ! {
+    raise(libc::SIGABRT);
+    exit(128 + libc::SIGABRT)
 }
 
 /// Blocks the signals that a write of the library could raise in the host. If such a write did

@@ -2,16 +2,14 @@
 
 use crate::errno::Errno;
 use crate::raw::{reg, syscall, syscall0};
-use core::ffi::c_int;
+use crate::weak::weak_address;
+use core::ffi::{c_int, c_long, c_void};
 
-// The libc crate does not declare them on linux-gnu.
-unsafe extern "C-unwind" {
-    fn pthread_testcancel();
-    fn pthread_setcanceltype(kind: c_int, oldtype: *mut c_int) -> c_int;
-    fn pthread_setcancelstate(state: c_int, oldstate: *mut c_int) -> c_int;
-}
+/// The numbers of getpid(2), gettid(2) and tgkill(2), for code that is written in instructions.
+pub const GETPID: c_long = libc::SYS_getpid;
+pub const GETTID: c_long = libc::SYS_gettid;
+pub const TGKILL: c_long = libc::SYS_tgkill;
 
-const PTHREAD_CANCEL_DEFERRED: c_int = 0;
 const PTHREAD_CANCEL_DISABLE: c_int = 1;
 
 /// Returns the thread's errno.
@@ -49,6 +47,12 @@ impl SavedErrno {
         SavedErrno { address, value: unsafe { address.read() } }
     }
 
+    /// Returns the address of errno, and its saved value.
+    #[inline]
+    pub fn into_parts(self) -> (*mut c_int, c_int) {
+        (self.address, self.value)
+    }
+
     /// Restores errno. It runs on the thread that saved it: the raw pointer keeps the type from
     /// being sent to another.
     #[inline]
@@ -58,60 +62,22 @@ impl SavedErrno {
     }
 }
 
-/// Acts on a pending cancellation (pthread_testcancel(3)), which unwinds the stack: no caller's
-/// frame may have a destructor.
-#[inline(always)]
-pub fn test_cancel() {
-    // SAFETY: any thread may call it; the caller vouches for the frames.
-    unsafe { pthread_testcancel() }
-}
-
-/// A saved cancelability type; while it is saved, cancellation is deferred to the next cancellation
-/// point, and our code has none.
-///
-/// The cancelability *type* is changed, not the state: a host that leaves our frames by
-/// siglongjmp(3) from a signal handler keeps a thread that can be cancelled; and glibc 2.36 loses
-/// the thread's result if a pending cancellation takes effect when the state is restored.
-///
-/// There is no `Drop`: restoring the type may unwind (a thread with asynchronous cancelability),
-/// which must not begin in a destructor.
-#[must_use]
-pub struct SavedCancelType(c_int);
-
-impl SavedCancelType {
-    /// Defers cancellation of the calling thread and saves the type that it had.
-    #[inline]
-    pub fn defer() -> Self {
-        let mut before = 0;
-        // SAFETY: async-signal-safe (pthread_setcanceltype(3)); the old type is written to
-        // `before`.
-        unsafe { pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &raw mut before) };
-        Self(before)
-    }
-
-    /// Restores the saved type. May unwind.
-    #[inline]
-    pub fn restore(self) {
-        // Nearly every thread has the deferred type: no call is needed.
-        if self.0 == PTHREAD_CANCEL_DEFERRED {
-            return;
-        }
-        let mut deferred = 0;
-        // SAFETY: the C library returned this type.
-        unsafe { pthread_setcanceltype(self.0, &raw mut deferred) };
-    }
-}
-
-/// Runs `work` with cancellation disabled, so that it is no cancellation point. Call it while
-/// cancellation is deferred, so that restoring the state does not unwind.
+/// Runs `work`, a call of another library's function, with cancellation disabled, so that it is no
+/// cancellation point. Call it while cancellation is deferred, so that restoring the state does not
+/// unwind.
 pub(crate) fn without_cancellation<R>(work: impl FnOnce() -> R) -> R {
+    type SetState = unsafe extern "C" fn(c_int, *mut c_int) -> c_int;
+    let address = weak_address!("pthread_setcancelstate");
+    // SAFETY: a symbol with this name is a function of this type; NULL is None.
+    let set_state = unsafe { core::mem::transmute::<*mut c_void, Option<SetState>>(address) };
+    let Some(set_state) = set_state else { return work() };
     let mut before = 0;
     // SAFETY: async-signal-safe (pthread_setcancelstate(3)); the old state is written to `before`.
-    unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut before) };
+    unsafe { set_state(PTHREAD_CANCEL_DISABLE, &raw mut before) };
     let result = work();
     let mut disabled = 0;
     // SAFETY: the C library returned this state.
-    unsafe { pthread_setcancelstate(before, &raw mut disabled) };
+    unsafe { set_state(before, &raw mut disabled) };
     result
 }
 

@@ -64,18 +64,6 @@ pub fn copy_product(directory: &Path) -> PathBuf {
     directory.join("cfr")
 }
 
-/// Returns the path of a library that panics at each step of a call in turn (feature
-/// `panic-points`).
-pub fn library_with_panics() -> &'static Path {
-    static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
-        let target = target().join("panics");
-        let target = target.to_str().expect("a path in UTF-8");
-        cargo_build(&["--package", "libcfr", "--features", "panic-points", "--target-dir", target]);
-        Path::new(target).join("debug/libcfr.so")
-    });
-    &LIBRARY
-}
-
 /// Compiles `c-tests/SOURCE` with the compiler flags `flags` and returns the path of the result, which
 /// is called `name`: a program, or a shared library if the flags say so.
 pub fn compile(source: &str, name: &str, flags: &[&str]) -> PathBuf {

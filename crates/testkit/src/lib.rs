@@ -19,10 +19,7 @@ mod scratch;
 mod skip;
 mod user;
 
-pub use build::{
-    compile, compile_rust, compile_text, copy_product, launcher, library, library_with_panics,
-    project,
-};
+pub use build::{compile, compile_rust, compile_text, copy_product, launcher, library, project};
 pub use filesystem::Filesystems;
 pub use host::{Host, HostRun, LeftFile};
 pub use log::{LogLines, parse, parse_call, parse_text};

@@ -34,7 +34,7 @@ fn compare(
 ) -> Comparison {
     // Both halves begin at a page boundary, as O_DIRECT requires.
     let half = buffer.len().min(Buffers::SIZE) / 2;
-    let (of_source, rest) = buffer.split_at_mut(half);
+    let (of_source, rest) = buffer.split_at_mut_checked(half).unwrap_or_default();
     let of_target = rest.get_mut(..half).unwrap_or_default();
     let mut bytes = 0;
     while bytes < range.len {

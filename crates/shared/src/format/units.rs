@@ -2,6 +2,10 @@
 
 use crate::line::Line;
 use core::fmt::{self, Write};
+use core::num::NonZero;
+
+const KILO: NonZero<u64> = NonZero::<u64>::MIN.saturating_add(999);
+const KIBI: NonZero<u64> = NonZero::<u64>::MIN.saturating_add(1023);
 
 /// A number of bytes, shown in KiB, MiB, ...
 pub struct Bytes(pub u64);
@@ -9,7 +13,7 @@ pub struct Bytes(pub u64);
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-        in_units(f, self.0, 1024, "B", &UNITS)
+        in_units(f, self.0, KIBI, "B", &UNITS)
     }
 }
 
@@ -18,7 +22,7 @@ pub(super) struct Time(pub(super) u64);
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        in_units(f, self.0, 1000, "ns", &["us", "ms", "s", "ks"])
+        in_units(f, self.0, KILO, "ns", &["us", "ms", "s", "ks"])
     }
 }
 
@@ -26,20 +30,20 @@ impl fmt::Display for Time {
 fn in_units(
     f: &mut fmt::Formatter<'_>,
     value: u64,
-    step: u64,
+    step: NonZero<u64>,
     smallest: &str,
     larger: &[&str],
 ) -> fmt::Result {
     let mut buffer = [0; 32];
     let mut text = Line::new(&mut buffer);
-    let (mut unit, mut size) = (smallest, 1);
+    let (mut unit, mut size) = (smallest, NonZero::<u64>::MIN);
     for next in larger {
-        if value / size < step {
+        if value / size < step.get() {
             break;
         }
-        (unit, size) = (next, size * step);
+        (unit, size) = (next, size.saturating_mul(step));
     }
-    match size {
+    match size.get() {
         1 => write!(text, "{value} {unit}")?,
         _ => write!(text, "{}.{:02} {unit}", value / size, value % size * 100 / size)?,
     }
