@@ -51,8 +51,16 @@ pub const EXPORTS: [&str; 8] = [
 pub const REQUIRED: [&str; 6] =
     ["__errno_location", "bcmp", "memcpy", "memmove", "memset", "strlen"];
 /// What it uses if it is there. Before glibc 2.34 some of these are in libraries of their own.
-pub const OPTIONAL: [&str; 5] =
-    ["dlsym", "getauxval", "pthread_setcancelstate", "pthread_setcanceltype", "pthread_testcancel"];
+pub const OPTIONAL: [&str; 8] = [
+    "__environ",
+    "__libc_stack_end",
+    "dlsym",
+    "getauxval",
+    "program_invocation_name",
+    "pthread_setcancelstate",
+    "pthread_setcanceltype",
+    "pthread_testcancel",
+];
 
 /// A goal with an upper limit.
 pub const fn at_most(most: f64) -> Goal {
