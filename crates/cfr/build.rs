@@ -1,6 +1,9 @@
 //! Tells the launcher where its library may be installed, and makes the links through which
 //! LD_PRELOAD names the library.
 
+#[path = "build/stub.rs"]
+mod stub;
+
 #[path = "build/links.rs"]
 mod links;
 

@@ -11,3 +11,4 @@ pub mod report;
 pub mod sanitizers;
 pub mod summary;
 pub mod sweep;
+pub mod word_sizes;

@@ -6,7 +6,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-const ARCH: &str = std::env::consts::ARCH;
 
 /// Runs `make` with these arguments on the product that the tests have built. It must not rebuild
 /// anything: a launcher with another LIBCFR_LIBDIR would replace the one that other tests run.
@@ -66,11 +65,17 @@ fn expected_below(prefix: &str, libdir: &str) -> Vec<PathBuf> {
         format!("{libdir}/libcfr.so.0"),
         format!("{libdir}/libcfr.so.{VERSION}"),
         format!("{libdir}/libcfr/64-bit/libcfr.so"),
-        format!("{libdir}/libcfr/before-libasan.so/{ARCH}"),
+        format!("{libdir}/libcfr/32-bit/libcfr.so"),
         format!("{libdir}/pkgconfig/cfr.pc"),
         format!("{prefix}/share/man/man1/cfr-run.1"),
     ];
-    let files = pages.chain(files);
+    let platforms: &[&str] = if cfg!(target_arch = "x86_64") {
+        &["x86_64", "haswell", "xeon_phi", "$PLATFORM", "i386", "i486", "i586", "i686"]
+    } else {
+        &["aarch64", "$PLATFORM", "v7l", "v8l"]
+    };
+    let links = platforms.iter().map(|name| format!("{libdir}/libcfr/before-libasan.so/{name}"));
+    let files = pages.chain(files).chain(links);
     let mut expected: Vec<_> =
         files.map(|path| PathBuf::from(path.trim_start_matches('/'))).collect();
     expected.sort();
@@ -116,6 +121,7 @@ fn every_file_is_where_packagers_look() {
         ("usr/bin/cfr", 0o755),
         ("usr/include/cfr/cfr.h", 0o644),
         ("usr/lib/x/pkgconfig/cfr.pc", 0o644),
+        ("usr/lib/x/libcfr/32-bit/libcfr.so", 0o644),
         ("usr/share/man/man1/cfr.1", 0o644),
         ("usr/share/man/man1/cfr-run.1", 0o644),
         ("usr/share/man/man7/libcfr.7", 0o644),
@@ -173,7 +179,7 @@ fn an_installed_launcher_finds_the_installed_library() {
     let real = installed.file(&format!("lib/libcfr.so.{VERSION}")).canonicalize().unwrap();
     let entry = Path::new(output.stdout.trim());
     assert_eq!(entry.canonicalize().unwrap(), real);
-    assert_eq!(entry, installed.file(&format!("lib/libcfr/before-libasan.so/{ARCH}/libcfr.so")));
+    assert!(entry.starts_with(installed.file("lib/libcfr/before-libasan.so")), "{output:#?}");
 }
 
 /// A library directory that the launcher cannot guess from where it stands is compiled into it.

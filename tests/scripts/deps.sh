@@ -11,8 +11,8 @@ case $#${1-} in
   *) echo "$usage" >&2; exit 2 ;;
 esac
 
-# What to look for (a command, the file name of a library, a runtime of clang), its Debian package,
-# and its use.
+# What to look for (a command, the file name of a library, a runtime of clang,
+# or a path), its Debian package, and its use.
 deps='cc gcc compiles the test programs
 c++ g++ compiles the headers as C++
 clang clang compiles programs with sanitizers
@@ -38,6 +38,9 @@ faketime faketime gives programs another clock
 libeatmydata.so libeatmydata1 a library to be preloaded with
 libjemalloc.so.2 libjemalloc2 a library to be preloaded with'
 
+[ "$(uname -m)" != x86_64 ] || deps="$deps
+/lib/ld-linux.so.2 libc6-i386 runs 32-bit programs"
+
 PATH=$PATH:/usr/sbin:/sbin
 libraries=/usr/lib/$(uname -m)-linux-gnu
 packages=
@@ -47,6 +50,7 @@ while read -r name package use; do
     libclang_rt.*)
       file=$(clang -print-file-name="$name-$(uname -m).so" 2> /dev/null) || file=
       [ ! -e "$file" ] || continue ;;
+    /*) [ ! -e "$name" ] || continue ;;
     *.so*) [ ! -e "$libraries/$name" ] || continue ;;
     *) ! command -v "$name" > /dev/null || continue ;;
   esac

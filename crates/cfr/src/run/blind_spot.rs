@@ -66,7 +66,7 @@ pub(crate) fn no_call_reason(
         _ if hooks != Hooks::ALL => format!("{never} called a watched hook (--hooks)"),
         _ => format!(
             "{never} called copy_file_range, sendfile, or ioctl with a reflink or dedupe request; \
-             read, write and splice are not watched, nor are static programs"
+             read, write and splice are not watched, nor are static and 32-bit programs"
         ),
     };
     Some(why)
