@@ -256,12 +256,10 @@ impl Sink {
         let bytes = line.finish(has_partial_line);
         let (written, error) = match owned.proof {
             Proof::Position(nonce) => {
-                let guard = sys::has_file_size_limit().then(WriteSignalGuard::new);
-                all(bytes, guard.as_ref(), |rest| sys::write_at_end(owned.fd, rest, nonce))
+                self.write_file(owned.fd, bytes, |rest| sys::write_at_end(owned.fd, rest, nonce))
             }
             Proof::Regular(_) => {
-                let guard = sys::has_file_size_limit().then(WriteSignalGuard::new);
-                all(bytes, guard.as_ref(), |rest| sys::write(owned.fd, rest))
+                self.write_file(owned.fd, bytes, |rest| sys::write(owned.fd, rest))
             }
             Proof::Stream(_) => {
                 let guard = WriteSignalGuard::new();
@@ -276,10 +274,82 @@ impl Sink {
             return Ok(());
         };
         if written > 0 {
-            self.has_partial_line.store(true, Ordering::Relaxed);
+            let is_own_file = self.file.is_some() && !matches!(owned.proof, Proof::Stream(_));
+            let is_partial = !is_own_file || !blank(owned.fd, line, has_partial_line, written);
+            self.has_partial_line.store(is_partial, Ordering::Relaxed);
         }
         Err(errno)
     }
+
+    /// Writes to a regular file by `write`. Returns the bytes written, and the error.
+    #[inline]
+    fn write_file(
+        &self,
+        fd: i32,
+        bytes: &[u8],
+        mut write: impl FnMut(&[u8]) -> Result<usize, Errno>,
+    ) -> (usize, Option<Errno>) {
+        match sys::file_size_limit() {
+            Ok(sys::NO_LIMIT) => all(bytes, None, write),
+            limit => self.write_below_limit(limit.ok(), fd, bytes, &mut write),
+        }
+    }
+
+    /// Writes to a regular file while `RLIMIT_FSIZE` is set, or unknown. A line that does not fit
+    /// below the limit is not begun.
+    #[cold]
+    #[inline(never)]
+    fn write_below_limit(
+        &self,
+        limit: Option<u64>,
+        fd: i32,
+        bytes: &[u8],
+        write: &mut dyn FnMut(&[u8]) -> Result<usize, Errno>,
+    ) -> (usize, Option<Errno>) {
+        let appends = self.file.is_some() || sys::open_flags(fd).is_ok_and(|flags| flags.append);
+        let start = if appends { sys::file_size(fd) } else { sys::file_offset(fd) };
+        if let (Some(limit), Ok(start)) = (limit, start)
+            && limit.saturating_sub(start) < bytes.len() as u64
+        {
+            return (0, Some(Errno::EFBIG));
+        }
+        let guard = WriteSignalGuard::new();
+        all(bytes, Some(&guard), write)
+    }
+}
+
+/// Makes a blank line of the `written` bytes of a line that was not written whole: its place was
+/// taken by another writer, or the disk is full. Reports whether that was done. The file is not
+/// truncated, because another process may have appended a line.
+#[cold]
+#[inline(never)]
+fn blank(fd: i32, line: &mut Line<'_>, after_partial: bool, written: usize) -> bool {
+    let Ok(reopened) = sys::reopen(fd) else { return false };
+    let piece = line.finish(after_partial).get(..written).unwrap_or_default();
+    // A line that a limit cut off ends at the limit, even if others that have a higher one go on;
+    // another ends where the file ends.
+    let ends = [sys::file_size_limit(), sys::file_size(reopened)].into_iter().flatten();
+    let mut starts = ends.filter_map(|end| end.checked_sub(written as u64));
+    let start = starts.find(|&start| holds(reopened, piece, start));
+    let done = start.map(|start| {
+        let guard = WriteSignalGuard::new();
+        let done = sys::write_at(reopened, line.blank(after_partial, written), start);
+        guard.record(done, written);
+        done
+    });
+    sys::close(reopened);
+    done == Some(Ok(written))
+}
+
+/// Reports whether the file has these bytes at `offset`.
+fn holds(fd: i32, bytes: &[u8], offset: u64) -> bool {
+    const CHUNK: usize = 256;
+    let mut found = [0; CHUNK];
+    bytes.chunks(CHUNK).enumerate().all(|(index, chunk)| {
+        let offset = offset.saturating_add((index * CHUNK) as u64);
+        let found = found.get_mut(..chunk.len()).unwrap_or_default();
+        sys::read_at(fd, found, offset) == Ok(chunk.len()) && found == chunk
+    })
 }
 
 /// The rest of the time that a line may wait.

@@ -317,8 +317,6 @@ fn lines_that_are_not_log_lines_are_counted() {
         [&whole.as_bytes()[..at], to, whole[at + from.len()..].trim_end().as_bytes()].concat()
     };
     let mut corners: Vec<Vec<u8>> = [
-        "",
-        " ",
         "{}",
         "[]",
         "null",
@@ -384,6 +382,14 @@ fn lines_that_are_not_log_lines_are_counted() {
     }
     let report = summary(corners.join(&b'\n'));
     assert_eq!((&report["calls"], &report["foreign"]["count"]), (&json!(0), &json!(corners.len())));
+}
+
+/// The library blanks the place of a line that it could write only in part.
+#[test]
+fn blank_lines_are_skipped() {
+    let (call, blank) = (line(json!({})), " ".repeat(400));
+    let report = summary(["\n", &call, "   \n", &call, &blank, "\n"].concat());
+    assert_eq!((&report["calls"], &report["foreign"]["count"]), (&json!(2), &json!(0)));
 }
 
 /// They stay the largest.

@@ -358,7 +358,7 @@ hazards! {
     }
     log_disk_full {
         program: "log_disk_full", failure: UNWRITABLE_LOG,
-        on_stderr: WholeLines, in_file: Unchecked,
+        on_stderr: WholeLines, in_file: WholeLines,
         does: "fills the disk that holds the log, then makes room again",
     }
     log_on_full_device {
@@ -408,7 +408,7 @@ hazards! {
     }
     file_size_limit {
         program: "file_size_limit", failure: UNWRITABLE_LOG,
-        on_stderr: WholeLines, in_file: Unchecked,
+        on_stderr: WholeLines, in_file: WholeLines,
         does: "lowers RLIMIT_FSIZE to before, inside and after a line of the log: SIGXFSZ",
     }
     many_threads {

@@ -6,6 +6,7 @@ pub mod hooks;
 pub mod hostile_hosts;
 pub mod inject;
 pub mod kernel_contract;
+pub mod limits;
 pub mod log;
 pub mod paths;
 pub mod real_programs;

@@ -59,6 +59,20 @@ impl<'a> Line<'a> {
         }
         self.buffer.get(usize::from(!after_partial)..=self.end).unwrap_or_default()
     }
+
+    /// Makes a blank line of the first `count` bytes that [`Line::finish`] returns for the same
+    /// `after_partial`: spaces and a newline. The newline that it adds before the line stays.
+    #[must_use]
+    pub fn blank(&mut self, after_partial: bool, count: usize) -> &[u8] {
+        let start = usize::from(!after_partial);
+        let bytes = self.buffer.get_mut(start..start + count).unwrap_or_default();
+        let blanks = bytes.get_mut(usize::from(after_partial)..).unwrap_or_default();
+        blanks.fill(b' ');
+        if let Some(last) = blanks.last_mut() {
+            *last = b'\n';
+        }
+        bytes
+    }
 }
 
 impl fmt::Write for Line<'_> {
@@ -80,6 +94,22 @@ mod tests {
         line.append(b"k");
         assert_eq!(line.finish(false), b"abcdef\n");
         assert_eq!(line.finish(true), b"\nabcdef\n");
+    }
+
+    #[test]
+    fn a_piece_becomes_a_blank_line() {
+        let blank = |after_partial, count| {
+            let mut buffer = [0u8; 8];
+            let mut line = Line::new(&mut buffer);
+            line.append(b"abcdef");
+            let _ = line.finish(after_partial);
+            line.blank(after_partial, count).to_vec()
+        };
+        assert_eq!(blank(false, 1), b"\n");
+        assert_eq!(blank(false, 4), b"   \n");
+        assert_eq!(blank(true, 1), b"\n");
+        assert_eq!(blank(true, 2), b"\n\n");
+        assert_eq!(blank(true, 4), b"\n  \n");
     }
 
     #[test]

@@ -23,11 +23,7 @@ pub struct Identity {
 
 /// Identifies the file of `fd` (fstat(2)). EBADF if the descriptor is closed.
 pub fn identify(fd: i32) -> Result<Identity, Errno> {
-    let mut stat = MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: the kernel writes one struct stat, which on x86-64 and aarch64 is the C library's.
-    decode(unsafe { syscall(libc::SYS_fstat, [reg(fd), stat.as_mut_ptr() as usize, 0, 0, 0, 0]) })?;
-    // SAFETY: fstat succeeded, so the kernel has filled it.
-    let stat = unsafe { stat.assume_init() };
+    let stat = fstat(fd)?;
     let kind = stat.st_mode & libc::S_IFMT;
     let is_regular = kind == libc::S_IFREG;
     let btime = if is_regular { btime(fd) } else { 0 };
@@ -35,6 +31,15 @@ pub fn identify(fd: i32) -> Result<Identity, Errno> {
         fingerprint: fingerprint([stat.st_dev, stat.st_ino, stat.st_rdev, u64::from(kind), btime]),
         is_regular,
     })
+}
+
+#[inline]
+fn fstat(fd: i32) -> Result<libc::stat, Errno> {
+    let mut stat = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the kernel writes one struct stat, which on x86-64 and aarch64 is the C library's.
+    decode(unsafe { syscall(libc::SYS_fstat, [reg(fd), stat.as_mut_ptr() as usize, 0, 0, 0, 0]) })?;
+    // SAFETY: fstat succeeded, so the kernel has filled it.
+    Ok(unsafe { stat.assume_init() })
 }
 
 /// Returns the creation time of a file in an opaque unit; 0 if the filesystem does not record it.
@@ -159,6 +164,21 @@ fn seek(fd: i32, offset: u64, whence: i32) -> Result<u64, Errno> {
     // SAFETY: no pointers.
     decode(unsafe { syscall(libc::SYS_lseek, [reg(fd), offset, reg(whence), 0, 0, 0]) })
         .map(|bytes| bytes as u64)
+}
+
+/// Returns the size of the file of `fd` in bytes (fstat(2)).
+pub fn file_size(fd: i32) -> Result<u64, Errno> {
+    Ok(fstat(fd)?.st_size.cast_unsigned())
+}
+
+/// Opens the file of `fd`, a descriptor of ours, once more, to read it and to write at any offset.
+/// Returns a descriptor at 10 or above. ENOENT without /proc, EACCES if the process may not read or
+/// write the file.
+pub fn reopen(fd: i32) -> Result<i32, Errno> {
+    let link = link_to(fd)?;
+    let path = CStr::from_bytes_until_nul(&link).map_err(|_| Errno::EBADF)?;
+    let flags = libc::O_RDWR | libc::O_CLOEXEC | libc::O_NOCTTY | libc::O_NONBLOCK;
+    move_up(open(path, flags)?)
 }
 
 /// Writes to the file offset (write(2)); returns the bytes written.

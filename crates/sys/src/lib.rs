@@ -83,8 +83,9 @@ pub use fd_info::{
 };
 pub use fiemap::{FiemapMode, Sharing, is_beyond_filesystem, next_data, shares_blocks};
 pub use file::{
-    Identity, Opened, Readiness, close, duplicate_high, file_offset, getcwd, identify, is_terminal,
-    open_append, readlink_fd, set_file_offset, wait_writable, write, write_at_end, write_no_wait,
+    Identity, Opened, Readiness, close, duplicate_high, file_offset, file_size, getcwd, identify,
+    is_terminal, open_append, readlink_fd, reopen, set_file_offset, wait_writable, write,
+    write_at_end, write_no_wait,
 };
 pub use ioctl::{
     FICLONE, FICLONERANGE, FIDEDUPERANGE, FileCloneRange, FileDedupeRange, FileDedupeRangeInfo,
@@ -96,7 +97,7 @@ pub use next_library::{NextCopy, NextSymbol, call_next_exit, call_next_ioctl, ca
 pub use once::{MadeOnce, OnceBytes, SetOnce};
 pub use page_cache::{pages_of, pages_present};
 pub use pipe::Pipe;
-pub use process::{execfn, exit, file_size_limit, getpid, has_file_size_limit, is_secure};
+pub use process::{NO_LIMIT, execfn, exit, file_size_limit, getpid, is_secure};
 pub use range::{
     Deduped, Range, clone_range, copy_range, dedupe_range, extend, preallocate, punch_hole,
     read_at, write_at,

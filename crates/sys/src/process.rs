@@ -41,14 +41,10 @@ pub fn getpid() -> i32 {
     syscall0(libc::SYS_getpid)
 }
 
-/// Reports whether `RLIMIT_FSIZE` is set, so that a write may raise SIGXFSZ; true if the kernel
-/// does not say.
-#[must_use]
-pub fn has_file_size_limit() -> bool {
-    file_size_limit() != Ok(libc::RLIM_INFINITY)
-}
+/// The value of a limit that is not set.
+pub const NO_LIMIT: u64 = libc::RLIM_INFINITY;
 
-/// Returns `RLIMIT_FSIZE` (getrlimit(2)) in bytes; `u64::MAX` means no limit.
+/// Returns `RLIMIT_FSIZE` (getrlimit(2)) in bytes; [`NO_LIMIT`] if it is not set.
 pub fn file_size_limit() -> Result<u64, Errno> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     let resource = libc::RLIMIT_FSIZE as usize;

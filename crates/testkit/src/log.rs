@@ -28,8 +28,8 @@ impl LogLines {
     }
 }
 
-/// Parses a log in the format `text` or `json`. The error is the first line that is not a whole log
-/// line.
+/// Parses a log in the format `text` or `json`. The error is the first line that is neither a whole
+/// log line nor blank: the library blanks the place of a line that it could write only in part.
 pub fn parse(format: &str, log: &[u8]) -> Result<LogLines, String> {
     match format {
         "text" => parse_text(log, ""),
@@ -46,6 +46,9 @@ pub fn parse_text(log: &[u8], prefix: &str) -> Result<LogLines, String> {
         return Err(log.lines().last().unwrap_or_default().to_owned());
     }
     for line in log.lines() {
+        if is_blank(line.as_bytes()) {
+            continue;
+        }
         let Some(line) = line.strip_prefix(prefix) else {
             // A line of the host. It must not contain a part of a log line.
             if CALLS.iter().any(|call| line.contains(call)) {
@@ -68,6 +71,10 @@ pub fn parse_text(log: &[u8], prefix: &str) -> Result<LogLines, String> {
         }
     }
     Ok(lines)
+}
+
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(|&byte| byte == b' ')
 }
 
 /// Returns the call in a line of the text log, without process, time and duration. `None` if the line
@@ -126,6 +133,9 @@ fn parse_json(log: &[u8]) -> Result<LogLines, String> {
         let shown = || String::from_utf8_lossy(line).into_owned();
         if !line.ends_with(b"\n") {
             return Err(shown());
+        }
+        if line.strip_suffix(b"\n").is_some_and(is_blank) {
+            continue;
         }
         let object: Value = serde_json::from_slice(line).map_err(|_| shown())?;
         if JSON_KEYS.iter().any(|key| object.get(key).is_none()) {

@@ -52,7 +52,7 @@ impl LogReader {
     }
 
     /// Returns the next line, without its newline; `None` at the end. A line that is too long
-    /// becomes empty, which is not a line of a log either.
+    /// becomes a zero byte, which is not a line of a log either.
     pub(crate) fn next(&mut self) -> Result<Option<&[u8]>, Failure> {
         match self.advance() {
             Err(error) => Err(cannot_read(&self.name, &error)),
@@ -76,6 +76,7 @@ impl LogReader {
             return Ok(read);
         }
         self.line.clear();
+        self.line.push(0);
         Ok(read + self.input.skip_until(b'\n')?)
     }
 }

@@ -76,6 +76,8 @@ fn read(args: &ReportArgs) -> Result<Sums, Failure> {
                         "{name} is a text log; record it with --format json"
                     )));
                 }
+                // The library blanks the place of a line that it could write only in part.
+                None if line.iter().all(|&byte| byte == b' ') => {}
                 None => sums.add_foreign(&log.name, log.number),
             }
         }
