@@ -34,18 +34,18 @@ pub(crate) fn find_next_functions() {
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Route {
-    /// The settings have not been read yet.
-    Uninitialized = 0,
+    /// The settings have not been read yet. Not 0, for the reason that `SetOnce` gives.
+    Uninitialized = 1,
     /// To the kernel, with any flags.
-    Kernel = 1,
+    Kernel = 2,
     /// To the next library, with any flags.
-    NextLibrary = 2,
+    NextLibrary = 3,
     /// To the kernel with flags 0; intercepted with others.
-    KernelIfNoFlags = 3,
+    KernelIfNoFlags = 4,
     /// To the next library with flags 0; intercepted with others.
-    NextIfNoFlags = 4,
+    NextIfNoFlags = 5,
     /// Through [`crate::observe`].
-    Intercept = 5,
+    Intercept = 6,
 }
 
 impl Route {
@@ -94,11 +94,11 @@ pub(crate) fn set_all(route: impl Fn(Hook) -> Route) {
 /// Returns the route of `hook`.
 pub(crate) fn of(hook: Hook) -> Route {
     match ROUTES.get(hook as usize).map_or(0, |entry| entry.route.load(Ordering::Relaxed)) {
-        1 => Route::Kernel,
-        2 => Route::NextLibrary,
-        3 => Route::KernelIfNoFlags,
-        4 => Route::NextIfNoFlags,
-        5 => Route::Intercept,
+        2 => Route::Kernel,
+        3 => Route::NextLibrary,
+        4 => Route::KernelIfNoFlags,
+        5 => Route::NextIfNoFlags,
+        6 => Route::Intercept,
         _ => Route::Uninitialized,
     }
 }

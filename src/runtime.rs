@@ -55,12 +55,13 @@ fn constructor() {
 /// decided, and the next call tries again. Another thread, or a signal handler, that calls a hook
 /// meanwhile finds the route `Uninitialized` and goes to the kernel.
 pub(crate) fn initialize() {
-    static BEGUN: AtomicBool = AtomicBool::new(false);
-    if BEGUN.swap(true, Ordering::Relaxed) {
+    // Not false at first, for the reason that `SetOnce` gives.
+    static MAY_BEGIN: AtomicBool = AtomicBool::new(true);
+    if !MAY_BEGIN.swap(false, Ordering::Relaxed) {
         return;
     }
     if sys::environment().is_none() {
-        BEGUN.store(false, Ordering::Relaxed);
+        MAY_BEGIN.store(true, Ordering::Relaxed);
         return;
     }
     let errno = sys::errno();
