@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 fn inspect<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Run {
@@ -276,37 +276,6 @@ fn a_static_program_cannot_be_seen() {
     assert!(text.contains("strace -f -e trace=copy_file_range"), "{text}");
 }
 
-/// Copies the dynamic linker that the C compiler names, under another name.
-fn with_linker(scratch: &Scratch, name: &str, source: &str) -> PathBuf {
-    let linker = report(strong())["dynamic_linker"].as_str().unwrap().to_owned();
-    let other = scratch.file(name);
-    symlink(linker, &other).unwrap();
-    let program = scratch.file("program");
-    let option = format!("-Wl,--dynamic-linker={}", other.display());
-    let text = scratch.write("program.c", source.as_bytes());
-    Run::bare("cc").args(["-w", &option, "-o"]).args([&program, &text]).ok();
-    program
-}
-
-/// musl's dynamic linker would end the program, because it cannot load a library of glibc.
-#[test]
-fn a_musl_program_is_reported_and_not_preloaded() {
-    let scratch = Scratch::new();
-    let source = "#include <stdlib.h>
-        #include <stdio.h>
-        int main(void) { puts(getenv(\"LD_PRELOAD\") ? \"preloaded\" : \"not preloaded\"); return 3; }";
-    let program = with_linker(&scratch, "ld-musl-any.so.1", source);
-    let json = report(&program);
-    assert_eq!(
-        (&json["verdict"], &json["preload"]),
-        (&json!("cannot see"), &json!("cannot be loaded"))
-    );
-    assert!(json["why"].as_str().unwrap().contains("linked with musl"), "{json:#}");
-    let output = Run::bare(launcher()).args(["trace".as_ref(), program.as_os_str()]).output();
-    assert_eq!((output.status, output.stdout.as_str()), (Some(3), "not preloaded\n"));
-    assert!(output.stderr.contains("linked with musl"), "{output:#?}");
-}
-
 /// It preloads the library if it is executed by its own name.
 #[test]
 fn the_dynamic_linker_is_not_a_static_program() {
@@ -324,10 +293,9 @@ fn the_dynamic_linker_is_not_a_static_program() {
 
 #[test]
 fn a_missing_dynamic_linker_is_reported() {
-    let scratch = Scratch::new();
-    let program = with_linker(&scratch, "ld.so", COPY);
-    fs::remove_file(scratch.file("ld.so")).unwrap();
-    assert!(text(program).contains("ld.so (not found)\n"));
+    let option = "-Wl,--dynamic-linker=/nowhere/ld.so";
+    let program = compile_text(COPY, "inspect_without_linker", &[option]);
+    assert!(text(program).contains("/nowhere/ld.so (not found)\n"));
 }
 
 #[test]

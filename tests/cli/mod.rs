@@ -4,6 +4,7 @@ pub mod dialects;
 pub mod expect;
 pub mod inspect;
 pub mod launcher;
+pub mod musl;
 pub mod probe;
 pub mod profiles;
 pub mod progress;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 struct Kind {
     compiler: &'static str,
     flags: &'static [&'static str],
-    /// The mistake of c-tests/drivers/sanitized.c, and a part of the report.
+    /// The mistake of c-tests/drivers/each_hook.c, and a part of the report.
     mistake: (&'static str, &'static str),
 }
 
@@ -59,7 +59,7 @@ const OF_CLANG: [Kind; 12] = [
     // It reports no mistakes.
     kind(
         "clang",
-        &["-fsanitize=dataflow", "-fsanitize-ignorelist=c-tests/drivers/sanitized.abilist"],
+        &["-fsanitize=dataflow", "-fsanitize-ignorelist=c-tests/drivers/each_hook.abilist"],
         NONE,
     ),
     kind("clang++", &["-fsanitize=address"], OVERFLOW),
@@ -103,7 +103,7 @@ impl Kind {
         if output.status != Some(0) {
             return Err(format!("programs of {} do not run: {output:?}", self.name()));
         }
-        let source = project().join("c-tests/drivers/sanitized.c");
+        let source = project().join("c-tests/drivers/each_hook.c");
         let (program, output) = compile(&source, &format!("program-{number}"));
         assert_eq!(output.status, Some(0), "{}: {output:#?}", self.name());
         Ok(program)

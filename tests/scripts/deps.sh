@@ -16,6 +16,7 @@ esac
 deps='cc gcc compiles the test programs
 c++ g++ compiles the headers as C++
 clang clang compiles programs with sanitizers
+musl-gcc musl-tools links programs with another C library
 libclang_rt.asan libclang-rt-dev the runtimes of these sanitizers
 make make runs builds under the library
 strace strace compares results with, and counts system calls

@@ -56,9 +56,7 @@ fn run_expecting(
     let library = library::find()?;
     let path = locate::find(name)?;
     let visibility = locate::visibility(&locate::follow(&path));
-    if let Visibility::Unseen(why) | Visibility::Bypassed(why) | Visibility::Fatal(why) =
-        &visibility
-    {
+    if let Visibility::Unseen(why) | Visibility::Bypassed(why) = &visibility {
         print_message(format!("{why}; its copies will not be seen"));
     }
 
@@ -82,7 +80,7 @@ fn run_expecting(
     };
     let mut command = Command::new(&path);
     command.arg0(name).args(arguments);
-    preload::prepare(&mut command, &library, &visibility, &checked.variables, stats.as_ref());
+    preload::prepare(&mut command, &library, &checked.variables, stats.as_ref());
     let progress = stats
         .as_ref()
         .filter(|_| wanted.contains(Collect::PROGRESS))

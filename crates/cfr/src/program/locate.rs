@@ -136,8 +136,6 @@ pub(crate) enum Visibility {
     Bypassed(String),
     /// The library is not loaded; with the reason.
     Unseen(String),
-    /// The program would not start with the library; with the reason.
-    Fatal(String),
 }
 
 /// Determines whether a preload can see the copies of a program.
@@ -154,15 +152,12 @@ pub(crate) fn visibility(program: &Executable) -> Visibility {
         Elf::Foreign(machine) => Visibility::Unseen(format!(
             "{shown} is a program for {machine}: libcfr.so cannot be loaded into it"
         )),
-        Elf::Native(native) if native.linker.is_none() && !native.is_linker() => {
+        Elf::Native(native) if native.linker.is_none() && !native.is_linker(&program.file) => {
             let language = if native.go { "Go program" } else { "program" };
             Visibility::Unseen(format!(
                 "{shown} is a statically linked {language}: nothing can be preloaded into it"
             ))
         }
-        Elf::Native(native) if native.musl() => Visibility::Fatal(format!(
-            "{shown} is linked with musl, libcfr.so with glibc: it cannot be loaded"
-        )),
         Elf::Native(native) if native.go => Visibility::Bypassed(format!(
             "{shown} is a Go program, which makes system calls without the C library"
         )),

@@ -24,16 +24,14 @@ pub(crate) fn blind_spot(
 ) -> Option<BlindSpot> {
     let shown = printable(path);
     let why = match (seen, visibility) {
-        (SeenCounts { processes: 0, .. }, Visibility::Unseen(why) | Visibility::Fatal(why)) => {
+        (SeenCounts { processes: 0, .. }, Visibility::Unseen(why)) => {
             format!("libcfr.so was not loaded: {why}")
         }
         (SeenCounts { processes: 0, .. }, _) if checked.log_has_grown() => {
             format!("{shown} cannot open the shared counters: another user, or another /proc")
         }
         (SeenCounts { processes: 0, .. }, _) => not_loaded(&shown),
-        (_, Visibility::Unseen(why) | Visibility::Bypassed(why) | Visibility::Fatal(why)) => {
-            why.clone()
-        }
+        (_, Visibility::Unseen(why) | Visibility::Bypassed(why)) => why.clone(),
         (_, Visibility::Seen) => return None,
     };
     Some(BlindSpot { why, of_all: seen.processes == 0 })
@@ -58,9 +56,7 @@ pub(crate) fn no_call_reason(
     };
     let why = match (seen, visibility) {
         (SeenCounts { calls: 1.., .. }, _) => return None,
-        (_, Visibility::Unseen(why) | Visibility::Bypassed(why) | Visibility::Fatal(why)) => {
-            why.clone()
-        }
+        (_, Visibility::Unseen(why) | Visibility::Bypassed(why)) => why.clone(),
         _ if log == Level::Off => "no call is watched while the log is off".into(),
         (SeenCounts { processes: 0, .. }, _) => not_loaded(&shown),
         _ if hooks != Hooks::ALL => format!("{never} called a watched hook (--hooks)"),

@@ -1,7 +1,6 @@
 //! Preloads the library into a program.
 
 use crate::program::library::Library;
-use crate::program::locate::Visibility;
 use crate::run::environment::{self, Variables};
 use crate::run::shared_stats::{self, SharedStats};
 use std::ffi::{OsStr, OsString};
@@ -15,15 +14,12 @@ const SANITIZER: &str = "ASAN_OPTIONS";
 pub(crate) fn prepare(
     command: &mut Command,
     library: &Library,
-    visibility: &Visibility,
     variables: &Variables,
     stats: Option<&SharedStats>,
 ) {
-    if !matches!(visibility, Visibility::Fatal(_)) {
-        command.env("LD_PRELOAD", library.preload_list(std::env::var_os("LD_PRELOAD")));
-        if !library.is_before_sanitizer {
-            command.env(SANITIZER, without_order(std::env::var_os(SANITIZER)));
-        }
+    command.env("LD_PRELOAD", library.preload_list(std::env::var_os("LD_PRELOAD")));
+    if !library.is_before_sanitizer {
+        command.env(SANITIZER, without_order(std::env::var_os(SANITIZER)));
     }
     command
         .envs(variables.iter().map(|(name, value)| (name, value)))

@@ -19,9 +19,9 @@ const STARTING: [&[u8]; 13] = [
 ];
 
 /// The C library and its parts: they hold the hooks, and the instructions behind them.
-const C_LIBRARY: [&str; 9] = [
-    "ld-linux", "ld-musl", "libc.so", "libpthread.so", "librt.so", "libdl.so", "libm.so",
-    "libutil.so", "libanl.so",
+const C_LIBRARY: [&str; 10] = [
+    "ld-linux", "ld-musl", "libc.so", "libc.musl-", "libpthread.so", "librt.so", "libdl.so",
+    "libm.so", "libutil.so", "libanl.so",
 ];
 
 /// Reports whether a library of this name is a part of the C library.

@@ -16,6 +16,8 @@ mod image;
 
 mod cache;
 
+mod search;
+
 mod libraries;
 
 mod report;
@@ -46,8 +48,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<u8, Failure> {
         Elf::Foreign(_) => {}
         Elf::Native(native) => {
             images.push(itself(&program, native)?);
-            // The search order of other C libraries' linkers is not known.
-            if native.linker.is_some() && !native.musl() {
+            if native.linker.is_some() {
                 let privileged = matches!(visibility, Visibility::Unseen(_));
                 let file = program.file.canonicalize().unwrap_or_else(|_| program.file.clone());
                 let Libraries { images: found, missing: lost } =

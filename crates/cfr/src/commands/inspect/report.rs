@@ -25,9 +25,7 @@ impl Inspection {
     /// Returns the reason why no preload can see it; `None` if one can.
     pub(super) fn unseen(&self) -> Option<&str> {
         match &self.visibility {
-            Visibility::Unseen(why) | Visibility::Bypassed(why) | Visibility::Fatal(why) => {
-                Some(why)
-            }
+            Visibility::Unseen(why) | Visibility::Bypassed(why) => Some(why),
             Visibility::Seen => None,
         }
     }

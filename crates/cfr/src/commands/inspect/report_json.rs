@@ -31,7 +31,7 @@ pub(super) fn render(report: &Inspection) -> Result<String, Failure> {
         "program": path(&program.file),
         "machine": machine,
         "dynamic_linker": native.and_then(|native| native.linker.as_deref()).map(path),
-        "static": native.map(|native| native.linker.is_none() && !native.is_linker()),
+        "static": native.map(|native| native.linker.is_none() && !native.is_linker(&program.file)),
         "go": native.map(|native| native.go),
         "preload": preload(&report.visibility),
         "why": report.unseen(),
@@ -52,7 +52,6 @@ fn preload(visibility: &Visibility) -> &'static str {
         Visibility::Seen => "sees",
         Visibility::Bypassed(_) => "is bypassed",
         Visibility::Unseen(_) => "is not loaded",
-        Visibility::Fatal(_) => "cannot be loaded",
     }
 }
 

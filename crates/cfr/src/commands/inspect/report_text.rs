@@ -57,7 +57,7 @@ fn about(report: &Inspection) -> Vec<InspectRow> {
     match &program.elf {
         Elf::Native(native) => {
             let linker = match &native.linker {
-                None if native.is_linker() => "itself".into(),
+                None if native.is_linker(&report.program.file) => "itself".into(),
                 None => "none: statically linked".into(),
                 Some(linker) if linker.exists() => printable(linker),
                 Some(linker) => format!("{} (not found)", printable(linker)),

@@ -46,8 +46,7 @@ pub(super) fn run(
     let path = path(&log);
     let work_dir = runner.prepare_dir(limit)?;
     let (visibility, program) = runner.find_program(&work_dir)?;
-    if let Visibility::Unseen(why) | Visibility::Bypassed(why) | Visibility::Fatal(why) = visibility
-    {
+    if let Visibility::Unseen(why) | Visibility::Bypassed(why) = visibility {
         return Err(Failure::new(format!("cannot inject faults: {why}")));
     }
     let settings = [

@@ -109,7 +109,7 @@ impl<'a> Runner<'a> {
             command.arg0(name).args(arguments);
         }
         let own = &self.args.settings;
-        preload::prepare(&mut command, &self.library, &self.visibility, own, Some(&shared));
+        preload::prepare(&mut command, &self.library, own, Some(&shared));
         // The user's log would get the lines of hundreds of runs.
         for variable in ["CFR_LOG_FILE", "CFR_LOG_FORMAT", "CFR_PATHS", environment::INJECT] {
             command.env_remove(variable);

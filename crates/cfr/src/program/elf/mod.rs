@@ -73,18 +73,23 @@ pub(crate) struct Segment {
 }
 
 impl Native {
-    /// Reports whether it is glibc's dynamic linker, which obeys LD_PRELOAD if it is executed
-    /// itself.
-    pub(crate) fn is_linker(&self) -> bool {
+    /// Reports whether it is a dynamic linker, which obeys LD_PRELOAD if it is executed itself.
+    /// `path` is its path, by which musl's is known: it has no name as a library.
+    pub(crate) fn is_linker(&self, path: &Path) -> bool {
         let soname = self.dynamic.as_ref().and_then(|dynamic| dynamic.soname.as_deref());
         soname.is_some_and(|name| name.as_bytes().starts_with(b"ld-linux"))
+            || self.linker.is_none() && is_musl(path)
     }
 
-    /// Reports whether it uses musl: its dynamic linker and its C library are one file.
-    pub(crate) fn musl(&self) -> bool {
-        let name = self.linker.as_deref().and_then(Path::file_name);
-        name.is_some_and(|name| name.as_bytes().starts_with(b"ld-musl-"))
+    /// Reports whether its C library is musl.
+    pub(crate) fn has_musl(&self) -> bool {
+        self.linker.as_deref().is_some_and(is_musl)
     }
+}
+
+/// Reports whether a path is that of musl's dynamic linker, which is also its C library.
+fn is_musl(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"ld-musl-"))
 }
 
 /// Reads the headers of a file. The result is [`Elf::Other`] if they cannot be read: the kernel
