@@ -11,7 +11,7 @@
 #![cfg_attr(panic = "abort", no_std)]
 
 #[cfg(panic = "abort")]
-mod panic_handler;
+mod no_std;
 
 mod route;
 

@@ -371,6 +371,11 @@ fn load(figures: &mut Figures, shipped: &Shipped) {
             "hoped: <= 1".to_owned(),
             None,
         );
+        figures.exact(
+            "loading, libeatmydata: instructions",
+            exact::instructions_at_load(eatmydata.as_deref().expect("is there"), DEFAULTS),
+            None,
+        );
     } else {
         figures.missing("loading, libeatmydata: us of CPU added", "libeatmydata1 is not installed");
     }

@@ -1,6 +1,6 @@
 //! No panic is left in the released library: it has no unwinder, and a panic would end the host.
 
-use cfr_testkit::{Run, find_program, launcher, library, skip};
+use cfr_testkit::{Run, Scratch, find_program, launcher, library, skip, unoptimized_library};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -63,4 +63,18 @@ fn a_panic_that_is_left_is_found() {
         }
         Err(reason) => skip("a_panic_that_is_left_is_found", &reason),
     }
+}
+
+/// Without link-time optimization, code of core that the library does not need stays in the file, with
+/// what it refers to. It must not be missing: that would end every program at load.
+#[test]
+fn a_build_without_optimization_can_be_loaded() {
+    let scratch = Scratch::new();
+    let source = scratch.random("source", 5000);
+    let output = Run::bare("cp")
+        .args([&source, &scratch.file("target")])
+        .env("LD_PRELOAD", unoptimized_library())
+        .output();
+    assert_eq!(output.status, Some(0), "{output:?}");
+    assert!(output.calls().iter().any(|call| call.contains(" = 5000 (")), "{output:?}");
 }

@@ -43,6 +43,12 @@ pub fn library() -> PathBuf {
     product().join("libcfr.so")
 }
 
+/// Builds `libcfr.so` without optimization and returns its path.
+pub fn unoptimized_library() -> PathBuf {
+    cargo_build(&["--package", "libcfr"]);
+    target().join("debug/libcfr.so")
+}
+
 /// Returns the path of the built `cfr`.
 pub fn launcher() -> PathBuf {
     product().join("cfr")

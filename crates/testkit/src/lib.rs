@@ -19,7 +19,10 @@ mod scratch;
 mod skip;
 mod user;
 
-pub use build::{compile, compile_rust, compile_text, copy_product, launcher, library, project};
+pub use build::{
+    compile, compile_rust, compile_text, copy_product, launcher, library, project,
+    unoptimized_library,
+};
 pub use filesystem::Filesystems;
 pub use host::{Host, HostRun, LeftFile};
 pub use log::{LogLines, parse, parse_call, parse_text};
