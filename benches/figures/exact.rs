@@ -48,11 +48,12 @@ pub const EXPORTS: [&str; 8] = [
     "syscall",
 ];
 /// What it must find in the process: functions that glibc 2.17 and musl have in the C library itself.
-pub const REQUIRED: [&str; 6] =
-    ["__errno_location", "bcmp", "memcpy", "memmove", "memset", "strlen"];
-/// What it uses if it is there. Before glibc 2.34 some of these are in libraries of their own.
-pub const OPTIONAL: [&str; 8] = [
+pub const REQUIRED: [&str; 5] = ["bcmp", "memcpy", "memmove", "memset", "strlen"];
+/// What it uses if it is there. Before glibc 2.34 some of these are in libraries of their own, and
+/// none is there before the library is relocated.
+pub const OPTIONAL: [&str; 9] = [
     "__environ",
+    "__errno_location",
     "__libc_stack_end",
     "dlsym",
     "getauxval",

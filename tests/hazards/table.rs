@@ -246,6 +246,16 @@ hazards! {
         on_stderr: Exact, in_file: Exact,
         does: "has the same library preloaded after libcfr.so",
     }
+    resolver_first {
+        program: "copies_once", setup: PreloadedAfter("shims/copies_in_resolver.c"), failure: CALLED_EARLY,
+        on_stderr: Exact, in_file: Exact,
+        does: "has another library preloaded before libcfr.so that copies while it is relocated (IFUNC)",
+    }
+    resolver_last {
+        program: "copies_once", setup: PreloadedBefore("shims/copies_in_resolver.c"), failure: CALLED_EARLY,
+        on_stderr: AtMost, in_file: AtMost,
+        does: "has the same library preloaded after libcfr.so, which is not yet relocated then",
+    }
     constructor_before_all {
         program: "copies_once", setup: InitializedFirst("shims/early_constructor.c"), failure: CALLED_EARLY,
         on_stderr: Exact, in_file: Exact,

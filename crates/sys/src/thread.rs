@@ -4,6 +4,7 @@ use crate::errno::Errno;
 use crate::raw::{reg, syscall, syscall0};
 use crate::weak::weak_address;
 use core::ffi::{c_int, c_long, c_void};
+use core::sync::atomic::AtomicI32;
 
 /// The numbers of getpid(2), gettid(2) and tgkill(2), for code that is written in instructions.
 pub const GETPID: c_long = libc::SYS_getpid;
@@ -12,23 +13,38 @@ pub const TGKILL: c_long = libc::SYS_tgkill;
 
 const PTHREAD_CANCEL_DISABLE: c_int = 1;
 
+/// Returns the address of the calling thread's errno.
+///
+/// A resolver of an indirect function in another library may call a hook while the dynamic linker
+/// relocates that library, before this one: then no function of the C library can be called yet.
+/// Returns the address of a variable that stands for errno then.
+#[inline]
+fn errno_address() -> *mut c_int {
+    type ErrnoLocationFn = unsafe extern "C" fn() -> *mut c_int;
+    static NO_ERRNO: AtomicI32 = AtomicI32::new(0);
+    let address = weak_address!("__errno_location");
+    // SAFETY: a symbol with this name is a function of this type; NULL is None.
+    let location = unsafe { core::mem::transmute::<*mut c_void, Option<ErrnoLocationFn>>(address) };
+    match location {
+        // SAFETY: any thread may call it at any time.
+        Some(location) => unsafe { location() },
+        None => NO_ERRNO.as_ptr(),
+    }
+}
+
 /// Returns the thread's errno.
 #[must_use]
 #[inline]
 pub fn errno() -> Errno {
-    // SAFETY: the C library returns the address of the calling thread's errno.
-    let address = unsafe { libc::__errno_location() };
     // SAFETY: the address is valid as long as the thread.
-    Errno(unsafe { address.read() })
+    Errno(unsafe { errno_address().read() })
 }
 
 /// Sets the thread's errno.
 #[inline]
 pub fn set_errno(errno: Errno) {
-    // SAFETY: the C library returns the address of the calling thread's errno.
-    let address = unsafe { libc::__errno_location() };
     // SAFETY: the address is valid as long as the thread.
-    unsafe { address.write(errno.0) };
+    unsafe { errno_address().write(errno.0) };
 }
 
 /// A saved errno of the calling thread.
@@ -41,8 +57,7 @@ pub struct SavedErrno {
 impl SavedErrno {
     #[inline]
     pub fn save() -> Self {
-        // SAFETY: the C library returns the address of the calling thread's errno.
-        let address = unsafe { libc::__errno_location() };
+        let address = errno_address();
         // SAFETY: the address is valid as long as the thread.
         SavedErrno { address, value: unsafe { address.read() } }
     }
@@ -91,8 +106,7 @@ pub fn gettid() -> i32 {
 #[must_use]
 #[inline]
 pub fn thread_key() -> usize {
-    // SAFETY: __errno_location takes no argument and is async-signal-safe.
-    unsafe { libc::__errno_location() }.addr()
+    errno_address().addr()
 }
 
 /// Yields the CPU to another thread (sched_yield(2)).
