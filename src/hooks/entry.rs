@@ -105,8 +105,8 @@ impl Frame {
     }
 }
 
-/// Acts on a pending cancellation (pthread_testcancel(3)), which may unwind the stack. All registers
-/// that hold arguments, rax and r11 stay as they are.
+/// Acts on a pending cancellation (pthread_testcancel(3)), which may unwind the stack. The
+/// registers that hold arguments, and rax, stay as they are.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
 pub(super) extern "C" fn test_cancel() {
@@ -230,9 +230,11 @@ pub(super) extern "C" fn enter() {
         "mov rcx, [rsp + {errno_address}]",
         "mov edx, [rsp + {errno}]",
         "mov [rcx], edx",
+        // The offset is absolute from here on: LLVM's assembler adjusts it from its value before
+        // `.cfi_restore_state`.
         ".cfi_remember_state",
         "add rsp, {stack}",
-        ".cfi_adjust_cfa_offset -{stack}",
+        ".cfi_def_cfa_offset 8",
         "ret",
         // Calls the next library as the host would: rax is the number of vector registers of a variadic
         // function's arguments.
@@ -254,7 +256,7 @@ pub(super) extern "C" fn enter() {
         "8:",
         ".cfi_remember_state",
         "add rsp, {stack}",
-        ".cfi_adjust_cfa_offset -{stack}",
+        ".cfi_def_cfa_offset 8",
         "ret",
         // Sends the signal to this thread (tgkill(2)). Its handler may leave by siglongjmp(3) or unwind.
         ".cfi_restore_state",

@@ -26,6 +26,7 @@ use core::ffi::{c_int, c_ulong};
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> c_int {
     naked_asm!(
+        ".cfi_startproc",
         // As in the kernel, the low 32 bits of the request count.
         "cmp esi, {ficlone}",
         "je 4f",
@@ -33,10 +34,11 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> 
         "je 4f",
         "cmp esi, {fideduperange}",
         "je 4f",
-        "mov rax, qword ptr [rip + {next}]",
-        "test rax, rax",
+        // Not rax: its low byte is an argument of a variadic function.
+        "mov r11, qword ptr [rip + {next}]",
+        "test r11, r11",
         "je 2f",
-        "jmp rax",
+        "jmp r11",
         "2:",
         "mov eax, {number}",
         "syscall",
@@ -49,6 +51,7 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> 
         "4:",
         "lea r11, [rip + {answer}]",
         "jmp {enter}",
+        ".cfi_endproc",
         ficlone = const FICLONE,
         ficlonerange = const FICLONERANGE,
         fideduperange = const FIDEDUPERANGE,
@@ -70,6 +73,7 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> c_int {
     naked_asm!(
+        ".cfi_startproc",
         "movz w16, #({ficlone} & 0xffff)",
         "movk w16, #({ficlone} >> 16), lsl #16",
         "cmp w1, w16",
@@ -98,6 +102,7 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> 
         "adrp x16, {answer}",
         "add x16, x16, :lo12:{answer}",
         "b {enter}",
+        ".cfi_endproc",
         ficlone = const FICLONE,
         ficlonerange = const FICLONERANGE,
         fideduperange = const FIDEDUPERANGE,

@@ -17,6 +17,7 @@ use core::ffi::c_int;
 macro_rules! instructions {
     ($($operands:tt)*) => {
         naked_asm!(
+            ".cfi_startproc",
             "cmp byte ptr [rip + {routes} + {route}], {intercept}",
             "je 2f",
             "mov rax, [rip + {next}]",
@@ -26,6 +27,7 @@ macro_rules! instructions {
             "2:",
             "lea r11, [rip + {answer}]",
             "jmp {enter}",
+            ".cfi_endproc",
             routes = sym ROUTES,
             intercept = const Route::Intercept as u8,
             enter = sym enter,
@@ -39,6 +41,7 @@ macro_rules! instructions {
 macro_rules! instructions {
     ($($operands:tt)*) => {
         naked_asm!(
+            ".cfi_startproc",
             "adrp x16, {routes} + {route}",
             "add x16, x16, :lo12:{routes} + {route}",
             "ldrb w16, [x16]",
@@ -52,6 +55,7 @@ macro_rules! instructions {
             "adrp x16, {answer}",
             "add x16, x16, :lo12:{answer}",
             "b {enter}",
+            ".cfi_endproc",
             routes = sym ROUTES,
             intercept = const Route::Intercept as u8,
             enter = sym enter,

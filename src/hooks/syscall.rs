@@ -34,13 +34,15 @@ pub unsafe extern "C" fn syscall(
     arg6: c_long,
 ) -> c_long {
     naked_asm!(
+        ".cfi_startproc",
         // As in the kernel, the low 32 bits of the number count.
         "cmp edi, {copy_file_range}",
         "je 4f",
-        "mov rax, qword ptr [rip + {next}]",
-        "test rax, rax",
+        // Not rax: its low byte is an argument of a variadic function.
+        "mov r11, qword ptr [rip + {next}]",
+        "test r11, r11",
         "je 2f",
-        "jmp rax",
+        "jmp r11",
         "2:",
         "mov rax, rdi",
         "mov rdi, rsi",
@@ -81,6 +83,7 @@ pub unsafe extern "C" fn syscall(
         "6:",
         "lea r11, [rip + {answer}]",
         "jmp {enter}",
+        ".cfi_endproc",
         copy_file_range = const COPY_FILE_RANGE,
         next = sym NEXT_SYSCALL,
         fail = sym fail,
@@ -110,6 +113,7 @@ pub unsafe extern "C" fn syscall(
     arg6: c_long,
 ) -> c_long {
     naked_asm!(
+        ".cfi_startproc",
         "cmp w0, #{copy_file_range}",
         "b.eq 4f",
         "adrp x16, {next}",
@@ -159,6 +163,7 @@ pub unsafe extern "C" fn syscall(
         "adrp x16, {answer}",
         "add x16, x16, :lo12:{answer}",
         "b {enter}",
+        ".cfi_endproc",
         copy_file_range = const COPY_FILE_RANGE,
         next = sym NEXT_SYSCALL,
         fail = sym fail,

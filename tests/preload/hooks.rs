@@ -337,6 +337,59 @@ fn the_hooks_are_no_cancellation_points() {
     }
 }
 
+/// A profiler's signal, an exception and an asynchronous cancellation may come at any instruction.
+#[test]
+fn every_instruction_of_a_call_can_be_unwound() {
+    const TEST: &str = "preload::hooks::every_instruction_of_a_call_can_be_unwound";
+    if cfg!(not(target_arch = "x86_64")) {
+        return skip(TEST, "the program steps by the trap flag of x86-64");
+    }
+    let program = compile("drivers/single_steps.c", "hooks_single_steps", &[]);
+    let next = compile("shims/refusing_copy.c", "hooks_refusing_copy.so", &["-shared", "-fPIC"]);
+    let both = format!("{}:{}", library().display(), next.display());
+    let settings: [&[(&str, &str)]; 5] = [
+        &[],
+        &[("CFR_HOOKS", "copy_file_range"), ("CFR_FALLBACK", "none")],
+        &[("CFR_FORWARD", "next")],
+        &[("CFR_DIALECT", "linux-5.3"), ("CFR_BACKEND", "emulate")],
+        &[("CFR_INJECT", "error=EIO:when=1+2;signal=SIGWINCH")],
+    ];
+    for (log, variables) in
+        ["off", "info"].iter().flat_map(|log| settings.map(|variables| (log, variables)))
+    {
+        let directory = Scratch::new();
+        let mut run = Run::bare(&program).env("LD_PRELOAD", &both).env("CFR_LOG", log);
+        for (variable, value) in variables {
+            run = run.env(variable, value);
+        }
+        let output = run.env("CFR_LOG_FILE", directory.file("log")).within(directory.path()).ok();
+        assert_eq!(output.stdout, "ok\n", "{log} {variables:?}");
+    }
+}
+
+/// A variadic function of an older compiler jumps by that number.
+#[test]
+fn the_next_librarys_variadic_functions_get_the_number_of_vector_registers() {
+    const TEST: &str =
+        "preload::hooks::the_next_librarys_variadic_functions_get_the_number_of_vector_registers";
+    if cfg!(not(target_arch = "x86_64")) {
+        return skip(TEST, "only x86-64 has that number");
+    }
+    let program = compile("drivers/variadic_calls.c", "hooks_variadic_calls", &[]);
+    let next = compile("shims/variadic_calls.c", "hooks_variadic_calls.so", &["-shared", "-fPIC"]);
+    let preload = format!("{}:{}", library().display(), next.display());
+    for (variable, value) in [("CFR_LOG", "off"), ("CFR_HOOKS", "syscall"), ("CFR_FORWARD", "next")]
+    {
+        let directory = Scratch::new();
+        let output = Run::bare(&program)
+            .env("LD_PRELOAD", &preload)
+            .env(variable, value)
+            .within(directory.path())
+            .ok();
+        assert_eq!(output.stdout, "0\n", "{variable}={value}");
+    }
+}
+
 /// They return errors for system calls of the library or of the program.
 #[test]
 fn seccomp_filters_that_return_errors_change_no_result() {

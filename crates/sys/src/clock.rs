@@ -81,7 +81,14 @@ unsafe extern "C" fn clock_gettime_by_system_call(
     id: libc::clockid_t,
     time: *mut libc::timespec,
 ) -> c_int {
-    naked_asm!("mov eax, {number}", "syscall", "ret", number = const libc::SYS_clock_gettime)
+    naked_asm!(
+        ".cfi_startproc",
+        "mov eax, {number}",
+        "syscall",
+        "ret",
+        ".cfi_endproc",
+        number = const libc::SYS_clock_gettime,
+    )
 }
 
 /// clock_gettime(2), as on x86-64.
@@ -91,7 +98,14 @@ unsafe extern "C" fn clock_gettime_by_system_call(
     id: libc::clockid_t,
     time: *mut libc::timespec,
 ) -> c_int {
-    naked_asm!("mov x8, #{number}", "svc 0", "ret", number = const libc::SYS_clock_gettime)
+    naked_asm!(
+        ".cfi_startproc",
+        "mov x8, #{number}",
+        "svc 0",
+        "ret",
+        ".cfi_endproc",
+        number = const libc::SYS_clock_gettime,
+    )
 }
 
 /// Sleeps until CLOCK_MONOTONIC is at `ns` nanoseconds (clock_nanosleep(2)). If a signal arrives,

@@ -97,10 +97,9 @@ pub fn call_next_ioctl(
     request: usize,
     argument: IoctlArg,
 ) -> Option<Result<usize, Errno>> {
-    type Ioctl = unsafe extern "C" fn(c_int, usize, usize) -> c_int;
+    type Ioctl = unsafe extern "C" fn(c_int, usize, ...) -> c_int;
     let address = next.address()?;
-    // SAFETY: a symbol with this name is a function of this type (ioctl(2)); its one variadic
-    // argument is passed like any other on both architectures.
+    // SAFETY: a symbol with this name is a function of this type (ioctl(2)).
     let ioctl = unsafe { transmute::<*const c_void, Ioctl>(address) };
     // SAFETY: the host passed these arguments to a function with the same contract.
     let result = without_cancellation(|| unsafe { ioctl(fd, request, argument.0) });
