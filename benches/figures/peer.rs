@@ -2,9 +2,8 @@
 //! layer. Only this bench builds it.
 
 use crate::exact::{Driver, Way};
-use cfr_testkit::project;
+use cfr_testkit::{BUILD_LIMIT, Run, project};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::LazyLock;
 
 /// The format of its lines.
@@ -24,15 +23,14 @@ pub fn library() -> Result<&'static Path, String> {
 
 fn build() -> Result<PathBuf, String> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fmt-layer");
-    let built = Command::new(env!("CARGO"))
+    let built = Run::bare(env!("CARGO"))
         .args(["build", "--quiet", "--locked", "--release", "--target-dir"])
-        .arg(&target)
-        .current_dir(project().join("benches/fmt-layer"))
-        .output()
-        .map_err(|error| error.to_string())?;
-    if !built.status.success() {
-        let said = String::from_utf8_lossy(&built.stderr);
-        return Err(format!("not built: {}", said.lines().next().unwrap_or_default()));
+        .args([&target])
+        .within(project().join("benches/fmt-layer"))
+        .limit(BUILD_LIMIT)
+        .output();
+    if built.status != Some(0) {
+        return Err(format!("not built: {}", built.stderr.lines().next().unwrap_or_default()));
     }
     Ok(target.join("release/libfmt_layer.so"))
 }

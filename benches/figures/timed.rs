@@ -5,9 +5,7 @@ use crate::exact::{Calls, Driver, Goal, Way, at_most, preload};
 use crate::peer::{self, Format};
 use cfr_testkit::{Run, find_program};
 use std::collections::BTreeMap;
-use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 /// The CPU time that a text line adds to its call, in microseconds.
 pub const TEXT_CPU: Goal = at_most(1.4);
@@ -151,20 +149,17 @@ pub fn call(driver: &Driver, way: Under, count: u32, threads: Option<u32>) -> [f
 
 /// CPU time and wall-clock time of each of the `count` calls that the driver makes in this run, in
 /// microseconds. An error is the first line that was written to standard error.
-pub fn time_of(mut run: Run, count: u32) -> Result<[f64; 2], String> {
-    // `output` sleeps until the end, so the tracer has the other CPU.
-    let output = run.command().output().map_err(|error| error.to_string())?;
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    let mut times = stdout
+pub fn time_of(run: Run, count: u32) -> Result<[f64; 2], String> {
+    // It sleeps until the end, so the tracer has the other CPU.
+    let output = run.output();
+    let mut times = output
+        .stdout
         .split_whitespace()
         .filter_map(|nanoseconds| nanoseconds.parse::<f64>().ok())
         .map(|nanoseconds| nanoseconds / f64::from(count) / 1000.0);
-    match (output.status.success(), times.next(), times.next()) {
-        (true, Some(cpu), Some(wall)) => Ok([cpu, wall]),
-        _ => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            Err(said.lines().next().unwrap_or("failed without a message").to_owned())
-        }
+    match (output.status, times.next(), times.next()) {
+        (Some(0), Some(cpu), Some(wall)) => Ok([cpu, wall]),
+        _ => Err(output.stderr.lines().next().unwrap_or("failed without a message").to_owned()),
     }
 }
 
@@ -204,21 +199,10 @@ fn cpu_of_true(environment: &[String]) -> f64 {
 }
 
 /// Returns the CPU time of a program, user and system, from its start to its end, in microseconds.
-#[expect(clippy::zombie_processes, reason = "waits by wait4")]
-pub fn cpu_of(mut run: Run) -> f64 {
-    let command = run.command();
-    command.stdin(Stdio::null()).stdout(Stdio::null());
+pub fn cpu_of(run: Run) -> f64 {
     // std starts it with posix_spawn(3).
-    let child = command.stderr(Stdio::null()).spawn().expect("starts");
-    let pid = libc::pid_t::try_from(child.id()).expect("a process number");
-    let mut status = 0;
-    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: the kernel writes one int and one struct rusage; only this thread waits for the
-    // child.
-    let ended = unsafe { libc::wait4(pid, &raw mut status, 0, usage.as_mut_ptr()) };
-    assert!(ended == pid && status == 0, "{status:#x}");
-    // SAFETY: it was zeroed, and wait4 has filled it.
-    let usage = unsafe { usage.assume_init() };
+    let (output, usage) = run.start().output_and_usage();
+    assert_eq!(output.status, Some(0), "{output:?}");
     let time = |time: libc::timeval| time.tv_sec as f64 * 1e6 + time.tv_usec as f64;
     time(usage.ru_utime) + time(usage.ru_stime)
 }

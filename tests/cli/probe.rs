@@ -2,6 +2,7 @@
 
 use cfr_testkit::{
     Filesystems, Output, Run, Scratch, compile, find_program, launcher, library, project, skip,
+    until,
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -9,12 +10,10 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Each fact of a path in JSON and in the text.
 const FACTS: [(&str, &str); 13] = [
@@ -168,7 +167,7 @@ fn two_paths_on_one_filesystem_are_not_a_pair() {
     assert_eq!(made.status, Some(0), "{made:#?}");
     let bound = point.join("bound");
     fs::create_dir(&bound).unwrap();
-    assert!(Command::new("mount").arg("--bind").args([point, &bound]).status().unwrap().success());
+    Run::bare("mount").args(["--bind"]).args([point, &bound]).ok();
     assert_ne!(fs::metadata(point).unwrap().dev(), fs::metadata(&subvolume).unwrap().dev());
     let report = report(&json([point, &subvolume, &bound]).ok());
     assert_eq!(report["paths"].as_array().unwrap().len(), 3);
@@ -270,13 +269,17 @@ fn the_largest_size_tried_is_reported_as_a_lower_bound() {
     let report = report(&limited(&["--format", "json"]));
     let facts = &report["paths"][0];
     for key in ["largest_copy", "largest_dedupe"] {
-        assert_fact(facts, key, 64 << 20, Some("EFBIG"));
         assert_eq!(facts[key]["at_least"], true, "{facts:#}");
+        // A dedupe reads: on a slow machine it would take too long.
+        let note = facts[key]["note"].as_str().unwrap();
+        if key == "largest_copy" || !note.contains("was not tried: it would take") {
+            assert_fact(facts, key, 64 << 20, Some("EFBIG"));
+        }
     }
     let text = limited(&[]).stdout;
     let lines = section(&text, xfs.to_str().unwrap());
-    let bounds = lines.iter().filter(|line| line.contains("  >= 67108864 EFBIG  "));
-    assert_eq!(bounds.count(), 2, "{text}");
+    let copy = lines.iter().find(|line| line.contains("largest single copy")).unwrap();
+    assert!(copy.contains("  >= 67108864 EFBIG  "), "{text}");
 }
 
 /// And it raises no signal.
@@ -488,30 +491,20 @@ fn killed<S: AsRef<OsStr>>(
     signal: i32,
     now: impl Fn(),
 ) {
-    // The tests may have been started with one of them ignored, as nohup(1) does.
-    let mut run = Run::bare("env").args(["--default-signal=HUP,INT,QUIT,TERM"]).args(words);
-    let command = run.command().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child: Child = command.spawn().unwrap();
+    let mut words = words.into_iter();
+    let running = Run::bare(words.next().expect("a program")).args(words).start();
     now();
-    let pid = child_of(child.id()).unwrap_or(child.id());
-    // SAFETY: a child of this test that is not yet waited for.
-    unsafe { libc::kill(pid.cast_signed(), signal) };
-    let begun = Instant::now();
-    let status = loop {
-        match child.try_wait().unwrap() {
-            Some(status) => break status,
-            None if begun.elapsed() > Duration::from_secs(30) => {
-                child.kill().unwrap();
-                panic!("signal {signal} did not end it");
-            }
-            None => thread::sleep(Duration::from_millis(2)),
-        }
-    };
-    assert_eq!(status.signal(), Some(signal), "{status}");
+    match child_of(running.id()) {
+        // SAFETY: no pointers; strace has not yet waited for its child.
+        Some(child) => assert_eq!(unsafe { libc::kill(child, signal) }, 0),
+        None => running.send(signal),
+    }
+    let output = running.output();
+    assert_eq!(output.signal, Some(signal), "{output:?}");
     assert_eq!(names_in(place), BTreeSet::new(), "signal {signal}");
 }
 
-fn child_of(pid: u32) -> Option<u32> {
+fn child_of(pid: libc::pid_t) -> Option<libc::pid_t> {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
     children.split_whitespace().next()?.parse().ok()
 }
@@ -558,11 +551,7 @@ fn a_signal_leaves_no_file_even_while_one_has_a_name() {
             place.path().as_os_str(),
         ];
         killed(words, place.path(), signal, || {
-            let begun = Instant::now();
-            while names_in(place.path()).is_empty() {
-                assert!(begun.elapsed() < Duration::from_secs(30), "no file ever had a name");
-                thread::sleep(Duration::from_millis(5));
-            }
+            until(|| !names_in(place.path()).is_empty(), "a file has a name");
         });
     }
 }
@@ -602,9 +591,8 @@ fn a_missing_path_is_named_and_the_others_are_probed() {
 #[test]
 fn a_read_only_filesystem_is_reported_as_such() {
     let filesystems = Filesystems::mount("cli::probe::a_read_only_filesystem_is_reported_as_such");
-    for (name, point) in filesystems.iter() {
-        let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(point).status();
-        assert!(remounted.unwrap().success(), "{name}");
+    for (_, point) in filesystems.iter() {
+        Run::bare("mount").args(["-o", "remount,ro"]).args([point]).ok();
         let output = json([point]).output();
         assert_eq!(output.status, Some(1), "{output:#?}");
         let said = "cannot create a file there: Read-only file system (EROFS)";
@@ -687,7 +675,7 @@ fn progress_is_shown_on_a_terminal_only() {
     let report = scratch.file("report");
     let missing = scratch.file("missing");
     let shown = |command: &str| {
-        let run = Run::bare(&script).args(["-qec", command, "/dev/null"]);
+        let run = Run::bare(&script).args(["-qefc", command, "shown"]).within(scratch.path());
         let run = run.env("CFR", launcher()).env("PLACE", scratch.path());
         run.env("REPORT", &report).env("MISSING", &missing).output().stdout
     };
@@ -705,8 +693,8 @@ fn progress_is_shown_on_a_terminal_only() {
     let all = shown("\"$CFR\" probe \"$PLACE\" \"$MISSING\" > \"$REPORT\"");
     assert!(all.contains(&format!("{CLEAR}cfr: {}: ", missing.display())), "{all:?}");
     // Also if it is interrupted.
-    let all =
-        shown("timeout --foreground -s INT .1 \"$CFR\" probe $(yes \"$PLACE\" | head -n 2000)");
+    let interrupt = "{ until test -s shown; do sleep .05; done; kill -INT $$; }";
+    let all = shown(&format!("{interrupt} & exec \"$CFR\" probe $(yes \"$PLACE\" | head -n 2000)"));
     assert!(all.ends_with(CLEAR), "{all:?}");
     // A standard error that is not a terminal.
     let all = shown("\"$CFR\" probe \"$PLACE\" 2> \"$REPORT\"");

@@ -1,16 +1,12 @@
 //! `cfr report`: its sums are the log's, whatever the log holds and however long it is.
 
-use cfr_testkit::{Output, Run, Scratch, compile, find_program, launcher, project, skip};
+use cfr_testkit::{Output, Run, Scratch, compile, find_program, launcher, project, skip, until};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 /// The maximum of pairs of paths that are kept apart.
 const PAIRS: u64 = 10_000;
@@ -541,16 +537,15 @@ fn generated(calls: u64, pairs: u64, seed: u64) -> String {
 /// Returns the peak memory of reading so many calls, in KiB. The log comes through a pipe, so that
 /// the process is still there when it has read everything.
 fn peak_memory(calls: u64, words: &[&str]) -> u64 {
-    let mut command = Command::new(launcher());
-    command.arg("report").args(words).arg("-");
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    let mut log = child.stdin.take().unwrap();
+    let run = Run::bare(launcher()).args(["report"]).args(words).args(["-"]);
+    let mut running = run.stdout("/dev/null").start();
+    let mut log = running.stdin();
     generate(calls, 100_000, 1, &mut log);
-    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let status = fs::read_to_string(format!("/proc/{}/status", running.id())).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let peak = peak.trim().strip_suffix(" kB").unwrap().parse().unwrap();
     drop(log);
-    assert!(child.wait().unwrap().success());
+    assert_eq!(running.output().status, Some(0));
     peak
 }
 
@@ -799,16 +794,11 @@ fn a_trace_can_be_written_to_a_pipe() {
     let scratch = Scratch::new();
     let log = scratch.write("log", line(json!({})).as_bytes());
     let pipe = scratch.file("pipe");
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let reader = thread::spawn({
-        let pipe = pipe.clone();
-        move || fs::read_to_string(pipe).unwrap()
-    });
+    Run::bare("mkfifo").args([&pipe]).ok();
+    let reader = Run::bare("cat").args([&pipe]).start();
     report(["--chrome".as_ref(), pipe.as_os_str(), log.as_os_str()]).ok();
-    assert_eq!(
-        complete(parsed(&reader.join().unwrap())["traceEvents"].as_array().unwrap()).len(),
-        1
-    );
+    let trace = parsed(&reader.output().stdout);
+    assert_eq!(complete(trace["traceEvents"].as_array().unwrap()).len(), 1);
 }
 
 #[test]
@@ -817,22 +807,11 @@ fn a_signal_leaves_no_file() {
         let scratch = Scratch::new();
         let trace = scratch.write("trace", b"the old one");
         let names_in = || fs::read_dir(scratch.path()).unwrap().count();
-        let mut child = Command::new(launcher())
-            .args(["report".as_ref(), "--chrome".as_ref(), trace.as_os_str(), "-".as_ref()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
         // Its standard input stays open until it has ended.
-        let _input = child.stdin.take();
-        let begun = Instant::now();
-        while names_in() < 2 {
-            assert!(begun.elapsed() < Duration::from_secs(30), "no trace was begun");
-            thread::sleep(Duration::from_millis(2));
-        }
-        // SAFETY: no pointers; the child of this test is not yet waited for.
-        assert_eq!(unsafe { libc::kill(child.id().cast_signed(), signal) }, 0);
-        assert_eq!(child.wait().unwrap().signal(), Some(signal));
+        let running = report(["--chrome".as_ref(), trace.as_os_str(), "-".as_ref()]).start();
+        until(|| names_in() == 2, "a trace is begun");
+        running.send(signal);
+        assert_eq!(running.output().signal, Some(signal));
         assert_eq!((names_in(), fs::read(&trace).unwrap()), (1, b"the old one".to_vec()));
     }
 }
@@ -883,7 +862,7 @@ fn progress_is_shown_on_a_terminal_only() {
     };
     let out = scratch.file("out");
     let shown = |command: &str| {
-        let run = Run::bare(&script).args(["-qec", command, "/dev/null"]);
+        let run = Run::bare(&script).args(["-qefc", command, "shown"]);
         let run = run.env("CFR", launcher()).env("LOG", &log);
         run.env("OUT", &out).within(scratch.path()).output().stdout
     };
@@ -901,7 +880,8 @@ fn progress_is_shown_on_a_terminal_only() {
     let hole = scratch.file("hole");
     let file = OpenOptions::new().create_new(true).write(true).open(hole).unwrap();
     if file.set_len(1 << 40).is_ok() {
-        let all = shown("timeout --foreground -s INT .3 \"$CFR\" report hole");
+        let interrupt = "{ until test -s shown; do sleep .05; done; kill -INT $$; }";
+        let all = shown(&format!("{interrupt} & exec \"$CFR\" report hole"));
         assert!(all.starts_with(CLEAR) && all.ends_with(CLEAR), "{all:?}");
     }
     // The length of a pipe is not known; and a standard error that is not a terminal gets nothing.

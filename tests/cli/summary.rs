@@ -2,17 +2,15 @@
 //! end.
 
 use cfr_testkit::{
-    Filesystems, Output, Run, Scratch, compile, copy_product, find_program, launcher, skip,
+    Filesystems, Output, Run, Scratch, compile, copy_product, find_program, launcher, skip, until,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 /// c-tests/drivers/counted_calls.c.
 fn program() -> PathBuf {
@@ -358,8 +356,8 @@ fn the_summary_is_written_when_the_program_ends() {
     assert_eq!(output.status, Some(3));
     assert!(output.stderr.contains("summary of sh, "), "{output:#?}");
     assert_eq!(headings(&output), ["0 calls"]);
-    fs::write(scratch.file("go"), "\n").unwrap();
-    assert_eq!(fs::read_to_string(scratch.file("done")).unwrap(), "done\n");
+    let end = Run::bare("sh").args(["-c", "echo > go; cat done"]).within(scratch.path()).ok();
+    assert_eq!(end.stdout, "done\n");
     assert_eq!(fs::read(scratch.file("b")).unwrap(), fs::read(scratch.file("a")).unwrap());
 }
 
@@ -585,20 +583,15 @@ fn garbage_in_the_counters_does_not_break_the_launcher() {
 #[test]
 fn the_program_outlives_a_killed_launcher() {
     let scratch = Scratch::new();
-    let mut run = counted(&[], [compile("hazards/many_threads.c", "many_threads", &[])]);
-    let run = run.command().env("LASTS", "1").current_dir(scratch.path());
-    let mut child =
-        run.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // The copy is in progress as soon as the first target exists.
-    while !scratch.file("out-9").exists() {
-        std::thread::yield_now();
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let (mut stdout, mut stderr) = (String::new(), String::new());
-    child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
-    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-    assert_eq!((stdout.as_str(), stderr.as_str()), ("ok\n", ""));
+    scratch.random("a", 1000);
+    let script = "until test -e killed; do cp a b || exit; done; cmp a b && echo ok";
+    let running = counted(&[], ["sh", "-c", script]).within(scratch.path()).start();
+    until(|| scratch.file("b").exists(), "the first copy");
+    running.send(libc::SIGKILL);
+    running.await_end();
+    scratch.write("killed", b"");
+    let output = running.output();
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("ok\n", ""), "{output:?}");
 }
 
 /// A trace then has no last line. A summary that was asked for is refused before the program

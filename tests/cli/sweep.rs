@@ -2,7 +2,7 @@
 //! leaves.
 
 use cfr_testkit::{
-    Output, Run, Scratch, compile, compile_rust, find_program, launcher, library, skip,
+    Output, Run, Scratch, compile, compile_rust, find_program, launcher, library, skip, until,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -10,9 +10,6 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 /// c-tests/drivers/error_handling.c.
 fn copier() -> PathBuf {
@@ -638,15 +635,6 @@ fn assert_left_nothing(scratch: &Scratch) {
     until(|| processes_in(&tmp).is_empty(), "no process is left");
 }
 
-#[track_caller]
-fn until(mut holds: impl FnMut() -> bool, what: &str) {
-    let patient_until = Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(Instant::now() < patient_until, "{what}");
-        thread::sleep(Duration::from_millis(10));
-    }
-}
-
 /// With all processes that it has started.
 #[test]
 fn a_hung_program_is_killed_with_its_children() {
@@ -661,23 +649,16 @@ fn a_hung_program_is_killed_with_its_children() {
 
 #[test]
 fn a_signal_leaves_no_process_and_no_file() {
-    for (signal, number) in [("INT", libc::SIGINT), ("TERM", libc::SIGTERM), ("HUP", libc::SIGHUP)]
-    {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
         let scratch = scratch();
         let program = copier();
         let words = [program.as_os_str(), "waits".as_ref()];
-        let options = fresh(&scratch, &["--faults", "EIO", "--timeout", "1h", "-j", "3"]);
-        let mut run = sweep(&scratch, &options, words);
-        let command =
-            run.command().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child: Child = command.spawn().unwrap();
+        let options = fresh(&scratch, &["--faults", "EIO", "--timeout", "5m", "-j", "3"]);
+        let running = sweep(&scratch, &options, words).start();
         let tmp = scratch.file("tmp");
         until(|| processes_in(&tmp).len() == 6, "three runs, each with a child");
-        let sent = Run::bare("kill").args([format!("-{signal}"), child.id().to_string()]);
-        sent.ok();
-        let status = child.wait().unwrap();
-        let ended_by = std::os::unix::process::ExitStatusExt::signal(&status);
-        assert_eq!(ended_by, Some(number), "{signal}");
+        running.send(signal);
+        assert_eq!(running.output().signal, Some(signal));
         assert_left_nothing(&scratch);
     }
 }

@@ -7,7 +7,6 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Faults that exercise delays, paths and counts by thread and by path, and change no result.
 const HARMLESS_FAULTS: &str = "delay_enter=1ns:delay_exit=1ns;error=EIO:path=/nowhere/*:per=path;\
@@ -187,9 +186,7 @@ fn compiled_library(source: &str, flags: &[&str]) -> PathBuf {
 
 /// Returns the path at which the compiler finds `library`.
 fn installed(library: &str) -> Result<PathBuf, String> {
-    let path = Command::new("cc").arg(format!("-print-file-name={library}")).output();
-    let path = path.map_err(|error| format!("cc: {error}"))?.stdout;
-    let path = String::from_utf8_lossy(&path);
+    let path = Run::bare("cc").args([format!("-print-file-name={library}")]).ok().stdout;
     fs::canonicalize(path.trim()).map_err(|_| format!("{library} is not installed"))
 }
 

@@ -1,6 +1,8 @@
 //! `make install`: the installed files, and programs built with them.
 
-use cfr_testkit::{Output, Run, Scratch, find_program, launcher, library, project, skip};
+use cfr_testkit::{
+    BUILD_LIMIT, Output, Run, Scratch, find_program, launcher, library, project, skip,
+};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -196,6 +198,7 @@ fn a_launcher_knows_a_library_directory_elsewhere() {
         .env("LIBCFR_LIBDIR", &libdir)
         .env("CARGO_PROFILE_DEV_DEBUG", "none")
         .within(project())
+        .limit(BUILD_LIMIT)
         .ok();
     // Renamed into place, because another run of the tests may have the old file loaded.
     let scratch = Scratch::below(&libdir);

@@ -243,6 +243,15 @@ fn crates_depend_one_way() {
     }
 }
 
+/// So that each has default signals, no inherited descriptor and a time limit.
+#[test]
+fn only_the_harness_starts_programs() {
+    let forbidden = ["process", "Command"].join("::");
+    for path in ["tests", "benches", "crates/shared/tests"].into_iter().flat_map(sources) {
+        assert!(!code(&path).contains(&forbidden), "{}", shown(&path));
+    }
+}
+
 /// The preloaded library is linked without the standard library; and no crate of it names what a host
 /// could be blocked or ended by. (Unit tests, which are left out, may.)
 #[test]

@@ -1,5 +1,6 @@
-//! Rules of the source tree, and exact costs of the built library.
+//! Rules of the source tree, exact costs of the built library, and the harness of the tests.
 
 pub mod architecture;
 pub mod exact_costs;
+pub mod harness;
 pub mod panics;

@@ -1,11 +1,15 @@
 //! Builds the product and the test programs.
 
+use super::Run;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{LazyLock, Mutex};
+use std::time::Duration;
+
+/// The limit of a build, which may wait for another build in the same directory.
+pub const BUILD_LIMIT: Duration = Duration::from_secs(1800);
 
 /// Returns the root directory of the project.
 pub fn project() -> &'static Path {
@@ -18,13 +22,8 @@ fn target() -> PathBuf {
 
 /// Runs `cargo build` with `args`.
 fn cargo_build(args: &[&str]) {
-    let output = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--locked"])
-        .args(args)
-        .current_dir(project())
-        .output()
-        .expect("cargo runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let run = Run::bare(env!("CARGO")).args(["build", "--quiet", "--locked"]).args(args);
+    run.within(project()).limit(BUILD_LIMIT).ok();
 }
 
 /// Builds `libcfr.so` and `cfr` and returns their directory. `CFR_TEST_PROFILE` names the profile:
@@ -62,11 +61,8 @@ pub fn copy_product(directory: &Path) -> PathBuf {
         .expect("the test's own directory");
     // install(1) writes the files. If this process wrote them, a program that another test starts at
     // the same time would inherit a writable descriptor, and executing the copy would fail with ETXTBSY.
-    let mut install = Command::new("install");
-    let files = [launcher(), library()];
-    let done =
-        install.args(["-m", "755"]).args(files).arg(directory).status().expect("install runs");
-    assert!(done.success(), "{}", directory.display());
+    let install = Run::bare("install").args(["-m", "755"]);
+    install.args([launcher(), library()]).args([directory]).ok();
     directory.join("cfr")
 }
 
@@ -75,15 +71,11 @@ pub fn copy_product(directory: &Path) -> PathBuf {
 pub fn compile(source: &str, name: &str, flags: &[&str]) -> PathBuf {
     once(name, |program| {
         let compiler = if source.ends_with(".cc") { "c++" } else { "cc" };
-        let mut command = Command::new(compiler);
-        command
+        let sources = project().join("c-tests");
+        Run::bare(compiler)
             .args(["-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"])
-            .arg(program)
-            .arg("-I")
-            .arg(project().join("c-tests"))
-            .arg(project().join("c-tests").join(source))
-            .args(flags);
-        command
+            .args([program, Path::new("-I"), &sources, &sources.join(source)])
+            .args(flags)
     })
 }
 
@@ -92,26 +84,20 @@ pub fn compile_text(text: &str, name: &str, flags: &[&str]) -> PathBuf {
     once(name, |program| {
         let source = program.with_extension("c");
         fs::write(&source, text).expect("target/ can be written");
-        let mut command = Command::new("cc");
-        command.args(["-O1", "-w", "-o"]).arg(program).args(flags).arg(source);
-        command
+        Run::bare("cc").args(["-O1", "-w", "-o"]).args([program]).args(flags).args([source])
     })
 }
 
 /// Compiles `tests/programs/NAME.rs`, which uses no crate, and returns the path of the program.
 pub fn compile_rust(name: &str) -> PathBuf {
     once(name, |program| {
-        let mut command = Command::new("rustc");
-        command
-            .args(["--edition", "2024", "-O", "-o"])
-            .arg(program)
-            .arg(project().join("tests/programs").join(name).with_extension("rs"));
-        command
+        let source = project().join("tests/programs").join(name).with_extension("rs");
+        Run::bare("rustc").args(["--edition", "2024", "-O", "-o"]).args([program, &source])
     })
 }
 
 /// Runs the compiler once for each name, even if several tests ask for the same program.
-fn once(name: &str, compiler: impl FnOnce(&Path) -> Command) -> PathBuf {
+fn once(name: &str, compiler: impl FnOnce(&Path) -> Run) -> PathBuf {
     static DONE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let mut done = DONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let directory = target().join("c-tests");
@@ -123,8 +109,7 @@ fn once(name: &str, compiler: impl FnOnce(&Path) -> Command) -> PathBuf {
     fs::create_dir_all(&directory).expect("target/ can be written");
     // Another run of the tests may be executing the existing file, which then cannot be written.
     let new = directory.join(format!("{name}.{}", std::process::id()));
-    let output = compiler(&new).output().expect("a compiler is installed");
-    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    compiler(&new).limit(BUILD_LIMIT).ok();
     fs::rename(&new, &program).expect("the same directory");
     done.insert(name.to_owned());
     program

@@ -4,10 +4,9 @@
 //! last mount. So the kernel removes them when the thread or the test program ends, even if it is
 //! killed. The image files are deleted as soon as they are mounted.
 
-use super::{Scratch, find_program, skip};
+use super::{Run, Scratch, find_program, skip};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// The smallest round size from which mkfs.xfs makes a filesystem; mkfs.btrfs needs less.
 const IMAGE_BYTES: u64 = 320 << 20;
@@ -69,7 +68,7 @@ impl Drop for Filesystems {
     fn drop(&mut self) {
         let base = self.scratch.file(OVERLAY_BASE);
         for point in self.mounted.drain(..).rev().map(|(_, point)| point).chain([base]) {
-            let _ = Command::new("umount").args(["--lazy", "--recursive"]).arg(point).output();
+            let _ = run(Run::bare("umount").args(["--lazy", "--recursive"]).args([point]));
         }
     }
 }
@@ -79,21 +78,21 @@ fn enter_mount_namespace() -> Result<(), String> {
     if unsafe { libc::unshare(libc::CLONE_NEWNS) } != 0 {
         return Err(format!("no mount namespace: {}", std::io::Error::last_os_error()));
     }
-    run(Command::new("mount").args(["--make-rprivate", "/"]))
+    run(Run::bare("mount").args(["--make-rprivate", "/"]))
 }
 
 fn mount(name: &str, point: &Path, scratch: &Scratch) -> Result<(), String> {
     match name {
         "small-tmpfs" => {
             let options = ["-t", "tmpfs", "-o", "size=4M", "tmpfs"];
-            run(Command::new("mount").args(options).arg(point))
+            run(Run::bare("mount").args(options).args([point]))
         }
-        "tmpfs" => run(Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(point)),
+        "tmpfs" => run(Run::bare("mount").args(["-t", "tmpfs", "tmpfs"]).args([point])),
         "overlay" => {
             // The upper layer must be on a filesystem that overlay accepts: a tmpfs of its own.
             let base = scratch.file(OVERLAY_BASE);
             fs::create_dir(&base).expect("a new directory");
-            run(Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(&base))?;
+            run(Run::bare("mount").args(["-t", "tmpfs", "tmpfs"]).args([&base]))?;
             let [lower, upper, work] = ["lower", "upper", "work"].map(|part| base.join(part));
             for part in [&lower, &upper, &work] {
                 fs::create_dir(part).expect("a new directory");
@@ -104,7 +103,8 @@ fn mount(name: &str, point: &Path, scratch: &Scratch) -> Result<(), String> {
                 upper.display(),
                 work.display()
             );
-            run(Command::new("mount").args(["-t", "overlay", "overlay", "-o", &options]).arg(point))
+            let mount = Run::bare("mount").args(["-t", "overlay", "overlay", "-o", &options]);
+            run(mount.args([point]))
         }
         _ => {
             let (kind, bytes) = match (name, name.strip_prefix("small-")) {
@@ -116,27 +116,25 @@ fn mount(name: &str, point: &Path, scratch: &Scratch) -> Result<(), String> {
             let tool = find_program(&tool).ok_or(format!("{tool} is not installed"))?;
             let image = scratch.file(&format!("{name}.img"));
             File::create(&image).and_then(|file| file.set_len(bytes)).expect("an image");
-            let mut make = Command::new(tool);
-            if name == "small-ext4" {
+            let options: &[&str] = match name {
                 // Without blocks reserved for root: the tests run as root.
-                make.args(["-m", "0"]);
-            }
-            if name == "ext4-4k" {
-                make.args(["-b", "4096"]);
-            }
-            run(make.args(["-q"]).arg(&image))?;
-            let mounted = run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(point));
+                "small-ext4" => &["-m", "0"],
+                "ext4-4k" => &["-b", "4096"],
+                _ => &[],
+            };
+            run(Run::bare(tool).args(options).args(["-q"]).args([&image]))?;
+            let mounted = run(Run::bare("mount").args(["-o", "loop"]).args([&image, point]));
             let _ = fs::remove_file(&image);
             mounted
         }
     }
 }
 
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    if output.status.success() {
+fn run(mut run: Run) -> Result<(), String> {
+    let shown = format!("{:?}", run.command());
+    let output = run.try_output().map_err(|error| format!("{shown}: {error}"))?;
+    if output.status == Some(0) {
         return Ok(());
     }
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    Err(stderr.lines().next().unwrap_or("failed").to_owned())
+    Err(output.stderr.lines().next().unwrap_or("failed").to_owned())
 }

@@ -2,7 +2,8 @@
 //! and without the library, mounts filesystems, and parses logs.
 //!
 //! * [`library`], [`launcher`]: the built product; [`compile`]: a program of c-tests/
-//! * [`Run`] starts a program once and returns its [`Output`]
+//! * [`Run`] starts a program once and returns its [`Output`], or a [`Running`] program; nothing waits
+//!   without a limit
 //! * [`Host`] starts a program of c-tests/ repeatedly; a [`HostRun`] holds everything that one run left
 //! * [`Scratch`], [`Filesystems`]: directories to run in
 //! * [`parse`], [`parse_text`], [`parse_call`]: the lines of a log
@@ -15,18 +16,20 @@ mod filesystem;
 mod host;
 mod log;
 mod run;
+mod running;
 mod scratch;
 mod skip;
 mod user;
 
 pub use build::{
-    compile, compile_rust, compile_text, copy_product, launcher, library, project,
+    BUILD_LIMIT, compile, compile_rust, compile_text, copy_product, launcher, library, project,
     unoptimized_library,
 };
 pub use filesystem::Filesystems;
 pub use host::{Host, HostRun, LeftFile};
 pub use log::{LogLines, parse, parse_call, parse_text};
 pub use run::{Output, Run, find_program};
+pub use running::{Running, until};
 pub use scratch::Scratch;
 pub use skip::skip;
 pub use user::is_root;

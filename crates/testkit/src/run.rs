@@ -1,23 +1,24 @@
 //! Runs a program, bare or with the library.
 
-use super::{library, parse_call};
+use super::{Running, library, parse_call};
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{Read, Write};
-use std::os::unix::process::ExitStatusExt;
+use std::io::{self, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-/// The time after which a program is killed and the test fails.
-const TIME_LIMIT: Duration = Duration::from_secs(120);
+/// The time after which a program is killed and the test fails: more than a program needs on a busy
+/// machine, and more than the limits of the C programs (c-tests/check.h).
+const TIME_LIMIT: Duration = Duration::from_secs(600);
 
 /// A program to run. Its environment has no `CFR_` variable and no `LD_PRELOAD` except those set here.
 pub struct Run {
     command: Command,
     input: Vec<u8>,
     target: Option<File>,
+    limit: Duration,
 }
 
 /// How a program ended and what it wrote.
@@ -42,7 +43,7 @@ impl Run {
         }
         command.env_remove("LD_PRELOAD");
         command.env("LC_ALL", "C");
-        Run { command, input: Vec::new(), target: None }
+        Run { command, input: Vec::new(), target: None, limit: TIME_LIMIT }
     }
 
     /// Prepares a run with the library preloaded.
@@ -85,25 +86,38 @@ impl Run {
         &mut self.command
     }
 
-    /// Runs the program until it ends. If it runs longer than 120 s, kills it and fails the test.
-    pub fn output(mut self) -> Output {
-        let stdout = self.target.take().map_or_else(Stdio::piped, Stdio::from);
-        self.command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
+    /// Sets the time after which the program is killed and the test fails.
+    pub fn limit(mut self, limit: Duration) -> Run {
+        self.limit = limit;
+        self
+    }
+
+    /// Starts the program. Its standard input stays open; the bytes of [`Run::input`] are not written.
+    pub fn start(self) -> Running {
         let shown = format!("{:?}", self.command);
-        let mut child = self.command.spawn().unwrap_or_else(|error| panic!("{shown}: {error}"));
-        let mut stdin = child.stdin.take().expect("piped");
-        let stdout = child.stdout.take().map(read_all);
-        let stderr = read_all(child.stderr.take().expect("piped"));
+        self.try_start().unwrap_or_else(|error| panic!("{shown}: {error}"))
+    }
+
+    fn try_start(self) -> io::Result<Running> {
+        let stdout = self.target.map_or_else(Stdio::piped, Stdio::from);
+        Running::start(self.command, stdout, self.limit)
+    }
+
+    /// Runs the program until it ends. If it runs longer than the limit, kills it and fails the test.
+    #[track_caller]
+    pub fn output(self) -> Output {
+        let shown = format!("{:?}", self.command);
+        self.try_output().unwrap_or_else(|error| panic!("{shown}: {error}"))
+    }
+
+    /// Does the same. Returns the error if the program cannot be started.
+    #[track_caller]
+    pub(super) fn try_output(mut self) -> io::Result<Output> {
+        let input = mem::take(&mut self.input);
+        let mut running = self.try_start()?;
         // A program may end without reading its input.
-        let _ = stdin.write_all(&self.input);
-        drop(stdin);
-        let status = wait(&mut child, &shown);
-        Output {
-            status: status.code(),
-            signal: status.signal(),
-            stdout: stdout.map_or_else(String::new, |reader| reader.join().expect("reads")),
-            stderr: stderr.join().expect("reads"),
-        }
+        let _ = running.stdin().write_all(&input);
+        Ok(running.output())
     }
 
     /// Runs the program until it ends, and fails the test if its status is not 0.
@@ -125,29 +139,6 @@ impl Output {
             .filter_map(|line| line.strip_prefix("cfr: "))
             .filter_map(parse_call)
             .collect()
-    }
-}
-
-fn read_all(mut stream: impl Read + Send + 'static) -> thread::JoinHandle<String> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = stream.read_to_end(&mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
-}
-
-fn wait(child: &mut Child, shown: &str) -> std::process::ExitStatus {
-    let begun = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().expect("a child of this process") {
-            return status;
-        }
-        if begun.elapsed() > TIME_LIMIT {
-            let _ = child.kill();
-            let _ = child.wait();
-            panic!("{shown}: still running after {TIME_LIMIT:?}");
-        }
-        thread::sleep(Duration::from_millis(2));
     }
 }
 
