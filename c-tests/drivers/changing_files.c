@@ -68,7 +68,7 @@ static void cut_while_copied(double seconds)
     /* The first copy opens the log, if there is one. */
     copy_start(in, target("other"), 1);
     int before = descriptors();
-    for (double end = now() + seconds; now() < end;) {
+    for (double end = now() + seconds; now() < end || whole == 0 || shorter == 0;) {
         size_t off_in = any(&state, 2) == 0 ? any(&state, SIZE) : offs[any(&state, 5)];
         size_t off_out = offs[any(&state, 5)], len = lens[any(&state, 9)];
         loff_t from = off_in, to = off_out;
@@ -83,7 +83,6 @@ static void cut_while_copied(double seconds)
         CHECK(descriptors() == before);
     }
     printf("%ld whole, %ld shorter\n", whole, shorter);
-    CHECK(whole > 0 && shorter > 0);
 }
 
 enum { RECORD = 16, MIDDLE = 2 << 20 };
@@ -135,7 +134,7 @@ static void append_while_copied(double seconds)
 int main(int argc, char **argv)
 {
     pthread_t cutter;
-    watchdog(1000);
+    watchdog();
     CHECK(argc == 4);
     double seconds = atof(argv[3]) / 2;
     for (size_t at = 0; at < SIZE; at++)

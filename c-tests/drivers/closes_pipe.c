@@ -22,14 +22,11 @@ int main(int argc, char **argv)
     static char found[SIZE];
     pthread_t closer;
     long copies = 0;
-    watchdog(60);
+    watchdog();
     CHECK(argc == 2);
-    /* Inherited descriptors are closed too. */
-    for (int fd = 10; fd < 64; fd++)
-        close(fd);
     int in = source("source", SIZE), out = target("out"), before = descriptors();
     CHECK(pthread_create(&closer, NULL, close_all, NULL) == 0);
-    for (double end = now() + atof(argv[1]); now() < end; copies++) {
+    for (double end = now() + atof(argv[1]); now() < end || copies < 100; copies++) {
         CHECK(ftruncate(out, 0) == 0);
         loff_t off_in = 0, off_out = 0;
         while (off_in < SIZE)
@@ -41,7 +38,6 @@ int main(int argc, char **argv)
     enough = 1;
     CHECK(pthread_join(closer, NULL) == 0);
     CHECK(descriptors() == before);
-    CHECK(copies > 10);
     puts("ok");
     return 0;
 }

@@ -125,7 +125,7 @@ static void write_garbage(unsigned long long state)
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
-	watchdog(100);
+	watchdog();
 	if (strcmp(what, "nothing") == 0)
 		return 0;
 	in = source("source", 10);

@@ -43,6 +43,8 @@ static void copy_and_check(int in, int out, loff_t from, size_t len)
     }
 }
 
+enum { SIGNALS = 500, PAUSE = 300 };
+
 static int handler_in, handler_out;
 static volatile sig_atomic_t handled;
 
@@ -52,6 +54,8 @@ static void copy_in_handler(int signal)
     (void)signal;
     copy_and_check(handler_in, handler_out, 4096 * (handled % 8), 4096);
     handled = handled + 1;
+    if (handled < SIGNALS)
+        alarm_after(PAUSE);
     errno = error;
 }
 
@@ -78,16 +82,11 @@ static void in_handlers(void)
     handler_in = memory(), handler_out = target("handler");
     alternate_stack(4 << 10);
     handle(SIGALRM, copy_in_handler);
-    struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
-    struct itimerspec often = { { 0, 300000 }, { 0, 300000 } };
-    timer_t timer;
-    CHECK(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
-    CHECK(timer_settime(timer, 0, &often, NULL) == 0);
-    for (int i = 0; i < 3000 || handled < 200; i++) {
+    alarm_after(PAUSE);
+    for (int i = 0; i < 3000 || handled < SIGNALS; i++) {
         free(malloc(1000 + i % 5000));
         copy_and_check(in, out, i % 1000, 2000);
     }
-    CHECK(timer_delete(timer) == 0);
 }
 
 static void *copy_in_thread(void *number)
@@ -272,7 +271,7 @@ static void holding_locks(void)
 
 int main(int argc, char **argv)
 {
-    watchdog(100);
+    watchdog();
     CHECK(argc == 3);
     if (strcmp(argv[2], "handler") == 0)
         in_handlers();

@@ -7,8 +7,6 @@
  *     failing_copies DIRECTORY slow WHOLE_SECONDS */
 #include "check.h"
 
-#include <sys/time.h>
-
 enum { SIZE = 3 << 20, ALL = 4 << 20 };
 
 static char in_name[4096], out_name[4096], found[ALL];
@@ -167,7 +165,7 @@ static void slow(double whole)
     ssize_t copied = copy_slowly(&out);
     CHECK(handled == 1);
     must_hold(out, 0, 0, copied);
-    CHECK(now() - begun < whole / 5);
+    CHECK(now() - begun < whole / 2);
     /* During the first piece, with a signal that kills. */
     begun = now();
     pid_t child = fork();
@@ -180,12 +178,12 @@ static void slow(double whole)
     CHECK(kill(child, SIGTERM) == 0);
     int status = ending(child);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
-    CHECK(now() - begun < whole / 5);
+    CHECK(now() - begun < whole / 2);
 }
 
 int main(int argc, char **argv)
 {
-    watchdog(60);
+    watchdog();
     CHECK(argc >= 4);
     snprintf(in_name, sizeof in_name, "%s/in", argv[1]);
     snprintf(out_name, sizeof out_name, "%s/out", argv[1]);

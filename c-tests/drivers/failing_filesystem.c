@@ -174,7 +174,7 @@ int main(int argc, char **argv)
 {
     char options[100];
     CHECK(argc > 8 && strcmp(argv[7], "--") == 0);
-    watchdog(100);
+    watchdog();
     is_direct = strcmp(argv[2], "direct") == 0;
     size = atoll(argv[3]), read_fails_at = atoll(argv[4]), write_fails_at = atoll(argv[5]);
     milliseconds = atoi(argv[6]);

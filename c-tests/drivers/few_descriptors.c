@@ -79,7 +79,7 @@ static void with_left(rlim_t number, int left)
 
 int main(void)
 {
-    watchdog(60);
+    watchdog();
     in = source("source", SIZE), out = target("target");
     copies();
     on_small_stack();

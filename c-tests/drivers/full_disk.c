@@ -185,7 +185,7 @@ static void copy_once(int in)
 
 int main(int argc, char **argv)
 {
-    watchdog(1000);
+    watchdog();
     CHECK(argc == 4);
     int rounds = atoi(argv[2]), ins[2];
     state = atoi(argv[3]);

@@ -368,7 +368,7 @@ static void others(void)
 static void run(int argc, char **argv)
 {
 	CHECK(argc > 1);
-	watchdog(60);
+	watchdog();
 	if (argc > 2)
 		elsewhere = open(argv[2], O_RDWR);
 	files();

@@ -33,7 +33,7 @@ int main(void)
 {
 	pthread_t thread;
 	void *result;
-	watchdog(20);
+	watchdog();
 	CHECK(pthread_create(&thread, NULL, comes, NULL) == 0);
 	while (!ready)
 		sched_yield();

@@ -79,7 +79,7 @@ static void run_several(int in, int out, int rounds, char **limits)
 
 int main(int argc, char **argv)
 {
-	watchdog(60);
+	watchdog();
 	CHECK(argc >= 4);
 	logged = argv[1];
 	int in = source("source", 10), out = target("out");

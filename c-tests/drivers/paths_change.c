@@ -6,12 +6,13 @@
  * that moment, `in#7#` and `out#7#`: so each log line shows whether its paths are current. From
  * DELETED on both files have no name; from HIDDEN on /proc is not reachable. */
 #include "check.h"
-#include <sys/time.h>
 
 #define DELETED 10000
 #define HIDDEN 20000
 #define ROUNDS 400
 #define IN_A_ROW 4
+#define SIGNALS 500
+#define PAUSE 200
 
 /* The two files, and the number in their names. */
 struct pair {
@@ -186,19 +187,18 @@ static void handle(int signal)
 {
 	(void)signal;
 	copies(&of_handler, 2);
-	handled++;
+	if (atomic_fetch_add(&handled, 1) + 1 < SIGNALS)
+		alarm_after(PAUSE);
 }
 
 static void by_signal(void)
 {
-	struct itimerval often = { { 0, 200 }, { 0, 200 } }, never = { 0 };
 	of_handler = files(2);
 	of_thread = files(1);
 	CHECK(signal(SIGALRM, handle) != SIG_ERR);
-	CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
-	for (double end = now() + 5; handled < 500 && now() < end;)
+	alarm_after(PAUSE);
+	while (handled < SIGNALS)
 		copies(&of_thread, IN_A_ROW);
-	CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0 && handled >= 10);
 }
 
 static void *of_its_own(void *number)
@@ -224,14 +224,16 @@ static void by_threads(void)
  * to have been made so often in that time. Before that the path may be either: such lines are
  * listed in the file "unsure". */
 #define IN_A_MILLISECOND 2000
+/* Then so many copies show the new path, before the next rename. */
+#define SURE 1000
 
-static atomic_long turn, over;
+static atomic_long turn, shown = -1, over;
 
 static void *renames_often(void *pair)
 {
 	for (long i = 2; i < 20; i++) {
-		struct timespec pause = { .tv_nsec = 150000000 };
-		nanosleep(&pause, NULL);
+		while (shown != turn)
+			usleep(1000);
 		turn++;
 		renames(pair, i);
 		turn++;
@@ -252,6 +254,8 @@ static void by_another_thread(void)
 		since++;
 		if (turn != seen || since < IN_A_MILLISECOND)
 			unsure[line] = 1;
+		else if (since >= IN_A_MILLISECOND + SURE)
+			shown = seen;
 		if (turn != seen && turn % 2 == 0) {
 			seen = turn;
 			as_now = pair;
@@ -270,7 +274,7 @@ static void by_another_thread(void)
 int main(int argc, char **argv)
 {
 	CHECK(argc == 2);
-	watchdog(60);
+	watchdog();
 	const struct {
 		const char *how;
 		void (*change)(void);

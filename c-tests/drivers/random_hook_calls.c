@@ -206,7 +206,7 @@ static void from_threads(void)
 int main(int argc, char **argv)
 {
 	CHECK(argc > 1);
-	watchdog(100);
+	watchdog();
 	open_files();
 	if (strcmp(argv[1], "threads") == 0) {
 		from_threads();

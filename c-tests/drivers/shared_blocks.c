@@ -56,7 +56,7 @@ static void copies(int in, loff_t from, int out, loff_t to, size_t len, const ch
 int main(int argc, char **argv)
 {
 	CHECK(argc == 4);
-	watchdog(60);
+	watchdog();
 	copied = argv[1], empty = argv[2];
 	int clones = strcmp(argv[3], "clones") == 0;
 	int in = source("source", 4 * BLOCK), out = target("target");

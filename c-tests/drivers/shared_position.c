@@ -83,7 +83,7 @@ static void two_ranges(void)
 
 int main(int argc, char **argv)
 {
-    watchdog(1000);
+    watchdog();
     CHECK(argc == 3);
     double seconds = atof(argv[2]) / 2;
     for (int i = 0; i < BLOCK; i++)

@@ -77,7 +77,7 @@ int main(void)
 {
 	struct sigaction action = { .sa_sigaction = stepped, .sa_flags = SA_SIGINFO };
 	int is_found = 0;
-	watchdog(60);
+	watchdog();
 	source_fd = source("source", 4096);
 	target_fd = target("target");
 	/* The unwinder is loaded by its first use. */

@@ -15,7 +15,7 @@
 #define EVERY 500
 #define REMEMBERED 20
 /* A call that takes longer is taken for an endless loop. */
-#define MAX_CALL_SECONDS 15
+#define MAX_CALL_SECONDS 60
 
 struct file {
     char path[4096];
@@ -288,7 +288,7 @@ static void operate(void)
 
 int main(int argc, char **argv)
 {
-    watchdog(110);
+    watchdog();
     CHECK(argc == 4);
     seed = strtoull(argv[2], NULL, 0);
     long operations = strtol(argv[3], NULL, 0);

@@ -26,7 +26,7 @@ static int is_locked(void)
 
 int main(int argc, char **argv)
 {
-    watchdog(20);
+    watchdog();
     CHECK(argc == 2);
     int wrong = strcmp(argv[1], "wrong") == 0;
     int in = source("source", SIZE), out = open("out", O_WRONLY | O_CREAT | O_TRUNC, 0600);

@@ -4,7 +4,7 @@
 
 int main(void)
 {
-	watchdog(20);
+	watchdog();
 	int in = source("source", 1000);
 	int out = open("out", O_WRONLY | O_CREAT | O_APPEND, 0644);
 	CHECK(out >= 0 && write(out, "kept", 4) == 4);

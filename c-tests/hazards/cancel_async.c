@@ -28,7 +28,7 @@ static void *copier(void *out)
 
 int main(void)
 {
-	watchdog(20);
+	watchdog();
 	in = source("source", 1000);
 	int out = target("out");
 	for (int i = 0; i < 300; i++) {

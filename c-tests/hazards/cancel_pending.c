@@ -78,7 +78,7 @@ static void run(void *(*thread)(void *), off_t expected)
 
 int main(void)
 {
-	watchdog(20);
+	watchdog();
 	in = source("source", 1000);
 	out = target("out");
 	run(enabled, 0);

@@ -20,7 +20,7 @@ static void copies(void)
 
 int main(void)
 {
-	watchdog(20);
+	watchdog();
 	in = source("source", 1000), out = target("out");
 	copies();
 	if (geteuid() != 0 || unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET) != 0) {

@@ -19,7 +19,7 @@ static void close_all(const char *way)
 int main(int argc, char **argv)
 {
 	struct stat stat;
-	watchdog(20);
+	watchdog();
 	CHECK(argc == 3);
 	int in = source("source", 1000), out = target("first");
 	copy_start(in, out, 1000);

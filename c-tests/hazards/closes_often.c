@@ -5,7 +5,7 @@
 int main(int argc, char **argv)
 {
 	(void)argc, (void)argv;
-	watchdog(20);
+	watchdog();
 	for (int i = 0; i < 400; i++) {
 		int in = source("source", 100), out = target("out");
 		copy_start(in, out, 100);

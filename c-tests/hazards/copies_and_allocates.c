@@ -22,7 +22,7 @@ int main(void)
 {
 	pthread_t threads[4];
 	static char *names[] = { "out-0", "out-1", "out-2", "out-3" };
-	watchdog(60);
+	watchdog();
 	in = source("source", 1000);
 	for (int i = 0; i < 4; i++)
 		CHECK(pthread_create(&threads[i], NULL, copier, names[i]) == 0);

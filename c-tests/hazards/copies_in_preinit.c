@@ -19,7 +19,7 @@ __attribute__((section(".preinit_array"), used)) static void (*const at_start)(v
 
 int main(void)
 {
-	watchdog(20);
+	watchdog();
 #ifdef __GLIBC__
 	CHECK(was_ready == 0);
 #endif

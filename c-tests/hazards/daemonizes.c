@@ -33,7 +33,7 @@ static void become_daemon(int in, int out)
 
 int main(void)
 {
-	watchdog(20);
+	watchdog();
 	/* The parent waits for this before it ends. */
 	CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
 	int in = source("source", 1000), out = target("out");

@@ -4,7 +4,7 @@
 
 int main(int argc, char **argv)
 {
-	watchdog(20);
+	watchdog();
 	CHECK(argc == 2);
 	int in = source("source", 1000), out = target("out");
 	copy_start(in, out, 1000);

@@ -26,7 +26,7 @@ static void *copier(void *number)
 int main(void)
 {
 	pthread_t threads[3];
-	watchdog(20);
+	watchdog();
 	source("source", 1000);
 	CHECK(pthread_barrier_init(&barrier, NULL, 3) == 0);
 	for (long i = 0; i < 3; i++)

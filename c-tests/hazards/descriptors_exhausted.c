@@ -12,7 +12,7 @@ static void limit(rlim_t number)
 
 int main(void)
 {
-	watchdog(20);
+	watchdog();
 	int in = source("source", 1000), out = target("out"), last, fd;
 	for (int lowest = 8; lowest <= 40; lowest += 8) {
 		limit(lowest);

@@ -28,7 +28,7 @@ int main(void)
 {
 	loff_t from = 0, to = 0, negative = -1, past = 5000, high = LLONG_MAX - 10;
 	int pair[2];
-	watchdog(30);
+	watchdog();
 	int in = source("source", 1000), out = target("out");
 	int append = open("append", O_WRONLY | O_CREAT | O_APPEND, 0644);
 	int reader = open("source", O_RDONLY), directory = open(".", O_RDONLY | O_DIRECTORY);

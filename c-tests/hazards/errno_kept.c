@@ -4,7 +4,7 @@
 
 int main(void)
 {
-	watchdog(30);
+	watchdog();
 	int in = source("source", 1000), out = target("out");
 	for (int i = 0; i < 50; i++) {
 		loff_t from = 0, to = 0;

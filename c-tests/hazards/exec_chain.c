@@ -7,7 +7,7 @@ enum { LINKS = 30 };
 int main(int argc, char **argv)
 {
 	char next[12];
-	watchdog(60);
+	watchdog();
 	int link = argc > 2 ? atoi(argv[2]) : 0;
 	int in = link ? open("source", O_RDONLY | O_CLOEXEC) : source("source", 1000);
 	/* The first program may have the standard descriptors and some inherited ones. */

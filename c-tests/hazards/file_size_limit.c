@@ -23,7 +23,7 @@ int main(int argc, char **argv)
 {
 	loff_t from = 0, to = 0;
 	struct stat log = { 0 };
-	watchdog(20);
+	watchdog();
 	CHECK(argc == 2);
 	int in = source("source", 4000), out = target("out"), past = target("past");
 	copy_start(in, out, 10);

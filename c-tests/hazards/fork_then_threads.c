@@ -36,7 +36,7 @@ static void *opener(void *unused)
 static void child(int out)
 {
 	pthread_t threads[THREADS + 1];
-	watchdog(10);
+	alarm(MAX_CHILD_SECONDS);
 	calls = 0;
 	CHECK(pthread_barrier_init(&barrier, NULL, THREADS + 1) == 0);
 	CHECK(pthread_create(&threads[THREADS], NULL, opener, NULL) == 0);
@@ -51,7 +51,7 @@ static void child(int out)
 int main(void)
 {
 	int failures = 0;
-	watchdog(60);
+	watchdog();
 	in = source("source", 1000);
 	int out = target("out");
 	/* The next free number is then one that the library uses for a log. */

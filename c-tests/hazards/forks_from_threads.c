@@ -20,7 +20,7 @@ int main(void)
 	pthread_t threads[3];
 	char *names[] = { "thread-0", "thread-1", "thread-2" };
 	int hung = 0, failures = 0, forks = 200 * lasts();
-	watchdog(110);
+	watchdog();
 	in = source("source", 1000);
 	child_out = target("child");
 	for (int i = 0; i < 3; i++)
@@ -29,7 +29,7 @@ int main(void)
 		pid_t child = fork();
 		CHECK(child >= 0);
 		if (child == 0) {
-			alarm(5);
+			alarm(MAX_CHILD_SECONDS);
 			atomic_store(&calls, 0);
 			copy_start(in, child_out, 1000);
 			report();

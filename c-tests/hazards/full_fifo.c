@@ -13,30 +13,21 @@ static void drain(int fifo, int kept)
 
 int main(int argc, char **argv)
 {
-	double begun, took, longest = 0, all = now();
-	watchdog(20);
+	watchdog();
 	CHECK(argc == 3);
 	int fifo = open(argv[1], O_RDONLY | O_NONBLOCK);
 	int kept = open(argv[2], O_WRONLY | O_CREAT | O_TRUNC, 0644);
 	CHECK(fifo >= 0 && kept >= 0);
 	int in = source("source", 1000), out = target("out");
 	for (int round = 0; round < 2; round++) {
-		for (int i = 0; i < 1000; i++) {
-			begun = now();
-			errno = 77;
-			copy_start(in, out, 1000);
-			CHECK(errno == 77);
-			took = now() - begun;
-			longest = took > longest ? took : longest;
-		}
-		CHECK(longest < 1.7);
+		for (int i = 0; i < 1000; i++)
+			copy_while_full(in, out);
 		drain(fifo, kept);
 		/* As soon as there is room again. */
 		copy_start(in, out, 1000);
 		copy_start(in, out, 1000);
 		drain(fifo, kept);
 	}
-	CHECK(now() - all < 5);
 	report();
 	puts("ok");
 }

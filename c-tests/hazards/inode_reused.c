@@ -4,7 +4,7 @@
 
 int main(int argc, char **argv)
 {
-	watchdog(20);
+	watchdog();
 	if (argc == 2) {
 		int err = target("errors");
 		CHECK(dup2(err, 2) == 2);

@@ -45,7 +45,7 @@ static void confine(int with_documented)
 
 int main(int argc, char **argv)
 {
-	watchdog(20);
+	watchdog();
 	CHECK(argc == 3);
 	int with_documented = strcmp(argv[2], "documented") == 0;
 	/* The small copy fits into a buffer; the large one is made through a pipe. */

@@ -40,7 +40,7 @@ __attribute__((destructor)) static void at_end(void)
 int main(void)
 {
 	pthread_t threads[8];
-	watchdog(20);
+	watchdog();
 	in = source("source", 1000);
 	out = target("out");
 	CHECK(pthread_key_create(&key, at_thread_exit) == 0);

@@ -8,7 +8,7 @@ int main(int argc, char **argv)
 {
 	static char bytes[4096];
 	char place[4096], name[5000];
-	watchdog(20);
+	watchdog();
 	CHECK(argc == 2);
 	snprintf(place, sizeof place, "%s", argv[1]);
 	dirname(place);

@@ -3,7 +3,7 @@
 
 int main(int argc, char **argv)
 {
-	watchdog(20);
+	watchdog();
 	CHECK(argc == 2);
 	int in = source("source", 1000), out = target("out");
 	CHECK(symlink("/dev/full", argv[1]) == 0);

@@ -5,7 +5,7 @@
 int main(int argc, char **argv)
 {
 	sigset_t pending;
-	watchdog(20);
+	watchdog();
 	CHECK(argc == 2);
 	int in = source("source", 1000), out = target("out");
 	CHECK(mkfifo(argv[1], 0600) == 0);

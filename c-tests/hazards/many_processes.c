@@ -3,7 +3,7 @@
 
 int main(int argc, char **argv)
 {
-	watchdog(30);
+	watchdog();
 	if (argc > 2) {
 		int in = open("source", O_RDONLY), out = target(argv[2]);
 		for (int i = 0; i < 500; i++)

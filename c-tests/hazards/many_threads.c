@@ -21,7 +21,7 @@ static void *copier(void *number)
 int main(void)
 {
 	pthread_t threads[64];
-	watchdog(60);
+	watchdog();
 	in = source("source", 1000);
 	end = now() + lasts();
 	for (long i = 0; i < 64; i++)

@@ -34,7 +34,7 @@ int main(int argc, char **argv)
 {
 	pthread_t id;
 	CHECK(argc == 3);
-	watchdog(20);
+	watchdog();
 	in = source("source", 1000);
 	out = target("out");
 	int before = descriptors();

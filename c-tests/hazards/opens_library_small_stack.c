@@ -26,7 +26,7 @@ int main(int argc, char **argv)
 	pthread_attr_t attributes;
 	void *library;
 	CHECK(argc == 3);
-	watchdog(20);
+	watchdog();
 	in = source("source", 1000);
 	out = target("out");
 	CHECK(pthread_attr_init(&attributes) == 0);

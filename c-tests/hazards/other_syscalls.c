@@ -16,7 +16,7 @@ int main(void)
 {
 	char bytes[16] = "";
 	int word = 5;
-	watchdog(20);
+	watchdog();
 	int in = source("source", 20000), out = target("out");
 	errno = 77;
 	show("getpid", syscall(SYS_getpid) - getpid());

@@ -6,7 +6,7 @@ char **environ;
 
 int main(void)
 {
-	watchdog(20);
+	watchdog();
 	CHECK(environ == NULL && getenv("PATH") != NULL);
 	int in = source("source", 1000), out = target("out");
 	copy_start(in, out, 1000);

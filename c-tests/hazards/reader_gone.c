@@ -12,7 +12,7 @@ static void handler(int number)
 
 int main(int argc, char **argv)
 {
-	watchdog(20);
+	watchdog();
 	if (argc == 2) {
 		int pair[2];
 		CHECK(pipe(pair) == 0 && dup2(pair[1], 2) == 2);

@@ -12,7 +12,7 @@ int main(int argc, char **argv)
 {
 	int found = 0;
 	struct stat data, there;
-	watchdog(20);
+	watchdog();
 	CHECK(argc == 2);
 	int in = source("source", 1000), out = target("data");
 	for (int round = 0; round < 10; round++) {

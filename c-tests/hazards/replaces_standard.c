@@ -3,7 +3,7 @@
 
 int main(void)
 {
-	watchdog(20);
+	watchdog();
 	puts("ok");
 	fflush(stdout);
 	int in = source("source", 1000);

@@ -12,7 +12,7 @@ static void handler(int number)
 
 int main(int argc, char **argv)
 {
-	watchdog(20);
+	watchdog();
 	if (argc == 2)
 		fill_standard_error(argv);
 	signal(SIGPIPE, handler);

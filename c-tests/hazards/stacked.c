@@ -4,7 +4,7 @@
 
 int main(void)
 {
-	watchdog(20);
+	watchdog();
 	long (*counted)(void) = (long (*)(void))dlsym(RTLD_DEFAULT, "shim_counted");
 	CHECK(counted != NULL && counted() == 0);
 	int in = source("source", 1000), out = target("out");

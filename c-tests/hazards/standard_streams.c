@@ -3,7 +3,7 @@
 
 int main(int argc, char **argv)
 {
-	watchdog(20);
+	watchdog();
 	if (argc == 2) {
 		int in = source("source", 1000), out = target("out");
 		CHECK(dup2(in, 0) == 0 && dup2(out, 1) == 1);

@@ -43,7 +43,7 @@ static void *copier(void *copy_through)
 int main(int argc, char **argv)
 {
 	pthread_t thread;
-	watchdog(20);
+	watchdog();
 	CHECK(argc == 4);
 	close(source("source", 1000)), close(target("out"));
 	int opened = open_all(argv[3]);

@@ -21,7 +21,7 @@ int main(int argc, char **argv)
 {
 	pthread_t threads[THREADS];
 	pthread_attr_t small;
-	watchdog(60);
+	watchdog();
 	if (argc == 2)
 		fill_standard_error(argv);
 	in = source("source", 1000);

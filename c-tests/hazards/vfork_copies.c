@@ -3,7 +3,7 @@
 
 int main(void)
 {
-	watchdog(20);
+	watchdog();
 	int in = source("source", 1000), out = target("out");
 	copy_start(in, out, 1000);
 	int before = descriptors();

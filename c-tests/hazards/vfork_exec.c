@@ -6,7 +6,7 @@ extern char **environ;
 
 int main(int argc, char **argv)
 {
-	watchdog(20);
+	watchdog();
 	if (argc > 2) {
 		int in = open("source", O_RDONLY), out = target("child");
 		copy_start(in, out, 1000);

@@ -5,7 +5,7 @@
 int main(int argc, char **argv)
 {
 	(void)argc, (void)argv;
-	watchdog(30);
+	watchdog();
 	int in = source("source", 100), out = target("out"), before = 0;
 	for (int i = 0; i < 300; i++) {
 		pid_t child = vfork();

@@ -37,7 +37,7 @@ static void each(const char *what, void *wild)
 
 int main(void)
 {
-	watchdog(20);
+	watchdog();
 	in = source("source", 1000);
 	out = target("out");
 	char *pages = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -5,7 +5,7 @@ extern char **environ;
 
 int main(int argc, char **argv)
 {
-	watchdog(20);
+	watchdog();
 	if (argc > 2) {
 		/* The library is not preloaded here, so this call is not counted. */
 		int in = source("source", 1000), out = target("child");

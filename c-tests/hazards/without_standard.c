@@ -5,7 +5,7 @@
 
 int main(int argc, char **argv)
 {
-	watchdog(20);
+	watchdog();
 	if (argc == 2) {
 		for (int fd = 0; fd <= 2; fd++)
 			close(fd);

@@ -12,7 +12,7 @@
 
 int main(void)
 {
-	watchdog(5);
+	watchdog();
 	int in = source("source", 1000), out = target("out");
 	struct sock_filter filter[] = {
 		/* The lower half of the first argument. x86-64 and aarch64 are little-endian. */

@@ -14,13 +14,13 @@ fn memory() -> Scratch {
 }
 
 /// Returns what a shell command in this directory sends to a terminal, or `None` if script(1) is
-/// missing.
+/// missing. The command can see it in the file `shown`.
 fn on_terminal(test: &str, place: &Path, command: &str) -> Option<String> {
     let Some(script) = find_program("script") else {
         skip(test, "script is not installed");
         return None;
     };
-    let run = Run::bare(script).args(["-qec", command, "/dev/null"]).within(place);
+    let run = Run::bare(script).args(["-qefc", command, "shown"]).within(place);
     let run = run.env("CFR", launcher()).env("SLOW", slow()).env("GARBAGE", garbage());
     let output = run.output();
     if output.status == Some(77) {
@@ -41,7 +41,12 @@ fn garbage() -> PathBuf {
 
 /// Copies 4 MiB on it, 32 pieces, each read and written in 30 ms: two seconds.
 fn slow_copy(command: &str) -> String {
-    format!("mkdir -p m; \"$SLOW\" m direct 4194304 99999999 99999999 30 -- {command}")
+    with_slow_filesystem(30, command)
+}
+
+/// Each piece is read in this time and written in this time.
+fn with_slow_filesystem(milliseconds: u32, command: &str) -> String {
+    format!("mkdir -p m; \"$SLOW\" m direct 4194304 99999999 99999999 {milliseconds} -- {command}")
 }
 
 /// Returns the lines shown, one after the other.
@@ -129,9 +134,16 @@ fn a_copy_in_many_calls_is_one_line() {
 #[test]
 fn two_copies_at_once_are_one_line_and_a_count() {
     let scratch = Scratch::new();
+    // All files are open before the first call: opening waits behind the other copy's reads.
+    let program = "import os, threading\n\
+        pairs = [(os.open('m/in', os.O_RDONLY), os.open(to, os.O_WRONLY | os.O_CREAT))\n\
+        \x20        for to in ('m/out', 'copy')]\n\
+        for a, b in pairs:\n\
+        \x20   threading.Thread(target=os.copy_file_range, args=(a, b, 4 << 20)).start()\n";
+    scratch.write("copies.py", program.as_bytes());
     let command = slow_copy(
-        "/bin/sh -c 'stty cols 300; : > m/out; \"$CFR\" run --backend emulate --progress sh -c \"cp m/in m/out & \
-         cp m/in copy & wait\"'",
+        "/bin/sh -c 'stty cols 300; : > m/out; \
+         \"$CFR\" run --backend emulate --progress python3 copies.py'",
     );
     let Some(all) = on_terminal(
         "cli::progress::two_copies_at_once_are_one_line_and_a_count",
@@ -171,14 +183,20 @@ fn nothing_is_shown_without_a_terminal() {
 #[test]
 fn the_line_is_erased_at_the_end() {
     const TEST: &str = "cli::progress::the_line_is_erased_at_the_end";
-    for (signal, status) in [("INT", "124\r\n"), ("TERM", "124\r\n"), ("KILL", "137\r\n")] {
+    for (signal, status) in [("INT", "130\r\n"), ("TERM", "143\r\n"), ("KILL", "137\r\n")] {
         let scratch = Scratch::new();
         // Ctrl-C goes to the whole process group, the others to the program.
-        let kill = match signal {
-            "INT" => "timeout -s INT 1 $CFR run --progress cp m/in m/out".to_owned(),
-            _ => format!("$CFR run --progress timeout --foreground -s {signal} 1 cp m/in m/out"),
-        };
-        let command = slow_copy(&format!("/bin/sh -c 'stty cols 300; : > m/out; {kill}; echo $?'"));
+        let receivers = if signal == "INT" { "launcher program" } else { "program" };
+        let script = format!(
+            "stty cols 300; : > m/out\n\
+             {{ until grep -q MiB shown; do sleep .05; done; kill -{signal} $(cat {receivers}); }} &\n\
+             sh -c 'echo $$ > launcher; exec \"$CFR\" run --progress sh program.sh'\n\
+             echo $?\n"
+        );
+        scratch.write("launcher.sh", script.as_bytes());
+        scratch.write("program.sh", b"echo $$ > program; exec cp m/in m/out\n");
+        // The copy takes 13 s: the signal comes in time on a busy machine too.
+        let command = with_slow_filesystem(200, "/bin/sh launcher.sh");
         let Some(all) = on_terminal(TEST, scratch.path(), &command) else { return };
         assert!(shown(&all).iter().any(|line| line.contains("4.00 MiB")), "{signal}: {all:?}");
         let (_, after) = all.rsplit_once(CLEAR).unwrap();

@@ -69,7 +69,7 @@ fn a_signal_ends_a_copy_from_a_source_that_waits() {
     if find_program("python3").is_none() || File::open("/proc/kmsg").is_err() {
         return skip(test, "python3 is not installed, or /proc/kmsg cannot be read");
     }
-    let run = Run::preloaded("timeout").args(["-s", "KILL", "10", "python3", "-c", COPY]);
+    let run = Run::preloaded("timeout").args(["-s", "KILL", "60", "python3", "-c", COPY]);
     let output = run.env("CFR_BACKEND", "emulate").env("CFR_LOG", "off").output();
     assert_eq!((output.status, &*output.stdout), (Some(0), "rung\n"), "{output:?}");
 }

@@ -46,10 +46,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let filesystems = Filesystems::mount("hazards");
-    // Programs that measure delays run first, while nothing else does.
-    let (timed, others): (Vec<_>, Vec<_>) = hazards.into_iter().partition(Hazard::measures_delay);
-    let mut results = run_all(&timed, &filesystems, prints_matrix);
-    results.extend(run_all(&others, &filesystems, prints_matrix));
+    let mut results = run_all(&hazards, &filesystems, prints_matrix);
     let order = table::hazards();
     results.sort_by_key(|result| order.iter().position(|hazard| hazard == result.hazard));
     let mut failures: Vec<String> = results.iter().flat_map(HazardResult::failures).collect();

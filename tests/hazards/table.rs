@@ -95,11 +95,6 @@ pub enum ProcessEnd {
 }
 
 impl Hazard {
-    /// Reports whether the program measures how long a call is delayed.
-    pub fn measures_delay(&self) -> bool {
-        matches!(self.program, "full_stderr" | "signal_while_waiting" | "stuck_threads")
-    }
-
     /// Reports whether the hazard's name or its program's name contains `word`.
     pub fn matches(&self, word: &str) -> bool {
         self.name.contains(word) || self.program.contains(word)
@@ -309,7 +304,7 @@ hazards! {
     signal_handler {
         program: "signal_handler", failure: SIGNAL_HANDLER,
         on_stderr: Exact, in_file: Exact,
-        does: "copies in a signal handler that interrupts copies and malloc(3) 2500 times a second",
+        does: "copies in a signal handler that interrupts copies and malloc(3), again and again",
     }
     signal_handler_on_8_kib {
         program: "signal_handler", args: ["altstack"], failure: SIGNAL_HANDLER,
