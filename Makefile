@@ -28,12 +28,24 @@ SKIPS   := $(TARGET)/skips
 # Where the launcher looks for a library if none is next to it.
 export LIBCFR_LIBDIR := $(LIBDIR)
 
-.PHONY: all run check deps quick test lint fmt clippy doc shellcheck deny conformance hazards bench \
+.PHONY: all static run check deps quick test lint fmt clippy doc shellcheck deny conformance hazards bench \
   soak fuzz header usable-prefix install uninstall clean help
 
 ##@ Use
 all: ## build libcfr.so and cfr into target/release
 	$(CARGO) build --release --locked --workspace
+
+# Built for musl by rustc's own linker: it needs no C library of the machine that it runs on.
+STATIC := $(shell uname -m)-unknown-linux-musl
+static: all ## build a static cfr, for systems with an older C library, into target/static
+	@[ -d "$$(rustc --print target-libdir --target $(STATIC))" ] || \
+	  { echo 'make static: Rust has no library for $(STATIC); install it: rustup target add $(STATIC)' >&2; exit 2; }
+	$(CARGO) build --release --locked -p cfr --target $(STATIC) --config 'target.$(STATIC).linker="rust-lld"'
+	$(INSTALL) -d $(TARGET)/static
+	$(INSTALL) -m 755 $(TARGET)/$(STATIC)/release/cfr $(RELEASE)/libcfr.so $(TARGET)/static
+	@CFR="$(abspath $(TARGET))/static/cfr" sh tests/scripts/demo.sh > /dev/null 2>&1 || \
+	  { echo 'make static: it is built, but does not trace a cp' >&2; exit 1; }
+	@echo 'target/static has cfr and libcfr.so. Keep the two in one directory.'
 
 run: all ## trace a real cp on real files: text, then the same as JSON
 	@CFR="$(CURDIR)/$(RELEASE)/cfr" sh tests/scripts/demo.sh
