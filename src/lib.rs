@@ -13,6 +13,9 @@
 #[cfg(panic = "abort")]
 mod no_std;
 
+#[cfg(panic = "abort")]
+mod memory_functions;
+
 mod route;
 
 mod collectors;

@@ -47,10 +47,11 @@ pub const EXPORTS: [&str; 8] = [
     "sendfile64",
     "syscall",
 ];
-/// What it must find in the process: functions that glibc 2.17 and musl have in the C library itself.
-pub const REQUIRED: [&str; 5] = ["bcmp", "memcpy", "memmove", "memset", "strlen"];
-/// What it uses if it is there. Before glibc 2.34 some of these are in libraries of their own, and
-/// none is there before the library is relocated.
+/// What it must find in the process. On aarch64 Rust's atomics ask whether the processor has
+/// instructions for them, by a function of glibc 2.16 and later and of musl.
+pub const REQUIRED: &[&str] = if cfg!(target_arch = "aarch64") { &["getauxval"] } else { &[] };
+/// What it uses if the process has it. Before glibc 2.34 some of these are in libraries of their own,
+/// and none is there before the library is relocated.
 pub const OPTIONAL: [&str; 9] = [
     "__environ",
     "__errno_location",
@@ -400,7 +401,7 @@ impl Shipped {
     /// Reports whether it needs nothing but what every C library has.
     pub fn needs_nothing(&self) -> bool {
         self.needs.is_empty()
-            && self.required.iter().all(|name| REQUIRED.contains(&&**name))
+            && self.required == REQUIRED
             && self.optional.iter().all(|name| OPTIONAL.contains(&&**name))
     }
 }

@@ -406,7 +406,7 @@ fn file(figures: &mut Figures, shipped: &Shipped) {
     figures.names(
         "required",
         shipped.required.clone(),
-        Some(("symbols of every C library".to_owned(), shipped.needs_nothing())),
+        Some((exact::REQUIRED.join(" "), shipped.needs_nothing())),
     );
 }
 

@@ -44,7 +44,7 @@ failures! {
     STATIC_TLS = 15 "no static TLS left", "the block for static thread-local data is full, and a \
         library cannot be opened (jemalloc#937, mimalloc#147)";
     SANITIZER = 16 "sanitizers", "a sanitizer's runtime requires to be loaded first \
-        (google/sanitizers#786)";
+        (google/sanitizers#786), and sees no locks of code that it did not compile";
     SECCOMP = 17 "killed by a filter", "a seccomp filter kills the process for a system call of the \
         tool (file#179, tcmalloc#81)";
     PRIVILEGE = 18 "privileges", "an environment variable makes a privileged program write a file \

@@ -62,10 +62,8 @@ impl PreparedHost {
                     _ => "libtsan.so",
                 };
                 host.preloaded_first = Some(installed(runtime)?);
-                // ThreadSanitizer sees no locks in code that it did not compile, and reports a thread
-                // that is not yet joined when the process forks.
-                let options = "ignore_noninstrumented_modules=1:report_thread_leaks=0";
-                host.environment.push(("TSAN_OPTIONS", options));
+                // ThreadSanitizer reports a thread that is not yet joined when the process forks.
+                host.environment.push(("TSAN_OPTIONS", "report_thread_leaks=0"));
                 host.bare = program(&[&format!("-fsanitize={sanitizer}")]);
             }
             Setup::PreloadedAfter(other) => host.preloaded_first = Some(shared_library(other)?),

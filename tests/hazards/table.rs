@@ -464,7 +464,12 @@ hazards! {
     thread_sanitizer {
         program: "copies_and_allocates", setup: Sanitized("thread"), failure: SANITIZER,
         on_stderr: Exact, in_file: Exact,
-        does: "is built with ThreadSanitizer and ignore_noninstrumented_modules=1, because it sees no locks of libcfr.so",
+        does: "is built with ThreadSanitizer; copies and allocates in threads and a child",
+    }
+    many_sanitized_threads {
+        program: "many_threads", setup: Sanitized("thread"), failure: SANITIZER,
+        on_stderr: Exact, in_file: Exact,
+        does: "is built with ThreadSanitizer; copies in 64 threads, which use the library's memory in turn",
     }
     kills_unknown {
         program: "kills_unknown", args: ["own"], failure: SECCOMP,

@@ -8,6 +8,7 @@ pub mod inject;
 pub mod kernel_contract;
 pub mod limits;
 pub mod log;
+pub mod memory_functions;
 pub mod paths;
 pub mod real_programs;
 pub mod settings;
