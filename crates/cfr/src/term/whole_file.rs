@@ -41,12 +41,13 @@ impl WholeFile {
             return Ok(WholeFile { path: path.to_owned(), is_special, stream, old: None });
         }
         // The target of a symbolic link is replaced, not the link.
-        let path = if old.is_some() { path.canonicalize()? } else { path.to_owned() };
+        let target = if old.is_some() { unless_missing(path.canonicalize())? } else { None };
+        let path = target.unwrap_or_else(|| path.to_owned());
         let file = WholeFile { path, is_special, stream: None, old };
         let (_, new) = file.beside()?;
         fs::remove_file(new)?;
         if file.old.is_some() {
-            fs::remove_file(&file.path)?;
+            unless_missing(fs::remove_file(&file.path))?;
         }
         Ok(file)
     }
@@ -84,6 +85,14 @@ impl WholeFile {
             file.set_permissions(old.permissions())?;
         }
         Ok((file, new))
+    }
+}
+
+/// Accepts that the file is not there: another run with the same path may have removed it meanwhile.
+fn unless_missing<T>(done: io::Result<T>) -> io::Result<Option<T>> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        done => done.map(Some),
     }
 }
 
