@@ -5,10 +5,12 @@
 //! the last one: giving back the thread's cancelability type, calling the next library, and raising
 //! a signal. The *type* is changed, not the state: a host that leaves our frames by siglongjmp(3)
 //! from a signal handler keeps a thread that can be cancelled; and glibc 2.36 loses the thread's
-//! result if a pending cancellation takes effect when the state is restored.
+//! result if a pending cancellation takes effect when the state is restored. Only the next library's
+//! function is called with the state changed, if Rust calls it (`cfr_sys::NextCopy::call`).
 //!
 //! A C library without these functions, or a process without threads, has nothing to defer.
 
+use super::error_of;
 use cfr_engine::call::Answer;
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, Args, GETPID, GETTID, OffsetPointer, SavedErrno, TGKILL};
@@ -67,9 +69,9 @@ impl Frame {
         }
     }
 
-    /// Returns the error that the kernel, or the next library, has answered the call with.
+    /// Returns the error that the kernel has answered the call with.
     pub(super) fn error(&self) -> Errno {
-        Errno(c_int::try_from(self.result.wrapping_neg()).unwrap_or(0))
+        error_of(self.result)
     }
 
     /// Answers the call: the result, or −1 and errno, which else gets the value that it had. Then

@@ -87,7 +87,7 @@ fn after_error(hook: Hook, frame: &mut Frame, args: &Args, error: Errno) {
     }
 }
 
-/// One instance of the flow is enough: a second one would be inlined nowhere.
+/// Not inlined into its callers: of one instance the compiler inlines the whole flow.
 #[inline(never)]
 fn intercept_copy(hook: Hook, frame: &mut Frame, args: &Args) {
     let errno = SavedErrno::save();
@@ -125,7 +125,12 @@ fn initialized_route(hook: Hook) -> Route {
 }
 
 /// Ends a failed system call as the C library does: `result` is −errno.
-extern "C" fn fail(result: c_long) -> c_long {
-    sys::set_errno(Errno(c_int::try_from(result.wrapping_neg()).unwrap_or(0)));
+extern "C" fn fail(result: isize) -> c_long {
+    sys::set_errno(error_of(result));
     -1
+}
+
+/// Decodes the kernel's result −errno.
+fn error_of(result: isize) -> Errno {
+    Errno(c_int::try_from(result.wrapping_neg()).unwrap_or(0))
 }
