@@ -29,7 +29,7 @@ SKIPS   := $(TARGET)/skips
 export LIBCFR_LIBDIR := $(LIBDIR)
 
 .PHONY: all static run check deps quick test lint fmt clippy doc shellcheck deny conformance hazards bench \
-  soak fuzz header usable-prefix install uninstall clean help
+  userlands soak fuzz header usable-prefix install uninstall clean help
 
 ##@ Use
 all: ## build libcfr.so and cfr into target/release
@@ -100,6 +100,9 @@ bench: all ## print costs and times, and their goals
 
 soak: all ## run a million random operations on real filesystems, against a model
 	$(CARGO) test --release --locked --test suite -- --ignored --exact emulation::layouts::a_million_random_operations_agree_with_a_model --nocapture
+
+userlands: all ## run hazards and tests with other C libraries, and on aarch64 under qemu
+	@CARGO="$(CARGO)" sh tests/scripts/userlands.sh
 
 fuzz: all ## fuzz requests against the kernel (libFuzzer, clang); FUZZ_SECONDS=60 FUZZ_DIR=...
 	@CARGO_TARGET="$(abspath $(TARGET))" FUZZ_SECONDS="$(FUZZ_SECONDS)" FUZZ_DIR="$(FUZZ_DIR)" sh tests/scripts/fuzz.sh

@@ -8,6 +8,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+/* Older headers compile in this order only. */
+#include <sys/mount.h>
 #include <linux/fs.h>
 #include <pthread.h>
 #include <signal.h>
@@ -23,6 +25,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "portable.h"
 
 #define CHECK(what) ((what) ? (void)0 : failed(__FILE__, __LINE__, #what))
 

@@ -6,11 +6,11 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 
-static inline long kernel_copy(int in, loff_t *off_in, int out, loff_t *off_out, size_t len, unsigned flags)
+static inline long kernel_copy(int in, off_t *off_in, int out, off_t *off_out, size_t len, unsigned flags)
 {
     long result;
 #if defined(__x86_64__)
-    register loff_t *r10 __asm__("r10") = off_out;
+    register off_t *r10 __asm__("r10") = off_out;
     register size_t r8 __asm__("r8") = len;
     register unsigned long r9 __asm__("r9") = flags;
     __asm__ volatile("syscall"
@@ -21,9 +21,9 @@ static inline long kernel_copy(int in, loff_t *off_in, int out, loff_t *off_out,
 #elif defined(__aarch64__)
     register long x8 __asm__("x8") = SYS_copy_file_range;
     register long x0 __asm__("x0") = in;
-    register loff_t *x1 __asm__("x1") = off_in;
+    register off_t *x1 __asm__("x1") = off_in;
     register long x2 __asm__("x2") = out;
-    register loff_t *x3 __asm__("x3") = off_out;
+    register off_t *x3 __asm__("x3") = off_out;
     register size_t x4 __asm__("x4") = len;
     register unsigned long x5 __asm__("x5") = flags;
     __asm__ volatile("svc 0"

@@ -62,7 +62,7 @@ static void copy_in_handler(int signal)
 /* A stack with room for a signal frame and `more` bytes, above a page without access. */
 static void alternate_stack(size_t more)
 {
-    size_t size = ((size_t)sysconf(_SC_MINSIGSTKSZ) + more + 4095) / 4096 * 4096;
+    size_t size = (smallest_signal_stack() + more + 4095) / 4096 * 4096;
     char *pages = mmap(NULL, 4096 + size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     stack_t stack = { .ss_sp = pages + 4096, .ss_size = size };
     CHECK(pages != MAP_FAILED && mprotect(pages, 4096, PROT_NONE) == 0);

@@ -28,7 +28,7 @@ static const struct {
 	unsigned mask, value;
 } calls[] = {
 	{ "copy_file_range", SYS_copy_file_range, 0, 0, 0 },
-	{ "tmpfile", SYS_openat, 2, __O_TMPFILE, __O_TMPFILE },
+	{ "tmpfile", SYS_openat, 2, O_TMPFILE & ~O_DIRECTORY, O_TMPFILE & ~O_DIRECTORY },
 	{ "fallocate", SYS_fallocate, 0, 0, 0 },
 	{ "statx", SYS_statx, 0, 0, 0 },
 	{ "rt_sigprocmask", SYS_rt_sigprocmask, 0, 0, 0 },

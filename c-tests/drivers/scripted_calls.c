@@ -16,6 +16,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "portable.h"
+
 static int opened(const char *path, int flags)
 {
     int fd = open(path, flags, 0600);

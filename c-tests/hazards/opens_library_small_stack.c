@@ -30,7 +30,7 @@ int main(int argc, char **argv)
 	in = source("source", 1000);
 	out = target("out");
 	CHECK(pthread_attr_init(&attributes) == 0);
-	CHECK(pthread_attr_setstacksize(&attributes, PTHREAD_STACK_MIN) == 0);
+	CHECK(pthread_attr_setstacksize(&attributes, smallest_stack()) == 0);
 	CHECK(pthread_create(&id, &attributes, opens, argv[2]) == 0);
 	CHECK(pthread_join(id, &library) == 0);
 	CHECK(library != NULL);

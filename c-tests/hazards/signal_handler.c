@@ -32,7 +32,7 @@ int main(int argc, char **argv)
 	handler_out = target("handler");
 	copy_start(in, out, 1000);
 	if (argc > 2) {
-		size_t size = strcmp(argv[2], "smallest") == 0 ? sysconf(_SC_MINSIGSTKSZ) + 3072 : 8192;
+		size_t size = strcmp(argv[2], "smallest") == 0 ? smallest_signal_stack() + 3072 : 8192;
 		size_t rest = -size % 4096;
 		char *pages = mmap(NULL, 4096 + size + rest, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		CHECK(pages != MAP_FAILED && mprotect(pages + 4096, size + rest, PROT_READ | PROT_WRITE) == 0);

@@ -1,4 +1,4 @@
-/* Copies in threads with the smallest stack that the C library allows. */
+/* Copies in threads with the smallest stack that glibc allows. */
 #include "check.h"
 #include <limits.h>
 
@@ -22,7 +22,7 @@ int main(void)
 		pthread_t id;
 		pthread_attr_t attributes;
 		pthread_attr_init(&attributes);
-		CHECK(pthread_attr_setstacksize(&attributes, PTHREAD_STACK_MIN) == 0);
+		CHECK(pthread_attr_setstacksize(&attributes, smallest_stack()) == 0);
 		CHECK(pthread_create(&id, &attributes, copier, &out) == 0);
 		CHECK(pthread_join(id, NULL) == 0);
 	}

@@ -1,8 +1,10 @@
 /* A library to preload. Its copy_file_range calls the kernel and counts; the program can ask for
  * the count. */
+#define _GNU_SOURCE
 #include "kernel_copy.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 
 static atomic_long counted;

@@ -1,7 +1,9 @@
 /* A library to preload. Its copy_file_range calls the kernel and then overwrites the target's
  * first 64 KiB. */
+#define _GNU_SOURCE
 #include "kernel_copy.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 ssize_t copy_file_range(int in, loff_t *off_in, int out, loff_t *off_out, size_t len, unsigned flags)

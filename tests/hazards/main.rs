@@ -26,7 +26,7 @@ mod check;
 
 mod page;
 
-use cfr_testkit::Filesystems;
+use cfr_testkit::{Filesystems, userland};
 use check::{HazardResult, Verdict};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -50,7 +50,8 @@ fn main() -> ExitCode {
     let order = table::hazards();
     results.sort_by_key(|result| order.iter().position(|hazard| hazard == result.hazard));
     let mut failures: Vec<String> = results.iter().flat_map(HazardResult::failures).collect();
-    let is_complete = filter.is_empty() && results.iter().all(HazardResult::is_complete);
+    let is_complete =
+        filter.is_empty() && userland().is_none() && results.iter().all(HazardResult::is_complete);
     if is_complete && failures.is_empty() {
         failures.extend(page::compare(&results));
     }

@@ -1,5 +1,7 @@
 //! The modes in which every hazard is run.
 
+use cfr_testkit::userland;
+
 /// What is added to the host.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
@@ -67,12 +69,13 @@ impl Backend {
     }
 }
 
-/// Returns every mode except `Bare`, in the order of the page's columns.
+/// Returns every mode except `Bare`, in the order of the page's columns. In another userland strace(1)
+/// would observe what runs its programs.
 pub fn modes() -> impl Iterator<Item = Mode> {
     let of_library = LogOutput::ALL
         .into_iter()
         .flat_map(|output| Backend::ALL.map(|backend| Mode::Library(output, backend)));
-    std::iter::once(Mode::Strace).chain(of_library)
+    userland().is_none().then_some(Mode::Strace).into_iter().chain(of_library)
 }
 
 impl Mode {

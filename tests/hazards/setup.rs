@@ -2,7 +2,9 @@
 
 use crate::mode::{Backend, LogOutput, Mode};
 use crate::table::{Hazard, Setup};
-use cfr_testkit::{Filesystems, Host, Run, Scratch, compile, find_program, is_root, library};
+use cfr_testkit::{
+    Filesystems, Host, Run, Scratch, compile, find_program, is_root, library, userland,
+};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -184,6 +186,9 @@ fn compiled_library(source: &str, flags: &[&str]) -> PathBuf {
 
 /// Returns the path at which the compiler finds `library`.
 fn installed(library: &str) -> Result<PathBuf, String> {
+    if userland().is_some() {
+        return Err(format!("{library} of the other userland is not installed"));
+    }
     let path = Run::bare("cc").args([format!("-print-file-name={library}")]).ok().stdout;
     fs::canonicalize(path.trim()).map_err(|_| format!("{library} is not installed"))
 }

@@ -321,6 +321,11 @@ hazards! {
         on_stderr: Unchecked, in_file: Unchecked,
         does: "leaves copies half-way by siglongjmp(3) from a handler",
     }
+    backtrace {
+        program: "backtrace", failure: SIGNAL_HANDLER,
+        on_stderr: Exact, in_file: Exact,
+        does: "takes backtraces in a signal handler that interrupts copies",
+    }
     small_stack {
         program: "small_stack", failure: SIGNAL_HANDLER,
         on_stderr: Exact, in_file: Exact,

@@ -2,7 +2,7 @@
 //! that nothing else changes.
 
 use cfr_testkit::{
-    Filesystems, Run, Scratch, compile, find_program, library, parse, parse_call, skip,
+    Filesystems, Run, Scratch, compile, find_program, library, parse, parse_call, skip, userland,
 };
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -258,6 +258,10 @@ fn a_linked_program_is_not_watched_at_these_hooks() {
 /// Another library's constructor makes them.
 #[test]
 fn calls_before_the_librarys_constructor_are_logged() {
+    if userland().is_some() {
+        const TEST: &str = "preload::hooks::calls_before_the_librarys_constructor_are_logged";
+        return skip(TEST, "the program is this machine's");
+    }
     let scratch = Scratch::new();
     let place = Place::new(scratch.path());
     let early = compile("drivers/hooks.c", "hooks_early.so", &["-shared", "-fPIC", "-DEARLY"]);
@@ -341,8 +345,8 @@ fn the_hooks_are_no_cancellation_points() {
 #[test]
 fn every_instruction_of_a_call_can_be_unwound() {
     const TEST: &str = "preload::hooks::every_instruction_of_a_call_can_be_unwound";
-    if cfg!(not(target_arch = "x86_64")) {
-        return skip(TEST, "the program steps by the trap flag of x86-64");
+    if cfg!(not(target_arch = "x86_64")) || userland().is_some() {
+        return skip(TEST, "the program steps by the trap flag of x86-64 and needs its unwinder");
     }
     let program = compile("drivers/single_steps.c", "hooks_single_steps", &[]);
     let next = compile("shims/refusing_copy.c", "hooks_refusing_copy.so", &["-shared", "-fPIC"]);

@@ -13,3 +13,4 @@ pub mod paths;
 pub mod real_programs;
 pub mod settings;
 pub mod sharing;
+pub mod userlands;

@@ -37,9 +37,21 @@ fn product() -> &'static Path {
     &PRODUCT
 }
 
+/// Returns the directory that `CFR_TEST_USERLAND` names, if the C programs are to be built for another
+/// C library or machine: `cc` and `c++` in it are the compilers, and `libcfr.so` is the library that is
+/// preloaded. tests/scripts/userlands.sh makes such directories.
+pub fn userland() -> Option<PathBuf> {
+    std::env::var_os("CFR_TEST_USERLAND").map(PathBuf::from)
+}
+
+/// Returns the name or path of the compiler `name`.
+pub fn compiler(name: &str) -> PathBuf {
+    userland().map_or_else(|| PathBuf::from(name), |userland| userland.join(name))
+}
+
 /// Returns the path of the built `libcfr.so`.
 pub fn library() -> PathBuf {
-    product().join("libcfr.so")
+    userland().unwrap_or_else(|| product().to_owned()).join("libcfr.so")
 }
 
 /// Builds `libcfr.so` without optimization and returns its path.
@@ -70,9 +82,8 @@ pub fn copy_product(directory: &Path) -> PathBuf {
 /// is called `name`: a program, or a shared library if the flags say so.
 pub fn compile(source: &str, name: &str, flags: &[&str]) -> PathBuf {
     once(name, |program| {
-        let compiler = if source.ends_with(".cc") { "c++" } else { "cc" };
         let sources = project().join("c-tests");
-        Run::bare(compiler)
+        Run::bare(compiler(if source.ends_with(".cc") { "c++" } else { "cc" }))
             .args(["-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"])
             .args([program, Path::new("-I"), &sources, &sources.join(source)])
             .args(flags)
@@ -84,7 +95,8 @@ pub fn compile_text(text: &str, name: &str, flags: &[&str]) -> PathBuf {
     once(name, |program| {
         let source = program.with_extension("c");
         fs::write(&source, text).expect("target/ can be written");
-        Run::bare("cc").args(["-O1", "-w", "-o"]).args([program]).args(flags).args([source])
+        let compiler = Run::bare(compiler("cc"));
+        compiler.args(["-O1", "-w", "-o"]).args([program]).args(flags).args([source])
     })
 }
 
@@ -100,7 +112,7 @@ pub fn compile_rust(name: &str) -> PathBuf {
 fn once(name: &str, compiler: impl FnOnce(&Path) -> Run) -> PathBuf {
     static DONE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let mut done = DONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let directory = target().join("c-tests");
+    let directory = userland().unwrap_or_else(target).join("c-tests");
     let name = &name.replace('/', "-");
     let program = directory.join(name);
     if done.contains(name) {

@@ -2,6 +2,7 @@
 //! and without the library, mounts filesystems, and parses logs.
 //!
 //! * [`library`], [`launcher`]: the built product; [`compile`]: a program of c-tests/
+//! * [`userland`], [`compiler`]: the same tests with another C library or on another machine
 //! * [`Run`] starts a program once and returns its [`Output`], or a [`Running`] program; nothing waits
 //!   without a limit
 //! * [`Host`] starts a program of c-tests/ repeatedly; a [`HostRun`] holds everything that one run left
@@ -22,8 +23,8 @@ mod skip;
 mod user;
 
 pub use build::{
-    BUILD_LIMIT, compile, compile_rust, compile_text, copy_product, launcher, library, project,
-    unoptimized_library,
+    BUILD_LIMIT, compile, compile_rust, compile_text, compiler, copy_product, launcher, library,
+    project, unoptimized_library, userland,
 };
 pub use filesystem::Filesystems;
 pub use host::{Host, HostRun, LeftFile};
