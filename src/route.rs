@@ -13,7 +13,7 @@
 use cfr_engine::hook::Hook;
 use cfr_sys::NextSymbol;
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 /// The next library's functions. They are statics of their own because the hooks, which are written in
 /// instructions, read them.
@@ -23,8 +23,17 @@ pub(crate) static NEXT_SENDFILE: NextSymbol = NextSymbol::new(c"sendfile");
 pub(crate) static NEXT_SENDFILE64: NextSymbol = NextSymbol::new(c"sendfile64");
 pub(crate) static NEXT_EXIT: NextSymbol = NextSymbol::new(c"_exit");
 
+/// The address of pthread_testcancel(3), for the hook that is a cancellation point.
+pub(crate) static TEST_CANCEL: AtomicUsize = AtomicUsize::new(NO_TEST_CANCEL);
+
+/// The value of [`TEST_CANCEL`] if there is nothing to call. Not 0, for the reason that `SetOnce` gives.
+pub(crate) const NO_TEST_CANCEL: usize = 1;
+
 /// Looks the next library's functions up (dlsym(3), `RTLD_NEXT`).
 pub(crate) fn find_next_functions() {
+    if let Some(address) = cfr_sys::test_cancel_address() {
+        TEST_CANCEL.store(address.get(), Ordering::Relaxed);
+    }
     for symbol in [&NEXT_SYSCALL, &NEXT_IOCTL, &NEXT_SENDFILE, &NEXT_SENDFILE64, &NEXT_EXIT] {
         symbol.resolve();
     }

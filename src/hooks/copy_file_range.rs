@@ -8,6 +8,8 @@
 use super::entry::{Frame, enter, test_cancel};
 use super::{after_kernel_error, dispatch};
 use crate::route::{self, ROUTES};
+#[cfg(target_arch = "x86_64")]
+use crate::route::{NO_TEST_CANCEL, TEST_CANCEL};
 use cfr_engine::hook::Hook;
 use cfr_sys::errno::Errno;
 use cfr_sys::{COPY_FILE_RANGE, ssize_t};
@@ -53,14 +55,13 @@ pub extern "C-unwind" fn copy_file_range(
 macro_rules! instructions {
     ($($operands:tt)*) => {
         naked_asm!(
-            ".weak pthread_testcancel",
             ".cfi_startproc",
             "test r9d, r9d",
             "jne 5f",
             "cmp byte ptr [rip + {routes} + {bypass}], 0",
             "je 5f",
             // test_cancel, for the five other arguments: this is the path that must be short.
-            "cmp qword ptr [rip + pthread_testcancel@GOTPCREL], 0",
+            "cmp qword ptr [rip + {cancel_address}], {no_cancel}",
             "je 4f",
             "push rdi",
             ".cfi_adjust_cfa_offset 8",
@@ -72,7 +73,7 @@ macro_rules! instructions {
             ".cfi_adjust_cfa_offset 8",
             "push r8",
             ".cfi_adjust_cfa_offset 8",
-            "call [rip + pthread_testcancel@GOTPCREL]",
+            "call [rip + {cancel_address}]",
             "pop r8",
             ".cfi_adjust_cfa_offset -8",
             "pop r10",
@@ -106,6 +107,8 @@ macro_rules! instructions {
             "lea r11, [rip + {answer}]",
             "jmp {enter}",
             ".cfi_endproc",
+            cancel_address = sym TEST_CANCEL,
+            no_cancel = const NO_TEST_CANCEL,
             $($operands)*
         )
     };

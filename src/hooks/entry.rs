@@ -11,6 +11,7 @@
 //! A C library without these functions, or a process without threads, has nothing to defer.
 
 use super::error_of;
+use crate::route::{NO_TEST_CANCEL, TEST_CANCEL};
 use cfr_engine::call::Answer;
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, Args, GETPID, GETTID, OffsetPointer, SavedErrno, TGKILL};
@@ -113,9 +114,8 @@ impl Frame {
 #[unsafe(naked)]
 pub(super) extern "C" fn test_cancel() {
     naked_asm!(
-        ".weak pthread_testcancel",
         ".cfi_startproc",
-        "cmp qword ptr [rip + pthread_testcancel@GOTPCREL], 0",
+        "cmp qword ptr [rip + {address}], {none}",
         "je 2f",
         "sub rsp, 64",
         ".cfi_adjust_cfa_offset 64",
@@ -126,7 +126,7 @@ pub(super) extern "C" fn test_cancel() {
         "mov [rsp + 32], r8",
         "mov [rsp + 40], r9",
         "mov [rsp + 48], rax",
-        "call [rip + pthread_testcancel@GOTPCREL]",
+        "call [rip + {address}]",
         "mov rdi, [rsp]",
         "mov rsi, [rsp + 8]",
         "mov rdx, [rsp + 16]",
@@ -139,6 +139,8 @@ pub(super) extern "C" fn test_cancel() {
         "2:",
         "ret",
         ".cfi_endproc",
+        address = sym TEST_CANCEL,
+        none = const NO_TEST_CANCEL,
     )
 }
 
@@ -147,11 +149,11 @@ pub(super) extern "C" fn test_cancel() {
 #[unsafe(naked)]
 pub(super) extern "C" fn test_cancel() {
     naked_asm!(
-        ".weak pthread_testcancel",
         ".cfi_startproc",
-        "adrp x16, :got:pthread_testcancel",
-        "ldr x16, [x16, :got_lo12:pthread_testcancel]",
-        "cbz x16, 2f",
+        "adrp x16, {address}",
+        "ldr x16, [x16, :lo12:{address}]",
+        "cmp x16, #{none}",
+        "b.eq 2f",
         "stp x29, x30, [sp, #-80]!",
         ".cfi_def_cfa_offset 80",
         ".cfi_offset 29, -80",
@@ -173,6 +175,8 @@ pub(super) extern "C" fn test_cancel() {
         "2:",
         "ret",
         ".cfi_endproc",
+        address = sym TEST_CANCEL,
+        none = const NO_TEST_CANCEL,
     )
 }
 

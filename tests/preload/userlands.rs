@@ -2,7 +2,7 @@
 //! machine, with musl, and with those of tests/scripts/userlands.sh.
 
 use cfr_testkit::{
-    Run, Scratch, compile, find_program, library, parse_call, project, skip, userland,
+    Host, Run, Scratch, compile, find_program, library, parse_call, project, skip, userland,
 };
 use serde_json::Value;
 use std::fs;
@@ -127,6 +127,21 @@ fn calls_reach_the_next_library_and_its_errors_come_back() {
     let both = format!("{}:{}", library().display(), next.display());
     let output = run.env("LD_PRELOAD", both).within(scratch.path()).ok();
     assert_eq!((output.stdout, &*output.stderr), (bare(), ""));
+}
+
+/// copy_file_range is a cancellation point in glibc and not in musl.
+#[test]
+fn a_pending_cancellation_is_acted_on_where_the_c_library_does() {
+    let host = Host::new("userlands-cancel_pending", "cancel_pending", &[]);
+    let bare = host.run(|run, _| run);
+    assert_eq!(bare.output.status, Some(0), "{}", bare.output.stdout);
+    for (level, backend) in [("off", "auto"), ("info", "auto"), ("info", "emulate")] {
+        let with = host.run(|run, log| {
+            let run = run.env("LD_PRELOAD", library()).env("CFR_LOG_FILE", log);
+            run.env("CFR_LOG", level).env("CFR_BACKEND", backend)
+        });
+        with.must_equal(&bare, (level, backend));
+    }
 }
 
 #[test]

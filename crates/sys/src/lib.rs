@@ -107,6 +107,7 @@ pub use sendfile::sendfile;
 pub use signal::{BlockedSignals, WriteSignalGuard, abort, ignore, raise};
 pub use text::Text;
 pub use thread::{
-    GETPID, GETTID, SavedErrno, TGKILL, comm, errno, gettid, set_errno, thread_key, yield_now,
+    GETPID, GETTID, SavedErrno, TGKILL, comm, errno, gettid, set_errno, test_cancel_address,
+    thread_key, yield_now,
 };
 pub use try_lock::{TryLock, TryLockGuard};

@@ -4,6 +4,7 @@ use crate::errno::Errno;
 use crate::raw::{reg, syscall, syscall0};
 use crate::weak::weak_address;
 use core::ffi::{c_int, c_long, c_void};
+use core::num::NonZeroUsize;
 use core::sync::atomic::AtomicI32;
 
 /// The numbers of getpid(2), gettid(2) and tgkill(2), for code that is written in instructions.
@@ -75,6 +76,15 @@ impl SavedErrno {
         // SAFETY: the address is valid as long as the thread, which is this one.
         unsafe { self.address.write(self.value) };
     }
+}
+
+/// Returns the address of pthread_testcancel(3), if copy_file_range is a cancellation point of this
+/// process's C library: it is one of glibc's, and none of musl's. A program of musl may hold a lock
+/// while it copies.
+#[must_use]
+pub fn test_cancel_address() -> Option<NonZeroUsize> {
+    let is_glibc = !weak_address!("__libc_stack_end").is_null();
+    NonZeroUsize::new(weak_address!("pthread_testcancel").addr()).filter(|_| is_glibc)
 }
 
 /// Runs `work`, a call of another library's function, with cancellation disabled, so that it is no
