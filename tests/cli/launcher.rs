@@ -159,6 +159,16 @@ fn hostile_values_are_escaped_and_cut() {
     assert_eq!(output.stderr.lines().count(), 1);
 }
 
+#[test]
+fn a_path_that_no_system_call_takes_is_too_long() {
+    let long = "a/".repeat(2048);
+    for option in ["--output", "--summary"] {
+        let run = trace([format!("{option}={long}").as_str(), "true"]);
+        let why = format!("...' for {option}: too long (at most 4095 bytes)");
+        assert_fails(run, 125, &["invalid value 'a/a/", &why]);
+    }
+}
+
 /// Variables that the program's shell sets are checked as strictly.
 #[test]
 fn unusable_values_of_the_programs_own_are_125() {

@@ -429,6 +429,25 @@ fn the_option_the_variable_and_the_programs_own_arguments_are_told_apart() {
 }
 
 #[test]
+fn another_spelling_of_yes_is_not_the_name_of_a_file() {
+    let scratch = Scratch::new();
+    scratch.random("a", 1000);
+    let run = |value: &str| {
+        let option = format!("--summary={value}");
+        Run::bare(launcher()).args(["run", &option, "cp", "a", "b"]).within(scratch.path())
+    };
+    for value in ["YES", "No"] {
+        let output = run(value).output();
+        assert_eq!(output.status, Some(125));
+        let why = format!("cfr: invalid value '{value}' for --summary: expected yes, no or a path");
+        assert!(output.stderr.starts_with(&why), "{output:#?}");
+        assert!(!scratch.file(value).exists() && !scratch.file("b").exists());
+    }
+    run("./YES").ok();
+    assert!(fs::read_to_string(scratch.file("YES")).unwrap().starts_with("summary of cp"));
+}
+
+#[test]
 fn a_summary_file_is_named_by_its_placeholders() {
     let scratch = Scratch::new();
     scratch.random("a", 1000);

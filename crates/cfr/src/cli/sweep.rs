@@ -133,6 +133,7 @@ fault is tried at the first, the second, the last and every call through each ho
   passed   exit status 0, and --check passed     failed   another exit status
   WRONG    exit status 0, but --check failed     HUNG     not finished after --timeout
   CRASHED  ended by a signal                     missed   the fault applied to no call
+If the fault is a signal and that signal ends PROGRAM, the case counts as failed.
 Bad cases are in capitals, each with a command line that repeats it.
 
 Without --check, a wrong copy counts as passed. Without --fresh, all cases run one after another in

@@ -6,20 +6,29 @@ use crate::inject::Faults;
 use cfr_sys::errno::{Errno, ErrnoSet};
 
 /// Parses the path of a file: no zero byte, and at most `PATH_MAX` - 1 bytes.
-pub(super) fn path(value: &[u8]) -> Option<&[u8]> {
-    (value.len() < PATH_MAX && !value.contains(&0)).then_some(value)
+pub(super) fn path(value: &[u8]) -> Result<&[u8], Reason> {
+    match value.len() {
+        PATH_MAX.. => Err(Reason::TooLong),
+        _ if value.contains(&0) => Err(Reason::Unexpected),
+        _ => Ok(value),
+    }
 }
 
 /// Parses a template of a path.
-pub(super) fn path_template(value: &[u8]) -> Option<&[u8]> {
-    template::parts(value).all(|part| part.is_ok()).then(|| path(value))?
+pub(super) fn path_template(value: &[u8]) -> Result<&[u8], Reason> {
+    let value = path(value)?;
+    let is_template = template::parts(value).all(|part| part.is_ok());
+    if is_template { Ok(value) } else { Err(Reason::Unexpected) }
 }
 
-/// Parses `yes`, `no` or a template of a path.
-pub(super) fn summary(value: &[u8]) -> Option<SummaryTarget<'_>> {
+/// Parses `yes`, `no` or a template of a path. `YES` is a mistake rather than the name of a file.
+pub(super) fn summary(value: &[u8]) -> Result<SummaryTarget<'_>, Reason> {
     match choose(&SWITCH, value) {
-        Some(true) => Some(SummaryTarget::Yes),
-        Some(false) => Some(SummaryTarget::No),
+        Some(true) => Ok(SummaryTarget::Yes),
+        Some(false) => Ok(SummaryTarget::No),
+        None if SWITCH.iter().any(|(word, _)| value.eq_ignore_ascii_case(word.as_bytes())) => {
+            Err(Reason::Unexpected)
+        }
         None => path_template(value).map(SummaryTarget::File),
     }
 }
@@ -55,9 +64,10 @@ mod tests {
     #[test]
     fn a_path_must_fit_with_its_zero_byte() {
         let long = [b'a'; PATH_MAX];
-        assert!(path(&long).is_none());
-        assert!(path(&long[1..]).is_some());
-        assert!(path(b"a\0b").is_none());
+        assert!(matches!(path(&long), Err(Reason::TooLong)));
+        assert!(matches!(path_template(&long), Err(Reason::TooLong)));
+        assert!(path(&long[1..]).is_ok());
+        assert!(matches!(path(b"a\0b"), Err(Reason::Unexpected)));
         assert!(matches!(faults(&mut None, &long), Err((_, Reason::TooLong))));
     }
 }

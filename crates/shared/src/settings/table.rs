@@ -42,7 +42,7 @@ pub static TABLE: [Setting; 17] = [
         values: Values::Template,
         default: "standard error",
         parse: |settings, value| {
-            store(&mut settings.log_file, value, parse::path_template(value).map(Some))
+            store_parsed(&mut settings.log_file, value, parse::path_template(value).map(Some))
         },
     },
     Setting {
@@ -132,7 +132,7 @@ pub static TABLE: [Setting; 17] = [
         option: Some("summary"),
         values: Values::SwitchOrTemplate,
         default: "no",
-        parse: |settings, value| store(&mut settings.summary, value, parse::summary(value)),
+        parse: |settings, value| store_parsed(&mut settings.summary, value, parse::summary(value)),
     },
     Setting {
         variable: "CFR_HOOKS",
@@ -160,12 +160,18 @@ pub static TABLE: [Setting; 17] = [
         option: None,
         values: Values::Path,
         default: "none; the launcher sets it",
-        parse: |settings, value| store(&mut settings.stats, value, parse::path(value).map(Some)),
+        parse: |settings, value| {
+            store_parsed(&mut settings.stats, value, parse::path(value).map(Some))
+        },
     },
 ];
 
-fn store<'a, T>(target: &mut T, value: &'a [u8], parsed: Option<T>) -> Stored<'a> {
-    *target = parsed.ok_or((value, Reason::Unexpected))?;
+fn store<'a, T>(target: &mut T, value: &'a [u8], chosen: Option<T>) -> Stored<'a> {
+    store_parsed(target, value, chosen.ok_or(Reason::Unexpected))
+}
+
+fn store_parsed<'a, T>(target: &mut T, value: &'a [u8], parsed: Result<T, Reason>) -> Stored<'a> {
+    *target = parsed.map_err(|reason| (value, reason))?;
     Ok(())
 }
 
@@ -390,7 +396,10 @@ mod tests {
         assert_eq!(set_to("yes"), SummaryTarget::Yes);
         assert_eq!(set_to("no"), SummaryTarget::No);
         assert_eq!(set_to("/s.%p"), SummaryTarget::File(b"/s.%p"));
-        assert!(set("CFR_SUMMARY", "%z").unwrap_err().contains("yes, no or a path"));
+        assert_eq!(set_to("./YES"), SummaryTarget::File(b"./YES"));
+        for value in ["YES", "Yes", "No", "%z"] {
+            assert!(set("CFR_SUMMARY", value).unwrap_err().contains("yes, no or a path"));
+        }
         assert!(set("CFR_LOG_FILE", "a%q").unwrap_err().contains("a path; %p is"));
     }
 }
