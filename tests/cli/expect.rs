@@ -365,6 +365,37 @@ fn a_refused_ficlone_does_not_count_as_a_reflink() {
     }
 }
 
+#[test]
+fn the_results_do_not_replace_the_log_or_the_summary() {
+    let scratch = Scratch::new();
+    scratch.write("old", b"old\n");
+    symlink("old", scratch.file("link")).unwrap();
+    let cfr = |words: &[&str]| {
+        let run = Run::bare(launcher()).args(["run"]).args(words).args(["sh", "-c", "echo ran"]);
+        run.within(scratch.path())
+    };
+    let refused = |run: Run, options: &str| {
+        let output = run.output();
+        assert_eq!((output.status, &*output.stdout), (Some(125), ""), "{output:#?}");
+        let said = format!("cfr: {options}: expected two files\n");
+        assert_eq!(output.stderr, said);
+        assert_eq!(fs::read_to_string(scratch.file("old")).unwrap(), "old\n");
+        assert!(!scratch.file("new").exists());
+    };
+    for (log, results) in [("new", "./new"), ("old", "old"), ("link", "old"), ("old", "link")] {
+        let options = format!("--output and --results name the same file, {results}");
+        refused(cfr(&["-o", log, "--results", results]), &options);
+    }
+    let summary = "--summary and --results name the same file, new";
+    refused(cfr(&["--summary=new", "--results", "new"]), summary);
+    let variable = "CFR_LOG_FILE and --results name the same file, new";
+    refused(cfr(&["--results", "new"]).env("CFR_LOG_FILE", "new"), variable);
+    for (log, results) in [("new", "other"), ("/dev/null", "/dev/null"), ("%p", "0")] {
+        let output = cfr(&["-o", log, "--results", results]).ok();
+        assert_eq!((&*output.stdout, &*output.stderr), ("ran\n", ""));
+    }
+}
+
 // Exit statuses.
 
 #[test]

@@ -588,6 +588,12 @@ fn a_failing_baseline_ends_the_sweep() {
         (&["--timeout", "-1"], &["cp"], 125, "--timeout"),
         (&["--junit", "no/x"], &["cp"], 125, "cannot write no/x: No such file or directory"),
         (
+            &["--json", "x", "--junit", "./x"],
+            &["cp"],
+            125,
+            "--json and --junit name the same file, ./x: expected two files",
+        ),
+        (
             &["--dialect", "dos"],
             &["cp"],
             125,

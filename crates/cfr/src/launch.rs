@@ -15,6 +15,7 @@ use crate::run::shared_stats::SharedStats;
 use crate::run::summary;
 use crate::term::failure::{Failure, print_message};
 use crate::term::status_line;
+use crate::term::whole_file::must_differ;
 use cfr_shared::settings::Level;
 use cfr_shared::stats::Collect;
 use std::os::unix::process::CommandExt;
@@ -30,6 +31,12 @@ pub(crate) struct Mode {
 
 /// Runs the program to its end. Returns its exit status, or 123 if an expectation does not hold.
 pub(crate) fn run(args: LaunchArgs, mode: &Mode) -> Result<u8, Failure> {
+    // Before the results file is opened, which removes an old one.
+    if let Some(results) = &args.results {
+        for (name, path) in environment::files(&args.settings) {
+            must_differ((&name, &path), ("--results", results))?;
+        }
+    }
     let mut expected =
         Expectations::new(&args.expectations, args.results.as_deref(), &args.program)?;
     let status = run_expecting(args, mode, &mut expected);

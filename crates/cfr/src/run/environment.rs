@@ -198,37 +198,58 @@ fn absolute(path: &[u8]) -> Result<OsString, Failure> {
     Ok(OsString::from_vec(full))
 }
 
+/// Returns the files of the log and the summary with the names of their options or variables, unless
+/// the path has placeholders or cannot be used.
+pub(crate) fn files(options: &Variables) -> Vec<(String, PathBuf)> {
+    let files = [LOG_FILE, SUMMARY].into_iter().filter_map(|variable| {
+        let (setting, name, value) = given(Setting::by_variable(variable.as_bytes())?, options)?;
+        let mut settings = Settings::new(true);
+        setting.set(&mut settings, value.as_bytes()).ok()?;
+        let template = match settings.summary {
+            SummaryTarget::File(template) => template,
+            _ => settings.log_file?,
+        };
+        let (path, varies_from) = expanded(OsStr::from_bytes(template));
+        varies_from.is_none().then_some((name, path))
+    });
+    files.collect()
+}
+
+/// Returns the path with a zero for each placeholder, and the length of the path before the first one.
+fn expanded(template: &OsStr) -> (PathBuf, Option<usize>) {
+    let mut path = Vec::new();
+    let mut varies_from = None;
+    for part in template::parts(template.as_bytes()).flatten() {
+        match part {
+            Part::Literal(bytes) => path.extend_from_slice(bytes),
+            Part::Placeholder(Placeholder::Percent) => path.push(b'%'),
+            Part::Placeholder(_) => {
+                varies_from.get_or_insert(path.len());
+                path.push(b'0');
+            }
+        }
+    }
+    (PathBuf::from(OsString::from_vec(path)), varies_from)
+}
+
 /// Checks that the file of the log or the summary can be opened for appending, and closes it again.
 /// If the name has placeholders, only the directory is checked, and not even that if its path has
 /// placeholders. A FIFO is not opened, because its reader would notice. Returns the path if it has
 /// no placeholders.
 fn can_be_written(path: &OsStr, what: &str) -> Result<Option<PathBuf>, Failure> {
-    let mut literal = Vec::new();
-    // The length of the path before the first placeholder.
-    let mut varies_from = None;
-    for part in template::parts(path.as_bytes()).flatten() {
-        match part {
-            Part::Literal(bytes) => literal.extend_from_slice(bytes),
-            Part::Placeholder(Placeholder::Percent) => literal.push(b'%'),
-            Part::Placeholder(_) => {
-                varies_from.get_or_insert(literal.len());
-                literal.push(b'0');
-            }
-        }
-    }
-    let path = Path::new(OsStr::from_bytes(&literal));
+    let (path, varies_from) = expanded(path);
     let directory = path.parent().unwrap_or(Path::new("/"));
     let tried = match varies_from {
         Some(from) if from < directory.as_os_str().len() => Ok(()),
         Some(_) => rustix::fs::access(directory, Access::WRITE_OK).map_err(io::Error::from),
         None if path.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo()) => Ok(()),
-        None => OpenOptions::new().append(true).create(true).open(path).map(drop),
+        None => OpenOptions::new().append(true).create(true).open(&path).map(drop),
     };
-    tried.map(|()| varies_from.is_none().then(|| path.to_owned())).map_err(|error| {
-        Failure::new(format!(
-            "cannot write the {what} to {}: {}",
-            printable(path),
-            describe(&error)
-        ))
-    })
+    match tried {
+        Ok(()) => Ok(varies_from.is_none().then_some(path)),
+        Err(error) => {
+            let (path, why) = (printable(path), describe(&error));
+            Err(Failure::new(format!("cannot write the {what} to {path}: {why}")))
+        }
+    }
 }

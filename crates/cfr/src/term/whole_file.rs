@@ -1,13 +1,15 @@
 //! A file that exists only when it is complete. An earlier one is removed at the start, so that its
 //! content is not mistaken for the result of this run.
 
+use crate::term::failure::{Failure, printable};
 use crate::term::stdout::standard_stream;
 use rustix::fs::OFlags;
 use std::collections::hash_map::RandomState;
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::hash::BuildHasher;
 use std::io::{self, Write};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// A file that is written at the end.
@@ -86,6 +88,36 @@ impl WholeFile {
         }
         Ok((file, new))
     }
+}
+
+/// Refuses two options that name one file, of which the second is replaced at the end. Pipes, devices and
+/// standard streams are written directly and may be shared.
+pub(crate) fn must_differ(
+    (option, path): (&str, &Path),
+    (other, replaced): (&str, &Path),
+) -> Result<(), Failure> {
+    let is_one = match (fs::metadata(path), fs::metadata(replaced)) {
+        (Ok(one), Ok(two)) => {
+            (one.dev(), one.ino()) == (two.dev(), two.ino())
+                && one.is_file()
+                && standard_stream(&one).is_none()
+        }
+        (Err(_), Err(_)) => place(path).is_some_and(|at| place(replaced) == Some(at)),
+        _ => false,
+    };
+    if is_one {
+        let path = printable(replaced);
+        return Err(Failure::new(format!(
+            "{option} and {other} name the same file, {path}: expected two files"
+        )));
+    }
+    Ok(())
+}
+
+/// Returns the directory and the name of a file that does not exist.
+fn place(path: &Path) -> Option<(PathBuf, &OsStr)> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    Some((directory.unwrap_or(Path::new(".")).canonicalize().ok()?, path.file_name()?))
 }
 
 /// Accepts that the file is not there: another run with the same path may have removed it meanwhile.

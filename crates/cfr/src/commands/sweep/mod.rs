@@ -35,7 +35,7 @@ use crate::term::failure::{Failure, describe, printable};
 use crate::term::inherited::is_ignored;
 use crate::term::json;
 use crate::term::stdout;
-use crate::term::whole_file::WholeFile;
+use crate::term::whole_file::{WholeFile, must_differ};
 use baseline::Baseline;
 use case::Case;
 use cfr_shared::inject::Faults;
@@ -62,6 +62,9 @@ pub(crate) fn run(args: &SweepArgs) -> Result<u8, Failure> {
     let must_pass = fault_names("--must-pass", &args.must_pass)?;
     let signal = signal(&args.signal)?;
     let is_reported = |_: &&Path| !args.list;
+    if let (false, Some(json), Some(junit)) = (args.list, &args.json, &args.junit) {
+        must_differ(("--json", json), ("--junit", junit))?;
+    }
     let json_file = file(args.json.as_deref().filter(is_reported))?;
     let junit_file = file(args.junit.as_deref().filter(is_reported))?;
     let mut runner = Runner::new(args)?;
