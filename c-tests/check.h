@@ -132,8 +132,10 @@ static inline ssize_t send_file(int in, loff_t *off_in, int out, loff_t *off_out
 	return count;
 }
 
-/* The ioctls share all bytes or none, and their offsets are numbers and not pointers. */
-static inline ssize_t share(int in, loff_t *off_in, int out, loff_t *off_out, size_t len)
+/* The ioctls share all bytes or none, and their offsets are numbers and not pointers. Not inlined: the
+ * buffer would be on the stack of all copies. */
+__attribute__((noinline, unused))
+static ssize_t share(int in, loff_t *off_in, int out, loff_t *off_out, size_t len)
 {
 	loff_t from = off_in != NULL ? *off_in : 0, to = off_out != NULL ? *off_out : 0;
 	struct file_clone_range clone = { in, from, len, to };

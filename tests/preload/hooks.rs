@@ -281,7 +281,9 @@ fn calls_before_the_librarys_constructor_are_logged() {
 #[test]
 fn the_next_library_gets_unwatched_calls_and_with_forward_next_all() {
     let scratch = Scratch::new();
-    let next = compile("shims/recording_hooks.c", "hooks_next.so", &["-shared", "-fPIC"]);
+    // It brings dlsym(3), which glibc had in libdl before 2.34: libcfr.so finds it with that.
+    let flags = ["-shared", "-fPIC", "-Wl,--no-as-needed", "-ldl"];
+    let next = compile("shims/recording_hooks.c", "hooks_next.so", &flags);
     let preload = format!("{}:{}", library().display(), next.display());
     let place = Place::new(scratch.path());
     let told = |variables: &[(&str, &str)], preload: &str, group: &str| {

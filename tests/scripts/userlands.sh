@@ -50,7 +50,7 @@ unpack() {
   mmdebstrap --quiet --variant=extract --architectures="$2" \
     --include="coreutils,libc6-dev,libstdc++6,libgcc-$3-dev" "$1" "$root" || return 1
   # Symbolic links of the root directory, as they lie here.
-  for name in lib lib64; do
+  for name in bin lib lib64; do
     [ -e "$root/$name" ] || [ ! -d "$root/usr/$name" ] || ln -s "usr/$name" "$root/$name"
   done
   find "$root" -type l -lname '/*' | while read -r link; do
