@@ -1,5 +1,5 @@
-//! The processes and directories of the runs in progress. If a signal ends the sweep, the processes
-//! are killed and the directories removed.
+//! The processes and directories of the runs in progress. If a signal or a panic ends the sweep, the
+//! processes are killed and the directories removed.
 
 use crate::term::cleanup;
 use crate::term::failure::Failure;
@@ -7,6 +7,8 @@ use crate::term::status_line;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::fs;
 use std::io;
+use std::mem;
+use std::panic;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -26,8 +28,18 @@ static LIVE_RUNS: Mutex<LiveRuns> =
 const MAX_WAIT: Duration = Duration::from_secs(2);
 const RETRY_INTERVAL: Duration = Duration::from_millis(2);
 
-/// Makes a signal that ends the sweep kill the processes and remove the directories first.
-pub(super) fn end_on_signal() -> Result<(), Failure> {
+/// Makes a signal or a panic that ends the sweep kill the processes and remove the directories first.
+pub(super) fn end_early() -> Result<(), Failure> {
+    // The launcher aborts after a panic and drops nothing.
+    let report = panic::take_hook();
+    panic::set_hook(Box::new(move |panicked| {
+        report(panicked);
+        // The thread that panics may hold the lock.
+        if let Ok(mut runs) = LIVE_RUNS.try_lock() {
+            runs.end();
+            mem::forget(runs);
+        }
+    }));
     cleanup::before(|| {
         // Locked until the process ends, so that nothing is started or created any more.
         let mut runs = lock();
@@ -80,5 +92,30 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
             Err(_) if Instant::now() < deadline => thread::sleep(RETRY_INTERVAL),
             done => return done,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::env;
+    use std::process::Command;
+
+    /// The test starts itself again, with the directory in this variable, to panic.
+    #[test]
+    fn a_panic_removes_the_directories() {
+        const DIRECTORY: &str = "PANICS_WITH_DIRECTORY";
+        if let Some(directory) = env::var_os(DIRECTORY) {
+            end_early().unwrap();
+            lock().add_directory(Path::new(&directory));
+            panic!("as an internal error does");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("file"), "content").unwrap();
+        let this = "commands::sweep::live_runs::tests::a_panic_removes_the_directories";
+        let mut again = Command::new(env::current_exe().unwrap());
+        again.args(["--exact", this]).env(DIRECTORY, directory.path());
+        assert!(!again.output().unwrap().status.success());
+        assert!(!directory.path().exists());
     }
 }

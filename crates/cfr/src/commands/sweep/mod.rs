@@ -55,7 +55,7 @@ const BAD: u8 = 1;
 
 /// Runs all cases and reports. Returns 0 if none is bad.
 pub(crate) fn run(args: &SweepArgs) -> Result<u8, Failure> {
-    live_runs::end_on_signal()?;
+    live_runs::end_early()?;
     handle_inherited_signals()?;
     let hooks = environment::check_rules(&args.settings)?;
     let faults = fault_names("--faults", &args.faults)?;
