@@ -40,6 +40,19 @@ fn marks(report: &Value, hook: &str) -> Value {
     hooks.iter().find(|row| row["hook"] == hook).map_or(Value::Null, |row| row["asks_for"].clone())
 }
 
+/// Returns the copies that the program itself makes by instruction, with their requests.
+fn by_instruction(report: &Value) -> Vec<String> {
+    let calls = report["files"][0]["by_instruction"]["calls"].as_array().expect("calls");
+    let name = |call: &Value| {
+        assert_eq!(call["seen_by"], "supervisor");
+        let requests = call["asks_for"].as_array().expect("requests").iter();
+        let requests: Vec<_> = requests.map(|name| name.as_str().expect("a string")).collect();
+        let name = call["call"].as_str().expect("a string");
+        if requests.is_empty() { name.into() } else { format!("{name} ({})", requests.join(", ")) }
+    };
+    calls.iter().map(name).collect()
+}
+
 /// Writes an executable file. It is never executed, so this process may write it.
 fn executable(scratch: &Scratch, name: &str, content: &[u8]) -> PathBuf {
     let path = scratch.write(name, content);
@@ -69,11 +82,11 @@ fn strong_and_weak_imports_are_told_apart() {
         (how(&json, 0, "copy_file_range"), how(&json, 0, "syscall")),
         ("strong".into(), Value::Null)
     );
-    assert_eq!((&json["verdict"], &json["preload"]), (&json!("sees"), &json!("sees")), "{json:#}");
+    assert_eq!((&json["verdict"], &json["preload"]), (&json!("preload sees"), &json!("sees")));
     let text = text(strong());
-    let line = format!("cfr trace sees the copies of {}: copy_file_range", strong().display());
+    let line = format!("the preload sees the copies of {}: copy_file_range", strong().display());
     assert_eq!(first_line(&text), line);
-    assert!(text.contains("\n  copy_file_range  imported"), "{text}");
+    assert!(text.contains("\n  copy_file_range  imported  the program  preload\n"), "{text}");
     assert!(text.contains("\n  syscall          -\n"), "{text}");
 
     let weak = compile_text(
@@ -85,7 +98,7 @@ fn strong_and_weak_imports_are_told_apart() {
     );
     let json = report(&weak);
     assert_eq!(how(&json, 0, "copy_file_range"), "weak", "{json:#}");
-    assert_eq!(json["verdict"], "sees");
+    assert_eq!(json["verdict"], "preload sees");
 }
 
 /// Rust's standard library imports copy_file_range weakly and passes its number to syscall.
@@ -93,7 +106,7 @@ fn strong_and_weak_imports_are_told_apart() {
 fn a_rust_program_imports_the_call_weakly() {
     let json = report(compile_rust("fs_copy"));
     assert_eq!(how(&json, 0, "copy_file_range"), "weak", "{json:#}");
-    assert_eq!(json["verdict"], "sees");
+    assert_eq!(json["verdict"], "preload sees");
 }
 
 #[test]
@@ -109,13 +122,18 @@ fn a_name_that_may_be_passed_to_dlsym_is_a_maybe() {
     };
     let json = report(program("!dlsym(RTLD_DEFAULT, \"copy_file_range\")", "inspect_dlsym"));
     assert_eq!(how(&json, 0, "copy_file_range"), "name", "{json:#}");
-    assert_eq!(json["verdict"], "may see");
-    assert!(json["text"].as_str().unwrap().contains("if it finds a hook by name: copy_file_range"));
+    assert_eq!(json["verdict"], "may copy");
+    assert_eq!(json["files"][0]["hooks"][0]["seen_by"], "either");
+    let line = json["text"].as_str().unwrap();
+    assert!(
+        line.ends_with(" may copy: functions that it finds by name (copy_file_range)"),
+        "{line}"
+    );
     // Words of a message are not a name, nor is a name in a program that looks up nothing.
     let json = report(program("!dlsym(RTLD_DEFAULT, \"getpid\")", "inspect_dlsym_other"));
     assert_eq!(
         (how(&json, 0, "copy_file_range"), &json["verdict"]),
-        (Value::Null, &json!("no hook"))
+        (Value::Null, &json!("no copy"))
     );
     let json = report(program("!puts(\"copy_file_range\")", "inspect_puts"));
     assert_eq!(how(&json, 0, "copy_file_range"), Value::Null, "{json:#}");
@@ -147,7 +165,7 @@ fn hooks_with_many_uses_count_only_if_a_copy_uses_them() {
         let json = report(program(call, name));
         assert_eq!((how(&json, 0, hook), marks(&json, hook)), ("strong".into(), json!([mark])));
         let line = json["text"].as_str().unwrap();
-        assert_eq!(json["verdict"], "sees");
+        assert_eq!(json["verdict"], "preload sees");
         assert!(line.ends_with(&format!(": {hook} ({mark})")), "{line}");
     }
     for (call, name, hook) in [
@@ -162,7 +180,7 @@ fn hooks_with_many_uses_count_only_if_a_copy_uses_them() {
     ] {
         let json = report(program(call, name));
         assert_eq!((how(&json, 0, hook), marks(&json, hook)), ("strong".into(), json!([])));
-        assert_eq!(json["verdict"], "no hook");
+        assert_eq!(json["verdict"], "no copy");
     }
     assert!(
         text(program("syscall(SYS_gettid)", "inspect_gettid"))
@@ -176,7 +194,10 @@ fn sendfile_is_a_hook_under_both_names() {
         let source = "#include <sys/sendfile.h>
             int main(void) { return sendfile(1, 0, 0, 1) == 0; }";
         let json = report(compile_text(source, &format!("inspect_{name}"), words));
-        assert_eq!((how(&json, 0, name), &json["verdict"]), ("strong".into(), &json!("sees")));
+        assert_eq!(
+            (how(&json, 0, name), &json["verdict"]),
+            ("strong".into(), &json!("preload sees"))
+        );
     }
 }
 
@@ -200,17 +221,20 @@ fn a_copy_by_instruction_is_named() {
     };
     let json = report(&program);
     let found = &json["files"][0]["by_instruction"];
-    assert_eq!(*found, json!({"places": 1, "calls": ["copy_file_range"]}), "{json:#}");
-    assert_eq!(json["verdict"], "cannot see");
-    let text = text(&program);
-    assert!(
-        text.contains(
-            "system calls without the C library, which no preload sees: copy_file_range\n"
-        ),
-        "{text}"
+    let call = json!({"call": "copy_file_range", "asks_for": [], "seen_by": "supervisor"});
+    assert_eq!(*found, json!({"places": 1, "calls": [call]}), "{json:#}");
+    assert_eq!(
+        (&json["verdict"], &json["supervisor"]),
+        (&json!("supervisor sees"), &json!("sees"))
     );
-    assert!(text.contains("1 place: copy_file_range"), "{text}");
-    assert!(text.contains("strace -f -e trace=copy_file_range"), "{text}");
+    let text = text(&program);
+    let line = format!(
+        "only the supervisor sees the copies of {}: by instruction: copy_file_range",
+        program.display()
+    );
+    assert_eq!(first_line(&text), line);
+    assert!(text.contains("1 place: copy_file_range  the program  supervisor\n"), "{text}");
+    assert!(text.contains("cfr trace --reach all"), "{text}");
 }
 
 #[test]
@@ -221,12 +245,10 @@ fn a_copy_by_instruction_beside_a_hook_is_partly_visible() {
     }
     let text = COPY.replace("return", "__asm__(\"mov $326, %eax; syscall\"); return");
     let json = report(compile_text(&text, "inspect_part", &[]));
-    assert_eq!((&json["verdict"], &json["preload"]), (&json!("sees part"), &json!("sees")));
+    assert_eq!((&json["verdict"], &json["preload"]), (&json!("both see"), &json!("sees")));
     let line = json["text"].as_str().unwrap();
-    assert!(
-        line.contains(": copy_file_range; but not system calls without the C library, which"),
-        "{line}"
-    );
+    let end = ": copy_file_range; by instruction, seen by the supervisor: copy_file_range";
+    assert!(line.ends_with(end), "{line}");
 }
 
 #[test]
@@ -256,24 +278,209 @@ fn bytes_inside_other_instructions_are_not_a_system_call() {
     }
 }
 
-// What a preloaded library cannot see.
+/// Compiles c-tests/drivers/reflink_ways.c with these flags, and returns the program and the number of
+/// reflinks that a preload sees of it.
+fn reflinks(name: &str, flags: &[&str]) -> (PathBuf, usize) {
+    let program = compile("drivers/reflink_ways.c", &format!("inspect_{name}"), flags);
+    let scratch = Scratch::new();
+    let words = [scratch.random("a", 5000), scratch.file("b")];
+    let run = Run::preloaded(&program).args(words).ok();
+    let seen = run.calls().iter().filter(|call| call.starts_with("ioctl(")).count();
+    (program, seen)
+}
+
+const NO_PLT: &str = "-fno-plt";
 
 #[test]
-fn a_static_program_cannot_be_seen() {
+fn a_reflink_by_instruction_is_no_proof_for_an_imported_ioctl() {
+    for (name, flags) in [
+        ("reflink_raw", &["-DBY_INSTRUCTION"][..]),
+        ("reflink_raw_no_plt", &["-DBY_INSTRUCTION", NO_PLT]),
+        // The request and the instruction are in different functions.
+        ("reflink_function", &["-DBY_FUNCTION"]),
+        ("reflink_function_no_plt", &["-DBY_FUNCTION", NO_PLT]),
+        ("reflink_pointer", &["-DBY_POINTER"]),
+    ] {
+        let (program, seen) = reflinks(name, flags);
+        assert_eq!(seen, 0, "{name}");
+        let json = report(&program);
+        assert_eq!((how(&json, 0, "ioctl"), marks(&json, "ioctl")), ("strong".into(), json!([])));
+        assert_eq!(by_instruction(&json), ["ioctl (FICLONE)"], "{name}: {json:#}");
+        assert_eq!(json["verdict"], "supervisor sees", "{name}");
+        let text = text(&program);
+        assert!(text.contains("imported, without a reflink request  the program\n"), "{text}");
+        assert!(text.contains(": ioctl (FICLONE)"), "{text}");
+    }
+}
+
+#[test]
+fn a_reflink_through_the_import_is_told_from_an_ioctl_by_instruction() {
+    for (name, flags) in [
+        ("reflink_import", &["-DBY_IMPORT"][..]),
+        ("reflink_import_no_plt", &["-DBY_IMPORT", NO_PLT]),
+    ] {
+        let (program, seen) = reflinks(name, flags);
+        assert_eq!(seen, 1, "{name}");
+        let json = report(&program);
+        assert_eq!(marks(&json, "ioctl"), json!(["FICLONE"]), "{name}: {json:#}");
+        assert_eq!((by_instruction(&json).len(), &json["verdict"]), (0, &json!("preload sees")));
+        assert_eq!(json["files"][0]["by_instruction"]["places"], 1, "{json:#}");
+    }
+    let (program, seen) = reflinks("reflink_both", &["-DBY_IMPORT", "-DBY_INSTRUCTION"]);
+    assert_eq!(seen, 1);
+    let json = report(program);
+    assert_eq!(marks(&json, "ioctl"), json!(["FICLONE"]), "{json:#}");
+    assert_eq!(
+        (by_instruction(&json).as_slice(), &json["verdict"]),
+        (&["ioctl (FICLONE)".to_owned()][..], &json!("both see"))
+    );
+}
+
+/// A number that is loaded for `syscall` is also an argument of other functions.
+#[test]
+fn a_number_counts_for_the_function_that_gets_it() {
+    let test = "cli::inspect::a_number_counts_for_the_function_that_gets_it";
+    if !cfg!(target_arch = "x86_64") {
+        return skip(test, "the assembly is x86-64's");
+    }
+    let program = |name: &str, call: &str| {
+        let text = format!(
+            "#include <unistd.h>
+            #include <sys/syscall.h>
+            __attribute__((noinline)) long by_instruction(long number)
+            {{
+                __asm__ volatile(\"syscall\" : \"+a\"(number) : : \"rcx\", \"r11\", \"memory\");
+                return number;
+            }}
+            int main(void) {{ by_instruction(syscall(SYS_gettid)); {call}; return 0; }}"
+        );
+        report(compile_text(&text, &format!("inspect_number_{name}"), &["-D_GNU_SOURCE"]))
+    };
+    let json = program("function", "by_instruction(SYS_copy_file_range)");
+    assert_eq!(
+        (marks(&json, "syscall"), by_instruction(&json)),
+        (json!([]), vec!["copy_file_range".into()])
+    );
+    assert_eq!(json["verdict"], "supervisor sees");
+    let json = program("hook", "syscall(SYS_copy_file_range, -1, 0, -1, 0, 1, 0)");
+    assert_eq!(
+        (marks(&json, "syscall"), by_instruction(&json)),
+        (json!(["SYS_copy_file_range"]), vec![])
+    );
+    assert_eq!(json["verdict"], "preload sees");
+    let json = program("other", "sleep(SYS_copy_file_range)");
+    assert_eq!((marks(&json, "syscall"), by_instruction(&json)), (json!([]), vec![]));
+    assert_eq!(json["verdict"], "no copy");
+}
+
+// Ways to copy that the files do not show.
+
+#[test]
+fn a_program_that_loads_libraries_may_copy() {
+    let program = compile("drivers/copies_by_library.c", "inspect_loads", &[]);
+    let library = compile(
+        "drivers/copies_by_library.c",
+        "inspect_loaded.so",
+        &["-DCOPY", "-shared", "-fPIC"],
+    );
+    let scratch = Scratch::new();
+    let words = [library, scratch.random("a", 5000), scratch.file("b")];
+    assert_eq!(Run::preloaded(&program).args(words).ok().calls().len(), 1);
+    let json = report(&program);
+    assert_eq!(json["verdict"], "may copy", "{json:#}");
+    let way = json!({
+        "through": "libraries", "file": program, "why": ["dlopen"], "seen_by": "either",
+    });
+    assert_eq!(json["may_copy"], json!([way]));
+    let text = text(&program);
+    let end = " may copy: libraries that it loads at run time (dlopen)";
+    assert!(first_line(&text).ends_with(end), "{text}");
+    assert!(text.contains("\n  loads libraries  dlopen  the program  either\n"), "{text}");
+}
+
+#[test]
+fn a_program_that_starts_programs_may_copy() {
+    let starter = |name: &str, flags: &[&str]| {
+        compile("drivers/starts_program.c", &format!("inspect_starts_{name}"), flags)
+    };
+    for (name, flags, why) in
+        [("exec", &[][..], "execv"), ("spawn", &["-DBY_SPAWN"], "posix_spawn")]
+    {
+        let program = starter(name, flags);
+        let scratch = Scratch::new();
+        let cp = find_program("cp").expect("cp");
+        let words = [cp, scratch.random("a", 5000), scratch.file("b")];
+        assert!(!Run::preloaded(&program).args(words).ok().calls().is_empty());
+        let json = report(&program);
+        assert_eq!(json["verdict"], "may copy", "{json:#}");
+        let way =
+            json!({"through": "programs", "file": program, "why": [why], "seen_by": "either"});
+        assert_eq!(json["may_copy"], json!([way]));
+        let text = text(&program);
+        let end = format!(" may copy: programs that it starts ({why})");
+        assert!(first_line(&text).ends_with(&end), "{text}");
+    }
+    // A child that is the same program has the same files.
+    let json = report(starter("fork", &["-DFORK_ONLY"]));
+    assert_eq!((&json["verdict"], &json["may_copy"]), (&json!("no copy"), &json!([])));
+}
+
+#[test]
+fn a_program_that_copies_may_also_copy_in_other_ways() {
+    let text = COPY.replace("return", "execv(\"/bin/true\", 0); return");
+    let json = report(compile_text(&text, "inspect_also", &[]));
+    assert_eq!(json["verdict"], "preload sees");
+    let notes = json["notes"].to_string();
+    assert!(notes.contains("it may also copy: programs that it starts"), "{notes}");
+}
+
+// What a preloaded library cannot see.
+
+/// Reports whether static programs can be linked, or skips the test.
+fn may_link_statically(test: &str) -> bool {
     let archive = Run::bare("cc").args(["-print-file-name=libc.a"]).ok().stdout;
-    if !Path::new(archive.trim()).is_absolute() {
-        return skip("cli::inspect::a_static_program_cannot_be_seen", "there is no libc.a");
+    let is_there = Path::new(archive.trim()).is_absolute();
+    if !is_there {
+        skip(&format!("cli::inspect::{test}"), "there is no libc.a");
+    }
+    is_there
+}
+
+#[test]
+fn only_the_supervisor_sees_a_static_program() {
+    if !may_link_statically("only_the_supervisor_sees_a_static_program") {
+        return;
     }
     let program = compile_text(COPY, "inspect_static", &["-static"]);
     let json = report(&program);
-    assert_eq!((&json["verdict"], &json["static"]), (&json!("cannot see"), &json!(true)));
-    assert_eq!(json["preload"], "is not loaded");
-    let calls = json["files"][0]["by_instruction"]["calls"].as_array().unwrap();
-    assert!(calls.contains(&"copy_file_range".into()), "{json:#}");
+    assert_eq!((&json["verdict"], &json["static"]), (&json!("supervisor sees"), &json!(true)));
+    assert_eq!((&json["preload"], &json["c_library"]), (&json!("is not loaded"), &Value::Null));
+    assert_eq!(by_instruction(&json), ["copy_file_range"], "{json:#}");
     let text = text(&program);
-    assert!(first_line(&text).starts_with("cfr trace cannot see its copies: "), "{text}");
+    assert!(first_line(&text).starts_with("only the supervisor sees the copies of "), "{text}");
     assert!(first_line(&text).contains("statically linked"), "{text}");
-    assert!(text.contains("strace -f -e trace=copy_file_range"), "{text}");
+    assert!(text.contains("cfr trace --reach all"), "{text}");
+}
+
+#[test]
+fn a_static_program_shows_its_reflinks_and_what_it_starts() {
+    if !may_link_statically("a_static_program_shows_its_reflinks_and_what_it_starts") {
+        return;
+    }
+    for (name, flags) in [("raw", "-DBY_INSTRUCTION"), ("import", "-DBY_IMPORT")] {
+        let name = format!("inspect_static_{name}");
+        let program = compile("drivers/reflink_ways.c", &name, &[flags, "-static"]);
+        let json = report(&program);
+        assert_eq!(by_instruction(&json), ["ioctl (FICLONE)"], "{json:#}");
+        assert_eq!(json["may_copy"], json!([]), "{json:#}");
+    }
+    let program = compile("drivers/starts_program.c", "inspect_static_starts", &["-static"]);
+    let json = report(&program);
+    let way = json!({
+        "through": "programs", "file": program, "why": ["execve by instruction"], "seen_by": "either",
+    });
+    assert_eq!((&json["may_copy"], by_instruction(&json).len()), (&json!([way]), 0));
+    assert!(json["notes"].to_string().contains("may also copy: programs"), "{json:#}");
 }
 
 /// It preloads the library if it is executed by its own name.
@@ -307,7 +514,7 @@ fn a_go_program_makes_system_calls_without_the_c_library() {
         );
         let json = report(compile_text(&text, &format!("inspect{section}"), &[]));
         assert_eq!((&json["go"], &json["preload"]), (&json!(true), &json!("is bypassed")));
-        assert_eq!(json["verdict"], "cannot see");
+        assert_eq!(json["verdict"], "supervisor sees");
     }
 }
 
@@ -327,8 +534,8 @@ fn a_program_for_another_machine_is_reported() {
         ("unheard-of", 2, 0xfefe, "ELF machine 65278"),
     ] {
         let json = report(with_machine(name, class, machine));
-        assert_eq!((&json["machine"], &json["verdict"]), (&json!(said), &json!("cannot see")));
-        assert_eq!(json["files"], json!([]));
+        assert_eq!((&json["machine"], &json["verdict"]), (&json!(said), &json!("neither sees")));
+        assert_eq!((&json["files"], &json["supervisor"]), (&json!([]), &json!("does not see")));
     }
     let tried = scratch.file("m32");
     let source = scratch.write("m32.c", COPY.as_bytes());
@@ -373,8 +580,10 @@ fn a_privileged_program_is_reported() {
         let json = report(program(mode, &format!("{mode:o}")));
         assert_eq!(
             (&json["verdict"], &json["preload"]),
-            (&json!("cannot see"), &json!("is not loaded"))
+            (&json!("supervisor sees"), &json!("is not loaded"))
         );
+        assert_eq!(json["files"][0]["hooks"][0]["seen_by"], "supervisor", "{json:#}");
+        assert!(json["notes"].to_string().contains("without its privileges"), "{json:#}");
         assert!(json["why"].as_str().unwrap().contains(why), "{json:#}");
     }
     // A bit for mandatory locking; and the kernel ignores the bits of a script.
@@ -397,7 +606,7 @@ fn a_script_is_followed_to_its_interpreter() {
     let json = report(&second);
     assert_eq!(json["scripts"], json!([second, script]));
     assert_eq!((&json["program"], &json["asked"]), (&json!(tool), &json!(second)));
-    assert_eq!(json["verdict"], "sees");
+    assert_eq!(json["verdict"], "preload sees");
     let shown = text(&second);
     assert!(first_line(&shown).contains(second.to_str().unwrap()), "{shown}");
     assert!(shown.contains(&format!("program          {}", tool.display())), "{shown}");
@@ -416,7 +625,7 @@ fn a_script_is_followed_to_its_interpreter() {
     assert_eq!(report(&plain)["scripts"], json!([plain]));
     let text = text(&plain);
     assert!(text.contains("\n  script           ") && text.contains("/bin/sh\n"), "{text}");
-    assert!(text.contains("programs that it starts are traced too"), "{text}");
+    assert!(text.contains(" may copy: ") && text.contains("programs that it starts"), "{text}");
 
     let endless = scratch.file("endless");
     executable(&scratch, "endless", format!("#!{}\n", endless.display()).as_bytes());
@@ -452,7 +661,11 @@ fn a_copy_by_a_library_of_a_library_is_found() {
     // DT_RPATH applies to libraries of libraries too, DT_RUNPATH does not.
     let program = with_library(&scratch, &["-Wl,--disable-new-dtags,-rpath,$ORIGIN"]);
     let json = report(&program);
-    assert_eq!((&json["verdict"], &json["missing"]), (&json!("sees"), &json!([])), "{json:#}");
+    assert_eq!(
+        (&json["verdict"], &json["missing"]),
+        (&json!("preload sees"), &json!([])),
+        "{json:#}"
+    );
     assert_eq!(json["files"][2]["path"], json!(scratch.file("libinner.so")));
     assert_eq!(how(&json, 2, "copy_file_range"), "strong");
     assert_eq!(how(&json, 0, "copy_file_range"), Value::Null);
@@ -464,11 +677,11 @@ fn a_copy_by_a_library_of_a_library_is_found() {
     let json = report(&program);
     let by = scratch.file("libouter.so");
     assert_eq!(json["missing"], json!([{"name": "libinner.so", "by": by}]));
-    assert_eq!(json["verdict"], "no hook");
+    assert_eq!(json["verdict"], "no copy");
     let found = inspect(["--format".as_ref(), "json".as_ref(), program.as_os_str()])
         .env("LD_LIBRARY_PATH", scratch.path())
         .ok();
-    assert_eq!(parsed(&found)["verdict"], "sees");
+    assert_eq!(parsed(&found)["verdict"], "preload sees");
     let text = text(&program);
     assert!(text.contains("1 not found\n"), "{text}");
     assert!(text.contains("libinner.so, needed by ") && text.contains("was not found"), "{text}");
@@ -502,6 +715,51 @@ fn the_libraries_are_those_of_the_dynamic_linker() {
     assert_eq!(json["missing"], json!([]));
 }
 
+/// Copies the C library and its dynamic linker to a directory, so that the linker knows no other one,
+/// as in Nix. Returns the paths of both.
+fn own_c_library(scratch: &Scratch) -> (PathBuf, PathBuf) {
+    let json = report(strong());
+    let read = |key: &str| fs::read(json[key].as_str().unwrap()).unwrap();
+    let mut linker = read("dynamic_linker");
+    let mut start = 0;
+    while let Some(size) = linker[start..].iter().position(|byte| *byte == 0) {
+        let string = &mut linker[start..start + size];
+        let is_path = string.starts_with(b"/") && size > 1;
+        if is_path && (string.ends_with(b"/") || string.ends_with(b"/ld.so.cache")) {
+            string[1] = b'X';
+        }
+        start += size + 1;
+    }
+    let linker = executable(scratch, "ld-linux.so", &linker);
+    (linker, executable(scratch, "libc.so.6", &read("c_library")))
+}
+
+#[test]
+fn a_c_library_of_the_programs_own_needs_no_other_preload() {
+    let scratch = Scratch::new();
+    let (linker, c_library) = own_c_library(&scratch);
+    let program = |name: &str, more: &[&str]| {
+        let path = scratch.file(name);
+        let linker = format!("-Wl,--dynamic-linker={},-rpath,$ORIGIN", linker.display());
+        let source = scratch.write("main.c", COPY.as_bytes());
+        Run::bare("cc").args(["-w", "-o"]).args([&path, &source]).args([&linker]).args(more).ok();
+        path
+    };
+    let own = program("own", &[]);
+    assert_eq!(Run::preloaded(&own).ok().calls().len(), 1);
+    let json = report(&own);
+    assert_eq!((&json["verdict"], &json["missing"]), (&json!("preload sees"), &json!([])));
+    assert_eq!((&json["c_library"], &json["dynamic_linker"]), (&json!(c_library), &json!(linker)));
+    assert!(text(&own).contains(&format!("  C library        {}\n", c_library.display())));
+
+    // The dynamic linker does not search the directories of the system.
+    let words = ["-Wl,--no-as-needed", "-lgcc_s"];
+    let needs = program("needs", &words);
+    assert_eq!(Run::bare(&needs).output().status, Some(127));
+    let json = report(&needs);
+    assert_eq!(json["missing"], json!([{"name": "libgcc_s.so.1", "by": needs}]), "{json:#}");
+}
+
 /// If it is preloaded before libcfr.so, it gets the calls first.
 #[test]
 fn a_library_that_defines_a_hook_itself_is_reported() {
@@ -526,7 +784,10 @@ fn a_library_that_defines_a_hook_itself_is_reported() {
 fn installed_programs_have_the_hooks_that_they_are_known_for() {
     let json = report("cp");
     assert_eq!(how(&json, 0, "copy_file_range"), "strong", "{json:#}");
-    assert_eq!((&json["verdict"], &marks(&json, "ioctl")), (&json!("sees"), &json!(["FICLONE"])));
+    assert_eq!(
+        (&json["verdict"], &marks(&json, "ioctl")),
+        (&json!("preload sees"), &json!(["FICLONE"]))
+    );
     if find_program("node").is_some() {
         let json = report("node");
         let text = json["text"].as_str().unwrap();
@@ -537,13 +798,18 @@ fn installed_programs_have_the_hooks_that_they_are_known_for() {
         let behind =
             Run::bare(python).args(["-c", "import sys; print(sys.executable)"]).ok().stdout;
         let json = report(behind.trim());
-        assert_eq!(json["verdict"], "sees", "{json:#}");
+        assert_eq!(json["verdict"], "preload sees", "{json:#}");
         let text = json["text"].as_str().unwrap();
         assert!(text.contains("copy_file_range") && text.contains("sendfile"), "{text}");
-        assert!(json["notes"].to_string().contains("dlopen"), "{json:#}");
+        assert!(json["notes"].to_string().contains("loads at run time"), "{json:#}");
+        assert_eq!(json["may_copy"][0]["through"], "libraries", "{json:#}");
+    }
+    if find_program("uv").is_some() {
+        assert_eq!(marks(&report("uv"), "ioctl"), json!([]));
+        assert_eq!(by_instruction(&report("uv")), ["ioctl (FICLONE)"]);
     }
     let json = report("true");
-    assert_eq!(json["verdict"], "no hook");
+    assert_eq!(json["verdict"], "no copy");
 }
 
 // Statuses, and files that are not programs.
@@ -692,5 +958,5 @@ fn a_name_that_is_not_utf_8_is_inspected() {
     let path = scratch.path().join(OsStr::from_bytes(b"\xff odd"));
     let script = "cp \"$0\" \"$1\"";
     Run::bare("sh").args(["-c", script]).args([&strong(), &path]).ok();
-    assert_eq!(report(&path)["verdict"], "sees");
+    assert_eq!(report(&path)["verdict"], "preload sees");
 }

@@ -144,8 +144,17 @@ fn a_musl_program_is_inspected_with_its_libraries() {
     let test = "a_musl_program_is_inspected_with_its_libraries";
     let Some(musl) = MuslProgram::new(test) else { return };
     let found = inspected(&musl.program);
-    assert_eq!((&found["verdict"], &found["preload"]), (&json!("sees"), &json!("sees")));
+    assert_eq!((&found["verdict"], &found["preload"]), (&json!("preload sees"), &json!("sees")));
     assert_eq!((&found["why"], &found["missing"]), (&Value::Null, &json!([])));
+    assert_eq!(found["c_library"], found["dynamic_linker"]);
+
+    let program = musl.scratch.file("static");
+    compile(&["-static"], &project().join("c-tests/drivers/each_hook.c"), &program);
+    let found = inspected(&program);
+    assert_eq!((&found["verdict"], &found["static"]), (&json!("supervisor sees"), &json!(true)));
+    let calls = found["files"][0]["by_instruction"]["calls"].as_array().unwrap();
+    let ioctl = json!({"call": "ioctl", "asks_for": ["FICLONE"], "seen_by": "supervisor"});
+    assert!(calls.contains(&ioctl), "{found:#}");
 
     let file = |name: &str, text: &str| musl.scratch.write(name, text.as_bytes());
     let source =
@@ -157,7 +166,7 @@ fn a_musl_program_is_inspected_with_its_libraries() {
     let search = format!("-L{}", musl.scratch.path().display());
     compile(&[&search, "-lcopies", "-Wl,-rpath,$ORIGIN"], &source, &program);
     let found = inspected(&program);
-    assert_eq!((&found["verdict"], &found["missing"]), (&json!("sees"), &json!([])));
+    assert_eq!((&found["verdict"], &found["missing"]), (&json!("preload sees"), &json!([])));
     assert_eq!(found["files"][1]["path"], json!(library));
     compile(&[&search, "-lcopies"], &source, &program);
     let found = inspected(&program);

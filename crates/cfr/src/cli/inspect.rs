@@ -20,16 +20,17 @@ pub(super) fn read(matches: &ArgMatches) -> InspectArgs {
 
 pub(super) fn command() -> Command {
     Command::new("inspect")
-        .about("Report through which hooks PROGRAM can copy, and whether a preload can see it")
+        .about("Report by which calls PROGRAM can copy, and what sees them")
         .after_help(
             "\
 cfr inspect reads the files of PROGRAM and of the libraries that it needs, and executes nothing. If
 PROGRAM is a script, its interpreter is inspected. copy_file_range and sendfile count if they are
-imported, syscall if SYS_copy_file_range is passed to it, ioctl if the code holds a reflink or
-dedupe request.
+imported, syscall if SYS_copy_file_range is passed to it, ioctl if a reflink or dedupe request is.
+
+The last column says what sees a call: the preload, only the supervisor (--reach), or either.
 
 Examples:
-  cfr inspect cp                     can cfr trace see the copies of cp?
+  cfr inspect cp                     what sees the copies of cp?
   cfr inspect ./deploy.py            inspects the script's interpreter
   LD_LIBRARY_PATH=build cfr inspect build/tool
   cfr inspect --format json node | jq -r .verdict

@@ -148,7 +148,7 @@ Examples:
   cfr dialects linux                        print the rules of Linux with their sources
   cfr run --default-flags COPY_FR_REFLINK node build.js    reflink, or fail
   cfr probe /home /mnt/usb                  what can the kernel and these filesystems do?
-  cfr inspect busybox                       can cfr trace see its copies?
+  cfr inspect busybox                       by which calls can it copy, and what sees them?
   LD_PRELOAD=libcfr.so cp a b               trace without the launcher
 
 Exit status: that of PROGRAM; 128+N if signal N ended it; 123 if an expectation does not hold (see

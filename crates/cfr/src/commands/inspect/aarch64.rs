@@ -1,5 +1,7 @@
 //! Finds system call instructions in the code of aarch64: its instructions are aligned words.
 
+use super::receiver::Receiver;
+
 /// `svc #0`
 const SVC: u32 = 0xd400_0001;
 /// `movz` of 32 bits, without constant and register; with the bit [`WIDE`] of 64 bits.
@@ -7,10 +9,27 @@ const MOVZ: u32 = 0x5280_0000;
 /// `movk` of the upper half of 32 bits.
 const MOVK: u32 = 0x72a0_0000;
 const WIDE: u32 = 1 << 31;
+/// `b` and `bl`, without the distance in their lower 26 bits.
+const B: u32 = 0x1400_0000;
+const BL: u32 = 0x9400_0000;
+const DISTANCE: u32 = 0x03ff_ffff;
+/// `br` and `blr`, without their register; `ret`.
+const BR: u32 = 0xd61f_0000;
+const BLR: u32 = 0xd63f_0000;
+const RET: u32 = 0xd65f_03c0;
+/// The first instructions of a stub that jumps to another file's function: `bti c`, which may be
+/// missing; `adrp x16` without its address; `ldr x17, [x16]` without its offset.
+const BTI_C: u32 = 0xd503_245f;
+const ADRP_X16: u32 = 0x9000_0010;
+const ADRP_MASK: u32 = 0x9f00_001f;
+const LDR_X17_X16: u32 = 0xf940_0211;
+const LDR_MASK: u32 = 0xffc0_03ff;
 /// The number of instructions before a system call in which its number may be loaded.
 const MAX_LOAD_DISTANCE: usize = 12;
 /// The number of instructions that may be between the halves of a constant.
 const MAX_HALVES_DISTANCE: usize = 4;
+/// The number of instructions after a constant in which a call may receive it.
+const MAX_CALL_DISTANCE: usize = 16;
 
 const WORD: usize = 4;
 
@@ -40,25 +59,68 @@ pub(super) fn system_call(code: &[u8], at: usize) -> Option<Option<u32>> {
     Some(number)
 }
 
-/// Reports whether the code loads the constant, in two halves if it does not fit in one.
-pub(super) fn holds(code: &[u8], constant: u32) -> bool {
+/// Returns the offsets behind the instructions that load the constant, in two halves if it does not
+/// fit in one.
+pub(super) fn constants(code: &[u8], constant: u32) -> Vec<usize> {
     let upper = MOVK | constant >> 16 << 5;
     let all = words(code);
-    all.clone().enumerate().any(|(at, word)| {
+    let load = |(at, word): (usize, u32)| {
         let register = word & 0x1f;
-        is_movz(word, constant, register)
-            && (constant >> 16 == 0
-                || all
-                    .clone()
-                    .skip(at + 1)
-                    .take(MAX_HALVES_DISTANCE)
-                    .any(|next| next == upper | register))
-    })
+        if !is_movz(word, constant, register) {
+            return None;
+        }
+        if constant >> 16 == 0 {
+            return Some(at + 1);
+        }
+        let mut next = all.clone().skip(at + 1).take(MAX_HALVES_DISTANCE);
+        next.position(|next| next == upper | register).map(|halves| at + 1 + halves + 1)
+    };
+    all.clone().enumerate().filter_map(load).map(|at| at * WORD).collect()
 }
 
-/// Reports whether the code loads the constant as the first argument of a call.
-pub(super) fn passes(code: &[u8], constant: u32) -> bool {
-    words(code).any(|word| is_movz(word, constant, 0))
+/// Returns what is called next after `at`, where an instruction ends that loads a constant. The code
+/// is loaded at `address`.
+pub(super) fn receiver(code: &[u8], at: usize, address: u64) -> Receiver {
+    let next = words(code.get(at..).unwrap_or_default()).take(MAX_CALL_DISTANCE);
+    for (number, word) in next.enumerate() {
+        let here = at + number * WORD;
+        if word == SVC {
+            return Receiver::Kernel(here);
+        }
+        if matches!(word & !DISTANCE, B | BL) {
+            // 26 bits with a sign, in words of 4 bytes.
+            let distance = i64::from((word << 6).cast_signed() >> 4);
+            let target = address.wrapping_add(here as u64).wrapping_add_signed(distance);
+            return Receiver::Function(target);
+        }
+        if matches!(word & !(0x1f << 5), BR | BLR) || word == RET {
+            break;
+        }
+    }
+    Receiver::Unknown
+}
+
+/// Returns the address from which a stub of the procedure linkage table reads its target; `None` if
+/// the code, which is loaded at `address`, is no stub.
+pub(super) fn stub(code: &[u8], address: u64) -> Option<u64> {
+    let mut instructions = words(code).zip((address..).step_by(WORD));
+    let (adrp, here) = instructions.find(|(word, _)| *word != BTI_C)?;
+    let (load, _) = instructions.next()?;
+    if adrp & ADRP_MASK != ADRP_X16 || load & LDR_MASK != LDR_X17_X16 {
+        return None;
+    }
+    // 21 bits with a sign, the lower two apart, in pages of 4 KiB.
+    let pages = (adrp >> 5 & 0x7_ffff) << 2 | adrp >> 29 & 3;
+    let distance = i64::from((pages << 11).cast_signed() >> 11) << 12;
+    let offset = u64::from(load >> 10 & 0xfff) * 8;
+    Some((here & !0xfff).wrapping_add_signed(distance).wrapping_add(offset))
+}
+
+/// Returns the offsets behind the instructions that load the constant as the first argument of a
+/// call.
+pub(super) fn first_arguments(code: &[u8], constant: u32) -> Vec<usize> {
+    let loads = words(code).enumerate().filter(|(_, word)| is_movz(*word, constant, 0));
+    loads.map(|(at, _)| (at + 1) * WORD).collect()
 }
 
 #[cfg(test)]
@@ -79,9 +141,36 @@ mod tests {
         // mov w0, #285; svc #0: another register.
         let other = code(&[0x5280_23a0, SVC]);
         assert_eq!(system_call(&other, 4), Some(None));
-        assert!(passes(&other, 285) && !passes(&call, 285));
+        assert_eq!((first_arguments(&other, 285), first_arguments(&call, 285)), (vec![4], vec![]));
         // mov w1, #0x9409; nop; movk w1, #0x4004, lsl #16
         let reflink = code(&[0x5292_8121, 0xd503_201f, 0x72a8_0081]);
-        assert!(holds(&reflink, 0x4004_9409) && !holds(&reflink, 0x4020_9409));
+        assert_eq!(constants(&reflink, 0x4004_9409), [12]);
+        assert!(constants(&reflink, 0x4020_9409).is_empty());
+    }
+
+    #[test]
+    fn the_receiver_of_a_constant_is_the_next_call() {
+        // mov w8, #29; svc #0
+        assert_eq!(receiver(&code(&[0x5280_03a8, SVC]), 0, 0x1000), Receiver::Kernel(4));
+        // nop; bl .-16; bl .+8; b .+4
+        let calls = code(&[0xd503_201f, 0x97ff_fffc, 0x9400_0002, 0x1400_0001]);
+        assert_eq!(receiver(&calls, 0, 0x1000), Receiver::Function(0xff4));
+        assert_eq!(receiver(&calls, 8, 0x1000), Receiver::Function(0x1010));
+        assert_eq!(receiver(&calls, 12, 0x1000), Receiver::Function(0x1010));
+        // blr x8; svc #0, and past the end
+        assert_eq!(receiver(&code(&[0xd63f_0100, SVC]), 0, 0), Receiver::Unknown);
+        assert_eq!(receiver(&calls, 16, 0), Receiver::Unknown);
+    }
+
+    #[test]
+    fn a_stub_has_the_address_of_its_slot() {
+        // adrp x16, 0x1f000; ldr x17, [x16, #4000]: with and without bti c
+        let words = [BTI_C, 0xf000_00f0, 0xf947_d211];
+        assert_eq!(stub(&code(&words), 0x640), Some(0x1_ffa0));
+        assert_eq!(stub(&code(&words[1..]), 0x640), Some(0x1_ffa0));
+        // adrp x16, .-0x1000
+        assert_eq!(stub(&code(&[0xf0ff_fff0, 0xf940_0211]), 0x5640), Some(0x4000));
+        // stp x29, x30, [sp, #-16]!
+        assert_eq!(stub(&code(&[0xa9bf_7bfd, 0xf000_00f0, 0xf947_d211]), 0x640), None);
     }
 }

@@ -1,5 +1,5 @@
-//! The dynamic linker's list of libraries and their paths: /etc/ld.so.cache, as ldconfig(8) of
-//! glibc 2.2 and later writes it (glibc's sysdeps/generic/dl-cache.h).
+//! The dynamic linker's list of libraries and their paths, as ldconfig(8) of glibc 2.2 and later
+//! writes it (glibc's sysdeps/generic/dl-cache.h).
 
 use memchr::memmem;
 use std::ffi::OsStr;
@@ -7,7 +7,6 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-const PATH: &str = "/etc/ld.so.cache";
 /// The most that is read, in bytes: a thousand times the usual size.
 const MAX_BYTES: u64 = 64 << 20;
 const MAGIC: &[u8] = b"glibc-ld.so.cache1.1";
@@ -23,12 +22,13 @@ const FLAGS: u32 = 0x0303;
 const FLAGS: u32 = 0x0a03;
 
 /// The list; empty if the file cannot be read.
+#[derive(Default)]
 pub(super) struct Cache(Vec<u8>);
 
 impl Cache {
-    pub(super) fn read() -> Cache {
+    pub(super) fn read(path: &Path) -> Cache {
         let mut bytes = Vec::new();
-        let file = crate::program::elf::open_regular(Path::new(PATH));
+        let file = crate::program::elf::open_regular(path);
         let _ = file.and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
         // A list in the old format may come first. Offsets of names count from the new one.
         let start = memmem::find(&bytes, MAGIC).unwrap_or(bytes.len());

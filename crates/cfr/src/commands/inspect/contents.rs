@@ -1,6 +1,7 @@
 //! Searches the read-only segments of a file: code and constants.
 
-use super::hooks::{CALLS, MARKS, NAMES};
+use super::hooks::{CALLS, IOCTL, MARKS, Mark, NAMES, STARTS};
+use super::receiver::Receiver;
 use crate::program::elf::{ElfFile, Extent, Native};
 use memchr::memmem;
 use std::ops::{ControlFlow, Range};
@@ -17,26 +18,62 @@ const PIECE: usize = 1 << 20;
 /// The bytes of the piece before that are read again, so that nothing between two pieces is missed.
 const BEFORE: usize = 256;
 /// The bytes of the next piece that are read with this one.
-const AFTER: usize = 64;
+const AFTER: usize = 128;
+/// The bytes of a function that are read to see whether it is a stub.
+const STUB: usize = 16;
 /// The most system call instructions of a file that are examined: a C library has 400.
 const MAX_CALLS: u64 = 20_000;
+/// The most marks of a file that are examined: a program has ten.
+const MAX_MARKS: u64 = 20_000;
 
 /// The findings in a file.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
+    /// The number of marks that were examined.
+    examined: u64,
     /// Names of hooks that occur as strings, other than names of imported symbols.
     pub(super) names: Vec<&'static str>,
-    /// Names of [`MARKS`].
-    pub(super) marks: Vec<&'static str>,
+    /// The marks in the code.
+    pub(super) marks: Vec<FoundMark>,
     /// The number of system call instructions.
     pub(super) places: u64,
     /// Those of [`CALLS`] with their number loaded shortly before such an instruction.
     pub(super) calls: Vec<&'static str>,
+    /// Those of [`STARTS`], found in the same way.
+    pub(super) starts: Vec<&'static str>,
+    /// Whether an instruction makes the system call ioctl.
+    pub(super) makes_ioctl: bool,
+    /// Whether the number of a system call is not loaded shortly before its instruction.
+    pub(super) makes_unknown: bool,
     /// Whether a part was not searched: the file is too large, or shorter than its headers say.
     pub(super) partial: bool,
 }
 
-pub(super) fn search(source: &ElfFile, native: &Native) -> Contents {
+/// One of [`MARKS`] in code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FoundMark {
+    pub(super) name: &'static str,
+    pub(super) passed: Passed,
+}
+
+/// What a mark is passed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Passed {
+    ToKernel,
+    /// To the hook, which the file imports.
+    ToImport,
+    Unknown,
+}
+
+/// An address at which the program has the address of a hook that the file imports.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) hook: &'static str,
+    pub(super) address: u64,
+}
+
+/// Searches a file that has these slots.
+pub(super) fn search(source: &ElfFile, native: &Native, slots: &[Slot]) -> Contents {
     let mut contents = Contents::default();
     let strings = native.dynamic.as_ref().map_or(0..0, |dynamic| dynamic.strings.clone());
     let mut reader =
@@ -48,7 +85,33 @@ pub(super) fn search(source: &ElfFile, native: &Native) -> Contents {
         });
     }
     for &code in &native.code {
-        contents.partial |= !reader.pieces(code, |piece| contents.add_code(piece));
+        let imports =
+            |hook, address| slots.iter().any(|slot| slot.hook == hook && slot.address == address);
+        let stub = |address| {
+            let mut bytes = [0; STUB];
+            let read = source.read_at(&mut bytes, native.offset(address)?);
+            machine::stub(bytes.get(..read)?, address)
+        };
+        contents.partial |= !reader.pieces(code, |piece| {
+            let address = native.address(piece.offset).unwrap_or_default();
+            contents.add_marks(piece, |mark, at| {
+                let receiver = machine::receiver(piece.bytes, at, address);
+                let stub = match receiver {
+                    Receiver::Function(function) => stub(function),
+                    _ => None,
+                };
+                match (receiver, stub) {
+                    (Receiver::Kernel(at), _) => to_kernel(mark, piece.bytes, at),
+                    (Receiver::AtSlot(slot), _) | (_, Some(slot)) if imports(mark.hook, slot) => {
+                        Some(Passed::ToImport)
+                    }
+                    // The number of a call is also the argument of other functions.
+                    (_, Some(_)) if mark.hook == "syscall" => None,
+                    _ => Some(Passed::Unknown),
+                }
+            })?;
+            contents.add_calls(piece)
+        });
     }
     contents
 }
@@ -120,28 +183,63 @@ impl Contents {
         self.names.extend(found);
     }
 
-    /// Adds system calls, and numbers that are passed to hooks.
-    fn add_code(&mut self, piece: &Piece<'_>) -> ControlFlow<()> {
+    /// Adds marks. `passed` returns what a mark is passed to that is loaded before this offset in the
+    /// piece, and `None` if it is not passed to a hook.
+    fn add_marks(
+        &mut self,
+        piece: &Piece<'_>,
+        passed: impl Fn(&Mark, usize) -> Option<Passed>,
+    ) -> ControlFlow<()> {
         for mark in &MARKS {
-            let there = match mark.hook {
-                "syscall" => machine::passes(piece.bytes, mark.number),
-                _ => machine::holds(piece.bytes, mark.number),
+            let loaded = match mark.hook {
+                "syscall" => machine::first_arguments(piece.bytes, mark.number),
+                _ => machine::constants(piece.bytes, mark.number),
             };
-            if there && !self.marks.contains(&mark.name) {
-                self.marks.push(mark.name);
+            for at in loaded.into_iter().filter(|at| piece.own.contains(at)) {
+                let found = passed(mark, at).map(|passed| FoundMark { name: mark.name, passed });
+                self.marks.extend(found.filter(|found| !self.marks.contains(found)));
+                self.examined += 1;
+                if self.examined == MAX_MARKS {
+                    return ControlFlow::Break(());
+                }
             }
         }
+        ControlFlow::Continue(())
+    }
+
+    /// Adds system calls.
+    fn add_calls(&mut self, piece: &Piece<'_>) -> ControlFlow<()> {
         for at in machine::candidates(piece.bytes).filter(|at| piece.own.contains(at)) {
             let Some(number) = machine::system_call(piece.bytes, at) else { continue };
             self.places += 1;
-            let call = CALLS.iter().find(|(_, call)| Some(*call) == number);
-            if let Some((name, _)) = call.filter(|(name, _)| !self.calls.contains(name)) {
-                self.calls.push(name);
-            }
+            self.makes_ioctl |= number == Some(IOCTL);
+            self.makes_unknown |= number.is_none();
+            add_call(&mut self.calls, &CALLS, number);
+            add_call(&mut self.starts, &STARTS, number);
             if self.places == MAX_CALLS {
                 return ControlFlow::Break(());
             }
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// Adds the name of the system call with this number, if it is one of `wanted`.
+fn add_call(found: &mut Vec<&'static str>, wanted: &[(&'static str, u32)], number: Option<u32>) {
+    let call = wanted.iter().find(|(_, call)| Some(*call) == number);
+    if let Some((name, _)) = call.filter(|(name, _)| !found.contains(name)) {
+        found.push(name);
+    }
+}
+
+/// Returns what a mark is passed to that is loaded before the system call instruction at `at`.
+fn to_kernel(mark: &Mark, code: &[u8], at: usize) -> Option<Passed> {
+    if mark.hook == "syscall" {
+        // The instruction gets the number in another register.
+        return None;
+    }
+    match machine::system_call(code, at).flatten() {
+        None | Some(IOCTL) => Some(Passed::ToKernel),
+        Some(_) => Some(Passed::Unknown),
     }
 }

@@ -33,17 +33,32 @@ pub(super) const MARKS: [Mark; 4] = [
 ];
 
 /// System calls that copy, which a program may make without the C library.
-pub(super) const CALLS: [(&str, u32); 2] =
-    [("copy_file_range", COPY_FILE_RANGE), ("sendfile", SENDFILE)];
+pub(super) const CALLS: [(&str, u32); 3] =
+    [("copy_file_range", COPY_FILE_RANGE), ("ioctl", IOCTL), ("sendfile", SENDFILE)];
+
+/// System calls that start programs.
+pub(super) const STARTS: [(&str, u32); 2] = [("execve", EXECVE), ("execveat", EXECVEAT)];
 
 #[cfg(target_arch = "x86_64")]
 const COPY_FILE_RANGE: u32 = 326;
 #[cfg(target_arch = "x86_64")]
 const SENDFILE: u32 = 40;
+#[cfg(target_arch = "x86_64")]
+pub(super) const IOCTL: u32 = 16;
+#[cfg(target_arch = "x86_64")]
+const EXECVE: u32 = 59;
+#[cfg(target_arch = "x86_64")]
+const EXECVEAT: u32 = 322;
 #[cfg(target_arch = "aarch64")]
 const COPY_FILE_RANGE: u32 = 285;
 #[cfg(target_arch = "aarch64")]
 const SENDFILE: u32 = 71;
+#[cfg(target_arch = "aarch64")]
+pub(super) const IOCTL: u32 = 29;
+#[cfg(target_arch = "aarch64")]
+const EXECVE: u32 = 221;
+#[cfg(target_arch = "aarch64")]
+const EXECVEAT: u32 = 281;
 
 /// Reports whether every call of this hook is a copy, whatever its arguments are.
 pub(super) fn is_for_copies(hook: &str) -> bool {

@@ -1,6 +1,6 @@
 //! Finds the libraries that a program needs, and those that they need.
 
-use super::image::{Image, Role, is_c_library};
+use super::image::{Image, Role, is_c_library, is_libc};
 use super::search::{Loader, Search};
 use crate::program::elf::Native;
 use crate::program::library::is_ours;
@@ -21,6 +21,8 @@ pub(super) struct Libraries {
     /// The files in load order, without the C library.
     pub(super) images: Vec<Image>,
     pub(super) missing: Vec<Missing>,
+    /// The C library.
+    pub(super) c_library: Option<PathBuf>,
 }
 
 /// A library that was not found or cannot be read.
@@ -45,7 +47,9 @@ struct Wanted {
 pub(super) fn find(path: &Path, native: &Native, privileged: bool) -> Libraries {
     let environment = |name| std::env::var_os(name).filter(|_| !privileged).unwrap_or_default();
     let search = Search::new(&environment("LD_LIBRARY_PATH"), native);
-    let mut found = Libraries::default();
+    // musl's dynamic linker is the C library too.
+    let musl = native.linker.clone().filter(|linker| native.has_musl() && linker.exists());
+    let mut found = Libraries { c_library: musl, ..Libraries::default() };
     let mut loaders = vec![loader(path.to_owned(), native, None)];
     let mut wanted = named_in_list(&environment("LD_PRELOAD"), "LD_PRELOAD", Role::Preloaded);
     // These load after libcfr.so, as if the program needed them.
@@ -59,6 +63,10 @@ pub(super) fn find(path: &Path, native: &Native, privileged: bool) -> Libraries 
     let mut next = 0;
     while let Some(library) = wanted.get(next).filter(|_| known.len() < MAX_NAMES) {
         next += 1;
+        if found.c_library.is_none() && is_libc(&library.name) {
+            let library = search.library(&library.name, library.by, &loaders);
+            found.c_library = library.map(|(path, ..)| path);
+        }
         let is_skipped = is_c_library(&library.name) || is_ours(library.name.as_bytes());
         if is_skipped || !known.insert(library.name.clone()) {
             continue;

@@ -1,9 +1,11 @@
-//! `cfr inspect`: reports through which hooks a program can copy, and whether a preload can see it.
-//! Reads the files of the program and executes nothing.
+//! `cfr inspect`: reports by which calls a program can copy, and whether the preload or the supervisor
+//! sees them. Reads the files of the program and executes nothing.
 //!
 //! A file uses only files above it in this list.
 
 mod hooks;
+
+mod receiver;
 
 #[cfg(any(target_arch = "aarch64", test))]
 mod aarch64;
@@ -34,7 +36,6 @@ use crate::program::locate::{self, Executable, Visibility};
 use crate::term::failure::{CANNOT_EXECUTE, Failure, describe, printable};
 use crate::term::stdout;
 use image::{Image, Role};
-use libraries::Libraries;
 use report::Inspection;
 
 /// Finds the program as `cfr trace` does, and reports what its files show.
@@ -42,7 +43,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<u8, Failure> {
     let path = locate::find(&args.program)?;
     let program = locate::follow(&path);
     let visibility = locate::visibility(&program);
-    let (mut images, mut missing) = (Vec::new(), Vec::new());
+    let (mut images, mut missing, mut c_library) = (Vec::new(), Vec::new(), None);
     match &program.elf {
         Elf::Other => return Err(unknown(&program)),
         Elf::Foreign(_) => {}
@@ -51,14 +52,14 @@ pub(crate) fn run(args: &InspectArgs) -> Result<u8, Failure> {
             if native.linker.is_some() {
                 let privileged = matches!(visibility, Visibility::Unseen(_));
                 let file = program.file.canonicalize().unwrap_or_else(|_| program.file.clone());
-                let Libraries { images: found, missing: lost } =
-                    libraries::find(&file, native, privileged);
-                images.extend(found);
-                missing = lost;
+                let libraries = libraries::find(&file, native, privileged);
+                images.extend(libraries.images);
+                missing = libraries.missing;
+                c_library = libraries.c_library;
             }
         }
     }
-    let report = Inspection { program, visibility, images, missing };
+    let report = Inspection { program, visibility, images, missing, c_library };
     stdout::write(&match args.format {
         ReportFormat::Text => report_text::render(&report),
         ReportFormat::Json => report_json::render(&report)?,

@@ -1,7 +1,7 @@
 //! The report as JSON: one object, on one line.
 
 use super::image::{Image, ImportKind, Role};
-use super::report::Inspection;
+use super::report::{Inspection, Other, OtherWay, SeenBy};
 use super::verdict::{notes, verdict};
 use crate::program::elf::{Elf, our_machine};
 use crate::program::locate::Visibility;
@@ -23,7 +23,7 @@ pub(super) fn render(report: &Inspection) -> Result<String, Failure> {
         .missing
         .iter()
         .map(|missing| json!({"name": missing.name.to_string_lossy(), "by": path(&missing.by)}));
-    let report = json!({
+    let object = json!({
         "verdict": answer.name(),
         "text": line,
         "asked": path(report.asked()),
@@ -33,13 +33,16 @@ pub(super) fn render(report: &Inspection) -> Result<String, Failure> {
         "dynamic_linker": native.and_then(|native| native.linker.as_deref()).map(path),
         "static": native.map(|native| native.linker.is_none() && !native.is_linker(&program.file)),
         "go": native.map(|native| native.go),
+        "c_library": report.c_library.as_deref().map(path),
         "preload": preload(&report.visibility),
+        "supervisor": if report.is_supervised() { "sees" } else { "does not see" },
         "why": report.unseen(),
-        "files": report.images.iter().map(image).collect::<Value>(),
+        "files": report.images.iter().map(|file| image(report, file)).collect::<Value>(),
+        "may_copy": report.other_ways().map(other_way).collect::<Value>(),
         "missing": missing.collect::<Value>(),
         "notes": notes(report),
     });
-    json::to_line(&report)
+    json::to_line(&object)
 }
 
 fn path(path: &Path) -> Value {
@@ -55,7 +58,7 @@ fn preload(visibility: &Visibility) -> &'static str {
     }
 }
 
-fn image(image: &Image) -> Value {
+fn image(report: &Inspection, image: &Image) -> Value {
     let hooks = image.uses.iter().map(|used| {
         json!({
             "hook": used.hook,
@@ -66,6 +69,14 @@ fn image(image: &Image) -> Value {
             },
             "asks_for": used.marks,
             "copies": used.copies(),
+            "seen_by": report.hook_seen_by(used).map(SeenBy::name),
+        })
+    });
+    let calls = image.calls.iter().map(|call| {
+        json!({
+            "call": call.name,
+            "asks_for": call.marks,
+            "seen_by": SeenBy::Supervisor.name(),
         })
     });
     json!({
@@ -77,9 +88,19 @@ fn image(image: &Image) -> Value {
         },
         "hooks": hooks.collect::<Value>(),
         "defines": image.defines,
-        "dlopen": image.loads,
-        "starts_programs": image.starts,
-        "by_instruction": {"places": image.places, "calls": image.calls},
+        "by_instruction": {"places": image.places, "calls": calls.collect::<Value>()},
         "complete": !image.partial,
+    })
+}
+
+fn other_way(way: OtherWay<'_>) -> Value {
+    json!({
+        "through": match way.other {
+            Other::Libraries => "libraries",
+            Other::Programs => "programs",
+        },
+        "file": path(&way.image.path),
+        "why": way.why,
+        "seen_by": way.seen_by.name(),
     })
 }

@@ -1,9 +1,9 @@
 //! The report as text: the verdict, the program, its hooks, notes.
 
 use super::hooks::{MARKS, NAMES, is_for_copies};
-use super::image::{HookUse, Image, ImportKind, Role};
-use super::report::Inspection;
-use super::verdict::{name_of, notes, verdict};
+use super::image::{HookUse, ImportKind, InstructionCall, Role};
+use super::report::{Inspection, Other, OtherWay, SeenBy};
+use super::verdict::{file, notes, verdict};
 use crate::program::elf::{Elf, our_machine};
 use crate::term::failure::printable;
 
@@ -14,15 +14,16 @@ pub(super) fn render(report: &Inspection) -> String {
     rows.push(InspectRow::default());
     rows.extend(hooks(report));
     rows.extend(instructions(report));
-    let labels = rows.iter().map(|row| row.label.chars().count()).max().unwrap_or(0);
-    let values = rows
-        .iter()
-        .filter(|row| !row.file.is_empty())
-        .map(|row| row.value.chars().count())
-        .max()
-        .unwrap_or(0);
-    for InspectRow { label, value, file } in &rows {
-        let line = format!("  {label:labels$}  {value:values$}  {file}");
+    rows.extend(other_ways(report));
+    let width = |column: fn(&InspectRow) -> &str, last: fn(&InspectRow) -> &str| {
+        let wide = rows.iter().filter(|row| !last(row).is_empty());
+        wide.map(|row| column(row).chars().count()).max().unwrap_or(0)
+    };
+    let labels = width(|row| &row.label, |row| &row.label);
+    let values = width(|row| &row.value, |row| &row.file);
+    let files = width(|row| &row.file, |row| row.seen_by);
+    for InspectRow { label, value, file, seen_by } in &rows {
+        let line = format!("  {label:labels$}  {value:values$}  {file:files$}  {seen_by}");
         text.push_str(line.trim_end());
         text.push('\n');
     }
@@ -34,17 +35,19 @@ pub(super) fn render(report: &Inspection) -> String {
     text
 }
 
-/// A line of three columns.
+/// A line of four columns.
 #[derive(Default)]
 struct InspectRow {
     label: String,
     value: String,
     /// The file that uses the hook.
     file: String,
+    /// What sees the copies.
+    seen_by: &'static str,
 }
 
 fn row(label: &str, value: impl Into<String>) -> InspectRow {
-    InspectRow { label: label.into(), value: value.into(), file: String::new() }
+    InspectRow { label: label.into(), value: value.into(), ..InspectRow::default() }
 }
 
 fn about(report: &Inspection) -> Vec<InspectRow> {
@@ -68,6 +71,9 @@ fn about(report: &Inspection) -> Vec<InspectRow> {
         Elf::Foreign(machine) => rows.push(row("machine", machine)),
         Elf::Other => {}
     }
+    if let Some(c_library) = &report.c_library {
+        rows.push(row("C library", printable(c_library)));
+    }
     let needed = report.images.iter().filter(|image| image.role == Role::Needed).count();
     if needed + report.missing.len() > 0 {
         let missing = match report.missing.len() {
@@ -82,11 +88,20 @@ fn about(report: &Inspection) -> Vec<InspectRow> {
 /// Returns a line for each use of a hook, and a line with `-` for a hook that no file uses.
 fn hooks(report: &Inspection) -> Vec<InspectRow> {
     let mut rows = Vec::new();
+    if !report.images.is_empty() {
+        rows.push(InspectRow {
+            label: "call".into(),
+            value: "how".into(),
+            file: "file".into(),
+            seen_by: "seen by",
+        });
+    }
     for hook in NAMES.into_iter().filter(|_| !report.images.is_empty()) {
         let mut label = hook;
         for (image, used) in report.uses().filter(|(_, used)| used.hook == hook) {
             let value = how(used);
-            rows.push(InspectRow { label: label.into(), value, file: file(image) });
+            let seen_by = report.hook_seen_by(used).map_or("", SeenBy::name);
+            rows.push(InspectRow { label: label.into(), value, file: file(image), seen_by });
             label = "";
         }
         if !label.is_empty() {
@@ -118,14 +133,6 @@ fn wanted(hook: &str) -> &'static str {
     }
 }
 
-fn file(image: &Image) -> String {
-    match image.role {
-        Role::Program => "the program".into(),
-        Role::Needed => name_of(&image.path),
-        Role::Preloaded => format!("{} (preloaded)", name_of(&image.path)),
-    }
-}
-
 fn instructions(report: &Inspection) -> Vec<InspectRow> {
     let mut label = "by instruction";
     let mut rows = Vec::new();
@@ -134,14 +141,13 @@ fn instructions(report: &Inspection) -> Vec<InspectRow> {
             1 => "1 place".into(),
             places => format!("{places} places"),
         };
-        let calls = match image.calls.as_slice() {
-            [] => String::new(),
-            calls => format!(": {}", calls.join(", ")),
-        };
+        let calls: Vec<_> = image.calls.iter().map(call).collect();
+        let separator = if calls.is_empty() { "" } else { ": " };
         rows.push(InspectRow {
             label: label.into(),
-            value: format!("{places}{calls}"),
+            value: format!("{places}{separator}{}", calls.join(", ")),
             file: file(image),
+            seen_by: if calls.is_empty() { "" } else { SeenBy::Supervisor.name() },
         });
         label = "";
     }
@@ -149,4 +155,26 @@ fn instructions(report: &Inspection) -> Vec<InspectRow> {
         rows.push(row(label, "-"));
     }
     rows
+}
+
+fn call(call: &InstructionCall) -> String {
+    match call.marks.as_slice() {
+        [] => call.name.into(),
+        marks => format!("{} ({})", call.name, marks.join(", ")),
+    }
+}
+
+/// Returns a line for each file that may copy in a way that the files do not show.
+fn other_ways(report: &Inspection) -> Vec<InspectRow> {
+    let mut last = None;
+    let line = |way: OtherWay<'_>| {
+        let label = match way.other {
+            other if last.replace(other) == Some(other) => "",
+            Other::Libraries => "loads libraries",
+            Other::Programs => "starts programs",
+        };
+        let (value, file) = (way.why.join(", "), file(way.image));
+        InspectRow { label: label.into(), value, file, seen_by: way.seen_by.name() }
+    };
+    report.other_ways().map(line).collect()
 }

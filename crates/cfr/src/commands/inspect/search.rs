@@ -17,6 +17,17 @@ const DEFAULT: [&str; 6] = [
     "/lib",
     "/usr/lib",
 ];
+/// The dynamic linker of the system's C library. Its directories and its list are known.
+const LINKER: &str = if cfg!(target_arch = "x86_64") {
+    "/lib64/ld-linux-x86-64.so.2"
+} else {
+    "/lib/ld-linux-aarch64.so.1"
+};
+/// The end of the path of a list of libraries, as a dynamic linker of glibc holds it.
+const LIST: &[u8] = b"/ld.so.cache";
+const LIST_OF_SYSTEM: &str = "/etc/ld.so.cache";
+/// The bytes that are read of a dynamic linker: five times the usual size.
+const MAX_BYTES_OF_LINKER: u64 = 1 << 20;
 /// The directories that musl's dynamic linker searches last if it has no file that names others.
 const DEFAULT_OF_MUSL: &[u8] = b"/lib:/usr/local/lib:/usr/lib";
 /// The values of `$LIB`, which distributions set differently.
@@ -45,9 +56,35 @@ pub(super) struct Search {
 
 /// What is searched last.
 enum System {
-    /// The list of ldconfig(8), then [`DEFAULT`].
-    Glibc(Cache),
+    /// The list of ldconfig(8), then the directories that the dynamic linker is built with.
+    Glibc(Cache, Vec<PathBuf>),
     Musl(Vec<PathBuf>),
+}
+
+/// Returns what glibc's dynamic linker searches last. One that the program brings has a list and
+/// directories of its own, as in Nix; they are strings in its file.
+fn system_of_glibc(linker: Option<&Path>) -> System {
+    let own = linker.filter(|linker| {
+        let canonical = |path: &Path| path.canonicalize().ok();
+        linker.exists() && canonical(linker) != canonical(Path::new(LINKER))
+    });
+    let mut bytes = Vec::new();
+    let read = own.and_then(|linker| {
+        let file = elf::open_regular(linker).ok()?;
+        file.take(MAX_BYTES_OF_LINKER).read_to_end(&mut bytes).ok()
+    });
+    if read.is_none() {
+        let directories = DEFAULT.into_iter().map(PathBuf::from).collect();
+        return System::Glibc(Cache::read(Path::new(LIST_OF_SYSTEM)), directories);
+    }
+    let paths = bytes
+        .split(|byte| *byte == 0)
+        .filter(|string| string.starts_with(b"/") && string.len() > 1)
+        .map(OsStr::from_bytes);
+    let list = paths.clone().find(|path| path.as_bytes().ends_with(LIST));
+    let cache = list.map_or_else(Cache::default, |list| Cache::read(Path::new(list)));
+    let directories = paths.filter(|path| path.as_bytes().ends_with(b"/"));
+    System::Glibc(cache, directories.take(MAX_DIRECTORIES_OF_LIST).map(PathBuf::from).collect())
 }
 
 /// Returns the directories that this dynamic linker of musl searches last. /lib/ld-musl-x86_64.so.1
@@ -70,7 +107,8 @@ impl Search {
         let linker = program.linker.as_deref().filter(|_| program.has_musl());
         Search {
             environment: directories(environment, b":;", Path::new("")),
-            system: linker.map_or_else(|| System::Glibc(Cache::read()), directories_of_musl),
+            system: linker
+                .map_or_else(|| system_of_glibc(program.linker.as_deref()), directories_of_musl),
         }
     }
 
@@ -113,8 +151,8 @@ impl Search {
         }
         let mut searched = searched.iter().take(MAX_DIRECTORIES);
         let found = searched.find_map(|directory| open(directory.join(name)));
-        let System::Glibc(cache) = &self.system else { return found };
-        let last = || DEFAULT.iter().find_map(|directory| open(Path::new(directory).join(name)));
+        let System::Glibc(cache, directories) = &self.system else { return found };
+        let last = || directories.iter().find_map(|directory| open(directory.join(name)));
         found.or_else(|| cache.find(name).and_then(open)).or_else(last)
     }
 }

@@ -1,33 +1,37 @@
-//! The verdict: can `cfr trace` see the copies of the program?
+//! The verdict: can `cfr trace` see the copies of the program, and by what?
 
-use super::hooks::NAMES;
-use super::image::{ImportKind, Role};
-use super::report::Inspection;
+use super::hooks::{CALLS, NAMES};
+use super::image::{Image, ImportKind, Role};
+use super::report::{Inspection, Other};
+use crate::program::locate::Visibility;
 use crate::term::failure::printable;
 use std::path::Path;
 
-/// What `cfr trace` can see of a program.
+/// What can see the copies of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Coverage {
-    Sees,
-    /// All but the system calls that the program makes by instruction.
-    SeesPart,
-    /// The copies, if the program makes some: its files do not show that.
-    MaySee,
-    /// No file of the program uses a hook.
-    NoHook,
-    CannotSee,
+    /// The preload sees every way to copy that the files show.
+    Preload,
+    /// The preload sees some ways, only the supervisor the others.
+    Both,
+    Supervisor,
+    /// The files show no way, but the program can find functions, load libraries or start programs.
+    MayCopy,
+    /// The files show no way to copy.
+    NoCopy,
+    Neither,
 }
 
 impl Coverage {
-    /// Returns the word for it in JSON.
+    /// Returns the words for it in JSON.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Coverage::Sees => "sees",
-            Coverage::SeesPart => "sees part",
-            Coverage::MaySee => "may see",
-            Coverage::NoHook => "no hook",
-            Coverage::CannotSee => "cannot see",
+            Coverage::Preload => "preload sees",
+            Coverage::Both => "both see",
+            Coverage::Supervisor => "supervisor sees",
+            Coverage::MayCopy => "may copy",
+            Coverage::NoCopy => "no copy",
+            Coverage::Neither => "neither sees",
         }
     }
 }
@@ -35,37 +39,56 @@ impl Coverage {
 /// Returns the verdict, and a sentence that explains it.
 pub(super) fn verdict(report: &Inspection) -> (Coverage, String) {
     let shown = printable(report.asked());
-    if let Some(why) = report.unseen() {
-        return (Coverage::CannotSee, format!("cfr trace cannot see its copies: {why}"));
-    }
     let sure = ways(report, |how| how != ImportKind::ByName);
-    let by_name = ways(report, |how| how == ImportKind::ByName);
-    let calls = by_instruction(report);
     let own = report.uses().any(|(image, used)| {
         image.role == Role::Program && used.copies() && used.how != ImportKind::ByName
     });
+    let calls = by_instruction(report);
+    let own_calls = report.images.first().is_some_and(|program| !program.calls.is_empty());
     // A library that can copy does not prove that this program uses it to copy.
-    let copies = if own {
-        format!("the copies of {shown}")
-    } else {
-        format!("what {shown} copies through its libraries")
-    };
-    let unseen = format!("system calls without the C library, which no preload sees: {calls}");
-    match (sure.is_empty(), calls.is_empty()) {
-        (false, true) => (Coverage::Sees, format!("cfr trace sees {copies}: {sure}")),
-        (false, false) => (
-            Coverage::SeesPart,
-            format!("cfr trace sees a part: {copies}: {sure}; but not {unseen}"),
-        ),
-        (true, false) => {
-            (Coverage::CannotSee, format!("cfr trace cannot see the copies of {shown}: {unseen}"))
+    let copies = |own: bool| {
+        if own {
+            format!("the copies of {shown}")
+        } else {
+            format!("what {shown} copies through its libraries")
         }
-        (true, true) if !by_name.is_empty() => (
-            Coverage::MaySee,
-            format!("cfr trace sees the copies of {shown} if it finds a hook by name: {by_name}"),
+    };
+    if let Some(why) = report.unseen() {
+        let (own, copies) = (copies(own), copies(true));
+        return match &report.visibility {
+            _ if !report.is_supervised() => (
+                Coverage::Neither,
+                format!("neither the preload nor the supervisor sees {copies}: {why}"),
+            ),
+            Visibility::Bypassed(_) if !sure.is_empty() => (
+                Coverage::Both,
+                format!("the preload sees {own}: {sure}; the supervisor sees the others: {why}"),
+            ),
+            _ => (Coverage::Supervisor, format!("only the supervisor sees {copies}: {why}")),
+        };
+    }
+    match (sure.is_empty(), calls.is_empty()) {
+        (false, true) => (Coverage::Preload, format!("the preload sees {}: {sure}", copies(own))),
+        (false, false) => (
+            Coverage::Both,
+            format!(
+                "the preload sees {}: {sure}; by instruction, seen by the supervisor: {calls}",
+                copies(own)
+            ),
+        ),
+        (true, false) => (
+            Coverage::Supervisor,
+            format!("only the supervisor sees {}: by instruction: {calls}", copies(own_calls)),
         ),
         (true, true) => {
-            (Coverage::NoHook, format!("{shown} uses no hook, as far as its files show"))
+            let others = other_ways(report);
+            if others.is_empty() {
+                let line = format!("{shown} does not copy, as far as its files show");
+                return (Coverage::NoCopy, line);
+            }
+            let others = others.iter().map(|(what, why)| format!("{what} ({why})"));
+            let line = format!("{shown} may copy: {}", others.collect::<Vec<_>>().join("; "));
+            (Coverage::MayCopy, line)
         }
     }
 }
@@ -74,26 +97,63 @@ pub(super) fn verdict(report: &Inspection) -> (Coverage, String) {
 /// uses it.
 fn ways(report: &Inspection, counts: impl Fn(ImportKind) -> bool) -> String {
     let of = |name: &'static str| {
-        let all = report.uses().filter(|(_, used)| used.hook == name && used.copies());
-        let mut all = all.filter(|(_, used)| counts(used.how));
         // The program itself comes first.
-        let (image, used) = all.next()?;
-        let marks = match used.marks.as_slice() {
-            [] => String::new(),
-            marks => format!(" ({})", marks.join(", ")),
-        };
-        let through = match image.role {
-            Role::Program => String::new(),
-            Role::Preloaded | Role::Needed => format!(" through {}", name_of(&image.path)),
-        };
-        Some(format!("{name}{marks}{through}"))
+        let (image, used) = report
+            .uses()
+            .find(|(_, used)| used.hook == name && used.copies() && counts(used.how))?;
+        Some(way(name, &used.marks, image))
     };
     NAMES.into_iter().filter_map(of).collect::<Vec<_>>().join(", ")
 }
 
 fn by_instruction(report: &Inspection) -> String {
-    let of = |name: &&'static str| report.images.iter().any(|image| image.calls.contains(name));
-    super::hooks::CALLS.iter().map(|(name, _)| *name).filter(of).collect::<Vec<_>>().join(", ")
+    let of = |name: &'static str| {
+        report.images.iter().find_map(|image| {
+            let call = image.calls.iter().find(|call| call.name == name)?;
+            Some(way(name, &call.marks, image))
+        })
+    };
+    CALLS.into_iter().filter_map(|(name, _)| of(name)).collect::<Vec<_>>().join(", ")
+}
+
+fn way(name: &str, marks: &[&str], image: &Image) -> String {
+    let marks = match marks {
+        [] => String::new(),
+        marks => format!(" ({})", marks.join(", ")),
+    };
+    let through = match image.role {
+        Role::Program => String::new(),
+        Role::Preloaded | Role::Needed => format!(" through {}", name_of(&image.path)),
+    };
+    format!("{name}{marks}{through}")
+}
+
+/// Returns the ways to copy that the files do not show, and in parentheses why they exist.
+fn other_ways(report: &Inspection) -> Vec<(&'static str, String)> {
+    let found = ways(report, |how| how == ImportKind::ByName);
+    let of = |other: Other| {
+        let all = report.other_ways().filter(|way| way.other == other);
+        let why = all.map(|way| match way.image.role {
+            Role::Program => way.why.join(", "),
+            _ => format!("{} in {}", way.why.join(", "), file(way.image)),
+        });
+        listed(&why.collect::<Vec<_>>())
+    };
+    let all = [
+        ("functions that it finds by name", found),
+        ("libraries that it loads at run time", of(Other::Libraries)),
+        ("programs that it starts", of(Other::Programs)),
+    ];
+    all.into_iter().filter(|(_, why)| !why.is_empty()).collect()
+}
+
+/// Returns how the text names a file.
+pub(super) fn file(image: &Image) -> String {
+    match image.role {
+        Role::Program => "the program".into(),
+        Role::Needed => name_of(&image.path),
+        Role::Preloaded => format!("{} (preloaded)", name_of(&image.path)),
+    }
 }
 
 /// Returns the last part of a path, by which a library is known.
@@ -104,7 +164,7 @@ pub(super) fn name_of(path: &Path) -> String {
 /// Returns remarks on what the report cannot show.
 pub(super) fn notes(report: &Inspection) -> Vec<String> {
     let mut notes = Vec::new();
-    let names = |chosen: &dyn Fn(&super::image::Image) -> bool| {
+    let names = |chosen: &dyn Fn(&Image) -> bool| {
         let chosen = report.images.iter().filter(|image| chosen(image));
         chosen.map(|image| name_of(&image.path)).collect::<Vec<_>>()
     };
@@ -127,27 +187,34 @@ pub(super) fn notes(report: &Inspection) -> Vec<String> {
     for name in names(&|image| image.partial) {
         notes.push(format!("{name} was not searched to its end"));
     }
-    if matches!(verdict(report).0, Coverage::CannotSee | Coverage::SeesPart) {
-        notes.push(INSTEAD.into());
+    let (coverage, _) = verdict(report);
+    let needs_supervisor = match coverage {
+        Coverage::Both | Coverage::Supervisor => true,
+        Coverage::Neither => {
+            notes.push("use strace -f -e trace=copy_file_range,ioctl,sendfile PROGRAM".into());
+            return notes;
+        }
+        Coverage::Preload | Coverage::MayCopy | Coverage::NoCopy => false,
+    };
+    if needs_supervisor {
+        notes.push("the supervisor is on under cfr trace --reach all".into());
     }
-    if report.unseen().is_some() {
-        return notes;
+    if report.is_privileged() {
+        notes.push(
+            "if an ordinary user turns the supervisor on, the program runs without its privileges"
+                .into(),
+        );
     }
-    let loading = names(&|image| image.loads);
-    if !loading.is_empty() {
-        let names_shown = listed(&loading);
-        notes.push(format!(
-            "libraries that it loads at run time are not inspected ({names_shown}: dlopen)"
-        ));
+    let others = other_ways(report);
+    if !others.is_empty() && coverage != Coverage::MayCopy {
+        let others = others.iter().map(|(what, _)| *what).collect::<Vec<_>>().join(", ");
+        notes.push(format!("it may also copy: {others}"));
     }
-    if report.images.first().is_some_and(|image| image.starts) {
-        notes.push("programs that it starts are traced too; they are not inspected here".into());
+    if report.other_ways().next().is_some() {
+        notes.push("what it loads at run time and what it starts is not inspected".into());
     }
     notes
 }
-
-/// What to use if a preload cannot see the copies.
-const INSTEAD: &str = "use strace -f -e trace=copy_file_range,ioctl,sendfile PROGRAM";
 
 /// Joins the first few names, and counts the others.
 fn listed(names: &[String]) -> String {

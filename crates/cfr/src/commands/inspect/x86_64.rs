@@ -5,7 +5,8 @@
 //! after a few instructions. So decoding starts from several earlier bytes, and most of these
 //! attempts must decode to the same instruction.
 
-use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, Register};
+use super::receiver::Receiver;
+use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 use memchr::memmem;
 
 /// The most bytes before an instruction from which decoding starts.
@@ -16,6 +17,8 @@ const ATTEMPTS: usize = 16;
 const MIN_SUCCESSES: usize = 12;
 /// The number of instructions before a system call in which its number may be loaded.
 const MAX_LOAD_DISTANCE: usize = 12;
+/// The number of instructions after a constant in which a call may receive it.
+const MAX_CALL_DISTANCE: usize = 16;
 
 const SYSCALL: [u8; 2] = [0x0f, 0x05];
 
@@ -81,17 +84,62 @@ fn is_number(register: Register) -> bool {
     matches!(register, Register::RAX | Register::EAX | Register::AX | Register::AL)
 }
 
-/// Reports whether the code contains the constant.
-pub(super) fn holds(code: &[u8], constant: u32) -> bool {
-    memmem::find(code, &constant.to_le_bytes()).is_some()
+/// Returns the offsets behind the occurrences of the constant.
+pub(super) fn constants(code: &[u8], constant: u32) -> Vec<usize> {
+    let bytes = constant.to_le_bytes();
+    memmem::find_iter(code, &bytes).map(|at| at + bytes.len()).collect()
 }
 
-/// Reports whether the code loads the constant as the first argument of a call: `mov edi,
-/// constant`.
-pub(super) fn passes(code: &[u8], constant: u32) -> bool {
+/// Returns what is called next after `at`, where an instruction ends that loads a constant. The code
+/// is loaded at `address`.
+pub(super) fn receiver(code: &[u8], at: usize, address: u64) -> Receiver {
+    let Some(rest) = code.get(at..) else { return Receiver::Unknown };
+    let start = address.wrapping_add(at as u64);
+    let instructions = Decoder::with_ip(64, rest, start, DecoderOptions::NONE).into_iter();
+    for instruction in instructions.take(MAX_CALL_DISTANCE) {
+        match instruction.mnemonic() {
+            Mnemonic::Syscall => {
+                let at = instruction.ip().wrapping_sub(address);
+                return usize::try_from(at).map_or(Receiver::Unknown, Receiver::Kernel);
+            }
+            Mnemonic::Call | Mnemonic::Jmp => {
+                return match slot(&instruction) {
+                    Some(slot) => Receiver::AtSlot(slot),
+                    None if instruction.op0_kind() == OpKind::NearBranch64 => {
+                        Receiver::Function(instruction.near_branch_target())
+                    }
+                    None => Receiver::Unknown,
+                };
+            }
+            Mnemonic::Ret | Mnemonic::INVALID => break,
+            _ => {}
+        }
+    }
+    Receiver::Unknown
+}
+
+/// Returns the address from which a call or jump reads its target.
+fn slot(instruction: &Instruction) -> Option<u64> {
+    instruction.is_ip_rel_memory_operand().then(|| instruction.ip_rel_memory_address())
+}
+
+/// Returns the address from which a stub of the procedure linkage table reads its target; `None` if
+/// the code, which is loaded at `address`, is no stub.
+pub(super) fn stub(code: &[u8], address: u64) -> Option<u64> {
+    let mut instructions = Decoder::with_ip(64, code, address, DecoderOptions::NONE).into_iter();
+    let first = instructions.find(|instruction| instruction.mnemonic() != Mnemonic::Endbr64)?;
+    slot(&first).filter(|_| first.mnemonic() == Mnemonic::Jmp)
+}
+
+/// Returns the offsets behind the instructions that load the constant as the first argument of a
+/// call: `mov edi, constant`.
+pub(super) fn first_arguments(code: &[u8], constant: u32) -> Vec<usize> {
     let [a, b, c, d] = constant.to_le_bytes();
+    let bytes = [0xbf, a, b, c, d];
     // With this prefix the instruction loads another register.
     const OTHER: u8 = 0x41;
-    memmem::find_iter(code, &[0xbf, a, b, c, d])
-        .any(|at| at.checked_sub(1).and_then(|before| code.get(before)) != Some(&OTHER))
+    memmem::find_iter(code, &bytes)
+        .filter(|at| at.checked_sub(1).and_then(|before| code.get(before)) != Some(&OTHER))
+        .map(|at| at + bytes.len())
+        .collect()
 }

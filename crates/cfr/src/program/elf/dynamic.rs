@@ -43,6 +43,8 @@ pub(crate) struct Dynamic {
 
 /// A symbol that a file imports or defines.
 pub(crate) struct Symbol<'a> {
+    /// Its index in the table of symbols.
+    pub(crate) index: usize,
     pub(crate) name: &'a [u8],
     /// Whether the file defines it.
     pub(crate) defined: bool,
@@ -97,7 +99,7 @@ impl Dynamic {
 }
 
 /// Returns the file range from an address to the end of its segment.
-fn in_file(segments: &[Segment], address: u64) -> Option<Range<u64>> {
+pub(super) fn in_file(segments: &[Segment], address: u64) -> Option<Range<u64>> {
     segments.iter().find_map(|segment| {
         let Extent { offset, size } = segment.extent;
         let into = address.checked_sub(segment.address).filter(|into| *into < size)?;
@@ -121,18 +123,44 @@ pub(crate) fn symbols(
     let size = size_of::<elf::Sym64<Endianness>>() as u64;
     let bytes = source.read_bytes_at(range.start, count.checked_mul(size)?).ok()?;
     let table = pod::slice_from_all_bytes::<elf::Sym64<Endianness>>(bytes).ok()?;
-    for symbol in table.iter().skip(1) {
+    for (index, symbol) in table.iter().enumerate().skip(1) {
         let start = usize::try_from(symbol.st_name(dynamic.endian)).ok()?;
         let Some(rest) = strings.get(start..) else { continue };
         let rest = rest.get(..MAX_SYMBOL).unwrap_or(rest);
         let Some(name) = rest.split(|&byte| byte == 0).next() else { continue };
         each(Symbol {
+            index,
             name,
             defined: !symbol.is_undefined(dynamic.endian),
             weak: symbol.is_weak(),
         });
     }
     Some(())
+}
+
+/// Calls `each` with every address at which the dynamic linker writes the address of a symbol, and
+/// with the index of that symbol.
+pub(crate) fn slots(source: &ElfFile, native: &Native, mut each: impl FnMut(u64, usize)) {
+    let Some(dynamic) = &native.dynamic else { return };
+    for &(table, size) in &dynamic.relocations {
+        let entries = relocations(source, &native.segments, table, size).unwrap_or_default();
+        for entry in entries {
+            if let Ok(symbol @ 1..) = usize::try_from(entry.r_sym(dynamic.endian, false)) {
+                each(entry.r_offset.get(dynamic.endian), symbol);
+            }
+        }
+    }
+}
+
+fn relocations<'a>(
+    source: &'a ElfFile,
+    segments: &[Segment],
+    table: u64,
+    size: u64,
+) -> Option<&'a [elf::Rela64<Endianness>]> {
+    let range = in_file(segments, table)?;
+    let bytes = source.read_bytes_at(range.start, size.min(range.end - range.start)).ok()?;
+    pod::slice_from_all_bytes(bytes).ok()
 }
 
 /// Returns the number of symbols. No field holds it: the hash tables end with the last defined
@@ -155,8 +183,7 @@ fn count(source: &ElfFile, segments: &[Segment], dynamic: &Dynamic) -> Option<u6
         }
     }
     for &(table, size) in &dynamic.relocations {
-        let entries = pod::slice_from_all_bytes::<elf::Rela64<Endianness>>(read(table, size)?);
-        for relocation in entries.ok()? {
+        for relocation in relocations(source, segments, table, size)? {
             count = count.max(u64::from(relocation.r_sym(endian, false)) + 1);
         }
     }

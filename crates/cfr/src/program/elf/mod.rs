@@ -7,7 +7,7 @@ mod source;
 
 mod dynamic;
 
-pub(crate) use dynamic::{Dynamic, Symbol, symbols};
+pub(crate) use dynamic::{Dynamic, Symbol, slots, symbols};
 pub(crate) use source::{ElfFile, open_regular};
 
 use object::elf;
@@ -79,6 +79,19 @@ impl Native {
         let soname = self.dynamic.as_ref().and_then(|dynamic| dynamic.soname.as_deref());
         soname.is_some_and(|name| name.as_bytes().starts_with(b"ld-linux"))
             || self.linker.is_none() && is_musl(path)
+    }
+
+    /// Returns the address to which the byte at `offset` of the file is loaded.
+    pub(crate) fn address(&self, offset: u64) -> Option<u64> {
+        self.segments.iter().find_map(|segment| {
+            let into = offset.checked_sub(segment.extent.offset);
+            segment.address.checked_add(into.filter(|into| *into < segment.extent.size)?)
+        })
+    }
+
+    /// Returns the offset in the file of the byte that is loaded to `address`.
+    pub(crate) fn offset(&self, address: u64) -> Option<u64> {
+        dynamic::in_file(&self.segments, address).map(|range| range.start)
     }
 
     /// Reports whether its C library is musl.
