@@ -9,6 +9,10 @@
 //! | `KernelIfNoFlags` | kernel | intercepted |
 //! | `NextIfNoFlags` | next library | intercepted |
 //! | `Intercept` | intercepted | intercepted |
+//! | `OwnCall` | kernel | kernel |
+//!
+//! The hooks `ioctl`, `sendfile` and `sendfile64` have no flags. They pass calls to the next library,
+//! unless their route is `Intercept` or `OwnCall`.
 
 use cfr_engine::hook::Hook;
 use cfr_sys::NextSymbol;
@@ -55,6 +59,9 @@ pub(crate) enum Route {
     NextIfNoFlags = 5,
     /// Through [`crate::observe`].
     Intercept = 6,
+    /// By a system call of the library's own. It has the cookie, which the next library's would not
+    /// have.
+    OwnCall = 7,
 }
 
 impl Route {
@@ -108,6 +115,7 @@ pub(crate) fn of(hook: Hook) -> Route {
         4 => Route::KernelIfNoFlags,
         5 => Route::NextIfNoFlags,
         6 => Route::Intercept,
+        7 => Route::OwnCall,
         _ => Route::Uninitialized,
     }
 }

@@ -9,6 +9,7 @@ use crate::environment;
 use crate::inject::Injector;
 use crate::log::{self, ConfigErrors, Log};
 use crate::route::{self, Route};
+use cfr_engine::hook::Hook;
 use cfr_shared::line::Line;
 use cfr_shared::settings::{Forward, Level, STATS_NAME, Settings, SummaryTarget};
 use cfr_shared::stats::{Counter, Stats};
@@ -72,6 +73,10 @@ pub(crate) fn initialize() {
         read_environment();
         if let (Some(settings), Some(errors)) = (SETTINGS.get(), CONFIG_ERRORS.get()) {
             end_if_strict(settings, errors);
+            // Before any call is intercepted: a call that is recorded must have it.
+            if let Some(cookie) = settings.cookie {
+                sys::set_cookie(cookie);
+            }
             RUNTIME.set(Runtime::new(settings, errors));
         }
         if let Some(runtime) = RUNTIME.get() {
@@ -117,10 +122,16 @@ impl Runtime {
             1 => Route::KernelIfNoFlags,
             _ => Route::Intercept,
         };
-        route::set_all(|hook| match &self.injector {
-            _ if !self.settings.hooks.contains(hook) => forward,
-            Some(injector) if injector.applies_to(hook) => Route::Intercept,
-            _ => watched,
+        let is_marked = self.settings.cookie.is_some() && !has_next;
+        route::set_all(|hook| {
+            let route = match &self.injector {
+                _ if !self.settings.hooks.contains(hook) => forward,
+                Some(injector) if injector.applies_to(hook) => Route::Intercept,
+                _ => watched,
+            };
+            let passes = route != Route::Intercept
+                && matches!(hook, Hook::Ioctl | Hook::Sendfile | Hook::Sendfile64);
+            if passes && is_marked { Route::OwnCall } else { route }
         });
     }
 }

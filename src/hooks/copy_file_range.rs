@@ -12,7 +12,7 @@ use crate::route::{self, ROUTES};
 use crate::route::{NO_TEST_CANCEL, TEST_CANCEL};
 use cfr_engine::hook::Hook;
 use cfr_sys::errno::Errno;
-use cfr_sys::{COPY_FILE_RANGE, ssize_t};
+use cfr_sys::{COOKIE, COPY_FILE_RANGE, ssize_t};
 use core::arch::naked_asm;
 use core::ffi::{c_int, c_uint};
 
@@ -41,6 +41,7 @@ pub extern "C-unwind" fn copy_file_range(
         routes = sym ROUTES,
         bypass = const route::offset_of_bypass(Hook::CopyFileRange),
         number = const COPY_FILE_RANGE,
+        cookie = sym COOKIE,
         eintr = const Errno::EINTR.0,
         test_cancel = sym test_cancel,
         answer = sym answer,
@@ -50,7 +51,7 @@ pub extern "C-unwind" fn copy_file_range(
 }
 
 /// A call without flags that bypasses the library is made here. If it was interrupted it has copied
-/// nothing, so nothing is lost if that was a cancellation.
+/// nothing, so nothing is lost if that was a cancellation. The cookie stands beside the flags, 0.
 #[cfg(target_arch = "x86_64")]
 macro_rules! instructions {
     ($($operands:tt)*) => {
@@ -85,7 +86,7 @@ macro_rules! instructions {
             "pop rdi",
             ".cfi_adjust_cfa_offset -8",
             "2:",
-            "xor r9d, r9d",
+            "mov r9, qword ptr [rip + {cookie}]",
             "mov eax, {number}",
             "syscall",
             "cmp rax, -4095",
@@ -130,7 +131,8 @@ macro_rules! instructions {
             "add x16, x16, :lo12:{routes} + {bypass}",
             "ldrb w16, [x16]",
             "cbz w16, 3f",
-            "mov x5, xzr",
+            "adrp x5, {cookie}",
+            "ldr x5, [x5, :lo12:{cookie}]",
             "mov x17, x0",
             "mov x8, #{number}",
             "svc 0",

@@ -13,6 +13,7 @@ use crate::calls::{CopyFileRange, Forwarded};
 use crate::observe::intercept;
 use crate::route::{self, Route};
 use crate::runtime;
+use cfr_engine::call::Answer;
 use cfr_engine::hook::Hook;
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, Args, SavedErrno};
@@ -36,13 +37,13 @@ fn dispatch_by_flags(hook: Hook, frame: &mut Frame, args: &Args) {
         Route::Intercept => None,
         Route::KernelIfNoFlags | Route::NextIfNoFlags if args.flags != 0 => None,
         Route::NextLibrary | Route::NextIfNoFlags => next(),
+        Route::Kernel | Route::KernelIfNoFlags | Route::OwnCall => {
+            return answer_from_kernel(hook, frame, args, sys::copy_file_range(args));
+        }
         // Still uninitialized: another thread, or the code that this signal handler interrupted, is
         // reading the settings.
-        Route::Kernel | Route::KernelIfNoFlags | Route::Uninitialized => {
-            return match sys::copy_file_range(args) {
-                Ok(count) => frame.answer(Ok(count), SavedErrno::save(), None),
-                Err(errno) => after_error(hook, frame, args, errno),
-            };
+        Route::Uninitialized => {
+            return answer_from_kernel(hook, frame, args, sys::copy_file_range_unmarked(args));
         }
     };
     let Some(next) = next else { return intercept_copy(hook, frame, args) };
@@ -57,6 +58,13 @@ fn dispatch_by_flags(hook: Hook, frame: &mut Frame, args: &Args) {
             errno.restore();
             after_error(hook, frame, args, error);
         }
+    }
+}
+
+fn answer_from_kernel(hook: Hook, frame: &mut Frame, args: &Args, answer: Answer) {
+    match answer {
+        Ok(count) => frame.answer(Ok(count), SavedErrno::save(), None),
+        Err(errno) => after_error(hook, frame, args, errno),
     }
 }
 
@@ -98,20 +106,22 @@ fn intercept_copy(hook: Hook, frame: &mut Frame, args: &Args) {
     frame.answer(answer, errno, signal);
 }
 
-/// Carries out the call of another hook: by the library if its calls are intercepted, else by the next
-/// library's function, or by the kernel if there is none.
+/// Carries out the call of another hook: by the library if its calls are intercepted, else by the
+/// kernel if the call must have the cookie or there is no next library's function, or by that
+/// function.
 fn dispatch_forwarded(call: &impl Forwarded, frame: &mut Frame) {
     let errno = SavedErrno::save();
-    let is_intercepted = initialized_route(call.hook()) == Route::Intercept;
-    match runtime::get().filter(|_| is_intercepted) {
-        Some(runtime) => {
+    let next = match (initialized_route(call.hook()), runtime::get()) {
+        (Route::Intercept, Some(runtime)) => {
             let (answer, signal) = intercept(call, runtime);
-            frame.answer(answer, errno, signal);
+            return frame.answer(answer, errno, signal);
         }
-        None => match call.next() {
-            Some(next) => frame.call_next(next, None),
-            None => frame.answer(call.call_kernel(), errno, None),
-        },
+        (Route::OwnCall, _) => None,
+        _ => call.next(),
+    };
+    match next {
+        Some(next) => frame.call_next(next, None),
+        None => frame.answer(call.call_kernel(), errno, None),
     }
 }
 

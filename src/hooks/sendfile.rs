@@ -12,14 +12,15 @@ use cfr_sys::OffsetPointer;
 use core::arch::naked_asm;
 use core::ffi::c_int;
 
-/// A call that is not intercepted goes to the next library's function, if it is known.
+/// A call that is neither intercepted nor made here goes to the next library's function, if it is
+/// known.
 #[cfg(target_arch = "x86_64")]
 macro_rules! instructions {
     ($($operands:tt)*) => {
         naked_asm!(
             ".cfi_startproc",
             "cmp byte ptr [rip + {routes} + {route}], {intercept}",
-            "je 2f",
+            "jae 2f",
             "mov rax, [rip + {next}]",
             "test rax, rax",
             "je 2f",
@@ -46,7 +47,7 @@ macro_rules! instructions {
             "add x16, x16, :lo12:{routes} + {route}",
             "ldrb w16, [x16]",
             "cmp w16, #{intercept}",
-            "b.eq 2f",
+            "b.hs 2f",
             "adrp x16, {next}",
             "ldr x16, [x16, :lo12:{next}]",
             "cbz x16, 2f",

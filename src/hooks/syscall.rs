@@ -11,7 +11,7 @@ use super::entry::{Frame, enter};
 use super::{after_kernel_error, dispatch, fail};
 use crate::route::{self, NEXT_SYSCALL, ROUTES};
 use cfr_engine::hook::Hook;
-use cfr_sys::COPY_FILE_RANGE;
+use cfr_sys::{COOKIE, COPY_FILE_RANGE};
 use core::arch::naked_asm;
 use core::ffi::c_long;
 
@@ -71,6 +71,7 @@ pub unsafe extern "C" fn syscall(
         "cmp byte ptr [rip + {routes} + {bypass}], 0",
         "je 6f",
         "mov r10, rcx",
+        "mov r9, qword ptr [rip + {cookie}]",
         "mov eax, {copy_file_range}",
         "syscall",
         "cmp rax, -4095",
@@ -85,6 +86,7 @@ pub unsafe extern "C" fn syscall(
         "jmp {enter}",
         ".cfi_endproc",
         copy_file_range = const COPY_FILE_RANGE,
+        cookie = sym COOKIE,
         next = sym NEXT_SYSCALL,
         fail = sym fail,
         routes = sym ROUTES,
@@ -148,6 +150,8 @@ pub unsafe extern "C" fn syscall(
         "ldrb w16, [x16]",
         "cbz w16, 6f",
         "mov x17, x0",
+        "adrp x5, {cookie}",
+        "ldr x5, [x5, :lo12:{cookie}]",
         "mov x8, #{copy_file_range}",
         "svc 0",
         "cmn x0, #4095",
@@ -165,6 +169,7 @@ pub unsafe extern "C" fn syscall(
         "b {enter}",
         ".cfi_endproc",
         copy_file_range = const COPY_FILE_RANGE,
+        cookie = sym COOKIE,
         next = sym NEXT_SYSCALL,
         fail = sym fail,
         routes = sym ROUTES,

@@ -119,7 +119,7 @@ fn unusable(values: &Values) -> Option<&'static str> {
     match values {
         Values::OneOf(_) | Values::SomeOf(_) | Values::Errors | Values::Faults => Some("sideways"),
         Values::Template | Values::SwitchOrTemplate => Some("/tmp/%q"),
-        Values::Path => None,
+        Values::Path | Values::Cookie => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The library in real processes: hooks, log, settings, faults.
 
 pub mod clock;
+pub mod cookie;
 pub mod hazards;
 pub mod hooks;
 pub mod hostile_hosts;

@@ -78,7 +78,7 @@ fn others(output: &Output) -> Vec<&str> {
 /// An invalid value of `setting`.
 fn unusable(setting: &Setting) -> Vec<u8> {
     match setting.values {
-        Values::OneOf(_) | Values::SomeOf(_) | Values::Errors | Values::Faults => {
+        Values::OneOf(_) | Values::SomeOf(_) | Values::Errors | Values::Faults | Values::Cookie => {
             b"sideways".to_vec()
         }
         Values::Template | Values::SwitchOrTemplate => b"/tmp/%q".to_vec(),

@@ -1,6 +1,7 @@
 //! copy_file_range(2) with the arguments that the program passed, and access to the offsets that
 //! they point to.
 
+use crate::cookie::cookie;
 use crate::errno::Errno;
 use crate::raw::{decode, reg, syscall};
 
@@ -64,13 +65,25 @@ pub struct Args {
 /// Makes the system call; returns the bytes copied.
 #[inline(always)]
 pub fn copy_file_range(args: &Args) -> Result<usize, Errno> {
+    copy_with(args, cookie())
+}
+
+/// Makes the system call without the cookie; returns the bytes copied. For a call that the library
+/// does not see.
+#[inline(always)]
+pub fn copy_file_range_unmarked(args: &Args) -> Result<usize, Errno> {
+    copy_with(args, 0)
+}
+
+#[inline(always)]
+fn copy_with(args: &Args, cookie: usize) -> Result<usize, Errno> {
     let registers = [
         reg(args.fd_in),
         args.off_in.0 as usize,
         reg(args.fd_out),
         args.off_out.0 as usize,
         args.len,
-        args.flags as usize,
+        args.flags as usize | cookie,
     ];
     // SAFETY: the kernel checks both pointers and returns EFAULT; the host asked it to write
     // through them.
@@ -106,7 +119,7 @@ pub fn read_offset(pointer: OffsetPointer) -> Result<i64, Errno> {
 /// another thread that looks there sees no change.
 pub fn read_writable_offset(pointer: OffsetPointer, args: &Args) -> Result<i64, Errno> {
     if !pointer.is_in_page_of(args) {
-        let registers = [reg(-1), reg(-1), pointer.0 as usize, 0, 0, 0];
+        let registers = [reg(-1), reg(-1), pointer.0 as usize, 0, 0, cookie()];
         // SAFETY: both descriptors are invalid; the kernel checks the pointer, and writes back what
         // it read.
         match decode(unsafe { syscall(libc::SYS_sendfile, registers) }) {

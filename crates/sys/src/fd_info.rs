@@ -1,6 +1,7 @@
 //! Queries about a descriptor that change nothing: type, open flags, size, filesystem, and what the
 //! kernel would check before a copy.
 
+use crate::cookie::cookie;
 use crate::errno::Errno;
 use crate::file;
 use crate::process::{file_size_limit, getpid};
@@ -278,8 +279,8 @@ pub fn zero_length_copy_at(
     fd_out: i32,
     mut off_out: i64,
 ) -> Result<usize, Errno> {
-    let registers =
-        [reg(fd_in), &raw mut off_in as usize, reg(fd_out), &raw mut off_out as usize, 0, 0];
+    let (from, to) = (&raw mut off_in as usize, &raw mut off_out as usize);
+    let registers = [reg(fd_in), from, reg(fd_out), to, 0, cookie()];
     // SAFETY: both pointers are to offsets of ours.
     decode(unsafe { syscall(libc::SYS_copy_file_range, registers) })
 }

@@ -1,6 +1,7 @@
 //! ioctl(2) requests that share blocks, as the program makes them: forwarding, and access to their
 //! arguments after the kernel has checked them.
 
+use crate::cookie::cookie;
 use crate::copy_file_range::{OffsetPointer, read_offset, write_offset};
 use crate::errno::Errno;
 use crate::raw::{decode, reg, syscall};
@@ -139,9 +140,9 @@ fn descriptor(word: u64) -> i32 {
     fd
 }
 
-/// Makes the system call with the program's arguments.
+/// Makes the system call with the program's arguments: one of the requests that share blocks.
 pub fn ioctl(fd: i32, request: usize, argument: IoctlArg) -> Result<usize, Errno> {
-    let registers = [reg(fd), request, argument.0, 0, 0, 0];
+    let registers = [reg(fd), request, argument.0, 0, 0, cookie()];
     // SAFETY: the kernel checks the pointer; the host asked it to write there.
     decode(unsafe { syscall(libc::SYS_ioctl, registers) })
 }

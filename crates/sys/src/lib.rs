@@ -20,6 +20,8 @@ pub mod signal_name;
 
 mod raw;
 
+mod cookie;
+
 mod weak;
 
 mod text;
@@ -71,9 +73,10 @@ mod next_library;
 pub use libc::{SIGXFSZ, ssize_t};
 
 pub use clock::{monotonic_ns, realtime_ns, sleep_until};
+pub use cookie::{COOKIE, set_cookie};
 pub use copy_file_range::{
-    Args, COPY_FILE_RANGE, OffsetPointer, copy_file_range, read_offset, read_writable_offset,
-    write_checked_offset, write_offset,
+    Args, COPY_FILE_RANGE, OffsetPointer, copy_file_range, copy_file_range_unmarked, read_offset,
+    read_writable_offset, write_checked_offset, write_offset,
 };
 pub use environment::{Environment, environment};
 pub use fd_info::{

@@ -1,5 +1,6 @@
 //! System calls that move or share a range of bytes at explicit offsets: none moves a file offset.
 
+use crate::cookie::cookie;
 use crate::errno::Errno;
 use crate::ioctl::{FICLONERANGE, FIDEDUPERANGE};
 use crate::raw::{decode, reg, syscall};
@@ -62,7 +63,7 @@ pub fn copy_range(range: &Range) -> Result<usize, Errno> {
         reg(range.fd_out),
         &raw mut off_out as usize,
         word(range.len),
-        0,
+        cookie(),
     ];
     // SAFETY: both offsets are ours; the kernel reads and writes them.
     decode(unsafe { syscall(libc::SYS_copy_file_range, registers) })
@@ -74,7 +75,8 @@ pub fn clone_range(range: &Range) -> Result<(), Errno> {
     // struct file_clone_range: the source's descriptor in 64 bits, its offset, length, the target's
     // offset.
     let argument = [reg(range.fd_in) as u64, range.off_in, range.len, range.off_out];
-    let registers = [reg(range.fd_out), FICLONERANGE as usize, argument.as_ptr() as usize, 0, 0, 0];
+    let address = argument.as_ptr() as usize;
+    let registers = [reg(range.fd_out), FICLONERANGE as usize, address, 0, 0, cookie()];
     // SAFETY: the kernel reads the 32 bytes of a struct file_clone_range.
     decode(unsafe { syscall(libc::SYS_ioctl, registers) }).map(drop)
 }
@@ -118,7 +120,8 @@ pub fn dedupe_range(range: &Range) -> Result<Deduped, Errno> {
         status: 0,
         reserved: 0,
     };
-    let registers = [reg(range.fd_in), FIDEDUPERANGE as usize, &raw mut request as usize, 0, 0, 0];
+    let address = &raw mut request as usize;
+    let registers = [reg(range.fd_in), FIDEDUPERANGE as usize, address, 0, 0, cookie()];
     // SAFETY: the kernel reads and writes a struct file_dedupe_range with one target.
     decode(unsafe { syscall(libc::SYS_ioctl, registers) })?;
     match request.status {

@@ -17,7 +17,7 @@ const fn help(variable: &'static str, short: Option<char>, text: &'static str) -
 }
 
 #[rustfmt::skip]
-static HELP: [Help; 17] = [
+static HELP: [Help; 18] = [
     help("CFR_LOG", None, "How much to log: info is every call, debug adds the methods that were tried, trace the system calls behind them"),
     help("CFR_LOG_FILE", Some('o'), "Append the log to this file"),
     help("CFR_LOG_FORMAT", None, "Log in strace's format, or one JSON object a line"),
@@ -35,6 +35,7 @@ static HELP: [Help; 17] = [
     help("CFR_FORWARD", None, "Forward calls to the kernel, or to the next preloaded library"),
     help("CFR_STRICT", None, "End the process with status 125 before main if a setting cannot be used"),
     help("CFR_STATS", None, "Count processes and calls in this file, for the launcher's last line"),
+    help("CFR_COOKIE", None, "Mark the library's own system calls with this number, for the launcher's seccomp filter"),
 ];
 
 /// Returns the help of a setting; without a text if it has no line.

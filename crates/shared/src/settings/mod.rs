@@ -107,6 +107,8 @@ pub struct Settings<'a> {
     pub forward: Forward,
     pub strict: bool,
     pub stats: Option<&'a [u8]>,
+    /// Neither 0 nor `u32::MAX`.
+    pub cookie: Option<u32>,
 }
 
 impl<'a> Settings<'a> {
@@ -133,6 +135,7 @@ impl<'a> Settings<'a> {
             forward: Forward::Syscall,
             strict: false,
             stats: None,
+            cookie: None,
         }
     }
 

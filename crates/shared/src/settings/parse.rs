@@ -42,6 +42,16 @@ pub(super) fn fallback(value: &[u8]) -> Option<ErrnoSet> {
     names.try_fold(ErrnoSet::NONE, |set, name| Some(set.with(Errno::by_name(name)?)))
 }
 
+/// Parses a cookie: a decimal number, or a hexadecimal one after `0x`. In the calls of other code the
+/// upper half of a register is 0 or has the sign of the lower half, so neither can be a cookie.
+pub(super) fn cookie(value: &[u8]) -> Option<u32> {
+    let text = str::from_utf8(value).ok()?;
+    let (digits, radix) = text.strip_prefix("0x").map_or((text, 10), |digits| (digits, 16));
+    // A sign is not accepted.
+    digits.starts_with(|first: char| first.is_ascii_hexdigit()).then_some(())?;
+    u32::from_str_radix(digits, radix).ok().filter(|&number| number != 0 && number != u32::MAX)
+}
+
 /// Parses faults, in a text that fits where the library keeps it.
 ///
 /// # Errors
@@ -69,5 +79,25 @@ mod tests {
         assert!(path(&long[1..]).is_ok());
         assert!(matches!(path(b"a\0b"), Err(Reason::Unexpected)));
         assert!(matches!(faults(&mut None, &long), Err((_, Reason::TooLong))));
+    }
+
+    #[test]
+    fn a_cookie_is_a_number_whose_bits_are_not_all_equal() {
+        for (value, number) in [
+            ("1", 1),
+            ("4294967294", u32::MAX - 1),
+            ("0x1", 1),
+            ("0xFffffffe", u32::MAX - 1),
+            ("0x00c0ffee", 0xc0_ffee),
+        ] {
+            assert_eq!(cookie(value.as_bytes()), Some(number), "{value}");
+        }
+        for value in [
+            "", "0", "0x0", "4294967295", "0xffffffff", "4294967296", "0x", "+1", "-1", "0x+1",
+            " 1", "1 ", "c0", "0X1", "1.0",
+        ] {
+            assert_eq!(cookie(value.as_bytes()), None, "{value}");
+        }
+        assert_eq!(cookie(b"\xff"), None);
     }
 }

@@ -28,7 +28,7 @@ pub struct Setting {
 type Stored<'a> = Result<(), (&'a [u8], Reason)>;
 
 /// Every setting, in the order of the documentation.
-pub static TABLE: [Setting; 17] = [
+pub static TABLE: [Setting; 18] = [
     Setting {
         variable: "CFR_LOG",
         option: Some("log"),
@@ -164,6 +164,13 @@ pub static TABLE: [Setting; 17] = [
             store_parsed(&mut settings.stats, value, parse::path(value).map(Some))
         },
     },
+    Setting {
+        variable: "CFR_COOKIE",
+        option: None,
+        values: Values::Cookie,
+        default: "none; the launcher sets it",
+        parse: |settings, value| store(&mut settings.cookie, value, parse::cookie(value).map(Some)),
+    },
 ];
 
 fn store<'a, T>(target: &mut T, value: &'a [u8], chosen: Option<T>) -> Stored<'a> {
@@ -221,6 +228,8 @@ pub enum Values {
     /// `yes`, `no`, or a path with placeholders.
     SwitchOrTemplate,
     Path,
+    /// A number of 32 bits, not all of them equal.
+    Cookie,
 }
 
 impl Values {
@@ -248,6 +257,7 @@ impl fmt::Display for Values {
                 "yes, no or a path; %p is the process ID, %e the program's name, %% a percent sign"
             }
             Values::Path => "a path",
+            Values::Cookie => "a number from 1 to 4294967294, decimal or hexadecimal (0x...)",
         })?;
         let words = self.words();
         words.iter().enumerate().try_for_each(|(index, word)| {
