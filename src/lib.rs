@@ -28,6 +28,8 @@ mod inject;
 
 mod runtime;
 
+mod near_miss;
+
 mod recording;
 
 mod observe;

@@ -66,6 +66,7 @@ static __attribute__((noinline)) void make_calls(void)
 	syscall(-1);
 	ioctl(source_fd, FIONREAD, &number);
 	ioctl(-1, FIONREAD, &number);
+	ioctl(-1, _IOW(0x94, 9, long), &number);
 	ioctl(target_fd, FICLONERANGE, &range);
 	sendfile(target_fd, source_fd, &offset, 10);
 	sendfile64(target_fd, source_fd, &offset, 10);

@@ -11,6 +11,7 @@ int main(void)
 	CHECK(ioctl(file, FIONREAD, &number) == 0 && number == 4096);
 	CHECK(syscall(SYS_getppid) == getppid());
 	(void)ioctl(file, FICLONE, -1);
+	(void)ioctl(file, _IOW(0x94, 9, long), -1);
 	dprintf(1, "%ld\n", vector_arguments());
 	return 0;
 }

@@ -3,17 +3,21 @@
 //!
 //! Every other request goes on with its arguments as they came, to the next library's `ioctl`, or to
 //! the kernel if that function is not known yet. The function is written in instructions so that such
-//! a request costs at most ten more.
+//! a request costs at most ten more. Requests of the same type, which are btrfs's, are looked at
+//! first: one that almost is a request that shares blocks is warned of.
 #![expect(unsafe_code, reason = "exports a C symbol and makes system calls by instruction")]
 #![expect(unreachable_pub, reason = "the linker exports what is public")]
 
 use super::entry::{Frame, enter};
-use super::{dispatch_forwarded, fail};
+use super::{dispatch_forwarded, fail, initialized_route};
 use crate::calls::ReflinkIoctl;
-use crate::route::NEXT_IOCTL;
+use crate::near_miss;
+use crate::route::{NEXT_IOCTL, Route};
+use cfr_engine::hook::Hook;
+use cfr_engine::near_miss::REFLINK_TYPE;
 use cfr_sys::{FICLONE, FICLONERANGE, FIDEDUPERANGE, IOCTL, IoctlArg};
 use core::arch::naked_asm;
-use core::ffi::{c_int, c_ulong};
+use core::ffi::{c_int, c_ulong, c_void};
 
 /// ioctl(2). On both architectures a variadic function gets its third argument in the same register
 /// as a function with three parameters.
@@ -27,14 +31,30 @@ use core::ffi::{c_int, c_ulong};
 pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> c_int {
     naked_asm!(
         ".cfi_startproc",
-        // As in the kernel, the low 32 bits of the request count.
-        "cmp esi, {ficlone}",
-        "je 4f",
-        "cmp esi, {ficlonerange}",
-        "je 4f",
-        "cmp esi, {fideduperange}",
-        "je 4f",
-        // Not rax: its low byte is an argument of a variadic function.
+        // As in the kernel, the low 32 bits of the request count. Its type is in bits 8 to 15. Not rax:
+        // its low byte is an argument of a variadic function.
+        "mov r11d, esi",
+        "shr r11d, 8",
+        "cmp r11b, {reflink_type}",
+        "je 2f",
+        "jmp {pass_on}",
+        "2:",
+        "lea r11, [rip + {answer}]",
+        "jmp {enter}",
+        ".cfi_endproc",
+        reflink_type = const REFLINK_TYPE,
+        pass_on = sym pass_on,
+        answer = sym answer,
+        enter = sym enter,
+    )
+}
+
+/// Passes a call on to the next library, or to the kernel, as it came.
+#[cfg(target_arch = "x86_64")]
+#[unsafe(naked)]
+extern "C" fn pass_on() {
+    naked_asm!(
+        ".cfi_startproc",
         "mov r11, qword ptr [rip + {next}]",
         "test r11, r11",
         "je 2f",
@@ -48,16 +68,8 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> 
         "3:",
         "mov rdi, rax",
         "jmp {fail}",
-        "4:",
-        "lea r11, [rip + {answer}]",
-        "jmp {enter}",
         ".cfi_endproc",
-        ficlone = const FICLONE,
-        ficlonerange = const FICLONERANGE,
-        fideduperange = const FIDEDUPERANGE,
         number = const IOCTL,
-        answer = sym answer,
-        enter = sym enter,
         next = sym NEXT_IOCTL,
         fail = sym fail,
     )
@@ -74,18 +86,28 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> 
 pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> c_int {
     naked_asm!(
         ".cfi_startproc",
-        "movz w16, #({ficlone} & 0xffff)",
-        "movk w16, #({ficlone} >> 16), lsl #16",
-        "cmp w1, w16",
-        "b.eq 4f",
-        "movz w16, #({ficlonerange} & 0xffff)",
-        "movk w16, #({ficlonerange} >> 16), lsl #16",
-        "cmp w1, w16",
-        "b.eq 4f",
-        "movz w16, #({fideduperange} & 0xffff)",
-        "movk w16, #({fideduperange} >> 16), lsl #16",
-        "cmp w1, w16",
-        "b.eq 4f",
+        "ubfx w16, w1, #8, #8",
+        "cmp w16, #{reflink_type}",
+        "b.eq 2f",
+        "b {pass_on}",
+        "2:",
+        "adrp x16, {answer}",
+        "add x16, x16, :lo12:{answer}",
+        "b {enter}",
+        ".cfi_endproc",
+        reflink_type = const REFLINK_TYPE,
+        pass_on = sym pass_on,
+        answer = sym answer,
+        enter = sym enter,
+    )
+}
+
+/// As on x86-64.
+#[cfg(target_arch = "aarch64")]
+#[unsafe(naked)]
+extern "C" fn pass_on() {
+    naked_asm!(
+        ".cfi_startproc",
         "adrp x16, {next}",
         "ldr x16, [x16, :lo12:{next}]",
         "cbz x16, 2f",
@@ -98,17 +120,8 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> 
         "ret",
         "3:",
         "b {fail}",
-        "4:",
-        "adrp x16, {answer}",
-        "add x16, x16, :lo12:{answer}",
-        "b {enter}",
         ".cfi_endproc",
-        ficlone = const FICLONE,
-        ficlonerange = const FICLONERANGE,
-        fideduperange = const FIDEDUPERANGE,
         number = const IOCTL,
-        answer = sym answer,
-        enter = sym enter,
         next = sym NEXT_IOCTL,
         fail = sym fail,
     )
@@ -116,7 +129,19 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> 
 
 extern "C" fn answer(frame: &mut Frame) {
     let [fd, request, argument, ..] = frame.arguments();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "an int")]
-    let fd = fd as c_int;
-    dispatch_forwarded(&ReflinkIoctl { fd, request, argument: IoctlArg::new(argument) }, frame);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "as the kernel does"
+    )]
+    let (fd, known) = (fd as c_int, request as u32);
+    if matches!(known, FICLONE | FICLONERANGE | FIDEDUPERANGE) {
+        let argument = IoctlArg::new(argument);
+        dispatch_forwarded(&ReflinkIoctl { fd, request, argument }, frame);
+    } else {
+        if initialized_route(Hook::Ioctl) == Route::Intercept {
+            near_miss::warn(fd, known);
+        }
+        frame.call_next(pass_on as *const c_void, None);
+    }
 }

@@ -22,6 +22,9 @@ pub const MESSAGE_TARGET: &str = "cfr";
 /// The tracing target of messages about the data of a call.
 pub const DATA_TARGET: &str = "cfr::data";
 
+/// The tracing target of messages about a request that is not what the program seems to mean.
+pub const REQUEST_TARGET: &str = "cfr::request";
+
 /// What all events of one target and level have in common.
 pub struct EventKind(Metadata<'static>);
 
@@ -166,6 +169,14 @@ pub fn log_debug(message: fmt::Arguments<'_>) {
 #[inline(never)]
 pub fn log_warning(message: fmt::Arguments<'_>) {
     static KIND: EventKind = EventKind::new(&KIND, MESSAGE_TARGET, Level::WARN);
+    KIND.send(&message);
+}
+
+/// Logs a message of level `warn`, about a request.
+#[cold]
+#[inline(never)]
+pub fn log_request_warning(message: fmt::Arguments<'_>) {
+    static KIND: EventKind = EventKind::new(&KIND, REQUEST_TARGET, Level::WARN);
     KIND.send(&message);
 }
 

@@ -17,6 +17,8 @@ pub mod flags;
 
 pub mod hook;
 
+pub mod near_miss;
+
 pub mod call;
 
 pub mod diag;

@@ -62,8 +62,8 @@ pub fn parse_text(log: &[u8], prefix: &str) -> Result<LogLines, String> {
             }
             lines.calls += 1;
             lines.delayed += usize::from(call.ends_with(", DELAYED)"));
-        } else if is_rule_message(line) {
-            // Names the rule that refused the call before it.
+        } else if is_remark(line) {
+            // Names the rule that refused the call before it, or a request that is a near miss.
         } else if line.ends_with(" lines lost") {
             lines.messages.push(line.replacen("cfr: ", "", 1));
         } else {
@@ -89,19 +89,21 @@ pub fn parse_call(line: &str) -> Option<String> {
     Some(call.to_owned())
 }
 
-/// Reports whether the line is `PID TIME --- LEVEL: rule ID: why (dialect; source) ---` and nothing
-/// else.
-fn is_rule_message(line: &str) -> bool {
+/// Reports whether the line is `PID TIME --- LEVEL: rule ID: why (dialect; source) ---`, or the warning
+/// of a near miss, and nothing else.
+fn is_remark(line: &str) -> bool {
     let mut words = line.splitn(3, ' ');
     let origin = [words.next(), words.next()];
     let numbers = origin.iter().flatten().all(|word| word.parse::<f64>().is_ok());
     let message = words.next().unwrap_or_default();
     numbers
-        && ["--- info: rule ", "--- warn: rule "].iter().any(|start| message.starts_with(start))
+        && REMARKS.iter().any(|start| message.starts_with(start))
         && message.ends_with(") ---")
         && message.matches("---").count() == 2
 }
 
+/// The start of each kind of remark.
+const REMARKS: [&str; 3] = ["--- info: rule ", "--- warn: rule ", "--- warn: ioctl("];
 /// The start of each kind of call.
 const CALLS: [&str; 5] =
     ["copy_file_range(", "syscall(SYS_copy_file_range, ", "ioctl(", "sendfile(", "sendfile64("];
