@@ -54,6 +54,13 @@ pub fn library() -> PathBuf {
     userland().unwrap_or_else(|| product().to_owned()).join("libcfr.so")
 }
 
+/// Reports whether the library is for another machine, so that no program of this one loads it.
+pub fn is_foreign() -> bool {
+    // e_machine of the ELF header.
+    let machine = |path: &Path| fs::read(path).ok()?.get(18..20).map(<[u8]>::to_vec);
+    userland().is_some() && machine(&library()) != machine(Path::new("/proc/self/exe"))
+}
+
 /// Builds `libcfr.so` without optimization and returns its path.
 pub fn unoptimized_library() -> PathBuf {
     cargo_build(&["--package", "libcfr"]);

@@ -23,8 +23,8 @@ mod skip;
 mod user;
 
 pub use build::{
-    BUILD_LIMIT, compile, compile_rust, compile_text, compiler, copy_product, launcher, library,
-    project, unoptimized_library, userland,
+    BUILD_LIMIT, compile, compile_rust, compile_text, compiler, copy_product, is_foreign, launcher,
+    library, project, unoptimized_library, userland,
 };
 pub use filesystem::Filesystems;
 pub use host::{Host, HostRun, LeftFile};
