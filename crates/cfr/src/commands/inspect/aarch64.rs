@@ -17,13 +17,17 @@ const DISTANCE: u32 = 0x03ff_ffff;
 const BR: u32 = 0xd61f_0000;
 const BLR: u32 = 0xd63f_0000;
 const RET: u32 = 0xd65f_03c0;
-/// The first instructions of a stub that jumps to another file's function: `bti c`, which may be
-/// missing; `adrp x16` without its address; `ldr x17, [x16]` without its offset.
+/// `bti c`, with which a function or a stub may begin.
 const BTI_C: u32 = 0xd503_245f;
-const ADRP_X16: u32 = 0x9000_0010;
+/// `adrp` and `ldr` of 64 bits, with the bits of a register only; together they read an address
+/// from memory.
+const ADRP: u32 = 0x9000_0000;
 const ADRP_MASK: u32 = 0x9f00_001f;
-const LDR_X17_X16: u32 = 0xf940_0211;
-const LDR_MASK: u32 = 0xffc0_03ff;
+const LDR: u32 = 0xf940_0000;
+const LDR_MASK: u32 = 0xffc0_001f;
+/// The registers of a stub.
+const X16: u32 = 16;
+const X17: u32 = 17;
 /// The number of instructions before a system call in which its number may be loaded.
 const MAX_LOAD_DISTANCE: usize = 12;
 /// The number of instructions that may be between the halves of a constant.
@@ -73,7 +77,7 @@ pub(super) fn constants(code: &[u8], constant: u32) -> Vec<usize> {
             return Some(at + 1);
         }
         let mut next = all.clone().skip(at + 1).take(MAX_HALVES_DISTANCE);
-        next.position(|next| next == upper | register).map(|halves| at + 1 + halves + 1)
+        next.position(|next| next & !WIDE == upper | register).map(|halves| at + 1 + halves + 1)
     };
     all.clone().enumerate().filter_map(load).map(|at| at * WORD).collect()
 }
@@ -93,11 +97,36 @@ pub(super) fn receiver(code: &[u8], at: usize, address: u64) -> Receiver {
             let target = address.wrapping_add(here as u64).wrapping_add_signed(distance);
             return Receiver::Function(target);
         }
-        if matches!(word & !(0x1f << 5), BR | BLR) || word == RET {
+        if matches!(word & !(0x1f << 5), BR | BLR) {
+            let slot = slot_of_register(code, here, address, word >> 5 & 0x1f);
+            return slot.map_or(Receiver::Unknown, Receiver::AtSlot);
+        }
+        if word == RET {
             break;
         }
     }
     Receiver::Unknown
+}
+
+/// Returns the address from which the register gets its value shortly before `at`.
+fn slot_of_register(code: &[u8], at: usize, address: u64, register: u32) -> Option<u64> {
+    let start = at.saturating_sub(MAX_LOAD_DISTANCE * WORD);
+    let before =
+        words(code.get(start..at)?).zip((address.wrapping_add(start as u64)..).step_by(WORD));
+    let before: Vec<_> = before.collect();
+    let mut before = before.into_iter().rev();
+    let (load, _) = before.find(|(word, _)| word & LDR_MASK == LDR | register)?;
+    let (page, here) = before.find(|(word, _)| word & ADRP_MASK == ADRP | load >> 5 & 0x1f)?;
+    Some(slot(page, load, here))
+}
+
+/// Returns the address that `adrp` at the address `here` and `ldr` read together.
+fn slot(adrp: u32, load: u32, here: u64) -> u64 {
+    // 21 bits with a sign, the lower two apart, in pages of 4 KiB.
+    let pages = (adrp >> 5 & 0x7_ffff) << 2 | adrp >> 29 & 3;
+    let distance = i64::from((pages << 11).cast_signed() >> 11) << 12;
+    let offset = u64::from(load >> 10 & 0xfff) * 8;
+    (here & !0xfff).wrapping_add_signed(distance).wrapping_add(offset)
 }
 
 /// Returns the address from which a stub of the procedure linkage table reads its target; `None` if
@@ -106,14 +135,9 @@ pub(super) fn stub(code: &[u8], address: u64) -> Option<u64> {
     let mut instructions = words(code).zip((address..).step_by(WORD));
     let (adrp, here) = instructions.find(|(word, _)| *word != BTI_C)?;
     let (load, _) = instructions.next()?;
-    if adrp & ADRP_MASK != ADRP_X16 || load & LDR_MASK != LDR_X17_X16 {
-        return None;
-    }
-    // 21 bits with a sign, the lower two apart, in pages of 4 KiB.
-    let pages = (adrp >> 5 & 0x7_ffff) << 2 | adrp >> 29 & 3;
-    let distance = i64::from((pages << 11).cast_signed() >> 11) << 12;
-    let offset = u64::from(load >> 10 & 0xfff) * 8;
-    Some((here & !0xfff).wrapping_add_signed(distance).wrapping_add(offset))
+    let is_stub =
+        adrp & ADRP_MASK == ADRP | X16 && load & LDR_MASK == LDR | X17 && load >> 5 & 0x1f == X16;
+    is_stub.then(|| slot(adrp, load, here))
 }
 
 /// Returns the offsets behind the instructions that load the constant as the first argument of a
@@ -146,6 +170,8 @@ mod tests {
         let reflink = code(&[0x5292_8121, 0xd503_201f, 0x72a8_0081]);
         assert_eq!(constants(&reflink, 0x4004_9409), [12]);
         assert!(constants(&reflink, 0x4020_9409).is_empty());
+        // mov x1, #0x9409; movk x1, #0x4004, lsl #16: ioctl(2) takes an unsigned long.
+        assert_eq!(constants(&code(&[0xd292_8121, 0xf2a8_0081]), 0x4004_9409), [8]);
     }
 
     #[test]
@@ -157,6 +183,11 @@ mod tests {
         assert_eq!(receiver(&calls, 0, 0x1000), Receiver::Function(0xff4));
         assert_eq!(receiver(&calls, 8, 0x1000), Receiver::Function(0x1010));
         assert_eq!(receiver(&calls, 12, 0x1000), Receiver::Function(0x1010));
+        // adrp x2, 0x1f000; ldr x2, [x2, #4000]; nop; blr x2: of another register too
+        let pointer = code(&[0xf000_00e2, 0xf947_d042, 0xd503_201f, 0xd63f_0040]);
+        assert_eq!(receiver(&pointer, 8, 0x640), Receiver::AtSlot(0x1_ffa0));
+        let other = code(&[0xf000_00e2, 0xf947_d042, 0xd503_201f, 0xd63f_0060]);
+        assert_eq!(receiver(&other, 8, 0x640), Receiver::Unknown);
         // blr x8; svc #0, and past the end
         assert_eq!(receiver(&code(&[0xd63f_0100, SVC]), 0, 0), Receiver::Unknown);
         assert_eq!(receiver(&calls, 16, 0), Receiver::Unknown);
