@@ -19,8 +19,8 @@ const BLR: u32 = 0xd63f_0000;
 const RET: u32 = 0xd65f_03c0;
 /// `bti c`, with which a function or a stub may begin.
 const BTI_C: u32 = 0xd503_245f;
-/// `adrp` and `ldr` of 64 bits, with the bits of a register only; together they read an address
-/// from memory.
+/// `adrp` and `ldr` of 64 bits, without address, offset and registers: together they read an address
+/// from memory. The masks keep the register that is written.
 const ADRP: u32 = 0x9000_0000;
 const ADRP_MASK: u32 = 0x9f00_001f;
 const LDR: u32 = 0xf940_0000;
