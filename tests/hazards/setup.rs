@@ -3,7 +3,7 @@
 use crate::mode::{Backend, LogOutput, Mode};
 use crate::table::{Hazard, Setup};
 use cfr_testkit::{
-    Filesystems, Host, Run, Scratch, compile, find_program, is_root, library, userland,
+    Filesystems, Host, Run, Scratch, compile, find_program, is_foreign, is_root, library, userland,
 };
 use std::ffi::OsString;
 use std::fs;
@@ -43,6 +43,11 @@ impl PreparedHost {
     ///
     /// Returns the reason if the hazard cannot run on this machine.
     pub fn new(hazard: &Hazard, filesystems: &Filesystems) -> Result<PreparedHost, String> {
+        if is_foreign()
+            && let Some(reason) = not_emulated(hazard.program)
+        {
+            return Err(reason.to_owned());
+        }
         let source = format!("hazards/{}.c", hazard.program);
         let name = format!("hazard-{}", hazard.name.replace(' ', "-"));
         let program = |flags: &[&str]| Host::of([compile(&source, &name, flags)], hazard.args);
@@ -169,6 +174,17 @@ impl PreparedHost {
             LogOutput::Summary => run.env("CFR_LOG", "off").env("CFR_SUMMARY", "yes"),
             LogOutput::Faults => run.env("CFR_LOG_FILE", log).env("CFR_INJECT", HARMLESS_FAULTS),
         }
+    }
+}
+
+/// Returns why a program for another machine cannot show under qemu's user emulation what it shows on
+/// that machine.
+fn not_emulated(program: &str) -> Option<&'static str> {
+    match program {
+        "vfork_copies" | "vfork_often" => Some("qemu makes vfork(2) a fork(2)"),
+        "vfork_exec" => Some("it starts programs of this machine"),
+        "forks_from_threads" => Some("qemu may hang in a child that a program with threads forks"),
+        _ => None,
     }
 }
 
