@@ -17,6 +17,10 @@ impl Errno {
     pub const EBADF: Errno = Errno(libc::EBADF);
     /// Resource temporarily unavailable, e.g. a full pipe.
     pub const EAGAIN: Errno = Errno(libc::EAGAIN);
+    /// No such process or thread: it has ended.
+    pub const ESRCH: Errno = Errno(libc::ESRCH);
+    /// Device or resource busy.
+    pub const EBUSY: Errno = Errno(libc::EBUSY);
     /// Interrupted by a signal before anything was transferred.
     pub const EINTR: Errno = Errno(libc::EINTR);
     /// Bad address: the process may not read or write memory at a pointer.

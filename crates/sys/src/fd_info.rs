@@ -16,7 +16,8 @@ use core::num::NonZero;
 pub enum FileKind {
     Regular,
     Directory,
-    /// A character or block device, or a symbolic link opened with `O_PATH`.
+    BlockDevice,
+    /// A character device, or a symbolic link opened with `O_PATH`.
     Special,
     /// A pipe, a socket, or a file that is in no filesystem, such as one of eventfd(2).
     Anonymous,
@@ -133,7 +134,8 @@ fn kind(mode: libc::mode_t) -> FileKind {
     match mode & libc::S_IFMT {
         libc::S_IFREG => FileKind::Regular,
         libc::S_IFDIR => FileKind::Directory,
-        libc::S_IFCHR | libc::S_IFBLK | libc::S_IFLNK => FileKind::Special,
+        libc::S_IFBLK => FileKind::BlockDevice,
+        libc::S_IFCHR | libc::S_IFLNK => FileKind::Special,
         _ => FileKind::Anonymous,
     }
 }

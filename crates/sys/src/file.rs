@@ -148,6 +148,13 @@ pub fn close(fd: i32) {
     let _ = unsafe { syscall(libc::SYS_close, [reg(fd), 0, 0, 0, 0, 0]) };
 }
 
+/// Closes all descriptors from `first` on (close_range(2), Linux 5.9).
+pub fn close_from(first: u32) {
+    let registers = [first as usize, u32::MAX as usize, 0, 0, 0, 0];
+    // SAFETY: no pointers; the caller owns the descriptors.
+    let _ = unsafe { syscall(libc::SYS_close_range, registers) };
+}
+
 /// Returns the file offset of `fd` in bytes (lseek(2)). ESPIPE for a pipe or a terminal.
 pub fn file_offset(fd: i32) -> Result<u64, Errno> {
     seek(fd, 0, libc::SEEK_CUR)

@@ -70,6 +70,10 @@ mod range;
 
 mod next_library;
 
+pub mod other_process;
+
+pub mod seccomp;
+
 pub use libc::{SIGXFSZ, ssize_t};
 
 pub use clock::{monotonic_ns, realtime_ns, sleep_until};
@@ -86,15 +90,15 @@ pub use fd_info::{
 };
 pub use fiemap::{FiemapMode, Sharing, is_beyond_filesystem, next_data, shares_blocks};
 pub use file::{
-    Identity, Opened, Readiness, close, duplicate_high, file_offset, file_size, getcwd, identify,
-    is_terminal, open_append, readlink_fd, reopen, set_file_offset, wait_writable, write,
+    Identity, Opened, Readiness, close, close_from, duplicate_high, file_offset, file_size, getcwd,
+    identify, is_terminal, open_append, readlink_fd, reopen, set_file_offset, wait_writable, write,
     write_at_end, write_no_wait,
 };
 pub use ioctl::{
     FICLONE, FICLONERANGE, FIDEDUPERANGE, FileCloneRange, FileDedupeRange, FileDedupeRangeInfo,
     IOCTL, IoctlArg, ioctl,
 };
-pub use mapping::{map_shared, map_zeroed_on_fork};
+pub use mapping::{STATS_REQUEST, map_shared, map_shared_by_supervisor, map_zeroed_on_fork};
 pub use memory::{Buffers, NoHeap};
 pub use next_library::{NextCopy, NextSymbol, call_next_exit, call_next_ioctl, call_next_sendfile};
 pub use once::{MadeOnce, OnceBytes, SetOnce};
@@ -107,7 +111,7 @@ pub use range::{
 };
 pub use reader::Reader;
 pub use sendfile::sendfile;
-pub use signal::{BlockedSignals, WriteSignalGuard, abort, ignore, raise};
+pub use signal::{BlockedSignals, WriteSignalGuard, abort, ignore, interrupt_calls_on, raise};
 pub use text::Text;
 pub use thread::{
     GETPID, GETTID, SavedErrno, TGKILL, comm, errno, gettid, set_errno, test_cancel_address,

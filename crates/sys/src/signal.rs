@@ -23,6 +23,19 @@ pub fn raise(signal: c_int) {
     let _ = unsafe { syscall(libc::SYS_tgkill, registers) };
 }
 
+/// Makes `signal` end the system call that a thread is in, with EINTR or a short count, and do nothing
+/// else (sigaction(2), without `SA_RESTART`).
+pub fn interrupt_calls_on(signal: c_int) {
+    extern "C" fn do_nothing(_: c_int) {}
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    let handler: extern "C" fn(c_int) = do_nothing;
+    // SAFETY: zero is a valid value of every field.
+    let action = unsafe { action.assume_init_mut() };
+    action.sa_sigaction = handler as usize;
+    // SAFETY: the action is valid, and the old one is not asked for.
+    unsafe { libc::sigaction(signal, &raw const *action, core::ptr::null_mut()) };
+}
+
 /// Ends the process by SIGABRT, as abort(3) does, or by exit_group(2) if that is blocked or handled.
 pub fn abort() -> ! {
     raise(libc::SIGABRT);
