@@ -1,7 +1,7 @@
 //! The settings of this process, read once from its environment. The host may overwrite its
 //! environment later, so what is needed of it is copied.
 
-use crate::log::ConfigErrors;
+use cfr_observe::ConfigErrors;
 use cfr_shared::settings::{
     Level, PATH_MAX, Reason, Setting, Settings, SummaryTarget, TABLE, Values,
 };

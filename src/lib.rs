@@ -18,23 +18,9 @@ mod memory_functions;
 
 mod route;
 
-mod collectors;
-
-mod log;
-
 mod environment;
 
-mod inject;
-
 mod runtime;
-
-mod near_miss;
-
-mod recording;
-
-mod observe;
-
-mod calls;
 
 mod summary;
 

@@ -57,7 +57,7 @@ pub(crate) enum Route {
     KernelIfNoFlags = 4,
     /// To the next library with flags 0; intercepted with others.
     NextIfNoFlags = 5,
-    /// Through [`crate::observe`].
+    /// Through [`cfr_observe::intercept`].
     Intercept = 6,
     /// By a system call of the library's own. It has the cookie, which the next library's would not
     /// have.

@@ -4,12 +4,11 @@
 //! No log is opened here. No system call is made either, unless a setting asks for a log or the
 //! launcher for its counters.
 
-use crate::collectors::Collectors;
 use crate::environment;
-use crate::inject::Injector;
-use crate::log::{self, ConfigErrors, Log};
 use crate::route::{self, Route};
 use cfr_engine::hook::Hook;
+use cfr_observe::{Collectors, ConfigErrors, Injector, Log, Observer};
+use cfr_shared::inject::{CallCounter, Faults};
 use cfr_shared::line::Line;
 use cfr_shared::settings::{Forward, Level, STATS_NAME, Settings, SummaryTarget};
 use cfr_shared::stats::{Counter, Stats};
@@ -20,20 +19,9 @@ use core::sync::atomic::{AtomicBool, Ordering};
 /// The exit status of env(1) and timeout(1) for a failure of their own, and the launcher's.
 const STATUS_OWN_FAILURE: i32 = 125;
 
-/// Everything that the library knows of its process. The routes, which the hot path reads, stand in
-/// [`crate::route`]; the pools of lines and paths in [`crate::log`].
-pub(crate) struct Runtime {
-    pub(crate) settings: &'static Settings<'static>,
-    /// The next library's copy_file_range, if `CFR_FORWARD=next` is set and there is one.
-    pub(crate) next: Option<NextCopy>,
-    /// The faults, if `CFR_INJECT` is set.
-    pub(crate) injector: Option<Injector>,
-    pub(crate) collectors: Collectors,
-    /// The log, if calls are logged or counted: warnings are written even if calls are only counted.
-    pub(crate) log: Option<Log>,
-}
-
-static RUNTIME: SetOnce<Runtime> = SetOnce::new();
+/// What watches the calls of this process. The routes, which the hot path reads, stand in
+/// [`crate::route`]; the pools of lines and paths in [`cfr_observe`].
+static RUNTIME: SetOnce<Observer> = SetOnce::new();
 
 /// The large parts of the runtime. They are made in place: the first call may come on a thread's
 /// smallest stack (PTHREAD_STACK_MIN, 16 KiB) or in a signal handler.
@@ -43,7 +31,7 @@ static CONFIG_ERRORS: SetOnce<ConfigErrors> = SetOnce::new();
 /// Returns the state of the process. `None` in a privileged process, which only forwards, and until
 /// the settings have been read.
 #[inline(always)]
-pub(crate) fn get() -> Option<&'static Runtime> {
+pub(crate) fn get() -> Option<&'static Observer> {
     RUNTIME.get()
 }
 
@@ -73,67 +61,74 @@ pub(crate) fn initialize() {
         read_environment();
         if let (Some(settings), Some(errors)) = (SETTINGS.get(), CONFIG_ERRORS.get()) {
             end_if_strict(settings, errors);
-            // Before any call is intercepted: a call that is recorded must have it.
-            if let Some(cookie) = settings.cookie {
+            let tree = tree_stats(settings);
+            // Before any call is intercepted: a call that is recorded must have it. But a call that is
+            // not counted is left to the supervisor.
+            if let Some(cookie) = settings.cookie
+                && (settings.stats.is_none() || tree.is_some())
+            {
                 sys::set_cookie(cookie);
             }
-            RUNTIME.set(Runtime::new(settings, errors));
+            RUNTIME.set(observer(settings, errors, tree));
         }
         if let Some(runtime) = RUNTIME.get() {
-            runtime.start();
+            start(runtime);
         }
     }
     sys::set_errno(errno);
 }
 
-impl Runtime {
-    #[inline(never)]
-    fn new(settings: &'static Settings<'static>, errors: &'static ConfigErrors) -> Runtime {
-        let collectors = Collectors { tree: tree_stats(settings), own: own_stats(settings) };
-        let is_recorded = settings.log > Level::Off || collectors.want_records();
-        Runtime {
-            next: match settings.forward {
-                Forward::Next => NextCopy::find(),
-                Forward::Syscall => None,
-            },
-            injector: settings.inject.as_ref().and_then(Injector::new),
-            collectors,
-            log: is_recorded.then(|| Log::new(settings, errors, collectors)),
-            settings,
-        }
+#[inline(never)]
+fn observer(
+    settings: &'static Settings<'static>,
+    errors: &'static ConfigErrors,
+    tree: Option<Stats>,
+) -> Observer {
+    let collectors = Collectors { tree, own: own_stats(settings) };
+    let is_recorded = settings.log > Level::Off || collectors.want_records();
+    let caller = || (sys::getpid(), sys::gettid());
+    Observer {
+        next: match settings.forward {
+            Forward::Next => NextCopy::find(),
+            Forward::Syscall => None,
+        },
+        injector: settings.inject.as_ref().and_then(injector),
+        collectors,
+        log: is_recorded.then(|| Log::new(settings, errors, collectors, caller)),
+        settings,
     }
+}
 
-    /// Keeps the summary's place on standard error for process `owner`, from its first call on.
-    pub(crate) fn keep_stderr_for_summary(&self, owner: u64) {
-        if let Some(log) = &self.log {
-            log.keep_stderr(owner);
-        }
+/// Counts the calls of this process; a child made by fork(2) begins at zero. `None` if no memory can
+/// be mapped.
+fn injector(faults: &'static Faults<'static>) -> Option<Injector> {
+    let words = sys::map_zeroed_on_fork(CallCounter::WORDS).ok()?;
+    Some(Injector::new(faults, CallCounter::over(words)?))
+}
+
+fn start(runtime: &'static Observer) {
+    if let Some(log) = &runtime.log {
+        cfr_observe::install(log, runtime.settings.log);
     }
-
-    fn start(&'static self) {
-        if let Some(log) = &self.log {
-            log::install(log);
-        }
-        let has_next = self.next.is_some();
-        let forward = if has_next { Route::NextLibrary } else { Route::Kernel };
-        let watched = match self.settings.policy.first_intercepted_flags() {
-            _ if self.log.is_some() => Route::Intercept,
-            1 if has_next => Route::NextIfNoFlags,
-            1 => Route::KernelIfNoFlags,
-            _ => Route::Intercept,
+    let has_next = runtime.next.is_some();
+    let forward = if has_next { Route::NextLibrary } else { Route::Kernel };
+    let watched = match runtime.settings.policy.first_intercepted_flags() {
+        _ if runtime.log.is_some() => Route::Intercept,
+        1 if has_next => Route::NextIfNoFlags,
+        1 => Route::KernelIfNoFlags,
+        _ => Route::Intercept,
+    };
+    let is_marked = runtime.settings.cookie.is_some() && !has_next;
+    route::set_all(|hook| {
+        let route = match &runtime.injector {
+            _ if !runtime.settings.hooks.contains(hook) => forward,
+            Some(injector) if injector.applies_to(hook) => Route::Intercept,
+            _ => watched,
         };
-        let is_marked = self.settings.cookie.is_some() && !has_next;
-        route::set_all(|hook| {
-            let route = match &self.injector {
-                _ if !self.settings.hooks.contains(hook) => forward,
-                Some(injector) if injector.applies_to(hook) => Route::Intercept,
-                _ => watched,
-            };
-            let passes = route != Route::Intercept
-                && matches!(hook, Hook::Ioctl | Hook::Sendfile | Hook::Sendfile64);
-            if passes && is_marked { Route::OwnCall } else { route }
-        });
-    }
+        let passes = route != Route::Intercept
+            && matches!(hook, Hook::Ioctl | Hook::Sendfile | Hook::Sendfile64);
+        if passes && is_marked { Route::OwnCall } else { route }
+    });
 }
 
 /// Reads the settings into [`SETTINGS`], and what is wrong with them into [`CONFIG_ERRORS`].
@@ -165,7 +160,13 @@ fn end_if_strict(settings: &Settings<'_>, errors: &ConfigErrors) {
 
 /// Maps the launcher's counters, and counts this process there.
 fn tree_stats(settings: &Settings<'_>) -> Option<Stats> {
-    let words = sys::map_shared(settings.stats?, STATS_NAME, Stats::WORDS).ok()?;
+    let opened = sys::map_shared(settings.stats?, STATS_NAME, Stats::WORDS);
+    // The process of another user, or in another /proc, may not open it.
+    let words = match (opened, settings.cookie) {
+        (Err(_), Some(_)) => sys::map_shared_by_supervisor(Stats::WORDS),
+        (opened, _) => opened,
+    };
+    let words = words.ok()?;
     let stats = Stats::over(words)?;
     stats.add(Counter::Programs, 1);
     Some(stats)

@@ -18,3 +18,4 @@ mod emulation;
 mod install;
 mod preload;
 mod repository;
+mod supervisor;

@@ -10,11 +10,11 @@
 
 use super::entry::{Frame, enter};
 use super::{dispatch_forwarded, fail, initialized_route};
-use crate::calls::ReflinkIoctl;
-use crate::near_miss;
 use crate::route::{NEXT_IOCTL, Route};
+use crate::runtime;
 use cfr_engine::hook::Hook;
 use cfr_engine::near_miss::REFLINK_TYPE;
+use cfr_observe::{ReflinkIoctl, warn_of_near_miss};
 use cfr_sys::{FICLONE, FICLONERANGE, FIDEDUPERANGE, IOCTL, IoctlArg};
 use core::arch::naked_asm;
 use core::ffi::{c_int, c_ulong, c_void};
@@ -136,11 +136,13 @@ extern "C" fn answer(frame: &mut Frame) {
     )]
     let (fd, known) = (fd as c_int, request as u32);
     if matches!(known, FICLONE | FICLONERANGE | FIDEDUPERANGE) {
-        let argument = IoctlArg::new(argument);
-        dispatch_forwarded(&ReflinkIoctl { fd, request, argument }, frame);
+        let (hook, argument, next) = (Hook::Ioctl, IoctlArg::new(argument), Some(&NEXT_IOCTL));
+        dispatch_forwarded(&ReflinkIoctl { hook, fd, request, argument, next }, frame);
     } else {
-        if initialized_route(Hook::Ioctl) == Route::Intercept {
-            near_miss::warn(fd, known);
+        if initialized_route(Hook::Ioctl) == Route::Intercept
+            && let Some(runtime) = runtime::get()
+        {
+            warn_of_near_miss(runtime, fd, known);
         }
         frame.call_next(pass_on as *const c_void, None);
     }

@@ -9,12 +9,11 @@ mod ioctl;
 mod sendfile;
 mod syscall;
 
-use crate::calls::{CopyFileRange, Forwarded};
-use crate::observe::intercept;
 use crate::route::{self, Route};
 use crate::runtime;
 use cfr_engine::call::Answer;
 use cfr_engine::hook::Hook;
+use cfr_observe::{CopyFileRange, Forwarded, ThisThread, intercept};
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, Args, SavedErrno};
 use core::ffi::{c_int, c_long};
@@ -100,7 +99,7 @@ fn after_error(hook: Hook, frame: &mut Frame, args: &Args, error: Errno) {
 fn intercept_copy(hook: Hook, frame: &mut Frame, args: &Args) {
     let errno = SavedErrno::save();
     let (answer, signal) = match runtime::get() {
-        Some(runtime) => intercept(&CopyFileRange::new(hook, args, runtime), runtime),
+        Some(runtime) => intercept(&CopyFileRange::new(hook, args, runtime), &ThisThread, runtime),
         None => (sys::copy_file_range(args), None),
     };
     frame.answer(answer, errno, signal);
@@ -113,7 +112,7 @@ fn dispatch_forwarded(call: &impl Forwarded, frame: &mut Frame) {
     let errno = SavedErrno::save();
     let next = match (initialized_route(call.hook()), runtime::get()) {
         (Route::Intercept, Some(runtime)) => {
-            let (answer, signal) = intercept(call, runtime);
+            let (answer, signal) = intercept(call, &ThisThread, runtime);
             return frame.answer(answer, errno, signal);
         }
         (Route::OwnCall, _) => None,

@@ -5,10 +5,10 @@
 
 use super::dispatch_forwarded;
 use super::entry::{Frame, enter};
-use crate::calls::Sendfile;
 use crate::route::{self, NEXT_SENDFILE, NEXT_SENDFILE64, ROUTES, Route};
 use cfr_engine::hook::Hook;
-use cfr_sys::OffsetPointer;
+use cfr_observe::Sendfile;
+use cfr_sys::{NextSymbol, OffsetPointer};
 use core::arch::naked_asm;
 use core::ffi::c_int;
 
@@ -99,17 +99,18 @@ pub extern "C-unwind" fn sendfile64(
 }
 
 extern "C" fn answer(frame: &mut Frame) {
-    send(Hook::Sendfile, frame);
+    send(Hook::Sendfile, &NEXT_SENDFILE, frame);
 }
 
 extern "C" fn answer64(frame: &mut Frame) {
-    send(Hook::Sendfile64, frame);
+    send(Hook::Sendfile64, &NEXT_SENDFILE64, frame);
 }
 
-fn send(hook: Hook, frame: &mut Frame) {
+fn send(hook: Hook, next: &'static NextSymbol, frame: &mut Frame) {
     let [out_fd, in_fd, offset, count, ..] = frame.arguments();
     #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "each an int")]
     let (out_fd, in_fd) = (out_fd as c_int, in_fd as c_int);
     let offset = OffsetPointer::new(offset as *mut i64);
-    dispatch_forwarded(&Sendfile { hook, out_fd, in_fd, offset, count }, frame);
+    let call = Sendfile { hook, out_fd, in_fd, offset, count, next: Some(next) };
+    dispatch_forwarded(&call, frame);
 }

@@ -271,7 +271,7 @@ fn options_of_a_program_and_of_its_tree_stay() {
                 "sh",
                 "-c",
                 "exec env -i \"LD_PRELOAD=$LD_PRELOAD\" \"CFR_LOG=$CFR_LOG\" \
-               \"CFR_LOG_FILE=$CFR_LOG_FILE\" \"$@\"",
+               \"CFR_COOKIE=$CFR_COOKIE\" \"CFR_LOG_FILE=$CFR_LOG_FILE\" \"$@\"",
                 "sh",
             ],
         ] {

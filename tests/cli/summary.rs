@@ -399,7 +399,7 @@ fn the_table_has_methods_errors_files_and_latencies() {
     let empty = counted(&[], ["true"]).ok().stderr;
     let lines: Vec<_> = empty.lines().collect();
     assert_eq!(lines[0], "cfr: summary of true, 1 program: 0 calls");
-    assert!(lines[1].starts_with("cfr: no copy was seen: "), "{empty}");
+    assert!(lines[1].starts_with("cfr: no copy was "), "{empty}");
     assert_eq!(lines.len(), 2);
 }
 
@@ -590,7 +590,9 @@ fn garbage_in_the_counters_does_not_break_the_launcher() {
             let command = [program().into_os_string(), "garbage".into(), (&seed).into()];
             let output = counted(options, command).within(scratch.path()).ok();
             if options.is_empty() {
-                assert_harmless(&output.stderr);
+                // A path may end in a space.
+                let ends = output.stderr.lines().map(str::trim_end).collect::<Vec<_>>();
+                assert_harmless(&ends.join("\n"));
                 assert_eq!(headings(&output).len(), 1, "{seed}");
             } else {
                 object(&output.stderr);
@@ -658,9 +660,8 @@ fn without_a_memory_file_a_trace_runs_and_a_summary_is_refused() {
 fn a_static_program_is_not_counted_and_the_summary_says_so() {
     let program = compile("drivers/counted_calls.c", "counted-static", &["-static"]);
     let scratch = Scratch::new();
-    let output = counted(&[], [program.as_os_str(), OsStr::new("ends"), OsStr::new("return")])
-        .within(scratch.path())
-        .ok();
+    let words = [program.as_os_str(), OsStr::new("ends"), OsStr::new("return")];
+    let output = counted(&["--reach=preload"], words).within(scratch.path()).ok();
     let lines: Vec<_> = output.stderr.lines().collect();
     assert_eq!(lines.len(), 3, "{output:#?}");
     assert!(lines[0].contains("statically linked") && lines[2].contains("statically linked"));

@@ -72,7 +72,7 @@ fn a_32_bit_program_is_reported_as_not_seen() {
     let scratch = Scratch::new();
     let test = "cli::word_sizes::a_32_bit_program_is_reported_as_not_seen";
     let Some(small) = small_program(test, &scratch) else { return };
-    let output = run(&[small.to_str().unwrap()]).output();
+    let output = run(&["--reach=preload", small.to_str().unwrap()]).output();
     assert_eq!((output.status, output.stdout.as_str()), (Some(3), "4 bytes\n"));
     let reported = format!(
         "cfr: {} is a program for 32-bit x86: libcfr.so cannot be loaded into it; its copies will \
@@ -80,7 +80,8 @@ fn a_32_bit_program_is_reported_as_not_seen() {
         small.display()
     );
     assert_eq!(output.stderr, reported);
-    let output = run(&["--expect", "calls=0", small.to_str().unwrap()]).output();
+    let words = ["--reach=preload", "--expect", "calls=0", small.to_str().unwrap()];
+    let output = run(&words).output();
     assert_eq!(output.status, Some(123), "{output:#?}");
 }
 
@@ -102,8 +103,9 @@ fn a_64_bit_child_of_a_32_bit_program_is_traced() {
 
 #[test]
 fn a_trace_without_copies_says_that_32_bit_programs_are_not_watched() {
-    let output = Run::bare(launcher()).args(["trace", "true"]).ok();
-    assert!(output.stderr.ends_with("nor are static and 32-bit programs\n"), "{output:#?}");
+    let output = Run::bare(launcher()).args(["trace", "--reach=preload", "true"]).ok();
+    let why = "nor are static and 32-bit programs: --reach preload\n";
+    assert!(output.stderr.ends_with(why), "{output:#?}");
 }
 
 /// Each value that `$PLATFORM` has in a program leads to a library for that program.

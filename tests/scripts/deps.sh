@@ -34,6 +34,9 @@ jq jq reads the JSON log in the recipes
 pkg-config pkg-config finds an installed libcfr
 mandoc mandoc checks the manual pages
 setpriv util-linux starts programs as another user
+bwrap bubblewrap starts programs in other namespaces
+busybox busybox-static a static program that copies
+gdb gdb runs programs while they are traced
 script bsdutils starts programs on a terminal
 faketime faketime gives programs another clock
 libeatmydata.so libeatmydata1 a library to be preloaded with

@@ -5,21 +5,25 @@ use crate::cli::LaunchArgs;
 use crate::expect::{EXPECTATION_FAILED, Expectations, RunResult};
 use crate::program::library;
 use crate::program::locate::{self, Visibility};
-use crate::run::blind_spot::{blind_spot, no_call_reason};
+use crate::run::blind_spot::{self, Watch};
 use crate::run::child;
 use crate::run::environment::{self, SummaryOutput};
 use crate::run::preload;
 use crate::run::profile;
 use crate::run::progress::ProgressThread;
+use crate::run::reach::{self, Need};
 use crate::run::shared_stats::SharedStats;
 use crate::run::summary;
+use crate::run::supervisor::Planned;
 use crate::term::failure::{Failure, print_message};
 use crate::term::status_line;
 use crate::term::whole_file::must_differ;
 use cfr_shared::settings::Level;
 use cfr_shared::stats::Collect;
+use std::mem;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::time::Duration;
 
 /// How the commands differ.
 pub(crate) struct Mode {
@@ -28,6 +32,10 @@ pub(crate) struct Mode {
     /// Whether to print the reason if no call was seen.
     pub(crate) explains_silence: bool,
 }
+
+/// How long the end of all processes may take to be known after the program's: the supervisor ends
+/// when the last one does.
+const GRACE: Duration = Duration::from_millis(200);
 
 /// Runs the program to its end. Returns its exit status, or 123 if an expectation does not hold.
 pub(crate) fn run(args: LaunchArgs, mode: &Mode) -> Result<u8, Failure> {
@@ -63,7 +71,14 @@ fn run_expecting(
     let library = library::find()?;
     let path = locate::find(name)?;
     let visibility = locate::visibility(&locate::follow(&path));
-    if let Visibility::Unseen(why) | Visibility::Bypassed(why) = &visibility {
+    let is_unseen = visibility != Visibility::Seen;
+    let need = Need { is_unseen, wants_proof: expected.want_proof() };
+    let mut plan = reach::plan(args.reach, need, &checked)?;
+    // With a filter the C library executes the program, and passes to a shell what the kernel refuses.
+    if !locate::has_known_format(&path) {
+        plan = Err("the format of the program is not known".to_owned());
+    }
+    if let (Visibility::Unseen(why) | Visibility::Bypassed(why), Err(_)) = (&visibility, &plan) {
         print_message(format!("{why}; its copies will not be seen"));
     }
 
@@ -76,11 +91,13 @@ fn run_expecting(
     .into_iter()
     .filter(|(is_wanted, _)| *is_wanted)
     .fold(Collect::NOTHING, |all, (_, one)| all.union(one));
-    let is_needed = mode.explains_silence || wanted != Collect::NOTHING;
+    let is_needed = mode.explains_silence || wanted != Collect::NOTHING || plan.is_ok();
     let stats = match is_needed.then(|| SharedStats::new(wanted)).transpose() {
         // A trace has its log even without the counters.
         Err(failure) if wanted == Collect::NOTHING => {
-            failure.print();
+            if mode.explains_silence {
+                failure.print();
+            }
             None
         }
         created => created?,
@@ -92,27 +109,48 @@ fn run_expecting(
         .as_ref()
         .filter(|_| wanted.contains(Collect::PROGRESS))
         .map(|stats| ProgressThread::new(*stats.stats()));
-    let ended = child::run(command)?;
+    if let Ok(planned) = &mut plan {
+        planned.prepare(&mut command);
+    }
+    let filter = plan.as_ref().map(Planned::filter).ok();
+    if args.waits_for_all && filter.is_none() {
+        child::adopt_orphans();
+    }
+    let mut supervisor = Err(String::new());
+    let ended = child::run(command, filter, || {
+        supervisor = mem::replace(&mut plan, Err(String::new()))
+            .and_then(|planned| planned.start(stats.as_ref().and_then(SharedStats::stopped)));
+    })?;
+    let has_ended = match &supervisor {
+        Ok(supervisor) => supervisor.wait(if args.waits_for_all { None } else { Some(GRACE) }),
+        Err(_) => {
+            if args.waits_for_all {
+                child::wait_for_orphans();
+            }
+            true
+        }
+    };
     drop(progress);
     let Some(shared) = stats else { return Ok(ended.status()) };
     let stats = *shared.stats();
     let written = summary::write(&checked, &stats, &path, ended.pid);
     let seen = shared.close();
-    let no_call = no_call_reason(seen, &visibility, checked.log, checked.hooks, &path);
+    let watch = Watch { visibility: &visibility, supervisor: supervisor.map(drop), has_ended };
+    let silence = blind_spot::silence(seen, &watch, checked.log, checked.hooks, &path);
     // A process that changes its user, capabilities or namespace can write the log and may be
     // unable to open the counters.
     if (mode.explains_silence || has_summary)
         && !checked.log_has_grown()
         && written.is_ok()
-        && let Some(why) = &no_call
+        && let Some(silence) = &silence
     {
-        print_message(format!("no copy was seen: {why}"));
+        print_message(silence);
     }
     let result = RunResult {
         stats: &stats,
         program: &path,
-        blind_spot: blind_spot(seen, &visibility, &checked, &path),
-        no_call: no_call.as_deref().filter(|_| !mode.explains_silence && !has_summary),
+        blind_spot: blind_spot::blind_spot(seen, &watch, &checked, &path),
+        silence: silence.as_deref().filter(|_| !mode.explains_silence && !has_summary),
         checked: &checked,
         error: written.as_ref().err(),
     };

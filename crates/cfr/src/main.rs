@@ -19,14 +19,20 @@ mod expect;
 
 mod launch;
 
+mod supervise;
+
 mod commands;
 
 use cli::Request;
 use commands::{dialects, inspect, probe, profiles, report, run as run_command, sweep, trace};
 use std::process::ExitCode;
+use term::failure::Failure;
 
 fn main() -> ExitCode {
-    let result = match cli::parse(std::env::args_os()) {
+    if std::env::args_os().next().is_some_and(|name| name == run::supervisor::NAME) {
+        return exit(supervise::run());
+    }
+    exit(match cli::parse(std::env::args_os()) {
         Ok(Request::Trace(args)) => trace::run(args),
         Ok(Request::Run(args)) => run_command::run(args),
         Ok(Request::Sweep(args)) => sweep::run(&args),
@@ -36,7 +42,10 @@ fn main() -> ExitCode {
         Ok(Request::Dialects(args)) => dialects::run(&args),
         Ok(Request::Profiles(args)) => profiles::run(&args),
         Err(failure) => Err(failure),
-    };
+    })
+}
+
+fn exit(result: Result<u8, Failure>) -> ExitCode {
     match result {
         Ok(status) => ExitCode::from(status),
         Err(failure) => {

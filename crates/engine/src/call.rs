@@ -31,6 +31,16 @@ pub enum Request {
 }
 
 impl Request {
+    /// Returns the name of the system call.
+    #[must_use]
+    pub const fn call(self) -> &'static str {
+        match self {
+            Request::Copy => "copy_file_range",
+            Request::Clone | Request::CloneRange | Request::Dedupe(_) => "ioctl",
+            Request::Send => "sendfile",
+        }
+    }
+
     /// Returns the name of the ioctl(2) request; `None` if it is not ioctl.
     #[must_use]
     pub const fn name(self) -> Option<&'static str> {

@@ -14,12 +14,20 @@ pub enum Hook {
     Sendfile,
     /// The name of sendfile with `_FILE_OFFSET_BITS=64`.
     Sendfile64,
+    /// No C library function: a system call that the launcher's supervisor has stopped.
+    Seccomp,
 }
 
 impl Hook {
     /// Each hook, in the order of the log's documentation.
-    pub const ALL: [Hook; 5] =
-        [Hook::CopyFileRange, Hook::Syscall, Hook::Ioctl, Hook::Sendfile, Hook::Sendfile64];
+    pub const ALL: [Hook; 6] = [
+        Hook::CopyFileRange,
+        Hook::Syscall,
+        Hook::Ioctl,
+        Hook::Sendfile,
+        Hook::Sendfile64,
+        Hook::Seccomp,
+    ];
 
     /// Returns the function's name, as in `CFR_HOOKS` and in the log.
     #[must_use]
@@ -30,16 +38,7 @@ impl Hook {
             Hook::Ioctl => "ioctl",
             Hook::Sendfile => "sendfile",
             Hook::Sendfile64 => "sendfile64",
-        }
-    }
-
-    /// Returns the name of the system call that the hook makes for a copy.
-    #[must_use]
-    pub const fn call(self) -> &'static str {
-        match self {
-            Hook::CopyFileRange | Hook::Syscall => "copy_file_range",
-            Hook::Ioctl => "ioctl",
-            Hook::Sendfile | Hook::Sendfile64 => "sendfile",
+            Hook::Seccomp => "seccomp",
         }
     }
 }

@@ -30,6 +30,17 @@ pub struct Record<'a> {
     pub context: Context<'a>,
 }
 
+/// Whether the result of a call is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// It returned what the outcome says.
+    Returned,
+    /// The supervisor let the program make the call itself, for this reason.
+    LetThrough(&'static str),
+    /// Its thread ended in it.
+    Unfinished,
+}
+
 /// When, where and under which settings a call was made.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
@@ -38,6 +49,7 @@ pub struct Context<'a> {
     /// From the call to its answer, in nanoseconds (CLOCK_MONOTONIC).
     pub duration_ns: u64,
     pub pid: i32,
+    pub ending: Ending,
     /// The calling thread; `None` if the format does not show it.
     pub tid: Option<i32>,
     /// The thread's name; `None` if the format does not show it.
@@ -65,6 +77,7 @@ impl Record<'_> {
     #[inline(always)]
     pub(crate) fn is_plain(&self) -> bool {
         self.outcome.method == Method::Kernel
+            && self.context.hook != Hook::Seccomp
             && self.outcome.rule.is_none()
             && self.context.sharing.is_none()
             && !self.is_tampered_with()
@@ -77,7 +90,10 @@ impl Record<'_> {
     #[inline(always)]
     #[must_use]
     pub fn is_unusual(&self) -> bool {
-        self.outcome.judged || self.outcome.fell_back || self.is_tampered_with()
+        self.outcome.judged
+            || self.outcome.fell_back
+            || self.is_tampered_with()
+            || self.context.ending != Ending::Returned
     }
 
     /// Reports whether a fault changed or delayed the call.

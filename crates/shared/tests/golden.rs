@@ -9,7 +9,7 @@ use cfr_engine::execution::Outcome;
 use cfr_engine::flags::Flags;
 use cfr_engine::hook::Hook;
 use cfr_shared::line::{Line, MAX_LINE};
-use cfr_shared::record::{Context, Record};
+use cfr_shared::record::{Context, Ending, Record};
 use cfr_sys::Sharing;
 use cfr_sys::errno::Errno;
 use std::fmt::Write;
@@ -50,6 +50,7 @@ impl Sample {
             time_ns,
             duration_ns,
             pid,
+            ending: Ending::Returned,
             tid,
             comm,
             hook,

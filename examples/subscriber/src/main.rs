@@ -5,7 +5,7 @@ use cfr_engine::call::{Call, Method};
 use cfr_engine::dialect;
 use cfr_engine::execution::Execution;
 use cfr_engine::hook::Hook;
-use cfr_shared::record::{Context, Record};
+use cfr_shared::record::{Context, Ending, Record};
 use cfr_shared::settings::Settings;
 use cfr_sys::{Args, OffsetPointer};
 use std::error::Error;
@@ -37,6 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             time_ns: cfr_sys::realtime_ns(),
             duration_ns: 0,
             pid: cfr_sys::getpid(),
+            ending: Ending::Returned,
             tid: None,
             comm: None,
             hook: Hook::CopyFileRange,

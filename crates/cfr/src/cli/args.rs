@@ -2,8 +2,9 @@
 
 use super::settings_help;
 use crate::run::environment::{INJECT, SUMMARY, Variables};
+use crate::run::reach::Reach;
 use cfr_shared::settings::{Setting, TABLE};
-use clap::builder::OsStringValueParser;
+use clap::builder::{OsStringValueParser, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches};
 use std::ffi::{OsStr, OsString};
 
@@ -86,4 +87,24 @@ pub(super) fn option(setting: &'static Setting, default: &str) -> Option<Arg> {
         Some(short) => option.short(short),
         None => option,
     })
+}
+
+const REACH: &str = "reach";
+
+/// The option `--reach`.
+pub(super) fn reach_option() -> Arg {
+    Arg::new(REACH)
+        .long(REACH)
+        .value_name("REACH")
+        .value_parser(PossibleValuesParser::new(Reach::ALL.map(|(name, _)| name)))
+        .default_value("auto")
+        .hide_possible_values(true)
+        .help("Watch through the library alone (preload), or also by a seccomp supervisor (all)")
+}
+
+/// Returns how far to watch.
+pub(super) fn reach(matches: &ArgMatches) -> Reach {
+    let name = matches.get_one::<String>(REACH).map(String::as_str);
+    let found = Reach::ALL.into_iter().find(|(known, _)| Some(*known) == name);
+    found.map(|(_, reach)| reach).unwrap_or_default()
 }

@@ -1,7 +1,8 @@
 //! Arguments of `cfr trace` and `cfr run`, which differ in how much is logged.
 
-use super::args::{PROFILE, PROGRAM, command_line, option, settings};
+use super::args::{PROFILE, PROGRAM, command_line, option, reach, reach_option, settings};
 use crate::run::environment::Variables;
+use crate::run::reach::Reach;
 use cfr_shared::settings::{Setting, TABLE};
 use clap::builder::{OsStringValueParser, PathBufValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -12,6 +13,9 @@ use std::path::PathBuf;
 pub(crate) struct LaunchArgs {
     /// Whether to show the copies in flight.
     pub(crate) progress: bool,
+    pub(crate) reach: Reach,
+    /// Whether to wait for all processes that the program started.
+    pub(crate) waits_for_all: bool,
     pub(crate) expectations: Vec<OsString>,
     /// The file of `--results`.
     pub(crate) results: Option<PathBuf>,
@@ -25,10 +29,13 @@ pub(crate) struct LaunchArgs {
 const PROGRESS: &str = "progress";
 const EXPECT: &str = "expect";
 const RESULTS: &str = "results";
+const WAIT_ALL: &str = "wait-all";
 
 pub(super) fn read(matches: &ArgMatches) -> LaunchArgs {
     LaunchArgs {
         progress: matches.get_flag(PROGRESS),
+        reach: reach(matches),
+        waits_for_all: matches.get_flag(WAIT_ALL),
         expectations: matches.get_many(EXPECT).into_iter().flatten().cloned().collect(),
         results: matches.get_one(RESULTS).cloned(),
         profiles: matches.get_many(PROFILE).into_iter().flatten().cloned().collect(),
@@ -61,6 +68,10 @@ pub(super) fn command(name: &'static str, level: &str) -> Command {
         .action(ArgAction::Append)
         .value_parser(OsStringValueParser::new())
         .help("Make copies behave as in another environment, see cfr profiles; repeatable");
+    let wait_all = Arg::new(WAIT_ALL)
+        .long(WAIT_ALL)
+        .action(ArgAction::SetTrue)
+        .help("Wait for all processes that PROGRAM starts, also for daemons");
     let progress = Arg::new(PROGRESS)
         .long(PROGRESS)
         .action(ArgAction::SetTrue)
@@ -68,16 +79,16 @@ pub(super) fn command(name: &'static str, level: &str) -> Command {
     Command::new(name)
         .override_usage(format!("cfr {name} [OPTIONS] [--] PROGRAM [ARG]..."))
         .args(options)
-        .args([profile, progress, expect, results])
+        .args([profile, reach_option(), wait_all, progress, expect, results])
         .arg(command_line())
 }
 
 pub(super) const EXPECTATIONS: &str = "\
 Expectations:
   NAME OP NUMBER     OP is >=, <=, >, <, =, == or !=. NAME is calls, bytes (1K, 1M, 1G, 1T), errors,
-                     programs, end_of_file, differing, unfinished, injected, delayed, lines_lost,
-                     a method, a hook or an error such as EXDEV; with --shared yes also shared,
-                     partly_shared, not_shared
+                     programs, end_of_file, differing, unfinished, injected, delayed, let_through,
+                     lines_lost, a method, a hook or an error such as EXDEV; with --shared yes also
+                     shared, partly_shared, not_shared
   no NAME            the same as NAME = 0: no error, no emulated, no EXDEV
   method=WORD,...    some bytes were moved by these methods, and none by others: kernel, reflink,
                      dedupe, emulated, next, none

@@ -31,8 +31,12 @@ pub(super) fn verdict(
     let (held, actual) = match blind_spot {
         None => (held, actual),
         Some(blind_spot) if blind_spot.of_all => (false, blind_spot.why.clone()),
+        Some(blind_spot) if blind_spot.of_results && expectation.is_about_calls() => (held, actual),
         // More calls would not make it false.
         Some(_) if held && expectation.is_lower_bound() => (held, actual),
+        Some(blind_spot) if blind_spot.of_results => {
+            (false, format!("{actual}; but {}", blind_spot.why))
+        }
         Some(blind_spot) => {
             (false, format!("{actual}; but some calls could not be seen: {}", blind_spot.why))
         }

@@ -85,6 +85,11 @@ impl Expectation {
         }
     }
 
+    /// Reports whether it is about the number of calls alone, not about their results.
+    pub(super) fn is_about_calls(&self) -> bool {
+        matches!(&self.meaning, Meaning::Count(quantity, ..) if quantity.is_calls())
+    }
+
     /// Reports whether it stays true if there were more calls than were seen.
     pub(super) fn is_lower_bound(&self) -> bool {
         matches!(&self.meaning, Meaning::Count(_, Comparison::AtLeast | Comparison::Above, _))

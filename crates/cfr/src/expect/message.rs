@@ -49,12 +49,12 @@ pub(super) fn outcome(verdicts: &[Verdict], ended: &ChildExit, result: &RunResul
 
 /// Prints the calls, or where they are logged.
 fn calls(result: &RunResult) {
-    let RunResult { stats, checked, no_call, blind_spot, .. } = result;
+    let RunResult { stats, checked, silence, blind_spot, .. } = result;
     if stats.finished() == 0 {
-        match (no_call, blind_spot) {
+        match (silence, blind_spot) {
             // The reason was printed already.
             (_, Some(_)) | (None, _) => {}
-            (Some(why), None) => print_message(format!("no copy was seen: {why}")),
+            (Some(silence), None) => print_message(silence),
         }
         return;
     }

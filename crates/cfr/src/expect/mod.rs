@@ -42,8 +42,8 @@ pub(crate) struct RunResult<'a> {
     /// The path of the program.
     pub(crate) program: &'a Path,
     pub(crate) blind_spot: Option<BlindSpot>,
-    /// The reason why no call was seen, if it was not reported yet.
-    pub(crate) no_call: Option<&'a str>,
+    /// What is known if no call was seen, if it was not reported yet.
+    pub(crate) silence: Option<&'a str>,
     pub(crate) checked: &'a CheckedSettings,
     /// The error of the launcher.
     pub(crate) error: Option<&'a Failure>,
@@ -68,6 +68,11 @@ impl Expectations {
     /// Reports whether there are expectations. Their failure shows the calls.
     pub(crate) fn is_any(&self) -> bool {
         !self.all.is_empty()
+    }
+
+    /// Reports whether one of them holds only if nothing was missed.
+    pub(crate) fn want_proof(&self) -> bool {
+        self.all.iter().any(|expectation| !expectation.is_lower_bound())
     }
 
     /// Reports whether calls must be counted.

@@ -17,12 +17,13 @@ pub(super) struct NamedNumber {
 }
 
 /// The name of the number of bytes, which may have units.
+const CALLS: &str = "calls";
 const BYTES: &str = "bytes";
 const ERRORS: &str = "errors";
 
-const NUMBERS: [NamedNumber; 13] = [
+const NUMBERS: [NamedNumber; 14] = [
     NamedNumber {
-        name: "calls",
+        name: CALLS,
         read: Stats::finished,
         one: "call was answered",
         many: "calls were answered",
@@ -82,6 +83,12 @@ const NUMBERS: [NamedNumber; 13] = [
         read: |stats| stats.get(Counter::Delayed),
         one: "call was delayed",
         many: "calls were delayed",
+    },
+    NamedNumber {
+        name: "let_through",
+        read: |stats| stats.get(Counter::LetThrough),
+        one: "call was let through",
+        many: "calls were let through",
     },
     NamedNumber {
         name: "lines_lost",
@@ -164,6 +171,11 @@ impl Quantity {
     /// Reports whether it is a number of bytes.
     pub(super) fn is_bytes(self) -> bool {
         matches!(self, Quantity::Number(number) if number.name == BYTES)
+    }
+
+    /// Reports whether it is the number of calls.
+    pub(super) fn is_calls(self) -> bool {
+        matches!(self, Quantity::Number(number) if number.name == CALLS)
     }
 
     /// Reports whether it is counted only with `--shared yes`.

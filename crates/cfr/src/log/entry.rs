@@ -10,6 +10,9 @@ pub(crate) const LAST_PID: u32 = 1 << 22;
 /// The longest name in a log, in bytes: a line is not longer than PIPE_BUF.
 const MAX_NAME: usize = 4096;
 
+/// The method of a call whose result is unknown.
+const UNKNOWN: &str = "unknown";
+
 /// A line of a log.
 #[expect(clippy::large_enum_variant, reason = "only one exists at a time, and most are calls")]
 pub(crate) enum LogEntry<'a> {
@@ -22,6 +25,8 @@ pub(crate) enum LogEntry<'a> {
 pub(crate) struct LoggedCall<'a> {
     pub(crate) moment: Moment,
     pub(crate) comm: Option<Cow<'a, str>>,
+    /// The system call.
+    pub(crate) call: Cow<'a, str>,
     pub(crate) hook: Cow<'a, str>,
     pub(crate) request: Option<Cow<'a, str>>,
     pub(crate) source: Option<Cow<'a, str>>,
@@ -30,6 +35,7 @@ pub(crate) struct LoggedCall<'a> {
     pub(crate) off_out: Option<Offset<'a>>,
     pub(crate) len: Option<u64>,
     pub(crate) flags: Option<u32>,
+    /// −1 for an error, and if the result is unknown.
     pub(crate) ret: i64,
     /// The error's name, `errno N` if it has none; `None` if the call succeeded.
     pub(crate) error: Option<Cow<'a, str>>,
@@ -168,11 +174,17 @@ fn moment(keys: &Keys) -> Option<Moment> {
 }
 
 fn call<'a>(keys: Keys<'a>, moment: Moment) -> Option<LoggedCall<'a>> {
-    let ret = keys.ret?;
+    // A call that was let through or is unfinished has a reason in place of a result.
+    if keys.why.is_none() && (keys.ret.is_none() || keys.method.is_none()) {
+        return None;
+    }
+    let ret = keys.ret.unwrap_or(-1);
     let number = keys.status.map_or(keys.errno.unwrap_or(0), |status| status.saturating_neg());
     let error = match keys.error {
         Some(name) => Some(name.0),
-        None if ret < 0 || keys.status.is_some_and(|status| status < 0) => {
+        None if keys.ret.is_some_and(|ret| ret < 0)
+            || keys.status.is_some_and(|status| status < 0) =>
+        {
             Some(format!("errno {number}").into())
         }
         None => None,
@@ -181,6 +193,7 @@ fn call<'a>(keys: Keys<'a>, moment: Moment) -> Option<LoggedCall<'a>> {
     let call = LoggedCall {
         moment,
         comm: keys.comm.map(|text| text.0),
+        call: keys.call?.0,
         hook: keys.hook?.0,
         request: keys.request.map(|text| text.0),
         source: keys.path_in.map(|text| text.0),
@@ -193,7 +206,7 @@ fn call<'a>(keys: Keys<'a>, moment: Moment) -> Option<LoggedCall<'a>> {
         bytes: keys.bytes.unwrap_or_else(copied),
         error,
         status: keys.status,
-        method: keys.method?.0,
+        method: keys.method.map_or(UNKNOWN.into(), |text| text.0),
         shared: keys.shared,
         rule: keys.rule.map(|text| text.0),
         why: keys.why.map(|text| text.0),
@@ -208,7 +221,7 @@ fn call<'a>(keys: Keys<'a>, moment: Moment) -> Option<LoggedCall<'a>> {
 
 impl LoggedCall<'_> {
     fn names(&self) -> impl Iterator<Item = &Cow<'_, str>> {
-        let always = [&self.hook, &self.method];
+        let always = [&self.call, &self.hook, &self.method];
         let sometimes = [
             &self.comm, &self.request, &self.source, &self.target, &self.error, &self.rule,
             &self.why,

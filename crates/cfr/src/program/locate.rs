@@ -128,6 +128,12 @@ pub(crate) fn is_text(path: &Path) -> bool {
     })
 }
 
+/// Reports whether the kernel or a shell executes the file by itself, without a handler of
+/// binfmt_misc.
+pub(crate) fn has_known_format(path: &Path) -> bool {
+    is_text(path) || start(path).is_ok_and(|start| start.starts_with(b"\x7fELF"))
+}
+
 /// Whether a preload can see the copies of a program.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Visibility {

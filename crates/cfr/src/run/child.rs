@@ -1,11 +1,13 @@
 //! Starts the program as a child process, passes signals on to it, and waits for it.
 
 use crate::program::locate::{SHELL, is_text};
+use crate::run::supervisor::Filter;
 use crate::term::failure::{CANNOT_EXECUTE, Failure, NOT_FOUND, describe, printable};
 use crate::term::inherited::{closed, is_ignored};
 use cfr_sys as sys;
 use cfr_sys::errno::Errno;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::io::Errno as IoErrno;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 use signal_hook::consts::signal::{
     SIGCHLD, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2,
 };
@@ -57,7 +59,13 @@ impl ChildExit {
 }
 
 /// Runs the command to its end.
-pub(crate) fn run(mut command: Command) -> Result<ChildExit, Failure> {
+///
+/// `filter` is what the program's process does first; `started` is called when the program runs.
+pub(crate) fn run(
+    mut command: Command,
+    filter: Option<Filter>,
+    at_start: impl FnOnce(),
+) -> Result<ChildExit, Failure> {
     // The handlers are set before the start, so that no signal ends the launcher alone. Ignored
     // signals stay ignored, here and in the program, except SIGCHLD: the kernel reports no child to
     // a parent that ignores it.
@@ -68,9 +76,10 @@ pub(crate) fn run(mut command: Command) -> Result<ChildExit, Failure> {
         .chain(is_ignored(SIGCHLD).then_some(SIGCHLD));
     let signals = Signals::new(watched)
         .map_err(|error| Failure::new(format!("cannot watch for signals: {}", describe(&error))))?;
-    give_back(&mut command);
+    give_back(&mut command, filter);
     let started = pass_on(signals)?;
-    let mut child = start(&mut command)?;
+    let mut child = start(&mut command, filter)?;
+    at_start();
     // The thread lives as long as the launcher.
     let _ = started.send(child.id());
     let status = child.wait().map_err(|error| {
@@ -81,40 +90,59 @@ pub(crate) fn run(mut command: Command) -> Result<ChildExit, Failure> {
     Ok(ChildExit { status: launcher_status(status), exit: status, pid: child.id(), interrupted })
 }
 
+/// Makes this process the parent of all processes whose own parent ends (prctl(2),
+/// `PR_SET_CHILD_SUBREAPER`), so that it can wait for them.
+pub(crate) fn adopt_orphans() {
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+}
+
+/// Waits for all processes that were adopted.
+pub(crate) fn wait_for_orphans() {
+    loop {
+        match rustix::process::wait(WaitOptions::empty()) {
+            Ok(_) | Err(IoErrno::INTR) => {}
+            Err(_) => return,
+        }
+    }
+}
+
 /// Gives the program the signals and standard descriptors that the launcher was started with.
-fn give_back(command: &mut Command) {
-    begin_with(command, closed());
+fn give_back(command: &mut Command, filter: Option<Filter>) {
+    begin_with(command, closed(), filter);
 }
 
 /// Gives the program the signals that the launcher was started with, for a program with its own
 /// standard descriptors.
-pub(crate) fn give_signals_back(command: &mut Command) {
-    begin_with(command, &[]);
+pub(crate) fn give_signals_back(command: &mut Command, filter: Option<Filter>) {
+    begin_with(command, &[], filter);
 }
 
-fn begin_with(command: &mut Command, closed: &'static [i32]) {
+fn begin_with(command: &mut Command, closed: &'static [i32], filter: Option<Filter>) {
     let ignored = GIVEN_BACK.map(|signal| is_ignored(signal).then_some(signal));
-    if ignored.iter().all(Option::is_none) && closed.is_empty() {
+    if ignored.iter().all(Option::is_none) && closed.is_empty() && filter.is_none() {
         return;
     }
     let begin = move || {
         ignored.into_iter().flatten().for_each(sys::ignore);
         closed.iter().copied().for_each(sys::close);
+        if let Some(filter) = filter {
+            filter.install();
+        }
         Ok(())
     };
-    // SAFETY: between fork and exec only async-signal-safe functions may run: signal(2) and
-    // close(2) are.
+    // SAFETY: between fork and exec only async-signal-safe functions may run: signal(2), close(2) and
+    // the system calls of the filter are.
     #[expect(unsafe_code, reason = "the standard library has no safe way to do this")]
     unsafe {
         command.pre_exec(begin);
     }
 }
 
-fn start(command: &mut Command) -> Result<Child, Failure> {
+fn start(command: &mut Command, filter: Option<Filter>) -> Result<Child, Failure> {
     match command.spawn() {
         Err(error) if is_for_shell(command, &error) => {
             let mut shell = through_shell(command);
-            give_back(&mut shell);
+            give_back(&mut shell, filter);
             shell.spawn()
         }
         started => started,

@@ -5,7 +5,9 @@ use crate::term::failure::{Failure, describe, one_of, print_message, printable};
 use cfr_engine::hook::Hooks;
 use cfr_shared::format::Format;
 use cfr_shared::settings::template::{self, Part, Placeholder};
-use cfr_shared::settings::{Level, Reason, Setting, SettingError, Settings, SummaryTarget, TABLE};
+use cfr_shared::settings::{
+    Forward, Level, Reason, Setting, SettingError, Settings, SummaryTarget, TABLE,
+};
 use rustix::fs::Access;
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
@@ -25,6 +27,8 @@ pub(crate) struct CheckedSettings {
     pub(crate) log: Level,
     /// The hooks that are watched.
     pub(crate) hooks: Hooks,
+    /// Whether the library forwards calls to the next library.
+    pub(crate) forwards_to_next: bool,
     /// The format of the log and the summary.
     pub(crate) format: Format,
     /// Whether each copy is followed by a check for shared blocks.
@@ -81,6 +85,7 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<CheckedSettin
     warn_of_unknown_variables();
     let (log, hooks, format) = (settings.log, settings.hooks, settings.log_format);
     let shared = settings.shared;
+    let forwards_to_next = settings.forward == Forward::Next;
     let file = settings.log_file.map(absolute).transpose()?;
     let summary = match settings.summary {
         SummaryTarget::No => SummaryOutput::None,
@@ -99,7 +104,16 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<CheckedSettin
         variables.retain(|(variable, _)| *variable != LOG_FILE);
         variables.push((LOG_FILE, path));
     }
-    Ok(CheckedSettings { variables, log, hooks, format, shared, summary, log_file })
+    Ok(CheckedSettings {
+        variables,
+        log,
+        hooks,
+        forwards_to_next,
+        format,
+        shared,
+        summary,
+        log_file,
+    })
 }
 
 /// Checks the settings that decide about copies. Returns the hooks that are watched.

@@ -10,6 +10,10 @@ pub(crate) mod environment;
 
 pub(crate) mod profile;
 
+pub(crate) mod supervisor;
+
+pub(crate) mod reach;
+
 pub(crate) mod preload;
 
 pub(crate) mod child;

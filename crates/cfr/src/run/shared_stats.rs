@@ -5,7 +5,7 @@
 use crate::term::failure::{Failure, describe};
 use crate::term::inherited::is_ignored;
 use cfr_shared::settings::STATS_NAME;
-use cfr_shared::stats::{Collect, Counter, Stats};
+use cfr_shared::stats::{Collect, Counter, Stats, Stopped};
 use cfr_sys as sys;
 use cfr_sys::errno::Errno;
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -39,11 +39,17 @@ pub(crate) struct SeenCounts {
     pub(crate) processes: u64,
     /// The calls through watched hooks.
     pub(crate) calls: u64,
+    /// The calls of them whose result is not known.
+    pub(crate) let_through: u64,
 }
 
 impl SeenCounts {
     fn of(stats: &Stats) -> SeenCounts {
-        SeenCounts { processes: stats.get(Counter::Programs), calls: stats.get(Counter::Calls) }
+        SeenCounts {
+            processes: stats.get(Counter::Programs),
+            calls: stats.get(Counter::Calls),
+            let_through: stats.get(Counter::LetThrough),
+        }
     }
 }
 
@@ -106,12 +112,18 @@ impl SharedStats {
         &self.stats
     }
 
+    /// Returns the calls that the supervisor carries out.
+    pub(crate) fn stopped(&self) -> Option<Stopped> {
+        self.stats.stopped()
+    }
+
     /// Returns the counts since the start, and adds them to the counters of the outer launcher.
     pub(crate) fn close(self) -> SeenCounts {
         let now = SeenCounts::of(&self.stats);
         let seen = SeenCounts {
             processes: now.processes.saturating_sub(self.before.processes),
             calls: now.calls.saturating_sub(self.before.calls),
+            let_through: now.let_through.saturating_sub(self.before.let_through),
         };
         if let Some(outer) = &self.outer {
             outer.merge(&self.stats);

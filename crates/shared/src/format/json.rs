@@ -4,7 +4,7 @@ use super::MessageMeta;
 use super::escape;
 use super::piece::{Piece, digits_of, lanes};
 use crate::line::{Line, MAX_ESCAPED_PATH};
-use crate::record::Record;
+use crate::record::{Ending, Record};
 use cfr_engine::call::{DedupeTarget, Offset, Request};
 use cfr_engine::flags::Flags;
 use cfr_engine::hook::Hook;
@@ -36,7 +36,7 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
         Hook::CopyFileRange => out.literal(
             ",\"call\":\"copy_file_range\",\"hook\":\"copy_file_range\",\"request\":null,\"fd_in\":",
         ),
-        hook => other_hook(out, hook, call.request.name()),
+        hook => other_hook(out, hook, call.request),
     }
     out.signed(i64::from(call.fd_in));
     out.literal(",\"path_in\":");
@@ -73,9 +73,10 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
         _ => flags(out, call.flags),
     }
     out.literal("],\"ret\":");
-    match record.outcome.answer {
-        Ok(count) => out.unsigned(count as u64),
-        Err(_) => out.literal("-1"),
+    match (record.context.ending, record.outcome.answer) {
+        (Ending::Returned, Ok(count)) => out.unsigned(count as u64),
+        (Ending::Returned, Err(_)) => out.literal("-1"),
+        (Ending::LetThrough(_) | Ending::Unfinished, _) => out.literal("null"),
     }
     match record.errno() {
         None => out.literal(",\"errno\":0,\"error\":null,\"bytes\":"),
@@ -94,13 +95,13 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
 }
 
 #[cold]
-fn other_hook(out: &mut Piece, hook: Hook, request: Option<&str>) {
+fn other_hook(out: &mut Piece, hook: Hook, request: Request) {
     out.literal(",\"call\":\"");
-    out.text(hook.call());
+    out.text(request.call());
     out.literal("\",\"hook\":\"");
     out.text(hook.name());
     out.literal("\",\"request\":");
-    string_or_null(out, request.map(str::as_bytes));
+    string_or_null(out, request.name().map(str::as_bytes));
     out.literal(",\"fd_in\":");
 }
 
@@ -128,9 +129,12 @@ fn how(out: &mut Piece, record: &Record) {
         }
         _ => out.literal(",\"status\":null,\"target\":null,\"targets\":null"),
     }
-    out.literal(",\"method\":\"");
-    out.text(record.outcome.method.name());
-    out.literal("\",\"shared\":");
+    out.literal(",\"method\":");
+    match record.context.ending {
+        Ending::Returned => string(out, record.outcome.method.name().as_bytes()),
+        Ending::LetThrough(_) | Ending::Unfinished => out.literal("null"),
+    }
+    out.literal(",\"shared\":");
     out.text(match record.context.sharing {
         None => "null",
         Some(Sharing::Shared) => "true",
@@ -138,9 +142,17 @@ fn how(out: &mut Piece, record: &Record) {
     });
     out.literal(",\"dialect\":\"");
     out.text(record.context.dialect.name);
-    match record.outcome.rule {
-        None => out.literal("\",\"rule\":null,\"why\":null"),
-        Some(rule) => {
+    match (record.outcome.rule, record.context.ending) {
+        (None, Ending::Returned) => out.literal("\",\"rule\":null,\"why\":null"),
+        (None, Ending::LetThrough(why)) => {
+            out.literal("\",\"rule\":null,\"why\":\"let through: ");
+            out.text(why);
+            out.literal("\"");
+        }
+        (None, Ending::Unfinished) => {
+            out.literal("\",\"rule\":null,\"why\":\"unfinished\"");
+        }
+        (Some(rule), _) => {
             out.literal("\",\"rule\":\"");
             out.text(rule.id);
             out.literal("\",\"why\":");

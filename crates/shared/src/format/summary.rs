@@ -27,7 +27,7 @@ pub(super) const MAX_NAME: usize = 200;
 /// The percentiles that are shown: thousandths of the calls, and the name.
 pub(super) const PERCENTILES: [(u64, &str); 3] = [(500, "p50"), (900, "p90"), (990, "p99")];
 /// Further counters that are shown: the name in the table, the key in the object.
-pub(super) const RESULTS: [(&str, &str, Counter); 8] = [
+pub(super) const RESULTS: [(&str, &str, Counter); 9] = [
     ("end of file", "end_of_file", Counter::EndOfFile),
     ("differing", "differing", Counter::Differing),
     ("shared", "shared", Counter::Shared),
@@ -35,6 +35,7 @@ pub(super) const RESULTS: [(&str, &str, Counter); 8] = [
     ("not shared", "not_shared", Counter::NotShared),
     ("injected", "injected", Counter::Injected),
     ("delayed", "delayed", Counter::Delayed),
+    ("let through", "let_through", Counter::LetThrough),
     ("lines lost", "lines_lost", Counter::LinesLost),
 ];
 

@@ -4,7 +4,7 @@ use super::MessageMeta;
 use super::escape;
 use super::piece::Piece;
 use crate::line::{Line, MAX_ESCAPED_PATH};
-use crate::record::Record;
+use crate::record::{Ending, Record};
 use cfr_engine::call::{Call, DedupeTarget, Offset, Request};
 use cfr_engine::flags::Flags;
 use cfr_engine::hook::Hook;
@@ -22,7 +22,10 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
     match record.context.hook {
         Hook::CopyFileRange => out.literal(" copy_file_range("),
         Hook::Syscall => out.literal(" syscall(SYS_copy_file_range, "),
-        Hook::Ioctl | Hook::Sendfile | Hook::Sendfile64 => return other_hook(out, record),
+        Hook::Seccomp if call.request == Request::Copy => out.literal(" copy_file_range("),
+        Hook::Ioctl | Hook::Sendfile | Hook::Sendfile64 | Hook::Seccomp => {
+            return other_hook(out, record);
+        }
     }
     file(out, call.fd_in, record.context.path_in, call.off_in);
     file(out, call.fd_out, record.context.path_out, call.off_out);
@@ -38,12 +41,13 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
 /// Appends the result, the notes and the duration.
 #[inline(always)]
 fn end(out: &mut Piece, record: &Record) {
-    match record.outcome.answer {
-        Ok(count) => {
+    match (record.context.ending, record.outcome.answer) {
+        (Ending::Returned, Ok(count)) => {
             out.literal(") = ");
             out.unsigned(count as u64);
         }
-        Err(errno) => error(out, errno),
+        (Ending::Returned, Err(errno)) => error(out, errno),
+        (ending, _) => return no_result(out, ending),
     }
     if record.is_plain() {
         out.literal(" (kernel) <");
@@ -52,6 +56,21 @@ fn end(out: &mut Piece, record: &Record) {
     }
     seconds(out, record.context.duration_ns);
     out.literal(">");
+}
+
+/// Appends `) = ? (unfinished)`, or why the call was let through.
+#[cold]
+#[inline(never)]
+fn no_result(out: &mut Piece, ending: Ending) {
+    out.literal(") = ? (");
+    match ending {
+        Ending::Returned | Ending::Unfinished => out.literal("unfinished"),
+        Ending::LetThrough(why) => {
+            out.literal("let through: ");
+            out.text(why);
+        }
+    }
+    out.literal(")");
 }
 
 #[cold]
@@ -77,6 +96,9 @@ fn notes(out: &mut Piece, record: &Record) {
     if record.context.delayed {
         out.literal(", DELAYED");
     }
+    if record.context.hook == Hook::Seccomp {
+        out.literal(", supervised");
+    }
     match record.context.sharing {
         None => {}
         Some(Sharing::Shared) => out.literal(", shared"),
@@ -92,7 +114,10 @@ fn notes(out: &mut Piece, record: &Record) {
 fn other_hook(out: &mut Piece, record: &Record) {
     let call = record.call;
     out.literal(" ");
-    out.text(record.context.hook.name());
+    out.text(match record.context.hook {
+        Hook::Seccomp => call.request.call(),
+        hook => hook.name(),
+    });
     out.literal("(");
     match call.request {
         Request::Copy => {}

@@ -15,6 +15,12 @@ const SLOTS: usize = 1024;
 const MAX_PROBES: usize = 64;
 
 impl CallCounter {
+    /// Returns its words.
+    #[must_use]
+    pub fn words(&self) -> &'static [AtomicU64] {
+        self.words
+    }
+
     /// The words that it needs: a count for each fault, then slots of a key and its count.
     pub const WORDS: usize = MAX_FAULTS + 2 * SLOTS;
 

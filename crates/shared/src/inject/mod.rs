@@ -139,7 +139,7 @@ impl Fault<'_> {
         let matches =
             |pattern| call.paths.iter().flatten().any(|path| glob::matches(pattern, path));
         self.applies_to(call.request)
-            && self.hooks.contains(call.hook)
+            && call.hooks().any(|hook| self.hooks.contains(hook))
             && self.path.is_none_or(matches)
     }
 }
@@ -154,6 +154,20 @@ pub struct CallInfo<'a> {
     pub tid: i32,
     /// The paths of source and target, if known; needed only if [`Faults::need_paths`].
     pub paths: [Option<&'a [u8]>; 2],
+}
+
+impl CallInfo<'_> {
+    /// Returns the hooks that a fault may name for this call: for a supervised call also the one that
+    /// is named like the system call.
+    fn hooks(&self) -> impl Iterator<Item = Hook> {
+        let like_call = match self.request {
+            Request::Copy => Hook::CopyFileRange,
+            Request::Clone | Request::CloneRange | Request::Dedupe(_) => Hook::Ioctl,
+            Request::Send => Hook::Sendfile,
+        };
+        let is_supervised = self.hook == Hook::Seccomp;
+        [Some(self.hook), is_supervised.then_some(like_call)].into_iter().flatten()
+    }
 }
 
 /// What the faults together do to a call.
@@ -258,7 +272,8 @@ impl<'a> Faults<'a> {
     #[must_use]
     pub fn need_paths(&self, hook: Hook) -> bool {
         self.all().any(|fault| {
-            fault.hooks.contains(hook) && (fault.path.is_some() || fault.scope == Scope::Path)
+            (fault.hooks.contains(hook) || hook == Hook::Seccomp)
+                && (fault.path.is_some() || fault.scope == Scope::Path)
         })
     }
 

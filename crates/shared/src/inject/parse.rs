@@ -43,7 +43,7 @@ pub const KEYS: [(Key, &str, &str); 12] = [
     (
         Key::Hook,
         "hook",
-        "hook= and a list, separated by commas, of copy_file_range, syscall, ioctl, sendfile or sendfile64",
+        "hook= and a list, separated by commas, of copy_file_range, syscall, ioctl, sendfile, sendfile64 or seccomp",
     ),
 ];
 

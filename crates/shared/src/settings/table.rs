@@ -350,7 +350,7 @@ mod tests {
                 "CFR_HOOKS",
                 "ioctl,",
                 "invalid value 'ioctl,' for CFR_HOOKS: expected a list, separated by commas, of \
-                 copy_file_range, syscall, ioctl, sendfile or sendfile64",
+                 copy_file_range, syscall, ioctl, sendfile, sendfile64 or seccomp",
             ),
             (
                 "CFR_FALLBACK",
@@ -393,7 +393,8 @@ mod tests {
 
     #[test]
     fn hooks_are_a_set() {
-        let all = set("CFR_HOOKS", "sendfile64,syscall,sendfile,copy_file_range,ioctl").unwrap();
+        const NAMES: &str = "seccomp,sendfile64,syscall,sendfile,copy_file_range,ioctl";
+        let all = set("CFR_HOOKS", NAMES).unwrap();
         assert_eq!(all.hooks, Hooks::ALL);
         let one = set("CFR_HOOKS", "syscall").unwrap().hooks;
         assert!(one.contains(Hook::Syscall) && !one.contains(Hook::CopyFileRange));

@@ -80,11 +80,13 @@ pub enum Counter {
     Injected,
     /// Calls that a fault delayed.
     Delayed,
+    /// Supervised calls that their thread had to make itself.
+    LetThrough,
 }
 
 impl Counter {
     /// The counters that are added up when stats are merged.
-    pub(super) const SUMS: [Counter; 15] = [
+    pub(super) const SUMS: [Counter; 16] = [
         Counter::Programs,
         Counter::Calls,
         Counter::LinesLost,
@@ -100,6 +102,7 @@ impl Counter {
         Counter::UnlistedDuration,
         Counter::Injected,
         Counter::Delayed,
+        Counter::LetThrough,
     ];
 }
 

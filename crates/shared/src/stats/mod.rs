@@ -20,14 +20,17 @@ mod in_flight;
 
 mod recent_lines;
 
+mod stopped;
+
 pub use in_flight::{InFlight, InFlightGuard};
 pub use layout::{Collect, Counter};
 pub use pairs::{FileIds, Pair};
 pub use recent_lines::RecentLine;
 pub use slot::PathEnd;
 pub use slow::SlowCall;
+pub use stopped::Stopped;
 
-use crate::record::Record;
+use crate::record::{Ending, Record};
 use cfr_engine::call::{DedupeTarget, Method, Request};
 use cfr_engine::hook::Hook;
 use cfr_sys::Sharing;
@@ -36,6 +39,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use latency::{bucket, upper_bound};
 use layout::{ERRNOS, ERRORS, HOOKS, LATENCY, METHOD_BYTES, METHOD_CALLS, Section};
 use slot::Slot;
+use stopped::STOPPED;
 
 /// The counters, in memory that starts as zeros.
 #[derive(Clone, Copy)]
@@ -45,12 +49,18 @@ pub struct Stats {
 
 impl Stats {
     /// The words that the counters need.
-    pub const WORDS: usize = recent_lines::RECENT_LINES.end();
+    pub const WORDS: usize = STOPPED.end();
 
     /// Returns the counters in these words; `None` if there are too few.
     #[must_use]
     pub fn over(words: &'static [AtomicU64]) -> Option<Stats> {
         (words.len() >= Self::WORDS).then_some(Stats { words })
+    }
+
+    /// Returns the calls that the supervisor carries out; `None` if there is no room for them.
+    #[must_use]
+    pub fn stopped(&self) -> Option<Stopped> {
+        Stopped::over(self.section(STOPPED))
     }
 
     /// Fills all pairs and all slow calls, for tests of the longest summary.
@@ -132,6 +142,12 @@ impl Stats {
     /// Counts a finished call. `files` are its two files, if known. The record's paths are stored if
     /// [`Stats::needs_paths`].
     pub fn count(&self, record: &Record<'_>, files: Option<&FileIds>) {
+        match record.context.ending {
+            Ending::Returned => {}
+            // Its result is unknown.
+            Ending::LetThrough(_) => return self.add_at(HOOKS, record.context.hook as usize, 1),
+            Ending::Unfinished => return,
+        }
         let is_first =
             !matches!(record.call.request, Request::Dedupe(DedupeTarget { number: 2.., .. }));
         // A call with several targets has a record for each; its time counts once.
@@ -279,7 +295,7 @@ pub(super) mod tests {
 
     #[test]
     fn sections_do_not_overlap() {
-        assert!((Counter::Delayed as usize) < layout::COUNTERS.len);
+        assert!((Counter::LetThrough as usize) < layout::COUNTERS.len);
         assert!(Stats::over(&[]).is_none());
         let stats = stats();
         for word in

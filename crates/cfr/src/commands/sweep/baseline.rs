@@ -7,7 +7,7 @@ use super::work_dir::temp_dir;
 use crate::log::entry::LogEntry;
 use crate::log::reader::LogReader;
 use crate::program::locate::Visibility;
-use crate::run::blind_spot::no_call_reason;
+use crate::run::blind_spot::{Watch, silence};
 use crate::term::failure::{Failure, describe, print_message, printable};
 use cfr_engine::hook::{Hook, Hooks};
 use cfr_shared::settings::Level;
@@ -45,8 +45,13 @@ pub(super) fn run(
     })?;
     let path = path(&log);
     let work_dir = runner.prepare_dir(limit)?;
-    let (visibility, program) = runner.find_program(&work_dir)?;
-    if let Visibility::Unseen(why) | Visibility::Bypassed(why) = visibility {
+    let program = runner.find_program(&work_dir, hooks)?;
+    if let Watch {
+        visibility: Visibility::Unseen(why) | Visibility::Bypassed(why),
+        supervisor: Err(_),
+        ..
+    } = runner.watch()
+    {
         return Err(Failure::new(format!("cannot inject faults: {why}")));
     }
     let settings = [
@@ -62,7 +67,7 @@ pub(super) fn run(
     }
     let used = used(&path)?;
     if used.is_empty() {
-        let silent = no_call_reason(run.seen, runner.visibility(), Level::Info, hooks, &program);
+        let silent = silence(run.seen, &runner.watch(), Level::Info, hooks, &program);
         let why = silent.unwrap_or_else(|| "its log could not be written".to_owned());
         return Err(Failure::new(format!("no call that a fault could hit: {why}")));
     }
@@ -83,7 +88,10 @@ fn used(log: &Path) -> Result<Vec<HookCalls>, Failure> {
     while let Some(line) = log.next()? {
         match LogEntry::read(line) {
             Some(LogEntry::Call(call)) if call.first => {
-                let hook = Hook::ALL.iter().position(|hook| hook.name() == call.hook);
+                // A fault of the hook that is named like the system call meets supervised calls too.
+                let is_supervised = call.hook == Hook::Seccomp.name();
+                let name = if is_supervised { &call.call } else { &call.hook };
+                let hook = Hook::ALL.iter().position(|hook| hook.name() == name);
                 let Some(hook) = hook else { continue };
                 let is_clone = matches!(call.request.as_deref(), Some("FICLONE" | "FICLONERANGE"));
                 let calls = by_process.entry((call.moment.pid, hook)).or_default();

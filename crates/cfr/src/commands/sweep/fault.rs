@@ -47,7 +47,7 @@ impl Fault {
     /// Returns the faults that a hook is known for, in the order of the matrix.
     pub(super) fn of(hook: Hook) -> Vec<Fault> {
         let errors = match hook {
-            Hook::CopyFileRange | Hook::Syscall => COPY,
+            Hook::CopyFileRange | Hook::Syscall | Hook::Seccomp => COPY,
             Hook::Ioctl => SHARE,
             Hook::Sendfile | Hook::Sendfile64 => SEND,
         };

@@ -2,6 +2,7 @@
 
 use super::live_runs;
 use crate::run::child;
+use crate::run::supervisor::Filter;
 use crate::term::failure::{Failure, describe};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
@@ -39,7 +40,18 @@ pub(super) struct ProcessResult {
 }
 
 /// Runs the command without input in a process group of its own, all of which is killed at the end.
-pub(super) fn run(mut command: Command, limit: Duration) -> Result<ProcessResult, Failure> {
+pub(super) fn run(command: Command, limit: Duration) -> Result<ProcessResult, Failure> {
+    run_with(command, limit, None, || {})
+}
+
+/// Runs the command likewise. `filter` is what its process does first; `at_start` is called when it
+/// has been executed.
+pub(super) fn run_with(
+    mut command: Command,
+    limit: Duration,
+    filter: Option<Filter>,
+    at_start: impl FnOnce(),
+) -> Result<ProcessResult, Failure> {
     let cannot =
         |error: io::Error| Failure::new(format!("cannot run the program: {}", describe(&error)));
     let (reader, writer) = io::pipe().map_err(cannot)?;
@@ -49,11 +61,12 @@ pub(super) fn run(mut command: Command, limit: Duration) -> Result<ProcessResult
     let set_up = |command: &mut Command| -> io::Result<()> {
         command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer.try_clone()?);
         command.process_group(0);
-        child::give_signals_back(command);
+        child::give_signals_back(command, filter);
         Ok(())
     };
     set_up(&mut command).map_err(cannot)?;
     let mut child = start(&mut command, set_up)?;
+    at_start();
     // Both hold the pipe open.
     drop((command, writer));
     let group = group(&child);

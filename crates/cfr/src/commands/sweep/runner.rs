@@ -5,10 +5,14 @@ use super::work_dir::WorkDir;
 use crate::cli::SweepArgs;
 use crate::program::library::{self, Library};
 use crate::program::locate::{self, Visibility};
+use crate::run::blind_spot::Watch;
 use crate::run::environment;
 use crate::run::preload;
+use crate::run::reach;
 use crate::run::shared_stats::{SeenCounts, SharedStats};
+use crate::run::supervisor::Planned;
 use crate::term::failure::{FAILED, Failure, describe, printable};
+use cfr_engine::hook::{Hook, Hooks};
 use cfr_shared::stats::{Collect, Counter};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -16,6 +20,9 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
+
+/// How long a run waits for the supervisor's end. Processes that left the group live on.
+const MAX_WAIT: Duration = Duration::from_millis(200);
 
 /// What all runs have in common.
 pub(super) struct Runner<'a> {
@@ -25,6 +32,8 @@ pub(super) struct Runner<'a> {
     here: PathBuf,
     /// Whether a preload can see the program, once it was found.
     visibility: Visibility,
+    /// Whether the supervisor watches it too; if not, why not.
+    supervisor: Result<(), String>,
     /// The program's name in a command line that repeats a case.
     program_name: OsString,
 }
@@ -52,6 +61,7 @@ impl<'a> Runner<'a> {
             library,
             here,
             visibility: Visibility::Seen,
+            supervisor: Err(String::new()),
             program_name: OsString::new(),
         })
     }
@@ -60,18 +70,29 @@ impl<'a> Runner<'a> {
     pub(super) fn find_program(
         &mut self,
         work_dir: &WorkDir,
-    ) -> Result<(&Visibility, PathBuf), Failure> {
+        hooks: Hooks,
+    ) -> Result<PathBuf, Failure> {
         let path = self.program(work_dir)?;
         self.visibility = locate::visibility(&locate::follow(&path));
+        let is_unseen = self.visibility != Visibility::Seen;
+        self.supervisor = if !hooks.contains(Hook::Seccomp) {
+            Err("--hooks without seccomp".to_owned())
+        } else if is_unseen || !reach::takes_privileges() {
+            reach::once_more().map(drop)
+        } else {
+            Err("it would take set-user-ID programs their privileges".to_owned())
+        };
         let name = self.args.program.first().cloned().unwrap_or_default();
         let is_moved = self.args.fresh && name.as_bytes().contains(&b'/');
         let is_elsewhere = is_moved && !path.starts_with(work_dir.path());
         self.program_name = if is_elsewhere { path.clone().into() } else { name };
-        Ok((&self.visibility, path))
+        Ok(path)
     }
 
-    pub(super) fn visibility(&self) -> &Visibility {
-        &self.visibility
+    /// Returns how the program is watched.
+    pub(super) fn watch(&self) -> Watch<'_> {
+        let supervisor = self.supervisor.clone();
+        Watch { visibility: &self.visibility, supervisor, has_ended: true }
     }
 
     /// Returns the program's name in a command line that repeats a case.
@@ -116,7 +137,19 @@ impl<'a> Runner<'a> {
         }
         command.env("CFR_LOG", "error");
         command.envs(settings.iter().map(|(name, value)| (name, value)));
-        let ended = process::run(command, limit)?;
+        let mut plan = self.supervisor.clone().and_then(|()| reach::once_more());
+        if let Ok(planned) = &mut plan {
+            planned.prepare(&mut command);
+        }
+        let filter = plan.as_ref().map(Planned::filter).ok();
+        let mut supervisor = Err(String::new());
+        let ended = process::run_with(command, limit, filter, || {
+            supervisor = plan.and_then(|planned| planned.start(shared.stopped()));
+        })?;
+        if let Ok(supervisor) = supervisor {
+            // A copy of a process that was killed ends, too.
+            supervisor.wait(Some(MAX_WAIT));
+        }
         let check = match &self.args.check {
             Some(check) if ended.how == ProcessEnd::Status(0) => {
                 Some(process::run(self.shell(check, &work_dir), limit)?)

@@ -16,7 +16,7 @@ mod owned_fd;
 
 mod sink;
 
-pub(crate) use config_errors::ConfigErrors;
+pub use config_errors::ConfigErrors;
 pub(crate) use path_cache::PATHS;
 
 use crate::collectors::Collectors;
@@ -38,14 +38,15 @@ use tracing::level_filters::LevelFilter;
 const GIVEN_UP: &str = "the program put its own files under its number too often";
 const DROPPED: &str = "its lines are dropped and counted";
 
-/// Makes `log` the destination of all events in this process.
-pub(crate) fn install(log: &'static Log) {
-    diag::install(log, filter(log.level));
+/// Makes `log` the destination of all events in this process, up to `level`.
+pub fn install(log: &'static dyn EventLog, level: Level) {
+    diag::install(log, filter(level));
 }
 
 /// The log of a process.
-pub(crate) struct Log {
-    level: Level,
+pub struct Log {
+    /// Returns the process and the thread that messages are about.
+    caller: fn() -> (i32, i32),
     format: Format,
     /// The template of the log file (`CFR_LOG_FILE`).
     file_template: Option<&'static [u8]>,
@@ -68,14 +69,18 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub(crate) fn new(
+    /// Creates the log that the settings ask for; no file is opened. `caller` returns the process and
+    /// the thread that messages are about.
+    #[must_use]
+    pub fn new(
         settings: &Settings<'static>,
         config_errors: &'static ConfigErrors,
         collectors: Collectors,
+        caller: fn() -> (i32, i32),
     ) -> Log {
         let console = Sink::standard_error();
         Log {
-            level: settings.log,
+            caller,
             format: settings.log_format,
             file_template: settings.log_file,
             console: if settings.log_file.is_some() { console.never_wait() } else { console },
@@ -101,6 +106,13 @@ impl Log {
     #[inline]
     pub(crate) fn report_config_errors(&self) {
         self.config_errors.report_once();
+    }
+
+    /// Closes the log file. Call it when no line will follow.
+    pub fn close(&self) {
+        if let Some(file) = &self.file {
+            file.close();
+        }
     }
 
     /// Writes the line that `format` makes. Reports whether the sink took it.
@@ -133,7 +145,7 @@ impl Log {
             let level = level.copied().unwrap_or_default();
             // The library's own warnings are about itself, not about a call.
             let of_itself = metadata.target() == MESSAGE_TARGET && level == "warn";
-            let meta = MessageMeta { is_about_call: !of_itself, ..message_meta(level) };
+            let meta = MessageMeta { is_about_call: !of_itself, ..self.message_meta(level) };
             kind.visit(message, &mut EventWriter::for_message(line, format, meta));
         }
     }
@@ -146,7 +158,7 @@ impl Log {
     }
 
     /// Writes the summary of this process: one write, as for a line.
-    pub(crate) fn summarize(&self, stats: &Stats, pid: i32) {
+    pub fn summarize(&self, stats: &Stats, pid: i32) {
         static ROOM: TryLock<[u8; format::Summary::MAX_LEN]> =
             TryLock::new([0; format::Summary::MAX_LEN]);
         // Another thread, or the code that this signal handler interrupted, is about to write it.
@@ -191,6 +203,11 @@ impl Log {
         let _ = self.console.put(&mut line);
     }
 
+    fn message_meta(&self, level: &'static str) -> MessageMeta {
+        let (pid, tid) = (self.caller)();
+        MessageMeta { time_ns: sys::realtime_ns(), pid, tid, level, is_about_call: false }
+    }
+
     /// Writes how many lines were lost, as soon as a line is taken again. This is no event: an event
     /// that is lost would report itself.
     #[cold]
@@ -199,7 +216,7 @@ impl Log {
         let written = lost == 0
             || self.write_line(|line| {
                 let message = format_args!("{lost} lines lost");
-                format::write_message(line, self.format, &message_meta("error"), &message);
+                format::write_message(line, self.format, &self.message_meta("error"), &message);
             });
         if !written {
             self.lost.fetch_add(lost, Ordering::Relaxed);
@@ -218,11 +235,6 @@ impl EventLog for Log {
             self.report_lost();
         }
     }
-}
-
-fn message_meta(level: &'static str) -> MessageMeta {
-    let (pid, tid) = (sys::getpid(), sys::gettid());
-    MessageMeta { time_ns: sys::realtime_ns(), pid, tid, level, is_about_call: false }
 }
 
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];

@@ -4,19 +4,21 @@ use cfr_engine::diag::log_warning;
 use cfr_shared::settings::{Reason, Setting, SettingError, TABLE};
 use core::sync::atomic::{AtomicBool, Ordering};
 
-pub(crate) struct ConfigErrors {
+/// Settings that could not be used.
+pub struct ConfigErrors {
     list: [Option<ConfigError>; TABLE.len()],
     pending: AtomicBool,
 }
 
 impl ConfigErrors {
     /// Creates an empty list.
-    pub(crate) fn none() -> Self {
+    #[must_use]
+    pub fn none() -> Self {
         ConfigErrors { list: [None; TABLE.len()], pending: AtomicBool::new(false) }
     }
 
     /// Adds an error.
-    pub(crate) fn add(&mut self, error: &SettingError<'_>) {
+    pub fn add(&mut self, error: &SettingError<'_>) {
         if let Some(slot) = self.list.iter_mut().find(|slot| slot.is_none()) {
             *slot = Some(ConfigError::new(error));
             *self.pending.get_mut() = true;
@@ -40,7 +42,8 @@ impl ConfigErrors {
     }
 
     /// Returns the first error.
-    pub(crate) fn first(&self) -> Option<SettingError<'_>> {
+    #[must_use]
+    pub fn first(&self) -> Option<SettingError<'_>> {
         self.list.iter().flatten().map(ConfigError::error).next()
     }
 }

@@ -7,17 +7,18 @@ use cfr_sys as sys;
 
 /// The counters of a process. Each is there if it is wanted.
 #[derive(Clone, Copy)]
-pub(crate) struct Collectors {
+pub struct Collectors {
     /// The launcher's, in a memory file that all processes of its program share (`CFR_STATS`).
-    pub(crate) tree: Option<Stats>,
+    pub tree: Option<Stats>,
     /// This process's own (`CFR_SUMMARY`).
-    pub(crate) own: Option<Stats>,
+    pub own: Option<Stats>,
 }
 
 impl Collectors {
     /// Reports whether anything beside the log collects records of calls.
+    #[must_use]
     #[inline(always)]
-    pub(crate) fn want_records(&self) -> bool {
+    pub fn want_records(&self) -> bool {
         self.of_records().next().is_some() || self.of_progress().is_some()
     }
 
@@ -35,6 +36,13 @@ impl Collectors {
             }
             keep_stderr(own.get(Counter::Owner));
             own.add(Counter::Calls, 1);
+        }
+    }
+
+    /// Counts a call that its thread makes itself.
+    pub(crate) fn count_let_through(&self) {
+        if let Some(tree) = self.tree {
+            tree.add(Counter::LetThrough, 1);
         }
     }
 

@@ -2,27 +2,29 @@
 
 use super::{Forwarded, forward_to};
 use crate::observe::Intercepted;
-use crate::route::NEXT_IOCTL;
-use crate::runtime::Runtime;
+use crate::observer::Observer;
 use cfr_engine::call::{Answer, Call, DedupeTarget, Method, Offset, Request};
 use cfr_engine::execution::{Outcome, Override};
 use cfr_engine::hook::Hook;
-use cfr_sys::{self as sys, IoctlArg};
+use cfr_sys::{self as sys, IoctlArg, NextSymbol};
 use core::ffi::c_void;
 use core::num::NonZero;
 
 /// The arguments of an ioctl(2) that shares blocks.
 #[derive(Clone, Copy)]
-pub(crate) struct ReflinkIoctl {
-    pub(crate) fd: i32,
-    pub(crate) request: usize,
-    pub(crate) argument: IoctlArg,
+pub struct ReflinkIoctl {
+    pub hook: Hook,
+    pub fd: i32,
+    pub request: usize,
+    pub argument: IoctlArg,
+    /// The next library's function, if there may be one.
+    pub next: Option<&'static NextSymbol>,
 }
 
 impl ReflinkIoctl {
-    fn forward_call(self, runtime: &Runtime) -> (Answer, Method) {
-        let next = || sys::call_next_ioctl(&NEXT_IOCTL, self.fd, self.request, self.argument);
-        forward_to(runtime, next, || self.call_kernel())
+    fn forward_call(self, observer: &Observer) -> (Answer, Method) {
+        let next = || sys::call_next_ioctl(self.next?, self.fd, self.request, self.argument);
+        forward_to(observer, next, || self.call_kernel())
     }
 
     /// FIDEDUPERANGE as if the kernel had compared nothing: every target with 0 bytes.
@@ -33,18 +35,18 @@ impl ReflinkIoctl {
 
     /// FIDEDUPERANGE of at most `max_len` bytes, in whole blocks. The length stands in the host's
     /// struct, and has its old value afterwards.
-    fn dedupe_at_most(self, runtime: &Runtime, max_len: u64, call: &Call) -> (Answer, Method) {
+    fn dedupe_at_most(self, observer: &Observer, max_len: u64, call: &Call) -> (Answer, Method) {
         let filesystem = sys::filesystem(call.fd_in);
         let block = filesystem.map_or(NonZero::<u64>::MIN, |filesystem| filesystem.block_size);
         let len = (max_len - max_len % block).max(block.get());
         let asked = call.len as u64;
         if len >= asked {
-            return self.forward_call(runtime);
+            return self.forward_call(observer);
         }
         match self.argument.set_dedupe_length(len) {
             Err(errno) => (Err(errno), Method::None),
             Ok(()) => {
-                let forwarded = self.forward_call(runtime);
+                let forwarded = self.forward_call(observer);
                 // It could be written a moment ago.
                 let _ = self.argument.set_dedupe_length(asked);
                 forwarded
@@ -55,7 +57,7 @@ impl ReflinkIoctl {
 
 impl Forwarded for ReflinkIoctl {
     fn next(&self) -> Option<*const c_void> {
-        NEXT_IOCTL.address()
+        self.next?.address()
     }
 
     fn call_kernel(&self) -> Answer {
@@ -65,19 +67,19 @@ impl Forwarded for ReflinkIoctl {
 
 impl Intercepted for ReflinkIoctl {
     fn hook(&self) -> Hook {
-        Hook::Ioctl
+        self.hook
     }
 
     fn decode(&self) -> Option<Call> {
         Call::decode_ioctl(self.fd, self.request, self.argument)
     }
 
-    fn execute(&self, runtime: &Runtime, faults: Option<(Override, &Call)>) -> Outcome {
+    fn execute(&self, observer: &Observer, faults: Option<(Override, &Call)>) -> Outcome {
         let (answer, method) = match faults {
             Some((Override::Answer(Ok(_)), call)) => (self.dedupe_nothing(call), Method::None),
             Some((Override::Answer(answer), _)) => (answer, Method::None),
-            Some((Override::AtMost(len), call)) => self.dedupe_at_most(runtime, len, call),
-            None => self.forward_call(runtime),
+            Some((Override::AtMost(len), call)) => self.dedupe_at_most(observer, len, call),
+            None => self.forward_call(observer),
         };
         Outcome::new(answer, method)
     }

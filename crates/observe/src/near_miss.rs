@@ -2,7 +2,7 @@
 //! library passes them on.
 
 use crate::log::PATHS;
-use crate::runtime;
+use crate::observer::Observer;
 use cfr_engine::diag::log_request_warning;
 use cfr_engine::near_miss::NearMiss;
 use cfr_shared::format::printable;
@@ -16,9 +16,8 @@ static WARNED: [AtomicU32; 16] = [const { AtomicU32::new(0) }; 16];
 /// Warns of `request` on `fd` if it is a near miss: once for each request in a process, and of at
 /// most 16 requests.
 #[cold]
-pub(crate) fn warn(fd: i32, request: u32) {
-    let Some(runtime) = runtime::get() else { return };
-    if runtime.settings.log < Level::Warn {
+pub fn warn_of_near_miss(observer: &Observer, fd: i32, request: u32) {
+    if observer.settings.log < Level::Warn {
         return;
     }
     let Some(near_miss) = NearMiss::of(request) else { return };
@@ -40,7 +39,7 @@ pub(crate) fn warn(fd: i32, request: u32) {
             page.end();
         })
     };
-    let is_logged = runtime.settings.paths.then(log_with_path).flatten().is_some();
+    let is_logged = observer.settings.paths.then(log_with_path).flatten().is_some();
     if !is_logged {
         log(None);
     }

@@ -209,6 +209,16 @@ impl Sink {
         Some(owned)
     }
 
+    /// Closes the file, if its descriptor is still the log's.
+    pub(super) fn close(&self) {
+        if self.file.is_some()
+            && let Ok(owned) = self.owned_fd()
+        {
+            self.owned.store(0, Ordering::Relaxed);
+            sys::close(owned.fd);
+        }
+    }
+
     /// Reports whether other files were found under the log's number too often.
     pub(super) fn has_given_up(&self) -> bool {
         self.reopens.load(Ordering::Relaxed) > MAX_REOPENS

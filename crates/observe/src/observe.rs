@@ -1,9 +1,11 @@
 //! The flow of every intercepted call, on one screen.
 
+use crate::caller::Caller;
 use crate::inject;
+use crate::observer::Observer;
 use crate::recording::Recording;
-use crate::runtime::Runtime;
-use cfr_engine::call::{Answer, Call};
+use cfr_engine::call::{Answer, Call, Method};
+use cfr_engine::diag::log_debug;
 use cfr_engine::dialect::Rule;
 use cfr_engine::execution::{Outcome, Override};
 use cfr_engine::hook::Hook;
@@ -11,14 +13,14 @@ use cfr_shared::inject::Injection;
 use cfr_shared::settings::Level;
 use cfr_sys::OffsetPointer;
 
-/// One call that a hook has intercepted. It lives until its record is written.
-pub(crate) trait Intercepted {
+/// One call that a hook or the supervisor has intercepted. It lives until its record is written.
+pub trait Intercepted {
     /// Returns the hook that it came through.
     fn hook(&self) -> Hook;
 
     /// Forwards a call that does not copy into a file: it is neither counted nor logged. `None` for a
     /// call that is observed.
-    fn forward_uncounted(&self, _runtime: &Runtime) -> Option<Answer> {
+    fn forward_uncounted(&self, _observer: &Observer) -> Option<Answer> {
         None
     }
 
@@ -26,7 +28,7 @@ pub(crate) trait Intercepted {
     fn decode(&self) -> Option<Call>;
 
     /// Carries the call out, changed by the faults if they override it.
-    fn execute(&self, runtime: &Runtime, faults: Option<(Override, &Call)>) -> Outcome;
+    fn execute(&self, observer: &Observer, faults: Option<(Override, &Call)>) -> Outcome;
 
     /// Returns the rule that explains the outcome's error. May make system calls.
     fn explain(&self, outcome: &Outcome) -> Option<&'static Rule> {
@@ -53,31 +55,36 @@ pub(crate) trait Intercepted {
 ///
 /// Returns the answer, and a signal that the caller must raise for its thread.
 #[inline(always)]
-pub(crate) fn intercept<C: Intercepted>(
+pub fn intercept<C: Intercepted>(
     intercepted: &C,
-    runtime: &'static Runtime,
+    caller: &impl Caller,
+    observer: &Observer,
 ) -> (Answer, Option<i32>) {
-    if let Some(answer) = intercepted.forward_uncounted(runtime) {
+    if let Some(answer) = intercepted.forward_uncounted(observer) {
         return (answer, None);
     }
-    runtime.collectors.count_call(|owner| runtime.keep_stderr_for_summary(owner));
-    let mut recording = Recording::wanted(runtime, intercepted.hook());
-    let injector = runtime.injector.as_ref();
+    observer.collectors.count_call(|owner| observer.keep_stderr_for_summary(owner));
+    let mut recording = Recording::wanted(observer, intercepted.hook());
+    let injector = observer.injector.as_ref();
     let is_decoded = recording.is_some() || injector.is_some();
     let Some(call) = is_decoded.then(|| intercepted.decode()).flatten() else {
-        let outcome = intercepted.execute(runtime, None);
+        let outcome = intercepted.execute(observer, None);
         return (outcome.answer, outcome.signal);
     };
-    let injection = injector.map(|injector| injector.decide(intercepted.hook(), &call));
+    let injection =
+        injector.map(|injector| injector.decide(intercepted.hook(), &call, caller.tid()));
     let injection = injection.as_ref().unwrap_or(&Injection::NONE);
     let override_ = injection.overrides(&call);
     if let Some(recording) = &mut recording {
-        recording.begin(&call);
+        recording.begin(&call, caller);
     }
-    inject::before(injection);
-    let mut outcome = intercepted.execute(runtime, override_.map(|override_| (override_, &call)));
+    if recording.as_ref().is_some_and(|recording| recording.level() > Level::Info) {
+        log_begin(&call, caller);
+    }
+    inject::before(injection, caller);
+    let mut outcome = intercepted.execute(observer, override_.map(|override_| (override_, &call)));
     let reply = (outcome.answer, outcome.signal);
-    inject::after(injection);
+    inject::after(injection, caller);
     let Some(mut recording) = recording else { return reply };
     recording.end();
     outcome.rule = match outcome.answer {
@@ -94,7 +101,30 @@ pub(crate) fn intercept<C: Intercepted>(
     let injected = override_.is_some() || injection.signals != 0;
     let delayed = injection.is_delayed();
     intercepted.for_each_record(&call, &outcome, |call, outcome| {
-        recording.note(call, outcome, pointers, injected, delayed);
+        recording.note(call, outcome, caller, pointers, injected, delayed);
     });
     reply
+}
+
+/// Logs that a call begins: if it hangs, or its process is killed in it, this line stays.
+#[cold]
+#[inline(never)]
+fn log_begin(call: &Call, caller: &impl Caller) {
+    let mut room = None;
+    let Call { request, fd_in, fd_out, len, .. } = *caller.as_made(call, &mut room);
+    let name = request.name().unwrap_or(request.call());
+    log_debug(format_args!("{name} begins: {len} bytes from {fd_in} to {fd_out}"));
+}
+
+/// Counts and logs a call that its thread makes itself, so that its result is not known.
+/// [`Caller::ending`] says why.
+pub fn note_let_through(hook: Hook, call: &Call, caller: &impl Caller, observer: &Observer) {
+    observer.collectors.count_call(|owner| observer.keep_stderr_for_summary(owner));
+    observer.collectors.count_let_through();
+    let Some(mut recording) = Recording::wanted(observer, hook) else { return };
+    recording.begin(call, caller);
+    recording.end();
+    let nothing = Outcome::new(Ok(0), Method::None);
+    let pointers = [OffsetPointer::new(core::ptr::null_mut()); 2];
+    recording.note(call, &nothing, caller, pointers, false, false);
 }

@@ -1,21 +1,22 @@
 //! The recording of one call: its times, its context, and the record that is counted and written
 //! as a line.
 
+use crate::caller::Caller;
 use crate::log::PATHS;
-use crate::runtime::Runtime;
+use crate::observer::Observer;
 use cfr_engine::call::{Call, Offset, Request};
 use cfr_engine::diag::{is_traced, log_trace};
 use cfr_engine::execution::Outcome;
 use cfr_engine::hook::Hook;
 use cfr_shared::format::Format;
-use cfr_shared::record::{Context, Record};
+use cfr_shared::record::{Context, Ending, Record};
 use cfr_shared::settings::Level;
 use cfr_shared::stats::{FileIds, InFlight, InFlightGuard};
 use cfr_sys::{self as sys, OffsetPointer, Sharing};
 
 /// A call that is being recorded.
-pub(crate) struct Recording {
-    runtime: &'static Runtime,
+pub(crate) struct Recording<'a> {
+    observer: &'a Observer,
     hook: Hook,
     /// When the call came in (CLOCK_MONOTONIC); 0 if no paths are shown.
     entered_ns: u64,
@@ -27,17 +28,17 @@ pub(crate) struct Recording {
     in_flight: Option<InFlightGuard>,
 }
 
-impl Recording {
+impl<'a> Recording<'a> {
     /// Starts the recording of a call that has just come in, if the log or a counter wants it.
     #[inline(always)]
-    pub(crate) fn wanted(runtime: &'static Runtime, hook: Hook) -> Option<Recording> {
-        runtime.log.as_ref()?.report_config_errors();
-        if runtime.settings.log < Level::Warn && !runtime.collectors.want_records() {
+    pub(crate) fn wanted(observer: &'a Observer, hook: Hook) -> Option<Recording<'a>> {
+        observer.log.as_ref()?.report_config_errors();
+        if observer.settings.log < Level::Warn && !observer.collectors.want_records() {
             return None;
         }
-        let entered_ns = if runtime.settings.paths { sys::monotonic_ns() } else { 0 };
+        let entered_ns = if observer.settings.paths { sys::monotonic_ns() } else { 0 };
         Some(Recording {
-            runtime,
+            observer,
             hook,
             entered_ns,
             time_ns: 0,
@@ -49,10 +50,10 @@ impl Recording {
 
     /// Starts the clock of the call.
     #[inline(always)]
-    pub(crate) fn begin(&mut self, call: &Call) {
+    pub(crate) fn begin(&mut self, call: &Call, caller: &impl Caller) {
         self.time_ns = sys::realtime_ns();
         self.begun_ns = sys::monotonic_ns();
-        self.in_flight = self.runtime.collectors.begin(|| in_flight(call, self.begun_ns));
+        self.in_flight = self.observer.collectors.begin(|| in_flight(call, caller, self.begun_ns));
     }
 
     /// Stops the clock of the call.
@@ -67,13 +68,13 @@ impl Recording {
     /// Returns how much is logged.
     #[inline(always)]
     pub(crate) fn level(&self) -> Level {
-        self.runtime.settings.log
+        self.observer.settings.log
     }
 
     /// Reports whether the call's line is shown, in the log or after the program's end.
     #[inline(always)]
     pub(crate) fn is_shown(&self) -> bool {
-        self.level() >= Level::Info || self.runtime.collectors.want_lines()
+        self.level() >= Level::Info || self.observer.collectors.want_lines()
     }
 
     /// Counts the call and writes its line. `call` is the whole call, or its part for one target.
@@ -82,14 +83,18 @@ impl Recording {
         &self,
         call: &Call,
         outcome: &Outcome,
+        caller: &impl Caller,
         [off_in, off_out]: [OffsetPointer; 2],
         injected: bool,
         delayed: bool,
     ) {
-        let settings = &self.runtime.settings;
-        let is_unusual = || outcome.judged || outcome.fell_back || injected || delayed;
+        let settings = &self.observer.settings;
+        let ending = caller.ending();
+        let is_unusual = || {
+            outcome.judged || outcome.fell_back || injected || delayed || ending != Ending::Returned
+        };
         let writes = settings.log >= Level::Info || settings.log == Level::Warn && is_unusual();
-        let counts = self.runtime.collectors.count_records();
+        let counts = self.observer.collectors.count_records();
         if !writes && !counts {
             return;
         }
@@ -99,9 +104,10 @@ impl Recording {
         let context = Context {
             time_ns: self.time_ns,
             duration_ns: self.duration_ns,
-            pid: sys::getpid(),
-            tid: for_json.then(sys::gettid),
-            comm: for_json.then(|| sys::comm(&mut comm)),
+            pid: caller.pid(),
+            tid: for_json.then(|| caller.tid()),
+            comm: for_json.then(|| caller.comm(&mut comm)),
+            ending,
             hook: self.hook,
             path_in: None,
             path_out: None,
@@ -115,12 +121,14 @@ impl Recording {
             injected,
             delayed,
         };
-        let record = Record { call, outcome, context };
+        let fds = [call.fd_in, call.fd_out];
+        let mut room = None;
+        let record = Record { call: caller.as_made(call, &mut room), outcome, context };
         let writes_paths = writes && settings.paths;
         if counts {
-            self.count_and_emit(&record, writes);
+            self.count_and_emit(&record, fds, writes);
         } else if !writes_paths
-            || with_paths(&record, self.entered_ns, &|record| record.emit()).is_none()
+            || with_paths(&record, fds, self.entered_ns, &|record| record.emit()).is_none()
         {
             record.emit();
         }
@@ -132,9 +140,9 @@ impl Recording {
 
     #[cold]
     #[inline(never)]
-    fn count_and_emit(&self, record: &Record<'_>, writes: bool) {
-        let collectors = &self.runtime.collectors;
-        let stats = [record.call.fd_in, record.call.fd_out].map(sys::stat);
+    fn count_and_emit(&self, record: &Record<'_>, fds: [i32; 2], writes: bool) {
+        let collectors = &self.observer.collectors;
+        let stats = fds.map(sys::stat);
         let files = match &stats {
             [Ok(source), Ok(target)] => Some(FileIds::new(source, target)),
             _ => None,
@@ -148,11 +156,11 @@ impl Recording {
         // A record whose line is shown has its paths if they are shown; a record that is only
         // counted has them if a counter keeps them.
         let has_paths = if writes || collectors.want_lines() {
-            self.runtime.settings.paths
+            self.observer.settings.paths
         } else {
             collectors.want_paths(record, files.as_ref())
         };
-        if !has_paths || with_paths(record, self.entered_ns, &work).is_none() {
+        if !has_paths || with_paths(record, fds, self.entered_ns, &work).is_none() {
             work(record);
         }
     }
@@ -160,18 +168,20 @@ impl Recording {
 
 /// Describes the call for the launcher's line of progress.
 #[cold]
-fn in_flight(call: &Call, begun_ns: u64) -> InFlight {
+fn in_flight(call: &Call, caller: &impl Caller, begun_ns: u64) -> InFlight {
     let start = |offset, fd| match offset {
         Offset::At(bytes) => bytes.cast_unsigned(),
         Offset::File => sys::file_offset(fd).unwrap_or(0),
         Offset::BadAddress(_) => 0,
     };
+    let mut room = None;
+    let made = caller.as_made(call, &mut room);
     InFlight {
-        tid: sys::gettid(),
-        pid: sys::getpid(),
+        tid: caller.tid(),
+        pid: caller.pid(),
         start_ns: begun_ns,
-        fd_in: call.fd_in,
-        fd_out: call.fd_out,
+        fd_in: made.fd_in,
+        fd_out: made.fd_out,
         off_in: start(call.off_in, call.fd_in),
         off_out: start(call.off_out, call.fd_out),
         len: call.len as u64,
@@ -199,12 +209,17 @@ fn sharing(call: &Call, bytes: u64) -> Option<Sharing> {
     sharing
 }
 
-/// Calls `work` with the record and the paths behind its descriptors. `None` if no memory for them
+/// Calls `work` with the record and the paths behind these descriptors of this process. `None` if no memory for them
 /// is free.
 #[inline(always)]
-fn with_paths(record: &Record<'_>, entered_ns: u64, work: &dyn Fn(&Record<'_>)) -> Option<()> {
+fn with_paths(
+    record: &Record<'_>,
+    fds: [i32; 2],
+    entered_ns: u64,
+    work: &dyn Fn(&Record<'_>),
+) -> Option<()> {
     PATHS.with_page(|page| {
-        let [path_in, path_out] = page.of([record.call.fd_in, record.call.fd_out], entered_ns);
+        let [path_in, path_out] = page.of(fds, entered_ns);
         work(&Record { context: Context { path_in, path_out, ..record.context }, ..*record });
         page.end();
     })

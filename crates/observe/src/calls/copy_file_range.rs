@@ -1,7 +1,7 @@
 //! copy_file_range(2), by its wrapper or by syscall(2): the engine carries it out.
 
 use crate::observe::Intercepted;
-use crate::runtime::Runtime;
+use crate::observer::Observer;
 use cfr_engine::call::{Answer, Call, Method, Offset};
 use cfr_engine::diag::{BytesOrError, log_debug, log_trace};
 use cfr_engine::dialect::Rule;
@@ -10,15 +10,17 @@ use cfr_engine::hook::Hook;
 use cfr_sys::{self as sys, Args, OffsetPointer};
 
 /// An intercepted copy_file_range call.
-pub(crate) struct CopyFileRange<'a> {
+pub struct CopyFileRange<'a> {
     hook: Hook,
     execution: Execution<'a>,
 }
 
 impl<'a> CopyFileRange<'a> {
+    /// Prepares a call that came through `hook`. Makes no system call.
+    #[must_use]
     #[inline(always)]
-    pub(crate) fn new(hook: Hook, args: &'a Args, runtime: &'a Runtime) -> CopyFileRange<'a> {
-        CopyFileRange { hook, execution: Execution::new(args, &runtime.settings.policy) }
+    pub fn new(hook: Hook, args: &'a Args, observer: &'a Observer) -> CopyFileRange<'a> {
+        CopyFileRange { hook, execution: Execution::new(args, &observer.settings.policy) }
     }
 }
 
@@ -34,9 +36,9 @@ impl Intercepted for CopyFileRange<'_> {
     }
 
     #[inline(always)]
-    fn execute(&self, runtime: &Runtime, faults: Option<(Override, &Call)>) -> Outcome {
+    fn execute(&self, observer: &Observer, faults: Option<(Override, &Call)>) -> Outcome {
         let override_ = faults.map(|(override_, _)| override_);
-        self.execution.run(override_, |args| forward(runtime, args))
+        self.execution.run(override_, |args| forward(observer, args))
     }
 
     fn explain(&self, outcome: &Outcome) -> Option<&'static Rule> {
@@ -73,8 +75,8 @@ impl Intercepted for CopyFileRange<'_> {
 }
 
 #[inline(always)]
-fn forward(runtime: &Runtime, args: &Args) -> (Answer, Method) {
-    match runtime.next {
+fn forward(observer: &Observer, args: &Args) -> (Answer, Method) {
+    match observer.next {
         None => (sys::copy_file_range(args), Method::Kernel),
         Some(next) => (next.call(args), Method::Next),
     }

@@ -1,5 +1,6 @@
 //! The faults of this process (`CFR_INJECT`): what they do to a call, before and after it.
 
+use crate::caller::Caller;
 use crate::log::PATHS;
 use cfr_engine::call::Call;
 use cfr_engine::diag::log_debug;
@@ -8,21 +9,27 @@ use cfr_shared::inject::{CallCounter, CallInfo, Faults, Injection};
 use cfr_sys as sys;
 
 /// The faults, and how often calls have met their conditions.
-pub(crate) struct Injector {
+pub struct Injector {
     faults: &'static Faults<'static>,
     counter: CallCounter,
 }
 
 impl Injector {
-    /// Creates an injector with zeroed counters; `None` if they cannot be mapped.
-    pub(crate) fn new(faults: &'static Faults<'static>) -> Option<Injector> {
-        let counter =
-            sys::map_zeroed_on_fork(CallCounter::WORDS).ok().and_then(CallCounter::over)?;
-        Some(Injector { faults, counter })
+    /// Creates an injector that counts calls by `counter`.
+    #[must_use]
+    pub fn new(faults: &'static Faults<'static>, counter: CallCounter) -> Injector {
+        Injector { faults, counter }
+    }
+
+    /// Returns the counts of the process.
+    #[must_use]
+    pub fn counter(&self) -> &CallCounter {
+        &self.counter
     }
 
     /// Reports whether a fault is about calls of this hook.
-    pub(crate) fn applies_to(&self, hook: Hook) -> bool {
+    #[must_use]
+    pub fn applies_to(&self, hook: Hook) -> bool {
         self.faults.apply_to(hook)
     }
 
@@ -30,9 +37,9 @@ impl Injector {
     /// for each call.
     #[cold]
     #[inline(never)]
-    pub(crate) fn decide(&self, hook: Hook, call: &Call) -> Injection {
+    pub(crate) fn decide(&self, hook: Hook, call: &Call, tid: i32) -> Injection {
         let decide = |paths: [Option<&[u8]>; 2]| {
-            let info = CallInfo { hook, request: call.request, tid: sys::gettid(), paths };
+            let info = CallInfo { hook, request: call.request, tid, paths };
             self.faults.decide(&info, &self.counter)
         };
         let decide_by_path = || {
@@ -55,31 +62,31 @@ impl Injector {
 
 /// Sends the signals of an injection and waits, before the call is carried out.
 #[inline(always)]
-pub(crate) fn before(injection: &Injection) {
+pub(crate) fn before(injection: &Injection, caller: &impl Caller) {
     if injection.signals != 0 || injection.is_delayed() {
-        signal_and_wait(injection);
+        signal_and_wait(injection, caller);
     }
 }
 
 #[cold]
-fn signal_and_wait(injection: &Injection) {
+fn signal_and_wait(injection: &Injection, caller: &impl Caller) {
     for signal in (1..=64).filter(|signal| injection.signals & 1 << (signal - 1) != 0) {
-        sys::raise(signal);
+        caller.raise(signal);
     }
-    wait(injection.delay_enter_ns);
+    wait(injection.delay_enter_ns, caller);
 }
 
 /// Waits, after the call was carried out.
 #[inline(always)]
-pub(crate) fn after(injection: &Injection) {
+pub(crate) fn after(injection: &Injection, caller: &impl Caller) {
     if injection.is_delayed() {
-        wait(injection.delay_exit_ns);
+        wait(injection.delay_exit_ns, caller);
     }
 }
 
 #[cold]
-fn wait(ns: u64) {
+fn wait(ns: u64, caller: &impl Caller) {
     if ns != 0 {
-        sys::sleep_until(sys::monotonic_ns().saturating_add(ns));
+        caller.wait(ns);
     }
 }

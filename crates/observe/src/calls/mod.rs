@@ -5,17 +5,17 @@ mod copy_file_range;
 mod reflink_ioctl;
 mod sendfile;
 
-pub(crate) use copy_file_range::CopyFileRange;
-pub(crate) use reflink_ioctl::ReflinkIoctl;
-pub(crate) use sendfile::Sendfile;
+pub use copy_file_range::CopyFileRange;
+pub use reflink_ioctl::ReflinkIoctl;
+pub use sendfile::{Sendfile, is_storage};
 
 use crate::observe::Intercepted;
-use crate::runtime::Runtime;
+use crate::observer::Observer;
 use cfr_engine::call::{Answer, Method};
 use core::ffi::c_void;
 
 /// A call that the library never carries out itself.
-pub(crate) trait Forwarded: Intercepted {
+pub trait Forwarded: Intercepted {
     /// Returns the address of the next library's function; `None` if there is none.
     fn next(&self) -> Option<*const c_void>;
 
@@ -27,11 +27,11 @@ pub(crate) trait Forwarded: Intercepted {
 /// the kernel.
 #[inline(always)]
 fn forward_to(
-    runtime: &Runtime,
+    observer: &Observer,
     next: impl FnOnce() -> Option<Answer>,
     kernel: impl FnOnce() -> Answer,
 ) -> (Answer, Method) {
-    match runtime.next.and_then(|_| next()) {
+    match observer.next.and_then(|_| next()) {
         Some(answer) => (answer, Method::Next),
         None => (kernel(), Method::Kernel),
     }

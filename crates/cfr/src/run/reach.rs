@@ -1,0 +1,92 @@
+//! `--reach`: whether the supervisor watches what the library cannot see.
+
+use crate::run::environment::CheckedSettings;
+use crate::run::supervisor::Planned;
+use crate::term::failure::{Failure, print_message};
+use cfr_engine::hook::Hook;
+
+/// How far a run is watched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Reach {
+    /// The supervisor is on if it costs the program no privileges, or if it is needed.
+    #[default]
+    Auto,
+    /// The library alone.
+    Preload,
+    /// The library and the supervisor.
+    All,
+}
+
+impl Reach {
+    /// Every reach with its name after `--reach`.
+    pub(crate) const ALL: [(&'static str, Reach); 3] =
+        [("auto", Reach::Auto), ("preload", Reach::Preload), ("all", Reach::All)];
+}
+
+/// What the supervisor is needed for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Need {
+    /// The library cannot be loaded into the program, or does not see its calls.
+    pub(crate) is_unseen: bool,
+    /// Something holds only if nothing was missed.
+    pub(crate) wants_proof: bool,
+}
+
+/// The supervisor, or the reason why there is none.
+pub(crate) type Plan = Result<Planned, String>;
+
+/// Plans the supervisor. Says why there is none if it is wanted and cannot be had.
+pub(crate) fn plan(reach: Reach, need: Need, checked: &CheckedSettings) -> Result<Plan, Failure> {
+    let contradicting = if !checked.hooks.contains(Hook::Seccomp) {
+        Some("--hooks without seccomp")
+    } else if checked.forwards_to_next {
+        Some("--forward next")
+    } else {
+        None
+    };
+    let is_wanted = match (reach, contradicting) {
+        (Reach::Preload, _) => return Ok(Err("--reach preload".to_owned())),
+        (Reach::All, Some(other)) => {
+            return Err(Failure::new(format!(
+                "--reach all and {other} contradict each other: the supervisor watches all calls"
+            )));
+        }
+        (Reach::Auto, Some(other)) => return Ok(Err(other.to_owned())),
+        (Reach::All, None) => true,
+        (Reach::Auto, None) => need.is_unseen || need.wants_proof,
+    };
+    if !is_wanted && takes_privileges() {
+        let why = "an ordinary user's supervisor takes set-user-ID programs their privileges; see \
+                   --reach all";
+        return Ok(Err(why.to_owned()));
+    }
+    let planned = once_more();
+    match &planned {
+        Ok(_) if takes_privileges() => print_message(
+            "set-user-ID programs get no privileges in this run (no_new_privs; see --reach)",
+        ),
+        Err(why) if is_wanted => print_message(format!("there is no supervisor: {why}")),
+        _ => {}
+    }
+    Ok(planned)
+}
+
+/// Plans a supervisor without a word.
+pub(crate) fn once_more() -> Plan {
+    Planned::new(takes_privileges())
+}
+
+/// Reports whether a supervisor takes set-user-ID programs their privileges, which they have.
+pub(crate) fn takes_privileges() -> bool {
+    !has_sys_admin() && !rustix::thread::no_new_privs().unwrap_or(false)
+}
+
+/// Reports whether the launcher has CAP_SYS_ADMIN, with which a filter may be installed although
+/// set-user-ID programs get privileges (seccomp(2)).
+fn has_sys_admin() -> bool {
+    const CAP_SYS_ADMIN: u64 = 1 << 21;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    effective.is_some_and(|effective| effective & CAP_SYS_ADMIN != 0)
+}

@@ -1,0 +1,247 @@
+//! The launcher's side of the supervisor: the filter that the program starts with, and the process that
+//! answers the calls which the filter stops (`crate::supervise`).
+
+use crate::term::failure::{FAILED, describe};
+use cfr_shared::stats::Stopped;
+use cfr_sys::errno::Errno;
+use cfr_sys::{self as sys, seccomp};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::OwnedFd;
+use rustix::io::{Errno as IoErrno, IoSliceMut};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketFlags, SocketType,
+    recvmsg, socketpair,
+};
+use rustix::rand::{GetRandomFlags, getrandom};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+/// The variable with the mark of calls that the library has seen.
+const COOKIE: &str = "CFR_COOKIE";
+
+/// The name by which the launcher starts itself as the supervisor, and which ps(1) shows.
+pub(crate) const NAME: &str = "cfr-supervisor";
+
+/// How often a supervisor that was killed is started again.
+const MAX_STARTS: u32 = 8;
+
+/// What a process does between fork(2) and execve(2) so that its copies are stopped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Filter {
+    cookie: u32,
+    /// Whether it may only be installed without new privileges.
+    no_new_privs: bool,
+    channel: i32,
+}
+
+impl Filter {
+    /// Installs the filter, and sends the descriptor that answers to the launcher. If it cannot be
+    /// installed the program runs without. Allocates nothing.
+    pub(crate) fn install(self) {
+        let Ok(listener) = stop_copies(self.cookie, self.no_new_privs) else { return };
+        // A process whose calls nobody could answer would get ENOSYS for each.
+        if seccomp::send_descriptor(self.channel, listener).is_err() {
+            sys::exit(FAILED.into());
+        }
+        sys::close(listener);
+    }
+}
+
+fn stop_copies(cookie: u32, no_new_privs: bool) -> Result<i32, Errno> {
+    if no_new_privs {
+        seccomp::set_no_new_privs()?;
+    }
+    seccomp::stop_copies(cookie)
+}
+
+/// A supervisor that is about to be started.
+pub(crate) struct Planned {
+    cookie: u32,
+    no_new_privs: bool,
+    to_launcher: OwnedFd,
+    from_program: OwnedFd,
+    /// The settings of the program: set, or removed.
+    settings: Vec<(OsString, Option<OsString>)>,
+}
+
+impl Planned {
+    /// Tries whether the filter can be installed: in a thread, which then ends with it. Returns why
+    /// not.
+    pub(crate) fn new(no_new_privs: bool) -> Result<Planned, String> {
+        let cookie = cookie();
+        let tried =
+            thread::Builder::new().spawn(move || stop_copies(cookie, no_new_privs).map(sys::close));
+        let tried = tried.map_err(|error| describe(&error))?.join();
+        match tried.unwrap_or(Err(Errno::ENOSYS)) {
+            Ok(()) => {}
+            Err(Errno::EBUSY) => {
+                return Err("another supervisor answers for this process already".to_owned());
+            }
+            Err(Errno::EINVAL) => {
+                return Err("this kernel cannot (before Linux 5.19)".to_owned());
+            }
+            Err(errno) => return Err(errno.to_string()),
+        }
+        let made = socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+            None,
+        );
+        let (to_launcher, from_program) =
+            made.map_err(|errno| describe(&io::Error::from(errno)))?;
+        let settings = Vec::new();
+        Ok(Planned { cookie, no_new_privs, to_launcher, from_program, settings })
+    }
+
+    /// Returns what the program's process does first.
+    pub(crate) fn filter(&self) -> Filter {
+        let Planned { cookie, no_new_privs, to_launcher, .. } = self;
+        let (cookie, no_new_privs) = (*cookie, *no_new_privs);
+        Filter { cookie, no_new_privs, channel: to_launcher.as_raw_fd() }
+    }
+
+    /// Passes the mark of the library's own calls to the program, and keeps the program's settings for
+    /// the supervisor.
+    pub(crate) fn prepare(&mut self, command: &mut Command) {
+        command.env(COOKIE, self.cookie.to_string());
+        let owned =
+            |(name, value): (&OsStr, Option<&OsStr>)| (name.to_owned(), value.map(OsStr::to_owned));
+        let settings = command.get_envs().filter(|(name, _)| name.as_bytes().starts_with(b"CFR_"));
+        self.settings = settings.map(owned).collect();
+    }
+
+    /// Starts the supervisor of a program that has just been started. Returns why it could not be.
+    /// `stopped` are the calls that it carries out.
+    pub(crate) fn start(self, stopped: Option<Stopped>) -> Result<Supervisor, String> {
+        let listener = self.listener().ok_or("the filter could not be installed")?;
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0(NAME).env_remove("LD_PRELOAD");
+        for (name, value) in &self.settings {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let supervision = start(&mut command, &listener).map_err(|error| describe(&error))?;
+        let (at_end, has_ended) = mpsc::channel();
+        let guard = thread::Builder::new().spawn(move || {
+            guard(command, &listener, supervision, stopped);
+            // The launcher may have stopped waiting.
+            let _ = at_end.send(());
+        });
+        guard.map_err(|error| describe(&error))?;
+        Ok(Supervisor { has_ended })
+    }
+
+    /// Returns the descriptor that the program's process has sent. If it could not be executed and a
+    /// shell runs it, that is the shell's.
+    fn listener(&self) -> Option<OwnedFd> {
+        let mut last = None;
+        loop {
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut control = RecvAncillaryBuffer::new(&mut space);
+            let mut byte = [0];
+            let mut data = [IoSliceMut::new(&mut byte)];
+            let received =
+                recvmsg(&self.from_program, &mut data, &mut control, RecvFlags::CMSG_CLOEXEC);
+            if received.is_err() {
+                return last;
+            }
+            for message in control.drain() {
+                if let RecvAncillaryMessage::ScmRights(fds) = message {
+                    last = fds.last().or(last);
+                }
+            }
+        }
+    }
+}
+
+/// Draws the mark of the library's own calls: neither 0 nor all bits, which are what 32-bit arguments
+/// have in the upper half of a register.
+fn cookie() -> u32 {
+    let mut bytes = [0; 4];
+    // If it fails, the number below is as good: it is no secret.
+    let _ = getrandom(&mut bytes, GetRandomFlags::empty());
+    match u32::from_ne_bytes(bytes) {
+        0 | u32::MAX => 0xc0c0_5eed,
+        cookie => cookie,
+    }
+}
+
+/// A supervisor that runs.
+pub(crate) struct Supervisor {
+    has_ended: Receiver<()>,
+}
+
+impl Supervisor {
+    /// Waits for the end of all processes of the tree. Reports whether they have ended in time.
+    pub(crate) fn wait(&self, limit: Option<Duration>) -> bool {
+        match limit {
+            Some(limit) => self.has_ended.recv_timeout(limit).is_ok(),
+            None => self.has_ended.recv().is_ok(),
+        }
+    }
+}
+
+/// One process of the supervisor, and the pipe by which it learns of the launcher's end.
+struct Supervision {
+    process: Child,
+    _until_the_end: Option<ChildStdout>,
+}
+
+fn start(command: &mut Command, listener: &OwnedFd) -> io::Result<Supervision> {
+    command.stdin(listener.try_clone()?).stdout(Stdio::piped());
+    let mut process = command.spawn()?;
+    let until_the_end = process.stdout.take();
+    Ok(Supervision { process, _until_the_end: until_the_end })
+}
+
+/// Starts the supervisor again if it is killed: the kernel answers ENOSYS if nobody holds the
+/// descriptor. The calls that it was carrying out are made by their threads; at last all calls are.
+fn guard(
+    mut command: Command,
+    listener: &OwnedFd,
+    mut supervision: Supervision,
+    stopped: Option<Stopped>,
+) {
+    let listener_fd = listener.as_raw_fd();
+    for _ in 0..MAX_STARTS {
+        match supervision.process.wait() {
+            Ok(status) if !status.success() => {}
+            _ => return,
+        }
+        for id in stopped.iter().flat_map(Stopped::take) {
+            // It fails if the call was answered, or was not received.
+            let _ = seccomp::let_through(listener_fd, id);
+        }
+        match start(&mut command, listener) {
+            Ok(next) => supervision = next,
+            Err(_) => break,
+        }
+    }
+    while !has_hung_up(listener) {
+        if let Ok(call) = seccomp::receive(listener_fd) {
+            let _ = seccomp::let_through(listener_fd, call.id);
+        }
+    }
+}
+
+/// Waits for a call, or for the end of all processes; reports whether they have ended.
+fn has_hung_up(listener: &OwnedFd) -> bool {
+    let mut polled = [PollFd::new(listener, PollFlags::IN)];
+    let is_polled = poll(&mut polled, None);
+    let [polled] = polled;
+    match is_polled {
+        Ok(_) => polled.revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL),
+        Err(errno) => errno != IoErrno::INTR,
+    }
+}

@@ -1,0 +1,273 @@
+//! What records the calls: one observer for all processes of the tree, or one for each, where they
+//! count faults or have a log file of their own.
+
+use super::proc;
+use crate::term::failure::Failure;
+use cfr_engine::diag::{EventKind, EventLog};
+use cfr_observe::{Collectors, ConfigErrors, Injector, Log, Observer};
+use cfr_shared::inject::CallCounter;
+use cfr_shared::settings::template::{Part, Placeholder, parts};
+use cfr_shared::settings::{Level, STATS_NAME, Settings, TABLE};
+use cfr_shared::stats::{Stats, Stopped};
+use cfr_sys as sys;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use tracing::field::Value;
+
+/// How many processes are kept before those that have ended are forgotten.
+const MANY: usize = 64;
+
+/// A program in a process: another one after execve(2), or after the process id was used again.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    pid: i32,
+    /// When the process began, in clock ticks since boot.
+    start: u64,
+    /// Random bytes that each execve(2) makes (getauxval(3), `AT_RANDOM`). 0 if it may not be traced.
+    random: u64,
+}
+
+/// The observers of all processes.
+pub(super) struct Observers {
+    settings: &'static Settings<'static>,
+    stats: Option<Stats>,
+    /// The memory file of the stats, for processes that may not open it.
+    stats_file: Option<File>,
+    /// The one observer, if it may watch all processes.
+    one: Option<Arc<Observer>>,
+    by_program: Mutex<HashMap<Key, Arc<Observer>>>,
+    /// Counters of programs that have ended.
+    spare: Mutex<Vec<&'static [AtomicU64]>>,
+}
+
+impl Observers {
+    /// Reads the settings that the launcher has put into the environment.
+    pub(super) fn from_environment() -> Result<Observers, Failure> {
+        let settings: &'static mut Settings<'static> = Box::leak(Box::new(Settings::new(true)));
+        for setting in &TABLE {
+            let Some(value) = std::env::var_os(setting.variable) else { continue };
+            let value: &'static [u8] = Box::leak(value.as_bytes().to_vec().into_boxed_slice());
+            setting.set(settings, value).map_err(|error| Failure::new(error.to_string()))?;
+        }
+        let settings: &'static Settings<'static> = settings;
+        let words = settings.stats.map(|path| sys::map_shared(path, STATS_NAME, Stats::WORDS));
+        let open = |path| File::options().read(true).write(true).open(OsStr::from_bytes(path));
+        let stats_file = settings.stats.and_then(|path| open(path).ok());
+        let stats = words.and_then(Result::ok).and_then(Stats::over);
+        let has_own_file = settings.log_file.is_some_and(|template| {
+            parts(template).any(|part| {
+                matches!(part, Ok(Part::Placeholder(Placeholder::Pid | Placeholder::Program)))
+            })
+        });
+        let one = settings.inject.is_none() && !has_own_file;
+        let one = one.then(|| Arc::new(observer(settings, stats, None)));
+        let (by_program, spare) = (Mutex::default(), Mutex::default());
+        Ok(Observers { settings, stats, stats_file, one, by_program, spare })
+    }
+
+    /// Returns the memory file of the stats.
+    pub(super) fn stats_file(&self) -> Option<&File> {
+        self.stats_file.as_ref()
+    }
+
+    /// Returns the calls that are carried out: in the memory of the stats, which the launcher shares.
+    pub(super) fn stopped(&self) -> Option<Stopped> {
+        let own = || Stopped::over(zeros(Stopped::WORDS));
+        self.stats.map_or_else(own, |stats| stats.stopped())
+    }
+
+    pub(super) fn level(&self) -> Level {
+        self.settings.log
+    }
+
+    /// Returns the observer of process `pid`, and makes it the current one of this thread, whose calls
+    /// are those of thread `tid`.
+    pub(super) fn enter(&self, pid: i32, tid: i32) -> Arc<Observer> {
+        let observer = self.one.clone().unwrap_or_else(|| self.of_program(pid));
+        CURRENT.set(Some(Current { observer: Arc::clone(&observer), pid, tid }));
+        observer
+    }
+
+    fn of_program(&self, pid: i32) -> Arc<Observer> {
+        let key = key(pid);
+        let mut known = self.by_program.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(observer) = known.get(&key) {
+            return Arc::clone(observer);
+        }
+        if known.len() >= MANY {
+            known.retain(|known, observer| {
+                let is_alive = *known == self::key(known.pid);
+                if !is_alive {
+                    self.forget(observer);
+                }
+                is_alive
+            });
+        }
+        let settings = self.settings_of(pid);
+        let counter = settings.inject.is_some().then(|| self.counter()).flatten();
+        let observer = Arc::new(observer(settings, self.stats, counter));
+        known.insert(key, Arc::clone(&observer));
+        observer
+    }
+
+    /// Frees what the observer of a program holds that has ended.
+    fn forget(&self, observer: &Observer) {
+        if let Some(log) = &observer.log {
+            log.close();
+        }
+        if let Some(injector) = &observer.injector {
+            let words = injector.counter().words();
+            words.iter().for_each(|word| word.store(0, Ordering::Relaxed));
+            self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(words);
+        }
+    }
+
+    /// Returns counters that are all zero.
+    fn counter(&self) -> Option<CallCounter> {
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        CallCounter::over(spare.unwrap_or_else(|| zeros(CallCounter::WORDS)))
+    }
+
+    /// Returns the settings with the name of this program's log file.
+    fn settings_of(&self, pid: i32) -> &'static Settings<'static> {
+        let Some(template) = self.settings.log_file else { return self.settings };
+        let mut path = Vec::new();
+        for part in parts(template).flatten() {
+            match part {
+                Part::Literal(bytes) => path.extend_from_slice(bytes),
+                Part::Placeholder(Placeholder::Percent) => path.extend_from_slice(b"%%"),
+                Part::Placeholder(Placeholder::Pid) => path.extend(pid.to_string().bytes()),
+                Part::Placeholder(Placeholder::Program) => {
+                    let name = program(pid);
+                    path.extend(name.iter().flat_map(|&byte| match byte {
+                        b'%' => vec![b'%', b'%'],
+                        _ => vec![byte],
+                    }));
+                }
+            }
+        }
+        if path == template {
+            return self.settings;
+        }
+        let log_file = Some(&*Box::leak(path.into_boxed_slice()));
+        Box::leak(Box::new(Settings { log_file, ..*self.settings }))
+    }
+}
+
+fn observer(
+    settings: &'static Settings<'static>,
+    stats: Option<Stats>,
+    counter: Option<CallCounter>,
+) -> Observer {
+    static NO_ERRORS: OnceLock<ConfigErrors> = OnceLock::new();
+    let collectors = Collectors { tree: stats, own: None };
+    let injector = settings.inject.as_ref().zip(counter);
+    Observer {
+        settings,
+        next: None,
+        injector: injector.map(|(faults, counter)| Injector::new(faults, counter)),
+        collectors,
+        log: Some(Log::new(
+            settings,
+            NO_ERRORS.get_or_init(ConfigErrors::none),
+            collectors,
+            current_caller,
+        )),
+    }
+}
+
+/// Returns zeroed words that are never freed.
+fn zeros(count: usize) -> &'static [AtomicU64] {
+    let words = (0..count).map(|_| AtomicU64::new(0));
+    Box::leak(words.collect::<Vec<_>>().into_boxed_slice())
+}
+
+fn key(pid: i32) -> Key {
+    // proc_pid_stat(5): field 22; the name in field 2 may have spaces and parentheses.
+    let stat = proc::read(pid, "stat");
+    let end = stat.iter().rposition(|&byte| byte == b')').unwrap_or(0);
+    let fields = stat.get(end..).unwrap_or_default();
+    let start = fields.split(|&byte| byte == b' ').nth(20);
+    let start = start.and_then(|field| std::str::from_utf8(field).ok()?.parse().ok());
+    let mut random = [0; 8];
+    if let Some(address) = auxiliary_value(pid, AT_RANDOM) {
+        // It stays 0 if it cannot be read.
+        let _ = sys::other_process::read_memory(pid, address, &mut random);
+    }
+    Key { pid, start: start.unwrap_or(0), random: u64::from_ne_bytes(random) }
+}
+
+// The types of entries in the auxiliary vector (linux/auxvec.h).
+const AT_RANDOM: u64 = 25;
+const AT_EXECFN: u64 = 31;
+
+/// Reads an entry of the auxiliary vector of process `pid` (getauxval(3)).
+fn auxiliary_value(pid: i32, wanted: u64) -> Option<u64> {
+    let vector = proc::read(pid, "auxv");
+    let mut words =
+        vector.chunks_exact(8).map(|word| word.try_into().map_or(0, u64::from_ne_bytes));
+    loop {
+        let (kind, value) = (words.next()?, words.next()?);
+        if kind == wanted {
+            return Some(value);
+        }
+    }
+}
+
+/// Returns the name by which the process was executed, without its directories: the same name that
+/// the library has for `%e`.
+fn program(pid: i32) -> Vec<u8> {
+    let path = execfn(pid).unwrap_or_else(|| b"unknown".to_vec());
+    path.rsplit(|&byte| byte == b'/').next().unwrap_or_default().to_vec()
+}
+
+/// Returns the path that the program was executed by (getauxval(3), `AT_EXECFN`).
+fn execfn(pid: i32) -> Option<Vec<u8>> {
+    let address = auxiliary_value(pid, AT_EXECFN)?;
+    let mut path = vec![0; 4096];
+    let read = sys::other_process::read_memory(pid, address, &mut path).ok()?;
+    path.truncate(read);
+    let end = path.iter().position(|&byte| byte == 0)?;
+    path.truncate(end);
+    Some(path)
+}
+
+/// Whose call a thread carries out, and who records it.
+struct Current {
+    observer: Arc<Observer>,
+    pid: i32,
+    tid: i32,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
+}
+
+/// Returns the process and the thread that messages of this thread are about.
+fn current_caller() -> (i32, i32) {
+    let current = CURRENT.with_borrow(|current| current.as_ref().map(|now| (now.pid, now.tid)));
+    current.unwrap_or_else(|| (sys::getpid(), sys::gettid()))
+}
+
+/// Passes events on to the log of the process whose call this thread carries out.
+struct CurrentLog;
+
+impl EventLog for CurrentLog {
+    fn write(&self, kind: &'static EventKind, message: &dyn Value) {
+        CURRENT.with_borrow(|current| {
+            if let Some(log) = current.as_ref().and_then(|current| current.observer.log.as_ref()) {
+                log.write(kind, message);
+            }
+        });
+    }
+}
+
+/// Makes the logs of the processes the destination of all events up to `level`.
+pub(super) fn install(level: Level) {
+    cfr_observe::install(&CurrentLog, level);
+}

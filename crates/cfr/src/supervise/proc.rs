@@ -1,0 +1,62 @@
+//! Files of proc(5) about threads of the tree. Their numbers are those of this process id namespace:
+//! in one without a /proc of its own the files are other processes', and are not read.
+
+use signal_hook::consts::signal::SIGKILL;
+use std::path::Path;
+use std::sync::OnceLock;
+
+/// Reads a file of thread or process `id`; empty if it has ended, or /proc is not ours.
+pub(super) fn read(id: i32, name: &str) -> Vec<u8> {
+    if !is_ours() {
+        return Vec::new();
+    }
+    std::fs::read(format!("/proc/{id}/{name}")).unwrap_or_default()
+}
+
+/// Reports whether `address` of process or thread `id` is mapped for reading or writing
+/// (proc_pid_maps(5)).
+pub(super) fn is_mapped(id: i32, address: u64) -> bool {
+    let maps = String::from_utf8_lossy(&read(id, "maps")).into_owned();
+    maps.lines().any(|line| {
+        let mut words = line.split(' ');
+        let range = words.next().and_then(|range| range.split_once('-'));
+        let number = |text| u64::from_str_radix(text, 16).unwrap_or(0);
+        let holds =
+            range.is_some_and(|(start, end)| (number(start)..number(end)).contains(&address));
+        holds && words.next().is_some_and(|access| !access.starts_with("--"))
+    })
+}
+
+/// The fields of proc_pid_status(5).
+pub(super) struct Status(String);
+
+impl Status {
+    pub(super) fn of(tid: i32) -> Status {
+        Status(String::from_utf8_lossy(&read(tid, "status")).into_owned())
+    }
+
+    /// Returns the words of a field.
+    pub(super) fn field(&self, name: &str) -> impl Iterator<Item = &str> {
+        let line = self.0.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap_or_default().split_whitespace()
+    }
+
+    /// Reports whether SIGKILL is pending.
+    pub(super) fn is_killed(&self) -> bool {
+        (self.mask("SigPnd") | self.mask("ShdPnd")) & 1 << (SIGKILL - 1) != 0
+    }
+
+    /// Returns a field that is a mask in hexadecimal; 0 if it is unknown.
+    pub(super) fn mask(&self, name: &str) -> u64 {
+        let word = self.field(name).next();
+        word.and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or(0)
+    }
+}
+
+fn is_ours() -> bool {
+    static IS_OURS: OnceLock<bool> = OnceLock::new();
+    *IS_OURS.get_or_init(|| {
+        let own = std::process::id().to_string();
+        std::fs::read_link("/proc/self").is_ok_and(|link| link == Path::new(&own))
+    })
+}

@@ -1,0 +1,74 @@
+//! A worker receives a call, has it carried out, and answers it. One worker at a time waits for calls:
+//! several would all be woken by each call.
+
+use super::calls::{self, Reply};
+use super::jobs::Job;
+use super::task::LastCaller;
+use super::{LISTENER, Supervisor};
+use cfr_sys::errno::Errno;
+use cfr_sys::seccomp;
+use std::io;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+/// Starts a worker, unless as many work as may.
+pub(super) fn start(supervisor: &'static Supervisor) -> io::Result<()> {
+    let Some(job) = supervisor.jobs.take() else { return Ok(()) };
+    // Counted from now on, so that the watcher does not start another.
+    supervisor.jobs.receiving.fetch_add(1, Ordering::Relaxed);
+    let started = thread::Builder::new().name("worker".into()).spawn(move || {
+        supervisor.jobs.join(job);
+        work(supervisor, job);
+        job.give_back();
+    });
+    if started.is_err() {
+        supervisor.jobs.receiving.fetch_sub(1, Ordering::Relaxed);
+        job.give_back();
+    }
+    started.map(drop)
+}
+
+/// Starts another worker if none waits for calls, before a call that takes long.
+fn start_if_none_waits(supervisor: &'static Supervisor) {
+    if supervisor.jobs.receiving.load(Ordering::Relaxed) == 0 {
+        // If no thread can be made, the watcher tries again.
+        let _ = start(supervisor);
+    }
+}
+
+fn work(supervisor: &'static Supervisor, job: &'static Job) {
+    let mut last_caller = LastCaller::none();
+    loop {
+        let received = seccomp::receive(LISTENER);
+        supervisor.jobs.receiving.fetch_sub(1, Ordering::Relaxed);
+        match received {
+            Ok(notification) => {
+                job.begin(notification.id, notification.tid);
+                supervisor.jobs.wake_watcher();
+                let before_long = || start_if_none_waits(supervisor);
+                let reply =
+                    calls::carry_out(supervisor, job, &mut last_caller, &notification, before_long);
+                // An error means that the thread was killed meanwhile.
+                let _ = match reply {
+                    Reply::Answer(answer) => seccomp::answer(LISTENER, notification.id, answer),
+                    Reply::Descriptor(fd) => {
+                        seccomp::answer_by_descriptor(LISTENER, notification.id, fd)
+                    }
+                    Reply::LetThrough => seccomp::let_through(LISTENER, notification.id),
+                    Reply::None => Ok(()),
+                };
+                // Only now: if this process is killed, the launcher answers.
+                job.end();
+            }
+            Err(Errno::EINTR) => {}
+            // The thread was killed, or no process of the tree is left, and the main thread is about to
+            // end this one.
+            Err(_) => thread::sleep(Duration::from_millis(1)),
+        }
+        if supervisor.jobs.receiving.fetch_add(1, Ordering::Relaxed) > 0 {
+            supervisor.jobs.receiving.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Who made a call: the calling thread of this process, or a thread of another process whose calls
+//! the supervisor carries out.
+
+use cfr_engine::call::Call;
+use cfr_shared::record::Ending;
+use cfr_sys as sys;
+
+/// The thread that made a call.
+pub trait Caller {
+    /// Returns its process id.
+    fn pid(&self) -> i32;
+
+    /// Returns its thread id.
+    fn tid(&self) -> i32;
+
+    /// Returns its name, at most 15 bytes.
+    fn comm<'a>(&'a self, buffer: &'a mut [u8; 16]) -> &'a [u8];
+
+    /// Sends it a signal of a fault, before its call is carried out.
+    fn raise(&self, signal: i32);
+
+    /// Waits for a fault, for this many nanoseconds.
+    fn wait(&self, ns: u64);
+
+    /// Returns the call with the caller's own descriptors and addresses, made in `room` if they are
+    /// not those of this process.
+    fn as_made<'a>(&self, call: &'a Call, room: &'a mut Option<Call>) -> &'a Call;
+
+    /// Returns how the call ended, once it was carried out.
+    fn ending(&self) -> Ending;
+}
+
+/// The calling thread of this process.
+#[derive(Clone, Copy, Debug)]
+pub struct ThisThread;
+
+impl Caller for ThisThread {
+    #[inline(always)]
+    fn pid(&self) -> i32 {
+        sys::getpid()
+    }
+
+    #[inline(always)]
+    fn tid(&self) -> i32 {
+        sys::gettid()
+    }
+
+    #[inline(always)]
+    fn comm<'a>(&'a self, buffer: &'a mut [u8; 16]) -> &'a [u8] {
+        sys::comm(buffer)
+    }
+
+    fn raise(&self, signal: i32) {
+        sys::raise(signal);
+    }
+
+    fn wait(&self, ns: u64) {
+        sys::sleep_until(sys::monotonic_ns().saturating_add(ns));
+    }
+
+    #[inline(always)]
+    fn as_made<'a>(&self, call: &'a Call, _room: &'a mut Option<Call>) -> &'a Call {
+        call
+    }
+
+    #[inline(always)]
+    fn ending(&self) -> Ending {
+        Ending::Returned
+    }
+}

@@ -1,0 +1,192 @@
+//! The launcher or the supervisor ends before the program: no call fails on that account.
+
+use super::{descendants, trace};
+use cfr_testkit::{Running, Scratch, compile, parse_call, until};
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+/// A program that copies a file, and what it leaves.
+struct Copying {
+    scratch: Scratch,
+    bytes: usize,
+}
+
+/// How many bytes a program copies by one call, and its pause between calls in microseconds.
+const SHORT: [&str; 2] = ["4096", "500"];
+const LONG: [&str; 2] = ["1000000000", "0"];
+/// Bytes that [`LONG`] takes long to copy.
+const LARGE: usize = 400_000_000;
+
+impl Copying {
+    fn new(bytes: usize) -> Copying {
+        let scratch = Scratch::new();
+        fs::write(scratch.file("from"), vec![b'x'; bytes]).unwrap();
+        Copying { scratch, bytes }
+    }
+
+    fn words(&self, [bytes, pause]: [&str; 2]) -> Vec<String> {
+        let program = compile("drivers/keeps_copying.c", "keeps_copying", &["-static"]);
+        let program = program.to_str().unwrap();
+        [program, "from", "to", bytes, pause, "done"].map(str::to_owned).to_vec()
+    }
+
+    /// Starts the launcher with the program.
+    fn start(&self, size: [&str; 2], options: &[&str]) -> Running {
+        trace(&self.log(), options).args(self.words(size)).within(self.scratch.path()).start()
+    }
+
+    fn log(&self) -> PathBuf {
+        self.scratch.file("log")
+    }
+
+    fn await_begin(&self) {
+        let target = self.scratch.file("to");
+        until(|| fs::metadata(&target).is_ok_and(|found| found.len() > 0), "copies");
+    }
+
+    /// Waits until the program has copied everything without an error.
+    #[track_caller]
+    fn assert_completed(&self) {
+        let expected = format!("{} bytes, 0 errors, equal\n", self.bytes);
+        assert_eq!(self.await_done(), expected);
+    }
+
+    /// The result of one call may lack what was moved before the supervisor was killed.
+    #[track_caller]
+    fn assert_equal(&self) {
+        let done = self.await_done();
+        assert!(done.ends_with(" bytes, 0 errors, equal\n"), "{done}");
+    }
+
+    /// Waits for what the program says when it has copied everything.
+    #[track_caller]
+    fn await_done(&self) -> String {
+        let done = self.scratch.file("done");
+        until(|| done.exists(), "the program has copied all");
+        fs::read_to_string(done).unwrap()
+    }
+
+    fn logged(&self) -> Vec<String> {
+        let log = fs::read_to_string(self.log()).unwrap();
+        log.lines().filter_map(parse_call).collect()
+    }
+}
+
+#[test]
+fn a_program_goes_on_after_its_launcher_was_killed_between_calls() {
+    let copying = Copying::new(2_000_000);
+    let launcher = copying.start(SHORT, &[]);
+    copying.await_begin();
+    launcher.send(libc::SIGKILL);
+    copying.assert_completed();
+    // All are logged: the supervisor lives as long as the program.
+    assert_eq!(copying.logged().len(), 2_000_000usize.div_ceil(4096) + 1);
+    assert_eq!(launcher.output().signal, Some(libc::SIGKILL));
+}
+
+#[test]
+fn a_program_goes_on_after_its_launcher_was_killed_during_a_call() {
+    for options in [&[][..], &["--backend", "emulate"]] {
+        let copying = Copying::new(LARGE);
+        let launcher = copying.start(LONG, options);
+        copying.await_begin();
+        launcher.send(libc::SIGKILL);
+        copying.assert_completed();
+        assert_eq!(launcher.output().signal, Some(libc::SIGKILL));
+    }
+}
+
+/// Returns the supervisor of a launcher.
+fn supervisor_of(launcher: &Running) -> i32 {
+    let mut found = None;
+    until(
+        || {
+            let below = descendants(launcher.id());
+            found = below.into_iter().find(|(_, name)| name == "cfr-supervisor");
+            found.is_some()
+        },
+        "a supervisor",
+    );
+    found.unwrap().0
+}
+
+fn kill(pid: i32) {
+    // SAFETY: no pointers; the process is this test's.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0);
+}
+
+#[test]
+fn a_killed_supervisor_is_started_again() {
+    let copying = Copying::new(1_000_000);
+    // It waits between its calls almost always.
+    let launcher = copying.start(["4096", "5000"], &[]);
+    copying.await_begin();
+    kill(supervisor_of(&launcher));
+    copying.assert_equal();
+    let output = launcher.output();
+    assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""), "{output:#?}");
+    assert!(copying.logged().len() > 200);
+}
+
+/// The program makes the call itself.
+#[test]
+fn a_killed_supervisors_call_is_answered() {
+    let copying = Copying::new(LARGE);
+    let launcher = copying.start(LONG, &[]);
+    copying.await_begin();
+    kill(supervisor_of(&launcher));
+    copying.assert_equal();
+    assert_eq!(launcher.output().status, Some(0));
+}
+
+/// Whatever the supervisor was doing.
+#[test]
+fn a_supervisor_is_killed_at_any_moment() {
+    for pause in 0..7 {
+        let copying = Copying::new(1_000_000);
+        let launcher = copying.start(["512", "50"], &[]);
+        copying.await_begin();
+        thread::sleep(Duration::from_millis(2 * pause));
+        kill(supervisor_of(&launcher));
+        copying.assert_equal();
+        assert_eq!(launcher.output().status, Some(0));
+    }
+}
+
+#[test]
+fn a_daemon_copies_after_the_launchers_end() {
+    for to_standard_error in [false, true] {
+        let copying = Copying::new(1_000_000);
+        let daemon = "\"$@\" > /dev/null 2>&1 < /dev/null &";
+        let log = copying.log();
+        let mut run = trace(&log, &[]);
+        if to_standard_error {
+            run = cfr_testkit::Run::bare(cfr_testkit::launcher());
+            run = run.args(["trace", "--reach", "all", "--"]);
+        }
+        let run = run.args(["sh", "-c", daemon, "sh"]).args(copying.words(SHORT)).args(["go"]);
+        // It returns at the end of file of standard error, and the daemon waits.
+        let output = run.within(copying.scratch.path()).ok();
+        assert!(output.stderr.contains("processes that it started still run"), "{output:#?}");
+        assert!(!copying.scratch.file("done").exists());
+        copying.scratch.write("go", b"");
+        copying.assert_completed();
+        if !to_standard_error {
+            assert_eq!(copying.logged().len(), 1_000_000usize.div_ceil(4096) + 1);
+        }
+    }
+}
+
+#[test]
+fn all_processes_are_waited_for_if_wanted() {
+    let copying = Copying::new(100_000);
+    let daemon = "\"$@\" > /dev/null 2>&1 < /dev/null &";
+    let run = trace(&copying.log(), &["--wait-all"]).args(["sh", "-c", daemon, "sh"]);
+    let output = run.args(copying.words(SHORT)).within(copying.scratch.path()).ok();
+    assert_eq!(output.stderr, "", "{output:#?}");
+    assert!(copying.scratch.file("done").exists());
+    copying.assert_completed();
+    assert_eq!(copying.logged().len(), 100_000usize.div_ceil(4096) + 1);
+}

@@ -1,0 +1,237 @@
+//! Signals during supervised calls: nothing is copied twice, long copies end early, and the copy of a
+//! killed program ends with it.
+
+use super::trace;
+use cfr_testkit::{Filesystems, Run, Scratch, compile, parse_call, skip, until};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+fn storm() -> PathBuf {
+    compile("drivers/signal_storm.c", "signal_storm", &["-static"])
+}
+
+/// Runs the storm with these options. Returns the log.
+#[track_caller]
+fn storm_is_exact(options: &[&str], threads: usize, copies: usize, words: [&str; 2]) -> String {
+    let scratch = Scratch::new();
+    let log = scratch.file("log");
+    let run = trace(&log, options).args([storm()]);
+    let run = run.args([&threads.to_string(), &copies.to_string()]).args(words);
+    let output = run.within(scratch.path()).ok();
+    let line = format!("{copies} {copies} {copies} {copies}\n");
+    assert_eq!(output.stdout, line.repeat(threads), "{words:?}: {output:#?}");
+    fs::read_to_string(log).unwrap()
+}
+
+const WORDS: [[&str; 2]; 4] = [
+    ["restart", "positions"],
+    ["restart", "offsets"],
+    ["interrupt", "positions"],
+    ["interrupt", "offsets"],
+];
+
+#[test]
+fn each_byte_is_copied_once_under_a_signal_storm() {
+    for words in WORDS {
+        for (threads, copies) in [(1, 12_500), (4, 3125)] {
+            let log = storm_is_exact(&[], threads, copies, words);
+            let copied = log.lines().filter_map(parse_call).filter(|call| call.contains(" = 1 "));
+            assert_eq!(copied.count(), threads * copies, "{words:?}");
+        }
+    }
+}
+
+#[test]
+fn each_byte_is_copied_once_by_the_emulation_and_under_faults() {
+    for options in [
+        &["--backend", "emulate"][..],
+        &["--inject", "short=1"],
+        &["--inject", "delay_enter=100:when=1+50"],
+        &["--verify=yes"],
+    ] {
+        for words in WORDS {
+            storm_is_exact(options, 2, 1000, words);
+        }
+    }
+}
+
+/// Bytes that take long to copy.
+const LONG: usize = 400_000_000;
+
+/// Makes a file that takes long to copy.
+fn long_source(directory: &Path) -> PathBuf {
+    let source = directory.join("source");
+    fs::write(&source, vec![b'x'; LONG]).unwrap();
+    source
+}
+
+/// Returns a tmpfs, where pages are copied one by one and the processor's speed is the limit.
+fn tmpfs(filesystems: &Filesystems, test: &str) -> Option<PathBuf> {
+    let place = filesystems.get("tmpfs").map(Path::to_owned);
+    if place.is_none() {
+        skip(test, "no tmpfs");
+    }
+    place
+}
+
+fn long_copy() -> PathBuf {
+    compile("drivers/long_copy.c", "long_copy", &["-static"])
+}
+
+#[test]
+fn a_handler_ends_a_long_copy_early() {
+    let test = "supervisor::signals::a_handler_ends_a_long_copy_early";
+    let filesystems = Filesystems::mount(test);
+    let Some(place) = tmpfs(&filesystems, test) else { return };
+    let source = long_source(&place);
+    let target = place.join("target");
+    let bare = Run::bare(long_copy()).args([&source, &target]).args(["60"]).ok();
+    if bare.stdout != "begins\nearly\n" {
+        return skip(test, &format!("the copy is too fast: {bare:?}"));
+    }
+    for options in [&[][..], &["--backend", "emulate"]] {
+        let log = place.join("log");
+        let run = trace(&log, options).args([long_copy()]);
+        let output = run.args([&source, &target]).args(["60"]).ok();
+        assert_eq!(output.stdout, "begins\nearly\n", "{options:?} {output:#?}");
+        let _ = fs::remove_file(&log);
+    }
+}
+
+/// At most this many looks, 5 ms apart, until the size stays.
+const MAX_LOOKS: usize = 2000;
+
+#[test]
+fn a_killed_programs_copy_ends() {
+    let test = "supervisor::signals::a_killed_programs_copy_ends";
+    let filesystems = Filesystems::mount(test);
+    let Some(place) = tmpfs(&filesystems, test) else { return };
+    let source = long_source(&place);
+    let [target, log, go] = ["target", "log", "go"].map(|name| place.join(name));
+    let size = || fs::metadata(&target).map_or(0, |found| found.len());
+    // Alone, and below a shell that goes on.
+    let alone = "exec \"$@\"";
+    let below = "\"$@\"; ended=$?; until [ -e go ]; do sleep 0.01; done; exit $ended";
+    for (script, options) in [
+        (alone, &[][..]),
+        (alone, &["--backend", "emulate"]),
+        (below, &[]),
+        (below, &["--backend", "emulate"]),
+    ] {
+        let run = trace(&log, options).args(["sh", "-c", script, "sh"]);
+        let run = run.args([&long_copy(), &source, &target]).args(["0"]);
+        let running = run.within(&place).start();
+        until(|| size() > 0, "the copy has begun");
+        let pid = child_named("long_copy", running.id());
+        // SAFETY: no pointers; the process is this test's.
+        unsafe { libc::kill(pid, libc::SIGKILL) };
+        let end = settled(&size);
+        assert!(end < LONG as u64, "{script} {options:?}: the copy was not ended");
+        fs::write(&go, "").unwrap();
+        let output = running.output();
+        assert_eq!(output.status, Some(128 + libc::SIGKILL), "{output:#?}");
+        assert_eq!(size(), end, "{script} {options:?}");
+        let logged = fs::read_to_string(&log).unwrap_or_default();
+        let call = logged.lines().filter(|line| line.contains(" = ? (unfinished"));
+        assert_eq!(call.count(), 1, "{script} {options:?}: {logged}");
+        for file in [&target, &log, &go] {
+            fs::remove_file(file).unwrap();
+        }
+    }
+}
+
+/// Waits until a size is the same in ten looks. Returns it.
+fn settled(size: &impl Fn() -> u64) -> u64 {
+    let (mut last, mut same) = (size(), 0);
+    for _ in 0..MAX_LOOKS {
+        thread::sleep(Duration::from_millis(5));
+        let now = size();
+        same = if now == last { same + 1 } else { 0 };
+        last = now;
+        if same == 10 {
+            return now;
+        }
+    }
+    panic!("the target still grows: {last}");
+}
+
+/// Returns the process with this name below process `above`.
+fn child_named(name: &str, above: i32) -> i32 {
+    let mut found = None;
+    let shown = format!("{name} below {above}");
+    until(
+        || {
+            found = super::descendants(above).into_iter().find(|(_, comm)| comm == name);
+            found.is_some()
+        },
+        &shown,
+    );
+    found.unwrap().0
+}
+
+#[test]
+fn calls_beside_a_long_copy_are_answered() {
+    let test = "supervisor::signals::calls_beside_a_long_copy_are_answered";
+    let filesystems = Filesystems::mount(test);
+    let Some(place) = tmpfs(&filesystems, test) else { return };
+    let source = long_source(&place);
+    let log = place.join("log");
+    // The calls of the storm are answered while the long copy is still in a delay.
+    let script = "\"$1\" \"$2\" \"$3\" 0 > /dev/null & long=$!\n\
+                  cd \"$5\" && \"$4\" 4 500 restart offsets && kill -9 $long && echo beside\n\
+                  wait $long; exit 0";
+    let output = trace(&log, &["--inject", "delay_enter=200s:path=*/source"])
+        .args(["sh", "-c", script, "sh"])
+        .args([&long_copy(), &source, &place.join("target"), &storm(), &place])
+        .output();
+    assert!(output.stdout.ends_with("beside\n"), "{output:#?}");
+}
+
+#[test]
+fn a_stopped_programs_copy_stops_and_goes_on() {
+    let test = "supervisor::signals::a_stopped_programs_copy_stops_and_goes_on";
+    let filesystems = Filesystems::mount(test);
+    let Some(place) = tmpfs(&filesystems, test) else { return };
+    let source = long_source(&place);
+    let (target, log) = (place.join("target"), place.join("log"));
+    let size = || fs::metadata(&target).map_or(0, |found| found.len());
+    let program = compile("drivers/keeps_copying.c", "keeps_copying", &["-static"]);
+    let run = trace(&log, &[]).args([&program, &source, &target]);
+    let running = run.args(["1000000000", "0", "done"]).within(&place).start();
+    until(|| size() > 0, "the copy has begun");
+    let pid = child_named("keeps_copying", running.id());
+    // SAFETY: no pointers; the process is this test's.
+    let send = |signal| assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+    send(libc::SIGSTOP);
+    let stopped = settled(&size);
+    assert!(stopped < LONG as u64, "the copy was not stopped");
+    send(libc::SIGCONT);
+    running.output();
+    let done = fs::read_to_string(place.join("done")).unwrap();
+    assert_eq!(done, format!("{LONG} bytes, 0 errors, equal\n"));
+    let calls = fs::read_to_string(&log).unwrap();
+    let calls: Vec<_> = calls.lines().filter_map(parse_call).collect();
+    assert!(calls[0].contains(&format!(" = {stopped} (")), "{calls:#?}");
+}
+
+/// It ends the thread that copies.
+#[test]
+fn a_copy_ends_with_an_exec_beside_it() {
+    let test = "supervisor::signals::a_copy_ends_with_an_exec_beside_it";
+    let filesystems = Filesystems::mount(test);
+    let Some(place) = tmpfs(&filesystems, test) else { return };
+    let source = long_source(&place);
+    let program = compile("drivers/execs_beside.c", "execs_beside", &["-static"]);
+    for options in [&[][..], &["--backend", "emulate"]] {
+        let (target, log) = (place.join("target"), place.join("log"));
+        let run = trace(&log, options).args([&program, &source, &target]);
+        let output = run.args(["sh", "-c", "sleep 0.1; wc -c < \"$0\""]).args([&target]).ok();
+        let size = fs::metadata(&target).unwrap().len();
+        assert!(size < LONG as u64, "{options:?}: the copy was not ended");
+        assert_eq!(output.stdout.trim(), size.to_string(), "{options:?}");
+        fs::remove_file(&target).unwrap();
+        fs::remove_file(&log).unwrap();
+    }
+}

@@ -1,0 +1,86 @@
+//! The supervisor works wherever the launcher is started: without standard descriptors, with few
+//! descriptors, below another supervisor, for many programs at a time.
+
+use super::trace;
+use cfr_testkit::{Output, Run, Scratch, compile, launcher, parse_call};
+use std::fs;
+use std::path::Path;
+
+const BYTES: usize = 20_000;
+
+/// Returns a static program that copies `from` to `to` by calls of this many bytes.
+fn words(bytes: &str) -> Vec<String> {
+    let program = compile("drivers/keeps_copying.c", "keeps_copying", &["-static"]);
+    let program = program.to_str().unwrap();
+    [program, "from", "to", bytes, "0", "done"].map(str::to_owned).to_vec()
+}
+
+fn calls(log: &Path) -> Vec<String> {
+    let log = fs::read_to_string(log).unwrap_or_default();
+    log.lines().filter_map(parse_call).collect()
+}
+
+/// Runs the launcher by a shell that does `before` first. Returns its output and its log's calls.
+fn started_after(before: &str) -> (Output, Vec<String>) {
+    let scratch = Scratch::new();
+    scratch.random("from", BYTES);
+    let log = scratch.file("log");
+    let run = Run::bare("sh").args(["-c", &format!("{before}; exec \"$@\""), "sh"]);
+    let run = run.args([launcher()]).args(["trace", "--reach", "all", "-o"]).args([&log]);
+    let output = run.args(["--"]).args(words("1000000")).within(scratch.path()).ok();
+    let done = fs::read_to_string(scratch.file("done")).unwrap();
+    assert_eq!(done, "20000 bytes, 0 errors, equal\n", "{before}");
+    (output, calls(&log))
+}
+
+#[test]
+fn standard_descriptors_may_be_closed() {
+    for closed in ["exec 0<&-", "exec 1>&-", "exec 2>&-", "exec 0<&- 1>&-", "exec 0<&- 1>&- 2>&-"] {
+        let (output, calls) = started_after(closed);
+        assert_eq!(calls.len(), 2, "{closed} {output:#?}");
+        for call in calls {
+            assert!(call.ends_with(" (kernel, supervised)"), "{closed} {call}");
+        }
+    }
+}
+
+#[test]
+fn descriptors_and_memory_may_be_few() {
+    for limit in ["ulimit -n 16", "ulimit -v 400000"] {
+        let (output, calls) = started_after(limit);
+        assert_eq!((calls.len(), output.stderr.as_str()), (2, ""), "{limit} {output:#?}");
+    }
+}
+
+/// The kernel allows one supervisor: the inner launcher says so, and the outer one sees the calls.
+#[test]
+fn one_supervisor_is_below_another() {
+    let scratch = Scratch::new();
+    scratch.random("from", BYTES);
+    let [outer, inner] = ["outer", "inner"].map(|name| scratch.file(name));
+    let run = trace(&outer, &[]).args([launcher()]).args(["trace", "--reach", "all", "-o"]);
+    let run = run.args([&inner]).args(["--"]).args(words("1000000"));
+    let output = run.within(scratch.path()).ok();
+    let said = "cfr: there is no supervisor: another supervisor answers for this process already\n";
+    assert!(output.stderr.starts_with(said), "{output:#?}");
+    assert_eq!((calls(&outer).len(), calls(&inner).len()), (2, 0), "{output:#?}");
+}
+
+/// More than the supervisor has threads for.
+#[test]
+fn many_programs_wait_in_their_calls_at_a_time() {
+    const PROGRAMS: usize = 300;
+    let scratch = Scratch::new();
+    scratch.random("from", BYTES);
+    let log = scratch.file("log");
+    let script = format!(
+        "for i in $(seq {PROGRAMS}); do \"$1\" from to.$i 1000000 0 done.$i & done; wait; \
+         cat done.* | sort | uniq -c"
+    );
+    let program = words("1").swap_remove(0);
+    let run = trace(&log, &["--inject", "delay_enter=500ms:when=1"]);
+    let output = run.args(["sh", "-c", &script, "sh", &program]).within(scratch.path()).ok();
+    let expected = format!("{PROGRAMS} 20000 bytes, 0 errors, equal");
+    assert_eq!(output.stdout.trim(), expected, "{output:#?}");
+    assert_eq!(calls(&log).len(), 2 * PROGRAMS);
+}
