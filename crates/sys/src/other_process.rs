@@ -26,10 +26,11 @@ pub fn read_words<const COUNT: usize>(
     addresses: [u64; COUNT],
 ) -> Result<[Option<u64>; COUNT], Errno> {
     let mut words = [0u64; COUNT];
-    let theirs = addresses.map(|address| range(address, size_of::<u64>()));
+    let (theirs, count) = ranges::<COUNT>(addresses);
+    let theirs = theirs.get(..count).unwrap_or_default();
     let ours = iovec { iov_base: words.as_mut_ptr().cast(), iov_len: size_of_val(&words) };
     // SAFETY: the kernel writes at most the length of `ours`, which is `words`.
-    let done = unsafe { transfer(libc::SYS_process_vm_readv, tid, &ours, &theirs) };
+    let done = unsafe { transfer(libc::SYS_process_vm_readv, tid, &ours, theirs) };
     let whole = match done {
         Ok(bytes) => bytes / size_of::<u64>(),
         Err(Errno::EFAULT) => 0,
@@ -52,14 +53,12 @@ pub fn read_memory(tid: i32, address: u64, buffer: &mut [u8]) -> Result<usize, E
 pub fn write_words(tid: i32, words: &[(u64, u64)]) -> Result<(), Errno> {
     const MAX: usize = 2;
     let mut values = [0u64; MAX];
-    let mut theirs = [range(0, 0); MAX];
-    for ((value, their), (address, word)) in values.iter_mut().zip(&mut theirs).zip(words) {
+    for (value, (_, word)) in values.iter_mut().zip(words) {
         *value = *word;
-        *their = range(*address, size_of::<u64>());
     }
-    let count = words.len().min(MAX);
-    let len = count * size_of::<u64>();
+    let len = words.len().min(MAX) * size_of::<u64>();
     let ours = iovec { iov_base: values.as_mut_ptr().cast(), iov_len: len };
+    let (theirs, count) = ranges::<MAX>(words.iter().map(|(address, _)| *address));
     let theirs = theirs.get(..count).unwrap_or_default();
     // SAFETY: the kernel only reads `values`, which has at least `len` bytes.
     let written = unsafe { transfer(libc::SYS_process_vm_writev, tid, &ours, theirs) };
@@ -74,6 +73,24 @@ pub fn write_memory(tid: i32, address: u64, bytes: &[u8]) -> Result<(), Errno> {
         transfer(libc::SYS_process_vm_writev, tid, &ours, &[range(address, bytes.len())])
     };
     if written? == bytes.len() { Ok(()) } else { Err(Errno::EFAULT) }
+}
+
+/// Returns the ranges of the first `MAX` words at these addresses, and how many ranges they are: a word
+/// that follows the one before it is in its range, because the kernel takes 0.5 us for each range.
+fn ranges<const MAX: usize>(addresses: impl IntoIterator<Item = u64>) -> ([iovec; MAX], usize) {
+    let mut ranges = [range(0, 0); MAX];
+    let (mut count, mut next) = (0, None);
+    for address in addresses.into_iter().take(MAX) {
+        let last = ranges.get_mut(..count).and_then(<[iovec]>::last_mut);
+        if let Some(last) = last.filter(|_| next == Some(address)) {
+            last.iov_len += size_of::<u64>();
+        } else if let Some(new) = ranges.get_mut(count) {
+            *new = range(address, size_of::<u64>());
+            count += 1;
+        }
+        next = address.checked_add(size_of::<u64>() as u64);
+    }
+    (ranges, count)
 }
 
 fn range(address: u64, len: usize) -> iovec {
@@ -159,6 +176,8 @@ mod tests {
         let words = [7u64, 8];
         let at = words.each_ref().map(|word| (&raw const *word).addr() as u64);
         assert_eq!(read_words(gettid(), at), Ok([Some(7), Some(8)]));
+        assert_eq!(read_words(gettid(), [at[1], at[0]]), Ok([Some(8), Some(7)]));
+        assert_eq!(read_words(gettid(), [at[0], at[0]]), Ok([Some(7), Some(7)]));
         assert_eq!(read_words(gettid(), [at[0], 16]), Ok([Some(7), None]));
         assert_eq!(read_words(gettid(), [16, at[0]]), Ok([None, None]));
         assert_eq!(read_memory(gettid(), 16, &mut [0; 8]), Err(Errno::EFAULT));
@@ -175,8 +194,30 @@ mod tests {
         let at = places.each_mut().map(|place| (&raw mut *place).addr() as u64);
         assert_eq!(write_words(gettid(), &[(at[0], 3), (at[1], 4)]), Ok(()));
         assert_eq!(places, [3, 4]);
+        assert_eq!(write_words(gettid(), &[(at[1], 8), (at[0], 7)]), Ok(()));
+        assert_eq!(places, [7, 8]);
         assert_eq!(write_words(gettid(), &[(at[0], 5), (16, 6)]), Err(Errno::EFAULT));
         assert_eq!(write_words(gettid(), &[]), Ok(()));
+    }
+
+    /// Words that follow each other are one range, but not one word: the first is there without the
+    /// second.
+    #[test]
+    fn words_end_at_a_page_that_is_not_there() {
+        const PAGE: usize = 4096;
+        let (kind, rights) = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, libc::PROT_READ);
+        let (none, rights) = (core::ptr::null_mut(), rights | libc::PROT_WRITE);
+        // SAFETY: new memory.
+        let pages = unsafe { libc::mmap(none, 2 * PAGE, rights, kind, -1, 0) };
+        let second = pages.addr() + PAGE;
+        // SAFETY: the second page of the memory above, which nothing uses.
+        assert_eq!(unsafe { libc::munmap(pages.wrapping_byte_add(PAGE), PAGE) }, 0);
+        let at = [second - 8, second].map(|address| address as u64);
+        assert_eq!(read_words(gettid(), at), Ok([Some(0), None]));
+        assert_eq!(write_words(gettid(), &[(at[0], 5), (at[1], 6)]), Err(Errno::EFAULT));
+        assert_eq!(read_words(gettid(), at), Ok([Some(5), None]));
+        // SAFETY: as above.
+        assert_eq!(unsafe { libc::munmap(pages, PAGE) }, 0);
     }
 
     #[test]
