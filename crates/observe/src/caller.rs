@@ -4,6 +4,7 @@
 use cfr_engine::call::Call;
 use cfr_shared::record::Ending;
 use cfr_sys as sys;
+use cfr_sys::errno::Errno;
 
 /// The thread that made a call.
 pub trait Caller {
@@ -25,6 +26,10 @@ pub trait Caller {
     /// Returns the call with the caller's own descriptors and addresses, made in `room` if they are
     /// not those of this process.
     fn as_made<'a>(&self, call: &'a Call, room: &'a mut Option<Call>) -> &'a Call;
+
+    /// Writes the path behind `fd`, a descriptor of this process, into `buffer` and returns its length;
+    /// a longer path is truncated.
+    fn path_behind(&self, fd: i32, buffer: &mut [u8]) -> Result<usize, Errno>;
 
     /// Returns how the call ended, once it was carried out.
     fn ending(&self) -> Ending;
@@ -61,6 +66,11 @@ impl Caller for ThisThread {
     #[inline(always)]
     fn as_made<'a>(&self, call: &'a Call, _room: &'a mut Option<Call>) -> &'a Call {
         call
+    }
+
+    #[inline(always)]
+    fn path_behind(&self, fd: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
+        sys::readlink_fd(fd, buffer)
     }
 
     #[inline(always)]

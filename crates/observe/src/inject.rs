@@ -37,7 +37,8 @@ impl Injector {
     /// for each call.
     #[cold]
     #[inline(never)]
-    pub(crate) fn decide(&self, hook: Hook, call: &Call, tid: i32) -> Injection {
+    pub(crate) fn decide(&self, hook: Hook, call: &Call, caller: &impl Caller) -> Injection {
+        let tid = caller.tid();
         let decide = |paths: [Option<&[u8]>; 2]| {
             let info = CallInfo { hook, request: call.request, tid, paths };
             self.faults.decide(&info, &self.counter)
@@ -45,7 +46,7 @@ impl Injector {
         let decide_by_path = || {
             let entered_ns = sys::monotonic_ns();
             PATHS.with_page(|page| {
-                let decided = decide(page.of([call.fd_in, call.fd_out], entered_ns));
+                let decided = decide(page.of([call.fd_in, call.fd_out], entered_ns, caller));
                 page.end();
                 decided
             })

@@ -1,6 +1,7 @@
 //! Warnings of ioctl(2) requests that almost share blocks: the kernel does not know them, and the
 //! library passes them on.
 
+use crate::caller::ThisThread;
 use crate::log::PATHS;
 use crate::observer::Observer;
 use cfr_engine::diag::log_request_warning;
@@ -34,7 +35,7 @@ pub fn warn_of_near_miss(observer: &Observer, fd: i32, request: u32) {
     let log_with_path = || {
         let entered_ns = sys::monotonic_ns();
         PATHS.with_page(|page| {
-            let [path, _] = page.of([fd; 2], entered_ns);
+            let [path, _] = page.of([fd; 2], entered_ns, &ThisThread);
             log(path);
             page.end();
         })

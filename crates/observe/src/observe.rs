@@ -71,8 +71,7 @@ pub fn intercept<C: Intercepted>(
         let outcome = intercepted.execute(observer, None);
         return (outcome.answer, outcome.signal);
     };
-    let injection =
-        injector.map(|injector| injector.decide(intercepted.hook(), &call, caller.tid()));
+    let injection = injector.map(|injector| injector.decide(intercepted.hook(), &call, caller));
     let injection = injection.as_ref().unwrap_or(&Injection::NONE);
     let override_ = injection.overrides(&call);
     if let Some(recording) = &mut recording {

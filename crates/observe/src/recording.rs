@@ -126,9 +126,9 @@ impl<'a> Recording<'a> {
         let record = Record { call: caller.as_made(call, &mut room), outcome, context };
         let writes_paths = writes && settings.paths;
         if counts {
-            self.count_and_emit(&record, fds, writes);
+            self.count_and_emit(&record, fds, caller, writes);
         } else if !writes_paths
-            || with_paths(&record, fds, self.entered_ns, &|record| record.emit()).is_none()
+            || with_paths(&record, fds, self.entered_ns, caller, &|record| record.emit()).is_none()
         {
             record.emit();
         }
@@ -140,7 +140,13 @@ impl<'a> Recording<'a> {
 
     #[cold]
     #[inline(never)]
-    fn count_and_emit(&self, record: &Record<'_>, fds: [i32; 2], writes: bool) {
+    fn count_and_emit(
+        &self,
+        record: &Record<'_>,
+        fds: [i32; 2],
+        caller: &impl Caller,
+        writes: bool,
+    ) {
         let collectors = &self.observer.collectors;
         let stats = fds.map(sys::stat);
         let files = match &stats {
@@ -160,7 +166,7 @@ impl<'a> Recording<'a> {
         } else {
             collectors.want_paths(record, files.as_ref())
         };
-        if !has_paths || with_paths(record, fds, self.entered_ns, &work).is_none() {
+        if !has_paths || with_paths(record, fds, self.entered_ns, caller, &work).is_none() {
             work(record);
         }
     }
@@ -216,10 +222,11 @@ fn with_paths(
     record: &Record<'_>,
     fds: [i32; 2],
     entered_ns: u64,
+    caller: &impl Caller,
     work: &dyn Fn(&Record<'_>),
 ) -> Option<()> {
     PATHS.with_page(|page| {
-        let [path_in, path_out] = page.of(fds, entered_ns);
+        let [path_in, path_out] = page.of(fds, entered_ns, caller);
         work(&Record { context: Context { path_in, path_out, ..record.context }, ..*record });
         page.end();
     })

@@ -256,15 +256,22 @@ pub fn wait_writable(fd: i32, milliseconds: u32) -> Readiness {
 /// reads the link in `/proc/thread-self/fd`, because threads may have descriptor tables of their
 /// own and the first thread may have ended. EBADF or ENOENT if there is no such descriptor.
 pub fn readlink_fd(fd: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
+    read_link(libc::AT_FDCWD, &link_to(fd)?, buffer)
+}
+
+/// Writes the path of `fd` into `buffer`, as [`readlink_fd`] does, by `links`, the directory of this
+/// process's links: the kernel need not find it for each call.
+pub fn readlink_fd_in(links: i32, fd: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
     let link = link_to(fd)?;
-    let registers = [
-        reg(libc::AT_FDCWD),
-        link.as_ptr() as usize,
-        buffer.as_mut_ptr() as usize,
-        buffer.len(),
-        0,
-        0,
-    ];
+    let (_, name) = link.split_at(LINK_PREFIX.len());
+    read_link(links, name, buffer)
+}
+
+/// `link` ends in a zero byte.
+#[inline(always)]
+fn read_link(directory: i32, link: &[u8], buffer: &mut [u8]) -> Result<usize, Errno> {
+    let registers =
+        [reg(directory), link.as_ptr() as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0];
     // SAFETY: the path ends in a zero byte; the kernel writes at most buffer.len() bytes.
     decode(unsafe { syscall(libc::SYS_readlinkat, registers) })
 }

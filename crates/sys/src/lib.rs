@@ -91,8 +91,8 @@ pub use fd_info::{
 pub use fiemap::{FiemapMode, Sharing, is_beyond_filesystem, next_data, shares_blocks};
 pub use file::{
     Identity, Opened, Readiness, close, close_from, duplicate_high, file_offset, file_size, getcwd,
-    identify, is_terminal, open_append, readlink_fd, reopen, set_file_offset, wait_writable, write,
-    write_at_end, write_no_wait,
+    identify, is_terminal, open_append, readlink_fd, readlink_fd_in, reopen, set_file_offset,
+    wait_writable, write, write_at_end, write_no_wait,
 };
 pub use ioctl::{
     FICLONE, FICLONERANGE, FIDEDUPERANGE, FileCloneRange, FileDedupeRange, FileDedupeRangeInfo,

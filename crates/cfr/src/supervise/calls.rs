@@ -4,9 +4,10 @@
 use super::Supervisor;
 use super::jobs::Job;
 use super::task::{BAD_ADDRESS, LastCaller, Obstacle, Task};
-use cfr_engine::call::{Answer, Call, Method};
+use cfr_engine::call::{Answer, Call, Method, Offset, Request};
 use cfr_engine::dialect::Rule;
 use cfr_engine::execution::{Outcome, Override};
+use cfr_engine::flags::Flags;
 use cfr_engine::hook::Hook;
 use cfr_observe::{
     Caller, CopyFileRange, Intercepted, Observer, ReflinkIoctl, Sendfile, intercept, is_storage,
@@ -57,7 +58,7 @@ pub(super) fn carry_out(
     {
         return Reply::Descriptor(file.as_raw_fd());
     }
-    let Some(task) = Task::new(last, job, id, tid, supervisor.user) else { return Reply::None };
+    let Some(task) = Task::new(last, job, id, tid, &supervisor.own) else { return Reply::None };
     if notification.is_32_bit {
         task.meet(Obstacle::Word);
     }
@@ -93,8 +94,17 @@ fn copy_file_range(
         flags: int(flags).cast_unsigned(),
     };
     before_long(len);
+    let decoded = Call {
+        request: Request::Copy,
+        fd_in: args.fd_in,
+        off_in: offsets.decoded(0),
+        fd_out: args.fd_out,
+        off_out: offsets.decoded(1),
+        len,
+        flags: Flags(args.flags),
+    };
     let call = CopyFileRange::new(Hook::Seccomp, &args, observer);
-    finish(task, observer, call, |answer| match answer {
+    finish(task, observer, call, Some(decoded), |answer| match answer {
         Ok(_) => offsets.write_changed(),
         Err(_) => Ok(()),
     })
@@ -122,7 +132,7 @@ fn sendfile(
     };
     before_long(count);
     // The kernel writes the offset even if the call has failed.
-    finish(task, observer, call, |_| offsets.write_all())
+    finish(task, observer, call, None, |_| offsets.write_all())
 }
 
 fn ioctl(
@@ -153,28 +163,29 @@ fn ioctl(
         argument: argument_here,
         next: None,
     };
-    finish(task, observer, call, |answer| match (request, answer, local) {
+    finish(task, observer, call, None, |answer| match (request, answer, local) {
         (FIDEDUPERANGE, Ok(_), Some(_)) => structure.write_targets(task, argument),
         _ => Ok(()),
     })
 }
 
 /// Carries the call out, unless the thread must do that itself. `put_back` writes results into the
-/// thread's memory.
+/// thread's memory. `decoded` is the call if it is known without a system call.
 fn finish<C: Intercepted>(
     task: &Task,
     observer: &Observer,
     inner: C,
+    decoded: Option<Call>,
     put_back: impl Fn(Answer) -> Result<(), Errno>,
 ) -> Reply {
     if let Some(obstacle) = task.obstacle() {
         task.let_through(obstacle);
-        if let Some(call) = inner.decode() {
+        if let Some(call) = decoded.or_else(|| inner.decode()) {
             note_let_through(Hook::Seccomp, &call, task, observer);
         }
         return Reply::LetThrough;
     }
-    let supervised = Supervised { inner, task, put_back };
+    let supervised = Supervised { inner, decoded, task, put_back };
     let (answer, signal) = intercept(&supervised, task, observer);
     if let Some(signal) = signal {
         task.raise(signal);
@@ -189,6 +200,7 @@ fn finish<C: Intercepted>(
 /// A call of another process, on duplicates of its descriptors.
 struct Supervised<'a, C, P> {
     inner: C,
+    decoded: Option<Call>,
     task: &'a Task<'a>,
     put_back: P,
 }
@@ -199,7 +211,7 @@ impl<C: Intercepted, P: Fn(Answer) -> Result<(), Errno>> Intercepted for Supervi
     }
 
     fn decode(&self) -> Option<Call> {
-        self.inner.decode()
+        self.decoded.or_else(|| self.inner.decode())
     }
 
     fn execute(&self, observer: &Observer, faults: Option<(Override, &Call)>) -> Outcome {
@@ -288,6 +300,14 @@ impl<'a> Offsets<'a> {
             Some(value) if is_known => value.as_ptr(),
             _ => std::ptr::without_provenance_mut(BAD_ADDRESS),
         })
+    }
+
+    fn decoded(&self, place: usize) -> Offset {
+        match (self.addresses.get(place), self.before.get(place)) {
+            (Some(0), _) => Offset::File,
+            (_, Some(Some(value))) => Offset::At(value.cast_signed()),
+            _ => Offset::BadAddress(BAD_ADDRESS as u64),
+        }
     }
 
     fn write_changed(&self) -> Result<(), Errno> {

@@ -26,13 +26,13 @@ use observers::Observers;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
-use rustix::process::{getegid, geteuid};
 use signal_hook::consts::signal::{
     SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGXFSZ,
 };
 use std::io;
 use std::thread;
 use std::time::Duration;
+use task::Own;
 
 /// Where the launcher puts the descriptor of seccomp_unotify(2).
 const LISTENER: i32 = 0;
@@ -48,8 +48,7 @@ const IGNORED: [i32; 10] =
 struct Supervisor {
     jobs: Jobs,
     observers: Observers,
-    /// Who the supervisor acts as: the file system user and group.
-    user: (u32, u32),
+    own: Own,
 }
 
 /// Answers the calls of the tree until no process of it is left. Standard input is the descriptor that
@@ -58,11 +57,8 @@ pub(crate) fn run() -> Result<u8, Failure> {
     detach();
     let observers = Observers::from_environment()?;
     let stopped = observers.stopped().ok_or_else(|| Failure::new("the stats are too short"))?;
-    let supervisor: &'static Supervisor = Box::leak(Box::new(Supervisor {
-        jobs: Jobs::new(stopped),
-        observers,
-        user: (geteuid().as_raw(), getegid().as_raw()),
-    }));
+    let supervisor: &'static Supervisor =
+        Box::leak(Box::new(Supervisor { jobs: Jobs::new(stopped), observers, own: Own::new() }));
     observers::install(supervisor.observers.level());
     let _ = seccomp::wake_up_synchronously(LISTENER);
     let cannot =

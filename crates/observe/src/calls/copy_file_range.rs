@@ -53,13 +53,15 @@ impl Intercepted for CopyFileRange<'_> {
 
     #[cold]
     fn log_details(&self, call: &Call, outcome: &Outcome) {
+        let reader = match self.hook {
+            Hook::Seccomp => "process_vm_readv",
+            _ => "rt_sigprocmask",
+        };
         for (name, offset) in [("off_in", call.off_in), ("off_out", call.off_out)] {
             match offset {
                 Offset::File => {}
-                Offset::At(_) => log_trace(format_args!("rt_sigprocmask: {name} can be read")),
-                Offset::BadAddress(_) => {
-                    log_trace(format_args!("rt_sigprocmask: {name} cannot be read"))
-                }
+                Offset::At(_) => log_trace(format_args!("{reader}: {name} can be read")),
+                Offset::BadAddress(_) => log_trace(format_args!("{reader}: {name} cannot be read")),
             }
         }
         let flags = self.execution.flags();

@@ -6,6 +6,7 @@
 //! show after at most [`MAX_AGE_NS`].
 
 use super::line_pool::{Page, Pool};
+use crate::caller::Caller;
 use cfr_engine::diag::{BytesOrError, is_traced, log_trace};
 use cfr_shared::line::MAX_LINE;
 use cfr_sys::{self as sys, Stat};
@@ -58,7 +59,12 @@ impl Paths {
     /// Returns the paths behind two descriptors, for a call that came in at `entered_ns`
     /// (CLOCK_MONOTONIC). `None` for a descriptor that has none.
     #[inline]
-    pub(crate) fn of(&mut self, fds: [i32; 2], entered_ns: u64) -> [Option<&[u8]>; 2] {
+    pub(crate) fn of(
+        &mut self,
+        fds: [i32; 2],
+        entered_ns: u64,
+        caller: &impl Caller,
+    ) -> [Option<&[u8]>; 2] {
         let thread = sys::thread_key();
         let is_close =
             self.thread == thread && entered_ns.wrapping_sub(self.ended_ns) <= MAX_LOOP_GAP_NS;
@@ -72,7 +78,7 @@ impl Paths {
         let mut known = self.known.iter_mut().zip(fds).zip(halves);
         core::array::from_fn(|_| {
             let ((known, fd), half) = known.next()?;
-            path(known, fd, half, is_close)
+            path(known, fd, half, is_close, caller)
         })
     }
 
@@ -89,6 +95,7 @@ fn path<'a>(
     fd: i32,
     half: &'a mut [u8],
     is_close: bool,
+    caller: &impl Caller,
 ) -> Option<&'a [u8]> {
     let identity = if is_close { sys::stat(fd).ok().as_ref().map(Stat::identity) } else { None };
     if let Some(kept) = *known
@@ -97,7 +104,7 @@ fn path<'a>(
     {
         return half.get(..kept.len);
     }
-    let found = sys::readlink_fd(fd, half);
+    let found = caller.path_behind(fd, half);
     if is_traced() {
         log_trace(format_args!("readlinkat /proc/thread-self/fd/{fd}: {}", BytesOrError(found)));
     }
