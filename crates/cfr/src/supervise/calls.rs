@@ -16,13 +16,19 @@ use cfr_observe::{
 use cfr_shared::record::Ending;
 use cfr_sys::errno::Errno;
 use cfr_sys::seccomp::{Notification, StoppedCall};
-use cfr_sys::{self as sys, Args, FICLONE, FICLONERANGE, FIDEDUPERANGE, IoctlArg, OffsetPointer};
+use cfr_sys::{
+    self as sys, Args, FICLONE, FICLONERANGE, FIDEDUPERANGE, FileKind, IoctlArg, OffsetPointer,
+};
 use rustix::param::page_size;
 use std::cell::Cell;
 use std::os::fd::AsRawFd;
 
-/// The length from which a copy takes so long that another worker must be there, in bytes.
-const LONG: usize = 256 << 10;
+/// A longer copy takes so long that another worker must be there, in bytes. Copies of fewer bytes that
+/// take long all the same are the watcher's.
+const LONG: usize = 1 << 20;
+
+/// The source of a call whose bytes are not known before.
+const NO_SOURCE: i32 = -1;
 
 /// Bytes of `struct file_clone_range`.
 const CLONE_RANGE: usize = 32;
@@ -63,8 +69,9 @@ pub(super) fn carry_out(
         task.meet(Obstacle::Word);
     }
     let observer = supervisor.observers.enter(task.pid(), tid);
-    let before_long = |len: usize| {
-        if len > LONG {
+    // Programs ask for more than the source has, up to SSIZE_MAX bytes.
+    let before_long = |source: i32, len: usize| {
+        if len > LONG && !is_short(source) {
             before_long();
         }
     };
@@ -77,11 +84,16 @@ pub(super) fn carry_out(
     reply
 }
 
+/// Reports whether the whole file is short.
+fn is_short(source: i32) -> bool {
+    sys::stat(source).is_ok_and(|stat| stat.kind == FileKind::Regular && stat.size <= LONG as u64)
+}
+
 fn copy_file_range(
     task: &Task,
     [fd_in, off_in, fd_out, off_out, len, flags]: [u64; 6],
     observer: &Observer,
-    before_long: impl Fn(usize),
+    before_long: impl Fn(i32, usize),
 ) -> Reply {
     let offsets = Offsets::read(task, [off_in, off_out]);
     let len = word(len);
@@ -93,7 +105,7 @@ fn copy_file_range(
         len,
         flags: int(flags).cast_unsigned(),
     };
-    before_long(len);
+    before_long(args.fd_in, len);
     let decoded = Call {
         request: Request::Copy,
         fd_in: args.fd_in,
@@ -114,7 +126,7 @@ fn sendfile(
     task: &Task,
     [out_fd, in_fd, offset, count, ..]: [u64; 6],
     observer: &Observer,
-    before_long: impl Fn(usize),
+    before_long: impl Fn(i32, usize),
 ) -> Reply {
     let out_fd = task.fetch_target(int(out_fd));
     if !is_storage(out_fd) && task.obstacle().is_none() {
@@ -130,7 +142,7 @@ fn sendfile(
         count,
         next: None,
     };
-    before_long(count);
+    before_long(call.in_fd, count);
     // The kernel writes the offset even if the call has failed.
     finish(task, observer, call, None, |_| offsets.write_all())
 }
@@ -139,7 +151,7 @@ fn ioctl(
     task: &Task,
     [fd, request, argument, ..]: [u64; 6],
     observer: &Observer,
-    before_long: impl Fn(usize),
+    before_long: impl Fn(i32, usize),
 ) -> Reply {
     let request = int(request).cast_unsigned();
     // The targets of FIDEDUPERANGE keep their bits: no byte of theirs changes.
@@ -155,7 +167,7 @@ fn ioctl(
         task.note_bad_address(0, argument);
         IoctlArg::new(BAD_ADDRESS)
     });
-    before_long(usize::MAX);
+    before_long(NO_SOURCE, usize::MAX);
     let call = ReflinkIoctl {
         hook: Hook::Seccomp,
         fd,

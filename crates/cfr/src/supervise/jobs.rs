@@ -2,8 +2,8 @@
 
 use cfr_shared::stats::Stopped;
 use cfr_sys as sys;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
 
 /// The call of one worker.
@@ -79,11 +79,24 @@ impl Job {
     }
 }
 
+/// How many workers are kept that are not needed.
+const MAX_SPARE: usize = 4;
+
+/// Workers that are kept, because a new thread costs more than a copy of 1 MiB.
+#[derive(Default)]
+struct Spare {
+    waiting: usize,
+    /// How many of those that waited are to go on.
+    wanted: usize,
+}
+
 /// The jobs of all workers.
 pub(super) struct Jobs {
     jobs: Vec<Job>,
     /// How many workers wait for a call.
     pub(super) receiving: AtomicUsize,
+    spare: Mutex<Spare>,
+    spare_wanted: Condvar,
     watcher: OnceLock<Thread>,
     is_watcher_parked: AtomicBool,
 }
@@ -94,6 +107,8 @@ impl Jobs {
         Jobs {
             jobs: (0..stopped.places()).map(|place| Job::free(stopped, place)).collect(),
             receiving: AtomicUsize::new(0),
+            spare: Mutex::default(),
+            spare_wanted: Condvar::new(),
             watcher: OnceLock::new(),
             is_watcher_parked: AtomicBool::new(false),
         }
@@ -104,6 +119,35 @@ impl Jobs {
         self.jobs.iter().find(|job| {
             !job.is_taken.load(Ordering::Relaxed) && !job.is_taken.swap(true, Ordering::Acquire)
         })
+    }
+
+    /// Keeps the calling thread, a worker that is not needed, until it is. Reports whether it is;
+    /// if enough are kept it ends.
+    pub(super) fn wait_until_wanted(&self) -> bool {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.waiting >= MAX_SPARE {
+            return false;
+        }
+        spare.waiting += 1;
+        while spare.wanted == 0 {
+            spare = self.spare_wanted.wait(spare).unwrap_or_else(PoisonError::into_inner);
+        }
+        spare.wanted -= 1;
+        true
+    }
+
+    /// Lets a worker that is kept go on. Reports whether there was one.
+    pub(super) fn want_spare(&self) -> bool {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.waiting == 0 {
+            return false;
+        }
+        spare.waiting -= 1;
+        spare.wanted += 1;
+        // Counted from now on, so that the watcher does not start another.
+        self.receiving.fetch_add(1, Ordering::Relaxed);
+        self.spare_wanted.notify_one();
+        true
     }
 
     /// Makes the calling thread the worker of `job`.

@@ -14,6 +14,9 @@ use std::time::Duration;
 
 /// Starts a worker, unless as many work as may.
 pub(super) fn start(supervisor: &'static Supervisor) -> io::Result<()> {
+    if supervisor.jobs.want_spare() {
+        return Ok(());
+    }
     let Some(job) = supervisor.jobs.take() else { return Ok(()) };
     // Counted from now on, so that the watcher does not start another.
     supervisor.jobs.receiving.fetch_add(1, Ordering::Relaxed);
@@ -68,7 +71,9 @@ fn work(supervisor: &'static Supervisor, job: &'static Job) {
         }
         if supervisor.jobs.receiving.fetch_add(1, Ordering::Relaxed) > 0 {
             supervisor.jobs.receiving.fetch_sub(1, Ordering::Relaxed);
-            return;
+            if !supervisor.jobs.wait_until_wanted() {
+                return;
+            }
         }
     }
 }
