@@ -1,4 +1,4 @@
-//! `cargo bench --bench figures [-- --json | --comparison]`: what the library costs, each figure with
+//! `cargo bench --bench figures [-- --json | --comparison | --supervised]`: what the library costs, each figure with
 //! its goal.
 #![allow(unreachable_pub, unsafe_code, reason = "a bench exports nothing")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "prints a table")]
@@ -23,6 +23,8 @@ mod scale;
 mod copies;
 
 mod comparison;
+
+mod supervised;
 
 use exact::{Calls, Driver, Goal, Shipped, Way};
 use peer::Format;
@@ -74,24 +76,28 @@ const LINES: [Line; 3] = [
 
 fn main() -> ExitCode {
     let mut as_json = false;
-    let mut only_comparison = false;
+    let mut only = None;
     for word in std::env::args().skip(1) {
         match &*word {
             "--json" => as_json = true,
-            "--comparison" => only_comparison = true,
+            "--comparison" => only = Some(compare as fn(&mut Figures, &Driver)),
+            "--supervised" => only = Some(supervise),
             // From cargo.
             "--bench" => {}
             _ => {
-                eprintln!("figures: invalid argument {word:?}: expected --json or --comparison");
+                eprintln!(
+                    "figures: invalid argument {word:?}: expected --json, --comparison or --supervised"
+                );
                 return ExitCode::from(2);
             }
         }
     }
     let mut figures = Figures(Vec::new());
     match (Driver::new(), Shipped::new()) {
-        (Ok(driver), _) if only_comparison => compare(&mut figures, &driver),
+        (Ok(driver), _) if let Some(only) = only => only(&mut figures, &driver),
         (Ok(driver), Ok(shipped)) => {
             compare(&mut figures, &driver);
+            supervise(&mut figures, &driver);
             unlogged(&mut figures, &driver);
             passed_on(&mut figures, &driver);
             emulated(&mut figures, &driver);
@@ -120,6 +126,16 @@ fn compare(figures: &mut Figures, driver: &Driver) {
     for (name, ratio, detail) in comparison::measure(driver) {
         match ratio {
             Ok(ratio) => figures.time(&name, ratio, &detail, None),
+            Err(reason) => figures.missing(&name, &reason),
+        }
+    }
+}
+
+/// The supervisor beside strace, and what its filter costs.
+fn supervise(figures: &mut Figures, driver: &Driver) {
+    for (name, measured, detail, goal) in supervised::measure(driver) {
+        match measured {
+            Ok(measured) => figures.time(&name, measured, &detail, goal),
             Err(reason) => figures.missing(&name, &reason),
         }
     }

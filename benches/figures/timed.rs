@@ -3,7 +3,7 @@
 
 use crate::exact::{Calls, Driver, Goal, Way, at_most, preload};
 use crate::peer::{self, Format};
-use cfr_testkit::{Run, find_program};
+use cfr_testkit::{Output, Run, find_program};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -151,7 +151,11 @@ pub fn call(driver: &Driver, way: Under, count: u32, threads: Option<u32>) -> [f
 /// microseconds. An error is the first line that was written to standard error.
 pub fn time_of(run: Run, count: u32) -> Result<[f64; 2], String> {
     // It sleeps until the end, so the tracer has the other CPU.
-    let output = run.output();
+    printed(&run.output(), count)
+}
+
+/// Returns the times that the driver has printed.
+pub fn printed(output: &Output, count: u32) -> Result<[f64; 2], String> {
     let mut times = output
         .stdout
         .split_whitespace()
@@ -203,6 +207,11 @@ pub fn cpu_of(run: Run) -> f64 {
     // std starts it with posix_spawn(3).
     let (output, usage) = run.start().output_and_usage();
     assert_eq!(output.status, Some(0), "{output:?}");
+    cpu_in_us(&usage)
+}
+
+/// Returns the CPU time, user and system, in microseconds.
+pub fn cpu_in_us(usage: &libc::rusage) -> f64 {
     let time = |time: libc::timeval| time.tv_sec as f64 * 1e6 + time.tv_usec as f64;
     time(usage.ru_utime) + time(usage.ru_stime)
 }

@@ -22,6 +22,8 @@
 static const char line[] = "cfr: 12345 1795343182.011073 copy_file_range(3, NULL, 4, NULL, 1, 0)"
                            " = 1 (kernel) <0.000001>\n";
 
+#define MEBIBYTE (1 << 20)
+
 struct files {
     int in, out, log, pipe[2];
     loff_t from, to;
@@ -35,6 +37,22 @@ static int copy(struct files *files)
 static int apart(struct files *files)
 {
     return copy_file_range(files->in, &files->from, files->out, &files->to, 1, 0) == 1;
+}
+
+static int block(struct files *files, size_t len)
+{
+    loff_t from = 0, to = 0;
+    return copy_file_range(files->in, &from, files->out, &to, len, 0) == (ssize_t)len;
+}
+
+static int page(struct files *files)
+{
+    return block(files, 4096);
+}
+
+static int mebibyte(struct files *files)
+{
+    return block(files, MEBIBYTE);
 }
 
 static int fail(struct files *files)
@@ -128,6 +146,19 @@ static void *thread(void *argument)
     return NULL;
 }
 
+/* Real bytes: the kernel copies those of a hole twice as fast. */
+static int filled(int fd)
+{
+    static const char block[4096] = { 1 };
+    for (int i = 0; i < MEBIBYTE / (int)sizeof block; i++) {
+        if (pwrite(fd, block, sizeof block, (off_t)i * (off_t)sizeof block) != sizeof block) {
+            perror("pwrite");
+            exit(1);
+        }
+    }
+    return fd;
+}
+
 static int file(const char *directory, const char *name, int number, int flags, off_t size)
 {
     char path[4096];
@@ -143,6 +174,8 @@ static int file(const char *directory, const char *name, int number, int flags, 
 static const struct call table[] = {
     { "copy", copy },                       /* one byte, from position to position */
     { "apart", apart },                     /* with offset pointers, to another offset than from */
+    { "page", page },                       /* 4 KiB with offset pointers, always the same */
+    { "mebibyte", mebibyte },               /* the same, 1 MiB */
     { "fail", fail },                       /* EBADF */
     { "append", append },                   /* copies, and writes a line to a file that all threads share */
     { "another-number", another_number },   /* a call by syscall(2) that the library does not handle */
@@ -166,13 +199,13 @@ int main(int argc, char **argv)
     struct part *part = calloc(parts, sizeof *part);
     int log = file(argv[3], "appended", 0, O_APPEND, 0);
     for (int i = 0; i < parts; i++) {
-        long calls = atol(argv[2]) / parts;
+        long calls = atol(argv[2]) / parts, size = calls > MEBIBYTE ? calls : MEBIBYTE;
         part[i] = (struct part){
             .call = call,
             .number = i,
             .calls = calls,
             .files = {
-                .in = file(argv[3], "source", i, O_TRUNC, calls),
+                .in = filled(file(argv[3], "source", i, O_TRUNC, size)),
                 .out = file(argv[3], "target", i, O_TRUNC, 0),
                 .log = log,
                 .to = 1 << 30,
