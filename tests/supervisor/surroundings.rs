@@ -46,9 +46,40 @@ fn standard_descriptors_may_be_closed() {
 
 #[test]
 fn descriptors_and_memory_may_be_few() {
-    for limit in ["ulimit -n 16", "ulimit -v 400000"] {
+    for limit in ["ulimit -n 24", "ulimit -v 400000"] {
         let (output, calls) = started_after(limit);
         assert_eq!((calls.len(), output.stderr.as_str()), (2, ""), "{limit} {output:#?}");
+    }
+}
+
+/// The launcher runs the program without a supervisor rather than with one that cannot be started.
+#[test]
+fn a_program_runs_with_few_descriptors_as_without_the_launcher() {
+    for limit in 7..24 {
+        let scratch = Scratch::new();
+        scratch.random("from", BYTES);
+        let before = format!("ulimit -n {limit}; exec \"$@\"");
+        let run = Run::bare("sh").args(["-c", &before, "sh"]).args([launcher()]);
+        let run = run.args(["run", "--reach", "all", "--"]).args(words("1000000"));
+        run.within(scratch.path()).ok();
+        let done = fs::read_to_string(scratch.file("done")).unwrap();
+        assert_eq!(done, "20000 bytes, 0 errors, equal\n", "ulimit -n {limit}");
+    }
+}
+
+/// Names below /dev and /proc are about the process that opens them.
+#[test]
+fn the_log_may_be_a_descriptor_of_the_launchers() {
+    let scratch = Scratch::new();
+    scratch.random("from", BYTES);
+    for (name, to) in
+        [("/dev/stdout", "> log"), ("/dev/fd/3", "3> log"), ("/proc/self/fd/3", "3> log")]
+    {
+        let before = format!("exec \"$@\" {to}");
+        let run = Run::bare("sh").args(["-c", &before, "sh"]).args([launcher()]);
+        let run = run.args(["trace", "--reach", "all", "-o", name, "--"]).args(words("1000000"));
+        run.within(scratch.path()).ok();
+        assert_eq!(calls(&scratch.file("log")).len(), 2, "{name}");
     }
 }
 

@@ -118,8 +118,11 @@ fn run_expecting(
     }
     let mut supervisor = Err(String::new());
     let ended = child::run(command, filter, || {
-        supervisor = mem::replace(&mut plan, Err(String::new()))
-            .and_then(|planned| planned.start(stats.as_ref().and_then(SharedStats::stopped)));
+        let plan = mem::replace(&mut plan, Err(String::new()));
+        supervisor = plan.and_then(|planned| {
+            let started = planned.start(stats.as_ref().and_then(SharedStats::stopped));
+            started.inspect_err(|why| print_message(format!("there is no supervisor: {why}")))
+        });
     })?;
     let has_ended = match &supervisor {
         Ok(supervisor) => supervisor.wait(if args.waits_for_all { None } else { Some(GRACE) }),

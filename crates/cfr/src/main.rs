@@ -29,8 +29,9 @@ use std::process::ExitCode;
 use term::failure::Failure;
 
 fn main() -> ExitCode {
-    if std::env::args_os().next().is_some_and(|name| name == run::supervisor::NAME) {
-        return exit(supervise::run());
+    let mut words = std::env::args_os();
+    if words.next().is_some_and(|name| name == run::supervisor::NAME) {
+        return exit(supervise::run(words));
     }
     exit(match cli::parse(std::env::args_os()) {
         Ok(Request::Trace(args)) => trace::run(args),

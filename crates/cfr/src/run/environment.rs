@@ -65,7 +65,8 @@ fn size(path: &Path) -> u64 {
 }
 
 const LOG: &str = "CFR_LOG";
-const LOG_FILE: &str = "CFR_LOG_FILE";
+/// The variable with the path of the log file.
+pub(crate) const LOG_FILE: &str = "CFR_LOG_FILE";
 /// The variable with the faults. A sweep sets it for each run, and profiles add to it.
 pub(crate) const INJECT: &str = "CFR_INJECT";
 /// The variable for the summary. The program does not get it: the launcher writes one for all

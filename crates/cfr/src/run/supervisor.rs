@@ -1,12 +1,14 @@
 //! The launcher's side of the supervisor: the filter that the program starts with, and the process that
 //! answers the calls which the filter stops (`crate::supervise`).
 
+use crate::run::environment;
 use crate::term::failure::{FAILED, describe};
 use cfr_shared::stats::Stopped;
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, seccomp};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::OwnedFd;
+use rustix::fs::OFlags;
 use rustix::io::{Errno as IoErrno, IoSliceMut};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketFlags, SocketType,
@@ -14,13 +16,15 @@ use rustix::net::{
 };
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::ffi::{OsStr, OsString};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
@@ -29,6 +33,9 @@ const COOKIE: &str = "CFR_COOKIE";
 
 /// The name by which the launcher starts itself as the supervisor, and which ps(1) shows.
 pub(crate) const NAME: &str = "cfr-supervisor";
+
+/// The argument by which it learns that its standard output is the log file.
+pub(crate) const LOG: &str = "log";
 
 /// How often a supervisor that was killed is started again.
 const MAX_STARTS: u32 = 8;
@@ -70,7 +77,17 @@ pub(crate) struct Planned {
     from_program: OwnedFd,
     /// The settings of the program: set, or removed.
     settings: Vec<(OsString, Option<OsString>)>,
+    /// Numbers for the descriptors that the start needs: when the program runs it is too late to find
+    /// that none is free.
+    reserved: Vec<OwnedFd>,
+    guard: Sender<Guarded>,
+    is_started: Receiver<io::Result<()>>,
+    has_ended: Receiver<()>,
 }
+
+/// How many descriptors the start needs, and how many the launcher needs besides until then.
+const RESERVED: usize = 6;
+const OTHERS: usize = 8;
 
 impl Planned {
     /// Tries whether the filter can be installed: in a thread, which then ends with it. Returns why
@@ -98,8 +115,33 @@ impl Planned {
         );
         let (to_launcher, from_program) =
             made.map_err(|errno| describe(&io::Error::from(errno)))?;
-        let settings = Vec::new();
-        Ok(Planned { cookie, no_new_privs, to_launcher, from_program, settings })
+        let duplicates = (0..RESERVED + OTHERS).map(|_| to_launcher.try_clone());
+        let mut reserved: Vec<_> =
+            duplicates.collect::<Result<_, _>>().map_err(|error| describe(&error))?;
+        reserved.truncate(RESERVED);
+        let (guard, guarded) = mpsc::channel();
+        let (at_start, is_started) = mpsc::channel();
+        let (at_end, has_ended) = mpsc::channel();
+        // Before the program runs: a thread that cannot be made later could not answer for it.
+        let guarding = thread::Builder::new().spawn(move || {
+            if let Ok(guarded) = guarded.recv() {
+                watch_over(guarded, &at_start);
+            }
+            // The launcher may have stopped waiting.
+            let _ = at_end.send(());
+        });
+        guarding.map_err(|error| describe(&error))?;
+        Ok(Planned {
+            cookie,
+            no_new_privs,
+            to_launcher,
+            from_program,
+            settings: Vec::new(),
+            reserved,
+            guard,
+            is_started,
+            has_ended,
+        })
     }
 
     /// Returns what the program's process does first.
@@ -121,25 +163,27 @@ impl Planned {
 
     /// Starts the supervisor of a program that has just been started. Returns why it could not be.
     /// `stopped` are the calls that it carries out.
-    pub(crate) fn start(self, stopped: Option<Stopped>) -> Result<Supervisor, String> {
+    pub(crate) fn start(mut self, stopped: Option<Stopped>) -> Result<Supervisor, String> {
+        self.reserved.clear();
         let listener = self.listener().ok_or("the filter could not be installed")?;
         let mut command = Command::new("/proc/self/exe");
-        command.arg0(NAME).env_remove("LD_PRELOAD");
+        command.arg0(NAME).arg(std::process::id().to_string()).env_remove("LD_PRELOAD");
         for (name, value) in &self.settings {
             match value {
                 Some(value) => command.env(name, value),
                 None => command.env_remove(name),
             };
         }
-        let supervision = start(&mut command, &listener).map_err(|error| describe(&error))?;
-        let (at_end, has_ended) = mpsc::channel();
-        let guard = thread::Builder::new().spawn(move || {
-            guard(command, &listener, supervision, stopped);
-            // The launcher may have stopped waiting.
-            let _ = at_end.send(());
-        });
-        guard.map_err(|error| describe(&error))?;
-        Ok(Supervisor { has_ended })
+        let log = self.settings.iter().find(|(name, _)| name == environment::LOG_FILE);
+        let log = log.and_then(|(_, path)| own_log(path.as_deref()?));
+        if log.is_some() {
+            command.arg(LOG);
+        }
+        const GUARD: &str = "its guard has ended";
+        self.guard.send(Guarded { command, listener, log, stopped }).map_err(|_| GUARD)?;
+        let started = self.is_started.recv().map_err(|_| GUARD)?;
+        started.map_err(|error| describe(&error))?;
+        Ok(Supervisor { has_ended: self.has_ended })
     }
 
     /// Returns the descriptor that the program's process has sent. If it could not be executed and a
@@ -192,45 +236,61 @@ impl Supervisor {
     }
 }
 
-/// One process of the supervisor, and the pipe by which it learns of the launcher's end.
-struct Supervision {
-    process: Child,
-    _until_the_end: Option<ChildStdout>,
-}
-
-fn start(command: &mut Command, listener: &OwnedFd) -> io::Result<Supervision> {
-    command.stdin(listener.try_clone()?).stdout(Stdio::piped());
-    let mut process = command.spawn()?;
-    let until_the_end = process.stdout.take();
-    Ok(Supervision { process, _until_the_end: until_the_end })
-}
-
-/// Starts the supervisor again if it is killed: the kernel answers ENOSYS if nobody holds the
-/// descriptor. The calls that it was carrying out are made by their threads; at last all calls are.
-fn guard(
-    mut command: Command,
-    listener: &OwnedFd,
-    mut supervision: Supervision,
+/// What the guard looks after.
+struct Guarded {
+    /// Starts the supervisor.
+    command: Command,
+    listener: OwnedFd,
+    /// The log file, if its name has another meaning in another process.
+    log: Option<File>,
+    /// The calls that it carries out.
     stopped: Option<Stopped>,
-) {
-    let listener_fd = listener.as_raw_fd();
+}
+
+/// Opens a log file that another process may not find by its name: below /dev or /proc, where names
+/// such as /dev/stdout and /dev/tty are about the process that opens them.
+fn own_log(path: &OsStr) -> Option<File> {
+    let is_of_process =
+        [&b"/dev/"[..], b"/proc/"].iter().any(|start| path.as_bytes().starts_with(start));
+    if !is_of_process {
+        return None;
+    }
+    // NONBLOCK: a FIFO without a reader is an error instead of a wait.
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    OpenOptions::new().append(true).custom_flags(flags.bits().cast_signed()).open(path).ok()
+}
+
+fn start(guarded: &mut Guarded) -> io::Result<Child> {
+    let Guarded { command, listener, log, .. } = guarded;
+    let log = log.as_ref().map(File::try_clone).transpose()?;
+    command.stdin(listener.try_clone()?).stdout(log.map_or_else(Stdio::null, Stdio::from));
+    command.spawn()
+}
+
+/// Starts the supervisor, and again if it is killed: the kernel answers ENOSYS if nobody holds the
+/// descriptor. The calls that it was carrying out are made by their threads; at last all calls are.
+fn watch_over(mut guarded: Guarded, at_start: &Sender<io::Result<()>>) {
+    let mut process = start(&mut guarded);
+    let is_started = process.as_mut().map(|_| ()).map_err(|error| {
+        error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
+    });
+    // The launcher waits for it.
+    let _ = at_start.send(is_started);
     for _ in 0..MAX_STARTS {
-        match supervision.process.wait() {
-            Ok(status) if !status.success() => {}
-            _ => return,
-        }
-        for id in stopped.iter().flat_map(Stopped::take) {
-            // It fails if the call was answered, or was not received.
-            let _ = seccomp::let_through(listener_fd, id);
-        }
-        match start(&mut command, listener) {
-            Ok(next) => supervision = next,
+        match process.as_mut().map(Child::wait) {
+            Ok(Ok(status)) if !status.success() => {}
+            Ok(_) => return,
             Err(_) => break,
         }
+        for id in guarded.stopped.iter().flat_map(Stopped::take) {
+            // It fails if the call was answered, or was not received.
+            let _ = seccomp::let_through(guarded.listener.as_raw_fd(), id);
+        }
+        process = start(&mut guarded);
     }
-    while !has_hung_up(listener) {
-        if let Ok(call) = seccomp::receive(listener_fd) {
-            let _ = seccomp::let_through(listener_fd, call.id);
+    while !has_hung_up(&guarded.listener) {
+        if let Ok(call) = seccomp::receive(guarded.listener.as_raw_fd()) {
+            let _ = seccomp::let_through(guarded.listener.as_raw_fd(), call.id);
         }
     }
 }

@@ -18,24 +18,32 @@ mod worker;
 
 mod watcher;
 
+use crate::run::supervisor::LOG;
 use crate::term::failure::{Failure, describe};
 use cfr_sys as sys;
 use cfr_sys::seccomp;
 use jobs::Jobs;
 use observers::Observers;
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
 use signal_hook::consts::signal::{
     SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGXFSZ,
 };
+use std::ffi::OsString;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::Duration;
 use task::Own;
 
 /// Where the launcher puts the descriptor of seccomp_unotify(2).
 const LISTENER: i32 = 0;
+
+/// Where the launcher puts the log file, if this process could not open it by its name.
+const STANDARD_OUTPUT: i32 = 1;
 
 /// What ends a copy early: the thread whose call it is was killed, or has a signal to handle.
 const INTERRUPT: i32 = SIGUSR1;
@@ -52,10 +60,14 @@ struct Supervisor {
 }
 
 /// Answers the calls of the tree until no process of it is left. Standard input is the descriptor that
-/// receives them; standard output is a pipe to the launcher, which is closed when the launcher ends.
-pub(crate) fn run() -> Result<u8, Failure> {
-    detach();
-    let observers = Observers::from_environment()?;
+/// receives them. The arguments are the process ID of the launcher and, if standard output is the log
+/// file, [`LOG`].
+pub(crate) fn run(mut arguments: impl Iterator<Item = OsString>) -> Result<u8, Failure> {
+    let launcher = arguments.next().and_then(|pid| pid.to_str()?.parse().ok());
+    let launcher = launcher.and_then(Pid::from_raw).and_then(open_parent);
+    let has_log = arguments.next().is_some_and(|word| word == LOG);
+    detach(launcher.as_ref());
+    let observers = Observers::from_environment(has_log.then_some(STANDARD_OUTPUT))?;
     let stopped = observers.stopped().ok_or_else(|| Failure::new("the stats are too short"))?;
     let supervisor: &'static Supervisor =
         Box::leak(Box::new(Supervisor { jobs: Jobs::new(stopped), observers, own: Own::new() }));
@@ -65,30 +77,38 @@ pub(crate) fn run() -> Result<u8, Failure> {
         |error: io::Error| Failure::new(format!("cannot start a thread: {}", describe(&error)));
     watcher::start(supervisor).map_err(cannot)?;
     worker::start(supervisor).map_err(cannot)?;
-    wait_for_the_end();
+    wait_for_the_end(launcher);
     finish(&supervisor.jobs);
     Ok(0)
 }
 
+/// Opens the launcher, if it is still the parent.
+fn open_parent(launcher: Pid) -> Option<OwnedFd> {
+    let opened = pidfd_open(launcher, PidfdFlags::empty()).ok()?;
+    (getppid() == Some(launcher)).then_some(opened)
+}
+
 /// Leaves everything that belongs to the launcher and its user: session, directory, descriptors.
-fn detach() {
+fn detach(launcher: Option<&OwnedFd>) {
     // It fails for the leader of a process group, and then there is nothing to leave.
     let _ = rustix::process::setsid();
     let _ = rustix::process::chdir("/");
-    sys::close_from(3);
+    let kept = launcher.map_or(2, AsRawFd::as_raw_fd);
+    (3..kept).for_each(sys::close);
+    sys::close_from(kept.cast_unsigned() + 1);
     IGNORED.into_iter().for_each(sys::ignore);
     sys::interrupt_calls_on(INTERRUPT);
     let _ = rustix::thread::set_name(c"cfr-supervisor");
 }
 
-fn wait_for_the_end() {
-    let (listener, launcher) = (io::stdin(), io::stdout());
-    let mut is_launcher_there = true;
+fn wait_for_the_end(mut launcher: Option<OwnedFd>) {
+    let listener = io::stdin();
     loop {
-        let mut polled = vec![PollFd::new(&listener, PollFlags::empty())];
-        if is_launcher_there {
-            polled.push(PollFd::new(&launcher, PollFlags::empty()));
+        if launcher.is_none() {
+            release_reader();
         }
+        let mut polled = vec![PollFd::new(&listener, PollFlags::empty())];
+        polled.extend(launcher.iter().map(|launcher| PollFd::new(launcher, PollFlags::IN)));
         match poll(&mut polled, None) {
             Err(Errno::INTR) => continue,
             Err(_) => return,
@@ -99,8 +119,7 @@ fn wait_for_the_end() {
             return;
         }
         if ended.next() == Some(true) {
-            is_launcher_there = false;
-            release_reader();
+            launcher = None;
         }
     }
 }

@@ -35,6 +35,8 @@ struct Key {
 /// The observers of all processes.
 pub(super) struct Observers {
     settings: &'static Settings<'static>,
+    /// A descriptor of the log file, if it is not opened by its name.
+    log: Option<i32>,
     stats: Option<Stats>,
     /// The memory file of the stats, for processes that may not open it.
     stats_file: Option<File>,
@@ -46,8 +48,9 @@ pub(super) struct Observers {
 }
 
 impl Observers {
-    /// Reads the settings that the launcher has put into the environment.
-    pub(super) fn from_environment() -> Result<Observers, Failure> {
+    /// Reads the settings that the launcher has put into the environment. `log` is a descriptor of the
+    /// log file.
+    pub(super) fn from_environment(log: Option<i32>) -> Result<Observers, Failure> {
         let settings: &'static mut Settings<'static> = Box::leak(Box::new(Settings::new(true)));
         for setting in &TABLE {
             let Some(value) = std::env::var_os(setting.variable) else { continue };
@@ -65,9 +68,9 @@ impl Observers {
             })
         });
         let one = settings.inject.is_none() && !has_own_file;
-        let one = one.then(|| Arc::new(observer(settings, stats, None)));
+        let one = one.then(|| Arc::new(observer(settings, stats, None, log)));
         let (by_program, spare) = (Mutex::default(), Mutex::default());
-        Ok(Observers { settings, stats, stats_file, one, by_program, spare })
+        Ok(Observers { settings, log, stats, stats_file, one, by_program, spare })
     }
 
     /// Returns the memory file of the stats.
@@ -110,7 +113,7 @@ impl Observers {
         }
         let settings = self.settings_of(pid);
         let counter = settings.inject.is_some().then(|| self.counter()).flatten();
-        let observer = Arc::new(observer(settings, self.stats, counter));
+        let observer = Arc::new(observer(settings, self.stats, counter, self.log));
         known.insert(key, Arc::clone(&observer));
         observer
     }
@@ -163,21 +166,22 @@ fn observer(
     settings: &'static Settings<'static>,
     stats: Option<Stats>,
     counter: Option<CallCounter>,
+    log: Option<i32>,
 ) -> Observer {
     static NO_ERRORS: OnceLock<ConfigErrors> = OnceLock::new();
     let collectors = Collectors { tree: stats, own: None };
     let injector = settings.inject.as_ref().zip(counter);
+    let no_errors = NO_ERRORS.get_or_init(ConfigErrors::none);
+    let named = Log::new(settings, no_errors, collectors, current_caller);
     Observer {
         settings,
         next: None,
         injector: injector.map(|(faults, counter)| Injector::new(faults, counter)),
         collectors,
-        log: Some(Log::new(
-            settings,
-            NO_ERRORS.get_or_init(ConfigErrors::none),
-            collectors,
-            current_caller,
-        )),
+        log: Some(match log {
+            Some(fd) => named.with_descriptor(fd),
+            None => named,
+        }),
     }
 }
 

@@ -108,6 +108,13 @@ impl Log {
         self.config_errors.report_once();
     }
 
+    /// Writes lines to this descriptor of the log file, which is open for appending.
+    #[must_use]
+    pub fn with_descriptor(mut self, fd: i32) -> Log {
+        self.file = Some(Sink::descriptor(fd));
+        self
+    }
+
     /// Closes the log file. Call it when no line will follow.
     pub fn close(&self) {
         if let Some(file) = &self.file {

@@ -95,8 +95,13 @@ impl Sink {
     /// Creates a sink for descriptor 2 as it is now. It is not duplicated: if a daemon closes its
     /// standard error, a reader at the other end must see the end of file.
     pub(super) fn standard_error() -> Self {
-        let owned = sys::identify(STANDARD_ERROR)
-            .map_or(0, |identity| OwnedFd::identified(STANDARD_ERROR, identity, 0).pack());
+        Sink::descriptor(STANDARD_ERROR)
+    }
+
+    /// Creates a sink for a descriptor that belongs to this process. It is never opened again.
+    pub(super) fn descriptor(fd: i32) -> Self {
+        let owned =
+            sys::identify(fd).map_or(0, |identity| OwnedFd::identified(fd, identity, 0).pack());
         Sink::new(None, owned)
     }
 
