@@ -125,6 +125,9 @@ fn log_error(hazard: &Hazard, mode: Mode, with: &HostRun) -> Option<String> {
         Mode::Library(LogOutput::TextOnStderr, _) => {
             (hazard.on_stderr, parse_text(with.output.stderr.as_bytes(), "cfr: "))
         }
+        Mode::Supervised if hazard.is_logged_supervised() => {
+            (ExpectedLog::Exact, parse("text", &with.log))
+        }
         Mode::Library(LogOutput::TextInFile | LogOutput::Faults, _) => {
             (hazard.in_file, parse("text", &with.log))
         }

@@ -9,6 +9,8 @@ pub enum Mode {
     Bare,
     /// strace(1) and no library: shows what an observer outside the process changes.
     Strace,
+    /// The launcher's supervisor and no library: the kernel's boundary is watched.
+    Supervised,
     Library(LogOutput, Backend),
 }
 
@@ -75,7 +77,8 @@ pub fn modes() -> impl Iterator<Item = Mode> {
     let of_library = LogOutput::ALL
         .into_iter()
         .flat_map(|output| Backend::ALL.map(|backend| Mode::Library(output, backend)));
-    userland().is_none().then_some(Mode::Strace).into_iter().chain(of_library)
+    let from_outside = userland().is_none().then_some([Mode::Strace, Mode::Supervised]);
+    from_outside.into_iter().flatten().chain(of_library)
 }
 
 impl Mode {
@@ -90,6 +93,7 @@ impl std::fmt::Display for Mode {
         match self {
             Mode::Bare => f.write_str("bare"),
             Mode::Strace => f.write_str("strace"),
+            Mode::Supervised => f.write_str("supervised"),
             Mode::Library(output, backend) => write!(f, "{}/{}", output.name(), backend.name()),
         }
     }

@@ -14,7 +14,7 @@ const INTRODUCTION: &str = "\
 
 What programs do to a library that is loaded into them. Each row is a program in `c-tests/hazards/`
 that does it and checks that it happened. `make hazards` runs each program bare, under `strace -f`,
-and with the library. With the library it runs in these modes, each with `CFR_BACKEND=auto` and
+under the launcher's supervisor (`cfr run --reach=all`) without the library, and with the library. With the library it runs in these modes, each with `CFR_BACKEND=auto` and
 `emulate`:
 
 * off: no log
@@ -34,7 +34,10 @@ the log is in a file that was not opened for it. The column `log` says what the 
 /// Returns the columns of the matrix: heading and modes.
 fn columns() -> Vec<(String, Vec<Mode>)> {
     use crate::mode::Backend::{Auto, Emulate};
-    let mut columns = vec![("strace".to_owned(), vec![Mode::Strace])];
+    let mut columns = vec![
+        ("strace".to_owned(), vec![Mode::Strace]),
+        ("supervised".to_owned(), vec![Mode::Supervised]),
+    ];
     columns.extend(LogOutput::ALL.map(|output| {
         let modes = [Auto, Emulate].map(|backend| Mode::Library(output, backend));
         (output.name().to_owned(), modes.to_vec())

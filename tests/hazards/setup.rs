@@ -3,7 +3,8 @@
 use crate::mode::{Backend, LogOutput, Mode};
 use crate::table::{Hazard, Setup};
 use cfr_testkit::{
-    Filesystems, Host, Run, Scratch, compile, find_program, is_foreign, is_root, library, userland,
+    Filesystems, Host, Run, Scratch, compile, find_program, is_foreign, is_root, launcher, library,
+    userland,
 };
 use std::ffi::OsString;
 use std::fs;
@@ -30,6 +31,8 @@ pub struct PreparedHost {
     preloaded_last: Option<PathBuf>,
     /// Whether the program loads libcfr.so itself, without `LD_PRELOAD`.
     opens_library: bool,
+    /// Whether the supervisor writes a log.
+    is_logged_supervised: bool,
     /// Environment variables of every mode.
     environment: Vec<(&'static str, &'static str)>,
     /// Holds the set-user-ID programs until they have run.
@@ -58,6 +61,7 @@ impl PreparedHost {
             preloaded_first: None,
             preloaded_last: None,
             opens_library: false,
+            is_logged_supervised: hazard.is_logged_supervised(),
             environment: Vec::new(),
             _scratch: None,
         };
@@ -132,28 +136,39 @@ impl PreparedHost {
         all.join(":")
     }
 
-    /// Returns the command that starts the program in `mode`: strace, or none.
+    /// Returns the command that starts the program in `mode`: strace, the launcher, or none.
     pub fn wrapper(&self, mode: Mode) -> Vec<OsString> {
-        if mode != Mode::Strace {
-            return Vec::new();
-        }
-        let mut words: Vec<_> = ["strace", "-f", "-o", "/dev/null"].map(OsString::from).into();
         let preloaded = self.preloaded(mode);
-        if !preloaded.is_empty() {
+        let has_preloaded = !preloaded.is_empty();
+        let preloaded = format!("LD_PRELOAD={preloaded}");
+        let words: &[&str] = match mode {
             // -E sets the variable for the program and not for strace itself.
-            words.extend(["-E".into(), format!("LD_PRELOAD={preloaded}").into()]);
-        }
-        words
+            Mode::Strace if has_preloaded => &["strace", "-f", "-o", "/dev/null", "-E", &preloaded],
+            Mode::Strace => &["strace", "-f", "-o", "/dev/null"],
+            // env(1) takes the library out again.
+            Mode::Supervised if has_preloaded => &["run", "--reach=all", "--", "env", &preloaded],
+            Mode::Supervised => &["run", "--reach=all", "--", "env", "-u", "LD_PRELOAD"],
+            Mode::Bare | Mode::Library(..) => return Vec::new(),
+        };
+        let launcher = (mode == Mode::Supervised).then(|| launcher().into_os_string());
+        launcher.into_iter().chain(words.iter().map(OsString::from)).collect()
     }
 
     /// Sets the environment variables of `mode`.
     pub fn prepare(&self, mode: Mode, mut run: Run, log: &Path) -> Run {
         let preloaded = self.preloaded(mode);
-        if !preloaded.is_empty() && mode != Mode::Strace {
+        if !preloaded.is_empty() && !matches!(mode, Mode::Strace | Mode::Supervised) {
             run = run.env("LD_PRELOAD", preloaded);
         }
         for (name, value) in &self.environment {
             run = run.env(name, value);
+        }
+        if mode == Mode::Supervised {
+            return if self.is_logged_supervised {
+                run.env("CFR_LOG", "info").env("CFR_LOG_FILE", log)
+            } else {
+                run.env("CFR_LOG", "off")
+            };
         }
         let Mode::Library(output, backend) = mode else { return run };
         if backend == Backend::Emulate {

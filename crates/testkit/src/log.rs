@@ -60,6 +60,10 @@ pub fn parse_text(log: &[u8], prefix: &str) -> Result<LogLines, String> {
             if !is_call(&call) {
                 return Err(line.to_owned());
             }
+            // Its thread makes the call again, which then has a line of its own.
+            if call.ends_with("(let through: a signal came first)") {
+                continue;
+            }
             lines.calls += 1;
             lines.delayed += usize::from(call.ends_with(", DELAYED)"));
         } else if is_remark(line) {
@@ -84,6 +88,9 @@ pub fn parse_call(line: &str) -> Option<String> {
     words.next()?.parse::<u32>().ok()?;
     words.next()?.parse::<f64>().ok()?;
     let call = words.next()?;
+    if call.contains(" = ? (") {
+        return Some(call.to_owned());
+    }
     let (call, duration) = call.rsplit_once(" <")?;
     duration.strip_suffix('>')?.parse::<f64>().ok()?;
     Some(call.to_owned())
@@ -116,13 +123,16 @@ const SHARING: [&str; 3] = ["shared", "partly shared", "not shared"];
 fn is_call(call: &str) -> bool {
     let Some((call, notes)) = call.rsplit_once(" (") else { return false };
     let Some(notes) = notes.strip_suffix(')') else { return false };
+    if call.ends_with(" = ?") {
+        return notes.starts_with("let through: ") || notes == "unfinished";
+    }
     let mut notes = notes.split(", ");
     CALLS.iter().any(|start| call.starts_with(start))
         && notes.next().is_some_and(|method| METHODS.contains(&method))
         && notes.all(|note| {
             note.starts_with("rule ")
                 || note.starts_with("target ")
-                || matches!(note, "INJECTED" | "DELAYED")
+                || matches!(note, "INJECTED" | "DELAYED" | "supervised")
                 || SHARING.contains(&note)
         })
         && call.matches(" = ").count() == 1
