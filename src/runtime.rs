@@ -6,7 +6,7 @@
 
 use crate::environment;
 use crate::route::{self, Route};
-use cfr_engine::hook::Hook;
+use cfr_engine::hook::{Hook, Hooks};
 use cfr_observe::{Collectors, ConfigErrors, Injector, Log, Observer};
 use cfr_shared::inject::{CallCounter, Faults};
 use cfr_shared::line::Line;
@@ -86,6 +86,11 @@ fn observer(
 ) -> Observer {
     let collectors = Collectors { tree, own: own_stats(settings) };
     let is_recorded = settings.log > Level::Off || collectors.want_records();
+    if let Some(tree) = tree
+        && (!is_recorded || settings.hooks != Hooks::ALL)
+    {
+        tree.add(Counter::Unwatched, 1);
+    }
     let caller = || (sys::getpid(), sys::gettid());
     Observer {
         next: match settings.forward {
@@ -160,13 +165,11 @@ fn end_if_strict(settings: &Settings<'_>, errors: &ConfigErrors) {
 
 /// Maps the launcher's counters, and counts this process there.
 fn tree_stats(settings: &Settings<'_>) -> Option<Stats> {
-    let opened = sys::map_shared(settings.stats?, STATS_NAME, Stats::WORDS);
+    let open = |path| sys::map_shared(path, STATS_NAME, Stats::WORDS).ok();
     // The process of another user, or in another /proc, may not open it.
-    let words = match (opened, settings.cookie) {
-        (Err(_), Some(_)) => sys::map_shared_by_supervisor(Stats::WORDS),
-        (opened, _) => opened,
-    };
-    let words = words.ok()?;
+    let by_supervisor = || sys::map_shared_by_supervisor(Stats::WORDS).ok();
+    let ask = || settings.cookie.and_then(|_| by_supervisor());
+    let words = settings.stats.and_then(open).or_else(ask)?;
     let stats = Stats::over(words)?;
     stats.add(Counter::Programs, 1);
     Some(stats)

@@ -126,7 +126,8 @@ fn a_killed_supervisor_is_started_again() {
     kill(supervisor_of(&launcher));
     copying.assert_equal();
     let output = launcher.output();
-    assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""), "{output:#?}");
+    let said = "cfr: the supervisor was killed; it is started again\n";
+    assert_eq!((output.status, output.stderr.as_str()), (Some(0), said), "{output:#?}");
     assert!(copying.logged().len() > 200);
 }
 

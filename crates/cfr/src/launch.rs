@@ -120,7 +120,7 @@ fn run_expecting(
     let ended = child::run(command, filter, || {
         let plan = mem::replace(&mut plan, Err(String::new()));
         supervisor = plan.and_then(|planned| {
-            let started = planned.start(stats.as_ref().and_then(SharedStats::stopped));
+            let started = planned.start(stats.as_ref().map(|shared| *shared.stats()));
             started.inspect_err(|why| print_message(format!("there is no supervisor: {why}")))
         });
     })?;

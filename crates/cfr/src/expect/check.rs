@@ -28,7 +28,15 @@ pub(super) fn verdict(
     blind_spot: Option<&BlindSpot>,
 ) -> Verdict {
     let (held, actual, number) = found(&expectation.meaning, stats);
+    let unfinished = match stats.unfinished() {
+        _ if expectation.is_about_ends() => 0,
+        count => count,
+    };
     let (held, actual) = match blind_spot {
+        _ if held && unfinished > 0 && !expectation.is_lower_bound() => {
+            let calls = if unfinished == 1 { "call" } else { "calls" };
+            (false, format!("{actual}; but {unfinished} {calls} did not return"))
+        }
         None => (held, actual),
         Some(blind_spot) if blind_spot.of_all => (false, blind_spot.why.clone()),
         Some(blind_spot) if blind_spot.of_results && expectation.is_about_calls() => (held, actual),

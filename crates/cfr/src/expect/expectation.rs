@@ -90,6 +90,15 @@ impl Expectation {
         matches!(&self.meaning, Meaning::Count(quantity, ..) if quantity.is_calls())
     }
 
+    /// Reports whether it is about what is known although a call has not returned.
+    pub(super) fn is_about_ends(&self) -> bool {
+        match &self.meaning {
+            Meaning::Count(quantity, ..) => quantity.is_about_ends(),
+            Meaning::Never(quantities) => quantities.iter().all(|one| one.is_about_ends()),
+            Meaning::Only(..) => false,
+        }
+    }
+
     /// Reports whether it stays true if there were more calls than were seen.
     pub(super) fn is_lower_bound(&self) -> bool {
         matches!(&self.meaning, Meaning::Count(_, Comparison::AtLeast | Comparison::Above, _))

@@ -173,6 +173,12 @@ impl Quantity {
         matches!(self, Quantity::Number(number) if number.name == BYTES)
     }
 
+    /// Reports whether it is known although a call has not returned.
+    pub(super) fn is_about_ends(self) -> bool {
+        const KNOWN: [&str; 4] = ["unfinished", "programs", "let_through", "lines_lost"];
+        matches!(self, Quantity::Number(number) if KNOWN.contains(&number.name))
+    }
+
     /// Reports whether it is the number of calls.
     pub(super) fn is_calls(self) -> bool {
         matches!(self, Quantity::Number(number) if number.name == CALLS)

@@ -40,6 +40,7 @@ pub(crate) fn blind_spot(
             let (calls, verb) = if calls == 1 { ("call", "was") } else { ("calls", "were") };
             format!("{} {calls} {verb} let through, with unknown results", seen.let_through)
         }
+        (SeenCounts { unwatched: 1.., .. }, Watch { supervisor: Ok(()), .. }) => unwatched(seen),
         (_, Watch { supervisor: Ok(()), .. }) if checked.hooks == Hooks::ALL => return None,
         (SeenCounts { processes: 0, .. }, Watch { visibility: Visibility::Unseen(why), .. }) => {
             format!("libcfr.so was not loaded: {why}")
@@ -53,8 +54,14 @@ pub(crate) fn blind_spot(
         }
         (_, Watch { visibility: Visibility::Seen, .. }) => return None,
     };
-    let of_results = watch.supervisor.is_ok() && watch.has_ended && checked.hooks == Hooks::ALL;
+    let is_watched = watch.supervisor.is_ok() && seen.unwatched == 0;
+    let of_results = is_watched && watch.has_ended && checked.hooks == Hooks::ALL;
     Some(BlindSpot { why, of_all: seen.processes == 0 && watch.supervisor.is_err(), of_results })
+}
+
+fn unwatched(seen: SeenCounts) -> String {
+    let programs = if seen.unwatched == 1 { "program does" } else { "programs do" };
+    format!("{} {programs} not watch all their calls (CFR_LOG, CFR_HOOKS)", seen.unwatched)
 }
 
 const STILL_RUN: &str = "processes that it started still run";
@@ -78,6 +85,8 @@ pub(crate) fn silence(
     };
     let why = match (seen, watch) {
         (SeenCounts { calls: 1.., .. }, _) => return None,
+        _ if log == Level::Off => "no call is watched while the log is off".into(),
+        (SeenCounts { unwatched: 1.., .. }, Watch { supervisor: Ok(()), .. }) => unwatched(seen),
         (_, Watch { supervisor: Ok(()), has_ended: true, .. }) if hooks == Hooks::ALL => {
             return Some(PROVEN.to_owned());
         }
@@ -85,7 +94,6 @@ pub(crate) fn silence(
         (_, Watch { visibility: Visibility::Unseen(why) | Visibility::Bypassed(why), .. }) => {
             why.clone()
         }
-        _ if log == Level::Off => "no call is watched while the log is off".into(),
         (SeenCounts { processes: 0, .. }, _) => not_loaded(&shown),
         _ if hooks != Hooks::ALL => format!("{never} called a watched hook (--hooks)"),
         (_, Watch { supervisor: Err(why), .. }) => format!(

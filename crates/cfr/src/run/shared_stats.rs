@@ -5,7 +5,7 @@
 use crate::term::failure::{Failure, describe};
 use crate::term::inherited::is_ignored;
 use cfr_shared::settings::STATS_NAME;
-use cfr_shared::stats::{Collect, Counter, Stats, Stopped};
+use cfr_shared::stats::{Collect, Counter, Stats};
 use cfr_sys as sys;
 use cfr_sys::errno::Errno;
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -41,6 +41,8 @@ pub(crate) struct SeenCounts {
     pub(crate) calls: u64,
     /// The calls of them whose result is not known.
     pub(crate) let_through: u64,
+    /// The processes that loaded the library and do not watch all their calls.
+    pub(crate) unwatched: u64,
 }
 
 impl SeenCounts {
@@ -49,6 +51,7 @@ impl SeenCounts {
             processes: stats.get(Counter::Programs),
             calls: stats.get(Counter::Calls),
             let_through: stats.get(Counter::LetThrough),
+            unwatched: stats.get(Counter::Unwatched),
         }
     }
 }
@@ -112,11 +115,6 @@ impl SharedStats {
         &self.stats
     }
 
-    /// Returns the calls that the supervisor carries out.
-    pub(crate) fn stopped(&self) -> Option<Stopped> {
-        self.stats.stopped()
-    }
-
     /// Returns the counts since the start, and adds them to the counters of the outer launcher.
     pub(crate) fn close(self) -> SeenCounts {
         let now = SeenCounts::of(&self.stats);
@@ -124,6 +122,7 @@ impl SharedStats {
             processes: now.processes.saturating_sub(self.before.processes),
             calls: now.calls.saturating_sub(self.before.calls),
             let_through: now.let_through.saturating_sub(self.before.let_through),
+            unwatched: now.unwatched.saturating_sub(self.before.unwatched),
         };
         if let Some(outer) = &self.outer {
             outer.merge(&self.stats);

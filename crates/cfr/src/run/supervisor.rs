@@ -2,8 +2,8 @@
 //! answers the calls which the filter stops (`crate::supervise`).
 
 use crate::run::environment;
-use crate::term::failure::{FAILED, describe};
-use cfr_shared::stats::Stopped;
+use crate::term::failure::{FAILED, describe, print_message};
+use cfr_shared::stats::{Stats, Stopped};
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, seccomp};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -162,8 +162,8 @@ impl Planned {
     }
 
     /// Starts the supervisor of a program that has just been started. Returns why it could not be.
-    /// `stopped` are the calls that it carries out.
-    pub(crate) fn start(mut self, stopped: Option<Stopped>) -> Result<Supervisor, String> {
+    /// `stats` have the calls that it carries out.
+    pub(crate) fn start(mut self, stats: Option<Stats>) -> Result<Supervisor, String> {
         self.reserved.clear();
         let listener = self.listener().ok_or("the filter could not be installed")?;
         let mut command = Command::new("/proc/self/exe");
@@ -180,7 +180,7 @@ impl Planned {
             command.arg(LOG);
         }
         const GUARD: &str = "its guard has ended";
-        self.guard.send(Guarded { command, listener, log, stopped }).map_err(|_| GUARD)?;
+        self.guard.send(Guarded { command, listener, log, stats }).map_err(|_| GUARD)?;
         let started = self.is_started.recv().map_err(|_| GUARD)?;
         started.map_err(|error| describe(&error))?;
         Ok(Supervisor { has_ended: self.has_ended })
@@ -243,8 +243,18 @@ struct Guarded {
     listener: OwnedFd,
     /// The log file, if its name has another meaning in another process.
     log: Option<File>,
-    /// The calls that it carries out.
-    stopped: Option<Stopped>,
+    /// The stats with the calls that it carries out.
+    stats: Option<Stats>,
+}
+
+impl Guarded {
+    /// Lets the thread make call `id` itself, if it waits; `begun` is 1 if the call was counted.
+    fn let_through(&self, id: u64, begun: u64) {
+        let is_there = seccomp::let_through(self.listener.as_raw_fd(), id).is_ok();
+        if let (true, Some(stats)) = (is_there, self.stats) {
+            stats.count_let_through(1, begun);
+        }
+    }
 }
 
 /// Opens a log file that another process may not find by its name: below /dev or /proc, where names
@@ -282,15 +292,17 @@ fn watch_over(mut guarded: Guarded, at_start: &Sender<io::Result<()>>) {
             Ok(_) => return,
             Err(_) => break,
         }
-        for id in guarded.stopped.iter().flat_map(Stopped::take) {
-            // It fails if the call was answered, or was not received.
-            let _ = seccomp::let_through(guarded.listener.as_raw_fd(), id);
+        print_message("the supervisor was killed; it is started again");
+        let stopped = guarded.stats.and_then(|stats| stats.stopped());
+        for id in stopped.iter().flat_map(Stopped::take) {
+            guarded.let_through(id, 1);
         }
         process = start(&mut guarded);
     }
+    print_message("there is no supervisor any more: calls are let through");
     while !has_hung_up(&guarded.listener) {
         if let Ok(call) = seccomp::receive(guarded.listener.as_raw_fd()) {
-            let _ = seccomp::let_through(guarded.listener.as_raw_fd(), call.id);
+            guarded.let_through(call.id, 0);
         }
     }
 }

@@ -99,6 +99,8 @@ pub(super) struct Jobs {
     spare_wanted: Condvar,
     watcher: OnceLock<Thread>,
     is_watcher_parked: AtomicBool,
+    /// Whether a thread lets calls through because all jobs are taken.
+    pub(super) is_relieved: AtomicBool,
 }
 
 impl Jobs {
@@ -111,6 +113,7 @@ impl Jobs {
             spare_wanted: Condvar::new(),
             watcher: OnceLock::new(),
             is_watcher_parked: AtomicBool::new(false),
+            is_relieved: AtomicBool::new(false),
         }
     }
 

@@ -73,6 +73,13 @@ impl Observers {
         Ok(Observers { settings, log, stats, stats_file, one, by_program, spare })
     }
 
+    /// Counts a call that is let through and not logged.
+    pub(super) fn count_let_through(&self) {
+        if let Some(stats) = &self.stats {
+            stats.count_let_through(1, 0);
+        }
+    }
+
     /// Returns the memory file of the stats.
     pub(super) fn stats_file(&self) -> Option<&File> {
         self.stats_file.as_ref()

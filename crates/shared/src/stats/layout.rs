@@ -82,11 +82,13 @@ pub enum Counter {
     Delayed,
     /// Supervised calls that their thread had to make itself.
     LetThrough,
+    /// Programs that loaded the library and do not watch all their calls, by settings of their own.
+    Unwatched,
 }
 
 impl Counter {
     /// The counters that are added up when stats are merged.
-    pub(super) const SUMS: [Counter; 16] = [
+    pub(super) const SUMS: [Counter; 17] = [
         Counter::Programs,
         Counter::Calls,
         Counter::LinesLost,
@@ -103,6 +105,7 @@ impl Counter {
         Counter::Injected,
         Counter::Delayed,
         Counter::LetThrough,
+        Counter::Unwatched,
     ];
 }
 

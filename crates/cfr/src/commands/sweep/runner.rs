@@ -144,7 +144,7 @@ impl<'a> Runner<'a> {
         let filter = plan.as_ref().map(Planned::filter).ok();
         let mut supervisor = Err(String::new());
         let ended = process::run_with(command, limit, filter, || {
-            supervisor = plan.and_then(|planned| planned.start(shared.stopped()));
+            supervisor = plan.and_then(|planned| planned.start(Some(*shared.stats())));
         })?;
         if let Ok(supervisor) = supervisor {
             // A copy of a process that was killed ends, too.
