@@ -14,8 +14,8 @@ const INTRODUCTION: &str = "\
 
 What programs do to a library that is loaded into them. Each row is a program in `c-tests/hazards/`
 that does it and checks that it happened. `make hazards` runs each program bare, under `strace -f`,
-under the launcher's supervisor (`cfr run --reach=all`) without the library, and with the library. With the library it runs in these modes, each with `CFR_BACKEND=auto` and
-`emulate`:
+under the launcher's supervisor (`cfr run --reach=all`) without the library, and with the library.
+With the library it runs in these modes, each with `CFR_BACKEND=auto` and `emulate`:
 
 * off: no log
 * stderr: a text log on standard error

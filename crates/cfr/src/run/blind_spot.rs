@@ -60,8 +60,11 @@ pub(crate) fn blind_spot(
 }
 
 fn unwatched(seen: SeenCounts) -> String {
-    let programs = if seen.unwatched == 1 { "program does" } else { "programs do" };
-    format!("{} {programs} not watch all their calls (CFR_LOG, CFR_HOOKS)", seen.unwatched)
+    let programs = match seen.unwatched {
+        1 => "program does not watch all its calls",
+        _ => "programs do not watch all their calls",
+    };
+    format!("{} {programs} (CFR_LOG, CFR_HOOKS)", seen.unwatched)
 }
 
 const STILL_RUN: &str = "processes that it started still run";
