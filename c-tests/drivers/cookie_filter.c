@@ -3,7 +3,8 @@
  *
  *     cookie_filter COOKIE refuse|kill PROGRAM [ARG]...
  *
- * A call without the cookie fails with EXFULL, or kills the process. */
+ * A call without the cookie fails with EXFULL, or kills the process; but not the one by which the library
+ * asks the supervisor for the stats. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/filter.h>
@@ -23,6 +24,8 @@
 /* x86-64 and aarch64 are little-endian. */
 #define LOWER(number) (offsetof(struct seccomp_data, args) + 8 * (number))
 #define UPPER(number) (LOWER(number) + 4)
+/* The lower half of the count by which the library asks the supervisor for the stats. */
+#define STATS_REQUEST 0x73746174
 
 int main(int argc, char **argv)
 {
@@ -32,13 +35,15 @@ int main(int argc, char **argv)
 	unsigned action = strcmp(argv[2], "kill") == 0 ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | EXFULL;
 	struct sock_filter filter[] = {
 		LOAD(offsetof(struct seccomp_data, nr)),
-		JUMP_IF(SYS_copy_file_range, 6, 0),
+		JUMP_IF(SYS_copy_file_range, 8, 0),
 		JUMP_IF(SYS_sendfile, 5, 0),
-		JUMP_IF(SYS_ioctl, 0, 6),
+		JUMP_IF(SYS_ioctl, 0, 8),
 		LOAD(LOWER(1)),
-		JUMP_IF(FICLONE, 2, 0),
-		JUMP_IF(FICLONERANGE, 1, 0),
-		JUMP_IF(FIDEDUPERANGE, 0, 2),
+		JUMP_IF(FICLONE, 4, 0),
+		JUMP_IF(FICLONERANGE, 3, 0),
+		JUMP_IF(FIDEDUPERANGE, 2, 4),
+		LOAD(LOWER(3)),
+		JUMP_IF(STATS_REQUEST, 2, 0),
 		LOAD(UPPER(5)),
 		JUMP_IF(cookie, 0, 1),
 		RETURN(SECCOMP_RET_ALLOW),
