@@ -60,9 +60,10 @@ pub(super) fn carry_out(
         && let [out_fd, in_fd, _, count, ..] = args
         && [int(out_fd), int(in_fd)] == [-1, -1]
         && word(count) == sys::STATS_REQUEST
-        && let Some(file) = supervisor.observers.stats_file()
     {
-        return Reply::Descriptor(file.as_raw_fd());
+        let file = supervisor.observers.stats_file();
+        return file
+            .map_or(Reply::Answer(Err(Errno::EBADF)), |file| Reply::Descriptor(file.as_raw_fd()));
     }
     let Some(task) = Task::new(last, job, id, tid, &supervisor.own) else { return Reply::None };
     if notification.is_32_bit {
