@@ -100,7 +100,7 @@ impl Hazard {
         self.name.contains(word) || self.program.contains(word)
     }
 
-    /// Reports whether the supervisor's log must hold just the calls that the program reports. Other
+    /// Reports whether the supervisor's log must hold the calls that the program reports. Other
     /// libraries may answer calls themselves.
     pub fn is_logged_supervised(&self) -> bool {
         // The first looks for the log file before the library makes it, which the launcher does at once.

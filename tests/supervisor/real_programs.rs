@@ -175,13 +175,18 @@ fn another_users_program_makes_its_calls_itself() {
             skip(&format!("supervisor::real_programs::{test}"), "su is not installed");
             continue;
         }
-        copy.supervised(&command);
+        // The shell of that user loads the library, too.
+        let cfr = copy_product(&copy.scratch.file("product"));
+        let run = Run::bare(&cfr).args(["trace", "--reach", "all", "-o"]).args([&copy.log]);
+        let output = run.args(["--"]).args(&command).within(copy.scratch.path()).ok();
+        assert_eq!(output.stderr, "", "{command:?}");
         let log = fs::read_to_string(&copy.log).unwrap();
         let passed =
             log.lines().filter(|line| line.ends_with("= ? (let through: another user makes it)"));
         assert_eq!((passed.count(), log.lines().count()), (2, 2), "{log}");
         copy.assert_copied();
         let _ = fs::remove_file(copy.scratch.file("done"));
+        fs::remove_file(&copy.log).unwrap();
     }
 }
 

@@ -60,10 +60,6 @@ pub fn parse_text(log: &[u8], prefix: &str) -> Result<LogLines, String> {
             if !is_call(&call) {
                 return Err(line.to_owned());
             }
-            // Its thread makes the call again, which then has a line of its own.
-            if call.ends_with("(let through: a signal came first)") {
-                continue;
-            }
             lines.calls += 1;
             lines.delayed += usize::from(call.ends_with(", DELAYED)"));
         } else if is_remark(line) {

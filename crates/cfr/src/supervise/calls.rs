@@ -14,6 +14,7 @@ use cfr_observe::{
     note_let_through,
 };
 use cfr_shared::record::Ending;
+use cfr_shared::stats::Counter;
 use cfr_sys::errno::Errno;
 use cfr_sys::seccomp::{Notification, StoppedCall};
 use cfr_sys::{
@@ -205,7 +206,12 @@ fn finish<C: Intercepted>(
     }
     match task.ending() {
         Ending::Returned => Reply::Answer(answer),
-        Ending::LetThrough(_) => Reply::LetThrough,
+        Ending::LetThrough(_) => {
+            if let Some(tree) = observer.collectors.tree {
+                tree.add(Counter::LetThrough, 1);
+            }
+            Reply::LetThrough
+        }
         Ending::Unfinished => Reply::None,
     }
 }
@@ -236,7 +242,7 @@ impl<C: Intercepted, P: Fn(Answer) -> Result<(), Errno>> Intercepted for Supervi
         if self.task.has_ended() {
             return Outcome { answer: Ok(0), ..outcome };
         }
-        // The watcher has interrupted it before anything moved: the thread makes the call again, and
+        // The watcher has interrupted it before anything moved: the thread makes the call itself, and
         // meets its signal there.
         if outcome.answer == Err(Errno::EINTR) && outcome.method != Method::None {
             self.task.let_through(Obstacle::Signal);
