@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The only files with unsafe code: system calls and foreign pointers, the hooks, and the one way
-/// in which the launcher can hand an ignored signal on.
+/// in which the launcher can hand an ignored signal on and install the supervisor's filter.
 const MAY_BE_UNSAFE: [&str; 3] = ["crates/sys/src/", "src/hooks/", "crates/cfr/src/run/child.rs"];
 const MAY_EXPORT: [&str; 6] = [
     "src/hooks/copy_file_range.rs",

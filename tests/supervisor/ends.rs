@@ -1,7 +1,7 @@
 //! The launcher or the supervisor ends before the program: no call fails on that account.
 
 use super::{descendants, trace};
-use cfr_testkit::{Running, Scratch, compile, parse_call, until};
+use cfr_testkit::{Run, Running, Scratch, compile, launcher, parse_call, until};
 use std::fs;
 use std::path::PathBuf;
 use std::thread;
@@ -126,9 +126,33 @@ fn a_killed_supervisor_is_started_again() {
     kill(supervisor_of(&launcher));
     copying.assert_equal();
     let output = launcher.output();
-    let said = "cfr: the supervisor was killed; it is started again\n";
+    let said = "cfr: the supervisor has ended too early; it is started again\n";
     assert_eq!((output.status, output.stderr.as_str()), (Some(0), said), "{output:#?}");
     assert!(copying.logged().len() > 200);
+}
+
+/// Then the launcher lets all calls through, and an expectation that needs their results fails.
+#[test]
+fn a_supervisor_that_is_killed_too_often_is_given_up() {
+    const KILLS: usize = 9;
+    let copying = Copying::new(1_000_000);
+    let run = Run::bare(launcher()).args(["run", "--reach", "all", "--expect", "no error", "--"]);
+    let run = run.args(copying.words(["1000", "3000"])).within(copying.scratch.path());
+    let running = run.start();
+    copying.await_begin();
+    let mut last = 0;
+    for _ in 0..KILLS {
+        until(|| supervisor_of(&running) != last, "another supervisor");
+        last = supervisor_of(&running);
+        kill(last);
+    }
+    copying.assert_equal();
+    let output = running.output();
+    assert_eq!(output.status, Some(123), "{output:#?}");
+    let again = output.stderr.matches("it is started again").count();
+    assert_eq!(again, KILLS - 1, "{output:#?}");
+    assert!(output.stderr.contains("there is no supervisor any more"), "{output:#?}");
+    assert!(output.stderr.contains(" let through, with unknown results"), "{output:#?}");
 }
 
 /// The program makes the call itself.

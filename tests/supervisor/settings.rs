@@ -250,6 +250,39 @@ fn each_process_has_its_own_log() {
     assert_eq!(names.len(), 2, "{names:?}");
 }
 
+/// The library passes its calls by the cookie also if settings of the program's own switch it off.
+#[test]
+fn a_program_that_switches_the_library_off_is_named() {
+    const NAMED: &str = "1 program does not watch all its calls (CFR_LOG, CFR_HOOKS)";
+    let copying = Copying::new();
+    for (options, setting, status) in [
+        (&["run", "--expect", "calls=0"][..], "CFR_HOOKS=sendfile64", 123),
+        (&["trace"], "CFR_HOOKS=sendfile64", 0),
+        (&["trace"], "CFR_LOG=off", 0),
+    ] {
+        let run =
+            Run::bare(launcher()).args(options).args(["--reach", "all", "--", "env", setting]);
+        let output = run.args(["cp", "from", "to"]).within(copying.scratch.path()).output();
+        assert_eq!(output.status, Some(status), "{options:?} {setting} {output:#?}");
+        assert!(output.stderr.contains(NAMED), "{options:?} {setting} {output:#?}");
+    }
+}
+
+/// Also if the supervisor may not act for the program.
+#[test]
+fn a_pipe_is_no_target() {
+    let test = "supervisor::settings::a_pipe_is_no_target";
+    if find_program("python3").is_none() {
+        return skip(test, "python3 is not installed");
+    }
+    let copying = Copying::new();
+    let send = "import os; r, w = os.pipe(); os.sendfile(w, os.open('from', 0), 0, 10)";
+    let script = "ulimit -f 100000; exec env -u LD_PRELOAD python3 -c \"$0\"";
+    let run = Run::bare(launcher()).args(["run", "--reach", "all", "--expect", "calls=0", "--"]);
+    let output = run.args(["sh", "-c", script, send]).within(copying.scratch.path()).output();
+    assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""), "{output:#?}");
+}
+
 #[test]
 fn expectations_hold_or_not() {
     let copying = Copying::new();

@@ -40,7 +40,7 @@ impl Collectors {
     }
 
     /// Counts a call that its thread makes itself.
-    pub(crate) fn count_let_through(&self) {
+    pub fn count_let_through(&self) {
         if let Some(tree) = self.tree {
             tree.add(Counter::LetThrough, 1);
         }

@@ -36,7 +36,8 @@ pub(crate) fn blind_spot(
     let shown = printable(path);
     let why = match (seen, watch) {
         (_, Watch { supervisor: Ok(()), has_ended: false, .. }) => STILL_RUN.to_owned(),
-        (SeenCounts { let_through: calls @ 1.., .. }, Watch { supervisor: Ok(()), .. }) => {
+        // Also if the filter was installed and the supervisor could not be started.
+        (SeenCounts { let_through: calls @ 1.., .. }, _) => {
             let (calls, verb) = if calls == 1 { ("call", "was") } else { ("calls", "were") };
             format!("{} {calls} {verb} let through, with unknown results", seen.let_through)
         }

@@ -37,8 +37,8 @@ pub(crate) const NAME: &str = "cfr-supervisor";
 /// The argument by which it learns that its standard output is the log file.
 pub(crate) const LOG: &str = "log";
 
-/// How often a supervisor that was killed is started again.
-const MAX_STARTS: u32 = 8;
+/// How often a supervisor that has ended too early is started again.
+const MAX_RESTARTS: u32 = 8;
 
 /// What a process does between fork(2) and execve(2) so that its copies are stopped.
 #[derive(Clone, Copy, Debug)]
@@ -286,17 +286,20 @@ fn watch_over(mut guarded: Guarded, at_start: &Sender<io::Result<()>>) {
     });
     // The launcher waits for it.
     let _ = at_start.send(is_started);
-    for _ in 0..MAX_STARTS {
+    for restarts_left in (0..=MAX_RESTARTS).rev() {
         match process.as_mut().map(Child::wait) {
             Ok(Ok(status)) if !status.success() => {}
             Ok(_) => return,
             Err(_) => break,
         }
-        print_message("the supervisor was killed; it is started again");
         let stopped = guarded.stats.and_then(|stats| stats.stopped());
         for id in stopped.iter().flat_map(Stopped::take) {
             guarded.let_through(id, 1);
         }
+        if restarts_left == 0 {
+            break;
+        }
+        print_message("the supervisor has ended too early; it is started again");
         process = start(&mut guarded);
     }
     print_message("there is no supervisor any more: calls are let through");

@@ -14,7 +14,6 @@ use cfr_observe::{
     note_let_through,
 };
 use cfr_shared::record::Ending;
-use cfr_shared::stats::Counter;
 use cfr_sys::errno::Errno;
 use cfr_sys::seccomp::{Notification, StoppedCall};
 use cfr_sys::{
@@ -131,7 +130,9 @@ fn sendfile(
     before_long: impl Fn(i32, usize),
 ) -> Reply {
     let out_fd = task.fetch_target(int(out_fd));
-    if !is_storage(out_fd) && task.obstacle().is_none() {
+    // What could not be fetched may be a file.
+    let may_be_storage = if out_fd < 0 { task.obstacle().is_some() } else { is_storage(out_fd) };
+    if !may_be_storage {
         return Reply::LetThrough;
     }
     let offsets = Offsets::read(task, [offset, 0]);
@@ -207,9 +208,7 @@ fn finish<C: Intercepted>(
     match task.ending() {
         Ending::Returned => Reply::Answer(answer),
         Ending::LetThrough(_) => {
-            if let Some(tree) = observer.collectors.tree {
-                tree.add(Counter::LetThrough, 1);
-            }
+            observer.collectors.count_let_through();
             Reply::LetThrough
         }
         Ending::Unfinished => Reply::None,
