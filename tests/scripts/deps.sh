@@ -36,6 +36,7 @@ mandoc mandoc checks the manual pages
 setpriv util-linux starts programs as another user
 bwrap bubblewrap starts programs in other namespaces
 busybox busybox-static a static program that copies
+go golang-go builds programs that copy without the C library
 gdb gdb runs programs while they are traced
 script bsdutils starts programs on a terminal
 faketime faketime gives programs another clock

@@ -315,24 +315,28 @@ fn busybox_is_seen() {
 }
 
 #[test]
-fn a_go_program_is_seen() {
-    let test = "a_go_program_is_seen";
+fn go_programs_are_seen() {
+    let test = "go_programs_are_seen";
     if !has(test, "go") {
         return;
     }
-    let copy = Copy::new();
-    let program = copy.scratch.file("go_copy");
-    let cache = copy.scratch.file("cache");
-    Run::bare("go")
-        .args(["build", "-o"])
-        .args([&program, &project().join("tests/programs/io_copy.go")])
-        .env("GOCACHE", &cache)
-        .env("CGO_ENABLED", "0")
-        .ok();
-    let words = [program.as_os_str(), copy.source.as_os_str(), copy.target.as_os_str()];
-    let calls = copy.supervised(&words);
-    assert!(calls.iter().any(|call| call.contains(" = 20000 (kernel, supervised)")), "{calls:#?}");
-    copy.assert_copied();
+    let caches = Scratch::new();
+    // Without cgo the program is static; with it, the C library is loaded, and bypassed.
+    for (cgo, link_mode) in [("0", "internal"), ("1", "external")] {
+        let copy = Copy::new();
+        let program = copy.scratch.file("go_copy");
+        Run::bare("go")
+            .args(["build", &format!("-ldflags=-linkmode={link_mode}"), "-o"])
+            .args([&program, &project().join("tests/programs/io_copy.go")])
+            .env("GOCACHE", caches.file("cache"))
+            .env("CGO_ENABLED", cgo)
+            .ok();
+        let words = [program.as_os_str(), copy.source.as_os_str(), copy.target.as_os_str()];
+        let calls = copy.supervised(&words);
+        let copied = |call: &String| call.contains(" = 20000 (kernel, supervised)");
+        assert!(calls.iter().any(copied), "cgo {cgo}: {calls:#?}");
+        copy.assert_copied();
+    }
 }
 
 #[test]
