@@ -97,7 +97,7 @@ fn observer(
             Forward::Next => NextCopy::find(),
             Forward::Syscall => None,
         },
-        injector: settings.inject.as_ref().and_then(injector),
+        injector: settings.inject.as_ref().and_then(|faults| injector(faults, tree)),
         collectors,
         log: is_recorded.then(|| Log::new(settings, errors, collectors, caller)),
         settings,
@@ -106,9 +106,10 @@ fn observer(
 
 /// Counts the calls of this process; a child made by fork(2) begins at zero. `None` if no memory can
 /// be mapped.
-fn injector(faults: &'static Faults<'static>) -> Option<Injector> {
+fn injector(faults: &'static Faults<'static>, tree: Option<Stats>) -> Option<Injector> {
     let words = sys::map_zeroed_on_fork(CallCounter::WORDS).ok()?;
-    Some(Injector::new(faults, CallCounter::over(words)?))
+    let tree = tree.and_then(|stats| stats.faults());
+    Some(Injector::new(faults, CallCounter::over(words, tree)?))
 }
 
 fn start(runtime: &'static Observer) {

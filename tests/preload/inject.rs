@@ -321,6 +321,19 @@ fn calls_are_counted_on_each_target() {
     );
 }
 
+/// Under the launcher: without it there is no count that processes share, and each counts its own.
+#[test]
+fn calls_are_counted_in_the_whole_tree() {
+    let files = InjectFiles::new();
+    let (fault, words) = ("error=EIO:when=3:per=tree", "copy=1 fork copy=1 number=1 copy=1");
+    let run = Run::bare(launcher()).args(["run", "--inject", fault, "--"]).args([program()]);
+    let output = run.args([&files.source, &files.target]).args(words.split(' ')).ok();
+    let expected = ["copy 1 at 1 1", "copy 1 at 2 2", "number EIO at 2 2", "copy 1 at 3 3"];
+    assert_eq!(said(&output), expected);
+    let alone = files.said(fault, words);
+    assert_eq!(alone, ["copy 1 at 1 1", "copy 1 at 2 2", "number 1 at 3 3", "copy EIO at 3 3"]);
+}
+
 #[test]
 fn only_calls_of_the_hook_and_the_path_are_counted() {
     let files = InjectFiles::new();

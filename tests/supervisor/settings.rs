@@ -11,6 +11,23 @@ const BYTES: usize = 20_000;
 /// How many calls of 4096 bytes copy [`BYTES`], with the one that returns 0.
 const CALLS: usize = 6;
 
+/// The calls of a static program and those of another that is preloaded.
+#[test]
+fn the_supervisor_and_the_library_count_a_tree_together() {
+    let copying = Copying::new();
+    let preloaded = compile("drivers/keeps_copying.c", "keeps_copying_preloaded", &[]);
+    let alone = Copying::words().join(" ");
+    let script = format!("{alone}; {} from too 4096 0 done", preloaded.display());
+    // The first call of the second program.
+    let fault = format!("error=EIO:per=tree:when={}", CALLS + 1);
+    let run =
+        trace(&copying.scratch.file("log"), &["--inject", &fault]).args(["sh", "-c", &script]);
+    run.within(copying.scratch.path()).ok();
+    let results = copying.results();
+    assert_eq!(results.iter().position(|result| result.contains("INJECTED")), Some(CALLS));
+    assert_eq!(results[CALLS], "-1 EIO (Input/output error) (none, INJECTED)");
+}
+
 /// A static program that copies a file by calls of 4096 bytes, and its files.
 struct Copying {
     scratch: Scratch,
@@ -70,6 +87,7 @@ fn faults_are_injected_into_supervised_calls() {
         ("error=EIO:when=2", vec![whole, eio, whole, whole, whole, short, end], once),
         ("error=EIO:when=2:per=thread", vec![whole, eio, whole, whole, whole, short, end], once),
         ("error=EIO:when=2:per=path", vec![whole, eio, whole, whole, whole, short, end], once),
+        ("error=EIO:when=2:per=tree", vec![whole, eio, whole, whole, whole, short, end], once),
         ("error=EIO:when=2:hook=seccomp", vec![whole, eio, whole, whole, whole, short, end], once),
         (
             "error=EIO:when=2:hook=copy_file_range",

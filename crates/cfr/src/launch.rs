@@ -87,6 +87,7 @@ fn run_expecting(
         (has_summary || expected.is_wanted(), Collect::SUMMARY),
         (expected.is_any() && checked.log < Level::Info, Collect::LINES),
         (args.progress && status_line::is_watched(), Collect::PROGRESS),
+        (checked.has_faults, Collect::FAULTS),
     ]
     .into_iter()
     .filter(|(is_wanted, _)| *is_wanted)

@@ -59,6 +59,14 @@ impl Injector {
         }
         decided
     }
+
+    /// Counts the faults that apply to a call, given as bits.
+    #[inline(always)]
+    pub(crate) fn note_applied(&self, faults: u32) {
+        if faults != 0 {
+            self.counter.count_applied(faults);
+        }
+    }
 }
 
 /// Sends the signals of an injection and waits, before the call is carried out.

@@ -74,6 +74,9 @@ pub fn intercept<C: Intercepted>(
     let injection = injector.map(|injector| injector.decide(intercepted.hook(), &call, caller));
     let injection = injection.as_ref().unwrap_or(&Injection::NONE);
     let override_ = injection.overrides(&call);
+    if let Some(injector) = injector {
+        injector.note_applied(injection.applied(override_.is_some()));
+    }
     if let Some(recording) = &mut recording {
         recording.begin(&call, caller);
     }

@@ -33,6 +33,8 @@ pub(crate) struct CheckedSettings {
     pub(crate) format: Format,
     /// Whether each copy is followed by a check for shared blocks.
     pub(crate) shared: bool,
+    /// Whether faults are injected.
+    pub(crate) has_faults: bool,
     pub(crate) summary: SummaryOutput,
     /// The log file, if all processes have the same, and its size in bytes at the start.
     log_file: Option<(PathBuf, u64)>,
@@ -85,7 +87,7 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<CheckedSettin
     let settings = apply(&given)?;
     warn_of_unknown_variables();
     let (log, hooks, format) = (settings.log, settings.hooks, settings.log_format);
-    let shared = settings.shared;
+    let (shared, has_faults) = (settings.shared, settings.inject.is_some());
     let forwards_to_next = settings.forward == Forward::Next;
     let file = settings.log_file.map(absolute).transpose()?;
     let summary = match settings.summary {
@@ -112,6 +114,7 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<CheckedSettin
         forwards_to_next,
         format,
         shared,
+        has_faults,
         summary,
         log_file,
     })

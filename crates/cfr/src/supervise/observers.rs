@@ -140,7 +140,8 @@ impl Observers {
     /// Returns counters that are all zero.
     fn counter(&self) -> Option<CallCounter> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        CallCounter::over(spare.unwrap_or_else(|| zeros(CallCounter::WORDS)))
+        let words = spare.unwrap_or_else(|| zeros(CallCounter::WORDS));
+        CallCounter::over(words, self.stats.and_then(|stats| stats.faults()))
     }
 
     /// Returns the settings with the name of this program's log file.

@@ -1,12 +1,13 @@
-//! Counts the calls that each fault applies to, per process, thread or path.
+//! Counts the calls that each fault applies to, per process, thread, path or tree.
 
-use super::MAX_FAULTS;
+use crate::stats::{FaultCounts, MAX_FAULTS};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// The counts of a process, in words that start as zeros and that fork(2) zeroes in the child.
 #[derive(Clone, Copy)]
 pub struct CallCounter {
     words: &'static [AtomicU64],
+    tree: Option<FaultCounts>,
 }
 
 /// How many threads and paths have a count of their own, for all faults together.
@@ -24,10 +25,25 @@ impl CallCounter {
     /// The words that it needs: a count for each fault, then slots of a key and its count.
     pub const WORDS: usize = MAX_FAULTS + 2 * SLOTS;
 
-    /// Creates a counter in these words; `None` if they are too few.
+    /// Creates a counter in these words; `None` if they are too few. `tree` has the counts of the whole
+    /// tree of processes, if a launcher has started it.
     #[must_use]
-    pub fn over(words: &'static [AtomicU64]) -> Option<CallCounter> {
-        (words.len() >= Self::WORDS).then_some(CallCounter { words })
+    pub fn over(words: &'static [AtomicU64], tree: Option<FaultCounts>) -> Option<CallCounter> {
+        (words.len() >= Self::WORDS).then_some(CallCounter { words, tree })
+    }
+
+    /// Counts faults that have applied to a call, given as bits.
+    pub fn count_applied(&self, faults: u32) {
+        let Some(tree) = self.tree else { return };
+        for index in (0..MAX_FAULTS).filter(|index| faults & 1 << index != 0) {
+            tree.count_applied(index);
+        }
+    }
+
+    /// Counts a call for the fault at this index in the whole tree. Returns the call's number, from 1;
+    /// `None` if the tree is not counted.
+    pub(super) fn count_in_tree(&self, fault: usize) -> Option<u64> {
+        self.tree?.count_met(fault)
     }
 
     /// Counts a call for the fault at this index, and returns the call's number, from 1. `key` is the
@@ -73,7 +89,7 @@ pub(super) mod tests {
 
     pub(in super::super) fn counter() -> CallCounter {
         let words: Vec<AtomicU64> = (0..CallCounter::WORDS).map(|_| AtomicU64::new(0)).collect();
-        CallCounter::over(Box::leak(words.into_boxed_slice())).unwrap()
+        CallCounter::over(Box::leak(words.into_boxed_slice()), None).unwrap()
     }
 
     #[test]
@@ -93,6 +109,6 @@ pub(super) mod tests {
         let counter = counter();
         let shared = (0..4000).filter(|&key| counter.count(3, Some(key)) > 1).count();
         assert!((2900..=3100).contains(&shared), "{shared}");
-        assert!(CallCounter::over(&[]).is_none());
+        assert!(CallCounter::over(&[], None).is_none());
     }
 }

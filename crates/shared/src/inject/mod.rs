@@ -11,14 +11,13 @@ mod parse;
 pub use counter::CallCounter;
 pub use parse::{EXPECTED, KEYS, Key, ParseError, ParseErrorKind};
 
+pub use crate::stats::MAX_FAULTS;
+
 use cfr_engine::call::{Call, Request};
 use cfr_engine::execution::Override;
 use cfr_engine::hook::{Hook, Hooks};
 use cfr_sys::errno::Errno;
 use counter::{hash, mixed};
-
-/// The most faults that can be set.
-pub const MAX_FAULTS: usize = 16;
 
 /// What a fault returns from a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,12 +83,18 @@ pub enum Scope {
     Thread,
     /// The calls with the same target path.
     Path,
+    /// The calls of all processes that a launcher has started; of the process without a launcher.
+    Tree,
 }
 
 impl Scope {
     /// Every scope with its name after `per=`.
-    pub const ALL: [(&'static str, Scope); 3] =
-        [("process", Scope::Process), ("thread", Scope::Thread), ("path", Scope::Path)];
+    pub const ALL: [(&'static str, Scope); 4] = [
+        ("process", Scope::Process),
+        ("thread", Scope::Thread),
+        ("path", Scope::Path),
+        ("tree", Scope::Tree),
+    ];
 }
 
 /// The probability with which a fault hits a call.
@@ -183,12 +188,23 @@ pub struct Injection {
     pub delay_exit_ns: u64,
     /// The faults that hit the call, as bits: bit 0 is the first fault.
     pub hits: u32,
+    /// Those of them that delay the call or send a signal.
+    pub effects: u32,
+    /// The one of them that has the action.
+    pub acting: u32,
 }
 
 impl Injection {
     /// No fault hits the call.
-    pub const NONE: Injection =
-        Injection { action: None, signals: 0, delay_enter_ns: 0, delay_exit_ns: 0, hits: 0 };
+    pub const NONE: Injection = Injection {
+        action: None,
+        signals: 0,
+        delay_enter_ns: 0,
+        delay_exit_ns: 0,
+        hits: 0,
+        effects: 0,
+        acting: 0,
+    };
 
     /// Returns what the action makes of `call`; `None` if the call would not be shorter anyway.
     #[must_use]
@@ -198,6 +214,12 @@ impl Injection {
             Action::ReturnZero => Some(Override::Answer(Ok(0))),
             Action::Short(limit) => limit.of(call.max_len()).map(Override::AtMost),
         }
+    }
+
+    /// Returns the faults that apply to the call, as bits. The action applies if it `overrides` the call.
+    #[must_use]
+    pub fn applied(&self, overrides: bool) -> u32 {
+        self.effects | if overrides { self.acting } else { 0 }
     }
 
     /// Reports whether a fault delays the call.
@@ -300,21 +322,32 @@ impl<'a> Faults<'a> {
             }
             let [_, target] = call.paths;
             let key = match fault.scope {
-                Scope::Process => None,
+                Scope::Process | Scope::Tree => None,
                 Scope::Thread => Some(u64::from(call.tid.unsigned_abs())),
                 Scope::Path => Some(hash(target.unwrap_or_default())),
             };
-            let number = counter.count(index, key);
+            let in_tree = counter.count_in_tree(index);
+            let number = match (fault.scope, in_tree) {
+                (Scope::Tree, Some(number)) => number,
+                _ => counter.count(index, key),
+            };
             if !fault.when.includes(number) || !fault.probability.hits(number) {
                 continue;
             }
-            injection.hits |= 1 << index;
-            injection.action = injection.action.or(fault.action);
+            let bit = 1 << index;
+            injection.hits |= bit;
+            if injection.action.is_none() && fault.action.is_some() {
+                injection.action = fault.action;
+                injection.acting = bit;
+            }
             injection.delay_enter_ns =
                 injection.delay_enter_ns.saturating_add(fault.delay_enter_ns);
             injection.delay_exit_ns = injection.delay_exit_ns.saturating_add(fault.delay_exit_ns);
             if let Some(signal) = fault.signal {
                 injection.signals |= 1 << (signal - 1);
+            }
+            if fault.signal.is_some() || fault.delay_enter_ns != 0 || fault.delay_exit_ns != 0 {
+                injection.effects |= bit;
             }
         }
         injection

@@ -36,7 +36,7 @@ pub const KEYS: [(Key, &str, &str); 12] = [
     (Key::DelayExit, "delay_exit", "delay_exit=TIME: 2000 (microseconds), 2000us, 10ms, 1s"),
     (Key::Signal, "signal", "signal=NAME: SIGUSR1, USR1, 10, SIGRTMIN+1"),
     (Key::When, "when", "when=FIRST[..LAST][+[STEP]], from 1: 2, 2+, 1+3, 2..9, 2..9+3"),
-    (Key::Per, "per", "per=process, per=thread or per=path"),
+    (Key::Per, "per", "per=process, per=thread, per=path or per=tree"),
     (Key::Prob, "prob", "prob=P, above 0 and up to 1, or a percentage: 0.05, 5%"),
     (Key::Seed, "seed", "seed=NUMBER"),
     (Key::Path, "path", "path=GLOB: *.db, /srv/*; \\: and \\; are a colon and a semicolon"),

@@ -122,6 +122,8 @@ impl Collect {
     pub const PROGRESS: Collect = Collect(2);
     /// The lines of recent calls; only together with [`Collect::SUMMARY`].
     pub const LINES: Collect = Collect(4);
+    /// The calls that each fault was about.
+    pub const FAULTS: Collect = Collect(8);
 
     /// Returns what is in either of the two.
     #[must_use]

@@ -22,6 +22,9 @@ mod recent_lines;
 
 mod stopped;
 
+mod fault_counts;
+
+pub use fault_counts::{FaultCounts, MAX_FAULTS};
 pub use in_flight::{InFlight, InFlightGuard};
 pub use layout::{Collect, Counter};
 pub use pairs::{FileIds, Pair};
@@ -36,6 +39,7 @@ use cfr_engine::hook::Hook;
 use cfr_sys::Sharing;
 use cfr_sys::errno::Errno;
 use core::sync::atomic::{AtomicU64, Ordering};
+use fault_counts::FAULTS;
 use latency::{bucket, upper_bound};
 use layout::{ERRNOS, ERRORS, HOOKS, LATENCY, METHOD_BYTES, METHOD_CALLS, Section};
 use slot::Slot;
@@ -49,7 +53,7 @@ pub struct Stats {
 
 impl Stats {
     /// The words that the counters need.
-    pub const WORDS: usize = STOPPED.end();
+    pub const WORDS: usize = FAULTS.end();
 
     /// Returns the counters in these words; `None` if there are too few.
     #[must_use]
@@ -61,6 +65,12 @@ impl Stats {
     #[must_use]
     pub fn stopped(&self) -> Option<Stopped> {
         Stopped::over(self.section(STOPPED))
+    }
+
+    /// Returns the counts of the faults; `None` unless [`Collect::FAULTS`] is wanted.
+    #[must_use]
+    pub fn faults(&self) -> Option<FaultCounts> {
+        self.collects(Collect::FAULTS).then(|| FaultCounts::over(self.section(FAULTS))).flatten()
     }
 
     /// Fills all pairs and all slow calls, for tests of the longest summary.
