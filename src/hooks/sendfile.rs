@@ -1,5 +1,5 @@
-//! The hooks `sendfile` and `sendfile64`: sendfile(2) into regular files, which many programs still
-//! copy with.
+//! The hooks `sendfile` and `sendfile64`: sendfile(2) into regular files and block devices, which
+//! many programs still copy with.
 #![expect(unsafe_code, reason = "exports C symbols and reads the host's registers")]
 #![expect(unreachable_pub, reason = "the linker exports what is public")]
 

@@ -2,8 +2,8 @@
 //! that nothing else changes.
 
 use cfr_testkit::{
-    Filesystems, Run, Scratch, compile, find_program, is_foreign, library, parse, parse_call, skip,
-    userland,
+    Filesystems, LoopDevice, Run, Scratch, compile, find_program, is_foreign, launcher, library,
+    parse, parse_call, skip, userland,
 };
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -566,6 +566,31 @@ fn the_sendfile_calls_of_pythons_shutil_are_logged() {
         output.calls().into_iter().filter(|call| call.starts_with("sendfile")).collect();
     assert!(sends[0].ends_with(" = 300000 (kernel)"), "{sends:?}");
     assert!(sends[0].contains("[0] => [300000]") && sends.len() == 2, "{sends:?}");
+}
+
+/// A disk image may be written like this.
+#[test]
+fn sendfile_to_a_block_device_is_logged_and_counted() {
+    let test = "preload::hooks::sendfile_to_a_block_device_is_logged_and_counted";
+    let scratch = Scratch::new();
+    let source = scratch.random("source", 20_000);
+    let image = scratch.write("image", &[0; 1 << 20]);
+    let device = match LoopDevice::new(&image) {
+        Ok(device) => device,
+        Err(reason) => return skip(test, &reason),
+    };
+    let program = compile("drivers/sends_file.c", "sends_file", &[]);
+    let output = Run::bare(launcher())
+        .args(["run", "--log", "info", "--reach", "preload"])
+        .args(["--expect", "sendfile=1", "--expect", "bytes=20000", "--expect", "hook=sendfile"])
+        .args([&program, &source, device.path()])
+        .ok();
+    let calls = output.calls();
+    assert_eq!(calls.len(), 1, "{output:#?}");
+    let shown = format!("<{}>, ", device.path().display());
+    assert!(calls[0].starts_with("sendfile(") && calls[0].contains(&shown), "{calls:?}");
+    assert!(calls[0].ends_with(", NULL, 20000) = 20000 (kernel)"), "{calls:?}");
+    assert!(fs::read(device.path()).unwrap()[..20_000] == fs::read(&source).unwrap());
 }
 
 /// They pass several targets in one call.

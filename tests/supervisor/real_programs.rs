@@ -3,7 +3,8 @@
 
 use super::{compile_musl, trace};
 use cfr_testkit::{
-    Run, Scratch, compile, copy_product, find_program, is_root, parse_call, project, skip,
+    LoopDevice, Run, Scratch, compile, copy_product, find_program, is_root, parse_call, project,
+    skip,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -283,22 +284,20 @@ fn sendfile_to_a_block_device_is_seen() {
     let test = "supervisor::real_programs::sendfile_to_a_block_device_is_seen";
     let copy = Copy::new();
     let image = copy.scratch.write("image", &[0; 1 << 20]);
-    let script =
-        "d=$(losetup -f --show \"$1\") && shift && \"$@\" \"$d\"; r=$?; losetup -d \"$d\"; exit $r";
-    let text = "#include <fcntl.h>\n#include <sys/sendfile.h>\n\
-                int main(int c, char **v) { int in = open(v[1], O_RDONLY), out = open(v[2], O_RDWR);\n\
-                return sendfile(out, in, 0, 4096) == 4096 ? 0 : 9; }";
-    let program = cfr_testkit::compile_text(text, "sends_4096", &["-static"]);
-    let words = ["sh", "-c", script, "sh"].map(Path::new);
-    let words = [&words[..], &[&image, &program, &copy.source]].concat();
-    let bare = Run::bare("sh").args(&words[1..]).output();
-    if bare.status != Some(0) {
-        return skip(test, &format!("no loop device: {bare:?}"));
-    }
-    let calls = copy.supervised(&words.iter().map(|word| word.as_os_str()).collect::<Vec<_>>());
-    let sent =
-        calls.iter().filter(|call| call.starts_with("sendfile(") && call.contains(" = 4096 "));
-    assert_eq!(sent.count(), 1, "{calls:#?}");
+    let device = match LoopDevice::new(&image) {
+        Ok(device) => device,
+        Err(reason) => return skip(test, &reason),
+    };
+    let program = compile("drivers/sends_file.c", "sends_file-static", &["-static"]);
+    let calls =
+        copy.supervised(&[program.as_os_str(), copy.source.as_os_str(), device.path().as_os_str()]);
+    let is_device = |call: &&String| call.contains(&format!("<{}>, ", device.path().display()));
+    let sent = calls.iter().filter(is_device).filter(|call| call.starts_with("sendfile("));
+    let sent: Vec<_> = sent.collect();
+    assert!(
+        matches!(&sent[..], [sent] if sent.ends_with(" = 20000 (kernel, supervised)")),
+        "{calls:#?}"
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ pub enum Hook {
     Syscall,
     /// ioctl(2) with FICLONE, FICLONERANGE or FIDEDUPERANGE.
     Ioctl,
-    /// sendfile(2) to a regular file.
+    /// sendfile(2) to a regular file or a block device.
     Sendfile,
     /// The name of sendfile with `_FILE_OFFSET_BITS=64`.
     Sendfile64,

@@ -6,7 +6,7 @@
 //! * [`Run`] starts a program once and returns its [`Output`], or a [`Running`] program; nothing waits
 //!   without a limit
 //! * [`Host`] starts a program of c-tests/ repeatedly; a [`HostRun`] holds everything that one run left
-//! * [`Scratch`], [`Filesystems`]: directories to run in
+//! * [`Scratch`], [`Filesystems`], [`LoopDevice`]: places to copy from and to
 //! * [`parse`], [`parse_text`], [`parse_call`]: the lines of a log
 //! * [`skip()`]: reports a test that cannot run on this machine
 #![allow(unsafe_code, reason = "mount namespaces and signals")]
@@ -16,6 +16,7 @@ mod build;
 mod filesystem;
 mod host;
 mod log;
+mod loop_device;
 mod run;
 mod running;
 mod scratch;
@@ -29,6 +30,7 @@ pub use build::{
 pub use filesystem::Filesystems;
 pub use host::{Host, HostRun, LeftFile};
 pub use log::{LogLines, parse, parse_call, parse_text};
+pub use loop_device::LoopDevice;
 pub use run::{Output, Run, find_program};
 pub use running::{Running, until};
 pub use scratch::Scratch;
