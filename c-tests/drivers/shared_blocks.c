@@ -1,16 +1,17 @@
 /* Makes copies for CFR_SHARED, which logs whether blocks are shared.
  *
- *     shared_blocks COPIED EMPTY CLONES
+ *     shared_blocks COPIED SENT HOLE CLONES
  *
  * Runs in an empty directory. COPIED is what is logged of a copy whose blocks the kernel may share,
- * EMPTY of a copy without blocks, or `-` for nothing; CLONES says whether the filesystem clones.
+ * SENT of blocks that it cannot share, HOLE of a copied hole, or `-` for nothing; CLONES says whether
+ * the filesystem clones.
  * Writes the lines that a text log must hold and, with `# `, what the files hold and their positions. */
 #include "check.h"
 #include <limits.h>
 
 #define BLOCK 65536
 
-static const char *copied, *empty;
+static const char *copied, *sent_note, *hole_note;
 
 static const char *shown(int fd)
 {
@@ -55,10 +56,10 @@ static void copies(int in, loff_t from, int out, loff_t to, size_t len, const ch
 
 int main(int argc, char **argv)
 {
-	CHECK(argc == 4);
+	CHECK(argc == 5);
 	watchdog();
-	copied = argv[1], empty = argv[2];
-	int clones = strcmp(argv[3], "clones") == 0;
+	copied = argv[1], sent_note = argv[2], hole_note = argv[3];
+	int clones = strcmp(argv[4], "clones") == 0;
 	int in = source("source", 4 * BLOCK), out = target("target");
 
 	copies(in, -1, out, -1, 2 * BLOCK, copied);
@@ -76,7 +77,7 @@ int main(int argc, char **argv)
 	CHECK(pwrite(sparse, "data", 4, 3 * BLOCK) == 4 && ftruncate(sparse, 4 * BLOCK) == 0);
 	CHECK(ftruncate(hole, 4 * BLOCK) == 0);
 	copies(sparse, 0, gets, 0, 4 * BLOCK, copied);
-	copies(hole, 0, gets, 8 * BLOCK, 4 * BLOCK, empty);
+	copies(hole, 0, gets, 8 * BLOCK, 4 * BLOCK, hole_note);
 	/* Many extents; every second one is a hole. */
 	int many = target("many"), gets_many = target("gets many");
 	for (int i = 0; i < 60; i += 2)
@@ -88,11 +89,16 @@ int main(int argc, char **argv)
 	off_t offset = 0;
 	long result = sendfile(sent, in, &offset, 3 * BLOCK);
 	printf("sendfile(%s, %s, [0] => [%d], %d", shown(sent), shown(in), 3 * BLOCK, 3 * BLOCK);
-	ends(result, "kernel", empty, in, sent);
+	ends(result, "kernel", sent_note, in, sent);
 	result = ioctl(cloned, FICLONE, in);
 	CHECK((result == 0) == clones);
 	printf("ioctl(%s, FICLONE, %s", shown(cloned), shown(in));
 	ends(result, clones ? "reflink" : "kernel", clones ? "shared" : "-", in, cloned);
+	/* A reflink of nothing but a hole. */
+	int cloned_hole = target("cloned hole");
+	result = ioctl(cloned_hole, FICLONE, hole);
+	printf("ioctl(%s, FICLONE, %s", shown(cloned_hole), shown(hole));
+	ends(result, clones ? "reflink" : "kernel", "-", hole, cloned_hole);
 	struct file_clone_range range = { in, BLOCK, 0, BLOCK };
 	result = ioctl(sent, FICLONERANGE, &range);
 	printf("ioctl(%s, FICLONERANGE, {src_fd=%s, src_offset=%d, src_length=0, dest_offset=%d}", shown(sent), shown(in),

@@ -1,19 +1,38 @@
 //! `CFR_SHARED`: whether the blocks of a copy are shared, on filesystems that can share and that
 //! cannot.
 
-use cfr_testkit::{Filesystems, Run, Scratch, compile, find_program, library, parse_call, skip};
+use cfr_testkit::{
+    Filesystems, Run, Scratch, compile, find_program, launcher, library, parse_call, skip,
+};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A filesystem; what is logged there of a copy by the kernel, and of one without blocks; and
-/// whether it clones.
-const KINDS: [(&str, &str, &str, &str); 4] = [
-    ("btrfs", "shared", "not shared", "clones"),
-    ("xfs", "shared", "not shared", "clones"),
-    ("ext4", "not shared", "not shared", "does not"),
+/// A filesystem, and what is logged there.
+struct Kind {
+    name: &'static str,
+    /// Of a copy by the kernel.
+    copied: &'static str,
+    /// Of blocks that the kernel does not share.
+    sent: &'static str,
+    /// Of a hole that the kernel copied.
+    hole: &'static str,
+    clones: bool,
+}
+
+const KINDS: [Kind; 4] = [
+    Kind { name: "btrfs", copied: "shared", sent: "not shared", hole: "-", clones: true },
+    Kind { name: "xfs", copied: "shared", sent: "not shared", hole: "-", clones: true },
+    // Its copy fills the hole.
+    Kind {
+        name: "ext4",
+        copied: "not shared",
+        sent: "not shared",
+        hole: "not shared",
+        clones: false,
+    },
     // tmpfs has no map of its blocks.
-    ("tmpfs", "-", "-", "does not"),
+    Kind { name: "tmpfs", copied: "-", sent: "-", hole: "-", clones: false },
 ];
 
 fn program() -> PathBuf {
@@ -34,10 +53,11 @@ fn expected(stdout: &str) -> Vec<&str> {
 fn shared_blocks_are_logged_and_nothing_else_changes() {
     let test = "preload::sharing::shared_blocks_are_logged_and_nothing_else_changes";
     let filesystems = Filesystems::mount(test);
-    for (name, copied, empty, clones) in KINDS {
+    for Kind { name, copied, sent, hole, clones } in KINDS {
         let Some(place) = filesystems.get(name) else { continue };
+        let clones = if clones { "clones" } else { "does not" };
         for emulates in [false, true] {
-            let copied = if emulates { empty } else { copied };
+            let (copied, hole) = if emulates { (sent, "-") } else { (copied, hole) };
             let logs = Scratch::new();
             let run = |mut run: Run| {
                 // Both runs have the same paths.
@@ -46,7 +66,7 @@ fn shared_blocks_are_logged_and_nothing_else_changes() {
                 if emulates {
                     run = run.env("CFR_BACKEND", "emulate");
                 }
-                let done = run.args([copied, empty, clones]).within(&directory).ok();
+                let done = run.args([copied, sent, hole, clones]).within(&directory).ok();
                 fs::remove_dir_all(directory).unwrap();
                 done.stdout
             };
@@ -83,7 +103,7 @@ fn sharing_is_not_logged_without_the_setting() {
     let Some(place) = filesystems.get("btrfs") else { return };
     let directory = Scratch::below(place);
     let done = Run::preloaded(program())
-        .args(["-", "-", "clones"])
+        .args(["-", "-", "-", "clones"])
         .env("CFR_LOG_FILE", directory.file("log"))
         .within(directory.path())
         .ok();
@@ -131,11 +151,11 @@ fn the_sharing_of_gnu_cps_copies_is_logged() {
     };
     let filesystems =
         Filesystems::mount("preload::sharing::the_sharing_of_gnu_cps_copies_is_logged");
-    for (name, copied, empty, _) in KINDS {
+    for Kind { name, copied, sent, .. } in KINDS {
         let Some(place) = filesystems.get(name) else { continue };
         let directory = Scratch::below(place);
         let from = directory.random("from", 300_000);
-        for (reflink, said) in [("auto", copied), ("never", empty)] {
+        for (reflink, said) in [("auto", copied), ("never", sent)] {
             let log = directory.file("log");
             let to = directory.file("to");
             Run::preloaded(&cp)
@@ -154,6 +174,61 @@ fn the_sharing_of_gnu_cps_copies_is_logged() {
             }
             let _ = fs::remove_file(log);
             fs::remove_file(to).unwrap();
+        }
+    }
+}
+
+/// The kernel reports every byte that was asked for, and compares whole blocks only unless the range
+/// ends both files.
+#[test]
+fn a_dedupe_is_what_the_kernel_has_compared() {
+    let filesystems =
+        Filesystems::mount("preload::sharing::a_dedupe_is_what_the_kernel_has_compared");
+    let program = compile("drivers/dedupes_range.c", "dedupes_range", &[]);
+    // The target, the range in both files, and how many bytes of it are compared.
+    const CASES: [(&str, [u64; 2], u64); 7] = [
+        ("same", [0, 100], 0),
+        ("differs", [16_384, 3_616 - 1_500], 0),
+        ("same", [0, 6_000], 4_096),
+        ("same", [0, 0], 0),
+        ("same", [0, 20_000], 20_000),
+        ("same", [16_384, 3_616], 3_616),
+        ("longer", [0, 20_000], 16_384),
+    ];
+    for (name, place) in filesystems.iter().filter(|(name, _)| ["btrfs", "xfs"].contains(name)) {
+        let directory = Scratch::below(place);
+        let source = directory.random("source", 20_000);
+        let bytes = fs::read(&source).unwrap();
+        directory.write("same", &bytes);
+        directory.write("differs", &[&bytes[..16_384], &[0; 3_616][..]].concat());
+        directory.write("longer", &[&bytes[..], &[0; 4_096][..]].concat());
+        for (target, [start, len], compared) in CASES {
+            let expect = |expectations: &[&str]| {
+                let mut run = Run::bare(launcher()).args(["run", "--log", "info"]);
+                for expectation in expectations {
+                    run = run.args(["--expect", expectation]);
+                }
+                let numbers = [start, len].map(|number| number.to_string());
+                let log = directory.file("log");
+                let _ = fs::remove_file(&log);
+                let run = run.args(["--format", "json", "--output"]).args([&log]);
+                let run = run.args([&program, &source, &directory.file(target)]).args(numbers);
+                let output = run.output();
+                let line = fs::read_to_string(log).unwrap_or_default();
+                (output, serde_json::from_str::<Value>(&line).unwrap())
+            };
+            let holding = [format!("bytes={compared}"), "ioctl=1".to_owned()];
+            let (output, line) = expect(&holding.each_ref().map(String::as_str));
+            let case = format!("{name} {target} {start}+{len}: {output:?} {line}");
+            assert_eq!(output.status, Some(0), "{case}");
+            // What the program was told.
+            assert_eq!(output.stdout, format!("{len} 0\n"), "{case}");
+            assert_eq!((&line["bytes"], &line["status"]), (&compared.into(), &0.into()), "{case}");
+            assert_eq!(line["method"] == "dedupe", compared > 0, "{case}");
+            for dedupes in ["method=dedupe", "dedupe>=1", "dedupe=1", "bytes>0"] {
+                let held = expect(&[dedupes]).0.status;
+                assert_eq!(held, Some(if compared > 0 { 0 } else { 123 }), "{dedupes} {case}");
+            }
         }
     }
 }

@@ -63,6 +63,8 @@ pub struct DedupeTarget {
     /// 0 if the ranges are identical, 1 if they differ, or −errno; `None` if the ioctl itself
     /// failed.
     pub status: Option<i32>,
+    /// The bytes that the kernel reports as shared ([`Call::compared`] says how many are).
+    pub reported: u64,
 }
 
 /// The arguments of one call, named as in copy_file_range(2).
@@ -144,7 +146,7 @@ impl Call {
                 }
             }
             FIDEDUPERANGE => {
-                let none = DedupeTarget { number: 0, count: 0, status: None };
+                let none = DedupeTarget { number: 0, count: 0, status: None, reported: 0 };
                 let call = Call { request: Request::Dedupe(none), fd_in: fd, ..nowhere };
                 match argument.dedupe_range() {
                     Ok(range) => Call {
@@ -160,28 +162,48 @@ impl Call {
         })
     }
 
-    /// Decodes target `number` of FIDEDUPERANGE after the call and returns it with its deduplicated
-    /// bytes. EFAULT if the memory is not readable.
+    /// Decodes target `number` of FIDEDUPERANGE after the call. EFAULT if the memory is not readable.
     pub fn with_target(
         &self,
         argument: IoctlArg,
         number: u16,
         answer: Answer,
-    ) -> Result<(Call, u64), Errno> {
+    ) -> Result<Call, Errno> {
         let target = argument.dedupe_target(number.saturating_sub(1))?;
         let Request::Dedupe(common) = self.request else { return Err(Errno::EINVAL) };
         // If the ioctl failed, the kernel may not have written the result of this target.
-        let (status, bytes) = match answer {
-            Ok(_) => (Some(target.status), target.bytes_deduped),
-            Err(_) => (None, 0),
-        };
-        let call = Call {
-            request: Request::Dedupe(DedupeTarget { number, status, ..common }),
+        let status = answer.is_ok().then_some(target.status);
+        let reported = if status == Some(0) { target.bytes_deduped } else { 0 };
+        Ok(Call {
+            request: Request::Dedupe(DedupeTarget { number, status, reported, ..common }),
             fd_out: target.dest_fd,
             off_out: at(target.dest_offset),
             ..*self
+        })
+    }
+
+    /// Returns the bytes of a target of FIDEDUPERANGE that the kernel has compared and shared. It
+    /// takes whole blocks only, or all up to the end of both files, and since Linux 4.20 reports the
+    /// bytes that were asked for (`generic_remap_checks()`, `vfs_dedupe_file_range()`).
+    #[must_use]
+    pub fn compared(&self) -> u64 {
+        let (Request::Dedupe(DedupeTarget { reported: reported @ 1.., .. }), Offset::At(start)) =
+            (self.request, self.off_in)
+        else {
+            return 0;
         };
-        Ok((call, if status == Some(0) { bytes } else { 0 }))
+        // Blocks of an unknown size: only the ends of the files count.
+        let block = sys::filesystem(self.fd_out).map_or(u64::MAX, |found| found.block_size.get());
+        let tail = reported % block;
+        let ends = |fd, start: i64| {
+            let end = start.cast_unsigned().saturating_add(reported);
+            sys::stat(fd).is_ok_and(|stat| stat.size == end)
+        };
+        let ends_both = || {
+            ends(self.fd_in, start)
+                && matches!(self.off_out, Offset::At(start) if ends(self.fd_out, start))
+        };
+        if tail == 0 || ends_both() { reported } else { reported - tail }
     }
 
     /// Returns the most bytes that the call could copy: from the offset to the end of the source,

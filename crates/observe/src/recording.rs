@@ -196,7 +196,7 @@ fn in_flight(call: &Call, caller: &impl Caller, begun_ns: u64) -> InFlight {
 }
 
 /// Asks the filesystem whether the range that was written shares its blocks (FIEMAP). `None` if it
-/// does not say.
+/// does not say, or if the range has no blocks.
 #[cold]
 fn sharing(call: &Call, bytes: u64) -> Option<Sharing> {
     if bytes == 0 {
@@ -208,7 +208,7 @@ fn sharing(call: &Call, bytes: u64) -> Option<Sharing> {
         (_, Offset::File) => sys::file_offset(call.fd_out).ok()?.saturating_sub(bytes),
         (_, Offset::BadAddress(_)) => return None,
     };
-    let sharing = sys::shares_blocks(call.fd_out, start, bytes).ok();
+    let sharing = sys::shares_blocks(call.fd_out, start, bytes).ok().flatten();
     if is_traced() {
         log_trace(format_args!("FIEMAP {}: {sharing:?}", call.fd_out));
     }

@@ -263,9 +263,10 @@ fn other_hooks(plain: Sample) -> Vec<(&'static str, Sample)> {
         }
     };
     let dedupe = |number, count, status| {
-        let request = Request::Dedupe(DedupeTarget { number, count, status });
         let same = status == Some(0);
         let bytes = if same { plain.bytes } else { 0 };
+        let target = DedupeTarget { number, count, status, reported: bytes };
+        let request = Request::Dedupe(target);
         let method = if same { Method::Dedupe } else { Method::Kernel };
         Sample { bytes, method, ..ioctl(request) }
     };
@@ -304,7 +305,7 @@ fn other_hooks(plain: Sample) -> Vec<(&'static str, Sample)> {
         method: Method::Kernel,
         ..ioctl(Request::Clone)
     };
-    let none = DedupeTarget { number: 0, count: 0, status: None };
+    let none = DedupeTarget { number: 0, count: 0, status: None, reported: 0 };
     vec![
         (
             "FICLONE",

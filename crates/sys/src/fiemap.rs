@@ -15,14 +15,14 @@ const FIEMAP_EXTENT_UNWRITTEN: u32 = 0x800;
 const FIEMAP_EXTENT_SHARED: u32 = 0x2000;
 
 /// Whether the blocks of a range are shared with another file, another range of the same file, or a
-/// snapshot. Holes do not count.
+/// snapshot. A range without blocks has none of these.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sharing {
     /// Every block is shared.
     Shared,
     /// Some blocks are shared.
     PartlyShared,
-    /// No block is shared, or the range has none.
+    /// No block is shared.
     NotShared,
 }
 
@@ -88,9 +88,10 @@ impl FiemapRequest {
     }
 }
 
-/// Reports whether the `len` bytes at `offset` share their blocks. Writes dirty pages of the file
-/// out first. EOPNOTSUPP or ENOTTY if the filesystem has no FIEMAP.
-pub fn shares_blocks(fd: i32, offset: u64, len: u64) -> Result<Sharing, Errno> {
+/// Reports whether the `len` bytes at `offset` share their blocks; `None` if they have none, as a
+/// hole. Writes dirty pages of the file out first. EOPNOTSUPP or ENOTTY if the filesystem has no
+/// FIEMAP.
+pub fn shares_blocks(fd: i32, offset: u64, len: u64) -> Result<Option<Sharing>, Errno> {
     let end = offset.saturating_add(len);
     let mut start = offset;
     let (mut shared, mut own) = (false, false);
@@ -114,9 +115,10 @@ pub fn shares_blocks(fd: i32, offset: u64, len: u64) -> Result<Sharing, Errno> {
         start = next;
     }
     Ok(match (shared, own) {
-        (true, false) => Sharing::Shared,
-        (true, true) => Sharing::PartlyShared,
-        (false, _) => Sharing::NotShared,
+        (true, false) => Some(Sharing::Shared),
+        (true, true) => Some(Sharing::PartlyShared),
+        (false, true) => Some(Sharing::NotShared),
+        (false, false) => None,
     })
 }
 

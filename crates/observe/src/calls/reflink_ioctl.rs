@@ -99,10 +99,9 @@ impl Intercepted for ReflinkIoctl {
         let mut has_record = false;
         for number in 1..=count {
             // The pointer was bad, or another thread of the host has unmapped the memory meanwhile.
-            let Ok((call, bytes)) = call.with_target(self.argument, number, answer) else { break };
-            let is_same =
-                matches!(call.request, Request::Dedupe(DedupeTarget { status: Some(0), .. }));
-            let method = if is_same { shared_by(Method::Dedupe) } else { method };
+            let Ok(call) = call.with_target(self.argument, number, answer) else { break };
+            let bytes = call.compared();
+            let method = if bytes > 0 { shared_by(Method::Dedupe) } else { method };
             record(&call, &Outcome { bytes, method, ..*outcome });
             has_record = true;
         }

@@ -119,7 +119,7 @@ fn error(out: &mut Piece, errno: Errno) {
 #[inline(never)]
 fn how(out: &mut Piece, record: &Record) {
     match record.call.request {
-        Request::Dedupe(DedupeTarget { number: place, count, status }) => {
+        Request::Dedupe(DedupeTarget { number: place, count, status, .. }) => {
             out.literal(",\"status\":");
             number(out, status.map(i64::from));
             out.literal(",\"target\":");

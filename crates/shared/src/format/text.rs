@@ -184,7 +184,7 @@ fn dedupe(out: &mut Piece, record: &Record, target: DedupeTarget) {
     out.literal("]}");
     if let Some(status) = target.status {
         out.literal(" => {info=[{bytes_deduped=");
-        out.unsigned(record.outcome.bytes);
+        out.unsigned(target.reported);
         out.literal(", status=");
         out.signed(status.into());
         out.literal("}]}");
