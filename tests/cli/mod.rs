@@ -12,4 +12,5 @@ pub mod report;
 pub mod sanitizers;
 pub mod summary;
 pub mod sweep;
+pub mod sweep_leftovers;
 pub mod word_sizes;

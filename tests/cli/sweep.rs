@@ -17,7 +17,7 @@ fn copier() -> PathBuf {
 }
 
 /// Creates a directory with a file `a` to copy, and one for temporary files.
-fn scratch() -> Scratch {
+pub(super) fn scratch() -> Scratch {
     let scratch = Scratch::new();
     scratch.random("a", 20_000);
     fs::create_dir(scratch.file("tmp")).unwrap();
@@ -25,7 +25,7 @@ fn scratch() -> Scratch {
 }
 
 /// Prepares `cfr sweep` with these options and this command, in that directory.
-fn sweep<S: AsRef<OsStr>>(
+pub(super) fn sweep<S: AsRef<OsStr>>(
     scratch: &Scratch,
     options: &[&str],
     command: impl IntoIterator<Item = S>,
@@ -35,7 +35,7 @@ fn sweep<S: AsRef<OsStr>>(
 }
 
 /// Copies a program so that every user may execute it.
-fn duplicate(from: &Path, to: &Path) {
+pub(super) fn duplicate(from: &Path, to: &Path) {
     fs::write(to, fs::read(from).unwrap()).unwrap();
     fs::set_permissions(to, fs::Permissions::from_mode(0o755)).unwrap();
 }
@@ -49,13 +49,13 @@ fn fresh<'a>(scratch: &Scratch, more: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[track_caller]
-fn object(output: &Output) -> Value {
+pub(super) fn object(output: &Output) -> Value {
     serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:#?}"))
 }
 
 /// Returns the outcomes of each fault, by position, of its only hook: `passed*3 wrong` is three
 /// alike and another. Bad outcomes are in capitals.
-fn matrix(report: &Value) -> BTreeMap<String, Vec<String>> {
+pub(super) fn matrix(report: &Value) -> BTreeMap<String, Vec<String>> {
     let mut matrix: BTreeMap<_, Vec<String>> = BTreeMap::new();
     for case in report["cases"].as_array().unwrap() {
         let outcome = case["outcome"].as_str().unwrap();
@@ -69,7 +69,11 @@ fn matrix(report: &Value) -> BTreeMap<String, Vec<String>> {
 
 /// Checks that the rows of these faults all have this outcome.
 #[track_caller]
-fn assert_rows(matrix: &BTreeMap<String, Vec<String>>, hook: &str, rows: &[(&str, &str)]) {
+pub(super) fn assert_rows(
+    matrix: &BTreeMap<String, Vec<String>>,
+    hook: &str,
+    rows: &[(&str, &str)],
+) {
     for (faults, outcomes) in rows {
         for fault in faults.split(' ') {
             let row = matrix.get(&format!("{fault} {hook}")).unwrap_or_else(|| panic!("{fault}"));
@@ -440,7 +444,7 @@ fn the_text_is_a_table_of_faults_and_positions() {
     assert!(lines[at + 1].starts_with("    | a b differ"), "{lines:#?}");
     assert!(!output.stdout.contains("Without --check"));
     let output = sweep(&scratch, &["--faults", "EIO"], words).output();
-    assert!(output.stdout.contains("\nWithout --check, "), "{}", output.stdout);
+    assert!(output.stdout.contains("\nWithout --check or --check-files, "), "{}", output.stdout);
     assert_eq!(output.status, Some(0));
     // The cases alone.
     let output = sweep(&scratch, &["--faults", "EIO,EINTR", "--list"], words).output();

@@ -25,6 +25,10 @@ pub(crate) struct SweepArgs {
     pub(crate) setup: Option<OsString>,
     /// The shell command after each run that ended with status 0.
     pub(crate) check: Option<OsString>,
+    /// The shell command after each run that ended otherwise.
+    pub(crate) check_failed: Option<OsString>,
+    /// Sources and targets whose content is checked after each run.
+    pub(crate) check_files: Vec<[PathBuf; 2]>,
     /// Whether each run gets a new directory.
     pub(crate) fresh: bool,
     /// The directory that is copied into each new directory.
@@ -51,6 +55,8 @@ const MUST_PASS: &str = "must-pass";
 const SIGNAL: &str = "signal";
 const SETUP: &str = "setup";
 const CHECK: &str = "check";
+const CHECK_FAILED: &str = "check-failed";
+const CHECK_FILES: &str = "check-files";
 const FRESH: &str = "fresh";
 const FROM: &str = "from";
 const KEEP: &str = "keep";
@@ -68,6 +74,8 @@ pub(super) fn read(matches: &ArgMatches) -> SweepArgs {
         signal: matches.get_one(SIGNAL).cloned().unwrap_or_default(),
         setup: matches.get_one(SETUP).cloned(),
         check: matches.get_one(CHECK).cloned(),
+        check_failed: matches.get_one(CHECK_FAILED).cloned(),
+        check_files: pairs(matches),
         fresh: matches.get_flag(FRESH),
         from: matches.get_one(FROM).cloned(),
         keep: matches.get_flag(KEEP),
@@ -81,10 +89,20 @@ pub(super) fn read(matches: &ArgMatches) -> SweepArgs {
     }
 }
 
+fn pairs(matches: &ArgMatches) -> Vec<[PathBuf; 2]> {
+    let paths = matches.get_many(CHECK_FILES).into_iter().flatten();
+    let paths: Vec<&PathBuf> = paths.collect();
+    let (pairs, _) = paths.as_chunks::<2>();
+    pairs.iter().map(|pair| pair.map(PathBuf::clone)).collect()
+}
+
 pub(super) fn command() -> Command {
     let scripts = [
         Arg::new(CHECK).long(CHECK).value_name("COMMAND").help(
             "Run sh -c COMMAND after PROGRAM has exited with 0; if it fails, the copy is wrong",
+        ),
+        Arg::new(CHECK_FAILED).long(CHECK_FAILED).value_name("COMMAND").help(
+            "Run sh -c COMMAND after PROGRAM has failed; if it fails, PROGRAM left damaged files",
         ),
         Arg::new(SETUP)
             .long(SETUP)
@@ -132,15 +150,19 @@ First PROGRAM is run without a fault, to see that it works and which calls it ma
 fault is tried at the first, the second, the last and every call through each hook. The results:
   passed   exit status 0, and --check passed     failed   another exit status
   WRONG    exit status 0, but --check failed     HUNG     not finished after --timeout
-  CRASHED  ended by a signal                     missed   the fault applied to no call
+  DAMAGED  failed, and --check-failed failed     CRASHED  ended by a signal
+  missed   the fault applied to no call
 If the fault is a signal and that signal ends PROGRAM, the case counts as failed.
-Bad cases are in capitals, each with a command line that repeats it.
+--check-files checks after both, without a command. Bad cases are in capitals, each with a command
+line that repeats it.
 
-Without --check, a wrong copy counts as passed. Without --fresh, all cases run one after another in
-the working directory, and a target that one leaves is there for the next: remove it with --setup.
+Without --check or --check-files, a wrong copy counts as passed. Without --fresh, all cases
+run one after another in the working directory, and a target that one leaves is there for the next:
+remove it with --setup.
 
 Examples:
   cfr sweep --setup 'rm -f b' --check 'cmp a b' -- cp a b
+  cfr sweep --setup 'rm -f b' --check-files a b -- ./program a b
   cfr sweep --fresh --from tests/data --check 'cmp a b' -- python3 /path/of/copy.py a b
   cfr sweep --must-pass ENOSYS,EXDEV,EOPNOTSUPP,short --check 'cmp a b' -- ./program
   cfr sweep --faults EIO,short=4096 --junit sweep.xml -- make check
@@ -149,6 +171,19 @@ Exit status: 0 if no case is bad; 1 if a case is bad; 125 if cfr failed or PROGR
 fault; 126 if PROGRAM cannot be executed; 127 if it is not found.",
         )
         .args(scripts)
+        .arg(
+            Arg::new(CHECK_FILES)
+                .long(CHECK_FILES)
+                .value_names(["SOURCE", "TARGET"])
+                .num_args(2)
+                .action(ArgAction::Append)
+                .value_parser(PathBufValueParser::new())
+                .help(
+                    "Check after a success that TARGET has SOURCE's bytes; after a failure, that \
+                     TARGET is complete, as before or absent; and always that SOURCE is as before \
+                     [repeatable]",
+                ),
+        )
         .args(lists)
         .args(flags)
         .args(files)

@@ -65,6 +65,12 @@ pub(super) fn run(
     if let Some(check) = &run.check {
         must_succeed(check, "--check after the run without a fault", limit)?;
     }
+    if let Some(violation) = &run.files {
+        return Err(Failure::new(format!(
+            "--check-files after the run without a fault failed: {violation}"
+        )));
+    }
+    runner.allow_moves(run.gone);
     let used = used(&path)?;
     if used.is_empty() {
         let silent = silence(run.seen, &runner.watch(), Level::Info, hooks, &program);

@@ -10,6 +10,8 @@ mod process;
 
 mod work_dir;
 
+mod check_files;
+
 mod runner;
 
 mod positions;

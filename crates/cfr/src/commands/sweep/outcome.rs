@@ -13,8 +13,10 @@ pub(super) enum Outcome {
     Passed,
     /// The program exited with another status.
     Failed,
-    /// The program exited with 0, but the check failed.
+    /// The program exited with 0, but a check failed.
     Wrong,
+    /// The program failed, and a check after it failed too.
+    Damaged,
     /// The program or the check ran longer than the time limit.
     Hung,
     /// A signal other than the fault's ended the program.
@@ -32,10 +34,11 @@ const OF_CRASHES: [i32; 7] = {
 
 impl Outcome {
     /// All outcomes, in the order of the summary.
-    pub(super) const ALL: [Outcome; 6] = [
+    pub(super) const ALL: [Outcome; 7] = [
         Outcome::Passed,
         Outcome::Failed,
         Outcome::Wrong,
+        Outcome::Damaged,
         Outcome::Hung,
         Outcome::Crashed,
         Outcome::Missed,
@@ -43,27 +46,27 @@ impl Outcome {
 
     /// Returns the outcome of a run with a fault that sends the signal `sent`.
     pub(super) fn of(run: &ProgramRun, sent: Option<i32>) -> Outcome {
-        // A call that its own signal ends is not counted as injected.
         let is_sent = |signal| sent == Some(signal);
-        match run.ended.how {
-            ProcessEnd::Signal(signal) if is_sent(signal) => return Outcome::Failed,
-            ProcessEnd::Status(status) if is_sent(status - 128) => return Outcome::Failed,
-            _ => {}
-        }
-        let outcome = match (run.ended.how, run.check.as_ref().map(|check| check.how)) {
-            (ProcessEnd::OutOfTime, _) | (_, Some(ProcessEnd::OutOfTime)) => Outcome::Hung,
-            (ProcessEnd::Signal(_), _) => Outcome::Crashed,
-            (ProcessEnd::Status(0), None | Some(ProcessEnd::Status(0))) => Outcome::Passed,
-            (ProcessEnd::Status(0), Some(_)) => Outcome::Wrong,
-            (ProcessEnd::Status(status), _) if OF_CRASHES.contains(&(status - 128)) => {
-                Outcome::Crashed
+        let (ended, is_sent) = match run.ended.how {
+            ProcessEnd::OutOfTime => return Outcome::Hung,
+            ProcessEnd::Status(0) => (Outcome::Passed, false),
+            ProcessEnd::Signal(signal) if is_sent(signal) => (Outcome::Failed, true),
+            ProcessEnd::Status(status) if is_sent(status - 128) => (Outcome::Failed, true),
+            ProcessEnd::Signal(_) => return Outcome::Crashed,
+            ProcessEnd::Status(status) if OF_CRASHES.contains(&(status - 128)) => {
+                return Outcome::Crashed;
             }
-            (ProcessEnd::Status(_), _) => Outcome::Failed,
+            ProcessEnd::Status(_) => (Outcome::Failed, false),
         };
-        match outcome {
-            // The run shows nothing about the fault.
-            Outcome::Passed | Outcome::Failed if run.injected == 0 => Outcome::Missed,
-            outcome => outcome,
+        let check = run.check.as_ref().map_or(ProcessEnd::Status(0), |check| check.how);
+        match (check, &run.files, ended) {
+            (ProcessEnd::OutOfTime, ..) => Outcome::Hung,
+            // A call that its own signal ends is not counted as injected. Without an injected call
+            // the run shows nothing about the fault.
+            (ProcessEnd::Status(0), None, _) if run.injected == 0 && !is_sent => Outcome::Missed,
+            (ProcessEnd::Status(0), None, ended) => ended,
+            (.., Outcome::Passed) => Outcome::Wrong,
+            _ => Outcome::Damaged,
         }
     }
 
@@ -72,6 +75,7 @@ impl Outcome {
             Outcome::Passed => "passed",
             Outcome::Failed => "failed",
             Outcome::Wrong => "wrong",
+            Outcome::Damaged => "damaged",
             Outcome::Hung => "hung",
             Outcome::Crashed => "crashed",
             Outcome::Missed => "missed",
@@ -82,7 +86,7 @@ impl Outcome {
     /// must pass.
     pub(super) fn is_bad(self, must_pass: bool) -> bool {
         match self {
-            Outcome::Wrong | Outcome::Hung | Outcome::Crashed => true,
+            Outcome::Wrong | Outcome::Damaged | Outcome::Hung | Outcome::Crashed => true,
             Outcome::Failed => must_pass,
             Outcome::Passed | Outcome::Missed => false,
         }
@@ -91,12 +95,20 @@ impl Outcome {
     /// Explains the outcome in a line.
     pub(super) fn why(self, run: &ProgramRun, limit: Duration) -> String {
         let ended = describe_end(run.ended.how, limit);
+        let option = match run.ended.how {
+            ProcessEnd::Status(0) => "--check",
+            _ => "--check-failed",
+        };
         match (self, &run.check) {
-            (Outcome::Wrong, Some(check)) => {
-                format!("{ended}, but --check: {}", describe_end(check.how, limit))
-            }
+            (Outcome::Wrong | Outcome::Damaged, check) => match (&run.files, check) {
+                (Some(violation), _) => format!("{ended}, but {violation} (--check-files)"),
+                (None, Some(check)) => {
+                    format!("{ended}, but {option}: {}", describe_end(check.how, limit))
+                }
+                (None, None) => ended,
+            },
             (Outcome::Hung, Some(check)) => {
-                format!("{ended}; --check: {}", describe_end(check.how, limit))
+                format!("{ended}; {option}: {}", describe_end(check.how, limit))
             }
             (Outcome::Crashed, _) => match run.ended.how {
                 ProcessEnd::Status(status) => {

@@ -23,7 +23,7 @@ pub(super) struct SweepReport {
     pub(super) baseline: BaselineReport,
     /// The time limit of a run.
     pub(super) time_limit_ns: u64,
-    /// Whether `--check` was given.
+    /// Whether `--check` or `--check-files` was given.
     pub(super) checked: bool,
     /// The time from the start of the first case to the end of the last.
     pub(super) duration_ns: u64,
@@ -63,8 +63,10 @@ pub(super) struct CaseReport {
     pub(super) status: Option<i32>,
     /// The signal that ended the program.
     pub(super) signal: Option<String>,
-    /// The check's exit status; `None` if it was not run, or did not exit.
+    /// The exit status of `--check` or `--check-failed`; `None` if it was not run, or did not exit.
     pub(super) check: Option<i32>,
+    /// What `--check-files` found wrong.
+    pub(super) files: Option<String>,
     /// The number of calls to which the fault applied.
     pub(super) injected: u64,
     pub(super) duration_ns: u64,
@@ -148,6 +150,7 @@ impl CaseReport {
             status,
             signal,
             check,
+            files: run.files,
             injected: run.injected,
             duration_ns: nanoseconds(run.ended.took),
             output: String::from_utf8_lossy(&output).into_owned(),
@@ -173,7 +176,7 @@ impl SweepReport {
             program: args.program.iter().map(printable).collect(),
             baseline: BaselineReport::new(baseline),
             time_limit_ns: nanoseconds(baseline.limit),
-            checked: args.check.is_some(),
+            checked: args.check.is_some() || !args.check_files.is_empty(),
             duration_ns: nanoseconds(took),
             outcomes: Outcome::ALL.map(|outcome| (outcome.name(), count(outcome))).into(),
             bad: cases.iter().filter(|row| row.bad).count(),

@@ -121,7 +121,7 @@ fn summary(report: &SweepReport) -> String {
         bad => writeln!(text, "; {bad} bad, in capitals"),
     };
     if !report.checked {
-        text.push_str("Without --check, a wrong copy counts as passed.\n");
+        text.push_str("Without --check or --check-files, a wrong copy counts as passed.\n");
     }
     text
 }

@@ -1,5 +1,6 @@
 //! Runs the program of a sweep: with setup before it and the check after it.
 
+use super::check_files::FilesBefore;
 use super::process::{self, ProcessEnd, ProcessResult};
 use super::work_dir::WorkDir;
 use crate::cli::SweepArgs;
@@ -36,13 +37,19 @@ pub(super) struct Runner<'a> {
     supervisor: Result<(), String>,
     /// The program's name in a command line that repeats a case.
     program_name: OsString,
+    /// For each pair of `--check-files`, whether a run may remove the source; empty for all.
+    may_move: Vec<bool>,
 }
 
 /// A run of the program that has ended.
 pub(super) struct ProgramRun {
     pub(super) ended: ProcessResult,
-    /// The check, if the program exited with 0.
+    /// `--check` if the program exited with 0, or else `--check-failed`.
     pub(super) check: Option<ProcessResult>,
+    /// What `--check-files` found wrong.
+    pub(super) files: Option<String>,
+    /// For each pair of `--check-files`, whether the source is gone.
+    pub(super) gone: Vec<bool>,
     /// The number of calls to which the fault applied.
     pub(super) injected: u64,
     /// The processes and calls that were seen.
@@ -63,6 +70,7 @@ impl<'a> Runner<'a> {
             visibility: Visibility::Seen,
             supervisor: Err(String::new()),
             program_name: OsString::new(),
+            may_move: Vec::new(),
         })
     }
 
@@ -100,6 +108,11 @@ impl<'a> Runner<'a> {
         &self.program_name
     }
 
+    /// Lets only those runs that the list names remove a source of `--check-files`.
+    pub(super) fn allow_moves(&mut self, may_move: Vec<bool>) {
+        self.may_move = may_move;
+    }
+
     /// Prepares the working directory of the next run.
     pub(super) fn prepare_dir(&self, limit: Duration) -> Result<WorkDir, Failure> {
         let args = self.args;
@@ -116,13 +129,14 @@ impl<'a> Runner<'a> {
         Ok(work_dir)
     }
 
-    /// Runs the program in a directory with these settings, then the check.
+    /// Runs the program in a directory with these settings, then the checks.
     pub(super) fn run(
         &self,
         work_dir: WorkDir,
         settings: &[(&str, OsString)],
         limit: Duration,
     ) -> Result<ProgramRun, Failure> {
+        let before = FilesBefore::read(&self.args.check_files, work_dir.path())?;
         let shared = SharedStats::own(Collect::SUMMARY)?;
         let path = self.program(&work_dir)?;
         let mut command = self.command(&path, &work_dir);
@@ -150,14 +164,24 @@ impl<'a> Runner<'a> {
             // A copy of a process that was killed ends, too.
             supervisor.wait(Some(MAX_WAIT));
         }
-        let check = match &self.args.check {
-            Some(check) if ended.how == ProcessEnd::Status(0) => {
-                Some(process::run(self.shell(check, &work_dir), limit)?)
-            }
-            _ => None,
+        let has_succeeded = ended.how == ProcessEnd::Status(0);
+        let files = before.compare(has_succeeded, &self.may_move);
+        let check = match ended.how {
+            ProcessEnd::OutOfTime => None,
+            _ if has_succeeded => self.args.check.as_ref(),
+            _ => self.args.check_failed.as_ref(),
         };
+        let check = check.map(|check| process::run(self.shell(check, &work_dir), limit));
         let injected = shared.stats().get(Counter::Injected);
-        Ok(ProgramRun { ended, check, injected, seen: shared.close(), work_dir })
+        Ok(ProgramRun {
+            ended,
+            check: check.transpose()?,
+            files: files.violation,
+            gone: files.gone,
+            injected,
+            seen: shared.close(),
+            work_dir,
+        })
     }
 
     /// Returns the program's path. A relative path counts from the directory of the run, or else
