@@ -69,11 +69,22 @@ fn links_with(out: &Path, argument: &str) -> bool {
 /// Generates a header. It is committed in include/; a test compares that copy with this one.
 fn header(config: &str, sources: &[&str], path: &Path) -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={config}");
-    let mut builder = cbindgen::Builder::new().with_config(cbindgen::Config::from_file(config)?);
+    let mut config = cbindgen::Config::from_file(config)?;
+    if let Some(text) = &mut config.after_includes {
+        for part in ["", "_MAJOR", "_MINOR", "_PATCH"] {
+            let number = env::var(format!("CARGO_PKG_VERSION{part}"))?;
+            *text = text.replace(&format!("@VERSION{part}@"), &number);
+        }
+    }
+    let mut builder = cbindgen::Builder::new().with_config(config);
     for source in sources {
         println!("cargo:rerun-if-changed={source}");
         builder = builder.with_src(source);
     }
-    builder.generate()?.write_to_file(path);
-    Ok(())
+    let mut text = Vec::new();
+    builder.generate()?.write(&mut text);
+    // C89 has no comments of this kind.
+    let text = String::from_utf8(text)?.replace("// __cplusplus", "/* __cplusplus */");
+    let text = text.replace("}  // extern \"C\"", "} /* extern \"C\" */");
+    Ok(std::fs::write(path, text)?)
 }

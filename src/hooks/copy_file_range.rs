@@ -27,6 +27,7 @@ use core::ffi::{c_int, c_uint};
 /// or -1 with errno set: EFAULT if a pointer cannot be used, EOPNOTSUPP or EXDEV if blocks cannot
 /// be shared, EILSEQ if ranges to be deduplicated differ, and the errors of copy_file_range(2).
 /// This function is a cancellation point.
+/// cbindgen:postfix=CFR_ONLY_IN_LCFR(copy_file_range)
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn copy_file_range(
@@ -37,18 +38,42 @@ pub extern "C-unwind" fn copy_file_range(
     len: usize,
     flags: c_uint,
 ) -> ssize_t {
-    instructions!(
-        routes = sym ROUTES,
-        bypass = const route::offset_of_bypass(Hook::CopyFileRange),
-        number = const COPY_FILE_RANGE,
-        cookie = sym COOKIE,
-        eintr = const Errno::EINTR.0,
-        test_cancel = sym test_cancel,
-        answer = sym answer,
-        answer_error = sym answer_error,
-        enter = sym enter,
-    )
+    body!()
 }
+
+/// The same function, by the name that a program calls if it includes `cfr.h`: the C library does not
+/// have it, so that such a program cannot be linked without this library.
+/// cbindgen:ignore
+#[unsafe(naked)]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn cfr_copy_file_range_needs_lcfr(
+    fd_in: c_int,
+    off_in: *mut i64,
+    fd_out: c_int,
+    off_out: *mut i64,
+    len: usize,
+    flags: c_uint,
+) -> ssize_t {
+    body!()
+}
+
+macro_rules! body {
+    () => {
+        instructions!(
+            routes = sym ROUTES,
+            bypass = const route::offset_of_bypass(Hook::CopyFileRange),
+            number = const COPY_FILE_RANGE,
+            cookie = sym COOKIE,
+            eintr = const Errno::EINTR.0,
+            test_cancel = sym test_cancel,
+            answer = sym answer,
+            answer_error = sym answer_error,
+            enter = sym enter,
+        )
+    };
+}
+
+use body;
 
 /// A call without flags that bypasses the library is made here. If it was interrupted it has copied
 /// nothing, so nothing is lost if that was a cancellation. The cookie stands beside the flags, 0.
