@@ -16,6 +16,12 @@
  *                  struct afterwards
  *     probe        copy_file_range without descriptors
  *     out=PATH     makes this file the target
+ *     unnamed=DIR  makes a file of O_TMPFILE in this directory the target
+ *     memory=NAME  makes a memory file of this name the target
+ *     unlink       removes the target's name, which is that of the command line
+ *     seek=OFFSET  moves both descriptors there
+ *     root=DIR     makes this directory, which has no /proc, the root
+ *     name=NAME    renames the calling thread
  *     thread       makes the next call in another thread
  *     fork         a child of fork(2) does the rest, and the parent waits for it
  *     jump         the handler of the next signal leaves by siglongjmp(3)
@@ -33,6 +39,8 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -179,6 +187,20 @@ int main(int argc, char **argv)
         } else if (strncmp(word, "out=", 4) == 0) {
             close(out);
             CHECK((out = open(word + 4, O_RDWR | O_CREAT, 0600)) >= 0);
+        } else if (strncmp(word, "unnamed=", 8) == 0) {
+            close(out);
+            CHECK((out = open(word + 8, O_RDWR | O_TMPFILE, 0600)) >= 0);
+        } else if (strncmp(word, "memory=", 7) == 0) {
+            close(out);
+            CHECK((out = memfd_create(word + 7, 0)) >= 0);
+        } else if (strcmp(word, "unlink") == 0) {
+            CHECK(unlink(argv[2]) == 0);
+        } else if (strncmp(word, "seek=", 5) == 0) {
+            CHECK(lseek(in, atol(word + 5), SEEK_SET) >= 0 && lseek(out, atol(word + 5), SEEK_SET) >= 0);
+        } else if (strncmp(word, "root=", 5) == 0) {
+            CHECK(chroot(word + 5) == 0 && chdir("/") == 0);
+        } else if (strncmp(word, "name=", 5) == 0) {
+            CHECK(prctl(PR_SET_NAME, word + 5) == 0);
         } else if (strcmp(word, "fork") == 0) {
             pid_t child = fork();
             CHECK(child >= 0);

@@ -17,18 +17,18 @@ fn program() -> &'static Path {
 }
 
 /// A source and a target.
-struct InjectFiles {
-    scratch: Scratch,
-    source: PathBuf,
-    target: PathBuf,
+pub(super) struct InjectFiles {
+    pub(super) scratch: Scratch,
+    pub(super) source: PathBuf,
+    pub(super) target: PathBuf,
 }
 
 impl InjectFiles {
-    fn new() -> InjectFiles {
+    pub(super) fn new() -> InjectFiles {
         InjectFiles::below(&std::env::temp_dir())
     }
 
-    fn below(place: &Path) -> InjectFiles {
+    pub(super) fn below(place: &Path) -> InjectFiles {
         let scratch = Scratch::below(place);
         let (source, target) = (scratch.random("source", SIZE), scratch.file("target"));
         InjectFiles { scratch, source, target }
@@ -57,7 +57,7 @@ impl InjectFiles {
     }
 }
 
-fn said(output: &Output) -> Vec<String> {
+pub(super) fn said(output: &Output) -> Vec<String> {
     output.stdout.lines().map(str::to_owned).collect()
 }
 

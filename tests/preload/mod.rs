@@ -6,6 +6,7 @@ pub mod hazards;
 pub mod hooks;
 pub mod hostile_hosts;
 pub mod inject;
+pub mod inject_conditions;
 pub mod kernel_contract;
 pub mod limits;
 pub mod log;

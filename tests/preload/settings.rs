@@ -170,7 +170,7 @@ fn hostile_values_are_escaped_and_cut() {
         (&b"\x1b[31mred\x07"[..], "'\\33[31mred\\7'"),
         (b"a\nb\r\ncfr: forged", "'a\\nb\\r\\ncfr: forged'"),
         (b"caf\xe9 \xc2\x9b", "'caf\\351 \\302\\233'"),
-        (b"a\"b\\c<d>", "'a\\\"b\\\\c\\74d\\76'"),
+        (b"a\"b\\c<d>", "'a\\\"b\\\\c<d>'"),
         (b" info", "' info'"),
         (b"INFO", "'INFO'"),
         (b"info,", "'info,'"),

@@ -5,6 +5,7 @@ use cfr_engine::call::Call;
 use cfr_shared::record::Ending;
 use cfr_sys as sys;
 use cfr_sys::errno::Errno;
+use core::ffi::CStr;
 
 /// The thread that made a call.
 pub trait Caller {
@@ -16,6 +17,9 @@ pub trait Caller {
 
     /// Returns its name, at most 15 bytes.
     fn comm<'a>(&'a self, buffer: &'a mut [u8; 16]) -> &'a [u8];
+
+    /// Calls `check` with the name by which its program was executed, without directories.
+    fn with_program(&self, check: &mut dyn FnMut(&[u8]));
 
     /// Sends it a signal of a fault, before its call is carried out.
     fn raise(&self, signal: i32);
@@ -33,6 +37,12 @@ pub trait Caller {
 
     /// Returns how the call ended, once it was carried out.
     fn ending(&self) -> Ending;
+}
+
+/// Returns the name by which this program was executed, without its directories.
+pub(crate) fn program() -> &'static [u8] {
+    let path = sys::execfn().map_or(&b"unknown"[..], CStr::to_bytes);
+    path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
 }
 
 /// The calling thread of this process.
@@ -53,6 +63,10 @@ impl Caller for ThisThread {
     #[inline(always)]
     fn comm<'a>(&'a self, buffer: &'a mut [u8; 16]) -> &'a [u8] {
         sys::comm(buffer)
+    }
+
+    fn with_program(&self, check: &mut dyn FnMut(&[u8])) {
+        check(program());
     }
 
     fn raise(&self, signal: i32) {

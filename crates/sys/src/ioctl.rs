@@ -102,13 +102,14 @@ impl IoctlArg {
         self.put(SRC_LENGTH, bytes)
     }
 
-    /// Sets the result of target `index` of FIDEDUPERANGE to success with 0 bytes. EFAULT if the
-    /// memory is not writable.
-    pub fn clear_dedupe_target(self, index: u16) -> Result<(), Errno> {
+    /// Sets the result of target `index` of FIDEDUPERANGE: this status and 0 bytes. EFAULT if the memory
+    /// is not writable.
+    pub fn set_dedupe_target(self, index: u16, status: i32) -> Result<(), Errno> {
         let start = HEAD + TARGET * usize::from(index);
         self.put(start + 16, 0)?;
-        // The status, and the reserved field, which must be 0.
-        self.put(start + 24, 0)
+        // The reserved field after the status must be 0.
+        let [a, b, c, d] = status.to_ne_bytes();
+        self.put(start + 24, u64::from_ne_bytes([a, b, c, d, 0, 0, 0, 0]))
     }
 
     fn put(self, at: usize, word: u64) -> Result<(), Errno> {

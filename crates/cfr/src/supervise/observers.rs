@@ -233,7 +233,7 @@ fn auxiliary_value(pid: i32, wanted: u64) -> Option<u64> {
 
 /// Returns the name by which the process was executed, without its directories: the same name that
 /// the library has for `%e`.
-fn program(pid: i32) -> Vec<u8> {
+pub(super) fn program(pid: i32) -> Vec<u8> {
     let path = execfn(pid).unwrap_or_else(|| b"unknown".to_vec());
     path.rsplit(|&byte| byte == b'/').next().unwrap_or_default().to_vec()
 }

@@ -2,6 +2,7 @@
 
 use super::LISTENER;
 use super::jobs::Job;
+use super::observers::program;
 use super::proc::{self, Status};
 use cfr_engine::call::{Call, Offset};
 use cfr_observe::Caller;
@@ -376,6 +377,10 @@ impl Caller for Task<'_> {
         let (place, _) = buffer.split_at_mut(len);
         place.copy_from_slice(name.get(..len).unwrap_or_default());
         place
+    }
+
+    fn with_program(&self, check: &mut dyn FnMut(&[u8])) {
+        check(&program(self.pid));
     }
 
     /// The thread handles the signal when its call returns; if the signal ends it, the call is not

@@ -27,10 +27,10 @@ impl ReflinkIoctl {
         forward_to(observer, next, || self.call_kernel())
     }
 
-    /// FIDEDUPERANGE as if the kernel had compared nothing: every target with 0 bytes.
-    fn dedupe_nothing(self, call: &Call) -> Answer {
+    /// FIDEDUPERANGE as if the kernel had compared nothing: every target with this status and 0 bytes.
+    fn dedupe_nothing(self, call: &Call, status: i32) -> Answer {
         let Request::Dedupe(DedupeTarget { count, .. }) = call.request else { return Ok(0) };
-        (0..count).try_for_each(|index| self.argument.clear_dedupe_target(index)).map(|()| 0)
+        (0..count).try_for_each(|index| self.argument.set_dedupe_target(index, status)).map(|()| 0)
     }
 
     /// FIDEDUPERANGE of at most `max_len` bytes, in whole blocks. The length stands in the host's
@@ -76,7 +76,10 @@ impl Intercepted for ReflinkIoctl {
 
     fn execute(&self, observer: &Observer, faults: Option<(Override, &Call)>) -> Outcome {
         let (answer, method) = match faults {
-            Some((Override::Answer(Ok(_)), call)) => (self.dedupe_nothing(call), Method::None),
+            Some((Override::Answer(Ok(_)), call)) => (self.dedupe_nothing(call, 0), Method::None),
+            Some((Override::Statuses(status), call)) => {
+                (self.dedupe_nothing(call, status), Method::None)
+            }
             Some((Override::Answer(answer), _)) => (answer, Method::None),
             Some((Override::AtMost(len), call)) => self.dedupe_at_most(observer, len, call),
             None => self.forward_call(observer),

@@ -64,6 +64,7 @@ impl Intercepted for Sendfile {
     fn execute(&self, observer: &Observer, faults: Option<(Override, &Call)>) -> Outcome {
         let (answer, method) = match faults {
             Some((Override::Answer(answer), _)) => (answer, Method::None),
+            Some((Override::Statuses(_), _)) => (Ok(0), Method::None),
             Some((Override::AtMost(len), _)) => {
                 let len = usize::try_from(len).unwrap_or(usize::MAX);
                 Sendfile { count: self.count.min(len), ..*self }.forward_call(observer)

@@ -19,6 +19,7 @@ mod sink;
 pub use config_errors::ConfigErrors;
 pub(crate) use path_cache::PATHS;
 
+use crate::caller::program;
 use crate::collectors::Collectors;
 use cfr_engine::diag::{self, EventKind, EventLog, MESSAGE_TARGET};
 use cfr_shared::format::{self, EventWriter, Format, MessageMeta, printable};
@@ -31,7 +32,7 @@ use cfr_sys::{self as sys, TryLock};
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use line_pool::LINES;
-use sink::{STANDARD_ERROR, Sink, program};
+use sink::{STANDARD_ERROR, Sink};
 use tracing::field::Value;
 use tracing::level_filters::LevelFilter;
 

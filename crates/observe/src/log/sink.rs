@@ -3,6 +3,7 @@
 //! Before every write the descriptor is proven to be the library's own. A descriptor that is not is
 //! given up: it is neither written nor closed.
 
+use crate::caller::program;
 use crate::log::PATHS;
 use crate::log::owned_fd::{OwnedFd, Proof};
 use cfr_shared::line::Line;
@@ -447,10 +448,4 @@ fn expand<'a>(pattern: &[u8], page: &'a mut [u8]) -> Result<&'a CStr, Errno> {
     }
     *page.get_mut(end).ok_or(Errno::ENAMETOOLONG)? = 0;
     CStr::from_bytes_until_nul(page).map_err(|_| Errno::ENAMETOOLONG)
-}
-
-/// Returns the name by which the program was executed, without its directories.
-pub(super) fn program() -> &'static [u8] {
-    let path = sys::execfn().map_or(&b"unknown"[..], CStr::to_bytes);
-    path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
 }

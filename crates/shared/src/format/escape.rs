@@ -12,11 +12,16 @@ const CUT: &str = "...";
 /// the usual letters for control characters, octal for every other byte that is not printable
 /// ASCII, and also for `<` and `>`, which enclose the name.
 pub(super) fn text(out: &mut Piece, name: &[u8], room: usize) {
+    escaped(out, name, room, &PLAIN_IN_TEXT);
+}
+
+#[inline(always)]
+fn escaped<const COUNT: usize>(out: &mut Piece, name: &[u8], room: usize, set: &Plain<COUNT>) {
     const WIDEST: usize = 4;
     let mut left = room;
     let mut rest = name;
     loop {
-        (rest, left) = plain(out, rest, left, WIDEST, &PLAIN_IN_TEXT);
+        (rest, left) = plain(out, rest, left, WIDEST, set);
         let Some((&byte, tail)) = rest.split_first() else { return };
         if left < WIDEST {
             out.literal(CUT);
@@ -224,8 +229,8 @@ impl fmt::Write for JsonString<'_, '_> {
     }
 }
 
-/// Returns bytes from outside in a form that is safe in a message: escaped as in the text log, and
-/// cut after 200 bytes.
+/// Returns bytes from outside in a form that is safe in a message: escaped as in the text log but for
+/// `<` and `>`, and cut after 200 bytes.
 #[must_use]
 pub fn printable(bytes: &[u8]) -> impl fmt::Display + '_ {
     Printable(bytes)
@@ -235,7 +240,7 @@ struct Printable<'a>(&'a [u8]);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        text(&mut Piece::new(f), self.0, 200);
+        escaped(&mut Piece::new(f), self.0, 200, &PLAIN_IN_JSON);
         Ok(())
     }
 }
@@ -246,7 +251,7 @@ mod tests {
     use std::string::{String, ToString};
     use std::vec::Vec;
 
-    fn escaped(escape: fn(&mut Piece, &[u8], usize), name: &[u8], room: usize) -> String {
+    fn shown_by(escape: fn(&mut Piece, &[u8], usize), name: &[u8], room: usize) -> String {
         let mut text = String::new();
         escape(&mut Piece::new(&mut text), name, room);
         text
@@ -254,18 +259,19 @@ mod tests {
 
     #[test]
     fn text_is_straces() {
-        let shown = |name: &[u8]| escaped(text, name, 1000);
+        let shown = |name: &[u8]| shown_by(text, name, 1000);
         assert_eq!(shown(b"/a b/c"), "/a b/c");
         assert_eq!(shown(b"a\nb\tc\rd\x0be\x0cf"), "a\\nb\\tc\\rd\\ve\\ff");
         assert_eq!(shown(b"a\"b\\c"), "a\\\"b\\\\c");
         assert_eq!(shown(b"a<b>c"), "a\\74b\\76c");
+        assert_eq!(printable(b"len>1\n").to_string(), "len>1\\n");
         assert_eq!(shown(b"\x01\x1b[31m\x1b7"), "\\1\\33[31m\\0337");
         assert_eq!(shown("é".as_bytes()), "\\303\\251");
     }
 
     #[test]
     fn json_keeps_utf8_and_every_byte() {
-        let shown = |name: &[u8]| escaped(json, name, 1000);
+        let shown = |name: &[u8]| shown_by(json, name, 1000);
         assert_eq!(shown("/é/日本".as_bytes()), "/é/日本");
         assert_eq!(shown(b"a\nb\"c\\d\x1b"), "a\\nb\\\"c\\\\d\\u001b");
         assert_eq!(shown("\u{9b}\u{2028}\u{202e}".as_bytes()), "\\u009b\\u2028\\u202e");
@@ -283,7 +289,7 @@ mod tests {
                     u8::try_from(seed >> 56).unwrap().max(1)
                 })
                 .collect();
-            let quoted = std::format!("\"{}\"", escaped(json, &name, 1000));
+            let quoted = std::format!("\"{}\"", shown_by(json, &name, 1000));
             let decoded: String = serde_json::from_str(&quoted).unwrap();
             let mut bytes = Vec::new();
             let mut characters = decoded.chars();
@@ -303,7 +309,7 @@ mod tests {
     fn long_names_are_cut() {
         for (escape, widest) in [(text as fn(&mut Piece, &[u8], usize), 4), (json, 8)] {
             for byte in [b'\n', b'x'] {
-                let shown = escaped(escape, &[byte; 5000], 100);
+                let shown = shown_by(escape, &[byte; 5000], 100);
                 let kept = shown.strip_suffix("...").unwrap();
                 assert!(kept.len() <= 100 && kept.len() > 100 - widest, "{shown}");
                 let expected = if byte == b'x' { "x" } else { "\\n" };

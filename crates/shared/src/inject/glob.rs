@@ -1,16 +1,34 @@
 //! Patterns of paths.
 
-/// Reports whether the path of a file matches `pattern`. A pattern with a slash is compared with the
+/// What the kernel adds to the name of a deleted file in /proc (proc_pid_fd(5)).
+const DELETED: &[u8] = b" (deleted)";
+
+/// Returns the path without the mark of a deleted file.
+pub(super) fn without_mark(path: &[u8]) -> &[u8] {
+    path.strip_suffix(DELETED).unwrap_or(path)
+}
+
+/// Reports whether the path of a file matches `pattern`, with or without the mark of a deleted file. A
+/// pattern with a slash is compared with the
 /// whole path, and a star matches slashes too, as in find(1)'s `-path`; a pattern without a slash is
 /// compared with the file's name, as in `-name`. `?` matches any byte, `[a-z]` a byte of the set,
 /// `[!a-z]` a byte outside it, and a backslash makes the next byte literal.
 #[must_use]
 pub(super) fn matches(pattern: &[u8], path: &[u8]) -> bool {
-    let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
-    is_match(pattern, if pattern.contains(&b'/') { path } else { name })
+    let is_of = |path: &[u8]| {
+        let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
+        is_match(pattern, if pattern.contains(&b'/') { path } else { name })
+    };
+    is_of(path) || path.ends_with(DELETED) && is_of(without_mark(path))
 }
 
-fn is_match(pattern: &[u8], text: &[u8]) -> bool {
+/// Reports whether a pattern with a slash can match a path that begins with one.
+pub(super) fn is_absolute(pattern: &[u8]) -> bool {
+    first_token(pattern).is_none_or(|(token, _)| pattern.starts_with(b"*") || token.matches(b'/'))
+}
+
+/// Reports whether a text matches `pattern`.
+pub(super) fn is_match(pattern: &[u8], text: &[u8]) -> bool {
     let (mut pattern, mut text) = (pattern, text);
     // The pattern after the last star, and the text that this star has not covered yet. Earlier
     // stars never need another try: that keeps the time quadratic.
@@ -131,6 +149,13 @@ mod tests {
             ("a\\:b", "/a:b", true),
             ("\\", "/\\", true),
             ("", "/", true),
+            ("*", "", true),
+            ("?*", "", false),
+            ("*.db", "/x/a.db (deleted)", true),
+            ("/x/a.db", "/x/a.db (deleted)", true),
+            ("*(deleted)", "/x/a.db (deleted)", true),
+            ("memfd:a", "/memfd:a (deleted)", true),
+            ("*.db", "/x/a.db (delete)", false),
             ("", "/a", false),
             ("**a**", "/xax", true),
             ("*a*a*a*a*b", "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false),

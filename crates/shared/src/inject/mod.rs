@@ -4,6 +4,7 @@
 //! the bytes that it returns. The keys are those of strace(1)'s `inject=` and a few more; cfr-inject(7)
 //! documents them.
 
+mod condition;
 mod counter;
 mod glob;
 mod parse;
@@ -17,6 +18,7 @@ use cfr_engine::call::{Call, Request};
 use cfr_engine::execution::Override;
 use cfr_engine::hook::{Hook, Hooks};
 use cfr_sys::errno::Errno;
+use condition::{Condition, MAX_CONDITIONS};
 use counter::{hash, mixed};
 
 /// What a fault returns from a call.
@@ -28,6 +30,8 @@ pub enum Action {
     Short(Limit),
     /// 0; nothing is copied.
     ReturnZero,
+    /// FIDEDUPERANGE succeeds with this status for each target, and shares nothing.
+    Status(i32),
 }
 
 /// The most bytes that a call copies.
@@ -128,15 +132,22 @@ pub struct Fault<'a> {
     scope: Scope,
     probability: Probability,
     path: Option<&'a [u8]>,
+    comm: Option<&'a [u8]>,
     hooks: Hooks,
+    conditions: [Option<Condition>; MAX_CONDITIONS],
 }
 
 impl Fault<'_> {
     /// Reports whether the fault applies to this kind of request.
     fn applies_to(&self, request: Request) -> bool {
-        // A reflink shares everything or fails: ioctl_ficlonerange(2).
-        let shortens = matches!(self.action, Some(Action::Short(_) | Action::ReturnZero));
-        !(shortens && matches!(request, Request::Clone | Request::CloneRange))
+        match self.action {
+            // A reflink shares everything or fails: ioctl_ficlonerange(2).
+            Some(Action::Short(_) | Action::ReturnZero) => {
+                !matches!(request, Request::Clone | Request::CloneRange)
+            }
+            Some(Action::Status(_)) => matches!(request, Request::Dedupe(_)),
+            Some(Action::Fail(_)) | None => true,
+        }
     }
 
     /// Reports whether the fault applies to this call. If so the call is counted.
@@ -146,6 +157,8 @@ impl Fault<'_> {
         self.applies_to(call.request)
             && call.hooks().any(|hook| self.hooks.contains(hook))
             && self.path.is_none_or(matches)
+            && self.conditions.iter().flatten().all(|condition| condition.holds(call))
+            && self.comm.is_none_or(|glob| call.names.iter().any(|name| glob::is_match(glob, name)))
     }
 }
 
@@ -157,8 +170,24 @@ pub struct CallInfo<'a> {
     /// What the call asks for.
     pub request: Request,
     pub tid: i32,
-    /// The paths of source and target, if known; needed only if [`Faults::need_paths`].
+    /// The paths of source and target; `None` without a file, empty if it is not known. Used only if
+    /// [`Needs::paths`].
     pub paths: [Option<&'a [u8]>; 2],
+    /// The bytes that the call asks for. This and what follows is used only if [`Needs::numbers`].
+    pub len: u64,
+    /// Where it begins in source and target, in bytes, if known.
+    pub offsets: [Option<u64>; 2],
+    pub flags: u32,
+    /// The names of the thread and of its program. Used only if [`Needs::names`].
+    pub names: [&'a [u8]; 2],
+}
+
+/// What [`Faults::decide`] uses of a call beside its hook, request and thread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Needs {
+    pub paths: bool,
+    pub numbers: bool,
+    pub names: bool,
 }
 
 impl CallInfo<'_> {
@@ -212,6 +241,7 @@ impl Injection {
         match self.action? {
             Action::Fail(errno) => Some(Override::Answer(Err(errno))),
             Action::ReturnZero => Some(Override::Answer(Ok(0))),
+            Action::Status(status) => Some(Override::Statuses(status)),
             Action::Short(limit) => limit.of(call.max_len()).map(Override::AtMost),
         }
     }
@@ -290,13 +320,18 @@ impl<'a> Faults<'a> {
         self.all().any(|fault| fault.hooks.contains(hook))
     }
 
-    /// Reports whether [`Faults::decide`] needs the paths of a call through this hook.
+    /// Returns what [`Faults::decide`] needs to know of a call through this hook.
     #[must_use]
-    pub fn need_paths(&self, hook: Hook) -> bool {
-        self.all().any(|fault| {
-            (fault.hooks.contains(hook) || hook == Hook::Seccomp)
-                && (fault.path.is_some() || fault.scope == Scope::Path)
-        })
+    pub fn needs(&self, hook: Hook) -> Needs {
+        let mut needs = Needs::default();
+        for fault in self.all() {
+            if fault.hooks.contains(hook) || hook == Hook::Seccomp {
+                needs.paths |= fault.path.is_some() || fault.scope == Scope::Path;
+                needs.numbers |= fault.conditions.iter().any(Option::is_some);
+                needs.names |= fault.comm.is_some();
+            }
+        }
+        needs
     }
 
     /// Returns an error that names the first fault which applies to none of `hooks`.
@@ -324,7 +359,7 @@ impl<'a> Faults<'a> {
             let key = match fault.scope {
                 Scope::Process | Scope::Tree => None,
                 Scope::Thread => Some(u64::from(call.tid.unsigned_abs())),
-                Scope::Path => Some(hash(target.unwrap_or_default())),
+                Scope::Path => Some(hash(glob::without_mark(target.unwrap_or_default()))),
             };
             let in_tree = counter.count_in_tree(index);
             let number = match (fault.scope, in_tree) {
@@ -358,6 +393,7 @@ impl<'a> Faults<'a> {
 mod tests {
     use super::counter::tests::counter;
     use super::*;
+    use cfr_engine::call::DedupeTarget;
     use std::vec::Vec;
 
     fn faults(text: &str) -> Faults<'_> {
@@ -369,6 +405,10 @@ mod tests {
         request: Request::Copy,
         tid: 7,
         paths: [Some(b"/a"), Some(b"/b")],
+        len: 4096,
+        offsets: [Some(0), None],
+        flags: 2,
+        names: [b"worker", b"a-long-program-name"],
     };
 
     fn hits(text: &str, calls: usize) -> Vec<usize> {
@@ -437,11 +477,53 @@ mod tests {
         assert!(!met(CallInfo { hook: Hook::Ioctl, request: Request::Clone, ..file }));
         assert!(!met(file) && met(file) && !met(file));
         assert!(faults.apply_to(Hook::Ioctl) && !faults.apply_to(Hook::Syscall));
-        assert!(faults.need_paths(Hook::Ioctl) && !faults.need_paths(Hook::Syscall));
+        assert!(faults.needs(Hook::Ioctl).paths && !faults.needs(Hook::Syscall).paths);
         let unreachable = |text| self::faults(text).unreachable(Hooks::LINKED);
         assert_eq!(unreachable("zero;error=EIO:hook=ioctl,copy_file_range"), None);
         let error = unreachable("zero;error=EIO:hook=ioctl").unwrap();
         assert_eq!((error.fault, error.word), (2, &b"error=EIO:hook=ioctl"[..]));
+    }
+
+    #[test]
+    fn conditions_on_numbers_and_names() {
+        for (text, expected) in [
+            ("len=4K", true),
+            ("len!=4096", false),
+            ("len>4095:len<4097", true),
+            ("len>=4097", false),
+            ("len<=4095", false),
+            ("off_in=0", true),
+            ("off_in>0", false),
+            // It is not known.
+            ("off_out>=0", false),
+            ("off_out!=5", false),
+            ("flags!=0", true),
+            ("flags=COPY_FR_REFLINK", true),
+            ("flags=0x2", true),
+            ("flags=COPY_FR_COPY", false),
+            ("comm=work*", true),
+            ("comm=a-long-program-name", true),
+            ("comm=a-long-program", false),
+        ] {
+            let text = std::format!("zero:{text}");
+            assert_eq!(hits(&text, 1).len(), usize::from(expected), "{text}");
+        }
+        let needs = |text| self::faults(text).needs(Hook::Seccomp);
+        let of = |paths, numbers, names| Needs { paths, numbers, names };
+        assert_eq!(needs("zero;zero:path=a"), of(true, false, false));
+        assert_eq!(needs("zero:hook=ioctl:flags!=0"), of(false, true, false));
+        assert_eq!(needs("zero:comm=a;zero:off_in<1"), of(false, true, true));
+    }
+
+    #[test]
+    fn a_status_is_for_dedupes_only() {
+        let (faults, counter) = (faults("status=differs"), counter());
+        assert_eq!(faults.decide(&CALL, &counter), Injection::default());
+        let target = DedupeTarget { number: 0, count: 1, status: None, reported: 0 };
+        let dedupe = CallInfo { hook: Hook::Ioctl, request: Request::Dedupe(target), ..CALL };
+        assert_eq!(faults.decide(&dedupe, &counter).action, Some(Action::Status(1)));
+        let clone = CallInfo { request: Request::Clone, ..dedupe };
+        assert_eq!(faults.decide(&clone, &counter), Injection::default());
     }
 
     #[test]

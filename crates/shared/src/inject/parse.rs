@@ -1,8 +1,11 @@
 //! The grammar of faults, and its errors.
 
+use super::condition::{Comparison, Condition, MAX_CONDITIONS, Quantity};
+use super::glob;
 use super::{Action, Fault, Limit, MAX_FAULTS, Probability, Scope, When};
 use crate::format::printable;
-use cfr_engine::hook::Hooks;
+use cfr_engine::flags::Flags;
+use cfr_engine::hook::{Hook, Hooks};
 use cfr_sys::errno::Errno;
 use cfr_sys::signal_name;
 use core::fmt;
@@ -16,6 +19,7 @@ pub enum Key {
     Error,
     Short,
     Zero,
+    Status,
     DelayEnter,
     DelayExit,
     Signal,
@@ -25,31 +29,71 @@ pub enum Key {
     Seed,
     Path,
     Hook,
+    Len,
+    OffIn,
+    OffOut,
+    Flags,
+    Comm,
 }
 
 /// Every key with its name and what an error says is expected.
-pub const KEYS: [(Key, &str, &str); 12] = [
+pub const KEYS: [(Key, &str, &str); 18] = [
     (Key::Error, "error", "error=ERRNO: EXDEV, ENOSPC, ..."),
     (Key::Short, "short", "short=BYTES, from 1, also with K, M or G, or short=1% to short=99%"),
     (Key::Zero, "zero", "zero without a value"),
-    (Key::DelayEnter, "delay_enter", "delay_enter=TIME: 2000 (microseconds), 2000us, 10ms, 1s"),
-    (Key::DelayExit, "delay_exit", "delay_exit=TIME: 2000 (microseconds), 2000us, 10ms, 1s"),
+    (
+        Key::Status,
+        "status",
+        "status=-ERRNO or status=differs: status=-EINVAL, the status of each target of FIDEDUPERANGE",
+    ),
+    (
+        Key::DelayEnter,
+        "delay_enter",
+        "delay_enter=TIME, from 1ns: 2000 (microseconds), 2000us, 10ms, 1s",
+    ),
+    (
+        Key::DelayExit,
+        "delay_exit",
+        "delay_exit=TIME, from 1ns: 2000 (microseconds), 2000us, 10ms, 1s",
+    ),
     (Key::Signal, "signal", "signal=NAME: SIGUSR1, USR1, 10, SIGRTMIN+1"),
     (Key::When, "when", "when=FIRST[..LAST][+[STEP]], from 1: 2, 2+, 1+3, 2..9, 2..9+3"),
     (Key::Per, "per", "per=process, per=thread, per=path or per=tree"),
     (Key::Prob, "prob", "prob=P, above 0 and up to 1, or a percentage: 0.05, 5%"),
     (Key::Seed, "seed", "seed=NUMBER"),
-    (Key::Path, "path", "path=GLOB: *.db, /srv/*; \\: and \\; are a colon and a semicolon"),
+    (
+        Key::Path,
+        "path",
+        "path=GLOB, a name or a whole path: *.db, /srv/*, */tmp/*; \\: and \\; are a colon and a semicolon",
+    ),
     (
         Key::Hook,
         "hook",
         "hook= and a list, separated by commas, of copy_file_range, syscall, ioctl, sendfile, sendfile64 or seccomp",
     ),
+    (
+        Key::Len,
+        "len",
+        "len and a comparison, = != < <= > or >=, with bytes, also with K, M or G: len>1M",
+    ),
+    (Key::OffIn, "off_in", "off_in and a comparison with bytes, also with K, M or G: off_in>=2G"),
+    (
+        Key::OffOut,
+        "off_out",
+        "off_out and a comparison with bytes, also with K, M or G: off_out>=2G",
+    ),
+    (
+        Key::Flags,
+        "flags",
+        "flags and a comparison with a number or the name of a flag: flags!=0, flags=COPY_FR_REFLINK",
+    ),
+    (Key::Comm, "comm", "comm=GLOB, the name of the program or the thread: comm=cp, comm=python*"),
 ];
 
 /// The grammar in one line.
-pub const EXPECTED: &str = "error=ERRNO, short=BYTES or N%, zero, delay_enter=TIME, delay_exit=TIME, signal=NAME; \
-                            with : between them and when= per= prob= seed= path= hook=; several faults with ; between";
+pub const EXPECTED: &str = "error=ERRNO, short=BYTES or N%, zero, status=STATUS, delay_enter=TIME, delay_exit=TIME, \
+                            signal=NAME; with : between them and when= per= prob= seed= path= hook= len> off_in> \
+                            off_out> flags= comm=; several faults with ; between";
 
 /// What is wrong with a fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,6 +110,14 @@ pub enum ParseErrorKind {
     NoEffect,
     /// The fault has a seed, but no probability.
     SeedWithoutProb,
+    /// The fault says what is counted, but neither which number nor a probability.
+    PerWithoutCount,
+    /// The pattern of the path has a slash and matches no path that begins with one.
+    RelativePath,
+    /// There are more than [`MAX_CONDITIONS`] conditions on numbers.
+    TooManyConditions,
+    /// The fault has a status, and none of its hooks is ioctl.
+    StatusElsewhere,
     /// There are more than [`MAX_FAULTS`].
     TooMany,
     /// None of the fault's hooks is watched.
@@ -104,12 +156,25 @@ impl fmt::Display for ParseError<'_> {
                 write!(f, "duplicate key '{name}'")
             }
             ParseErrorKind::SecondAction => {
-                f.write_str("only one of error, short and zero is allowed")
+                f.write_str("only one of error, short, zero and status is allowed")
             }
             ParseErrorKind::NoEffect => f.write_str(
-                "no effect; expected error, short, zero, delay_enter, delay_exit or signal",
+                "no effect; expected error, short, zero, status, delay_enter, delay_exit or signal",
             ),
             ParseErrorKind::SeedWithoutProb => f.write_str("seed is only allowed with prob"),
+            ParseErrorKind::PerWithoutCount => {
+                f.write_str("per is only allowed with when or prob")
+            }
+            ParseErrorKind::RelativePath => f.write_str(
+                "a pattern with a slash is compared with whole paths; expected /... or */..., or a name \
+                 without a slash",
+            ),
+            ParseErrorKind::TooManyConditions => {
+                write!(f, "too many conditions on numbers (at most {MAX_CONDITIONS})")
+            }
+            ParseErrorKind::StatusElsewhere => {
+                f.write_str("status is only for FIDEDUPERANGE; expected hook=ioctl or no hook")
+            }
             ParseErrorKind::TooMany => write!(f, "too many faults (at most {MAX_FAULTS})"),
             ParseErrorKind::Unreachable => f.write_str("none of its hooks is watched (CFR_HOOKS)"),
         }
@@ -147,11 +212,15 @@ fn pieces(text: &[u8], separator: u8) -> impl Iterator<Item = (usize, &[u8])> {
     })
 }
 
-/// Splits a word at the first equals sign.
-fn key_and_value(word: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let equals = word.iter().position(|&byte| byte == b'=');
-    match equals.and_then(|at| word.split_at_checked(at)) {
-        Some((key, value)) => (key, value.get(1..)),
+/// Splits a word at the first comparison sign, which is an equals sign for most keys.
+fn key_and_value(word: &[u8]) -> (&[u8], Option<(Comparison, &[u8])>) {
+    let sign = word.iter().position(|byte| b"=<>!".contains(byte));
+    let split = sign.and_then(|at| word.split_at_checked(at)).and_then(|(key, rest)| {
+        let after = |(sign, comparison): (&[u8], _)| Some((comparison, rest.strip_prefix(sign)?));
+        Some((key, Comparison::ALL.into_iter().find_map(after)?))
+    });
+    match split {
+        Some((key, value)) => (key, Some(value)),
         None => (word, None),
     }
 }
@@ -173,32 +242,62 @@ impl<'a> Expression<'a> {
             scope: Scope::Process,
             probability: Probability::CERTAIN,
             path: None,
+            comm: None,
             hooks: Hooks::ALL,
+            conditions: [None; MAX_CONDITIONS],
         };
-        let mut seen = 0u16;
-        let mut seed_error = None;
+        let mut seen = 0u32;
+        let [mut seed_error, mut per_error, mut status_error] = [None; 3];
         for (start, word) in pieces(self.text, b':') {
             let error = |kind| ParseError { fault: self.number, column: start + 1, word, kind };
             let (name, value) = key_and_value(word);
             let row = KEYS.iter().find(|row| row.1.as_bytes() == name);
             let &(key, ..) = row.ok_or(error(ParseErrorKind::UnknownKey))?;
+            let invalid = error(ParseErrorKind::InvalidValue(key));
             let bit = 1 << key as u8;
+            if let Some(quantity) = quantity(key) {
+                seen |= bit;
+                let condition =
+                    value.and_then(|value| condition(quantity, value)).ok_or(invalid)?;
+                let slot = fault.conditions.iter_mut().find(|slot| slot.is_none());
+                *slot.ok_or(error(ParseErrorKind::TooManyConditions))? = Some(condition);
+                continue;
+            }
             if seen & bit != 0 {
                 return Err(error(ParseErrorKind::DuplicateKey(key)));
             }
             seen |= bit;
-            if key == Key::Seed {
-                seed_error = Some(error(ParseErrorKind::SeedWithoutProb));
+            match key {
+                Key::Seed => seed_error = Some(error(ParseErrorKind::SeedWithoutProb)),
+                Key::Per => per_error = Some(error(ParseErrorKind::PerWithoutCount)),
+                Key::Status => status_error = Some(error(ParseErrorKind::StatusElsewhere)),
+                _ => {}
             }
-            let action =
-                set(&mut fault, key, value).ok_or(error(ParseErrorKind::InvalidValue(key)))?;
+            let value = match value {
+                Some((Comparison::Equal, value)) => Some(value),
+                Some(_) => return Err(invalid),
+                None => None,
+            };
+            let action = set(&mut fault, key, value).ok_or(invalid)?;
+            if let (Key::Path, Some(glob)) = (key, fault.path)
+                && glob.contains(&b'/')
+                && !glob::is_absolute(glob)
+            {
+                return Err(error(ParseErrorKind::RelativePath));
+            }
             if action.is_some() && fault.action.is_some() {
                 return Err(error(ParseErrorKind::SecondAction));
             }
             fault.action = fault.action.or(action);
         }
         let has = |key: Key| seen & (1 << key as u8) != 0;
-        if let Some(error) = seed_error.filter(|_| !has(Key::Prob)) {
+        let is_counted = has(Key::When) || has(Key::Prob);
+        let can_dedupe =
+            [Hook::Ioctl, Hook::Seccomp].iter().any(|hook| fault.hooks.contains(*hook));
+        let seed_error = seed_error.filter(|_| !has(Key::Prob));
+        let per_error = per_error.filter(|_| !is_counted);
+        let status_error = status_error.filter(|_| !can_dedupe);
+        if let Some(error) = seed_error.or(per_error).or(status_error) {
             return Err(error);
         }
         let has_effect = [Key::DelayEnter, Key::DelayExit, Key::Signal].into_iter().any(has);
@@ -218,7 +317,8 @@ fn set<'a>(fault: &mut Fault<'a>, key: Key, value: Option<&'a [u8]>) -> Option<O
     match key {
         Key::Error => return Errno::by_name(value).map(|errno| Some(Action::Fail(errno))),
         Key::Short => return limit(value).map(|limit| Some(Action::Short(limit))),
-        Key::Zero => {}
+        Key::Status => return status(value).map(|status| Some(Action::Status(status))),
+        Key::Zero | Key::Len | Key::OffIn | Key::OffOut | Key::Flags => {}
         Key::DelayEnter => fault.delay_enter_ns = time_ns(value)?,
         Key::DelayExit => fault.delay_exit_ns = time_ns(value)?,
         Key::Signal => fault.signal = Some(signal_name::by_name(value)?),
@@ -226,10 +326,54 @@ fn set<'a>(fault: &mut Fault<'a>, key: Key, value: Option<&'a [u8]>) -> Option<O
         Key::Per => fault.scope = scope(value)?,
         Key::Prob => fault.probability.share = share(value)?,
         Key::Seed => fault.probability.seed = number(value)?,
-        Key::Path => fault.path = Some(value).filter(|glob| !glob.is_empty()),
+        Key::Path => fault.path = Some(glob(value)?),
+        Key::Comm => fault.comm = Some(glob(value)?),
         Key::Hook => fault.hooks = Hooks::by_names(value)?,
     }
-    (key != Key::Path || fault.path.is_some()).then_some(None)
+    Some(None)
+}
+
+fn glob(value: &[u8]) -> Option<&[u8]> {
+    (!value.is_empty()).then_some(value)
+}
+
+/// Returns the number of a call that the key is about.
+fn quantity(key: Key) -> Option<Quantity> {
+    Some(match key {
+        Key::Len => Quantity::Len,
+        Key::OffIn => Quantity::OffIn,
+        Key::OffOut => Quantity::OffOut,
+        Key::Flags => Quantity::Flags,
+        _ => return None,
+    })
+}
+
+fn condition(quantity: Quantity, (comparison, value): (Comparison, &[u8])) -> Option<Condition> {
+    let bound = match quantity {
+        Quantity::Flags => flags(value)?,
+        Quantity::Len | Quantity::OffIn | Quantity::OffOut => bytes(value)?,
+    };
+    Some(Condition { quantity, comparison, bound }).filter(|condition| condition.is_possible())
+}
+
+/// Parses flags: a number, decimal or hexadecimal, or the name of one.
+fn flags(value: &[u8]) -> Option<u64> {
+    if let Some(digits) = value.strip_prefix(b"0x") {
+        let digits = str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
+        return u64::from_str_radix(digits, 16).ok();
+    }
+    let named = Flags::NAMED.into_iter().find(|(_, name)| name.as_bytes() == value);
+    named.map(|(flag, _)| flag.into()).or_else(|| number(value))
+}
+
+/// Parses a status of FIDEDUPERANGE: `differs` or a negative error.
+fn status(value: &[u8]) -> Option<i32> {
+    /// `FILE_DEDUPE_RANGE_DIFFERS` of linux/fs.h.
+    const DIFFERS: i32 = 1;
+    if value == b"differs" {
+        return Some(DIFFERS);
+    }
+    Errno::by_name(value.strip_prefix(b"-")?).map(|errno| -errno.0)
 }
 
 /// Parses decimal digits.
@@ -246,20 +390,24 @@ fn leading(value: &[u8]) -> Option<(u64, &[u8])> {
 }
 
 fn limit(value: &[u8]) -> Option<Limit> {
+    if let (count, b"%") = leading(value)? {
+        let percent = u8::try_from(count).ok()?;
+        return (1..=99).contains(&percent).then_some(Limit::Percent(percent));
+    }
+    bytes(value).filter(|&bytes| bytes > 0).map(Limit::Bytes)
+}
+
+/// Parses a number of bytes with a unit of 1024.
+fn bytes(value: &[u8]) -> Option<u64> {
     let (count, unit) = leading(value)?;
     let shift = match unit {
         b"" => 0,
         b"K" | b"k" => 10,
         b"M" => 20,
         b"G" => 30,
-        b"%" => {
-            let percent = u8::try_from(count).ok()?;
-            return (1..=99).contains(&percent).then_some(Limit::Percent(percent));
-        }
         _ => return None,
     };
-    let bytes = count.checked_mul(1 << shift)?;
-    (bytes > 0).then_some(Limit::Bytes(bytes))
+    count.checked_mul(1 << shift)
 }
 
 /// Parses a time with strace's units; a plain number is microseconds.
@@ -272,7 +420,7 @@ fn time_ns(value: &[u8]) -> Option<u64> {
         b"s" => 1_000_000_000,
         _ => return None,
     };
-    count.checked_mul(unit_ns)
+    count.checked_mul(unit_ns).filter(|&ns| ns > 0)
 }
 
 fn when(value: &[u8]) -> Option<When> {
@@ -333,7 +481,7 @@ mod tests {
     #[test]
     fn every_key_is_parsed() {
         const TEXT: &str = "error=EXDEV:signal=SIGUSR1:delay_enter=10ms:delay_exit=2000:when=2..9+3:per=path:prob=0.25:\
-             seed=42:path=/a\\:b\\;*:hook=ioctl,sendfile64";
+             seed=42:path=/a\\:b\\;*:hook=ioctl,sendfile64:len>1M:off_in>=2G:off_out<3:flags!=0x80:len<=5k:comm=a=b";
         let fault = one(TEXT);
         let hooks = Hooks::NONE.with(Hook::Ioctl).with(Hook::Sendfile64);
         assert_eq!(
@@ -348,9 +496,24 @@ mod tests {
                 scope: Scope::Path,
                 probability: Probability { share: 250_000_000, seed: 42 },
                 path: Some(b"/a\\:b\\;*"),
+                comm: Some(b"a=b"),
                 hooks,
+                conditions: [
+                    (Quantity::Len, Comparison::Above, 1 << 20),
+                    (Quantity::OffIn, Comparison::AtLeast, 2 << 30),
+                    (Quantity::OffOut, Comparison::Below, 3),
+                    (Quantity::Flags, Comparison::NotEqual, 0x80),
+                    (Quantity::Len, Comparison::AtMost, 5 << 10),
+                    (Quantity::Len, Comparison::Equal, 0),
+                ]
+                .map(|(quantity, comparison, bound)| {
+                    let is_there = (quantity, bound) != (Quantity::Len, 0);
+                    is_there.then_some(Condition { quantity, comparison, bound })
+                }),
             }
         );
+        assert_eq!(one("status=differs").action, Some(Action::Status(1)));
+        assert_eq!(one("status=-EINVAL:hook=seccomp").action, Some(Action::Status(-22)));
         assert_eq!(one("zero").action, Some(Action::ReturnZero));
         assert_eq!(one("short=50%").action, Some(Action::Short(Limit::Percent(50))));
         assert_eq!(one("short=4M").action, Some(Action::Short(Limit::Bytes(4 << 20))));
@@ -375,7 +538,7 @@ mod tests {
             (
                 "zero:error=EIO",
                 "'error=EIO' (fault 1, column 6)",
-                "only one of error, short and zero",
+                "only one of error, short, zero and status",
             ),
             ("zero:when=1:when=2", "'when=2' (fault 1, column 13)", "duplicate key 'when'"),
             ("when=2", "'when=2' (fault 1, column 1)", "no effect"),
@@ -389,6 +552,26 @@ mod tests {
             ("signal=SIGNAL", "'signal=SIGNAL' (fault 1, column 1)", "SIGUSR1"),
             ("signal=32", "'signal=32' (fault 1, column 1)", "SIGUSR1"),
             ("error", "'error' (fault 1, column 1)", "ERRNO"),
+            ("error!=EIO", "'error!=EIO' (fault 1, column 1)", "expected error=ERRNO"),
+            ("path>a", "'path>a' (fault 1, column 1)", "expected path=GLOB"),
+            ("zero:len", "'len' (fault 1, column 6)", "expected len and a comparison"),
+            ("zero:flags=COPY", "'flags=COPY' (fault 1, column 6)", "COPY_FR_REFLINK"),
+            ("zero:comm=", "'comm=' (fault 1, column 6)", "comm=GLOB"),
+            ("zero:len!5", "'len!5' (fault 1, column 6)", "unknown key 'len!5'"),
+            ("zero:per=path", "'per=path' (fault 1, column 6)", "only allowed with when or prob"),
+            ("zero:path=a/b", "'path=a/b' (fault 1, column 6)", "expected /... or */..."),
+            ("zero:path=./b", "'path=./b' (fault 1, column 6)", "whole paths"),
+            ("zero:status=-EIO", "'status=-EIO' (fault 1, column 6)", "only one of"),
+            (
+                "zero:len>1:len>2:len>3:len>4:len>5:len>6:len>7",
+                "'len>7' (fault 1, column 42)",
+                "too many conditions on numbers (at most 6)",
+            ),
+            (
+                "status=-EIO:hook=sendfile",
+                "'status=-EIO' (fault 1, column 1)",
+                "only for FIDEDUPERANGE",
+            ),
             ("a\u{1b}b", "'a\\33b' (fault 1, column 1)", "unknown key 'a\\33b'"),
         ] {
             let wrong = wrong(text);
@@ -432,6 +615,21 @@ mod tests {
             "zero:prob=0.5:seed=x",
             "error=0",
             "error=18",
+            "status=EIO",
+            "status=-18",
+            "status=0",
+            "status=same",
+            "status=",
+            "delay_enter=0",
+            "zero:len<0",
+            "zero:len>-1",
+            "zero:len>1T",
+            "zero:len==5",
+            "zero:off_in>=1.5G",
+            "zero:off_out>",
+            "zero:flags=0xg",
+            "zero:flags=0x+1",
+            "zero:flags=1K",
         ] {
             assert!(wrong(value).contains("): expected "), "{value}");
         }
