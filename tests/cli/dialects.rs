@@ -1,7 +1,7 @@
 //! `cfr dialects`, and how the launcher handles settings that contradict each other.
 //! tests/conformance/ checks the rules themselves.
 
-use cfr_engine::dialect::{ALL, Dialect, Phase};
+use cfr_engine::dialect::{ALL, Dialect, FORWARDED, Phase, Rule};
 use cfr_testkit::{
     Filesystems, Output, Run, Scratch, compile, find_program, launcher, library, project, skip,
 };
@@ -11,17 +11,23 @@ fn cfr<const COUNT: usize>(words: [&str; COUNT]) -> Output {
     Run::bare(launcher()).args(words).output()
 }
 
+/// Returns the tables: the dialects, then the calls that are only forwarded.
+fn tables() -> impl Iterator<Item = (&'static str, &'static [Rule])> {
+    let forwarded = FORWARDED.iter().map(|calls| (calls.name, calls.rules));
+    ALL.into_iter().map(|dialect| (dialect.name, dialect.rules)).chain(forwarded)
+}
+
 /// Every rule has its result, reason and source.
 #[test]
 fn every_dialect_is_printed_with_its_rules_in_order() {
     let text = cfr(["dialects"]).stdout;
     let mut rest = text.as_str();
-    for dialect in ALL {
-        for rule in dialect.rules {
+    for (name, rules) in tables() {
+        for rule in rules {
             let errno = rule.ruling.errno().map_or("0", |errno| errno.name().unwrap());
             for word in [rule.id, errno, rule.why, rule.source.text()] {
                 let at = rest.find(word);
-                rest = &rest[at.unwrap_or_else(|| panic!("{} {word}\n{text}", dialect.name))..];
+                rest = &rest[at.unwrap_or_else(|| panic!("{name} {word}\n{text}"))..];
             }
         }
     }
@@ -35,14 +41,23 @@ fn a_dialect_is_found_by_its_name_and_its_alias() {
 }
 
 #[test]
+fn the_rules_of_a_forwarded_call_are_found_by_each_of_its_names() {
+    let by_name = cfr(["dialects", "FICLONERANGE"]).stdout;
+    assert!(by_name.starts_with("FICLONE, FICLONERANGE: ") && by_name.contains("unaligned"));
+    assert!(!by_name.contains("FIDEDUPERANGE"), "{by_name}");
+    assert_eq!(cfr(["dialects", "ficlone"]).stdout, by_name);
+    assert!(cfr(["dialects", "sendfile"]).stdout.starts_with("sendfile: "));
+}
+
+#[test]
 fn json_has_the_same_rules_as_the_text() {
     let output = Run::bare(launcher()).args(["dialects", "--format", "json"]).ok();
     let dialects: Value = serde_json::from_str(&output.stdout).unwrap();
-    assert_eq!(dialects.as_array().unwrap().len(), ALL.len());
-    for (shown, dialect) in dialects.as_array().unwrap().iter().zip(ALL) {
-        assert_eq!(shown["name"], dialect.name);
-        assert_eq!(shown["rules"].as_array().unwrap().len(), dialect.rules.len());
-        for (shown, rule) in shown["rules"].as_array().unwrap().iter().zip(dialect.rules) {
+    assert_eq!(dialects.as_array().unwrap().len(), tables().count());
+    for (shown, (name, rules)) in dialects.as_array().unwrap().iter().zip(tables()) {
+        assert_eq!(shown["name"], name);
+        assert_eq!(shown["rules"].as_array().unwrap().len(), rules.len());
+        for (shown, rule) in shown["rules"].as_array().unwrap().iter().zip(rules) {
             assert_eq!(
                 (shown["id"].as_str(), shown["why"].as_str()),
                 (Some(rule.id), Some(rule.why))
@@ -236,7 +251,25 @@ pub fn page() -> String {
     for dialect in ALL {
         page.push_str(&section(dialect));
     }
+    page.push_str(
+        "\n## Calls that the kernel alone carries out\n\nThese rules explain errors in every dialect, in the \
+         order in which the kernel checks. They decide\nnothing.\n",
+    );
+    for calls in &FORWARDED {
+        page.push_str(&format!("\n### {}\n\n{}.\n\n", calls.name, upper_first(calls.about)));
+        page.push_str("| | rule | answer | condition | source |\n|---|---|---|---|---|\n");
+        for (number, rule) in calls.rules.iter().enumerate() {
+            let answer = rule.ruling.errno().map_or("0", |errno| errno.name().unwrap());
+            let (id, why, source) = (rule.id, rule.why, rule.source.text());
+            page.push_str(&format!("| {} | {id} | {answer} | {why} | {source} |\n", number + 1));
+        }
+    }
     page
+}
+
+fn upper_first(text: &str) -> String {
+    let (first, rest) = text.split_at(1);
+    first.to_uppercase() + rest
 }
 
 fn section(dialect: &Dialect) -> String {

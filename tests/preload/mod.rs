@@ -14,6 +14,7 @@ pub mod memory_functions;
 pub mod near_misses;
 pub mod paths;
 pub mod real_programs;
+mod refused_calls;
 pub mod settings;
 pub mod sharing;
 pub mod userlands;

@@ -206,6 +206,18 @@ impl Call {
         if tail == 0 || ends_both() { reported } else { reported - tail }
     }
 
+    /// Returns the error of the call, or of its target of FIDEDUPERANGE.
+    #[must_use]
+    pub fn error(&self, answer: Answer) -> Option<Errno> {
+        match (answer, self.request) {
+            (Err(errno), _) => Some(errno),
+            (Ok(_), Request::Dedupe(DedupeTarget { status: Some(status @ ..0), .. })) => {
+                Some(Errno(status.wrapping_neg()))
+            }
+            (Ok(_), _) => None,
+        }
+    }
+
     /// Returns the most bytes that the call could copy: from the offset to the end of the source,
     /// or the requested length if the source has no size.
     #[must_use]

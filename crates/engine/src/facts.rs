@@ -1,6 +1,7 @@
 //! Facts about a call that rules and plans ask for. A fact is gathered at its first use and then
 //! cached; a fact that is not used costs no system call.
 
+use crate::call::Request;
 use crate::diag::trace_syscall;
 use crate::flags::Flags;
 use cfr_sys::errno::Errno;
@@ -96,6 +97,14 @@ impl<'a> Side<'a> {
         Ok(self.start_offset()?.wrapping_add(i64::try_from(bytes).unwrap_or(i64::MAX)))
     }
 
+    /// Reports whether a range of `len` bytes ends beyond the end of the file.
+    #[must_use]
+    pub fn is_beyond_end(&self, len: u64) -> bool {
+        let start = self.start_offset().unwrap_or(0).cast_unsigned();
+        let size = self.stat().map_or(u64::MAX, |stat| stat.size);
+        start.checked_add(len).is_none_or(|end| end > size)
+    }
+
     /// Reports whether the file is of this kind.
     #[must_use]
     pub fn is_kind(&self, kind: FileKind) -> bool {
@@ -109,6 +118,7 @@ pub struct Facts<'a> {
     pub args: &'a Args,
     /// The effective flags: those of the call, or `CFR_DEFAULT_FLAGS`.
     pub flags: Flags,
+    pub request: Request,
     pub source: Side<'a>,
     pub target: Side<'a>,
     limit: Fact<u64>,
@@ -116,12 +126,19 @@ pub struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// Creates facts of which none is gathered.
+    /// Creates facts of a copy_file_range(2), of which none is gathered.
     #[must_use]
     pub fn new(args: &'a Args, flags: Flags) -> Self {
+        Facts { flags, ..Facts::of(args, Request::Copy) }
+    }
+
+    /// Creates facts of a call with the same arguments.
+    #[must_use]
+    pub fn of(args: &'a Args, request: Request) -> Self {
         Facts {
             args,
-            flags,
+            flags: Flags(0),
+            request,
             source: Side::new(args, args.fd_in, args.off_in),
             target: Side::new(args, args.fd_out, args.off_out),
             limit: Fact::new(),

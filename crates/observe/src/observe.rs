@@ -30,10 +30,8 @@ pub trait Intercepted {
     /// Carries the call out, changed by the faults if they override it.
     fn execute(&self, observer: &Observer, faults: Option<(Override, &Call)>) -> Outcome;
 
-    /// Returns the rule that explains the outcome's error. May make system calls.
-    fn explain(&self, outcome: &Outcome) -> Option<&'static Rule> {
-        outcome.rule
-    }
+    /// Returns the rule that explains the error of a record. May make system calls.
+    fn explain(&self, call: &Call, outcome: &Outcome) -> Option<&'static Rule>;
 
     /// Returns the caller's pointers to offsets, source and target, for their values afterwards.
     fn offset_pointers(&self) -> [OffsetPointer; 2] {
@@ -84,26 +82,27 @@ pub fn intercept<C: Intercepted>(
         log_begin(&call, caller);
     }
     inject::before(injection, caller);
-    let mut outcome = intercepted.execute(observer, override_.map(|override_| (override_, &call)));
+    let outcome = intercepted.execute(observer, override_.map(|override_| (override_, &call)));
     let reply = (outcome.answer, outcome.signal);
     inject::after(injection, caller);
     let Some(mut recording) = recording else { return reply };
     recording.end();
-    outcome.rule = match outcome.answer {
-        Err(_) if matches!(override_, Some(Override::Answer(_))) => None,
-        Err(_) if recording.is_shown() || outcome.judged || outcome.fell_back => {
-            intercepted.explain(&outcome)
-        }
-        _ => outcome.rule,
-    };
     if recording.level() > Level::Info {
         intercepted.log_details(&call, &outcome);
     }
     let pointers = intercepted.offset_pointers();
     let injected = override_.is_some() || injection.signals != 0;
     let delayed = injection.is_delayed();
+    let explained = |call: &Call, outcome: &Outcome| match call.error(outcome.answer) {
+        Some(_) if matches!(override_, Some(Override::Answer(_))) => None,
+        Some(_) if recording.is_shown() || outcome.judged || outcome.fell_back => {
+            intercepted.explain(call, outcome)
+        }
+        _ => outcome.rule,
+    };
     intercepted.for_each_record(&call, &outcome, |call, outcome| {
-        recording.note(call, outcome, caller, pointers, injected, delayed);
+        let outcome = Outcome { rule: explained(call, outcome), ..*outcome };
+        recording.note(call, &outcome, caller, pointers, injected, delayed);
     });
     reply
 }

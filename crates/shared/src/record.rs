@@ -4,7 +4,7 @@
 //! subscriber of a Rust program that links this crate, formats it into its own buffer:
 //! `{:?}` is the text log and `{:#?}` the JSON log, see [`crate::format`].
 
-use cfr_engine::call::{Call, DedupeTarget, Method, Request};
+use cfr_engine::call::{Call, Method, Request};
 use cfr_engine::diag::EventKind;
 use cfr_engine::dialect::{self, Dialect, Rule};
 use cfr_engine::execution::Outcome;
@@ -105,13 +105,7 @@ impl Record<'_> {
     /// Returns the error that the line shows: the call's, or the FIDEDUPERANGE target's.
     #[must_use]
     pub fn errno(&self) -> Option<Errno> {
-        match (self.outcome.answer, self.call.request) {
-            (Err(errno), _) => Some(errno),
-            (Ok(_), Request::Dedupe(DedupeTarget { status: Some(status @ ..0), .. })) => {
-                Some(Errno(status.wrapping_neg()))
-            }
-            (Ok(_), _) => None,
-        }
+        self.call.error(self.outcome.answer)
     }
 
     /// Sends the record as one event.
@@ -129,7 +123,14 @@ impl Record<'_> {
         static EXPLAINED: EventKind = EventKind::new(&EXPLAINED, RULE, Level::INFO);
         static JUDGED: EventKind = EventKind::new(&JUDGED, RULE, Level::WARN);
         let kind = if self.outcome.judged { &JUDGED } else { &EXPLAINED };
-        let (why, dialect, source) = (rule.why, self.context.dialect.name, rule.source.text());
-        kind.send(&format_args!("rule {}: {why} ({dialect}; {source})", rule.id));
+        let (id, why, source) = (rule.id, rule.why, rule.source.text());
+        match self.call.request {
+            Request::Copy => {
+                let dialect = self.context.dialect.name;
+                kind.send(&format_args!("rule {id}: {why} ({dialect}; {source})"));
+            }
+            // The kernel alone decides about the others.
+            _ => kind.send(&format_args!("rule {id}: {why} ({source})")),
+        }
     }
 }

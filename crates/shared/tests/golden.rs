@@ -400,7 +400,8 @@ fn json_has_every_key() {
 /// Whatever the names, a line fits into one atomic write to a pipe and stays whole.
 #[test]
 fn the_longest_line_fits() {
-    let rules = dialect::ALL.into_iter().flat_map(|dialect| dialect.rules);
+    let forwarded = dialect::FORWARDED.iter().flat_map(|calls| calls.rules);
+    let rules = dialect::ALL.into_iter().flat_map(|dialect| dialect.rules).chain(forwarded);
     let rule = rules.max_by_key(|rule| rule.id.len() + rule.why.len());
     let dialect = dialect::ALL.into_iter().max_by_key(|dialect| dialect.name.len()).unwrap();
     for byte in [b'a', b'\n', b'<', b'\\', 0xff] {

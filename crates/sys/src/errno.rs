@@ -35,6 +35,12 @@ impl Errno {
     pub const ETXTBSY: Errno = Errno(libc::ETXTBSY);
     /// File too large: an offset is beyond RLIMIT_FSIZE or the filesystem's largest file.
     pub const EFBIG: Errno = Errno(libc::EFBIG);
+    /// Cannot allocate memory, or an argument that needs too much of it.
+    pub const ENOMEM: Errno = Errno(libc::ENOMEM);
+    /// Illegal seek: a pipe or a socket has no positions.
+    pub const ESPIPE: Errno = Errno(libc::ESPIPE);
+    /// Read-only filesystem.
+    pub const EROFS: Errno = Errno(libc::EROFS);
     /// No space left on the filesystem.
     pub const ENOSPC: Errno = Errno(libc::ENOSPC);
     pub const EDQUOT: Errno = Errno(libc::EDQUOT);

@@ -236,6 +236,17 @@ pub fn is_immutable(fd: i32) -> bool {
     statx(fd, 0).is_ok_and(|statx| statx.stx_attributes & IMMUTABLE != 0)
 }
 
+/// Reports whether the file is NoCOW (ioctl_iflags(2), `FS_NOCOW_FL`).
+#[must_use]
+pub fn is_nocow(fd: i32) -> bool {
+    const FS_IOC_GETFLAGS: usize = 0x8008_6601;
+    const FS_NOCOW_FL: u32 = 0x0080_0000;
+    let mut flags = 0u32;
+    let registers = [reg(fd), FS_IOC_GETFLAGS, &raw mut flags as usize, 0, 0, 0];
+    // SAFETY: the kernel writes one int, whatever the size in the request's name.
+    decode(unsafe { syscall(libc::SYS_ioctl, registers) }).is_ok() && flags & FS_NOCOW_FL != 0
+}
+
 /// The seals of a memory file that matter to a copy (memfd_create(2)).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Seals {

@@ -85,8 +85,8 @@ pub use copy_file_range::{
 pub use environment::{Environment, environment};
 pub use fd_info::{
     FileKind, Filesystem, FilesystemKind, OpenFlags, Seals, Stat, filesystem,
-    is_copy_file_range_missing, is_immutable, is_same_description, is_swap_file, open_flags, seals,
-    stat, zero_length_copy, zero_length_copy_at,
+    is_copy_file_range_missing, is_immutable, is_nocow, is_same_description, is_swap_file,
+    open_flags, seals, stat, zero_length_copy, zero_length_copy_at,
 };
 pub use fiemap::{FiemapMode, Sharing, is_beyond_filesystem, next_data, shares_blocks};
 pub use file::{
@@ -102,7 +102,7 @@ pub use mapping::{STATS_REQUEST, map_shared, map_shared_by_supervisor, map_zeroe
 pub use memory::{Buffers, NoHeap};
 pub use next_library::{NextCopy, NextSymbol, call_next_exit, call_next_ioctl, call_next_sendfile};
 pub use once::{MadeOnce, OnceBytes, SetOnce};
-pub use page_cache::{pages_of, pages_present};
+pub use page_cache::{page_size, pages_of, pages_present};
 pub use pipe::Pipe;
 pub use process::{NO_LIMIT, execfn, exit, file_size_limit, getpid, is_secure};
 pub use range::{

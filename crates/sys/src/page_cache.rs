@@ -22,9 +22,17 @@ pub fn pages_present(fd: i32, offset: u64, len: u64) -> Result<u64, Errno> {
     Ok(cached + evicted)
 }
 
-/// Returns how many pages `len` bytes at `offset` touch (getauxval(3), `AT_PAGESZ`).
+/// Returns the bytes of a page of memory (getauxval(3), `AT_PAGESZ`); 4096 if they are unknown.
+#[must_use]
+pub fn page_size() -> usize {
+    const SMALLEST: usize = 4096;
+    let size = auxiliary_value(libc::AT_PAGESZ).and_then(|bytes| usize::try_from(bytes).ok());
+    size.map_or(SMALLEST, |bytes| bytes.max(SMALLEST))
+}
+
+/// Returns how many pages `len` bytes at `offset` touch.
 #[must_use]
 pub fn pages_of(offset: u64, len: u64) -> u64 {
-    let size = auxiliary_value(libc::AT_PAGESZ).unwrap_or(0).max(1);
+    let size = page_size() as u64;
     (offset.saturating_add(len)).div_ceil(size) - offset / size
 }

@@ -29,7 +29,7 @@ pub use build::{
 };
 pub use filesystem::Filesystems;
 pub use host::{Host, HostRun, LeftFile};
-pub use log::{LogLines, parse, parse_call, parse_text};
+pub use log::{LogLines, parse, parse_call, parse_text, without_rule};
 pub use loop_device::LoopDevice;
 pub use run::{Output, Run, find_program};
 pub use running::{Running, until};

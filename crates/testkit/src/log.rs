@@ -105,6 +105,17 @@ fn is_remark(line: &str) -> bool {
         && message.matches("---").count() == 2
 }
 
+/// Returns the line of a call without the rule that explains its error.
+pub fn without_rule(line: &str) -> String {
+    match line.split_once(", rule ") {
+        Some((before, rest)) => {
+            let end = rest.find([',', ')']).unwrap_or(rest.len());
+            format!("{before}{}", &rest[end..])
+        }
+        None => line.to_owned(),
+    }
+}
+
 /// The start of each kind of remark.
 const REMARKS: [&str; 3] = ["--- info: rule ", "--- warn: rule ", "--- warn: ioctl("];
 /// The start of each kind of call.

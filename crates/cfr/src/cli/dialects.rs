@@ -8,7 +8,7 @@ use std::ffi::OsString;
 #[derive(Debug)]
 pub(crate) struct DialectsArgs {
     pub(crate) format: ReportFormat,
-    /// The dialect to print; `None` for all.
+    /// The dialect or call to print; `None` for all.
     pub(crate) name: Option<OsString>,
 }
 
@@ -28,12 +28,13 @@ use cfr trace --dialect NAME or CFR_DIALECT=NAME.
 
 Examples:
   cfr dialects linux                 print the rules of current Linux
+  cfr dialects FICLONE               print what explains the errors of a reflink
   cfr dialects --format json | jq -r '.[].name'",
         )
         .arg(report_format())
         .arg(
             Arg::new(NAME)
-                .help("The dialect [default: all]")
+                .help("The dialect, or FICLONE, FICLONERANGE, FIDEDUPERANGE or sendfile [default: all]")
                 .value_name("NAME")
                 .value_parser(OsStringValueParser::new()),
         )

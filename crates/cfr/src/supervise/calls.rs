@@ -253,8 +253,8 @@ impl<C: Intercepted, P: Fn(Answer) -> Result<(), Errno>> Intercepted for Supervi
         outcome
     }
 
-    fn explain(&self, outcome: &Outcome) -> Option<&'static Rule> {
-        self.inner.explain(outcome)
+    fn explain(&self, call: &Call, outcome: &Outcome) -> Option<&'static Rule> {
+        self.inner.explain(call, outcome)
     }
 
     fn offset_pointers(&self) -> [OffsetPointer; 2] {

@@ -2,7 +2,8 @@
 //! rules. The order is the precedence of errors.
 //!
 //! One table feeds enforcement, the log, `cfr dialects`, docs/reference/dialects.md and the tests.
-//! A new dialect is one new file and one entry of [`ALL`].
+//! A new dialect is one new file and one entry of [`ALL`]. What the kernel says about the calls that
+//! are only forwarded is in tables of the same rules ([`FORWARDED`]).
 //!
 //! A file uses only files above it in this list.
 
@@ -26,6 +27,9 @@ mod freebsd_14;
 
 mod glibc_2_27;
 
+mod forwarded;
+
+pub use forwarded::{FORWARDED, ForwardedCalls, explain_compared, explain_forwarded};
 pub use rule::{Condition, FILE_SIZE_SIGNAL, Phase, Rule, Ruling};
 pub use source::Source;
 
@@ -143,11 +147,12 @@ mod tests {
             .flat_map(|dialect| dialect.alias.into_iter().chain([dialect.name]))
             .collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
-        for dialect in ALL {
-            let ids: Vec<_> = dialect.rules.iter().map(|rule| rule.id).collect();
-            assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{}", dialect.name);
-            for rule in dialect.rules {
-                assert!(!rule.source.text().is_empty(), "{} {}", dialect.name, rule.id);
+        let tables = ALL.iter().map(|dialect| (dialect.name, dialect.rules));
+        for (name, rules) in tables.chain(FORWARDED.iter().map(|calls| (calls.name, calls.rules))) {
+            let ids: Vec<_> = rules.iter().map(|rule| rule.id).collect();
+            assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{name}");
+            for rule in rules {
+                assert!(!rule.source.text().is_empty(), "{name} {}", rule.id);
                 assert!(!rule.why.ends_with('.'), "{}", rule.why);
             }
         }

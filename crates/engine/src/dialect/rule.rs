@@ -214,11 +214,7 @@ pub(super) static PAST_END: Condition = Condition::new(
     "past-end",
     Errno::EINVAL,
     "the range extends beyond the end of the source",
-    |facts| {
-        let start = facts.source.start_offset().unwrap_or(0).cast_unsigned();
-        let size = facts.source.stat().map_or(u64::MAX, |stat| stat.size);
-        start.checked_add(facts.requested_len()).is_none_or(|end| end > size)
-    },
+    |facts| facts.source.is_beyond_end(facts.requested_len()),
 );
 
 /// The signal of a write beyond RLIMIT_FSIZE (setrlimit(2)).

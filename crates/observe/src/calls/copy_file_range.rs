@@ -41,7 +41,7 @@ impl Intercepted for CopyFileRange<'_> {
         self.execution.run(override_, |args| forward(observer, args))
     }
 
-    fn explain(&self, outcome: &Outcome) -> Option<&'static Rule> {
+    fn explain(&self, _call: &Call, outcome: &Outcome) -> Option<&'static Rule> {
         self.execution.explain(outcome)
     }
 

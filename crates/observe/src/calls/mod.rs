@@ -11,7 +11,9 @@ pub use sendfile::{Sendfile, is_storage};
 
 use crate::observe::Intercepted;
 use crate::observer::Observer;
-use cfr_engine::call::{Answer, Method};
+use cfr_engine::call::{Answer, Call, Method};
+use cfr_engine::dialect::{Rule, explain_forwarded};
+use cfr_engine::execution::Outcome;
 use core::ffi::c_void;
 
 /// A call that the library never carries out itself.
@@ -21,6 +23,13 @@ pub trait Forwarded: Intercepted {
 
     /// Makes the system call.
     fn call_kernel(&self) -> Answer;
+}
+
+/// Returns the rule by which the kernel has refused a forwarded call, or its target.
+#[cold]
+fn explain_error(call: &Call, outcome: &Outcome) -> Option<&'static Rule> {
+    let errno = call.error(outcome.answer).filter(|_| outcome.method == Method::Kernel)?;
+    explain_forwarded(call, errno)
 }
 
 /// Forwards a call: to the next library if `CFR_FORWARD=next` is set and it has the function, else to

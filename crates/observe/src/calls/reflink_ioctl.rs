@@ -1,9 +1,10 @@
 //! ioctl(2) with FICLONE, FICLONERANGE or FIDEDUPERANGE: forwarded and recorded.
 
-use super::{Forwarded, forward_to};
+use super::{Forwarded, explain_error, forward_to};
 use crate::observe::Intercepted;
 use crate::observer::Observer;
 use cfr_engine::call::{Answer, Call, DedupeTarget, Method, Offset, Request};
+use cfr_engine::dialect::{Rule, explain_compared};
 use cfr_engine::execution::{Outcome, Override};
 use cfr_engine::hook::Hook;
 use cfr_sys::{self as sys, IoctlArg, NextSymbol};
@@ -87,6 +88,10 @@ impl Intercepted for ReflinkIoctl {
         Outcome::new(answer, method)
     }
 
+    fn explain(&self, call: &Call, outcome: &Outcome) -> Option<&'static Rule> {
+        explain_error(call, outcome)
+    }
+
     fn for_each_record(&self, call: &Call, outcome: &Outcome, record: impl Fn(&Call, &Outcome)) {
         let Outcome { answer, method, .. } = *outcome;
         // The next library does not say how it shared.
@@ -105,7 +110,8 @@ impl Intercepted for ReflinkIoctl {
             let Ok(call) = call.with_target(self.argument, number, answer) else { break };
             let bytes = call.compared();
             let method = if bytes > 0 { shared_by(Method::Dedupe) } else { method };
-            record(&call, &Outcome { bytes, method, ..*outcome });
+            let rule = if is_kernels { explain_compared(&call, bytes) } else { None };
+            record(&call, &Outcome { bytes, method, rule, ..*outcome });
             has_record = true;
         }
         if !has_record {

@@ -1,9 +1,10 @@
 //! sendfile(2): forwarded, and recorded if its target is a regular file or a block device.
 
-use super::{Forwarded, forward_to};
+use super::{Forwarded, explain_error, forward_to};
 use crate::observe::Intercepted;
 use crate::observer::Observer;
 use cfr_engine::call::{Answer, Call, Method};
+use cfr_engine::dialect::Rule;
 use cfr_engine::execution::{Outcome, Override};
 use cfr_engine::hook::Hook;
 use cfr_sys::{self as sys, FileKind, NextSymbol, OffsetPointer};
@@ -72,6 +73,10 @@ impl Intercepted for Sendfile {
             None => self.forward_call(observer),
         };
         Outcome::new(answer, method)
+    }
+
+    fn explain(&self, call: &Call, outcome: &Outcome) -> Option<&'static Rule> {
+        explain_error(call, outcome)
     }
 
     fn offset_pointers(&self) -> [OffsetPointer; 2] {
