@@ -144,7 +144,8 @@ pub fn stop_copies(cookie: u32) -> Result<i32, Errno> {
     let program = libc::sock_fprog { len: 20, filter: filter.as_mut_ptr() };
     let flags =
         libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
-    let [mode, flags] = [u64::from(libc::SECCOMP_SET_MODE_FILTER), flags].map(to_register);
+    let words = [u64::from(libc::SECCOMP_SET_MODE_FILTER), flags];
+    let [mode, flags] = words.map(|word| usize::try_from(word).unwrap_or(0));
     let registers = [mode, flags, &raw const program as usize, 0, 0, 0];
     // SAFETY: the kernel copies the program and its instructions.
     let listener = decode(unsafe { syscall(libc::SYS_seccomp, registers) })?;
@@ -171,7 +172,8 @@ pub fn send_descriptor(socket: i32, descriptor: i32) -> Result<(), Errno> {
     message.msg_iov = (&raw const data).cast_mut();
     message.msg_iovlen = 1;
     message.msg_control = (&raw mut control).cast();
-    message.msg_controllen = size_of::<Control>();
+    // u32 in musl's struct.
+    message.msg_controllen = size_of::<Control>() as _;
     let registers = [reg(socket), &raw const *message as usize, reg(libc::MSG_NOSIGNAL), 0, 0, 0];
     // SAFETY: the kernel reads the header and what it points to.
     decode(unsafe { syscall(libc::SYS_sendmsg, registers) }).map(|_| ())
@@ -263,8 +265,10 @@ pub fn is_waiting(listener: i32, id: u64) -> bool {
     .is_ok()
 }
 
-fn to_register(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(0)
+/// The request of an ioctl(2), which the kernel takes as 32 bits. Its type is signed in musl.
+fn to_register(request: libc::Ioctl) -> usize {
+    let [first, second, third, fourth, ..] = request.to_le_bytes();
+    u32::from_le_bytes([first, second, third, fourth]) as usize
 }
 
 #[cfg(test)]
