@@ -1,5 +1,6 @@
 //! The command `cfr`, as users run it.
 
+pub mod completions;
 pub mod dialects;
 pub mod expect;
 pub mod inspect;

@@ -116,7 +116,10 @@ fn every_command_has_a_page() {
 #[test]
 fn a_page_has_the_options_of_its_command_and_no_other() {
     assert_eq!(options_of_page(&read("cfr.1")), options_of_help(&help(&[])));
-    for command in ["trace", "run", "sweep", "report", "probe", "inspect", "dialects", "profiles"] {
+    for command in [
+        "trace", "run", "sweep", "report", "probe", "inspect", "dialects", "profiles",
+        "completions",
+    ] {
         let page = options_of_page(&read(&page_of(command)));
         let help = options_of_help(&help(&[command]));
         assert!(help.contains("--help") && help.contains("-h"), "{command}: {help:?}");

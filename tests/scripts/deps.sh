@@ -35,6 +35,8 @@ pkg-config pkg-config finds an installed libcfr
 mandoc mandoc checks the manual pages
 setpriv util-linux starts programs as another user
 bwrap bubblewrap starts programs in other namespaces
+zsh zsh reads its completions
+fish fish reads its completions
 busybox busybox-static a static program that copies
 go golang-go builds programs that copy without the C library
 gdb gdb runs programs while they are traced

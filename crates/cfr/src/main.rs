@@ -24,7 +24,9 @@ mod supervise;
 mod commands;
 
 use cli::Request;
-use commands::{dialects, inspect, probe, profiles, report, run as run_command, sweep, trace};
+use commands::{
+    completions, dialects, inspect, probe, profiles, report, run as run_command, sweep, trace,
+};
 use std::process::ExitCode;
 use term::failure::Failure;
 
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Ok(Request::Inspect(args)) => inspect::run(&args),
         Ok(Request::Dialects(args)) => dialects::run(&args),
         Ok(Request::Profiles(args)) => profiles::run(&args),
+        Ok(Request::Completions(shell)) => completions::run(shell),
         Err(failure) => Err(failure),
     })
 }

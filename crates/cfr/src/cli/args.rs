@@ -5,7 +5,7 @@ use crate::run::environment::{INJECT, SUMMARY, Variables};
 use crate::run::reach::Reach;
 use cfr_shared::settings::{Setting, TABLE};
 use clap::builder::{OsStringValueParser, PossibleValuesParser};
-use clap::{Arg, ArgAction, ArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, ValueHint};
 use std::ffi::{OsStr, OsString};
 
 /// How a report is written.
@@ -63,6 +63,7 @@ pub(super) fn command_line() -> Arg {
         .required(true)
         .num_args(1..)
         .trailing_var_arg(true)
+        .value_hint(ValueHint::CommandWithArguments)
         .value_parser(OsStringValueParser::new())
 }
 

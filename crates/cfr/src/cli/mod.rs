@@ -24,6 +24,8 @@ mod dialects;
 
 mod profiles;
 
+mod completions;
+
 pub(crate) use args::ReportFormat;
 pub(crate) use dialects::DialectsArgs;
 pub(crate) use inspect::InspectArgs;
@@ -39,6 +41,7 @@ use crate::term::failure::Failure;
 use cfr_shared::settings::TABLE;
 use clap::Command;
 use clap::error::ErrorKind;
+use clap_complete::Shell;
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::process;
@@ -54,6 +57,7 @@ pub(crate) enum Request {
     Inspect(InspectArgs),
     Dialects(DialectsArgs),
     Profiles(ProfilesArgs),
+    Completions(Shell),
 }
 
 /// Reads the command line. Prints help and the version itself, and exits then.
@@ -81,6 +85,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request
         "inspect" => Request::Inspect(inspect::read(matches)),
         "dialects" => Request::Dialects(dialects::read(matches)),
         "profiles" => Request::Profiles(profiles::read(matches)),
+        "completions" => Request::Completions(completions::read(matches)),
         _ => Request::Run(launch::read(matches)),
     })
 }
@@ -103,6 +108,12 @@ fn command() -> Command {
         .subcommand(inspect::command())
         .subcommand(dialects::command())
         .subcommand(profiles::command())
+        .subcommand(completions::command())
+}
+
+/// Returns the completions of this command line for a shell.
+pub(crate) fn completions(shell: Shell) -> String {
+    String::from_utf8_lossy(&completions::script(shell, command())).into_owned()
 }
 
 /// Wraps the text at 100 columns, with a hanging indent of `indent` columns.

@@ -17,3 +17,5 @@ pub(crate) mod inspect;
 pub(crate) mod dialects;
 
 pub(crate) mod profiles;
+
+pub(crate) mod completions;
