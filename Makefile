@@ -1,7 +1,7 @@
 # libcfr: build, try, test, install. `make help` lists the targets.
 #
-# Packagers: `make PREFIX=/usr LIBDIR=/usr/lib/...`, then `make install` with the same two and DESTDIR:
-# LIBDIR is compiled into the launcher.
+# Packagers: `make PREFIX=/usr LIBDIR=/usr/lib/...`, then `make install` with the same two and DESTDIR: a
+# LIBDIR that the launcher does not find by itself is compiled into it.
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -9,8 +9,12 @@ BINDIR  ?= $(PREFIX)/bin
 LIBDIR  ?= $(PREFIX)/lib
 INCDIR  ?= $(PREFIX)/include/cfr
 MANDIR  ?= $(PREFIX)/share/man
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 CARGO   ?= cargo
 INSTALL ?= install
+STRIP   ?= strip
 # How long `make fuzz` runs, in seconds, and in which directory; empty is a tmpfs of its own.
 FUZZ_SECONDS ?= 60
 FUZZ_DIR     ?=
@@ -25,8 +29,19 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET)/release
 SKIPS   := $(TARGET)/skips
-# Where the launcher looks for a library if none is next to it.
-export LIBCFR_LIBDIR := $(LIBDIR)
+# Recipes that change the directory need the whole path of $(TARGET).
+ABSOLUTE_TARGET := $(if $(filter /%,$(TARGET)),$(TARGET),$(CURDIR)/$(TARGET))
+# Programs that a recipe starts in another directory, as the tests, would take a relative path for another.
+export CARGO_TARGET_DIR := $(ABSOLUTE_TARGET)
+# Where the launcher looks for a library, besides its own directory and the library directories of its
+# prefix. It is set only if needed: so the same launcher suits every PREFIX, and is not built for each.
+FOUND_BY_ITSELF := $(patsubst %,$(PREFIX)/%,lib lib64 lib/$(shell uname -m)-linux-gnu)
+LIBCFR_LIBDIR   := $(if $(filter $(PREFIX)/bin,$(BINDIR)),$(filter-out $(FOUND_BY_ITSELF),$(LIBDIR)),$(LIBDIR))
+ifeq ($(LIBCFR_LIBDIR),)
+unexport LIBCFR_LIBDIR
+else
+export LIBCFR_LIBDIR
+endif
 
 .PHONY: all static run check deps quick test lint fmt clippy doc shellcheck deny conformance hazards bench \
   userlands soak fuzz header usable-prefix install uninstall clean help
@@ -34,6 +49,19 @@ export LIBCFR_LIBDIR := $(LIBDIR)
 ##@ Use
 all: ## build libcfr.so and cfr into target/release
 	$(CARGO) build --release --locked --workspace
+	@echo '$(LIBCFR_LIBDIR)' > $(BUILT)
+
+# Says that all is built, and for which LIBCFR_LIBDIR. If nothing changed since, `make install` does not
+# call cargo, which root may not have.
+BUILT   := $(RELEASE)/built
+SOURCES := $(wildcard Cargo.toml Cargo.lock build.rs cbindgen*.toml crates/*/Cargo.toml crates/cfr/build.rs) \
+  $(shell find src crates/*/src crates/cfr/build -type f)
+is-there := $(and $(wildcard $(RELEASE)/cfr),$(wildcard $(RELEASE)/libcfr.so))
+ifneq ($(if $(is-there),$(shell cat $(BUILT) 2> /dev/null),no),$(LIBCFR_LIBDIR))
+.PHONY: $(BUILT)
+endif
+$(BUILT): $(SOURCES)
+	@$(MAKE) --no-print-directory all
 
 # Built for musl by rustc's own linker: it needs no C library of the machine that it runs on.
 STATIC := $(shell uname -m)-unknown-linux-musl
@@ -43,12 +71,12 @@ static: all ## build a static cfr, for systems with an older C library, into tar
 	$(CARGO) build --release --locked -p cfr --target $(STATIC) --config 'target.$(STATIC).linker="rust-lld"'
 	$(INSTALL) -d $(TARGET)/static
 	$(INSTALL) -m 755 $(TARGET)/$(STATIC)/release/cfr $(RELEASE)/libcfr.so $(TARGET)/static
-	@CFR="$(abspath $(TARGET))/static/cfr" sh tests/scripts/demo.sh > /dev/null 2>&1 || \
+	@CFR="$(ABSOLUTE_TARGET)/static/cfr" sh tests/scripts/demo.sh > /dev/null 2>&1 || \
 	  { echo 'make static: it is built, but does not trace a cp' >&2; exit 1; }
-	@echo 'target/static has cfr and libcfr.so. Keep the two in one directory.'
+	@echo '$(TARGET)/static has cfr and libcfr.so. Keep the two in one directory.'
 
 run: all ## trace a real cp on real files: text, then the same as JSON
-	@CFR="$(CURDIR)/$(RELEASE)/cfr" sh tests/scripts/demo.sh
+	@CFR="$(ABSOLUTE_TARGET)/release/cfr" sh tests/scripts/demo.sh
 
 ##@ Check
 check: deps lint test ## everything that must pass; CI runs this
@@ -61,7 +89,7 @@ quick: ## the inner loop, below a minute: rustfmt, clippy, unit tests, fast blac
 
 test: all ## every test, and a list of those that were skipped
 	@rm -f $(SKIPS)
-	CFR_TEST_SKIPS="$(abspath $(SKIPS))" $(CARGO) test --locked --workspace
+	CFR_TEST_SKIPS="$(ABSOLUTE_TARGET)/skips" $(CARGO) test --locked --workspace
 	@sh tests/scripts/skips.sh $(SKIPS)
 
 lint: fmt clippy doc shellcheck ## rustfmt, clippy, rustdoc, shellcheck: no warning
@@ -105,7 +133,7 @@ userlands: all ## run hazards and tests with other C libraries, and on aarch64 u
 	@CARGO="$(CARGO)" sh tests/scripts/userlands.sh
 
 fuzz: all ## fuzz requests against the kernel (libFuzzer, clang); FUZZ_SECONDS=60 FUZZ_DIR=...
-	@CARGO_TARGET="$(abspath $(TARGET))" FUZZ_SECONDS="$(FUZZ_SECONDS)" FUZZ_DIR="$(FUZZ_DIR)" sh tests/scripts/fuzz.sh
+	@CARGO_TARGET="$(ABSOLUTE_TARGET)" FUZZ_SECONDS="$(FUZZ_SECONDS)" FUZZ_DIR="$(FUZZ_DIR)" sh tests/scripts/fuzz.sh
 
 ##@ Maintain
 header: ## generate include/ from the Rust sources
@@ -123,16 +151,27 @@ usable-prefix:
 	  '/'*' /'*' '*|[!/]*|*' '[!/]*) echo 'PREFIX and LIBDIR must be absolute paths without spaces' >&2; exit 2;; \
 	esac
 
-install: usable-prefix all ## install below $(DESTDIR)$(PREFIX)
+install: usable-prefix $(BUILT) ## install below $(DESTDIR)$(PREFIX)
+	@$(MAKE) --no-print-directory files
+	@# The dynamic linker finds libraries of standard directories in its cache.
+	@[ -n "$(DESTDIR)" ] || ldconfig 2> /dev/null || true
+
+# Installs what was built before. PRODUCT has cfr, libcfr.so and libcfr/; RUNNABLE is a cfr that this
+# machine can run.
+PRODUCT  ?= $(RELEASE)
+RUNNABLE ?= $(PRODUCT)/cfr
+.PHONY: files
+files:
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCDIR)/linux \
-	  $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
-	$(INSTALL) -m 755 $(RELEASE)/cfr $(DESTDIR)$(BINDIR)/cfr
-	$(INSTALL) -m 755 $(RELEASE)/libcfr.so $(DESTDIR)$(LIBDIR)/libcfr.so.$(VERSION)
-	-strip --strip-unneeded $(DESTDIR)$(LIBDIR)/libcfr.so.$(VERSION) $(DESTDIR)$(BINDIR)/cfr
+	  $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7 $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) \
+	  $(DESTDIR)$(FISHDIR)
+	$(INSTALL) -m 755 $(PRODUCT)/cfr $(DESTDIR)$(BINDIR)/cfr
+	$(INSTALL) -m 755 $(PRODUCT)/libcfr.so $(DESTDIR)$(LIBDIR)/libcfr.so.$(VERSION)
+	-$(STRIP) --strip-unneeded $(DESTDIR)$(LIBDIR)/libcfr.so.$(VERSION) $(DESTDIR)$(BINDIR)/cfr
 	ln -sf libcfr.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libcfr.so.0
 	ln -sf libcfr.so.0 $(DESTDIR)$(LIBDIR)/libcfr.so
-	@# The links through which cfr preloads it; in $(RELEASE) they lead to libcfr.so.
-	cp -RP $(RELEASE)/libcfr $(DESTDIR)$(LIBDIR)
+	@# The links through which cfr preloads it; in $(PRODUCT) they lead to libcfr.so.
+	cp -RP $(PRODUCT)/libcfr $(DESTDIR)$(LIBDIR)
 	chmod -R u=rwX,go=rX $(DESTDIR)$(LIBDIR)/libcfr
 	ln -sf ../../libcfr.so.0 $(DESTDIR)$(LIBDIR)/libcfr/64-bit/libcfr.so
 	$(INSTALL) -m 644 include/cfr.h $(DESTDIR)$(INCDIR)/cfr.h
@@ -142,21 +181,23 @@ install: usable-prefix all ## install below $(DESTDIR)$(PREFIX)
 	$(INSTALL) -m 644 man/*.1 $(DESTDIR)$(MANDIR)/man1
 	$(INSTALL) -m 644 man/*.7 $(DESTDIR)$(MANDIR)/man7
 	ln -sf cfr-trace.1 $(DESTDIR)$(MANDIR)/man1/cfr-run.1
-	@# The dynamic linker finds libraries of standard directories in its cache.
-	@[ -n "$(DESTDIR)" ] || ldconfig 2> /dev/null || true
+	$(RUNNABLE) completions bash > $(DESTDIR)$(BASHDIR)/cfr
+	$(RUNNABLE) completions zsh > $(DESTDIR)$(ZSHDIR)/_cfr
+	$(RUNNABLE) completions fish > $(DESTDIR)$(FISHDIR)/cfr.fish
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(BINDIR)/cfr $(DESTDIR)$(LIBDIR)/pkgconfig/cfr.pc \
 	  $(DESTDIR)$(LIBDIR)/libcfr.so $(DESTDIR)$(LIBDIR)/libcfr.so.0 $(DESTDIR)$(LIBDIR)/libcfr.so.$(VERSION) \
 	  $(DESTDIR)$(INCDIR)/cfr.h $(DESTDIR)$(INCDIR)/linux/copy.h \
 	  $(patsubst man/%,$(DESTDIR)$(MANDIR)/man1/%,$(wildcard man/*.1)) $(DESTDIR)$(MANDIR)/man1/cfr-run.1 \
-	  $(patsubst man/%,$(DESTDIR)$(MANDIR)/man7/%,$(wildcard man/*.7))
+	  $(patsubst man/%,$(DESTDIR)$(MANDIR)/man7/%,$(wildcard man/*.7)) \
+	  $(DESTDIR)$(BASHDIR)/cfr $(DESTDIR)$(ZSHDIR)/_cfr $(DESTDIR)$(FISHDIR)/cfr.fish
 	rm -rf $(DESTDIR)$(LIBDIR)/libcfr
 	-@rmdir $(DESTDIR)$(INCDIR)/linux $(DESTDIR)$(INCDIR) 2> /dev/null || true
 
 help: ## list the targets
 	@echo 'Usage: make [TARGET] [VARIABLE=VALUE]...'
-	@sed -n -e 's/^##@ \(.*\)/\n\1/p' -e 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+	@sed -n -e 's/^##@ \(.*\)/\n\1/p' -e 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
 	@echo
 	@echo 'New here: make run, then make deps and make quick. Before a commit: make check.'
 	@echo 'PREFIX=$(PREFIX) BINDIR LIBDIR INCDIR MANDIR DESTDIR say where make install puts things.'

@@ -1,7 +1,7 @@
 //! `make install`: the installed files, and programs built with them.
 
 use cfr_testkit::{
-    BUILD_LIMIT, Output, Run, Scratch, find_program, launcher, library, project, skip,
+    BUILD_LIMIT, Output, Run, Scratch, copy_product, find_program, launcher, library, project, skip,
 };
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,26 +9,34 @@ use std::path::{Path, PathBuf};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Runs `make` with these arguments on the product that the tests have built. It must not rebuild
-/// anything: a launcher with another LIBCFR_LIBDIR would replace the one that other tests run.
-fn make(words: &[String]) -> Output {
-    let target = launcher();
-    let target = target.ancestors().nth(2).expect("TARGET/release/cfr");
+/// Returns the directory that cargo builds into, and builds what is not built yet.
+fn target() -> PathBuf {
+    assert!(library().is_file());
+    launcher().ancestors().nth(2).expect("TARGET/release/cfr").to_owned()
+}
+
+/// A `make` that builds into `target`.
+fn make_in(target: &Path) -> Run {
     let mut run = Run::bare("make")
-        .args(["--silent", "--no-print-directory", "CARGO=true"])
-        .args(words)
+        .args(["--silent", "--no-print-directory"])
         .env("CARGO_TARGET_DIR", target)
         .within(project());
     // An outer make and a packager set these.
     for name in [
         "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR", "PREFIX", "BINDIR", "LIBDIR", "INCDIR",
-        "MANDIR", "INSTALL",
+        "MANDIR", "INSTALL", "LIBCFR_LIBDIR",
     ] {
         run.command().env_remove(name);
     }
-    // Builds what is not built yet.
-    assert!(library().is_file());
-    run.ok()
+    run
+}
+
+/// Runs `make` with these arguments on the product that the tests have built. It must not rebuild
+/// anything: a launcher with another LIBCFR_LIBDIR would replace the one that other tests run.
+fn make(words: &[String]) -> Output {
+    let scratch = Scratch::new();
+    let built = format!("BUILT={}", scratch.file("built").display());
+    make_in(&target()).args(["CARGO=true", &built]).args(words).ok()
 }
 
 fn install(words: &[String]) {
@@ -70,6 +78,9 @@ fn expected_below(prefix: &str, libdir: &str) -> Vec<PathBuf> {
         format!("{libdir}/libcfr/32-bit/libcfr.so"),
         format!("{libdir}/pkgconfig/cfr.pc"),
         format!("{prefix}/share/man/man1/cfr-run.1"),
+        format!("{prefix}/share/bash-completion/completions/cfr"),
+        format!("{prefix}/share/zsh/site-functions/_cfr"),
+        format!("{prefix}/share/fish/vendor_completions.d/cfr.fish"),
     ];
     let platforms: &[&str] = if cfg!(target_arch = "x86_64") {
         &["x86_64", "haswell", "xeon_phi", "$PLATFORM", "i386", "i486", "i586", "i686"]
@@ -184,11 +195,63 @@ fn an_installed_launcher_finds_the_installed_library() {
     assert!(entry.starts_with(installed.file("lib/libcfr/before-libasan.so")), "{output:#?}");
 }
 
+/// `make run` runs what was built, in whatever way the directory is named.
+#[test]
+fn make_finds_what_cargo_built() {
+    let absolute = target().canonicalize().unwrap();
+    let root = project().canonicalize().unwrap();
+    let up: PathBuf = root.components().skip(1).map(|_| "..").collect();
+    let relative = up.join(absolute.strip_prefix("/").unwrap());
+    for target in [absolute, relative] {
+        let scratch = Scratch::new();
+        let built = format!("BUILT={}", scratch.file("built").display());
+        let output = make_in(&target).args(["run", "CARGO=true", &built]).ok();
+        assert!(output.stdout.contains("(b equals a)"), "{output:#?}");
+    }
+}
+
+/// `make install` calls cargo if a source changed or another LIBDIR is to be compiled in, else not.
+#[test]
+fn make_install_builds_only_what_is_not_built() {
+    // A copy of the product, so that nothing is written beside the real one.
+    let scratch = Scratch::new();
+    let place = scratch.file("target/release");
+    copy_product(&place);
+    fs::create_dir_all(place.join("libcfr/64-bit")).unwrap();
+    let calls = scratch.file("calls");
+    let cargo =
+        scratch.write("cargo", b"#!/bin/sh\necho \"$1 ${LIBCFR_LIBDIR-none}\" >> \"$CALLS\"\n");
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    let install = |words: &[String]| {
+        let _ = fs::remove_file(&calls);
+        make_in(&scratch.file("target"))
+            .args(["install", "PREFIX=/p"])
+            .args([format!("DESTDIR={}", scratch.file("root").display())])
+            .args([format!("CARGO={}", cargo.display())])
+            .args(words)
+            .env("CALLS", &calls)
+            .ok();
+        fs::read_to_string(&calls).unwrap_or_default()
+    };
+    assert_eq!(install(&[]), "build none\n");
+    assert_eq!(install(&[]), "");
+    assert_eq!(install(&["PREFIX=/other".to_owned()]), "", "one launcher suits every prefix");
+    let elsewhere = ["LIBDIR=/p/x".to_owned()];
+    assert_eq!(install(&elsewhere), "build /p/x\n");
+    assert_eq!(install(&elsewhere), "");
+    let source = scratch.write("source", b"");
+    let touch = |date: &str| Run::bare("touch").args(["-d", date]).args([&source]).ok();
+    let with_source = [format!("SOURCES={}", source.display()), elsewhere[0].clone()];
+    touch("2 hours ago");
+    assert_eq!(install(&with_source), "");
+    touch("now");
+    assert_eq!(install(&with_source), "build /p/x\n");
+}
+
 /// A library directory that the launcher cannot guess from where it stands is compiled into it.
 #[test]
 fn a_launcher_knows_a_library_directory_elsewhere() {
-    let target = launcher();
-    let place = target.ancestors().nth(2).expect("TARGET/release/cfr").join("elsewhere");
+    let place = target().join("elsewhere");
     // The same directory in each run, so that the launcher is not rebuilt.
     let (libdir, target) = (place.join("lib/x"), place.join("target"));
     fs::create_dir_all(&libdir).unwrap();

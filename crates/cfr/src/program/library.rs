@@ -28,7 +28,8 @@ pub(crate) fn find() -> Result<Library, Failure> {
     let multiarch = concat!("lib/", env!("CFR_MULTIARCH"));
     let mut paths = vec![here.join("libcfr.so")];
     paths.extend(["lib", multiarch, "lib64"].map(|name| prefix.join(name).join("libcfr.so.0")));
-    paths.extend(INSTALLED.map(|directory| Path::new(directory).join("libcfr.so.0")));
+    let installed = INSTALLED.filter(|directory| !directory.is_empty());
+    paths.extend(installed.map(|directory| Path::new(directory).join("libcfr.so.0")));
     let found = paths.iter().find(|path| path.is_file()).ok_or_else(|| {
         let looked: Vec<_> = paths.iter().map(printable).collect();
         Failure::new(format!("cannot find libcfr.so in {}", looked.join(", ")))
