@@ -13,5 +13,6 @@ pub mod report;
 pub mod sanitizers;
 pub mod summary;
 pub mod sweep;
+pub mod sweep_bugs;
 pub mod sweep_leftovers;
 pub mod word_sizes;

@@ -41,7 +41,7 @@ pub(super) fn duplicate(from: &Path, to: &Path) {
 }
 
 /// The options of most tests: parallel runs, each on a copy of `a`, and a check.
-fn fresh<'a>(scratch: &Scratch, more: &[&'a str]) -> Vec<&'a str> {
+pub(super) fn fresh<'a>(scratch: &Scratch, more: &[&'a str]) -> Vec<&'a str> {
     fs::create_dir_all(scratch.file("from")).unwrap();
     duplicate(&scratch.file("a"), &scratch.file("from/a"));
     let all = ["--fresh", "--from", "from", "--check", "cmp a b", "--format", "json"];
@@ -101,15 +101,16 @@ fn a_program_that_handles_every_fault_passes() {
     let rows = [(FALLBACKS, "passed"), (PARTS, "passed"), (ENDS, "failed"), ("EINTR", "passed")];
     assert_rows(&matrix(&report), "copy_file_range", &rows);
     assert_eq!(report["baseline"]["hooks"][0]["calls"], 4);
-    // First, second, last and all; EINTR, EAGAIN and short=1 not at every call.
-    assert_eq!(report["cases"].as_array().unwrap().len(), 21 * 4 - 3);
-    assert_eq!(report["outcomes"]["passed"], 38);
-    assert_eq!(report["outcomes"]["failed"], 43);
+    // First, second, last, all, middle and end; EINTR, EAGAIN and short=1 not at every call.
+    assert_eq!(report["cases"].as_array().unwrap().len(), 21 * 6 - 3);
+    assert_eq!(report["outcomes"]["passed"], 58);
+    assert_eq!(report["outcomes"]["failed"], 65);
     assert_eq!(report["bad"], 0);
     for case in report["cases"].as_array().unwrap() {
         let call = match case["position"].as_str().unwrap() {
             "first" => Value::from(1),
-            "second" => Value::from(2),
+            "second" | "middle" => Value::from(2),
+            "end" => Value::from(3),
             "last" => Value::from(4),
             _ => Value::Null,
         };
@@ -129,14 +130,15 @@ fn a_program_that_ignores_short_counts_is_wrong() {
     let report = object(&output);
     let rows = [(PARTS, "WRONG"), (ENDS, "failed"), (FALLBACKS, "failed"), ("EINTR", "failed")];
     assert_rows(&matrix(&report), "copy_file_range", &rows);
-    assert_eq!(report["bad"], 15);
-    // The printed command repeats the case.
+    assert_eq!(report["bad"], 23);
+    // The faults have the same effect without the sweep.
     for case in report["cases"].as_array().unwrap().iter().filter(|case| case["bad"] == true) {
-        let again = case["reproduce"].as_str().unwrap().replacen("cfr", "\"$CFR\"", 1);
-        let script = format!("rm -f b; {again}; status=$?; cmp -s a b || echo wrong; exit $status");
-        let run = Run::bare("sh").args(["-c", &script]).env("CFR", launcher());
-        let output = run.within(scratch.path()).output();
-        assert_eq!((output.status, output.stdout.trim()), (Some(0), "wrong"), "{case:#}");
+        let faults = case["inject"].as_str().unwrap();
+        let _ = fs::remove_file(scratch.file("b"));
+        let run = Run::bare(launcher()).args(["run", "--inject", faults, "--"]).args(words);
+        assert_eq!(run.within(scratch.path()).output().status, Some(0), "{case:#}");
+        let [a, b] = ["a", "b"].map(|name| fs::read(scratch.file(name)).unwrap());
+        assert!(a != b, "{case:#}");
     }
 }
 
@@ -147,7 +149,8 @@ fn a_program_that_repeats_for_ever_hangs() {
     let words = [program.as_os_str(), "insists".as_ref()];
     let options = fresh(&scratch, &["--faults", "zero,short", "--timeout", "5"]);
     let output = sweep(&scratch, &options, words).output();
-    let rows = [("short=1 short=50%", "passed"), ("zero", "passed passed passed HUNG")];
+    let rows =
+        [("short=1 short=50%", "passed"), ("zero", "passed passed passed HUNG passed passed")];
     assert_rows(&matrix(&object(&output)), "copy_file_range", &rows);
     assert_eq!(output.status, Some(1));
     assert_left_nothing(&scratch);
@@ -219,8 +222,27 @@ fn must_pass_makes_failing_cases_bad() {
         report["bad"].as_u64().unwrap()
     };
     assert_eq!(bad("ENOSYS,short"), 0);
+    // After a part of a copy it may fail.
     assert_eq!(bad("EIO"), 4);
     assert_eq!(bad("all"), 4);
+}
+
+/// A fault that the program must pass proves nothing if it meets no call.
+#[test]
+fn must_pass_of_a_fault_that_met_no_call_is_an_error() {
+    let scratch = scratch();
+    let output = sweep(&scratch, &fresh(&scratch, &["--must-pass", "ESPIPE"]), [copier()]).output();
+    let said = "cfr: --must-pass ESPIPE proves nothing: no call of the program can have this result, so it was not tried\n";
+    assert_eq!((output.status, output.stderr.as_str()), (Some(125), said));
+    assert_eq!(object(&output)["bad"], 0);
+    let program = copier();
+    let words = [program.as_os_str(), "once".as_ref()];
+    let options = ["--faults", "EIO,short", "--must-pass", "short"];
+    let output = sweep(&scratch, &options, words).output();
+    let said = "cfr: --must-pass short proves nothing: the fault applied to no call\n";
+    assert_eq!((output.status, output.stderr.as_str()), (Some(125), said));
+    let passes = sweep(&scratch, &[&options[..], &["--setup", "rm -f b"]].concat(), words);
+    assert_eq!(passes.output().status, Some(0));
 }
 
 // Real programs.
@@ -240,11 +262,13 @@ fn gnu_cp_falls_back_before_the_first_byte_only() {
             "cp does not call copy_file_range here",
         );
     }
-    // It falls back before the first byte, but not after it.
-    let rows = [
-        ("ENOSYS EXDEV EOPNOTSUPP EINVAL short=1 short=50% zero", "passed"),
-        ("EIO EACCES EAGAIN ENOSPC ENOMEM", "failed"),
-    ];
+    // It copies in another way after these errors, and after a 0 before the first byte. A 0 after it
+    // is the end of the file for cp.
+    for fault in ["ENOSYS", "EXDEV", "EOPNOTSUPP", "EINVAL", "zero"] {
+        assert_eq!(matrix[&format!("{fault} copy_file_range")][0], "passed", "{matrix:?}");
+    }
+    let rows =
+        [("short=1 short=50% signal", "passed"), ("EIO EACCES EAGAIN ENOSPC ENOMEM", "failed")];
     assert_rows(&matrix, "copy_file_range", &rows);
     assert_eq!(matrix["EPERM copy_file_range"][0], "passed");
     // A reflink is all or nothing, and is not interrupted.
@@ -252,7 +276,9 @@ fn gnu_cp_falls_back_before_the_first_byte_only() {
     for fault in PARTS.split(' ').chain(["EINTR"]) {
         assert!(!matrix.contains_key(&format!("{fault} ioctl")), "{matrix:?}");
     }
-    assert_eq!(report["bad"], 0);
+    let bad = report["cases"].as_array().unwrap().iter().filter(|case| case["bad"] == true);
+    let bad: Vec<_> = bad.map(|case| case["id"].as_str().unwrap()).collect();
+    assert_eq!(bad, ["zero@copy_file_range:middle", "zero@copy_file_range:end"]);
 }
 
 #[test]
@@ -305,10 +331,11 @@ fn every_hook_and_process_has_its_cases() {
 
 // How it runs them.
 
-/// Removes the times and what differs from directory to directory.
+/// Removes the times and the command lines, which differ.
 fn without_times(mut report: Value) -> Value {
     let timeless = |object: &mut Value| {
-        object.as_object_mut().unwrap().retain(|key, _| !key.ends_with("_ns"));
+        let is_kept = |key: &str| !key.ends_with("_ns") && key != "reproduce";
+        object.as_object_mut().unwrap().retain(|key, _| is_kept(key));
     };
     timeless(&mut report);
     timeless(&mut report["baseline"]);
@@ -344,11 +371,9 @@ fn each_case_runs_in_a_directory_of_its_own() {
     let options = ["--fresh", "--from", "from", "--faults", "EIO", "--format", "json"];
     let inner = object(&sweep(&scratch, &options, ["./inner"]).output());
     let outer = object(&sweep(&scratch, &options, ["./outer"]).output());
-    let again = |report: &Value| {
-        report["cases"][0]["reproduce"].as_str().unwrap().rsplit(' ').next().unwrap().to_owned()
-    };
-    assert_eq!(again(&inner), "./inner");
-    assert_eq!(again(&outer), scratch.file("outer").display().to_string());
+    for report in [&inner, &outer] {
+        assert_eq!(report["outcomes"]["failed"], 6, "{report:#}");
+    }
     assert!(!scratch.file("b").exists(), "something ran here");
     // Whether the directories are new, and have what the setup makes.
     let setup = "test ! -e b && test ! -e seen && echo \"$LD_PRELOAD\" > seen && pwd >> ../places";
@@ -358,12 +383,12 @@ fn each_case_runs_in_a_directory_of_its_own() {
         options.into_iter().map(|word| if word == "cmp a b" { check } else { word }).collect();
     let run = sweep(&scratch, &options, [copier()]).env("OLD", scratch.path());
     let output = run.env("LD_PRELOAD", library()).output();
-    assert_eq!(object(&output)["outcomes"]["passed"], 4, "{output:#?}");
+    assert_eq!(object(&output)["outcomes"]["passed"], 6, "{output:#?}");
     let places = fs::read_to_string(scratch.file("tmp/places")).unwrap();
     let mut places: Vec<_> = places.lines().collect();
     places.sort_unstable();
     places.dedup();
-    assert_eq!(places.len(), 5, "{places:?}");
+    assert_eq!(places.len(), 7, "{places:?}");
     fs::remove_file(scratch.file("tmp/places")).unwrap();
     assert_left_nothing(&scratch);
 }
@@ -376,7 +401,7 @@ fn keep_keeps_the_directories_of_bad_cases() {
     let options = fresh(&scratch, &["--keep", "--faults", "EIO,zero"]);
     let report = object(&sweep(&scratch, &options, words).output());
     let kept = fs::read_dir(scratch.file("tmp")).unwrap().count();
-    assert_eq!(kept, 4);
+    assert_eq!(kept, 6);
     for case in report["cases"].as_array().unwrap() {
         let directory = case["directory"].as_str();
         assert_eq!(directory.is_some(), case["bad"] == true, "{case:#}");
@@ -389,7 +414,7 @@ fn keep_keeps_the_directories_of_bad_cases() {
     let options: Vec<_> =
         options.into_iter().map(|word| if word == "json" { "text" } else { word }).collect();
     let output = sweep(&scratch, &options, words).output();
-    assert_eq!(output.stdout.matches("\n    kept: /").count(), 4, "{}", output.stdout);
+    assert_eq!(output.stdout.matches("\n    kept: /").count(), 6, "{}", output.stdout);
 }
 
 /// And the command that reproduces a case has them.
@@ -398,13 +423,14 @@ fn the_settings_of_the_library_pass_through() {
     let scratch = scratch();
     let options = fresh(&scratch, &["--backend", "emulate", "--faults", "EIO,short"]);
     let run = sweep(&scratch, &options, [copier()]).env("CFR_LOG_FILE", scratch.file("log"));
-    let output = run.env("CFR_INJECT", "error=EIO").output();
+    let output = run.env("CFR_INJECT", "delay_exit=1us").output();
     let rows = [("EIO", "failed"), ("short=1 short=50%", "passed")];
     let report = object(&output);
     assert_rows(&matrix(&report), "copy_file_range", &rows);
     let again = report["cases"][0]["reproduce"].as_str().unwrap();
-    assert!(again.starts_with("cfr run --backend emulate --inject error=EIO:"), "{again}");
-    assert!(output.stderr.starts_with("cfr: CFR_INJECT is ignored: "), "{}", output.stderr);
+    let all = "cfr sweep --check 'cmp a b' --fresh --from from --backend emulate --only EIO@";
+    assert!(again.starts_with(all), "{again}");
+    assert_eq!(output.stderr, "");
     assert!(!scratch.file("log").exists(), "a log of hundreds of runs");
     // Faults at hooks that are not watched have no effect.
     let options = fresh(&scratch, &["--hooks", "ioctl"]);
@@ -425,15 +451,15 @@ fn the_text_is_a_table_of_faults_and_positions() {
     let lines: Vec<_> = output.stdout.lines().collect();
     let table = [
         "         copy_file_range",
-        "         first   second  last    every",
-        "EIO      failed  failed  failed  failed",
-        "short=1  WRONG   WRONG   WRONG   -",
+        "         first   second  last    every   middle  end",
+        "EIO      failed  failed  failed  failed  failed  failed",
+        "short=1  WRONG   WRONG   WRONG   -       WRONG   WRONG",
         "",
     ];
     assert_eq!(lines[..5], table);
-    assert!(lines[5].starts_with("7 cases in ") && lines[5].ends_with("; 3 bad, in capitals"));
+    assert!(lines[5].starts_with("11 cases in ") && lines[5].ends_with("; 5 bad, in capitals"));
     let again = format!(
-        "    cfr run --inject short=1:hook=copy_file_range:when=2 -- {} assumes",
+        "    cfr sweep --check 'cmp a b' --setup 'rm -f b' --only short=1@copy_file_range:second -- {} assumes",
         program.display()
     );
     let at = lines.iter().position(|line| *line == again).expect("a command line");
@@ -441,7 +467,8 @@ fn the_text_is_a_table_of_faults_and_positions() {
         lines[at - 1],
         "WRONG short=1 at the second copy_file_range: exit status 0, but --check: exit status 1"
     );
-    assert!(lines[at + 1].starts_with("    | a b differ"), "{lines:#?}");
+    assert_eq!(lines[at + 1], "    faults: short=1:hook=copy_file_range:when=2");
+    assert!(lines[at + 2].starts_with("    | a b differ"), "{lines:#?}");
     assert!(!output.stdout.contains("Without --check"));
     let output = sweep(&scratch, &["--faults", "EIO"], words).output();
     assert!(output.stdout.contains("\nWithout --check or --check-files, "), "{}", output.stdout);
@@ -449,12 +476,32 @@ fn the_text_is_a_table_of_faults_and_positions() {
     // The cases alone.
     let output = sweep(&scratch, &["--faults", "EIO,EINTR", "--list"], words).output();
     let hook = "hook=copy_file_range";
-    let expected = format!(
-        "error=EIO:{hook}:when=1\nerror=EIO:{hook}:when=2\nerror=EIO:{hook}:when=4\nerror=EIO:{hook}\n\
-         error=EINTR:signal=SIGURG:{hook}:when=1\nerror=EINTR:signal=SIGURG:{hook}:when=2\n\
-         error=EINTR:signal=SIGURG:{hook}:when=4\n"
-    );
-    assert_eq!(output.stdout, expected);
+    let (eio, eintr) = (format!("error=EIO:{hook}"), format!("error=EINTR:signal=SIGURG:{hook}"));
+    let third = format!("short=33%:{hook}:when=1");
+    let half = format!("short=50%:{hook}:when=1..2");
+    let expected = [
+        ("EIO@copy_file_range:first", format!("{eio}:when=1")),
+        ("EIO@copy_file_range:second", format!("{eio}:when=2")),
+        ("EIO@copy_file_range:last", format!("{eio}:when=4")),
+        ("EIO@copy_file_range:every", eio.clone()),
+        ("EIO@copy_file_range:middle", format!("{eio}:when=2;{third}")),
+        ("EIO@copy_file_range:end", format!("{eio}:when=3;{half}")),
+        ("EINTR@copy_file_range:first", format!("{eintr}:when=1")),
+        ("EINTR@copy_file_range:second", format!("{eintr}:when=2")),
+        ("EINTR@copy_file_range:last", format!("{eintr}:when=4")),
+        ("EINTR@copy_file_range:middle", format!("{eintr}:when=2;{third}")),
+        ("EINTR@copy_file_range:end", format!("{eintr}:when=3;{half}")),
+    ];
+    let listed: Vec<_> = output.stdout.lines().map(|line| line.split_once(' ').unwrap()).collect();
+    assert_eq!(listed.len(), expected.len(), "{}", output.stdout);
+    for ((id, faults), (expected, as_injected)) in listed.into_iter().zip(expected) {
+        assert_eq!((id, faults.trim_start()), (expected, as_injected.as_str()));
+    }
+    // Some of them.
+    let options = ["--only", "EINTR@copy_file_range:end", "--only", "EIO@copy_file_range:last"];
+    let output = sweep(&scratch, &[&options[..], &["--list"]].concat(), words).output();
+    let ids: Vec<_> = output.stdout.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(ids, ["EINTR@copy_file_range:end", "EIO@copy_file_range:last"]);
 }
 
 /// Nothing that the program prints breaks a format or commands a terminal.
@@ -495,7 +542,7 @@ print(json.dumps([root.tag, [int(suite.get(k)) for k in ('tests', 'failures', 'e
     let output = Run::bare("python3").args(["-c", reader]).within(scratch.path()).ok();
     let read = object(&output);
     assert_eq!(read[0], "testsuites");
-    assert_eq!(read[1], serde_json::json!([15, 4, 0, 0]));
+    assert_eq!(read[1], serde_json::json!([23, 4, 0, 0]));
     let cases = read[2].as_array().unwrap();
     for (test, case) in cases.iter().zip(report["cases"].as_array().unwrap()) {
         assert_eq!(test[0], "error_handling.copy_file_range");
@@ -505,7 +552,8 @@ print(json.dumps([root.tag, [int(suite.get(k)) for k in ('tests', 'failures', 'e
         let is_failure = children.contains(&serde_json::json!(["failure", "failed"]));
         assert_eq!(is_failure, case["bad"] == true, "{test:#}");
         let text = test[4].as_str().unwrap();
-        assert_eq!(text.contains("\\u{1b}[2J<&>]]>\"'\\u{1}"), is_failure, "{text:?}");
+        let has_failed = case["outcome"] == "failed";
+        assert_eq!(text.contains("\\u{1b}[2J<&>]]>\"'\\u{1}"), has_failed, "{text:?}");
     }
 }
 
@@ -523,7 +571,7 @@ fn junit_has_errors_for_hangs_and_crashes_and_skips_for_missed_cases() {
         let options = [options, &more].concat();
         sweep(&scratch, &options, [program.as_os_str(), way.as_ref()]).output();
         let xml = fs::read_to_string(scratch.file("x")).unwrap();
-        assert_eq!(xml.matches(element).count(), 4, "{xml}");
+        assert_eq!(xml.matches(element).count(), 6, "{xml}");
         let _ = fs::remove_file(scratch.file("b"));
     }
 }
@@ -545,11 +593,11 @@ fn a_terminal_shows_a_progress_line() {
     let all = run.output().stdout;
     let lines: Vec<_> = all.split("\r\u{1b}[K").skip(1).collect();
     assert!(
-        lines.iter().any(|line| line.starts_with("[....................] 0/8, 0 bad")),
+        lines.iter().any(|line| line.starts_with("[....................] 0/12, 0 bad")),
         "{all:?}"
     );
     let last = lines.iter().rfind(|line| line.starts_with('[')).unwrap();
-    assert!(last.starts_with("[####################] 8/8, 4 bad, 0:00 left"), "{all:?}");
+    assert!(last.starts_with("[####################] 12/12, 6 bad, 0:00 left"), "{all:?}");
     assert_eq!(lines.last(), Some(&""), "the line is gone: {all:?}");
 }
 
@@ -576,9 +624,36 @@ fn a_failing_baseline_ends_the_sweep() {
         (&["--faults", "zero"], &["sh", "-c", "exit 0"], 125, "no call that a fault could hit"),
         (&[], &["./missing"], 127, "no such program"),
         (&[], &["/dev/null"], 126, "not a regular file"),
-        (&["-j", "4"], &["cp"], 125, "--fresh"),
-        (&["--from", "from"], &["cp"], 125, "--fresh"),
-        (&["--keep"], &["cp"], 125, "--fresh"),
+        (&["-j", "4"], &["cp"], 125, "-j needs --fresh: without it the runs are in one directory"),
+        (&["--from", "from"], &["cp"], 125, "--from needs --fresh: without it "),
+        (&["--keep"], &["cp"], 125, "--keep needs --fresh: without it "),
+        (&["--faults", "short=5:when=2"], &["cp"], 125, "invalid value 'short=5:when=2'"),
+        (&["--faults", "short=100%"], &["cp"], 125, "short=N% (1 to 99)"),
+        (&["--faults", "short=0"], &["cp"], 125, "invalid value 'short=0' for --faults"),
+        (&["--faults", "short=5;zero"], &["cp"], 125, "invalid value 'short=5;zero'"),
+        (&["--only", "EIO"], &[program], 125, "expected FAULT@HOOK:POSITION as in the report"),
+        (
+            &["--only", "EIO@read:first"],
+            &[program],
+            125,
+            "invalid value 'EIO@read:first' for --only",
+        ),
+        (&["--only", "short@ioctl:first"], &[program], 125, "invalid value 'short@ioctl:first'"),
+        (
+            &["--only", "EIO@ioctl:first"],
+            &[program],
+            125,
+            "--only EIO@ioctl:first: the program has no call for EIO@ioctl:first; --list prints the cases",
+        ),
+        (&["--only", "EIO@ioctl:first", "--faults", "EIO"], &["cp"], 125, "--faults"),
+        (&["--inject", "eror=EIO"], &["cp"], 125, "invalid value 'eror=EIO' for --inject"),
+        (&["--profile", "vms"], &["cp"], 125, "invalid profile 'vms': expected "),
+        (
+            &["--faults", "EIO,short", "--must-pass", "EIO,EXDEV"],
+            &["cp"],
+            125,
+            "--must-pass EXDEV: --faults does not have this fault, so it is not tried",
+        ),
         (
             &["--faults", "EFOO"],
             &["cp"],
@@ -653,7 +728,7 @@ fn a_hung_program_is_killed_with_its_children() {
     let words = [program.as_os_str(), "waits".as_ref()];
     let options = fresh(&scratch, &["--faults", "EIO", "--timeout", "2"]);
     let report = object(&sweep(&scratch, &options, words).output());
-    assert_eq!(report["outcomes"]["hung"], 4);
+    assert_eq!(report["outcomes"]["hung"], 6);
     assert_left_nothing(&scratch);
 }
 

@@ -92,9 +92,9 @@ const INTRODUCTION: &str = "\
 # Programs
 
 How programs in common use react to each result that a copy can have. `cfr sweep` made the tables:
-it runs a program once for each fault, at the first, second and last call through each hook and at
-every call. The file `a` has 1 MiB and is on tmpfs, so the kernel copies, and there are no reflinks.
-`cmp a b` checks the copy.
+it runs a program once for each fault, at the first, second and last call through each hook, at
+every call, and in the middle of a copy and near its end. The file `a` has 1 MiB and is on tmpfs, so
+the kernel copies, and there are no reflinks. `cmp a b` checks the copy.
 
 `UPDATE=1 cargo test docs` writes this page. The tests sweep the programs again, and fail if a
 program of the same version reacts in another way.
@@ -118,7 +118,10 @@ The faults that are not errors:
   Most second calls only look for the end: there a `zero` is right, and an error changes nothing,
   because all bytes are copied already.
 
-`every` is every call through that hook; calls through other hooks are not changed.
+`every` is every call through that hook; calls through other hooks are not changed. `middle` is the
+call after a short copy of a third, `end` the call after two short copies, with a quarter left. A
+table with the heading `After` has the calls that a program makes only after that fault, which is
+kept.
 ";
 
 #[test]
@@ -246,19 +249,30 @@ fn section(program: &Program, version: &str, scratch: &Scratch) -> String {
         )
     });
     let _ = write!(text, "\nWithout faults: {}.\n\n", hooks.collect::<Vec<_>>().join(", "));
-    text.push_str(&table(&report));
+    let cases = report["cases"].as_array().unwrap();
+    for cases in cases.chunk_by(|one, next| one["after"] == next["after"]) {
+        if let Some(after) = cases[0]["after"].as_str() {
+            let _ = write!(text, "\nAfter {after}:\n\n");
+        }
+        text.push_str(&table(cases));
+    }
     text
 }
 
 /// A row for each fault, a column for each hook and position.
-fn table(report: &Value) -> String {
-    let cases = report["cases"].as_array().unwrap();
+fn table(cases: &[Value]) -> String {
     let word = |case: &Value, key: &str| case[key].as_str().unwrap().to_owned();
     let mut faults = Vec::new();
+    let mut hooks: Vec<String> = Vec::new();
+    for hook in cases.iter().map(|case| word(case, "hook")) {
+        if !hooks.contains(&hook) {
+            hooks.push(hook);
+        }
+    }
     let mut columns = Vec::new();
-    for hook in report["baseline"]["hooks"].as_array().unwrap() {
-        for position in ["first", "second", "last", "every"] {
-            let column = (word(hook, "hook"), position.to_owned());
+    for hook in hooks {
+        for position in ["first", "second", "last", "every", "middle", "end"] {
+            let column = (hook.clone(), position.to_owned());
             if cases.iter().any(|case| (word(case, "hook"), word(case, "position")) == column) {
                 columns.push(column);
             }
@@ -329,7 +343,10 @@ fn overview(sections: &[(&str, String)]) -> String {
 /// Returns each fault of a section's table with its outcomes at calls that copy, each outcome
 /// once.
 fn rows(section: &str) -> Vec<(String, Vec<String>)> {
-    let mut lines = section.lines().filter(|line| line.starts_with('|')).map(|line| {
+    let is_row = |line: &&str| line.starts_with('|');
+    // The first table: that of the program's own calls.
+    let lines = section.lines().skip_while(|line| !is_row(line)).take_while(is_row);
+    let mut lines = lines.map(|line| {
         line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>()
     });
     let heading = lines.next().unwrap_or_default();
@@ -339,6 +356,10 @@ fn rows(section: &str) -> Vec<(String, Vec<String>)> {
             if outcome != "-" && !column.starts_with("ioctl") && !outcomes.contains(outcome) {
                 outcomes.push(outcome.clone());
             }
+        }
+        // A case that was missed shows nothing.
+        if outcomes.len() > 1 {
+            outcomes.retain(|outcome| outcome != "missed");
         }
         (cells[0].clone(), outcomes)
     });

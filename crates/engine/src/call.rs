@@ -1,6 +1,7 @@
 //! A call as the program made it: its arguments, decoded without a crash on an invalid pointer.
 
 use crate::flags::Flags;
+use crate::hook::Hook;
 use cfr_sys::errno::Errno;
 use cfr_sys::{
     self as sys, FICLONE, FICLONERANGE, FIDEDUPERANGE, FileKind, IoctlArg, OffsetPointer, Stat,
@@ -38,6 +39,16 @@ impl Request {
             Request::Copy => "copy_file_range",
             Request::Clone | Request::CloneRange | Request::Dedupe(_) => "ioctl",
             Request::Send => "sendfile",
+        }
+    }
+
+    /// Returns the hook that is named like the system call.
+    #[must_use]
+    pub const fn hook(self) -> Hook {
+        match self {
+            Request::Copy => Hook::CopyFileRange,
+            Request::Clone | Request::CloneRange | Request::Dedupe(_) => Hook::Ioctl,
+            Request::Send => Hook::Sendfile,
         }
     }
 

@@ -90,6 +90,21 @@ pub(super) fn option(setting: &'static Setting, default: &str) -> Option<Arg> {
     })
 }
 
+/// The option `--profile`.
+pub(super) fn profile_option() -> Arg {
+    Arg::new(PROFILE)
+        .long(PROFILE)
+        .value_name("NAME")
+        .action(ArgAction::Append)
+        .value_parser(OsStringValueParser::new())
+        .help("Make copies behave as in another environment, see cfr profiles; repeatable")
+}
+
+/// Returns the profiles that are named.
+pub(super) fn profiles(matches: &ArgMatches) -> Vec<OsString> {
+    matches.get_many(PROFILE).into_iter().flatten().cloned().collect()
+}
+
 const REACH: &str = "reach";
 
 /// The option `--reach`.

@@ -1,6 +1,8 @@
 //! Arguments of `cfr trace` and `cfr run`, which differ in how much is logged.
 
-use super::args::{PROFILE, PROGRAM, command_line, option, reach, reach_option, settings};
+use super::args::{
+    PROGRAM, command_line, option, profile_option, profiles, reach, reach_option, settings,
+};
 use crate::run::environment::Variables;
 use crate::run::reach::Reach;
 use cfr_shared::settings::{Setting, TABLE};
@@ -38,7 +40,7 @@ pub(super) fn read(matches: &ArgMatches) -> LaunchArgs {
         waits_for_all: matches.get_flag(WAIT_ALL),
         expectations: matches.get_many(EXPECT).into_iter().flatten().cloned().collect(),
         results: matches.get_one(RESULTS).cloned(),
-        profiles: matches.get_many(PROFILE).into_iter().flatten().cloned().collect(),
+        profiles: profiles(matches),
         settings: settings(matches),
         program: matches.get_many(PROGRAM).into_iter().flatten().cloned().collect(),
     }
@@ -62,12 +64,6 @@ pub(super) fn command(name: &'static str, level: &str) -> Command {
         .value_name("FILE")
         .value_parser(PathBufValueParser::new())
         .help("Write what was counted and which expectations held to FILE, as JSON");
-    let profile = Arg::new(PROFILE)
-        .long(PROFILE)
-        .value_name("NAME")
-        .action(ArgAction::Append)
-        .value_parser(OsStringValueParser::new())
-        .help("Make copies behave as in another environment, see cfr profiles; repeatable");
     let wait_all = Arg::new(WAIT_ALL)
         .long(WAIT_ALL)
         .action(ArgAction::SetTrue)
@@ -79,7 +75,7 @@ pub(super) fn command(name: &'static str, level: &str) -> Command {
     Command::new(name)
         .override_usage(format!("cfr {name} [OPTIONS] [--] PROGRAM [ARG]..."))
         .args(options)
-        .args([profile, reach_option(), wait_all, progress, expect, results])
+        .args([profile_option(), reach_option(), wait_all, progress, expect, results])
         .arg(command_line())
 }
 

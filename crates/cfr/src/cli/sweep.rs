@@ -1,13 +1,15 @@
 //! Arguments of `cfr sweep`.
 
 use super::args::{
-    JSON, PROGRAM, ReportFormat, command_line, format, option, report_format, settings,
+    FORMAT, JSON, PROGRAM, ReportFormat, command_line, format, option, profile_option, profiles,
+    report_format, settings,
 };
 use crate::run::environment::Variables;
 use cfr_shared::settings::{Setting, TABLE};
 use clap::builder::{OsStringValueParser, PathBufValueParser};
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +17,12 @@ use std::time::Duration;
 pub(crate) struct SweepArgs {
     /// The settings that the command line sets.
     pub(crate) settings: Variables,
+    /// The profiles whose faults and settings all runs have.
+    pub(crate) profiles: Vec<OsString>,
+    /// The options by which a case is run again, as words of a command line.
+    pub(crate) for_again: Vec<OsString>,
+    /// Names of the cases to run; empty for all.
+    pub(crate) only: Vec<String>,
     /// Names of the faults to try.
     pub(crate) faults: Vec<String>,
     /// Names of the faults after which the program must succeed.
@@ -50,6 +58,7 @@ pub(crate) struct SweepArgs {
     pub(crate) program: Vec<OsString>,
 }
 
+const ONLY: &str = "only";
 const FAULTS: &str = "faults";
 const MUST_PASS: &str = "must-pass";
 const SIGNAL: &str = "signal";
@@ -69,6 +78,9 @@ pub(super) fn read(matches: &ArgMatches) -> SweepArgs {
     let names = |option: &str| matches.get_many(option).into_iter().flatten().cloned().collect();
     SweepArgs {
         settings: settings(matches),
+        profiles: profiles(matches),
+        for_again: for_again(matches),
+        only: names(ONLY),
         faults: names(FAULTS),
         must_pass: names(MUST_PASS),
         signal: matches.get_one(SIGNAL).cloned().unwrap_or_default(),
@@ -96,6 +108,35 @@ fn pairs(matches: &ArgMatches) -> Vec<[PathBuf; 2]> {
     pairs.iter().map(|pair| pair.map(PathBuf::clone)).collect()
 }
 
+/// Returns the options that are given, as words of a command line: all but those that choose cases, and
+/// those of the report.
+fn for_again(matches: &ArgMatches) -> Vec<OsString> {
+    const OTHERS: [&str; 8] = [PROGRAM, ONLY, FAULTS, JOBS, LIST, FORMAT, JSON, JUNIT];
+    let mut words = Vec::new();
+    let command = command();
+    let given = command.get_arguments().filter(|arg| {
+        let id = arg.get_id().as_str();
+        !OTHERS.contains(&id) && matches.value_source(id) == Some(ValueSource::CommandLine)
+    });
+    for arg in given {
+        let Some(long) = arg.get_long() else { continue };
+        let option = OsString::from(format!("--{long}"));
+        if matches!(arg.get_action(), ArgAction::SetTrue) {
+            words.push(option);
+            continue;
+        }
+        for values in matches.get_raw_occurrences(arg.get_id().as_str()).into_iter().flatten() {
+            let values: Vec<_> = values.collect();
+            words.push(option.clone());
+            match arg.get_value_delimiter() {
+                Some(_) => words.push(values.join(OsStr::new(","))),
+                None => words.extend(values.into_iter().map(OsStr::to_owned)),
+            }
+        }
+    }
+    words
+}
+
 pub(super) fn command() -> Command {
     let scripts = [
         Arg::new(CHECK).long(CHECK).value_name("COMMAND").help(
@@ -114,7 +155,6 @@ pub(super) fn command() -> Command {
         Arg::new(FROM)
             .long(FROM)
             .value_name("DIR")
-            .requires(FRESH)
             .help("Copy the content of DIR into each new directory"),
         Arg::new(JSON).long(JSON).value_name("FILE").help("Also write the report as JSON to FILE"),
         Arg::new(JUNIT).long(JUNIT).value_name("FILE").help("Also write JUnit XML to FILE"),
@@ -124,7 +164,7 @@ pub(super) fn command() -> Command {
         Arg::new(FRESH).long(FRESH).help(
             "Run each case in a new directory in $TMPDIR, which is removed, several at a time",
         ),
-        Arg::new(KEEP).long(KEEP).requires(FRESH).help("Keep the directories of bad cases"),
+        Arg::new(KEEP).long(KEEP).help("Keep the directories of bad cases"),
         Arg::new(LIST).long(LIST).help("List the cases, run none"),
     ];
     let flags = flags.map(|arg| arg.action(ArgAction::SetTrue));
@@ -147,7 +187,9 @@ pub(super) fn command() -> Command {
         .after_help(
             "\
 First PROGRAM is run without a fault, to see that it works and which calls it makes. Then each
-fault is tried at the first, the second, the last and every call through each hook. The results:
+fault is tried at the first, the second, the last and every call through each hook, and after short
+copies: with a third copied (middle), and with three quarters (end). If the program copies by other
+calls after a fault, the fault is kept, and each fault is tried at these. The results:
   passed   exit status 0, and --check passed     failed   another exit status
   WRONG    exit status 0, but --check failed     HUNG     not finished after --timeout
   DAMAGED  failed, and --check-failed failed     CRASHED  ended by a signal
@@ -188,6 +230,14 @@ fault; 126 if PROGRAM cannot be executed; 127 if it is not found.",
         .args(flags)
         .args(files)
         .arg(
+            Arg::new(ONLY)
+                .long(ONLY)
+                .value_name("CASE")
+                .action(ArgAction::Append)
+                .conflicts_with(FAULTS)
+                .help("Run only this case, named as in the report; repeatable"),
+        )
+        .arg(
             Arg::new(SIGNAL)
                 .long(SIGNAL)
                 .value_name("NAME")
@@ -211,7 +261,6 @@ fault; 126 if PROGRAM cannot be executed; 127 if it is not found.",
                 .short('j')
                 .long(JOBS)
                 .value_name("N")
-                .requires(FRESH)
                 .value_parser(value_parser!(u16).range(1..=1000))
                 .help("Run N cases at a time [1 to 1000; default: the number of processors]"),
         )
@@ -222,6 +271,7 @@ fault; 126 if PROGRAM cannot be executed; 127 if it is not found.",
                 .filter(|setting| is_for_sweep(setting))
                 .filter_map(|setting| option(setting, setting.default)),
         )
+        .arg(profile_option())
         .arg(command_line())
 }
 
@@ -229,7 +279,8 @@ fault; 126 if PROGRAM cannot be executed; 127 if it is not found.",
 fn is_for_sweep(setting: &Setting) -> bool {
     matches!(
         setting.variable,
-        "CFR_DIALECT"
+        "CFR_INJECT"
+            | "CFR_DIALECT"
             | "CFR_CHECKS"
             | "CFR_DEFAULT_FLAGS"
             | "CFR_BACKEND"

@@ -69,7 +69,7 @@ fn size(path: &Path) -> u64 {
 const LOG: &str = "CFR_LOG";
 /// The variable with the path of the log file.
 pub(crate) const LOG_FILE: &str = "CFR_LOG_FILE";
-/// The variable with the faults. A sweep sets it for each run, and profiles add to it.
+/// The variable with the faults. A sweep and profiles add to it.
 pub(crate) const INJECT: &str = "CFR_INJECT";
 /// The variable for the summary. The program does not get it: the launcher writes one for all
 /// processes.
@@ -120,24 +120,22 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<CheckedSettin
     })
 }
 
-/// Checks the settings that decide about copies. Returns the hooks that are watched.
+/// Checks the settings that decide about copies, and the faults. Returns the hooks that are watched.
 pub(crate) fn check_rules(options: &Variables) -> Result<Hooks, Failure> {
     let is_rule = |setting: &&Setting| {
-        !matches!(
-            setting.variable,
-            LOG | LOG_FILE | "CFR_LOG_FORMAT" | "CFR_PATHS" | SUMMARY | INJECT
-        )
+        !matches!(setting.variable, LOG | LOG_FILE | "CFR_LOG_FORMAT" | "CFR_PATHS" | SUMMARY)
     };
     let rules = TABLE.iter().filter(is_rule);
     let given: Vec<_> = rules.filter_map(|setting| given(setting, options)).collect();
     let hooks = apply(&given)?.hooks;
-    if std::env::var_os(INJECT).is_some_and(|value| !value.is_empty()) {
-        print_message(format!(
-            "{INJECT} is ignored: a sweep injects its own faults, one at a time"
-        ));
-    }
     warn_of_unknown_variables();
     Ok(hooks)
+}
+
+/// Returns the faults that are given, by option or else by variable.
+pub(crate) fn faults(options: &Variables) -> Option<OsString> {
+    let (.., value) = given(Setting::by_variable(INJECT.as_bytes())?, options)?;
+    Some(value).filter(|value| !value.is_empty())
 }
 
 /// Applies the settings that are given to the defaults.

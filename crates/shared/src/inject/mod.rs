@@ -194,13 +194,8 @@ impl CallInfo<'_> {
     /// Returns the hooks that a fault may name for this call: for a supervised call also the one that
     /// is named like the system call.
     fn hooks(&self) -> impl Iterator<Item = Hook> {
-        let like_call = match self.request {
-            Request::Copy => Hook::CopyFileRange,
-            Request::Clone | Request::CloneRange | Request::Dedupe(_) => Hook::Ioctl,
-            Request::Send => Hook::Sendfile,
-        };
         let is_supervised = self.hook == Hook::Seccomp;
-        [Some(self.hook), is_supervised.then_some(like_call)].into_iter().flatten()
+        [Some(self.hook), is_supervised.then_some(self.request.hook())].into_iter().flatten()
     }
 }
 

@@ -26,8 +26,10 @@ impl Section {
 pub(super) const COUNTERS: Section = Section { start: 0, len: 24 };
 /// The finished calls by hook.
 pub(super) const HOOKS: Section = Section::after(COUNTERS, Hook::ALL.len());
+/// Those of them that were supervised, by the hook that is named like the system call.
+pub(super) const SUPERVISED: Section = Section::after(HOOKS, Hook::ALL.len());
 /// The finished calls by method.
-pub(super) const METHOD_CALLS: Section = Section::after(HOOKS, Method::ALL.len());
+pub(super) const METHOD_CALLS: Section = Section::after(SUPERVISED, Method::ALL.len());
 /// Their bytes.
 pub(super) const METHOD_BYTES: Section = Section::after(METHOD_CALLS, Method::ALL.len());
 /// The failed calls by errno. Index 0 is for errors from [`ERRNOS`] on.

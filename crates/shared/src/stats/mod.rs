@@ -41,7 +41,7 @@ use cfr_sys::errno::Errno;
 use core::sync::atomic::{AtomicU64, Ordering};
 use fault_counts::FAULTS;
 use latency::{bucket, upper_bound};
-use layout::{ERRNOS, ERRORS, HOOKS, LATENCY, METHOD_BYTES, METHOD_CALLS, Section};
+use layout::{ERRNOS, ERRORS, HOOKS, LATENCY, METHOD_BYTES, METHOD_CALLS, SUPERVISED, Section};
 use slot::Slot;
 use stopped::STOPPED;
 
@@ -163,6 +163,9 @@ impl Stats {
         // A call with several targets has a record for each; its time counts once.
         if is_first {
             self.add_at(HOOKS, record.context.hook as usize, 1);
+            if record.context.hook == Hook::Seccomp {
+                self.add_at(SUPERVISED, record.call.request.hook() as usize, 1);
+            }
             self.add(Counter::Duration, record.context.duration_ns);
             self.add_at(LATENCY, bucket(record.context.duration_ns), 1);
             self.raise(Counter::MaxDuration, record.context.duration_ns);
@@ -213,7 +216,7 @@ impl Stats {
             self.add(counter, other.get(counter));
         }
         self.raise(Counter::MaxDuration, other.max_duration_ns());
-        for section in [HOOKS, METHOD_CALLS, METHOD_BYTES, ERRORS, LATENCY] {
+        for section in [HOOKS, SUPERVISED, METHOD_CALLS, METHOD_BYTES, ERRORS, LATENCY] {
             for (ours, theirs) in self.section(section).iter().zip(other.section(section)) {
                 ours.fetch_add(theirs.load(Ordering::Relaxed), Ordering::Relaxed);
             }
@@ -236,6 +239,13 @@ impl Stats {
     #[must_use]
     pub fn hook_calls(&self, hook: Hook) -> u64 {
         self.get_at(HOOKS, hook as usize)
+    }
+
+    /// Returns the finished calls that a fault with `hook=` applies to: those through `hook`, and
+    /// supervised calls of the system call that is named like it.
+    #[must_use]
+    pub fn calls_like(&self, hook: Hook) -> u64 {
+        self.hook_calls(hook).saturating_add(self.get_at(SUPERVISED, hook as usize))
     }
 
     /// Returns the finished calls.

@@ -1,9 +1,9 @@
 //! The baseline: a run without faults, which shows that the program works, how long it takes, and
 //! which calls it makes.
 
-use super::positions::{Calls, HookCalls};
-use super::runner::{Runner, must_succeed};
-use super::work_dir::temp_dir;
+use super::positions::{HookCalls, ProcessCalls};
+use super::runner::{ProgramRun, Runner, must_succeed};
+use super::work_dir::{WorkDir, temp_dir};
 use crate::log::entry::LogEntry;
 use crate::log::reader::LogReader;
 use crate::program::locate::Visibility;
@@ -31,19 +31,13 @@ pub(super) struct Baseline {
     pub(super) used: Vec<HookCalls>,
 }
 
-/// Runs the program without a fault.
+/// Runs the program without a fault of the sweep's own.
 pub(super) fn run(
     runner: &mut Runner,
     timeout: Option<Duration>,
     hooks: Hooks,
 ) -> Result<Baseline, Failure> {
     let limit = timeout.unwrap_or(DEFAULT_LIMIT);
-    let directory = temp_dir();
-    let log = tempfile::tempfile_in(&directory).map_err(|error| {
-        let directory = printable(directory);
-        Failure::new(format!("cannot create a log in {directory}: {}", describe(&error)))
-    })?;
-    let path = path(&log);
     let work_dir = runner.prepare_dir(limit)?;
     let program = runner.find_program(&work_dir, hooks)?;
     if let Watch {
@@ -54,13 +48,7 @@ pub(super) fn run(
     {
         return Err(Failure::new(format!("cannot inject faults: {why}")));
     }
-    let settings = [
-        ("CFR_LOG", "info".into()),
-        ("CFR_LOG_FILE", path.clone().into()),
-        ("CFR_LOG_FORMAT", "json".into()),
-        ("CFR_PATHS", "no".into()),
-    ];
-    let run = runner.run(work_dir, &settings, limit)?;
+    let (run, used) = record(runner, work_dir, "", limit)?;
     must_succeed(&run.ended, "the run without a fault", limit)?;
     if let Some(check) = &run.check {
         must_succeed(check, "--check after the run without a fault", limit)?;
@@ -71,7 +59,6 @@ pub(super) fn run(
         )));
     }
     runner.allow_moves(run.gone);
-    let used = used(&path)?;
     if used.is_empty() {
         let silent = silence(run.seen, &runner.watch(), Level::Info, hooks, &program);
         let why = silent.unwrap_or_else(|| "its log could not be written".to_owned());
@@ -82,6 +69,30 @@ pub(super) fn run(
     Ok(Baseline { took, limit, used })
 }
 
+/// Runs the program with these faults, and returns the calls that it made.
+pub(super) fn record(
+    runner: &Runner,
+    work_dir: WorkDir,
+    faults: &str,
+    limit: Duration,
+) -> Result<(ProgramRun, Vec<HookCalls>), Failure> {
+    let directory = temp_dir();
+    let log = tempfile::tempfile_in(&directory).map_err(|error| {
+        let directory = printable(directory);
+        Failure::new(format!("cannot create a log in {directory}: {}", describe(&error)))
+    })?;
+    let path = path(&log);
+    let settings = [
+        ("CFR_LOG", "info".into()),
+        ("CFR_LOG_FILE", path.clone().into()),
+        ("CFR_LOG_FORMAT", "json".into()),
+        ("CFR_PATHS", "no".into()),
+    ];
+    let run = runner.run(work_dir, faults, &settings, limit)?;
+    let used = used(&path)?;
+    Ok((run, used))
+}
+
 /// Returns a path of an unnamed file, for processes that may read this one's /proc directory.
 fn path(file: &File) -> PathBuf {
     format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()).into()
@@ -89,7 +100,7 @@ fn path(file: &File) -> PathBuf {
 
 /// Returns which calls were made: for each hook, those of the process that made most.
 fn used(log: &Path) -> Result<Vec<HookCalls>, Failure> {
-    let mut by_process: BTreeMap<(u32, usize), Calls> = BTreeMap::new();
+    let mut by_process: BTreeMap<(u32, usize), ProcessCalls> = BTreeMap::new();
     let mut log = LogReader::open(log)?;
     while let Some(line) = log.next()? {
         match LogEntry::read(line) {
@@ -104,9 +115,7 @@ fn used(log: &Path) -> Result<Vec<HookCalls>, Failure> {
                 calls.add(!is_clone, call.bytes);
             }
             Some(LogEntry::Message(message)) if message.lost().is_some() => {
-                print_message(
-                    "the log of the run without a fault is incomplete; some calls may not be tested",
-                );
+                print_message("the log of a run is incomplete; some calls may not be tested");
             }
             _ => {}
         }
@@ -116,7 +125,7 @@ fn used(log: &Path) -> Result<Vec<HookCalls>, Failure> {
             .iter()
             .filter(|((_, other), _)| *other == index)
             .map(|(_, &calls)| calls)
-            .reduce(Calls::most)?;
+            .reduce(ProcessCalls::most)?;
         Some(HookCalls { hook, calls })
     };
     Ok((0..).zip(Hook::ALL).filter_map(most).collect())

@@ -1,46 +1,130 @@
 //! The cases of a sweep.
 
 use super::fault::{Fault, FaultName};
-use super::positions::{HookCalls, Position};
+use super::positions::{Calls, HookCalls, Position};
 use cfr_engine::hook::Hook;
 
-/// A case: one fault at one call.
+/// One fault at one position.
 #[derive(Debug, Clone)]
-pub(super) struct Case {
+pub(super) struct FaultAt {
     pub(super) fault: Fault,
     pub(super) hook: Hook,
     pub(super) position: Position,
-    /// The number of the call, among those that the fault could hit, in each process; `None` for
-    /// all.
-    pub(super) call: Option<u64>,
+    pub(super) calls: Calls,
 }
 
-impl Case {
-    /// Returns the fault as `--inject` takes it.
-    pub(super) fn expression(&self, signal: &str) -> String {
-        let when = self.call.map(|call| format!(":when={call}")).unwrap_or_default();
-        format!("{}:hook={}{when}", self.fault.expression(signal), self.hook.name())
+/// A case: a fault that is tried, after others.
+#[derive(Debug, Clone)]
+pub(super) struct Case {
+    /// The faults that made the program call the hook, in their order. They are kept.
+    pub(super) kept: Vec<FaultAt>,
+    pub(super) tried: FaultAt,
+}
+
+impl FaultAt {
+    /// Returns the name by which the command line knows it.
+    pub(super) fn id(&self) -> String {
+        format!("{}@{}:{}", self.fault.name(), self.hook.name(), self.position.name())
+    }
+
+    /// Returns it as `--inject` takes it. The fault comes first, and then the short copies before it.
+    fn expression(&self, signal: &str) -> String {
+        let hook = self.hook.name();
+        let fault = format!("{}:hook={hook}", self.fault.expression(signal));
+        match self.calls {
+            Calls::Every => fault,
+            Calls::One(call) => format!("{fault}:when={call}"),
+            Calls::After { call, first, parts: 1 } => {
+                format!("{fault}:when={call};short=33%:hook={hook}:when={first}")
+            }
+            Calls::After { call, first, parts } => {
+                let last = first + parts - 1;
+                format!("{fault}:when={call};short=50%:hook={hook}:when={first}..{last}")
+            }
+        }
+    }
+
+    fn describe(&self) -> String {
+        format!("{} {}", self.fault.name(), self.position.describe(self.hook))
+    }
+
+    /// Reports whether the program must pass it if `--must-pass` has these names. After a part of a copy,
+    /// a program may fail unless the same call can be repeated.
+    fn must_pass(&self, names: &[FaultName]) -> bool {
+        names.iter().any(|name| name.stands_for(&self.fault))
+            && (!self.position.is_after_progress() || self.fault.can_be_repeated())
     }
 }
 
-/// Returns all cases, fault by fault.
-pub(super) fn all(used: &[HookCalls], wanted: &[FaultName]) -> Vec<Case> {
+/// Between the faults of a case's name.
+pub(super) const THEN: char = '+';
+
+impl Case {
+    /// Returns all its faults, in their order.
+    fn faults(&self) -> impl DoubleEndedIterator<Item = &FaultAt> {
+        self.kept.iter().chain([&self.tried])
+    }
+
+    /// Returns the number of its faults.
+    pub(super) fn depth(&self) -> usize {
+        self.kept.len() + 1
+    }
+
+    /// Returns the name by which `--only` chooses the case.
+    pub(super) fn id(&self) -> String {
+        self.faults().map(FaultAt::id).collect::<Vec<_>>().join(&THEN.to_string())
+    }
+
+    /// Returns the case as `--inject` takes it. The fault that is tried comes first.
+    pub(super) fn expression(&self, signal: &str) -> String {
+        let faults = self.faults().rev().map(|fault| fault.expression(signal));
+        faults.collect::<Vec<_>>().join(";")
+    }
+
+    /// Returns the case in words.
+    pub(super) fn describe(&self) -> String {
+        match self.after() {
+            Some(after) => format!("{}, after {after}", self.tried.describe()),
+            None => self.tried.describe(),
+        }
+    }
+
+    /// Returns the faults that are kept, in words; `None` if there are none.
+    pub(super) fn after(&self) -> Option<String> {
+        let kept: Vec<_> = self.kept.iter().map(FaultAt::describe).collect();
+        (!kept.is_empty()).then(|| kept.join(" and "))
+    }
+
+    /// Reports whether one of its faults comes after a part of a copy.
+    pub(super) fn is_after_progress(&self) -> bool {
+        self.faults().any(|fault| fault.position.is_after_progress())
+    }
+
+    /// Reports whether the program must pass the case: `--must-pass` has these names, and they stand for
+    /// all its faults.
+    pub(super) fn must_pass(&self, names: &[FaultName]) -> bool {
+        self.faults().all(|fault| fault.must_pass(names))
+    }
+
+    /// Returns the faults to keep for the cases after this one.
+    pub(super) fn to_keep(&self) -> Vec<FaultAt> {
+        self.faults().cloned().collect()
+    }
+}
+
+/// Returns all cases at these hooks, fault by fault. `kept` are the faults with which the hooks are
+/// called.
+pub(super) fn all(kept: &[FaultAt], used: &[HookCalls], wanted: &[FaultName]) -> Vec<Case> {
     let mut cases = Vec::new();
     for fault in rows(used, wanted) {
         for used in used.iter().filter(|used| at(used.hook, wanted).contains(&fault)) {
-            let series = match fault {
-                Fault::Error(_) => used.calls.all,
-                Fault::Zero => used.calls.partial,
-                Fault::Short(_) | Fault::Signal => used.calls.moving,
-            };
-            let positions = series
-                .positions()
+            let positions = used
+                .calls
+                .positions(fault.counted())
                 .filter(|(position, _)| *position != Position::Every || fault.may_last());
-            cases.extend(positions.map(|(position, call)| Case {
-                fault: fault.clone(),
-                hook: used.hook,
-                position,
-                call,
+            cases.extend(positions.map(|(position, calls)| Case {
+                kept: kept.to_vec(),
+                tried: FaultAt { fault: fault.clone(), hook: used.hook, position, calls },
             }));
         }
     }

@@ -1,7 +1,10 @@
 //! Faults, by their names on the command line and in the matrix.
 
+use super::positions::Counted;
 use cfr_engine::hook::Hook;
+use cfr_shared::inject::Faults;
 use cfr_sys::errno::Errno;
+use std::fmt::{self, Display, Formatter};
 
 /// What one case does to the calls that it chooses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +93,24 @@ impl Fault {
         }
     }
 
+    /// Returns the calls that it counts.
+    pub(super) fn counted(&self) -> Counted {
+        match self {
+            Fault::Error(_) => Counted::All,
+            Fault::Zero => Counted::Partial,
+            Fault::Short(_) | Fault::Signal => Counted::Moving,
+        }
+    }
+
+    /// Reports whether a program can go on by the same call.
+    pub(super) fn can_be_repeated(&self) -> bool {
+        match self {
+            Fault::Error(errno) => matches!(*errno, Errno::EINTR | Errno::EAGAIN),
+            Fault::Short(_) | Fault::Signal => true,
+            Fault::Zero => false,
+        }
+    }
+
     /// Reports whether the fault sends the signal.
     pub(super) fn sends(&self) -> bool {
         matches!(self, Fault::Signal | Fault::Error(Errno::EINTR))
@@ -105,10 +126,15 @@ impl FaultName {
             "zero" => FaultName::One(Fault::Zero),
             "signal" => FaultName::One(Fault::Signal),
             name => match name.strip_prefix("short=") {
-                Some(most) => FaultName::One(Fault::Short(most.to_owned())),
+                Some(most) => FaultName::One(short(most)?),
                 None => FaultName::One(Fault::Error(Errno::by_name(name.as_bytes())?)),
             },
         })
+    }
+
+    /// Reports whether it is the name of one fault.
+    pub(super) fn is_one(&self) -> bool {
+        matches!(self, FaultName::One(_))
     }
 
     /// Reports whether the name stands for `fault` too.
@@ -128,6 +154,24 @@ impl FaultName {
             FaultName::One(fault) => vec![fault.clone()],
         }
     }
+}
+
+impl Display for FaultName {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        match self {
+            FaultName::All => f.write_str("all"),
+            FaultName::AnyShort => f.write_str("short"),
+            FaultName::One(fault) => f.write_str(&fault.name()),
+        }
+    }
+}
+
+/// Returns the fault `short=` with this value; `None` if the value is invalid.
+fn short(most: &str) -> Option<Fault> {
+    let fault = Fault::Short(most.to_owned());
+    // Nothing else may follow: a condition, or another fault.
+    let is_word = most.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'%');
+    (is_word && Faults::parse(fault.name().as_bytes()).is_ok()).then_some(fault)
 }
 
 #[cfg(test)]

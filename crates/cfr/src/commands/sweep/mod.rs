@@ -2,6 +2,8 @@
 //!
 //! A file uses only files above it in this list.
 
+mod positions;
+
 mod fault;
 
 mod live_runs;
@@ -14,17 +16,23 @@ mod check_files;
 
 mod runner;
 
-mod positions;
-
 mod baseline;
 
 mod case;
 
 mod outcome;
 
+mod fallbacks;
+
 mod pool;
 
+mod only;
+
 mod report;
+
+mod must_pass;
+
+mod waves;
 
 mod report_text;
 
@@ -32,25 +40,23 @@ mod report_junit;
 
 use crate::cli::{ReportFormat, SweepArgs};
 use crate::run::environment;
+use crate::run::profile;
 use crate::run::shared_stats;
-use crate::term::failure::{Failure, describe, printable};
+use crate::term::failure::{FAILED, Failure, describe, print_message, printable};
 use crate::term::inherited::is_ignored;
 use crate::term::json;
 use crate::term::stdout;
 use crate::term::whole_file::{WholeFile, must_differ};
 use baseline::Baseline;
-use case::Case;
-use cfr_shared::inject::Faults;
-use fault::{Fault, FaultName};
-use pool::CaseOptions;
-use report::{BaselineReport, CaseId, CaseReport, SweepReport};
+use fault::FaultName;
+use report::{BaselineReport, CaseId};
 use runner::Runner;
 use serde::Serialize;
 use signal_hook::consts::signal::SIGCHLD;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use waves::Names;
 
 /// The exit status if a case is bad.
 const BAD: u8 = 1;
@@ -59,9 +65,14 @@ const BAD: u8 = 1;
 pub(crate) fn run(args: &SweepArgs) -> Result<u8, Failure> {
     live_runs::end_early()?;
     handle_inherited_signals()?;
-    let hooks = environment::check_rules(&args.settings)?;
+    needs_fresh(args)?;
+    let settings = profile::add_to(args.settings.clone(), &args.profiles)?;
+    let hooks = environment::check_rules(&settings)?;
     let faults = fault_names("--faults", &args.faults)?;
-    let must_pass = fault_names("--must-pass", &args.must_pass)?;
+    let must_pass = fault_names(must_pass::MUST_PASS, &args.must_pass)?;
+    if args.only.is_empty() {
+        must_pass::check(&must_pass, &faults)?;
+    }
     let signal = signal(&args.signal)?;
     let is_reported = |_: &&Path| !args.list;
     if let (false, Some(json), Some(junit)) = (args.list, &args.json, &args.junit) {
@@ -69,20 +80,22 @@ pub(crate) fn run(args: &SweepArgs) -> Result<u8, Failure> {
     }
     let json_file = file(args.json.as_deref().filter(is_reported))?;
     let junit_file = file(args.junit.as_deref().filter(is_reported))?;
-    let mut runner = Runner::new(args)?;
+    let mut runner = Runner::new(args, settings)?;
     let baseline = baseline::run(&mut runner, args.timeout, hooks)?;
-    let cases = case::all(&baseline.used, &faults);
+    let only = args.only.iter().map(|name| only::find(name, &runner, &baseline, signal.0));
+    let cases = match args.only.is_empty() {
+        true => case::all(&[], &baseline.used, &faults),
+        false => only.collect::<Result<_, _>>()?,
+    };
     if cases.is_empty() {
         return Err(Failure::new("no fault of --faults can hit a call of the program"));
     }
     if args.list {
-        let ids: Vec<_> = cases
-            .iter()
-            .map(|case| CaseId::new(case, signal.0, args, runner.program_name()))
-            .collect();
+        let ids: Vec<_> = cases.iter().map(|case| CaseId::new(case, signal.0, args)).collect();
         return list(&ids, &baseline, args);
     }
-    let report = run_cases(&runner, args, &baseline, &cases, &must_pass, signal)?;
+    let names = Names { faults, must_pass, signal };
+    let report = waves::run(&runner, args, &baseline, cases, &names)?;
     if let Some(file) = &json_file {
         write(file, &json::to_line(&report)?)?;
     }
@@ -93,44 +106,38 @@ pub(crate) fn run(args: &SweepArgs) -> Result<u8, Failure> {
         ReportFormat::Text => report_text::render(&report),
         ReportFormat::Json => json::to_line(&report)?,
     })?;
-    Ok(if report.bad > 0 { BAD } else { 0 })
+    let unproven = match args.only.is_empty() {
+        true => must_pass::unproven(&names.must_pass, &report.cases),
+        false => Vec::new(),
+    };
+    unproven.iter().for_each(print_message);
+    Ok(match (report.bad, unproven.is_empty()) {
+        (0, true) => 0,
+        (0, false) => FAILED,
+        _ => BAD,
+    })
 }
 
-fn run_cases(
-    runner: &Runner,
-    args: &SweepArgs,
-    baseline: &Baseline,
-    cases: &[Case],
-    must_pass: &[FaultName],
-    signal: (&str, i32),
-) -> Result<SweepReport, Failure> {
-    let must_pass = |case: &Case| must_pass.iter().any(|name| name.stands_for(&case.fault));
-    let options = CaseOptions { runner, limit: baseline.limit, signal, must_pass: &must_pass };
-    let begun = Instant::now();
-    let rows = pool::run(cases, jobs(args), &options, |case, case_run| {
-        CaseReport::new(
-            CaseId::new(case, signal.0, args, runner.program_name()),
-            case_run,
-            baseline.limit,
-            args.keep,
-        )
-    })?;
-    Ok(SweepReport::new(args, baseline, begun.elapsed(), rows))
+/// Fails if an option needs `--fresh`, which is not given.
+fn needs_fresh(args: &SweepArgs) -> Result<(), Failure> {
+    let needs = [
+        (args.jobs.is_some(), "-j", "the runs are in one directory, one after another"),
+        (args.keep, "--keep", "a run has no directory of its own that could be kept"),
+        (args.from.is_some(), "--from", "a run has no new directory to copy the files into"),
+    ];
+    let missing = needs.into_iter().find(|&(is_given, ..)| is_given && !args.fresh);
+    missing.map_or(Ok(()), |(_, option, why)| {
+        Err(Failure::new(format!("{option} needs --fresh: without it {why}")))
+    })
 }
 
 /// Parses the names of faults.
 fn fault_names(option: &str, names: &[String]) -> Result<Vec<FaultName>, Failure> {
     let word = |name: &String| {
-        let word = FaultName::by_name(name).filter(|word| match word {
-            FaultName::One(fault @ Fault::Short(_)) => {
-                Faults::parse(fault.name().as_bytes()).is_ok()
-            }
-            _ => true,
-        });
-        word.ok_or_else(|| {
+        FaultName::by_name(name).ok_or_else(|| {
             Failure::new(format!(
                 "invalid value '{}' for {option}: expected names of errors such as EIO, short, short=BYTES, \
-                 short=N%, zero, signal, default or all",
+                 short=N% (1 to 99), zero, signal, default or all",
                 printable(name)
             ))
         })
@@ -151,12 +158,6 @@ fn signal(word: &str) -> Result<(&'static str, i32), Failure> {
             "invalid value '{word}' for --signal: expected a name of signal(7) such as SIGURG"
         ))
     })
-}
-
-/// Returns how many cases run at a time. In one directory, only one can.
-fn jobs(args: &SweepArgs) -> usize {
-    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-    if args.fresh { args.jobs.unwrap_or_else(processors) } else { 1 }
 }
 
 /// Prints the cases for `--list`.

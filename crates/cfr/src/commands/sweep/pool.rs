@@ -3,10 +3,8 @@
 use super::case::Case;
 use super::outcome::Outcome;
 use super::runner::{ProgramRun, Runner};
-use crate::run::environment;
 use crate::term::failure::Failure;
 use crate::term::status_line;
-use std::ffi::OsString;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -41,9 +39,12 @@ impl CaseOptions<'_> {
     fn run(&self, case: &Case) -> Result<CaseRun, Failure> {
         let (name, number) = self.signal;
         let work_dir = self.runner.prepare_dir(self.limit)?;
-        let inject = OsString::from(case.expression(name));
-        let run = self.runner.run(work_dir, &[(environment::INJECT, inject)], self.limit)?;
-        let outcome = Outcome::of(&run, case.fault.sends().then_some(number));
+        let run = self.runner.run(work_dir, &case.expression(name), &[], self.limit)?;
+        let outcome = Outcome::of(&run, case.tried.fault.sends().then_some(number));
+        // The program made no call after the short copy: that is the case of the short copy.
+        let is_short_only = case.tried.position.is_after_progress() && run.injected == 0;
+        let outcome =
+            if is_short_only && outcome == Outcome::Wrong { Outcome::Missed } else { outcome };
         let must_pass = (self.must_pass)(case);
         Ok(CaseRun { outcome, is_bad: outcome.is_bad(must_pass), must_pass, run })
     }
@@ -55,11 +56,12 @@ pub(super) fn run<T: Send>(
     cases: &[Case],
     jobs: usize,
     options: &CaseOptions,
+    line: &mut ProgressLine,
     ended: impl Fn(&Case, CaseRun) -> T + Sync,
 ) -> Result<Vec<T>, Failure> {
     let left = Mutex::new(cases.iter().enumerate());
     let (sender, receiver) = mpsc::channel();
-    let mut line = ProgressLine::new(cases.len());
+    line.expect(cases.len());
     let mut results: Vec<(usize, T)> = Vec::new();
     let mut failed = None;
     let work = |sender: &Sender<_>| {
@@ -112,7 +114,7 @@ pub(super) fn run<T: Send>(
 }
 
 /// The progress of the sweep.
-struct ProgressLine {
+pub(super) struct ProgressLine {
     done: usize,
     all: usize,
     bad: usize,
@@ -120,8 +122,18 @@ struct ProgressLine {
 }
 
 impl ProgressLine {
-    fn new(all: usize) -> ProgressLine {
-        ProgressLine { done: 0, all, bad: 0, begun: Instant::now() }
+    pub(super) fn new() -> ProgressLine {
+        ProgressLine { done: 0, all: 0, bad: 0, begun: Instant::now() }
+    }
+
+    /// Returns the time since the sweep has begun.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// Adds cases that are to be run.
+    fn expect(&mut self, cases: usize) {
+        self.all += cases;
     }
 
     fn advance(&mut self, is_bad: bool) {

@@ -1,11 +1,11 @@
-//! Positions: the first, the second, the last and all calls through a hook.
+//! Positions: which of a program's calls through a hook a fault hits.
 
 use cfr_engine::hook::Hook;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 
-/// The position of a call among a process's calls through a hook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
+/// A position among a program's calls through a hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Position {
     First,
     Second,
@@ -13,20 +13,80 @@ pub(super) enum Position {
     Last,
     /// All calls: an environment that always behaves so, in which a loop may have no end.
     Every,
+    /// The call after a short copy of a third.
+    Middle,
+    /// The call after two short copies, of half of what is left each.
+    End,
 }
 
 impl Position {
-    pub(super) fn name(self) -> &'static str {
-        match self {
+    const ALL: [Position; 6] = [
+        Position::First,
+        Position::Second,
+        Position::Last,
+        Position::Every,
+        Position::Middle,
+        Position::End,
+    ];
+
+    /// Returns the position of this name.
+    pub(super) fn by_name(name: &str) -> Option<Position> {
+        Position::ALL.into_iter().find(|position| position.name() == name)
+    }
+
+    /// Returns the name in reports and in the names of cases.
+    pub(super) fn name(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Position::First => "first",
             Position::Second => "second",
             Position::Last => "last",
             Position::Every => "every",
+            Position::Middle => "middle",
+            Position::End => "end",
+        })
+    }
+
+    /// Reports whether a part of a copy is made before the fault.
+    pub(super) fn is_after_progress(self) -> bool {
+        matches!(self, Position::Middle | Position::End)
+    }
+
+    /// Describes the calls through `hook` at this position.
+    pub(super) fn describe(self, hook: Hook) -> String {
+        let hook = hook.name();
+        match self {
+            Position::First | Position::Second | Position::Last => {
+                format!("at the {} {hook}", self.name())
+            }
+            Position::Every => format!("at every {hook}"),
+            Position::Middle => format!("at {hook} with a third copied"),
+            Position::End => format!("at {hook} with three quarters copied"),
         }
     }
 }
 
-/// Calls of one process, each with its number as `when=` counts.
+impl Serialize for Position {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.name())
+    }
+}
+
+/// The calls that a fault hits, by the numbers that `when=` gives them in each process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Calls {
+    Every,
+    /// One call.
+    One(u64),
+    /// One call, after `parts` short copies by the calls from number `first` on. Only calls that can be
+    /// short have a number for them.
+    After {
+        call: u64,
+        first: u64,
+        parts: u64,
+    },
+}
+
+/// The calls of one process that count for a fault, each with its number.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Series {
     pub(super) count: u64,
@@ -46,17 +106,16 @@ impl Series {
         self.last = number;
     }
 
-    /// Returns the first, the second and the last call with their numbers, each call once, and all
-    /// calls.
-    pub(super) fn positions(self) -> impl Iterator<Item = (Position, Option<u64>)> {
+    /// Returns the first, the second and the last call, each once, and all calls.
+    fn positions(self) -> impl Iterator<Item = (Position, Calls)> {
         let all = [
-            (Position::First, 1, Some(self.first)),
-            (Position::Second, 2, Some(self.second)),
-            (Position::Last, 3, Some(self.last)),
-            (Position::Every, 1, None),
+            (Position::First, 1, Calls::One(self.first)),
+            (Position::Second, 2, Calls::One(self.second)),
+            (Position::Last, 3, Calls::One(self.last)),
+            (Position::Every, 1, Calls::Every),
         ];
-        let is_there = move |&(_, least, _): &(Position, u64, Option<u64>)| self.count >= least;
-        all.into_iter().filter(is_there).map(|(position, _, number)| (position, number))
+        let is_there = move |&(_, least, _): &(Position, u64, Calls)| self.count >= least;
+        all.into_iter().filter(is_there).map(|(position, _, calls)| (position, calls))
     }
 
     fn longer(self, other: Series) -> Series {
@@ -64,17 +123,28 @@ impl Series {
     }
 }
 
-/// The calls of one process through a hook; of several processes, the one with most calls.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Calls {
-    pub(super) all: Series,
-    /// Those that can return 0 or a short count: all but reflinks. Such faults count only these.
-    pub(super) partial: Series,
-    /// Those of them that copied at least two bytes, and can copy fewer.
-    pub(super) moving: Series,
+/// Which calls a fault counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// All.
+    All,
+    /// Those that can return 0 or a short count: all but reflinks.
+    Partial,
+    /// The same. But it has an effect only on those that copied at least two bytes, and can copy fewer.
+    Moving,
 }
 
-impl Calls {
+/// The calls of one process through a hook; of several processes, of the one with most calls.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ProcessCalls {
+    pub(super) all: Series,
+    partial: Series,
+    moving: Series,
+    /// The numbers of the first call that moves bytes, among all and among the partial ones.
+    first_moving: Option<(u64, u64)>,
+}
+
+impl ProcessCalls {
     pub(super) fn add(&mut self, is_partial: bool, bytes: u64) {
         self.all.add(self.all.count + 1);
         if is_partial {
@@ -82,23 +152,41 @@ impl Calls {
             self.partial.add(number);
             if bytes > 1 {
                 self.moving.add(number);
+                self.first_moving.get_or_insert((self.all.count, number));
             }
         }
     }
 
     /// Keeps the longer series of two processes.
-    pub(super) fn most(self, other: Calls) -> Calls {
-        Calls {
+    pub(super) fn most(self, other: ProcessCalls) -> ProcessCalls {
+        let is_longer = other.moving.count > self.moving.count;
+        ProcessCalls {
             all: self.all.longer(other.all),
             partial: self.partial.longer(other.partial),
             moving: self.moving.longer(other.moving),
+            first_moving: if is_longer { other.first_moving } else { self.first_moving },
         }
+    }
+
+    /// Returns the positions of a fault that counts these calls.
+    pub(super) fn positions(self, counted: Counted) -> impl Iterator<Item = (Position, Calls)> {
+        let series = match counted {
+            Counted::All => self.all,
+            Counted::Partial => self.partial,
+            Counted::Moving => self.moving,
+        };
+        let after = self.first_moving.into_iter().flat_map(move |(among_all, first)| {
+            let moving = if counted == Counted::All { among_all } else { first };
+            let after = move |parts| Calls::After { call: moving + parts, first, parts };
+            [(Position::Middle, after(1)), (Position::End, after(2))]
+        });
+        series.positions().chain(after)
     }
 }
 
-/// A hook, and the calls of one process through it.
-#[derive(Debug, Clone, Copy)]
+/// A hook, and the calls of a program through it.
+#[derive(Debug, Clone)]
 pub(super) struct HookCalls {
     pub(super) hook: Hook,
-    pub(super) calls: Calls,
+    pub(super) calls: ProcessCalls,
 }

@@ -2,18 +2,18 @@
 
 use super::baseline::Baseline;
 use super::case::Case;
+use super::fault::Fault;
 use super::outcome::Outcome;
 use super::pool::CaseRun;
-use super::positions::Position;
+use super::positions::{Calls, Position};
 use super::process::ProcessEnd;
 use super::runner::{last_lines, signal_name};
 use crate::cli::SweepArgs;
 use crate::term::failure::printable;
 use crate::term::shell;
-use cfr_shared::settings::TABLE;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::time::Duration;
 
 #[derive(Serialize)]
@@ -79,43 +79,47 @@ pub(super) struct CaseReport {
 /// A case as the user sees it.
 #[derive(Serialize, Clone)]
 pub(super) struct CaseId {
+    /// The name by which `--only` chooses the case.
+    pub(super) id: String,
     pub(super) fault: String,
     pub(super) hook: &'static str,
     pub(super) position: Position,
-    /// The number of the call in each process, among those that the fault could hit; `None` for
-    /// all.
+    /// The number of the call in each process, as the fault counts; `None` for all.
     pub(super) call: Option<u64>,
-    /// The fault as `--inject` takes it.
+    /// The faults that are kept before this one, in words.
+    pub(super) after: Option<String>,
+    /// The faults as `--inject` takes them.
     pub(super) inject: String,
     /// A command line that repeats the case.
     pub(super) reproduce: String,
+    /// The case in words.
+    #[serde(skip)]
+    pub(super) name: String,
+    #[serde(skip)]
+    pub(super) tried: Fault,
 }
 
 impl CaseId {
-    /// Returns the case in words.
-    pub(super) fn name(&self) -> String {
-        let CaseId { fault, position, hook, .. } = self;
-        match position {
-            Position::Every => format!("{fault} at every {hook}"),
-            _ => format!("{fault} at the {} {hook}", position.name()),
-        }
-    }
-
-    pub(super) fn new(case: &Case, signal: &str, args: &SweepArgs, program: &OsStr) -> CaseId {
+    pub(super) fn new(case: &Case, signal: &str, args: &SweepArgs) -> CaseId {
+        let tried = &case.tried;
         let inject = case.expression(signal);
-        let mut words: Vec<OsString> = vec!["cfr".into(), "run".into()];
-        for (variable, value) in &args.settings {
-            let setting = TABLE.iter().find(|setting| setting.variable == *variable);
-            let option = setting.and_then(|setting| setting.option).unwrap_or_default();
-            words.extend([format!("--{option}").into(), value.clone()]);
-        }
-        words.extend(["--inject".into(), inject.clone().into(), "--".into(), program.to_owned()]);
-        words.extend(args.program.iter().skip(1).cloned());
+        let id = case.id();
+        let mut words: Vec<OsString> = vec!["cfr".into(), "sweep".into()];
+        words.extend_from_slice(&args.for_again);
+        words.extend(["--only".into(), id.clone().into(), "--".into()]);
+        words.extend_from_slice(&args.program);
         CaseId {
-            fault: case.fault.name(),
-            hook: case.hook.name(),
-            position: case.position,
-            call: case.call,
+            id,
+            fault: tried.fault.name(),
+            hook: tried.hook.name(),
+            position: tried.position,
+            call: match tried.calls {
+                Calls::Every => None,
+                Calls::One(call) | Calls::After { call, .. } => Some(call),
+            },
+            after: case.after(),
+            name: case.describe(),
+            tried: tried.fault.clone(),
             inject,
             reproduce: shell::line(words),
         }

@@ -102,7 +102,7 @@ fn case(program: &str, row: &CaseReport) -> TestCase {
     }
     TestCase {
         classname: readable(&format!("{program}.{}", id.hook)),
-        name: id.name(),
+        name: id.name.clone(),
         time: seconds(row.duration_ns),
         failure: (row.bad && !is_error).then(failure),
         error: (row.bad && is_error).then(failure),

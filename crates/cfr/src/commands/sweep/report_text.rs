@@ -15,12 +15,18 @@ const GAP: usize = 2;
 
 pub(super) fn render(report: &SweepReport) -> String {
     let mut text = String::new();
-    let ids: Vec<_> = report.cases.iter().map(|row| &row.id).collect();
     let word = |row: &CaseReport| {
         if row.bad { row.outcome.name().to_uppercase() } else { row.outcome.name().to_owned() }
     };
-    text.push_str(&matrix(&ids, |index| report.cases.get(index).map(word)));
-    text.push('\n');
+    for rows in report.cases.chunk_by(|one, next| one.id.after == next.id.after) {
+        if let Some(after) = rows.first().and_then(|row| row.id.after.as_ref()) {
+            // Writing into a String cannot fail.
+            let _ = writeln!(text, "after {after}:");
+        }
+        let ids: Vec<_> = rows.iter().map(|row| &row.id).collect();
+        text.push_str(&matrix(&ids, |index| rows.get(index).map(word)));
+        text.push('\n');
+    }
     text.push_str(&summary(report));
     for row in report.cases.iter().filter(|row| row.bad) {
         text.push_str(&bad(row));
@@ -31,9 +37,10 @@ pub(super) fn render(report: &SweepReport) -> String {
 /// Returns the list of cases for `--list`.
 pub(super) fn list(ids: &[CaseId]) -> String {
     let mut text = String::new();
-    for id in ids {
-        text.push_str(&id.inject);
-        text.push('\n');
+    let width = ids.iter().map(|id| id.id.len()).max().unwrap_or(0) + GAP;
+    for CaseId { id, inject, .. } in ids {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "{id:<width$}{inject}");
     }
     text
 }
@@ -56,7 +63,7 @@ fn matrix(ids: &[&CaseId], word: impl Fn(usize) -> Option<String>) -> String {
     }
     columns
         .sort_by_key(|(hook, position)| (hooks.iter().position(|other| other == hook), *position));
-    let positions = columns.iter().map(|(_, position)| position.name().to_owned());
+    let positions = columns.iter().map(|(_, position)| position.name().into_owned());
     let mut lines = vec![std::iter::once(String::new()).chain(positions).collect::<Vec<_>>()];
     for fault in faults {
         let mut line = vec![fault.to_owned()];
@@ -114,7 +121,8 @@ fn summary(report: &SweepReport) -> String {
         Some(format!("{count} {}", outcome.name()))
     });
     let counted: Vec<_> = counted.collect();
-    let mut text = format!("{} cases in {took}: {}", report.cases.len(), counted.join(", "));
+    let (cases, plural) = (report.cases.len(), if report.cases.len() == 1 { "" } else { "s" });
+    let mut text = format!("{cases} case{plural} in {took}: {}", counted.join(", "));
     // Writing into a String cannot fail.
     let _ = match report.bad {
         0 => writeln!(text, "; none is bad"),
@@ -129,11 +137,12 @@ fn summary(report: &SweepReport) -> String {
 fn bad(row: &CaseReport) -> String {
     let CaseReport { id, outcome, .. } = row;
     let mut text = format!(
-        "\n{} {}: {}\n    {}\n",
+        "\n{} {}: {}\n    {}\n    faults: {}\n",
         outcome.name().to_uppercase(),
-        id.name(),
+        id.name,
         row.why,
-        id.reproduce
+        id.reproduce,
+        id.inject
     );
     if let Some(directory) = &row.directory {
         let _ = writeln!(text, "    kept: {directory}");

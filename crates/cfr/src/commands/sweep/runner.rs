@@ -7,14 +7,14 @@ use crate::cli::SweepArgs;
 use crate::program::library::{self, Library};
 use crate::program::locate::{self, Visibility};
 use crate::run::blind_spot::Watch;
-use crate::run::environment;
+use crate::run::environment::{self, Variables};
 use crate::run::preload;
 use crate::run::reach;
 use crate::run::shared_stats::{SeenCounts, SharedStats};
 use crate::run::supervisor::Planned;
 use crate::term::failure::{FAILED, Failure, describe, printable};
 use cfr_engine::hook::{Hook, Hooks};
-use cfr_shared::stats::{Collect, Counter};
+use cfr_shared::stats::Collect;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
@@ -24,10 +24,16 @@ use std::time::Duration;
 
 /// How long a run waits for the supervisor's end. Processes that left the group live on.
 const MAX_WAIT: Duration = Duration::from_millis(200);
+/// The index in `CFR_INJECT` of the fault that is tried.
+const TRIED: usize = 0;
 
 /// What all runs have in common.
 pub(super) struct Runner<'a> {
     args: &'a SweepArgs,
+    /// The settings of all runs.
+    settings: Variables,
+    /// The faults of all runs, from --inject and --profile.
+    faults: Option<OsString>,
     library: Library,
     /// The launcher's working directory.
     here: PathBuf,
@@ -35,8 +41,6 @@ pub(super) struct Runner<'a> {
     visibility: Visibility,
     /// Whether the supervisor watches it too; if not, why not.
     supervisor: Result<(), String>,
-    /// The program's name in a command line that repeats a case.
-    program_name: OsString,
     /// For each pair of `--check-files`, whether a run may remove the source; empty for all.
     may_move: Vec<bool>,
 }
@@ -50,26 +54,29 @@ pub(super) struct ProgramRun {
     pub(super) files: Option<String>,
     /// For each pair of `--check-files`, whether the source is gone.
     pub(super) gone: Vec<bool>,
-    /// The number of calls to which the fault applied.
+    /// The number of calls to which the fault that is tried applied.
     pub(super) injected: u64,
+    /// The hooks that were called. A supervised call is one of the hook that is named like its system call.
+    pub(super) hooks: Hooks,
     /// The processes and calls that were seen.
     pub(super) seen: SeenCounts,
     pub(super) work_dir: WorkDir,
 }
 
 impl<'a> Runner<'a> {
-    pub(super) fn new(args: &'a SweepArgs) -> Result<Runner<'a>, Failure> {
+    pub(super) fn new(args: &'a SweepArgs, settings: Variables) -> Result<Runner<'a>, Failure> {
         let here = std::env::current_dir().map_err(|error| {
             Failure::new(format!("cannot determine the working directory: {}", describe(&error)))
         })?;
         let library = library::find()?;
         Ok(Runner {
             args,
+            faults: environment::faults(&settings),
+            settings,
             library,
             here,
             visibility: Visibility::Seen,
             supervisor: Err(String::new()),
-            program_name: OsString::new(),
             may_move: Vec::new(),
         })
     }
@@ -90,10 +97,6 @@ impl<'a> Runner<'a> {
         } else {
             Err("it would take set-user-ID programs their privileges".to_owned())
         };
-        let name = self.args.program.first().cloned().unwrap_or_default();
-        let is_moved = self.args.fresh && name.as_bytes().contains(&b'/');
-        let is_elsewhere = is_moved && !path.starts_with(work_dir.path());
-        self.program_name = if is_elsewhere { path.clone().into() } else { name };
         Ok(path)
     }
 
@@ -103,9 +106,12 @@ impl<'a> Runner<'a> {
         Watch { visibility: &self.visibility, supervisor, has_ended: true }
     }
 
-    /// Returns the program's name in a command line that repeats a case.
-    pub(super) fn program_name(&self) -> &OsStr {
-        &self.program_name
+    /// Returns these faults and those of all runs, as `CFR_INJECT` takes them. Those that come first
+    /// decide.
+    pub(super) fn with_faults(&self, faults: &str) -> OsString {
+        let own = Some(OsStr::new(faults)).filter(|faults| !faults.is_empty());
+        let all = own.into_iter().chain(self.faults.as_deref());
+        all.collect::<Vec<_>>().join(OsStr::new(";"))
     }
 
     /// Lets only those runs that the list names remove a source of `--check-files`.
@@ -129,27 +135,27 @@ impl<'a> Runner<'a> {
         Ok(work_dir)
     }
 
-    /// Runs the program in a directory with these settings, then the checks.
+    /// Runs the program in a directory with these faults and settings, then the checks.
     pub(super) fn run(
         &self,
         work_dir: WorkDir,
+        faults: &str,
         settings: &[(&str, OsString)],
         limit: Duration,
     ) -> Result<ProgramRun, Failure> {
         let before = FilesBefore::read(&self.args.check_files, work_dir.path())?;
-        let shared = SharedStats::own(Collect::SUMMARY)?;
+        let shared = SharedStats::own(Collect::SUMMARY.union(Collect::FAULTS))?;
         let path = self.program(&work_dir)?;
         let mut command = self.command(&path, &work_dir);
         if let Some((name, arguments)) = self.args.program.split_first() {
             command.arg0(name).args(arguments);
         }
-        let own = &self.args.settings;
-        preload::prepare(&mut command, &self.library, own, Some(&shared));
+        preload::prepare(&mut command, &self.library, &self.settings, Some(&shared));
         // The user's log would get the lines of hundreds of runs.
-        for variable in ["CFR_LOG_FILE", "CFR_LOG_FORMAT", "CFR_PATHS", environment::INJECT] {
+        for variable in ["CFR_LOG_FILE", "CFR_LOG_FORMAT", "CFR_PATHS"] {
             command.env_remove(variable);
         }
-        command.env("CFR_LOG", "error");
+        command.env("CFR_LOG", "error").env(environment::INJECT, self.with_faults(faults));
         command.envs(settings.iter().map(|(name, value)| (name, value)));
         let mut plan = self.supervisor.clone().and_then(|()| reach::once_more());
         if let Ok(planned) = &mut plan {
@@ -172,13 +178,17 @@ impl<'a> Runner<'a> {
             _ => self.args.check_failed.as_ref(),
         };
         let check = check.map(|check| process::run(self.shell(check, &work_dir), limit));
-        let injected = shared.stats().get(Counter::Injected);
+        let stats = shared.stats();
+        let injected = stats.faults().map_or(0, |faults| faults.applied(TRIED));
+        let called = Hook::ALL.into_iter().filter(|&hook| stats.calls_like(hook) > 0);
+        let hooks = called.filter(|&hook| hook != Hook::Seccomp).fold(Hooks::NONE, Hooks::with);
         Ok(ProgramRun {
             ended,
             check: check.transpose()?,
             files: files.violation,
             gone: files.gone,
             injected,
+            hooks,
             seen: shared.close(),
             work_dir,
         })

@@ -1,0 +1,186 @@
+//! Bugs by which programs lose data, planted in small programs: the sweep names the case that shows
+//! each, and none for the same program without the bug.
+
+use super::sweep::{fresh, object, scratch, sweep};
+use cfr_testkit::{Run, Scratch, compile, launcher};
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// c-tests/drivers/planted_bugs.c.
+fn program() -> PathBuf {
+    compile("drivers/planted_bugs.c", "planted_bugs", &[])
+}
+
+/// Sweeps the program, which copies `a` to `b`.
+#[track_caller]
+fn swept(scratch: &Scratch, way: &str, options: &[&str]) -> Value {
+    let program = program();
+    let words = [program.to_str().unwrap(), way, "a", "b"];
+    object(&sweep(scratch, &fresh(scratch, options), words).output())
+}
+
+fn ids(report: &Value, is_chosen: impl Fn(&Value) -> bool) -> Vec<&str> {
+    let cases = report["cases"].as_array().unwrap().iter();
+    cases.filter(|case| is_chosen(case)).map(|case| case["id"].as_str().unwrap()).collect()
+}
+
+/// Returns the names of the bad cases.
+fn bad(report: &Value) -> Vec<&str> {
+    ids(report, |case| case["bad"] == true)
+}
+
+#[test]
+fn a_program_without_a_bug_has_no_bad_case() {
+    let scratch = scratch();
+    let report = swept(&scratch, "right", &["--must-pass", "ENOSYS,EXDEV,EINTR,short,signal"]);
+    assert_eq!(bad(&report), Vec::<&str>::new());
+    // Each fault at the calls that it can hit, and those of sendfile after the first that leads there.
+    let tried = |id: &str| !ids(&report, |case| case["id"] == id).is_empty();
+    for id in [
+        "EXDEV@copy_file_range:middle",
+        "zero@copy_file_range:end",
+        "ENOSYS@copy_file_range:every+EIO@sendfile:first",
+        "ENOSYS@copy_file_range:middle+short=50%@sendfile:every",
+    ] {
+        assert!(tried(id), "{id}: {report:#}");
+    }
+    assert!(!tried("EXDEV@copy_file_range:every+EIO@sendfile:first"), "one for each hook");
+}
+
+#[test]
+fn each_planted_bug_is_found() {
+    let scratch = scratch();
+    for (way, options, expected) in [
+        (
+            "restarts",
+            &["--faults", "EXDEV,EIO"][..],
+            &["EXDEV@copy_file_range:middle", "EXDEV@copy_file_range:end"][..],
+        ),
+        (
+            "loses_tail",
+            &["--faults", "EXDEV,EIO"],
+            &["EXDEV@copy_file_range:middle", "EXDEV@copy_file_range:end"],
+        ),
+        (
+            "first_fallback",
+            &["--faults", "EXDEV,ENOMEM"],
+            &[
+                "EXDEV@copy_file_range:every+ENOMEM@sendfile:first",
+                "EXDEV@copy_file_range:every+ENOMEM@sendfile:every",
+                "EXDEV@copy_file_range:every+ENOMEM@sendfile:middle",
+                "EXDEV@copy_file_range:every+ENOMEM@sendfile:end",
+                "EXDEV@copy_file_range:middle+ENOMEM@sendfile:first",
+                "EXDEV@copy_file_range:middle+ENOMEM@sendfile:every",
+                "EXDEV@copy_file_range:middle+ENOMEM@sendfile:middle",
+                "EXDEV@copy_file_range:middle+ENOMEM@sendfile:end",
+            ],
+        ),
+        (
+            "full",
+            &["--faults", "ENOSPC,EDQUOT"],
+            &[
+                "ENOSPC@copy_file_range:first",
+                "ENOSPC@copy_file_range:every",
+                "ENOSPC@copy_file_range:middle",
+                "ENOSPC@copy_file_range:end",
+            ],
+        ),
+        (
+            "interrupted",
+            &["--faults", "EINTR,EIO", "--must-pass", "EINTR"],
+            &[
+                "EINTR@copy_file_range:first",
+                "EINTR@copy_file_range:middle",
+                "EINTR@copy_file_range:end",
+            ],
+        ),
+        (
+            "zero_is_end",
+            &["--faults", "zero,short"],
+            &["zero@copy_file_range:middle", "zero@copy_file_range:end"],
+        ),
+        (
+            "one_sendfile",
+            &["--faults", "EXDEV,short=50%"],
+            &[
+                "EXDEV@copy_file_range:every+short=50%@sendfile:first",
+                "EXDEV@copy_file_range:every+short=50%@sendfile:every",
+                "EXDEV@copy_file_range:middle+short=50%@sendfile:first",
+                "EXDEV@copy_file_range:middle+short=50%@sendfile:every",
+            ],
+        ),
+    ] {
+        let report = swept(&scratch, way, options);
+        let found = bad(&report);
+        let missing = expected.iter().find(|id| !found.contains(id));
+        assert_eq!(missing, None, "{way}: {found:#?}");
+        let right = swept(&scratch, "right", options);
+        assert_eq!(bad(&right), Vec::<&str>::new(), "{way}");
+    }
+}
+
+/// The command line of a case runs it alone, with the files and the check.
+#[test]
+fn the_printed_line_repeats_a_case() {
+    let scratch = scratch();
+    let report = swept(&scratch, "one_sendfile", &["--faults", "EXDEV,short", "--setup", "test a"]);
+    let cases = report["cases"].as_array().unwrap();
+    let bad: Vec<_> = cases.iter().filter(|case| case["bad"] == true).collect();
+    assert!(bad.iter().any(|case| case["after"] == "EXDEV at every copy_file_range"), "{report:#}");
+    for case in [bad[0], bad[bad.len() - 1]] {
+        let again = case["reproduce"].as_str().unwrap();
+        let id = case["id"].as_str().unwrap();
+        assert!(again.contains(&format!(" --only {id} -- ")), "{again}");
+        let script = again.replacen("cfr", "\"$CFR\"", 1);
+        let run = Run::bare("sh").args(["-c", &script]).env("CFR", launcher());
+        let output = run.within(scratch.path()).env("TMPDIR", scratch.file("tmp")).output();
+        assert_eq!(output.status, Some(1), "{output:#?}");
+        assert!(output.stdout.contains("\n1 case in "), "{}", output.stdout);
+        assert!(output.stdout.contains("1 wrong; 1 bad"), "{}", output.stdout);
+        assert!(output.stdout.contains(case["inject"].as_str().unwrap()), "{}", output.stdout);
+    }
+}
+
+/// Two faults are kept, and the third is tried. FICLONE would be the fourth.
+#[test]
+fn fallbacks_of_fallbacks_are_tried_to_a_depth_that_ends() {
+    let scratch = scratch();
+    let report = swept(&scratch, "deep", &["--faults", "EINVAL,EINTR"]);
+    assert_eq!(bad(&report), Vec::<&str>::new());
+    let all = ids(&report, |_| true);
+    let third = "EINVAL@copy_file_range:every+EINVAL@sendfile:every+EINVAL@syscall:first";
+    assert!(all.contains(&third), "{all:#?}");
+    assert_eq!(all.iter().map(|id| id.matches('+').count()).max(), Some(2));
+    assert!(!all.iter().any(|id| id.contains("ioctl")), "{all:#?}");
+    // One fault is kept for each new hook, before the first byte and after it.
+    let kept = |id: &str| id.rsplit_once('+').map(|(kept, _)| kept.to_owned());
+    let mut kept: Vec<_> = all.iter().copied().filter_map(kept).collect();
+    kept.dedup();
+    assert_eq!(kept.len(), 2 + 3, "{kept:#?}");
+}
+
+/// All runs have the faults of `--inject` and `--profile`, and so has the baseline.
+#[test]
+fn a_base_environment_holds_in_every_run() {
+    let scratch = scratch();
+    let base = "error=EXDEV:hook=copy_file_range";
+    for options in [["--inject", base], ["--profile", "cross-before-5.3"]] {
+        let profile = &[&options[..], &["--faults", "short=50%"]].concat();
+        let report = swept(&scratch, "one_sendfile", profile);
+        let hooks = report["baseline"]["hooks"].as_array().unwrap();
+        let hooks: Vec<_> = hooks.iter().map(|hook| hook["hook"].as_str().unwrap()).collect();
+        assert_eq!(hooks, ["copy_file_range", "sendfile"], "{options:?}");
+        let bad = bad(&report);
+        assert_eq!(bad[0], "short=50%@sendfile:first", "{report:#}");
+        let again = report["cases"][0]["reproduce"].as_str().unwrap();
+        assert!(again.contains(&options.join(" ")), "{again}");
+        // A case's own fault decides about its call.
+        let other = swept(&scratch, "right", &[&options[..], &["--faults", "EIO"]].concat());
+        let first = &other["cases"][0];
+        assert_eq!(
+            (&first["id"], &first["injected"]),
+            (&"EIO@copy_file_range:first".into(), &1.into())
+        );
+        assert_eq!(first["outcome"], "failed");
+    }
+}
