@@ -1,8 +1,10 @@
 //! The command `cfr`, as users run it.
 
+pub mod browser;
 pub mod completions;
 pub mod dialects;
 pub mod expect;
+pub mod html;
 pub mod inspect;
 pub mod launcher;
 pub mod musl;

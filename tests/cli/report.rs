@@ -550,10 +550,10 @@ fn peak_memory(calls: u64, words: &[&str]) -> u64 {
 }
 
 /// A log 20 times as long takes the same memory, even if nearly every call has another pair of
-/// files and a trace is written.
+/// files and a trace or a page is written.
 #[test]
 fn memory_does_not_grow_with_the_log() {
-    for words in [&["--top", "10"][..], &["--chrome", "/dev/null"]] {
+    for words in [&["--top", "10"][..], &["--chrome", "/dev/null"], &["--html", "/dev/null"]] {
         let [short, long] = [20_000, 400_000].map(|calls| peak_memory(calls, words));
         assert!(long < short + 2_048 && long < 32_768, "{short} KiB, {long} KiB");
     }
@@ -830,7 +830,9 @@ fn names_with_control_characters_are_escaped() {
     let scratch = Scratch::new();
     let log = [line(keys), message(evil), "none\n".to_owned()].concat();
     let log = scratch.write("log\u{1b}[31m", log.as_bytes());
-    for words in [&["--format", "text"][..], &["--format", "json"], &["--chrome", "-"]] {
+    for words in
+        [&["--format", "text"][..], &["--format", "json"], &["--chrome", "-"], &["--html", "-"]]
+    {
         let shown = report(words).args([&log]).ok().stdout;
         let commands = |character: char| {
             character != '\n'

@@ -30,6 +30,8 @@ php php-cli a program that copies
 qemu-img qemu-utils a program that copies
 duperemove duperemove a program that dedupes
 jdupes jdupes a program that dedupes
+chromium chromium shows the pages of cfr report and cfr sweep
+chromedriver chromium-driver clicks and types in these pages
 jq jq reads the JSON log in the recipes
 pkg-config pkg-config finds an installed libcfr
 mandoc mandoc checks the manual pages

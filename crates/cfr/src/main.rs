@@ -13,6 +13,8 @@ mod run;
 
 mod log;
 
+mod html;
+
 mod cli;
 
 mod expect;

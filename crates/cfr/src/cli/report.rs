@@ -9,11 +9,13 @@ use std::path::PathBuf;
 pub(crate) struct ReportArgs {
     pub(crate) format: ReportFormat,
     /// The number of slowest calls, programs and pairs of paths to report.
-    pub(crate) top: usize,
+    pub(crate) top: Option<usize>,
     /// The order of the programs and pairs.
     pub(crate) order: Order,
     /// The file for a Chrome trace; `-` is standard output, without the report.
     pub(crate) chrome: Option<PathBuf>,
+    /// The file for a page; `-` is standard output, without the report.
+    pub(crate) html: Option<PathBuf>,
     /// The logs, at least one; `-` is standard input.
     pub(crate) logs: Vec<PathBuf>,
 }
@@ -47,6 +49,7 @@ impl Order {
 const TOP: &str = "top";
 const ORDER: &str = "by";
 const CHROME: &str = "chrome";
+const HTML: &str = "html";
 const LOG: &str = "LOG";
 
 pub(super) fn read(matches: &ArgMatches) -> ReportArgs {
@@ -54,9 +57,10 @@ pub(super) fn read(matches: &ArgMatches) -> ReportArgs {
     let order = Order::ALL.into_iter().find(|(word, _)| name.is_some_and(|name| name == word));
     ReportArgs {
         format: format(matches),
-        top: matches.get_one::<u16>(TOP).map_or(0, |&top| usize::from(top)),
+        top: matches.get_one::<u16>(TOP).map(|&top| usize::from(top)),
         order: order.map_or(Order::Bytes, |(_, order)| order),
         chrome: matches.get_one(CHROME).cloned(),
+        html: matches.get_one(HTML).cloned(),
         logs: matches.get_many(LOG).into_iter().flatten().cloned().collect(),
     }
 }
@@ -72,6 +76,7 @@ Examples:
   cfr trace -o log.json --format json -- make && cfr report log.json
   cfr report --by errors --top 20 log.json         the files that cannot be copied
   cfr report --format json log.json | jq .latency_ns.p99
+  cfr report --html report.html log.json           a page: charts, and tables to search and sort
   cfr report --chrome trace.json log.json          for ui.perfetto.dev or chrome://tracing
 
 Exit status: 0; 125 if a LOG cannot be read or is a text log.",
@@ -82,10 +87,9 @@ Exit status: 0; 125 if a LOG cannot be read or is a text log.",
                 .long(TOP)
                 .value_name("N")
                 .value_parser(value_parser!(u16).range(1..=1000))
-                .default_value("10")
-                .hide_default_value(true)
                 .help(
-                    "Report N slowest calls, programs and pairs of paths [1 to 1000; default: 10]",
+                    "Report N slowest calls, programs and pairs of paths [1 to 1000; default: 10, \
+                     in a page 500]",
                 ),
         )
         .arg(
@@ -105,6 +109,16 @@ Exit status: 0; 125 if a LOG cannot be read or is a text log.",
                 .value_parser(PathBufValueParser::new())
                 .help(
                     "Also write a trace for ui.perfetto.dev and chrome://tracing to FILE; \
+                     - is standard output, without the report",
+                ),
+        )
+        .arg(
+            Arg::new(HTML)
+                .long(HTML)
+                .value_name("FILE")
+                .value_parser(PathBufValueParser::new())
+                .help(
+                    "Also write a page for a browser to FILE: charts, and tables to search and sort; \
                      - is standard output, without the report",
                 ),
         )

@@ -27,7 +27,7 @@ mod summary_table;
 pub use escape::printable;
 pub use json::KEYS as JSON_KEYS;
 pub use summary::Summary;
-pub use units::Bytes;
+pub use units::{Bytes, Time};
 
 use crate::line::Line;
 use crate::record::Record;

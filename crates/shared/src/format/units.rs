@@ -18,7 +18,7 @@ impl fmt::Display for Bytes {
 }
 
 /// A duration in nanoseconds, shown in us, ms, ...
-pub(super) struct Time(pub(super) u64);
+pub struct Time(pub u64);
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

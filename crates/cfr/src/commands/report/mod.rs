@@ -8,11 +8,21 @@ mod tally;
 
 mod table;
 
+mod timeline;
+
+mod sizes;
+
 mod sums;
 
 mod summary;
 
+mod shown_name;
+
 mod report_text;
+
+mod charts;
+
+mod page;
 
 mod events;
 
@@ -22,38 +32,106 @@ use crate::cli::{ReportArgs, ReportFormat};
 use crate::log::entry::{self, LogEntry};
 use crate::log::reader::LogReader;
 use crate::term::cleanup;
-use crate::term::failure::Failure;
+use crate::term::failure::{Failure, describe, printable};
 use crate::term::json;
 use crate::term::status_line;
 use crate::term::stdout;
-use std::path::Path;
+use crate::term::whole_file::{WholeFile, must_differ};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use summary::LogSummary;
 use sums::Sums;
 use trace_file::TraceFile;
 
-/// Reads the logs and writes the report, the trace, or both.
+/// The slowest calls, programs and pairs of a report and of a page, if the user does not say how
+/// many. A page can be searched.
+const TOP: usize = 10;
+const TOP_OF_PAGE: usize = 500;
+
+/// Reads the logs and writes the report, the trace, the page, or several of them.
 pub(crate) fn run(args: &ReportArgs) -> Result<u8, Failure> {
     cleanup::before(|| {
         let nothing_left = trace_file::give_up();
         status_line::erase();
         nothing_left
     })?;
-    let sums = read(args);
+    let top = args.top.unwrap_or(TOP);
+    let top_of_page = args.top.unwrap_or(TOP_OF_PAGE);
+    let page_file = page_file(args)?;
+    let read = read(args, if args.html.is_some() { top_of_page } else { top });
     status_line::erase();
-    let sums = sums?;
-    if args.chrome.as_deref() == Some(Path::new("-")) {
+    let mut summary = read?;
+    if args.html.is_some() {
+        let page = page::render(&summary, &log_names(args))?;
+        match &page_file {
+            Some(file) => {
+                file.write(&page).map_err(|error| cannot_write(file.path(), &error))?;
+            }
+            None => return stdout::write(&page),
+        }
+    }
+    if args.chrome.as_deref().is_some_and(is_stdout) {
         return Ok(0);
     }
-    let summary = LogSummary::new(sums, args.top, args.order);
+    summary.shorten(top);
     stdout::write(&match args.format {
         ReportFormat::Text => report_text::render(&summary),
         ReportFormat::Json => json::to_line(&summary)?,
     })
 }
 
-/// Adds up all logs, and writes the trace.
-fn read(args: &ReportArgs) -> Result<Sums, Failure> {
-    let mut sums = Sums::new(args.top, args.order)?;
+/// Prepares the file of the page; `None` if there is none, or if it is standard output.
+fn page_file(args: &ReportArgs) -> Result<Option<WholeFile>, Failure> {
+    let Some(path) = args.html.as_deref() else { return Ok(None) };
+    if let Some(trace) = &args.chrome {
+        must_differ(("--chrome", trace), ("--html", path))?;
+    }
+    if is_stdout(path) {
+        return Ok(None);
+    }
+    for log in &args.logs {
+        let log = if log == Path::new("-") { Path::new("/dev/stdin") } else { log };
+        must_differ(("LOG", log), ("--html", path))?;
+    }
+    // `--html *.json` would name a log that is to be read.
+    if is_json(path) {
+        let path = printable(path);
+        return Err(Failure::new(format!(
+            "cannot write {path}: it is a JSON log or report, not an earlier page"
+        )));
+    }
+    WholeFile::open(path).map(Some).map_err(|error| cannot_write(path, &error))
+}
+
+/// Reports whether a regular file begins like JSON.
+fn is_json(path: &Path) -> bool {
+    let mut first = [0];
+    fs::metadata(path).is_ok_and(|file| file.is_file())
+        && File::open(path).and_then(|mut file| file.read_exact(&mut first)).is_ok()
+        && first == *b"{"
+}
+
+fn log_names(args: &ReportArgs) -> Vec<String> {
+    let name = |log: &PathBuf| match log.as_os_str().as_bytes() {
+        b"-" => "standard input".to_owned(),
+        _ => printable(log),
+    };
+    args.logs.iter().map(name).collect()
+}
+
+fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(format!("cannot write {}: {}", printable(path), describe(error)))
+}
+
+/// Summarizes all logs with the first `top` rows, and writes the trace.
+fn read(args: &ReportArgs, top: usize) -> Result<LogSummary, Failure> {
+    let mut sums = Sums::new(top, args.order)?;
     let mut trace =
         args.chrome.as_deref().map(|path| TraceFile::create(path, &args.logs)).transpose()?;
     for path in &args.logs {
@@ -64,10 +142,14 @@ fn read(args: &ReportArgs) -> Result<Sums, Failure> {
                 Some(entry) => {
                     is_log = true;
                     sums.add(&entry);
-                    if let Some(trace) = &mut trace
-                        && !trace.add(&entry)?
+                    if let Some(written) = &mut trace
+                        && !written.add(&entry)?
                     {
-                        return Ok(sums);
+                        // A page needs the rest of the log.
+                        if args.html.is_none() {
+                            return Ok(LogSummary::new(sums, top, args.order));
+                        }
+                        trace = None;
                     }
                 }
                 None if !is_log && entry::is_text(line) => {
@@ -85,5 +167,5 @@ fn read(args: &ReportArgs) -> Result<Sums, Failure> {
     if let Some(trace) = trace {
         trace.finish()?;
     }
-    Ok(sums)
+    Ok(LogSummary::new(sums, top, args.order))
 }

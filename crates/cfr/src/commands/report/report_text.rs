@@ -1,10 +1,10 @@
 //! The report as text: under each heading one line for each fact, in columns.
 
+use super::shown_name::{known, name};
 use super::summary::LogSummary;
 use super::sums::SlowCall;
 use super::table::Top;
 use super::tally::Tally;
-use crate::term::failure::printable;
 
 pub(super) fn render(summary: &LogSummary) -> String {
     let mut sections = vec![("log", log(summary))];
@@ -221,15 +221,6 @@ fn slowest(calls: &[SlowCall]) -> Grid {
 
 fn from_to(source: Option<&str>, target: Option<&str>) -> String {
     format!("{} -> {}", known(source), known(target))
-}
-
-fn known(text: Option<&str>) -> String {
-    text.map_or_else(|| "?".to_owned(), name)
-}
-
-/// Makes a name from the log printable. A byte that is not UTF-8 is U+0000 and two digits there.
-fn name(text: &str) -> String {
-    printable(text.replace('\0', "\\x"))
 }
 
 const KILO: u64 = 1_000;

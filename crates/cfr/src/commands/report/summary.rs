@@ -1,11 +1,13 @@
 //! The summary of a log. Its JSON keys are documented in cfr-report(1) and do not change.
 
 use super::moment::rfc3339;
+use super::sizes::Sizes;
 use super::sums::{
     ErrorCause, ForeignLines, HookKey, MethodKey, PathPair, ProgramKey, SlowCall, Sums,
 };
 use super::table::{Top, TopRow};
 use super::tally::Tally;
+use super::timeline::Timeline;
 use crate::cli::Order;
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -46,6 +48,19 @@ pub(super) struct LogSummary {
     /// The order of the pairs.
     pub(super) by: &'static str,
     pub(super) pairs: Top<PathPair>,
+    /// What only a page shows.
+    #[serde(skip)]
+    pub(super) distributions: Distributions,
+}
+
+/// How the calls are distributed.
+pub(super) struct Distributions {
+    /// The begin of the first call, in microseconds since 1970.
+    pub(super) first_us: u64,
+    pub(super) timeline: Timeline,
+    /// The durations in nanoseconds.
+    pub(super) durations: Histogram<u64>,
+    pub(super) sizes: Sizes,
 }
 
 /// Bytes a second; `None` if no time passed.
@@ -118,7 +133,20 @@ impl LogSummary {
             by: order.name(),
             pairs: sums.pairs.top(top),
             all: sums.all,
+            distributions: Distributions {
+                first_us: first.unwrap_or(0),
+                timeline: sums.timeline,
+                durations: sums.latency,
+                sizes: sums.sizes,
+            },
         }
+    }
+
+    /// Keeps the first `top` calls, programs and pairs.
+    pub(super) fn shorten(&mut self, top: usize) {
+        self.slowest.truncate(top);
+        self.programs.shorten(top);
+        self.pairs.shorten(top);
     }
 }
 

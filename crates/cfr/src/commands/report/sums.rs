@@ -1,7 +1,9 @@
 //! Sums over a log, in the same memory whatever its length.
 
+use super::sizes::Sizes;
 use super::table::Table;
 use super::tally::Tally;
+use super::timeline::Timeline;
 use crate::cli::Order;
 use crate::log::entry::{LAST_PID, LogEntry, LoggedCall, LoggedMessage};
 use crate::term::failure::Failure;
@@ -45,6 +47,8 @@ pub(super) struct Sums {
     pub(super) pairs: Table<PathPair>,
     /// The durations in nanoseconds.
     pub(super) latency: Histogram<u64>,
+    pub(super) sizes: Sizes,
+    pub(super) timeline: Timeline,
     pub(super) slowest: Slowest,
 }
 
@@ -119,6 +123,8 @@ impl Sums {
             causes: Table::new(MAX_NAMES, Order::Calls),
             pairs: Table::new(MAX_PAIRS, order),
             latency,
+            sizes: Sizes::new(),
+            timeline: Timeline::default(),
             slowest: Slowest { room: top, calls: Vec::new() },
         })
     }
@@ -144,6 +150,8 @@ impl Sums {
     fn add_call(&mut self, call: &LoggedCall) {
         let tally = Tally::of(call);
         self.all.add(tally);
+        self.sizes.add(tally);
+        self.timeline.add(call);
         let is_copy = call.request.is_none();
         self.zero += u64::from(is_copy && call.ret == 0 && call.error.is_none());
         self.differ += u64::from(call.status == Some(1));

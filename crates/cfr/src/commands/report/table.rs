@@ -61,6 +61,15 @@ pub(super) struct TopRow<K> {
     pub(super) exact: bool,
 }
 
+impl<K> Top<K> {
+    /// Keeps the first `count` rows; the others are summed up.
+    pub(super) fn shorten(&mut self, count: usize) {
+        for row in self.rows.drain(count.min(self.rows.len())..) {
+            self.others.add(row.tally);
+        }
+    }
+}
+
 impl<K: Hash + Ord> Table<K> {
     /// Creates a table with at most `room` rows.
     pub(super) fn new(room: usize, order: Order) -> Table<K> {
