@@ -35,7 +35,7 @@ impl InjectFiles {
     }
 
     /// Prepares the program with these faults and these calls.
-    fn run(&self, faults: &str, words: &str) -> Run {
+    pub(super) fn run(&self, faults: &str, words: &str) -> Run {
         Run::preloaded(program())
             .args([&self.source, &self.target])
             .args(words.split(' '))

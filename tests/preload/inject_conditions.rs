@@ -3,6 +3,7 @@
 
 use super::inject::{InjectFiles, said};
 use cfr_testkit::{Filesystems, Output, Run, compile, launcher, skip};
+use serde_json::Value;
 use std::path::Path;
 
 /// How a program is watched.
@@ -16,6 +17,17 @@ const BOTH: [Reach; 2] = [Reach::Preloaded, Reach::Supervised];
 
 /// Runs c-tests/drivers/injected_calls.c under `cfr trace` with this fault.
 fn traced(reach: Reach, files: &InjectFiles, fault: &str, words: &str) -> Output {
+    run_with(reach, files, fault, words, &[])
+}
+
+/// Runs it likewise, with more options.
+fn run_with(
+    reach: Reach,
+    files: &InjectFiles,
+    fault: &str,
+    words: &str,
+    options: &[&str],
+) -> Output {
     let (name, flags, option) = match reach {
         Reach::Preloaded => ("injected_calls", &[][..], "preload"),
         Reach::Supervised => ("injected_calls_static", &["-static"][..], "all"),
@@ -24,6 +36,7 @@ fn traced(reach: Reach, files: &InjectFiles, fault: &str, words: &str) -> Output
     Run::bare(launcher())
         .args(["trace", "--reach", option, "--inject", fault, "-o"])
         .args([files.scratch.file("log")])
+        .args(options)
         .args(["--"])
         .args([&program, &files.source, &files.target])
         .args(words.split(' '))
@@ -117,7 +130,7 @@ fn each_target_of_a_dedupe_gets_the_status() {
             let files = InjectFiles::below(&place);
             let bytes = std::fs::read(&files.source).unwrap();
             std::fs::write(&files.target, bytes).unwrap();
-            let output = traced(reach, &files, fault, "dedupe=4096 copy=10 clone dedupe=8192");
+            let output = traced(reach, &files, fault, "dedupe=4096 copy=10 clone dedupe=5001");
             let lines = said(&output);
             let results = format!("status {status} bytes 0 0");
             let expected = format!("dedupe 0 at 0 0 {results} length 4096");
@@ -127,6 +140,7 @@ fn each_target_of_a_dedupe_gets_the_status() {
             let text = std::fs::read_to_string(files.scratch.file("log")).unwrap();
             let marked: Vec<_> = text.lines().filter(|line| line.contains("INJECTED")).collect();
             assert_eq!(marked.len(), 4, "{text}");
+            assert!(!marked.iter().any(|line| line.contains("rule")), "{text}");
             assert!(marked.iter().all(|line| line.contains("bytes_deduped=0")), "{text}");
             assert!(marked.iter().all(|line| line.contains(log.split('}').next().unwrap())));
         }
@@ -179,4 +193,79 @@ fn a_star_matches_without_proc() {
     let words = format!("root={} copy=1", files.scratch.path().display());
     let output = traced(Reach::Preloaded, &files, "error=EIO:path=target", &words);
     assert_eq!(said(&output), ["copy 1 at 1 1"], "its name is not known");
+}
+
+/// Before the signal is raised: afterwards there is no process that could do it.
+#[test]
+fn a_call_that_the_signal_of_a_fault_ends_is_counted_and_logged() {
+    for (fault, number) in [
+        ("signal=KILL:when=2", libc::SIGKILL),
+        ("signal=SYS:error=ENOSYS:when=2", libc::SIGSYS),
+        ("signal=SEGV:when=2", libc::SIGSEGV),
+        ("signal=USR2:delay_enter=1ms:when=2", libc::SIGUSR2),
+        ("signal=RTMIN+2:when=2", 36),
+    ] {
+        for reach in BOTH {
+            let files = InjectFiles::new();
+            let results = files.scratch.file("results");
+            let expect = ["--expect", "injected>=1", "--expect", "unfinished=1", "--results"];
+            let options = [&expect[..], &[results.to_str().unwrap()]].concat();
+            let output = run_with(reach, &files, fault, "copy=10 copy=10 copy=10", &options);
+            assert_eq!(output.status, Some(128 + number), "{reach:?} {fault} {output:#?}");
+            assert_eq!(said(&output), ["copy 10 at 10 10"]);
+            let log = std::fs::read_to_string(files.scratch.file("log")).unwrap();
+            let lines: Vec<_> = log.lines().collect();
+            assert_eq!(lines.len(), 2, "{reach:?} {log}");
+            assert!(lines[1].contains(" = ? (unfinished, INJECTED"), "{reach:?} {log}");
+            assert!(!lines[0].contains("INJECTED"), "{log}");
+        }
+    }
+}
+
+/// Without a launcher, and for each kind of call.
+#[test]
+fn every_call_that_a_signal_ends_leaves_its_line() {
+    for (word, name) in [
+        ("copy=10", "copy_file_range("),
+        ("number=10", "SYS_copy_file_range"),
+        ("send=10", "sendfile("),
+        ("clone", "FICLONE"),
+        ("dedupe=10", "FIDEDUPERANGE"),
+    ] {
+        let files = InjectFiles::new();
+        let output = files.run("signal=KILL", word).env("CFR_LOG", "warn").output();
+        assert_eq!(output.signal, Some(9), "{word}");
+        let calls = output.calls();
+        assert_eq!(calls.len(), 1, "{output:#?}");
+        assert!(calls[0].contains(name), "{calls:?}");
+        assert!(calls[0].contains(" = ? (unfinished, INJECTED)"), "{calls:?}");
+        let run = files.run("signal=KILL", word).env("CFR_LOG_FORMAT", "json");
+        let line: Value = serde_json::from_str(run.output().stderr.trim()).unwrap();
+        assert_eq!((&line["injected"], &line["ret"]), (&true.into(), &Value::Null), "{line}");
+        assert_eq!((&line["errno"], &line["why"]), (&0.into(), &"unfinished".into()), "{line}");
+    }
+}
+
+/// One that is ignored, blocked or has no effect by default.
+#[test]
+fn a_signal_that_does_not_end_the_process_leaves_the_call_as_it_is() {
+    for (before, signal) in [
+        ("trap '' TERM", "TERM"),
+        ("true", "URG"),
+        ("true", "USR1"),
+        ("exec env --block-signal=TERM \"$@\"", "TERM"),
+    ] {
+        let files = InjectFiles::new();
+        let program = compile("drivers/injected_calls.c", "injected_calls", &[]);
+        let output = Run::bare(launcher())
+            .args(["trace", "--inject", &format!("signal={signal}"), "sh", "-c"])
+            .args([&format!("{before}; exec \"$@\""), "sh"])
+            .args([&program, &files.source, &files.target])
+            .args(["copy=10"])
+            .ok();
+        assert!(output.stdout.ends_with("copy 10 at 10 10\n"), "{output:#?}");
+        let calls = output.calls();
+        assert_eq!(calls.len(), 1, "{output:#?}");
+        assert!(calls[0].ends_with("= 10 (kernel, INJECTED)"), "{calls:?}");
+    }
 }

@@ -128,16 +128,21 @@ fn numbers(call: &Call) -> (u64, [Option<u64>; 2]) {
     (len, offsets)
 }
 
-/// Sends the signals of an injection and waits, before the call is carried out.
+/// Sends the signals of an injection and waits, before the call is carried out. `at_end` is called first
+/// if a signal is going to end the process.
 #[inline(always)]
-pub(crate) fn before(injection: &Injection, caller: &impl Caller) {
+pub(crate) fn before(injection: &Injection, caller: &impl Caller, at_end: impl FnOnce()) {
     if injection.signals != 0 || injection.is_delayed() {
-        signal_and_wait(injection, caller);
+        signal_and_wait(injection, caller, at_end);
     }
 }
 
 #[cold]
-fn signal_and_wait(injection: &Injection, caller: &impl Caller) {
+#[inline(never)]
+fn signal_and_wait(injection: &Injection, caller: &impl Caller, at_end: impl FnOnce()) {
+    if injection.signals != 0 && caller.ends_by(injection.signals) {
+        at_end();
+    }
     for signal in (1..=64).filter(|signal| injection.signals & 1 << (signal - 1) != 0) {
         caller.raise(signal);
     }

@@ -12,6 +12,7 @@ use cfr_engine::hook::Hook;
 use cfr_shared::inject::Injection;
 use cfr_shared::settings::Level;
 use cfr_sys::OffsetPointer;
+use cfr_sys::errno::Errno;
 
 /// One call that a hook or the supervisor has intercepted. It lives until its record is written.
 pub trait Intercepted {
@@ -81,7 +82,18 @@ pub fn intercept<C: Intercepted>(
     if recording.as_ref().is_some_and(|recording| recording.level() > Level::Info) {
         log_begin(&call, caller);
     }
-    inject::before(injection, caller);
+    inject::before(injection, caller, || {
+        if let Some(recording) = &mut recording {
+            recording.end_unfinished();
+            // One record, also for several targets, as of a call that failed.
+            let refused = Outcome::new(Err(Errno::EINTR), Method::None);
+            let nothing = Outcome::new(Ok(0), Method::None);
+            let (pointers, delayed) = (intercepted.offset_pointers(), injection.is_delayed());
+            intercepted.for_each_record(&call, &refused, |call, _| {
+                recording.note(call, &nothing, caller, pointers, true, delayed);
+            });
+        }
+    });
     let outcome = intercepted.execute(observer, override_.map(|override_| (override_, &call)));
     let reply = (outcome.answer, outcome.signal);
     inject::after(injection, caller);
@@ -94,7 +106,7 @@ pub fn intercept<C: Intercepted>(
     let injected = override_.is_some() || injection.signals != 0;
     let delayed = injection.is_delayed();
     let explained = |call: &Call, outcome: &Outcome| match call.error(outcome.answer) {
-        Some(_) if matches!(override_, Some(Override::Answer(_))) => None,
+        Some(_) if matches!(override_, Some(Override::Answer(_) | Override::Statuses(_))) => None,
         Some(_) if recording.is_shown() || outcome.judged || outcome.fell_back => {
             intercepted.explain(call, outcome)
         }

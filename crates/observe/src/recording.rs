@@ -25,6 +25,8 @@ pub(crate) struct Recording<'a> {
     /// When it began (CLOCK_MONOTONIC).
     begun_ns: u64,
     duration_ns: u64,
+    /// Whether the process is about to end in the call.
+    is_unfinished: bool,
     in_flight: Option<InFlightGuard>,
 }
 
@@ -44,6 +46,7 @@ impl<'a> Recording<'a> {
             time_ns: 0,
             begun_ns: 0,
             duration_ns: 0,
+            is_unfinished: false,
             in_flight: None,
         })
     }
@@ -60,9 +63,17 @@ impl<'a> Recording<'a> {
     #[inline(always)]
     pub(crate) fn end(&mut self) {
         self.duration_ns = sys::monotonic_ns().saturating_sub(self.begun_ns);
+        self.is_unfinished = false;
         if let Some(in_flight) = self.in_flight.take() {
             in_flight.end();
         }
+    }
+
+    /// Stops the clock of a call in which a signal is going to end the process.
+    #[cold]
+    pub(crate) fn end_unfinished(&mut self) {
+        self.end();
+        self.is_unfinished = true;
     }
 
     /// Returns how much is logged.
@@ -89,7 +100,7 @@ impl<'a> Recording<'a> {
         delayed: bool,
     ) {
         let settings = &self.observer.settings;
-        let ending = caller.ending();
+        let ending = if self.is_unfinished { Ending::Unfinished } else { caller.ending() };
         let is_unusual = || {
             outcome.judged || outcome.fell_back || injected || delayed || ending != Ending::Returned
         };

@@ -111,7 +111,9 @@ pub use range::{
 };
 pub use reader::Reader;
 pub use sendfile::sendfile;
-pub use signal::{BlockedSignals, WriteSignalGuard, abort, ignore, interrupt_calls_on, raise};
+pub use signal::{
+    BlockedSignals, WriteSignalGuard, abort, ends_process, ignore, interrupt_calls_on, raise,
+};
 pub use text::Text;
 pub use thread::{
     GETPID, GETTID, SavedErrno, TGKILL, comm, errno, gettid, set_errno, test_cancel_address,

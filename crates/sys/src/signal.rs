@@ -211,16 +211,46 @@ impl Drop for BlockedSignals {
     }
 }
 
+/// Signals whose default action is nothing (signal(7)).
+const NO_ACTION: u64 =
+    bit(libc::SIGCHLD) | bit(libc::SIGCONT) | bit(libc::SIGURG) | bit(libc::SIGWINCH);
+
+/// Signals whose default action is to stop the process (signal(7)).
+const STOPS: u64 =
+    bit(libc::SIGSTOP) | bit(libc::SIGTSTP) | bit(libc::SIGTTIN) | bit(libc::SIGTTOU);
+
+/// Reports whether [`raise`] ends the process if it sends one of these signals, given as bits: bit 0 is
+/// signal 1. One does if it is neither handled nor ignored nor blocked (signal(7)). The first process
+/// of a pid namespace gets no such signal (pid_namespaces(7)).
+#[must_use]
+pub fn ends_process(signals: u64) -> bool {
+    let deadly = signals & !NO_ACTION & !STOPS;
+    if deadly == 0 || getpid() == 1 {
+        return false;
+    }
+    let mut blocked = 0u64;
+    let registers = [reg(libc::SIG_BLOCK), 0, &raw mut blocked as usize, size_of::<u64>(), 0, 0];
+    // SAFETY: the kernel writes one 64-bit set.
+    let _ = unsafe { syscall(libc::SYS_rt_sigprocmask, registers) };
+    // SIGKILL is never blocked.
+    let unblocked = deadly & !blocked;
+    (1..=64).any(|signal| unblocked & bit(signal) != 0 && handler(signal) == Some(libc::SIG_DFL))
+}
+
 /// Reports whether `signal` has no effect in this process: it is ignored, or its default action is
 /// to ignore it (signal(7)).
 fn is_ignored(signal: c_int) -> bool {
-    const NO_ACTION: u64 =
-        bit(libc::SIGCHLD) | bit(libc::SIGCONT) | bit(libc::SIGURG) | bit(libc::SIGWINCH);
+    let handler = handler(signal);
+    handler == Some(libc::SIG_IGN) || handler == Some(libc::SIG_DFL) && NO_ACTION & bit(signal) != 0
+}
+
+/// Returns the handler of `signal`, or what is in its place; `None` if the kernel does not say.
+fn handler(signal: c_int) -> Option<usize> {
     // struct sigaction of the kernel: handler, flags, restorer (not on every architecture), mask.
     let mut action = [0usize; 4];
     let registers = [reg(signal), 0, action.as_mut_ptr() as usize, size_of::<u64>(), 0, 0];
     // SAFETY: the kernel writes one struct sigaction of at most four words.
     let known = decode(unsafe { syscall(libc::SYS_rt_sigaction, registers) }).is_ok();
     let [handler, ..] = action;
-    known && (handler == libc::SIG_IGN || handler == libc::SIG_DFL && NO_ACTION & bit(signal) != 0)
+    known.then_some(handler)
 }

@@ -211,6 +211,7 @@ fn finish<C: Intercepted>(
             observer.collectors.count_let_through();
             Reply::LetThrough
         }
+        Ending::Unfinished if task.is_doomed() => Reply::Answer(Err(Errno::EINTR)),
         Ending::Unfinished => Reply::None,
     }
 }

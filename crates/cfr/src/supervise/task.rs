@@ -186,6 +186,8 @@ pub(super) struct Task<'a> {
     ending: Cell<Ending>,
     /// Whether a fault has sent it a signal.
     is_signalled: Cell<bool>,
+    /// Whether the signal ends it when its call is answered.
+    is_doomed: Cell<bool>,
 }
 
 impl<'a> Task<'a> {
@@ -224,6 +226,7 @@ impl<'a> Task<'a> {
             obstacle: Cell::new(obstacle),
             ending: Cell::new(Ending::Returned),
             is_signalled: Cell::new(false),
+            is_doomed: Cell::new(false),
         })
     }
 
@@ -347,11 +350,16 @@ impl<'a> Task<'a> {
         let is_gone = || !seccomp::is_waiting(LISTENER, self.id);
         // A thread with this signal gets no result any more, although it still waits.
         let is_killed = || self.job.is_interrupted() && Status::of(self.tid).is_killed();
-        let has_ended = may_have && (is_gone() || is_killed());
+        let has_ended = may_have && (self.is_doomed.get() || is_gone() || is_killed());
         if has_ended {
             self.ending.set(Ending::Unfinished);
         }
         has_ended
+    }
+
+    /// Reports whether a signal ends the thread only when its call is answered.
+    pub(super) fn is_doomed(&self) -> bool {
+        self.is_doomed.get()
     }
 
     fn fd_as_made(&self, fd: i32) -> i32 {
@@ -389,12 +397,21 @@ impl Caller for Task<'_> {
         self.is_signalled.set(true);
         let is_deadly = is_deadly(self.tid, signal);
         let sent = other_process::signal_thread(self.pid, self.tid, signal);
+        if sent.is_ok() && is_deadly && dumps_core(signal) {
+            self.is_doomed.set(true);
+            return;
+        }
         for _ in 0..1000 {
             if sent.is_err() || !is_deadly || !seccomp::is_waiting(LISTENER, self.id) {
                 break;
             }
             thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    /// The supervisor outlives it, and writes its line then.
+    fn ends_by(&self, _signals: u64) -> bool {
+        false
     }
 
     /// Waits no longer than the thread lives.
@@ -448,6 +465,17 @@ fn has_set_id_bits(fd: &OwnedFd) -> bool {
 fn has_fsetid(tid: i32) -> bool {
     const CAP_FSETID: u64 = 1 << 4;
     Status::of(tid).mask("CapEff") & CAP_FSETID != 0
+}
+
+/// Reports whether `signal` makes the kernel write a core file (signal(7)). It ends a thread that waits for
+/// the supervisor only when that thread returns from its call: `complete_signal()` of kernel/signal.c
+/// wakes it for the others.
+fn dumps_core(signal: i32) -> bool {
+    use signal_hook::consts::signal::{
+        SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGQUIT, SIGSEGV, SIGSYS, SIGTRAP, SIGXCPU, SIGXFSZ,
+    };
+    [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGQUIT, SIGSEGV, SIGSYS, SIGTRAP, SIGXCPU, SIGXFSZ]
+        .contains(&signal)
 }
 
 /// Reports whether `signal` ends the thread (proc_pid_status(5), signal(7)): it is neither handled nor

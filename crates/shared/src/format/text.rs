@@ -47,7 +47,7 @@ fn end(out: &mut Piece, record: &Record) {
             out.unsigned(count as u64);
         }
         (Ending::Returned, Err(errno)) => error(out, errno),
-        (ending, _) => return no_result(out, ending),
+        (ending, _) => return no_result(out, record, ending),
     }
     if record.is_plain() {
         out.literal(" (kernel) <");
@@ -58,10 +58,10 @@ fn end(out: &mut Piece, record: &Record) {
     out.literal(">");
 }
 
-/// Appends `) = ? (unfinished)`, or why the call was let through.
+/// Appends `) = ? (unfinished)`, or why the call was let through, and what faults did to it.
 #[cold]
 #[inline(never)]
-fn no_result(out: &mut Piece, ending: Ending) {
+fn no_result(out: &mut Piece, record: &Record, ending: Ending) {
     out.literal(") = ? (");
     match ending {
         Ending::Returned | Ending::Unfinished => out.literal("unfinished"),
@@ -70,7 +70,17 @@ fn no_result(out: &mut Piece, ending: Ending) {
             out.text(why);
         }
     }
+    faults(out, record);
     out.literal(")");
+}
+
+fn faults(out: &mut Piece, record: &Record) {
+    if record.context.injected {
+        out.literal(", INJECTED");
+    }
+    if record.context.delayed {
+        out.literal(", DELAYED");
+    }
 }
 
 #[cold]
@@ -90,12 +100,7 @@ fn notes(out: &mut Piece, record: &Record) {
         out.literal(", rule ");
         out.text(rule.id);
     }
-    if record.context.injected {
-        out.literal(", INJECTED");
-    }
-    if record.context.delayed {
-        out.literal(", DELAYED");
-    }
+    faults(out, record);
     if record.context.hook == Hook::Seccomp {
         out.literal(", supervised");
     }

@@ -156,7 +156,10 @@ impl Stats {
             Ending::Returned => {}
             // Its result is unknown.
             Ending::LetThrough(_) => return self.add_at(HOOKS, record.context.hook as usize, 1),
-            Ending::Unfinished => return,
+            Ending::Unfinished => {
+                self.add(Counter::Injected, record.context.injected.into());
+                return self.add(Counter::Delayed, record.context.delayed.into());
+            }
         }
         let is_first =
             !matches!(record.call.request, Request::Dedupe(DedupeTarget { number: 2.., .. }));

@@ -47,23 +47,22 @@ impl Outcome {
     /// Returns the outcome of a run with a fault that sends the signal `sent`.
     pub(super) fn of(run: &ProgramRun, sent: Option<i32>) -> Outcome {
         let is_sent = |signal| sent == Some(signal);
-        let (ended, is_sent) = match run.ended.how {
+        let ended = match run.ended.how {
             ProcessEnd::OutOfTime => return Outcome::Hung,
-            ProcessEnd::Status(0) => (Outcome::Passed, false),
-            ProcessEnd::Signal(signal) if is_sent(signal) => (Outcome::Failed, true),
-            ProcessEnd::Status(status) if is_sent(status - 128) => (Outcome::Failed, true),
+            ProcessEnd::Status(0) => Outcome::Passed,
+            ProcessEnd::Signal(signal) if is_sent(signal) => Outcome::Failed,
+            ProcessEnd::Status(status) if is_sent(status - 128) => Outcome::Failed,
             ProcessEnd::Signal(_) => return Outcome::Crashed,
             ProcessEnd::Status(status) if OF_CRASHES.contains(&(status - 128)) => {
                 return Outcome::Crashed;
             }
-            ProcessEnd::Status(_) => (Outcome::Failed, false),
+            ProcessEnd::Status(_) => Outcome::Failed,
         };
         let check = run.check.as_ref().map_or(ProcessEnd::Status(0), |check| check.how);
         match (check, &run.files, ended) {
             (ProcessEnd::OutOfTime, ..) => Outcome::Hung,
-            // A call that its own signal ends is not counted as injected. Without an injected call
-            // the run shows nothing about the fault.
-            (ProcessEnd::Status(0), None, _) if run.injected == 0 && !is_sent => Outcome::Missed,
+            // The run shows nothing about the fault.
+            (ProcessEnd::Status(0), None, _) if run.injected == 0 => Outcome::Missed,
             (ProcessEnd::Status(0), None, ended) => ended,
             (.., Outcome::Passed) => Outcome::Wrong,
             _ => Outcome::Damaged,
