@@ -184,3 +184,76 @@ fn a_base_environment_holds_in_every_run() {
         assert_eq!(first["outcome"], "failed");
     }
 }
+
+/// Returns a script that copies `a` to the files of these numbers, each by a process.
+fn script(numbers: std::ops::RangeInclusive<u8>, between: &str) -> String {
+    let program = program();
+    let lines = numbers.map(|number| format!("{} right a b{number}", program.display()));
+    lines.collect::<Vec<_>>().join(between)
+}
+
+/// Faults in all children make the last one fail, too. One child alone shows the bug.
+#[test]
+fn one_failed_child_that_is_ignored_is_found() {
+    let scratch = scratch();
+    let all = fresh(&scratch, &["--faults", "EIO,short=50%"]);
+    let check = "for number in 1 2 3 4; do cmp a b$number || exit; done";
+    let options: Vec<_> =
+        all.into_iter().map(|word| if word == "cmp a b" { check } else { word }).collect();
+    let swept = |between| {
+        let script = script(1..=4, between);
+        object(&sweep(&scratch, &options, ["sh", "-c", &script]).output())
+    };
+    let report = swept("; ");
+    let expected = ["target1", "target2", "target3"].map(|at| format!("EIO@copy_file_range:{at}"));
+    assert_eq!(bad(&report), expected);
+    let cases = report["cases"].as_array().unwrap();
+    let second = cases.iter().find(|case| case["id"] == expected[1]).unwrap();
+    assert_eq!((&second["target"], &second["injected"]), (&"b2".into(), &1.into()));
+    assert_eq!(second["inject"], "error=EIO:hook=copy_file_range:per=tree:when=2");
+    let last = "EIO@copy_file_range:target4";
+    let last = cases.iter().find(|case| case["id"] == last).unwrap();
+    assert_eq!(last["outcome"], "failed");
+    assert_eq!(bad(&swept(" && ")), Vec::<&str>::new());
+    // All targets have one column, with the worst of their results.
+    let text: Vec<_> =
+        options.iter().map(|word| if *word == "json" { "text" } else { *word }).collect();
+    let script = script(1..=4, "; ");
+    let output = sweep(&scratch, &text, ["sh", "-c", &script]).output();
+    let lines: Vec<_> = output.stdout.lines().collect();
+    let table = [
+        "           copy_file_range",
+        "           first   every   middle  end     targets",
+        "EIO        failed  failed  failed  failed  WRONG",
+        "short=50%  passed  passed  passed  passed  passed",
+    ];
+    assert_eq!(lines[..4], table);
+    let heading =
+        "WRONG EIO at the first copy_file_range to target 2, b2: exit status 0, but --check";
+    assert!(lines.iter().any(|line| line.starts_with(heading)), "{}", output.stdout);
+    let again = lines.iter().find(|line| line.contains(":target2 -- ")).unwrap();
+    let run = Run::bare("sh").args(["-c", &again.trim().replacen("cfr", "\"$CFR\"", 1)]);
+    let run = run.env("CFR", launcher()).env("TMPDIR", scratch.file("tmp"));
+    let output = run.within(scratch.path()).output();
+    assert!(output.stdout.contains("1 wrong; 1 bad"), "{output:#?}");
+}
+
+/// Of many targets some are tried, from the first to the last.
+#[test]
+fn targets_are_tried_up_to_a_number() {
+    let scratch = scratch();
+    let script = script(1..=20, "; ");
+    let options = ["--faults", "EIO", "--list", "--format", "json"];
+    let report = object(&sweep(&scratch, &options, ["sh", "-c", &script]).output());
+    let is_target = |case: &Value| case["position"].as_str().unwrap().starts_with("target");
+    let targets = ids(&report, is_target);
+    let numbers: Vec<_> = targets.iter().map(|id| id.rsplit_once("target").unwrap().1).collect();
+    assert_eq!(numbers, ["1", "3", "6", "9", "11", "14", "17", "20"]);
+    let cases = report["cases"].as_array().unwrap();
+    let last = cases.iter().rfind(|case| is_target(case)).unwrap();
+    assert_eq!((&last["target"], &last["call"]), (&"b20".into(), &20.into()));
+    // One target needs no case of its own.
+    let one = self::script(1..=1, "");
+    let report = object(&sweep(&scratch, &options, ["sh", "-c", &one]).output());
+    assert_eq!(ids(&report, is_target), Vec::<&str>::new());
+}

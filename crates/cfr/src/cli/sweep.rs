@@ -188,8 +188,9 @@ pub(super) fn command() -> Command {
             "\
 First PROGRAM is run without a fault, to see that it works and which calls it makes. Then each
 fault is tried at the first, the second, the last and every call through each hook, and after short
-copies: with a third copied (middle), and with three quarters (end). If the program copies by other
-calls after a fault, the fault is kept, and each fault is tried at these. The results:
+copies: with a third copied (middle), and with three quarters (end). If there are several targets,
+each has cases of its own, in which only one call of all processes is hit. If PROGRAM copies by
+other calls after a fault, the fault is kept, and each fault is tried at these. The results:
   passed   exit status 0, and --check passed     failed   another exit status
   WRONG    exit status 0, but --check failed     HUNG     not finished after --timeout
   DAMAGED  failed, and --check-failed failed     CRASHED  ended by a signal

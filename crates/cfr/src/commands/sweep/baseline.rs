@@ -1,7 +1,7 @@
 //! The baseline: a run without faults, which shows that the program works, how long it takes, and
 //! which calls it makes.
 
-use super::positions::{HookCalls, ProcessCalls};
+use super::positions::{HookCalls, ProcessCalls, TreeCalls};
 use super::runner::{ProgramRun, Runner, must_succeed};
 use super::work_dir::{WorkDir, temp_dir};
 use crate::log::entry::LogEntry;
@@ -12,7 +12,7 @@ use crate::term::failure::{Failure, describe, print_message, printable};
 use cfr_engine::hook::{Hook, Hooks};
 use cfr_shared::settings::Level;
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -86,10 +86,11 @@ pub(super) fn record(
         ("CFR_LOG", "info".into()),
         ("CFR_LOG_FILE", path.clone().into()),
         ("CFR_LOG_FORMAT", "json".into()),
-        ("CFR_PATHS", "no".into()),
+        ("CFR_PATHS", "yes".into()),
     ];
+    let directory = fs::canonicalize(work_dir.path()).unwrap_or_default();
     let run = runner.run(work_dir, faults, &settings, limit)?;
-    let used = used(&path)?;
+    let used = used(&path, &directory)?;
     Ok((run, used))
 }
 
@@ -98,9 +99,10 @@ fn path(file: &File) -> PathBuf {
     format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()).into()
 }
 
-/// Returns which calls were made: for each hook, those of the process that made most.
-fn used(log: &Path) -> Result<Vec<HookCalls>, Failure> {
+/// Returns which calls were made, by hook. The paths of targets count from `directory`.
+fn used(log: &Path, directory: &Path) -> Result<Vec<HookCalls>, Failure> {
     let mut by_process: BTreeMap<(u32, usize), ProcessCalls> = BTreeMap::new();
+    let mut by_hook: BTreeMap<usize, TreeCalls> = BTreeMap::new();
     let mut log = LogReader::open(log)?;
     while let Some(line) = log.next()? {
         match LogEntry::read(line) {
@@ -113,6 +115,10 @@ fn used(log: &Path) -> Result<Vec<HookCalls>, Failure> {
                 let is_clone = matches!(call.request.as_deref(), Some("FICLONE" | "FICLONERANGE"));
                 let calls = by_process.entry((call.moment.pid, hook)).or_default();
                 calls.add(!is_clone, call.bytes);
+                let shortened = |path| Path::new(path).strip_prefix(directory).ok()?.to_str();
+                let target = call.target.as_deref().map(|path| shortened(path).unwrap_or(path));
+                let tree = by_hook.entry(hook).or_default();
+                tree.add(call.moment.pid, target, !is_clone, call.bytes);
             }
             Some(LogEntry::Message(message)) if message.lost().is_some() => {
                 print_message("the log of a run is incomplete; some calls may not be tested");
@@ -126,7 +132,7 @@ fn used(log: &Path) -> Result<Vec<HookCalls>, Failure> {
             .filter(|((_, other), _)| *other == index)
             .map(|(_, &calls)| calls)
             .reduce(ProcessCalls::most)?;
-        Some(HookCalls { hook, calls })
+        Some(HookCalls { hook, calls, tree: by_hook.remove(&index)? })
     };
     Ok((0..).zip(Hook::ALL).filter_map(most).collect())
 }

@@ -2,7 +2,9 @@
 
 use super::fault::{Fault, FaultName};
 use super::positions::{Calls, HookCalls, Position};
+use crate::term::failure::printable;
 use cfr_engine::hook::Hook;
+use std::sync::Arc;
 
 /// One fault at one position.
 #[derive(Debug, Clone)]
@@ -11,6 +13,8 @@ pub(super) struct FaultAt {
     pub(super) hook: Hook,
     pub(super) position: Position,
     pub(super) calls: Calls,
+    /// The path of the target, if the position is one target.
+    pub(super) target: Option<Arc<str>>,
 }
 
 /// A case: a fault that is tried, after others.
@@ -34,6 +38,7 @@ impl FaultAt {
         match self.calls {
             Calls::Every => fault,
             Calls::One(call) => format!("{fault}:when={call}"),
+            Calls::OneOfTree(call) => format!("{fault}:per=tree:when={call}"),
             Calls::After { call, first, parts: 1 } => {
                 format!("{fault}:when={call};short=33%:hook={hook}:when={first}")
             }
@@ -45,7 +50,11 @@ impl FaultAt {
     }
 
     fn describe(&self) -> String {
-        format!("{} {}", self.fault.name(), self.position.describe(self.hook))
+        let at = self.position.describe(self.hook);
+        match &self.target {
+            Some(path) => format!("{} {at}, {}", self.fault.name(), printable(&**path)),
+            None => format!("{} {at}", self.fault.name()),
+        }
     }
 
     /// Reports whether the program must pass it if `--must-pass` has these names. After a part of a copy,
@@ -118,13 +127,20 @@ pub(super) fn all(kept: &[FaultAt], used: &[HookCalls], wanted: &[FaultName]) ->
     let mut cases = Vec::new();
     for fault in rows(used, wanted) {
         for used in used.iter().filter(|used| at(used.hook, wanted).contains(&fault)) {
-            let positions = used
-                .calls
-                .positions(fault.counted())
-                .filter(|(position, _)| *position != Position::Every || fault.may_last());
-            cases.extend(positions.map(|(position, calls)| Case {
-                kept: kept.to_vec(),
-                tried: FaultAt { fault: fault.clone(), hook: used.hook, position, calls },
+            let positions = used.positions(fault.counted());
+            let positions =
+                positions.filter(|(position, _)| *position != Position::Every || fault.may_last());
+            cases.extend(positions.map(|(position, calls)| {
+                let target = match position {
+                    Position::Target(number) => used.tree.target(number),
+                    _ => None,
+                };
+                let target = target.map(|target| Arc::clone(&target.path));
+                let (fault, hook) = (fault.clone(), used.hook);
+                Case {
+                    kept: kept.to_vec(),
+                    tried: FaultAt { fault, hook, position, calls, target },
+                }
             }));
         }
     }

@@ -39,7 +39,8 @@ pub(super) fn choose<'a>(known: Hooks, ran: &[CaseHooks<'a>]) -> Vec<(&'a Case, 
                 && one.case.is_after_progress() == is_after_progress
         });
         // The first of equals: the faults are in their order.
-        let rank = |position| ORDER.iter().position(|&other| other == position);
+        let rank =
+            |position| ORDER.iter().position(|&other| other == position).unwrap_or(ORDER.len());
         let Some(best) = candidates.min_by_key(|one| rank(one.case.tried.position)) else {
             continue;
         };

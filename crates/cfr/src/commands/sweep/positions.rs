@@ -3,6 +3,13 @@
 use cfr_engine::hook::Hook;
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Before the number in the name of a target's position.
+const TARGET: &str = "target";
+/// The most targets that are tried one by one.
+const MAX_TARGETS: usize = 8;
 
 /// A position among a program's calls through a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,10 +24,14 @@ pub(super) enum Position {
     Middle,
     /// The call after two short copies, of half of what is left each.
     End,
+    /// The first call of one process to one target, in the whole tree of processes; with the number of
+    /// the target, from 1.
+    Target(usize),
 }
 
 impl Position {
-    const ALL: [Position; 6] = [
+    /// The positions among the calls of each process.
+    const IN_PROCESS: [Position; 6] = [
         Position::First,
         Position::Second,
         Position::Last,
@@ -31,7 +42,8 @@ impl Position {
 
     /// Returns the position of this name.
     pub(super) fn by_name(name: &str) -> Option<Position> {
-        Position::ALL.into_iter().find(|position| position.name() == name)
+        let number = || name.strip_prefix(TARGET)?.parse().ok().map(Position::Target);
+        Position::IN_PROCESS.into_iter().find(|position| position.name() == name).or_else(number)
     }
 
     /// Returns the name in reports and in the names of cases.
@@ -43,7 +55,24 @@ impl Position {
             Position::Every => "every",
             Position::Middle => "middle",
             Position::End => "end",
+            Position::Target(number) => return Cow::Owned(format!("{TARGET}{number}")),
         })
+    }
+
+    /// Returns the position that has the column of this one in a table: that of all targets is 0.
+    pub(super) fn column(self) -> Position {
+        match self {
+            Position::Target(_) => Position::Target(0),
+            other => other,
+        }
+    }
+
+    /// Returns the heading of its column.
+    pub(super) fn heading(self) -> Cow<'static, str> {
+        match self {
+            Position::Target(_) => Cow::Borrowed("targets"),
+            other => other.name(),
+        }
     }
 
     /// Reports whether a part of a copy is made before the fault.
@@ -61,6 +90,7 @@ impl Position {
             Position::Every => format!("at every {hook}"),
             Position::Middle => format!("at {hook} with a third copied"),
             Position::End => format!("at {hook} with three quarters copied"),
+            Position::Target(number) => format!("at the first {hook} to target {number}"),
         }
     }
 }
@@ -77,6 +107,8 @@ pub(super) enum Calls {
     Every,
     /// One call.
     One(u64),
+    /// One call, by its number in the whole tree of processes.
+    OneOfTree(u64),
     /// One call, after `parts` short copies by the calls from number `first` on. Only calls that can be
     /// short have a number for them.
     After {
@@ -169,7 +201,7 @@ impl ProcessCalls {
     }
 
     /// Returns the positions of a fault that counts these calls.
-    pub(super) fn positions(self, counted: Counted) -> impl Iterator<Item = (Position, Calls)> {
+    fn positions(self, counted: Counted) -> impl Iterator<Item = (Position, Calls)> {
         let series = match counted {
             Counted::All => self.all,
             Counted::Partial => self.partial,
@@ -184,9 +216,78 @@ impl ProcessCalls {
     }
 }
 
+/// A target of a process, and the first call to it, by its numbers in the whole tree of processes.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub(super) path: Arc<str>,
+    all: u64,
+    partial: Option<u64>,
+    moving: Option<u64>,
+}
+
+/// The calls through a hook of all processes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TreeCalls {
+    all: u64,
+    partial: u64,
+    targets: Vec<Target>,
+    /// The index of each target by its process and path.
+    known: HashMap<(u32, Arc<str>), usize>,
+}
+
+impl TreeCalls {
+    /// Adds a call of process `pid` to a target; `None` if its path is unknown.
+    pub(super) fn add(&mut self, pid: u32, target: Option<&str>, is_partial: bool, bytes: u64) {
+        self.all += 1;
+        self.partial += u64::from(is_partial);
+        let Some(path) = target.map(Arc::<str>::from) else { return };
+        let (all, next) = (self.all, self.targets.len());
+        let index = *self.known.entry((pid, Arc::clone(&path))).or_insert(next);
+        if index == next {
+            self.targets.push(Target { path, all, partial: None, moving: None });
+        }
+        if let Some(target) = self.targets.get_mut(index).filter(|_| is_partial) {
+            target.partial.get_or_insert(self.partial);
+            if bytes > 1 {
+                target.moving.get_or_insert(self.partial);
+            }
+        }
+    }
+
+    /// Returns the target of this number, from 1.
+    pub(super) fn target(&self, number: usize) -> Option<&Target> {
+        self.targets.get(number.checked_sub(1)?)
+    }
+
+    /// Returns the positions of a fault that counts these calls, if there are several targets: of many,
+    /// some from the first to the last.
+    fn positions(&self, counted: Counted) -> impl Iterator<Item = (Position, Calls)> {
+        let count = self.targets.len();
+        let tried = if count > 1 { count.min(MAX_TARGETS) } else { 0 };
+        (0..tried).filter_map(move |index| {
+            let at = index * (count - 1) / (tried - 1);
+            let target = self.targets.get(at)?;
+            let call = match counted {
+                Counted::All => Some(target.all),
+                Counted::Partial => target.partial,
+                Counted::Moving => target.moving,
+            };
+            Some((Position::Target(at + 1), Calls::OneOfTree(call?)))
+        })
+    }
+}
+
 /// A hook, and the calls of a program through it.
 #[derive(Debug, Clone)]
 pub(super) struct HookCalls {
     pub(super) hook: Hook,
     pub(super) calls: ProcessCalls,
+    pub(super) tree: TreeCalls,
+}
+
+impl HookCalls {
+    /// Returns the positions of a fault that counts these calls.
+    pub(super) fn positions(&self, counted: Counted) -> impl Iterator<Item = (Position, Calls)> {
+        self.calls.positions(counted).chain(self.tree.positions(counted))
+    }
 }

@@ -84,8 +84,11 @@ pub(super) struct CaseId {
     pub(super) fault: String,
     pub(super) hook: &'static str,
     pub(super) position: Position,
-    /// The number of the call in each process, as the fault counts; `None` for all.
+    /// The number of the call in each process, or for a target in the tree, as the fault counts; `None`
+    /// for all.
     pub(super) call: Option<u64>,
+    /// The path of the target, if the position is one target.
+    pub(super) target: Option<String>,
     /// The faults that are kept before this one, in words.
     pub(super) after: Option<String>,
     /// The faults as `--inject` takes them.
@@ -115,8 +118,9 @@ impl CaseId {
             position: tried.position,
             call: match tried.calls {
                 Calls::Every => None,
-                Calls::One(call) | Calls::After { call, .. } => Some(call),
+                Calls::One(call) | Calls::OneOfTree(call) | Calls::After { call, .. } => Some(call),
             },
+            target: tried.target.as_deref().map(printable),
             after: case.after(),
             name: case.describe(),
             tried: tried.fault.clone(),

@@ -15,16 +15,12 @@ const GAP: usize = 2;
 
 pub(super) fn render(report: &SweepReport) -> String {
     let mut text = String::new();
-    let word = |row: &CaseReport| {
-        if row.bad { row.outcome.name().to_uppercase() } else { row.outcome.name().to_owned() }
-    };
     for rows in report.cases.chunk_by(|one, next| one.id.after == next.id.after) {
         if let Some(after) = rows.first().and_then(|row| row.id.after.as_ref()) {
             // Writing into a String cannot fail.
             let _ = writeln!(text, "after {after}:");
         }
-        let ids: Vec<_> = rows.iter().map(|row| &row.id).collect();
-        text.push_str(&matrix(&ids, |index| rows.get(index).map(word)));
+        text.push_str(&matrix(rows));
         text.push('\n');
     }
     text.push_str(&summary(report));
@@ -45,17 +41,17 @@ pub(super) fn list(ids: &[CaseId]) -> String {
     text
 }
 
-/// Formats a row for each fault and a column for each position; `word` returns the word of a case.
-fn matrix(ids: &[&CaseId], word: impl Fn(usize) -> Option<String>) -> String {
+/// Formats a row for each fault and a column for each position. All targets have one column.
+fn matrix(cases: &[CaseReport]) -> String {
     let mut hooks: Vec<&str> = Vec::new();
     let mut columns: Vec<Column> = Vec::new();
     let mut faults: Vec<&str> = Vec::new();
-    for id in ids {
+    for CaseReport { id, .. } in cases {
         if !hooks.contains(&id.hook) {
             hooks.push(id.hook);
         }
-        if !columns.contains(&(id.hook, id.position)) {
-            columns.push((id.hook, id.position));
+        if !columns.contains(&(id.hook, id.position.column())) {
+            columns.push((id.hook, id.position.column()));
         }
         if !faults.contains(&id.fault.as_str()) {
             faults.push(&id.fault);
@@ -63,19 +59,39 @@ fn matrix(ids: &[&CaseId], word: impl Fn(usize) -> Option<String>) -> String {
     }
     columns
         .sort_by_key(|(hook, position)| (hooks.iter().position(|other| other == hook), *position));
-    let positions = columns.iter().map(|(_, position)| position.name().into_owned());
+    let positions = columns.iter().map(|(_, position)| position.heading().into_owned());
     let mut lines = vec![std::iter::once(String::new()).chain(positions).collect::<Vec<_>>()];
     for fault in faults {
         let mut line = vec![fault.to_owned()];
         for &(hook, position) in &columns {
-            let index = ids.iter().position(|id| {
-                (id.fault.as_str(), id.hook, id.position) == (fault, hook, position)
+            let of_cell = cases.iter().filter(|CaseReport { id, .. }| {
+                (id.fault.as_str(), id.hook, id.position.column()) == (fault, hook, position)
             });
-            line.push(index.and_then(&word).unwrap_or_else(|| "-".to_owned()));
+            let worst = of_cell.max_by_key(|case| (case.bad, severity(case.outcome)));
+            line.push(worst.map_or_else(|| "-".to_owned(), word));
         }
         lines.push(line);
     }
     laid_out(&columns, &lines)
+}
+
+/// Returns the word of a case.
+fn word(case: &CaseReport) -> String {
+    let name = case.outcome.name();
+    if case.bad { name.to_uppercase() } else { name.to_owned() }
+}
+
+/// Returns how much an outcome says, for a cell with several.
+fn severity(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Missed => 0,
+        Outcome::Passed => 1,
+        Outcome::Failed => 2,
+        Outcome::Hung => 3,
+        Outcome::Crashed => 4,
+        Outcome::Damaged => 5,
+        Outcome::Wrong => 6,
+    }
 }
 
 /// Formats columns, each as wide as its widest word, under the names of the hooks.
