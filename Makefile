@@ -163,8 +163,8 @@ RUNNABLE ?= $(PRODUCT)/cfr
 .PHONY: files
 files:
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCDIR)/linux \
-	  $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7 $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) \
-	  $(DESTDIR)$(FISHDIR)
+	  $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man7 \
+	  $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
 	$(INSTALL) -m 755 $(PRODUCT)/cfr $(DESTDIR)$(BINDIR)/cfr
 	$(INSTALL) -m 755 $(PRODUCT)/libcfr.so $(DESTDIR)$(LIBDIR)/libcfr.so.$(VERSION)
 	-$(STRIP) --strip-unneeded $(DESTDIR)$(LIBDIR)/libcfr.so.$(VERSION) $(DESTDIR)$(BINDIR)/cfr
@@ -179,6 +179,7 @@ files:
 	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCDIR@|$(INCDIR)|; s|@VERSION@|$(VERSION)|' \
 	  cfr.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/cfr.pc
 	$(INSTALL) -m 644 man/*.1 $(DESTDIR)$(MANDIR)/man1
+	$(INSTALL) -m 644 man/*.3 $(DESTDIR)$(MANDIR)/man3
 	$(INSTALL) -m 644 man/*.7 $(DESTDIR)$(MANDIR)/man7
 	ln -sf cfr-trace.1 $(DESTDIR)$(MANDIR)/man1/cfr-run.1
 	$(RUNNABLE) completions bash > $(DESTDIR)$(BASHDIR)/cfr
@@ -190,6 +191,7 @@ uninstall: ## remove what install put there
 	  $(DESTDIR)$(LIBDIR)/libcfr.so $(DESTDIR)$(LIBDIR)/libcfr.so.0 $(DESTDIR)$(LIBDIR)/libcfr.so.$(VERSION) \
 	  $(DESTDIR)$(INCDIR)/cfr.h $(DESTDIR)$(INCDIR)/linux/copy.h \
 	  $(patsubst man/%,$(DESTDIR)$(MANDIR)/man1/%,$(wildcard man/*.1)) $(DESTDIR)$(MANDIR)/man1/cfr-run.1 \
+	  $(patsubst man/%,$(DESTDIR)$(MANDIR)/man3/%,$(wildcard man/*.3)) \
 	  $(patsubst man/%,$(DESTDIR)$(MANDIR)/man7/%,$(wildcard man/*.7)) \
 	  $(DESTDIR)$(BASHDIR)/cfr $(DESTDIR)$(ZSHDIR)/_cfr $(DESTDIR)$(FISHDIR)/cfr.fish
 	rm -rf $(DESTDIR)$(LIBDIR)/libcfr

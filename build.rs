@@ -12,7 +12,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     for argument in link_arguments(&out) {
         println!("cargo:rustc-cdylib-link-arg={argument}");
     }
-    header("cbindgen.toml", &["src/hooks/copy_file_range.rs", "src/capi.rs"], &out.join("cfr.h"))?;
+    header(
+        "cbindgen.toml",
+        &["src/hooks/copy_file_range.rs", "src/capi/text.rs", "src/capi/copy.rs"],
+        &out.join("cfr.h"),
+    )?;
     header("cbindgen-linux-copy.toml", &["crates/engine/src/flags.rs"], &out.join("linux-copy.h"))
 }
 
@@ -86,5 +90,27 @@ fn header(config: &str, sources: &[&str], path: &Path) -> Result<(), Box<dyn Err
     // C89 has no comments of this kind.
     let text = String::from_utf8(text)?.replace("// __cplusplus", "/* __cplusplus */");
     let text = text.replace("}  // extern \"C\"", "} /* extern \"C\" */");
-    Ok(std::fs::write(path, text)?)
+    Ok(std::fs::write(path, with_short_comments(&text))?)
+}
+
+/// Writes a comment of one line in one line.
+fn with_short_comments(text: &str) -> String {
+    let mut lines = text.lines().peekable();
+    let mut short = String::new();
+    while let Some(line) = lines.next() {
+        short.push_str(line);
+        if line.trim() == "/**" {
+            let first = lines.next().unwrap_or_default();
+            if lines.peek().is_some_and(|next| next.trim() == "*/") {
+                lines.next();
+                short.push_str(first.trim_start().trim_start_matches('*'));
+                short.push_str(" */");
+            } else {
+                short.push('\n');
+                short.push_str(first);
+            }
+        }
+        short.push('\n');
+    }
+    short
 }

@@ -24,6 +24,107 @@
 #define CFR_ONLY_IN_LCFR(function) __asm__("cfr_" #function "_needs_lcfr")
 
 
+/** No byte moved, and the kernel was not asked to move one. */
+#define CFR_METHOD_NONE 0
+
+/** By the kernel's copy_file_range, or the kernel refused the call. */
+#define CFR_METHOD_KERNEL 1
+
+/** Shared by FICLONERANGE. */
+#define CFR_METHOD_REFLINK 2
+
+/** Shared by FIDEDUPERANGE, after the kernel compared both ranges. */
+#define CFR_METHOD_DEDUPE 3
+
+/** At least partly by the library, through a pipe or a buffer. */
+#define CFR_METHOD_EMULATED 4
+
+/** By the next library's function (CFR_FORWARD=next), in a way that it does not report. */
+#define CFR_METHOD_NEXT 5
+
+/** As the process's setting says. Every option's default. */
+#define CFR_DEFAULT 0
+
+#define CFR_YES 1
+
+#define CFR_NO 2
+
+/** The kernel copies; the library after an error of CFR_FALLBACK. */
+#define CFR_BACKEND_AUTO 1
+
+/** Only the kernel copies. */
+#define CFR_BACKEND_KERNEL 2
+
+/** Only the library copies. */
+#define CFR_BACKEND_EMULATE 3
+
+/** A broken rule is the answer. */
+#define CFR_CHECKS_ENFORCE 1
+
+/** A broken rule is logged, and the call is made. */
+#define CFR_CHECKS_WARN 2
+
+/** No rule is looked at. */
+#define CFR_CHECKS_OFF 3
+
+/** It was not asked, or the filesystem does not say. */
+#define CFR_SHARED_UNKNOWN 0
+
+/** The target's range shares all its blocks. */
+#define CFR_SHARED_ALL 1
+
+/** It shares some of its blocks. */
+#define CFR_SHARED_PART 2
+
+/** It shares no block. */
+#define CFR_SHARED_NONE 3
+
+/**
+ * The options of one call. A member that is 0 or NULL leaves it to the process's setting. All other
+ * values that this header does not name are EINVAL.
+ */
+struct cfr_options {
+  /** sizeof(struct cfr_options). */
+  size_t size;
+  /** The name of a dialect, as for CFR_DIALECT: "linux-5.19". */
+  const char *dialect;
+  /** CFR_BACKEND_AUTO, CFR_BACKEND_KERNEL or CFR_BACKEND_EMULATE. */
+  int backend;
+  /** CFR_CHECKS_ENFORCE, CFR_CHECKS_WARN or CFR_CHECKS_OFF. */
+  int checks;
+  /** CFR_YES: read both ranges back and compare them. */
+  int verify;
+  /** CFR_YES: find out whether the target's range shares its blocks. */
+  int shared;
+  /** CFR_YES, with COPY_FR_REFLINK or COPY_FILE_RANGE_CLONE only: copy if the blocks cannot be shared. */
+  int else_copy;
+  /** 0. */
+  int reserved;
+};
+
+/** The outcome of one call. */
+struct cfr_outcome {
+  /** sizeof(struct cfr_outcome), set by the program. */
+  size_t size;
+  /** The bytes that were copied or shared. */
+  uint64_t bytes;
+  /** The error number of a call that failed, else 0. */
+  int error;
+  /** How the bytes moved: CFR_METHOD_KERNEL, ... */
+  int method;
+  /** CFR_SHARED_UNKNOWN, CFR_SHARED_ALL, CFR_SHARED_PART or CFR_SHARED_NONE. */
+  int shared;
+  /**
+   * The flags that the call was made with: 0 if `else_copy` has copied, and those of
+   * CFR_DEFAULT_FLAGS if the program passed none.
+   */
+  unsigned int flags;
+  /** The rule that decided, or that explains the error; else an empty string. */
+  char rule[32];
+  /** The dialect that the call was made in. */
+  char dialect[24];
+};
+
 #ifdef __cplusplus
 extern "C" {
 #endif /* __cplusplus */
@@ -49,10 +150,44 @@ ssize_t copy_file_range(int fd_in,
                         unsigned int flags)
 CFR_ONLY_IN_LCFR(copy_file_range);
 
-/**
- * Returns the version of the loaded library, for example "0.1.0". The string is static.
- */
+/** Returns the version of the loaded library, for example "0.1.0". The string is static. */
 const char *cfr_version(void);
+
+/**
+ * Returns the name of a method, as in the log: "kernel" for CFR_METHOD_KERNEL. The string is static.
+ * NULL if there is no such method.
+ */
+const char *cfr_method_name(int method);
+
+/**
+ * Writes the text of a rule and the document that states it into `buffer`, and returns `buffer`. What
+ * does not fit in its `size` bytes is cut off. `dialect` and `rule` are names, for example of a
+ * struct cfr_outcome; a dialect of NULL is that of the process.
+ *
+ * Returns NULL, and leaves the buffer as it is, if there is no such rule, or if `size` is 0.
+ */
+const char *cfr_rule_text(const char *dialect,
+                          const char *rule,
+                          char *buffer,
+                          size_t size);
+
+/**
+ * Copies as copy_file_range does, under options of its own, and fills `outcome` with how it was done.
+ * Either may be NULL. Each struct begins with its size, which the program sets.
+ *
+ * Returns what copy_file_range returns. EINVAL if an option has an unknown value or a struct has no
+ * size, and E2BIG if a struct is larger than this library knows it and the rest is not zero; then
+ * nothing is copied and `outcome` stays as it is. EAGAIN while the library is being loaded.
+ * May be called by any thread, in a signal handler, and after fork(2). It is a cancellation point.
+ */
+ssize_t cfr_copy(int fd_in,
+                 int64_t *off_in,
+                 int fd_out,
+                 int64_t *off_out,
+                 size_t len,
+                 unsigned int flags,
+                 const struct cfr_options *options,
+                 struct cfr_outcome *outcome);
 
 #ifdef __cplusplus
 } /* extern "C" */

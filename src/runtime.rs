@@ -28,8 +28,8 @@ static RUNTIME: SetOnce<Observer> = SetOnce::new();
 static SETTINGS: SetOnce<Settings<'static>> = SetOnce::new();
 static CONFIG_ERRORS: SetOnce<ConfigErrors> = SetOnce::new();
 
-/// Returns the state of the process. `None` in a privileged process, which only forwards, and until
-/// the settings have been read.
+/// Returns the state of the process; `None` until the settings have been read. In a privileged process,
+/// whose hooks only forward, it is for calls of cfr_copy(3).
 #[inline(always)]
 pub(crate) fn get() -> Option<&'static Observer> {
     RUNTIME.get()
@@ -56,6 +56,10 @@ pub(crate) fn initialize() {
     let errno = sys::errno();
     route::find_next_functions();
     if sys::is_secure() {
+        ignore_environment();
+        if let (Some(settings), Some(errors)) = (SETTINGS.get(), CONFIG_ERRORS.get()) {
+            RUNTIME.set(observer(settings, errors, None));
+        }
         route::set_all(|_| Route::Kernel);
     } else {
         read_environment();
@@ -146,6 +150,13 @@ fn read_environment() {
             |settings| environment::read(settings, errors),
         );
     });
+}
+
+/// Sets the defaults of a linked library: of a program with privileges the environment is its caller's.
+#[inline(never)]
+fn ignore_environment() {
+    CONFIG_ERRORS.init(ConfigErrors::none, |_| {});
+    SETTINGS.init(|| Settings::new(false), |_| {});
 }
 
 /// Ends the process if a setting cannot be used and the launcher wants that (`CFR_STRICT`). A program

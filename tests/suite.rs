@@ -12,6 +12,7 @@
     reason = "a test program exports nothing, makes system calls and fails by panicking"
 )]
 
+mod c_api;
 mod cli;
 mod docs;
 mod emulation;

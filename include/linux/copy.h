@@ -10,9 +10,7 @@
  */
 #define COPY_FR_COPY 1
 
-/**
- * Share the blocks or fail. From the 2015 proposal; the value is the project's.
- */
+/** Share the blocks or fail. From the 2015 proposal; the value is the project's. */
 #define COPY_FR_REFLINK 2
 
 /**
@@ -21,14 +19,10 @@
  */
 #define COPY_FR_DEDUP 4
 
-/**
- * Another name of COPY_FR_DEDUP, from the proposal's review.
- */
+/** Another name of COPY_FR_DEDUP, from the proposal's review. */
 #define COPY_FR_DEDUPE 4
 
-/**
- * Share the blocks or fail, in the dialect freebsd-15 only. From FreeBSD 15, `<sys/unistd.h>`.
- */
+/** Share the blocks or fail, in the dialect freebsd-15 only. From FreeBSD 15, `<sys/unistd.h>`. */
 #define COPY_FILE_RANGE_CLONE 8388608
 
 #endif  /* CFR_LINUX_COPY_H */

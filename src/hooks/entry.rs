@@ -20,15 +20,15 @@ use core::ffi::{c_int, c_void};
 use core::mem::offset_of;
 
 /// A Rust function that carries out the call of a hook, in place of the C library's function.
-pub(super) type Handler = extern "C" fn(&mut Frame);
+pub(crate) type Handler = extern "C" fn(&mut Frame);
 
 /// One call on its way through [`enter`].
 #[repr(C)]
-pub(super) struct Frame {
+pub(crate) struct Frame {
     /// The integer arguments, as the host passed them in registers.
     arguments: [usize; 6],
-    /// On entry what the kernel has returned, if the hook has made the system call already. Afterwards
-    /// what the hook returns.
+    /// On entry a word of the hook's own: what the kernel has returned, if the hook has made the system
+    /// call already, or where the arguments after the sixth are. Afterwards what the hook returns.
     result: isize,
     /// Where errno is stored last of all, after a signal's handler.
     errno_address: *mut c_int,
@@ -46,7 +46,7 @@ pub(super) struct Frame {
 
 impl Frame {
     /// Returns the arguments, as many as the hook has.
-    pub(super) fn arguments(&self) -> [usize; 6] {
+    pub(crate) fn arguments(&self) -> [usize; 6] {
         self.arguments
     }
 
@@ -58,7 +58,7 @@ impl Frame {
         clippy::cast_possible_wrap,
         reason = "as the kernel does"
     )]
-    pub(super) fn copy_arguments(&self) -> Args {
+    pub(crate) fn copy_arguments(&self) -> Args {
         let [fd_in, off_in, fd_out, off_out, len, flags] = self.arguments;
         Args {
             fd_in: fd_in as c_int,
@@ -71,14 +71,19 @@ impl Frame {
     }
 
     /// Returns the error that the kernel has answered the call with.
-    pub(super) fn error(&self) -> Errno {
+    pub(crate) fn error(&self) -> Errno {
         error_of(self.result)
+    }
+
+    /// Returns where the arguments after the sixth are, for a function that has such.
+    pub(crate) fn more_arguments(&self) -> *const usize {
+        core::ptr::with_exposed_provenance(self.result.cast_unsigned())
     }
 
     /// Answers the call: the result, or −1 and errno, which else gets the value that it had. Then
     /// `signal` is raised.
     #[inline(always)]
-    pub(super) fn answer(&mut self, answer: Answer, errno: SavedErrno, signal: Option<c_int>) {
+    pub(crate) fn answer(&mut self, answer: Answer, errno: SavedErrno, signal: Option<c_int>) {
         (self.errno_address, self.errno) = errno.into_parts();
         self.signal = signal.unwrap_or(0);
         self.result = match answer {
@@ -93,7 +98,7 @@ impl Frame {
 
     /// Has the function at `next` answer the call, as if the host had called it. If that fails with −1
     /// and there is `on_error`, that handler answers instead.
-    pub(super) fn call_next(&mut self, next: *const c_void, on_error: Option<Handler>) {
+    pub(crate) fn call_next(&mut self, next: *const c_void, on_error: Option<Handler>) {
         (self.errno_address, self.errno) = SavedErrno::save().into_parts();
         self.next = next;
         self.on_error = on_error;
@@ -101,7 +106,7 @@ impl Frame {
 
     /// Puts errno back to its value before the next library was called, and returns the error of that
     /// call.
-    pub(super) fn take_next_error(&self) -> Errno {
+    pub(crate) fn take_next_error(&self) -> Errno {
         let error = sys::errno();
         sys::set_errno(Errno(self.errno));
         error
@@ -112,7 +117,7 @@ impl Frame {
 /// registers that hold arguments, and rax, stay as they are.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
-pub(super) extern "C" fn test_cancel() {
+pub(crate) extern "C" fn test_cancel() {
     naked_asm!(
         ".cfi_startproc",
         "cmp qword ptr [rip + {address}], {none}",
@@ -147,7 +152,7 @@ pub(super) extern "C" fn test_cancel() {
 /// As on x86-64: x0 to x6 stay as they are.
 #[cfg(target_arch = "aarch64")]
 #[unsafe(naked)]
-pub(super) extern "C" fn test_cancel() {
+pub(crate) extern "C" fn test_cancel() {
     naked_asm!(
         ".cfi_startproc",
         "adrp x16, {address}",
@@ -191,7 +196,7 @@ const _: () = assert!((STACK + 8).is_multiple_of(16), "the stack must be aligned
 /// r11, and in rax the kernel's error, if the handler answers errors.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
-pub(super) extern "C" fn enter() {
+pub(crate) extern "C" fn enter() {
     naked_asm!(
         ".weak pthread_setcanceltype",
         ".cfi_startproc",
@@ -303,7 +308,7 @@ const SAVED: usize = 16;
 /// x6.
 #[cfg(target_arch = "aarch64")]
 #[unsafe(naked)]
-pub(super) extern "C" fn enter() {
+pub(crate) extern "C" fn enter() {
     naked_asm!(
         ".weak pthread_setcanceltype",
         ".cfi_startproc",

@@ -3,7 +3,7 @@
 //! functions, only to write summaries.
 
 mod copy_file_range;
-mod entry;
+pub(crate) mod entry;
 mod exit;
 mod ioctl;
 mod sendfile;
@@ -99,7 +99,10 @@ fn after_error(hook: Hook, frame: &mut Frame, args: &Args, error: Errno) {
 fn intercept_copy(hook: Hook, frame: &mut Frame, args: &Args) {
     let errno = SavedErrno::save();
     let (answer, signal) = match runtime::get() {
-        Some(runtime) => intercept(&CopyFileRange::new(hook, args, runtime), &ThisThread, runtime),
+        Some(runtime) => {
+            let call = CopyFileRange::new(hook, args, &runtime.settings.policy);
+            intercept(&call, &ThisThread, runtime)
+        }
         None => (sys::copy_file_range(args), None),
     };
     frame.answer(answer, errno, signal);

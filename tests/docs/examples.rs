@@ -2,7 +2,7 @@
 //!
 //! The programs are the project's own: `c-tests/drivers/{proposal,linux,freebsd}_loop.c`.
 
-use cfr_testkit::{Filesystems, Output, Run, Scratch, compile, project};
+use cfr_testkit::{Filesystems, Output, Run, Scratch, compile, compiler, library, project};
 use std::fs;
 use std::path::Path;
 
@@ -158,4 +158,74 @@ fn the_records_reach_the_subscriber_of_a_rust_program() {
     assert_eq!(lines.len(), 2, "{output:?}");
     assert!(lines[0].starts_with(" INFO cfr::call: "), "{output:?}");
     assert!(lines[0].contains(&format!(", 0) = {SIZE} (kernel) <")), "{output:?}");
+}
+
+/// Returns the C programs of a page, by the line that follows `#include`s: each is compiled as the page
+/// says, and run in a directory that has a file `a` of 1 MiB.
+fn programs_of(page: &str) -> Vec<String> {
+    let text = fs::read_to_string(project().join(page)).unwrap();
+    let mut blocks = text.split("```c\n").skip(1);
+    let programs: Vec<_> =
+        blocks.by_ref().map(|rest| rest.split("```").next().unwrap().to_owned()).collect();
+    programs.into_iter().filter(|program| program.contains("int main(")).collect()
+}
+
+#[test]
+fn the_programs_of_the_c_guide_run_as_it_says() {
+    let test = "docs::examples::the_programs_of_the_c_guide_run_as_it_says";
+    let place = library();
+    let place = place.parent().expect("target/release");
+    for (name, point) in Filesystems::mount(test).iter() {
+        let shares = matches!(name, "xfs" | "btrfs");
+        if !shares && name != "ext4" {
+            continue;
+        }
+        let scratch = Scratch::below(point);
+        let content = fs::read(scratch.random("a", 1 << 20)).unwrap();
+        std::os::unix::fs::symlink(library(), scratch.file("libcfr.so.0")).unwrap();
+        let programs = programs_of("docs/guide/c.md");
+        let mut seen = Vec::new();
+        for program in &programs {
+            let (words, kind): (&[&str], _) = match program {
+                it if it.contains("cfr_configure") => (&[], "configured"),
+                it if it.contains("cfr_copy") => (&[], "told"),
+                it if it.contains("COPY_FR_DEDUP") => (&[], "dedupe"),
+                it if it.contains("COPY_FR_REFLINK") => (&[], "reflink"),
+                _ => (&["a", "b"], "copy"),
+            };
+            seen.push(kind);
+            let source = scratch.write(&format!("{kind}.c"), program.as_bytes());
+            Run::bare(compiler("cc"))
+                .args(["-std=gnu17", "-Wall", "-Wextra", "-Wno-sign-compare"])
+                .args([&format!("-I{}", project().join("include").display())])
+                .args([&source])
+                .args([&format!("-L{}", place.display()), "-lcfr", "-o"])
+                .args([scratch.file(kind)])
+                .ok();
+            if kind == "dedupe" {
+                fs::write(scratch.file("b"), &content).unwrap();
+            } else {
+                let _ = fs::remove_file(scratch.file("b"));
+            }
+            let output = Run::bare(scratch.file(kind))
+                .args(words)
+                .env("LD_LIBRARY_PATH", scratch.path())
+                .within(scratch.path())
+                .output();
+            let expected = match (kind, shares) {
+                ("configured" | "told", true) => "1048576 bytes: reflink\n",
+                ("configured" | "told", false) => "1048576 bytes: kernel\n",
+                ("dedupe", true) => "1048576 bytes are shared now\n",
+                ("reflink", true) => "1048576 bytes share their blocks\n",
+                _ => "",
+            };
+            assert_eq!(output.stdout, expected, "{name} {kind}: {output:#?}");
+            let refused = !shares && matches!(kind, "dedupe" | "reflink");
+            assert_eq!(output.stderr.contains("Operation not supported"), refused, "{output:#?}");
+            if !refused {
+                assert!(fs::read(scratch.file("b")).unwrap() == content, "{name} {kind}");
+            }
+        }
+        assert_eq!(seen, ["reflink", "told", "copy", "dedupe"]);
+    }
 }

@@ -60,6 +60,16 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Returns this policy with another dialect. If that has no such flag, calls without flags have
+    /// none.
+    #[must_use]
+    pub fn with_dialect(self, dialect: &'static Dialect) -> Policy {
+        let supports = |flags: Flags| flags.mode().is_some_and(|mode| dialect.supports(mode));
+        let default_flags =
+            if supports(self.default_flags) { self.default_flags } else { Flags(0) };
+        Policy { dialect, default_flags, ..self }
+    }
+
     /// Returns the effective flags of a call.
     #[must_use]
     pub fn flags(&self, args: &Args) -> Flags {

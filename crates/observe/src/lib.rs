@@ -21,6 +21,8 @@ mod observer;
 
 mod near_miss;
 
+mod sharing;
+
 mod recording;
 
 mod observe;
@@ -28,7 +30,9 @@ mod observe;
 mod calls;
 
 pub use caller::{Caller, ThisThread};
-pub use calls::{CopyFileRange, Forwarded, ReflinkIoctl, Sendfile, is_storage};
+pub use calls::{
+    CopyFileRange, CopyWithOptions, Forwarded, ReflinkIoctl, Sendfile, Told, is_storage,
+};
 pub use collectors::Collectors;
 pub use inject::Injector;
 pub use log::{ConfigErrors, Log, install};

@@ -4,15 +4,16 @@ use crate::caller::Caller;
 use crate::inject;
 use crate::observer::Observer;
 use crate::recording::Recording;
+use crate::sharing::sharing;
 use cfr_engine::call::{Answer, Call, Method};
 use cfr_engine::diag::log_debug;
-use cfr_engine::dialect::Rule;
+use cfr_engine::dialect::{Dialect, Rule};
 use cfr_engine::execution::{Outcome, Override};
 use cfr_engine::hook::Hook;
 use cfr_shared::inject::Injection;
 use cfr_shared::settings::Level;
-use cfr_sys::OffsetPointer;
 use cfr_sys::errno::Errno;
+use cfr_sys::{OffsetPointer, Sharing};
 
 /// One call that a hook or the supervisor has intercepted. It lives until its record is written.
 pub trait Intercepted {
@@ -38,6 +39,29 @@ pub trait Intercepted {
     fn offset_pointers(&self) -> [OffsetPointer; 2] {
         [OffsetPointer::new(core::ptr::null_mut()); 2]
     }
+
+    /// Returns the dialect that the call is carried out by.
+    #[inline(always)]
+    fn dialect(&self, observer: &Observer) -> &'static Dialect {
+        observer.settings.policy.dialect
+    }
+
+    /// Reports whether the target's range shares its blocks, if that is wanted and known. `call` is the
+    /// whole call, or its part for one target.
+    #[inline(always)]
+    fn sharing(&self, call: &Call, outcome: &Outcome, observer: &Observer) -> Option<Sharing> {
+        observer.settings.shared.then(|| sharing(call, outcome.bytes)).flatten()
+    }
+
+    /// Reports whether the program is told more of the outcome than its answer.
+    #[inline(always)]
+    fn is_told(&self) -> bool {
+        false
+    }
+
+    /// Tells the program the outcome.
+    #[inline(always)]
+    fn tell(&self, _call: &Call, _outcome: &Outcome, _observer: &Observer) {}
 
     /// Logs at the levels `debug` and `trace` how the call was carried out.
     fn log_details(&self, _call: &Call, _outcome: &Outcome) {}
@@ -65,7 +89,8 @@ pub fn intercept<C: Intercepted>(
     observer.collectors.count_call(|owner| observer.keep_stderr_for_summary(owner));
     let mut recording = Recording::wanted(observer, intercepted.hook());
     let injector = observer.injector.as_ref();
-    let is_decoded = recording.is_some() || injector.is_some();
+    let is_told = intercepted.is_told();
+    let is_decoded = recording.is_some() || injector.is_some() || is_told;
     let Some(call) = is_decoded.then(|| intercepted.decode()).flatten() else {
         let outcome = intercepted.execute(observer, None);
         return (outcome.answer, outcome.signal);
@@ -97,24 +122,42 @@ pub fn intercept<C: Intercepted>(
     let outcome = intercepted.execute(observer, override_.map(|override_| (override_, &call)));
     let reply = (outcome.answer, outcome.signal);
     inject::after(injection, caller);
-    let Some(mut recording) = recording else { return reply };
-    recording.end();
+    if let Some(recording) = &mut recording {
+        recording.end();
+    } else if !is_told {
+        return reply;
+    }
+    let is_shown = is_told || recording.as_ref().is_some_and(Recording::is_shown);
+    let explained = |call: &Call, outcome: &Outcome| match call.error(outcome.answer) {
+        Some(_) if matches!(override_, Some(Override::Answer(_) | Override::Statuses(_))) => None,
+        Some(_) if is_shown || outcome.judged || outcome.fell_back => {
+            intercepted.explain(call, outcome)
+        }
+        _ => outcome.rule,
+    };
+    if is_told {
+        let outcome = Outcome { rule: explained(&call, &outcome), ..outcome };
+        intercepted.tell(&call, &outcome, observer);
+    }
+    let Some(recording) = recording else { return reply };
     if recording.level() > Level::Info {
         intercepted.log_details(&call, &outcome);
     }
     let pointers = intercepted.offset_pointers();
     let injected = override_.is_some() || injection.signals != 0;
     let delayed = injection.is_delayed();
-    let explained = |call: &Call, outcome: &Outcome| match call.error(outcome.answer) {
-        Some(_) if matches!(override_, Some(Override::Answer(_) | Override::Statuses(_))) => None,
-        Some(_) if recording.is_shown() || outcome.judged || outcome.fell_back => {
-            intercepted.explain(call, outcome)
-        }
-        _ => outcome.rule,
-    };
     intercepted.for_each_record(&call, &outcome, |call, outcome| {
         let outcome = Outcome { rule: explained(call, outcome), ..*outcome };
-        recording.note(call, &outcome, caller, pointers, injected, delayed);
+        recording.note(
+            call,
+            &outcome,
+            caller,
+            pointers,
+            injected,
+            delayed,
+            intercepted.dialect(observer),
+            || intercepted.sharing(call, &outcome, observer),
+        );
     });
     reply
 }
@@ -139,5 +182,6 @@ pub fn note_let_through(hook: Hook, call: &Call, caller: &impl Caller, observer:
     recording.end();
     let nothing = Outcome::new(Ok(0), Method::None);
     let pointers = [OffsetPointer::new(core::ptr::null_mut()); 2];
-    recording.note(call, &nothing, caller, pointers, false, false);
+    let dialect = observer.settings.policy.dialect;
+    recording.note(call, &nothing, caller, pointers, false, false, dialect, || None);
 }

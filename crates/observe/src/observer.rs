@@ -19,6 +19,15 @@ pub struct Observer {
 }
 
 impl Observer {
+    /// Returns an observer for calls through a hook that is not watched: under the same settings, without
+    /// faults and records.
+    #[must_use]
+    pub fn without_records(&self) -> Observer {
+        let (settings, next) = (self.settings, self.next);
+        let collectors = Collectors { tree: None, own: None };
+        Observer { settings, next, injector: None, collectors, log: None }
+    }
+
     /// Keeps the summary's place on standard error for process `owner`, from its first call on.
     pub(crate) fn keep_stderr_for_summary(&self, owner: u64) {
         if let Some(log) = &self.log {

@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::log::PATHS;
 use crate::observer::Observer;
 use cfr_engine::call::{Call, Offset, Request};
-use cfr_engine::diag::{is_traced, log_trace};
+use cfr_engine::dialect::Dialect;
 use cfr_engine::execution::Outcome;
 use cfr_engine::hook::Hook;
 use cfr_shared::format::Format;
@@ -89,7 +89,9 @@ impl<'a> Recording<'a> {
     }
 
     /// Counts the call and writes its line. `call` is the whole call, or its part for one target.
+    /// `sharing` reports whether the target's range shares its blocks, if that is wanted.
     #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "what a record consists of")]
     pub(crate) fn note(
         &self,
         call: &Call,
@@ -98,6 +100,8 @@ impl<'a> Recording<'a> {
         [off_in, off_out]: [OffsetPointer; 2],
         injected: bool,
         delayed: bool,
+        dialect: &'static Dialect,
+        sharing: impl FnOnce() -> Option<Sharing>,
     ) {
         let settings = &self.observer.settings;
         let ending = if self.is_unfinished { Ending::Unfinished } else { caller.ending() };
@@ -127,8 +131,8 @@ impl<'a> Recording<'a> {
             } else {
                 (None, None)
             },
-            sharing: settings.shared.then(|| sharing(call, outcome.bytes)).flatten(),
-            dialect: settings.policy.dialect,
+            sharing: sharing(),
+            dialect,
             injected,
             delayed,
         };
@@ -204,26 +208,6 @@ fn in_flight(call: &Call, caller: &impl Caller, begun_ns: u64) -> InFlight {
         len: call.len as u64,
         size_out: sys::stat(call.fd_out).map_or(0, |stat| stat.size),
     }
-}
-
-/// Asks the filesystem whether the range that was written shares its blocks (FIEMAP). `None` if it
-/// does not say, or if the range has no blocks.
-#[cold]
-fn sharing(call: &Call, bytes: u64) -> Option<Sharing> {
-    if bytes == 0 {
-        return None;
-    }
-    let start = match (call.request, call.off_out) {
-        (Request::Clone, _) => 0,
-        (_, Offset::At(bytes)) => bytes.cast_unsigned(),
-        (_, Offset::File) => sys::file_offset(call.fd_out).ok()?.saturating_sub(bytes),
-        (_, Offset::BadAddress(_)) => return None,
-    };
-    let sharing = sys::shares_blocks(call.fd_out, start, bytes).ok().flatten();
-    if is_traced() {
-        log_trace(format_args!("FIEMAP {}: {sharing:?}", call.fd_out));
-    }
-    sharing
 }
 
 /// Calls `work` with the record and the paths behind these descriptors of this process. `None` if no memory for them

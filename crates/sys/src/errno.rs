@@ -29,6 +29,14 @@ impl Errno {
     pub const EXDEV: Errno = Errno(libc::EXDEV);
     pub const EISDIR: Errno = Errno(libc::EISDIR);
     pub const EINVAL: Errno = Errno(libc::EINVAL);
+    /// No such file, or no such name.
+    pub const ENOENT: Errno = Errno(libc::ENOENT);
+    /// Argument list too long, or a struct is larger than is known.
+    pub const E2BIG: Errno = Errno(libc::E2BIG);
+    /// Permission denied; a filter may return it too.
+    pub const EACCES: Errno = Errno(libc::EACCES);
+    /// There are no data of this kind.
+    pub const ENODATA: Errno = Errno(libc::ENODATA);
     /// Inappropriate ioctl for the file; kernels before 4.5 return it for FICLONERANGE.
     pub const ENOTTY: Errno = Errno(libc::ENOTTY);
     /// Text file busy: the file is a running program or active swap space.

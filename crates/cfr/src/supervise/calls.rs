@@ -116,7 +116,7 @@ fn copy_file_range(
         len,
         flags: Flags(args.flags),
     };
-    let call = CopyFileRange::new(Hook::Seccomp, &args, observer);
+    let call = CopyFileRange::new(Hook::Seccomp, &args, &observer.settings.policy);
     finish(task, observer, call, Some(decoded), |answer| match answer {
         Ok(_) => offsets.write_changed(),
         Err(_) => Ok(()),

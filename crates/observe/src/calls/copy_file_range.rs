@@ -7,6 +7,7 @@ use cfr_engine::diag::{BytesOrError, log_debug, log_trace};
 use cfr_engine::dialect::Rule;
 use cfr_engine::execution::{Execution, Outcome, Override};
 use cfr_engine::hook::Hook;
+use cfr_engine::policy::Policy;
 use cfr_sys::{self as sys, Args, OffsetPointer};
 
 /// An intercepted copy_file_range call.
@@ -16,11 +17,11 @@ pub struct CopyFileRange<'a> {
 }
 
 impl<'a> CopyFileRange<'a> {
-    /// Prepares a call that came through `hook`. Makes no system call.
+    /// Prepares a call that came through `hook`, under this policy. Makes no system call.
     #[must_use]
     #[inline(always)]
-    pub fn new(hook: Hook, args: &'a Args, observer: &'a Observer) -> CopyFileRange<'a> {
-        CopyFileRange { hook, execution: Execution::new(args, &observer.settings.policy) }
+    pub fn new(hook: Hook, args: &'a Args, policy: &'a Policy) -> CopyFileRange<'a> {
+        CopyFileRange { hook, execution: Execution::new(args, policy) }
     }
 }
 

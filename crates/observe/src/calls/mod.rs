@@ -2,10 +2,12 @@
 //! [`crate::observe::Intercepted`].
 
 mod copy_file_range;
+mod copy_with_options;
 mod reflink_ioctl;
 mod sendfile;
 
 pub use copy_file_range::CopyFileRange;
+pub use copy_with_options::{CopyWithOptions, Told};
 pub use reflink_ioctl::ReflinkIoctl;
 pub use sendfile::{Sendfile, is_storage};
 
