@@ -21,6 +21,8 @@ pub enum Peer {
     Cp,
     /// Reading and writing 8 KiB at a time, as glibc 2.27 did.
     Glibc,
+    /// Reading and writing 4 KiB at a time.
+    Page,
     /// The kernel's copy_file_range.
     Kernel,
 }
@@ -31,6 +33,7 @@ impl Peer {
         match self {
             Peer::Cp => ("cp's loop", "cp"),
             Peer::Glibc => ("glibc 2.27's loop", "glibc"),
+            Peer::Page => ("a loop of 4 KiB", "page"),
             Peer::Kernel => ("the kernel's", "kernel"),
         }
     }
@@ -66,6 +69,11 @@ impl Work {
             goals,
             cost: false,
         }
+    }
+
+    /// Between two filesystems, in small calls.
+    const fn across(from: &'static str, to: &'static str, len: u64) -> Work {
+        Work { total: 16 * MIB, ..Work::large(from, to, len) }
     }
 
     const fn small(on: &'static str, fresh: bool, off_out: u64) -> Work {
@@ -104,10 +112,12 @@ const ON_EXT4: &[(Peer, f64, f64)] =
     &[(Peer::Cp, 1.4, 1.7), (Peer::Glibc, 2.8, 3.3), (Peer::Kernel, 1.3, 1.6)];
 const TO_XFS: &[(Peer, f64, f64)] = &[(Peer::Cp, 1.3, 1.5)];
 const TO_OTHERS: &[(Peer, f64, f64)] = &[(Peer::Cp, 1.0, 1.1)];
+const PAGES: &[(Peer, f64, f64)] = &[(Peer::Page, 0.8, 0.9)];
+const PIECES: &[(Peer, f64, f64)] = &[(Peer::Cp, 0.95, 1.0)];
 const ON_TMPFS: &[(Peer, f64, f64)] = &[(Peer::Cp, 1.0, 1.1), (Peer::Kernel, 0.97, 1.0)];
 
 /// Everything that is measured except alignment and holes.
-const WORKS: [Work; 15] = [
+const WORKS: [Work; 19] = [
     Work::large("ext4", "ext4", MIB).with(ON_EXT4),
     Work::large("ext4", "ext4", 64 * MIB).with(ON_EXT4),
     Work::large("tmpfs", "ext4", MIB).with(TO_EXT4),
@@ -117,6 +127,10 @@ const WORKS: [Work; 15] = [
     Work::large("ext4", "btrfs", MIB).with(TO_OTHERS),
     Work::large("tmpfs", "btrfs", 64 * MIB).with(TO_OTHERS),
     Work::large("ext4", "tmpfs", 64 * MIB).with(TO_OTHERS),
+    Work::across("tmpfs", "ext4", 4 * KIB).with(PAGES),
+    Work::across("ext4", "tmpfs", 4 * KIB).with(PAGES),
+    Work::across("tmpfs", "ext4", 64 * KIB).with(PIECES),
+    Work::across("ext4", "tmpfs", 64 * KIB).with(PIECES),
     Work::large("tmpfs", "tmpfs", MIB).with(ON_TMPFS),
     Work::large("tmpfs", "tmpfs", 64 * MIB).with(ON_TMPFS),
     Work::small("ext4", true, 0).with(&[(Peer::Kernel, 1.3, 1.2)]),

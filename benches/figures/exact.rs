@@ -21,6 +21,10 @@ pub const DEFAULT_SYSTEM_CALLS: Goal = exactly(1.0);
 /// System calls of a byte that the library copies: a check, a read, a write, and one for each
 /// pointer outside the caller's stack frame.
 pub const EMULATED_SYSTEM_CALLS: Goal = at_most(5.0);
+/// System calls of 4 KiB that the library copies between filesystems: the call that the kernel
+/// refuses, what kind of file the target is and how it is open, a read, a write, and one for each
+/// pointer outside the caller's stack frame.
+pub const ACROSS_SYSTEM_CALLS: Goal = at_most(7.0);
 /// Instructions that a text line adds to its call.
 pub const TEXT_INSTRUCTIONS: Goal = at_most(1500.0);
 /// Instructions that a JSON line adds to its call.
@@ -89,6 +93,8 @@ impl Way {
     pub const OFF: Way = Way(Some(&["CFR_LOG=off"]));
     /// Not logged, and copied by the library.
     pub const EMULATED: Way = Way(Some(&["CFR_LOG=off", "CFR_BACKEND=emulate"]));
+    /// Not logged, and copied by the library if the kernel does not cross filesystems.
+    pub const ACROSS: Way = Way(Some(&["CFR_LOG=off", "CFR_FALLBACK=EXDEV"]));
     /// Text lines in a file, without paths.
     pub const TEXT: Way = Way(Some(&["CFR_PATHS=no"]));
     /// JSON lines in a file, without paths.
@@ -116,6 +122,8 @@ impl Calls {
     pub const COPY: Calls = Calls("copy");
     /// Each copies a byte with offset pointers, to another offset.
     pub const APART: Calls = Calls("apart");
+    /// Each copies 4 KiB to another filesystem.
+    pub const ACROSS: Calls = Calls("across");
     /// Each fails with EBADF.
     pub const FAIL: Calls = Calls("fail");
     /// Each is a call by syscall(2) that the library does not handle.

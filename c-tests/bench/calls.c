@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -25,7 +26,7 @@ static const char line[] = "cfr: 12345 1795343182.011073 copy_file_range(3, NULL
 #define MEBIBYTE (1 << 20)
 
 struct files {
-    int in, out, log, pipe[2];
+    int in, out, memory, log, pipe[2];
     loff_t from, to;
 };
 
@@ -39,20 +40,25 @@ static int apart(struct files *files)
     return copy_file_range(files->in, &files->from, files->out, &files->to, 1, 0) == 1;
 }
 
-static int block(struct files *files, size_t len)
+static int block(struct files *files, int out, size_t len)
 {
     loff_t from = 0, to = 0;
-    return copy_file_range(files->in, &from, files->out, &to, len, 0) == (ssize_t)len;
+    return copy_file_range(files->in, &from, out, &to, len, 0) == (ssize_t)len;
 }
 
 static int page(struct files *files)
 {
-    return block(files, 4096);
+    return block(files, files->out, 4096);
+}
+
+static int across(struct files *files)
+{
+    return block(files, files->memory, 4096);
 }
 
 static int mebibyte(struct files *files)
 {
-    return block(files, MEBIBYTE);
+    return block(files, files->out, MEBIBYTE);
 }
 
 static int fail(struct files *files)
@@ -175,7 +181,8 @@ static const struct call table[] = {
     { "copy", copy },                       /* one byte, from position to position */
     { "apart", apart },                     /* with offset pointers, to another offset than from */
     { "page", page },                       /* 4 KiB with offset pointers, always the same */
-    { "mebibyte", mebibyte },               /* the same, 1 MiB */
+    { "across", across },                   /* the same to a memory file: another filesystem */
+    { "mebibyte", mebibyte },               /* as page, 1 MiB */
     { "fail", fail },                       /* EBADF */
     { "append", append },                   /* copies, and writes a line to a file that all threads share */
     { "another-number", another_number },   /* a call by syscall(2) that the library does not handle */
@@ -207,6 +214,7 @@ int main(int argc, char **argv)
             .files = {
                 .in = filled(file(argv[3], "source", i, O_TRUNC, size)),
                 .out = file(argv[3], "target", i, O_TRUNC, 0),
+                .memory = memfd_create("target", MFD_CLOEXEC),
                 .log = log,
                 .to = 1 << 30,
             },

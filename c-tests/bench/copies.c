@@ -4,7 +4,7 @@
  *
  * Every round copies TOTAL bytes of SOURCE from OFF_IN to OFF_OUT of TARGET once in each way, LEN
  * bytes a call: through the preloaded library, by the kernel's call itself, by reading and writing
- * 128 KiB at a time as GNU cp 9.1 does, and 8 KiB at a time as glibc 2.27 did. With "fresh" the
+ * 128 KiB at a time as GNU cp 9.1 does, 8 KiB at a time as glibc 2.27 did, and 4 KiB. With "fresh" the
  * target is emptied before each copy. Prints one line for each way: its name, then the median and
  * the least CPU time of a round, in nanoseconds. A way that is not available is left out. */
 #define _GNU_SOURCE
@@ -68,6 +68,7 @@ static struct {
     {.name = "kernel", .copy = by_kernel},
     {.name = "cp", .copy = through_buffer, .piece = 128 << 10},
     {.name = "glibc", .copy = through_buffer, .piece = 8 << 10},
+    {.name = "page", .copy = through_buffer, .piece = 4 << 10},
 };
 
 enum { WAYS = sizeof ways / sizeof *ways };

@@ -23,7 +23,7 @@ use entry::Frame;
 fn dispatch(hook: Hook, frame: &mut Frame) {
     let args = frame.copy_arguments();
     if route::is_intercepted(hook) {
-        intercept_copy(hook, frame, &args);
+        intercept_copy(hook, frame, &args, None);
     } else {
         dispatch_by_flags(hook, frame, &args);
     }
@@ -45,7 +45,7 @@ fn dispatch_by_flags(hook: Hook, frame: &mut Frame, args: &Args) {
             return answer_from_kernel(hook, frame, args, sys::copy_file_range_unmarked(args));
         }
     };
-    let Some(next) = next else { return intercept_copy(hook, frame, args) };
+    let Some(next) = next else { return intercept_copy(hook, frame, args, None) };
     if hook == Hook::CopyFileRange {
         return frame.call_next(next.address(), Some(after_next_error));
     }
@@ -88,22 +88,25 @@ fn after_error(hook: Hook, frame: &mut Frame, args: &Args, error: Errno) {
     let may_fall_back = matches!(route::of(hook), Route::KernelIfNoFlags | Route::NextIfNoFlags)
         && runtime::get().is_some_and(|runtime| runtime.settings.policy.may_fall_back_after(error));
     if may_fall_back {
-        intercept_copy(hook, frame, args);
+        intercept_copy(hook, frame, args, Some(error));
     } else {
         frame.answer(Err(error), SavedErrno::save(), None);
     }
 }
 
-/// Not inlined into its callers: of one instance the compiler inlines the whole flow.
+/// Carries out a call, which the kernel or the next library may have refused already. Not inlined
+/// into its callers: of one instance the compiler inlines the whole flow.
 #[inline(never)]
-fn intercept_copy(hook: Hook, frame: &mut Frame, args: &Args) {
+fn intercept_copy(hook: Hook, frame: &mut Frame, args: &Args, refused: Option<Errno>) {
     let errno = SavedErrno::save();
-    let (answer, signal) = match runtime::get() {
-        Some(runtime) => {
-            let call = CopyFileRange::new(hook, args, &runtime.settings.policy);
+    let new = |policy| CopyFileRange::new(hook, args, policy);
+    let (answer, signal) = match (runtime::get(), refused) {
+        (Some(runtime), None) => intercept(&new(&runtime.settings.policy), &ThisThread, runtime),
+        (Some(runtime), Some(error)) => {
+            let call = new(&runtime.settings.policy).after(error, runtime);
             intercept(&call, &ThisThread, runtime)
         }
-        None => (sys::copy_file_range(args), None),
+        (None, _) => (sys::copy_file_range(args), None),
     };
     frame.answer(answer, errno, signal);
 }

@@ -3,10 +3,10 @@
 
 use cfr_testkit::skip;
 use exact::{
-    Calls, DEFAULT_SYSTEM_CALLS, DIALECTS, Driver, EMULATED_SYSTEM_CALLS, EXPORTS,
-    FORWARD_INSTRUCTIONS, FORWARD_SYSTEM_CALLS, Goal, JSON_INSTRUCTIONS, LOAD_INSTRUCTIONS,
-    LOAD_SYSTEM_CALLS, OPTIONAL, PASSING_INSTRUCTIONS, REQUIRED, SIZE, Shipped, TEXT_INSTRUCTIONS,
-    TEXT_WRITES, Way,
+    ACROSS_SYSTEM_CALLS, Calls, DEFAULT_SYSTEM_CALLS, DIALECTS, Driver, EMULATED_SYSTEM_CALLS,
+    EXPORTS, FORWARD_INSTRUCTIONS, FORWARD_SYSTEM_CALLS, Goal, JSON_INSTRUCTIONS,
+    LOAD_INSTRUCTIONS, LOAD_SYSTEM_CALLS, OPTIONAL, PASSING_INSTRUCTIONS, REQUIRED, SIZE, Shipped,
+    TEXT_INSTRUCTIONS, TEXT_WRITES, Way,
 };
 
 #[path = "../../benches/figures/exact.rs"]
@@ -57,6 +57,15 @@ fn a_call_in_a_dialect_of_the_kernels_is_one_system_call() {
 fn a_byte_that_the_library_copies_takes_few_system_calls() {
     hold("a_byte_that_the_library_copies_takes_few_system_calls", EMULATED_SYSTEM_CALLS, || {
         let counts = Driver::new()?.system_calls(Way::EMULATED, Calls::APART)?;
+        assert!(counts.contains_key("pread64") && counts.contains_key("pwrite64"), "{counts:?}");
+        Ok(counts.values().sum())
+    });
+}
+
+#[test]
+fn a_page_to_another_filesystem_takes_few_system_calls() {
+    hold("a_page_to_another_filesystem_takes_few_system_calls", ACROSS_SYSTEM_CALLS, || {
+        let counts = Driver::new()?.system_calls(Way::ACROSS, Calls::ACROSS)?;
         assert!(counts.contains_key("pread64") && counts.contains_key("pwrite64"), "{counts:?}");
         Ok(counts.values().sum())
     });

@@ -88,17 +88,22 @@ impl<'a> Execution<'a> {
         self.flags
     }
 
-    /// Carries the call out. `forward` forwards a call to the kernel or to the next library.
+    /// Carries the call out. `forward` forwards a call to the kernel or to the next library, one of
+    /// which may have refused the call already (`refused`).
     #[inline(always)]
     pub fn run(
         &self,
         override_: Option<Override>,
+        refused: Option<(Errno, Method)>,
         forward: impl Fn(&Args) -> (Answer, Method),
     ) -> Outcome {
         if self.flags.0 != 0 || !self.policy.asks_kernel_first() || override_.is_some() {
             return self.run_with_facts(override_, None, &forward);
         }
-        let (answer, method) = forward(self.args);
+        let (answer, method) = match refused {
+            Some((errno, method)) => (Err(errno), method),
+            None => forward(self.args),
+        };
         match answer {
             Ok(_) => Outcome::new(answer, method),
             Err(_) => self.run_with_facts(None, Some((answer, method)), &forward),
@@ -209,6 +214,14 @@ impl Run<'_> {
     /// declined.
     fn judged(&self, mode: Option<Mode>, declined: Option<Errno>) -> Outcome {
         let (facts, dialect) = (self.facts, self.policy.dialect);
+        if mode == Some(Mode::Any)
+            && let Some(step) = plan::one_piece_between_filesystems(facts, self.policy)
+        {
+            let outcome = self.step(self.shortened(step));
+            if outcome.answer != Ok(0) {
+                return Outcome { fell_back: declined.is_some(), ..outcome };
+            }
+        }
         let broken = match self.judge() {
             Verdict::Answered(outcome) => return outcome,
             Verdict::Passed { broken } => broken,

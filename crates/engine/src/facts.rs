@@ -122,6 +122,7 @@ pub struct Facts<'a> {
     pub source: Side<'a>,
     pub target: Side<'a>,
     limit: Fact<u64>,
+    swap_file: Fact<bool>,
     kernel: Cell<Option<Result<usize, Errno>>>,
 }
 
@@ -142,6 +143,7 @@ impl<'a> Facts<'a> {
             source: Side::new(args, args.fd_in, args.off_in),
             target: Side::new(args, args.fd_out, args.off_out),
             limit: Fact::new(),
+            swap_file: Fact::new(),
             kernel: Cell::new(None),
         }
     }
@@ -160,7 +162,14 @@ impl<'a> Facts<'a> {
     /// Returns the start of both ranges; `None` if one is unknown.
     #[must_use]
     pub fn start_offsets(&self) -> Option<(i64, i64)> {
-        Some((self.source.start_offset().ok()?, self.target.start_offset().ok()?))
+        let off_in = self.source.start_offset().ok()?;
+        // Most callers keep both offsets side by side: one check is enough.
+        let (source, target) = (&self.source, &self.target);
+        if source.writable.get() && target.pointer.shares_page_with(source.pointer) {
+            target.writable.set(true);
+            target.start.0.set(Some(Ok(sys::read_checked_offset(target.pointer))));
+        }
+        Some((off_in, target.start_offset().ok()?))
     }
 
     /// Returns `RLIMIT_FSIZE` in bytes; `u64::MAX` if there is no limit.
@@ -204,6 +213,14 @@ impl<'a> Facts<'a> {
         let missing = sys::is_copy_file_range_missing();
         trace_syscall("copy_file_range of invalid descriptors for", self.args.fd_out, &Ok(()));
         if missing { Errno::ENOSYS } else { errno }
+    }
+
+    /// Reports whether the kernel has refused to copy between the two filesystems. It says so only
+    /// after it has accepted the descriptors, their types and modes, and the pointers
+    /// (generic_copy_file_checks(), Linux 5.19 and later; vfs_copy_file_range() before 5.3).
+    #[must_use]
+    pub fn kernel_refused_to_cross(&self) -> bool {
+        self.kernel.get() == Some(Err(Errno::EXDEV))
     }
 
     /// Returns what the kernel answers to the call, or else to a copy of 0 bytes between these
@@ -257,11 +274,7 @@ impl<'a> Facts<'a> {
     /// filters return EPERM too.
     #[must_use]
     pub fn is_target_immutable(&self) -> bool {
-        self.kernel_check().is_err() && {
-            let immutable = sys::is_immutable(self.args.fd_out);
-            trace_syscall("statx", self.args.fd_out, &Ok(()));
-            immutable
-        }
+        self.kernel_check().is_err() && self.target.stat().is_ok_and(|stat| stat.immutable)
     }
 
     /// Reports whether one of the files is active swap space.
@@ -269,12 +282,18 @@ impl<'a> Facts<'a> {
     pub fn is_swap_file(&self) -> bool {
         match self.kernel_check() {
             Err(Errno::ETXTBSY) => true,
-            Err(_) => self.sides().iter().any(|side| {
-                trace_syscall("read /proc/swaps for", side.fd, &Ok(()));
-                side.stat().is_ok_and(|stat| sys::is_swap_file(&stat))
+            Err(_) => self.swap_file.get_or(|| {
+                let has_swap_space = sys::has_swap_space();
+                trace_syscall("sysinfo for", self.args.fd_out, &Ok(()));
+                has_swap_space && self.is_in_swaps()
             }),
             Ok(_) => false,
         }
+    }
+
+    fn is_in_swaps(&self) -> bool {
+        trace_syscall("read /proc/swaps for", self.args.fd_out, &Ok(()));
+        sys::is_one_swap_file(&self.sides().map(|side| side.stat().ok()))
     }
 
     /// Returns the target's filesystem; if it is unknown, one with blocks of one byte.

@@ -4,9 +4,9 @@ use crate::backend::{BUFFER_LEN, Holes, Transport};
 use crate::dialect::{CopyStrategy, Dialect};
 use crate::facts::{Facts, MAX_OFFSET};
 use crate::flags::Mode;
-use crate::policy::Backend;
+use crate::policy::{Backend, Policy};
 use cfr_sys::errno::Errno;
-use cfr_sys::{self as sys, FilesystemKind};
+use cfr_sys::{self as sys, FileKind, FilesystemKind};
 
 /// The most bytes that Linux moves in one call (include/linux/fs.h).
 const MAX_RW_COUNT: u64 = 0x7fff_f000;
@@ -86,6 +86,33 @@ pub(crate) fn copy_checked_by_kernel(
     // needs no clamping.
     let len = if len > BUFFER_LEN { facts.clamp_to_readable(len) } else { len };
     Some(Step::Copy { len, transport: Transport::Library, holes: Holes::Kept })
+}
+
+/// Plans a copy of one piece between filesystems after the kernel has refused it with EXDEV, with
+/// few questions: most is vouched for by that refusal or will be decided by read(2) and write(2)
+/// (docs/design/emulation.md has the list). Returns `None` if the rules must decide; so they must
+/// if the step moves nothing.
+pub(crate) fn one_piece_between_filesystems(facts: &Facts<'_>, policy: &Policy) -> Option<Step> {
+    let len = facts.requested_len();
+    let is_one_piece = (1..=BUFFER_LEN).contains(&len);
+    let crosses = policy.dialect.emulation_crosses_filesystems && policy.crosses_filesystems();
+    if !is_one_piece || !crosses || !facts.kernel_refused_to_cross() {
+        return None;
+    }
+    let (off_in, off_out) = facts.start_offsets()?;
+    let last = u64::try_from(off_in.min(off_out)).ok().map(|_| off_in.max(off_out))?;
+    last.checked_add_unsigned(len)?;
+    let target = facts.target.stat().ok()?;
+    // A filter may return EXDEV for files that the kernel would refuse otherwise. Of these only a
+    // target with O_APPEND would be written to at a wrong place.
+    let appends = facts.target.open_flags().map_or(true, |open_flags| open_flags.append);
+    (target.kind == FileKind::Regular && !target.immutable && !appends && write_checks_swap_space())
+        .then_some(Step::Copy { len, transport: Transport::Library, holes: Holes::Kept })
+}
+
+/// Reports whether write(2) refuses active swap space: since Linux 5.4 (commit dc617f29dbe5).
+fn write_checks_swap_space() -> bool {
+    sys::is_linux_at_least(5, 4)
 }
 
 /// Plans a call of this mode after the dialect's rules have passed.

@@ -29,9 +29,21 @@ impl OffsetPointer {
 
     /// Reports whether the whole offset is in the 4 KiB in which `args` begin; no page is smaller.
     fn is_in_page_of(self, args: &Args) -> bool {
-        let page = (&raw const *args).addr() / 4096;
+        self.page() == Some((&raw const *args).addr() / 4096)
+    }
+
+    /// Reports whether both offsets are whole in the same 4 KiB, so that a check of one holds for
+    /// the other.
+    #[must_use]
+    pub fn shares_page_with(self, other: OffsetPointer) -> bool {
+        self.page().is_some() && self.page() == other.page()
+    }
+
+    /// Returns the number of the 4 KiB that hold the whole offset.
+    fn page(self) -> Option<usize> {
         let first = self.0.addr();
-        first / 4096 == page && first.checked_add(7).is_some_and(|last| last / 4096 == page)
+        let last = first.checked_add(7)?;
+        (first / 4096 == last / 4096).then_some(first / 4096)
     }
 
     /// Returns the address, for the log.
@@ -127,10 +139,17 @@ pub fn read_writable_offset(pointer: OffsetPointer, args: &Args) -> Result<i64, 
             _ => return Err(Errno::EFAULT),
         }
     }
-    // SAFETY: the kernel has just read and written these eight bytes, or they are in a page of the
-    // stack that we have written to.
-    let bytes = unsafe { pointer.0.cast::<[u8; 8]>().read_volatile() };
-    Ok(i64::from_ne_bytes(bytes))
+    // The kernel has just read and written these eight bytes, or they are in a page of the stack that
+    // we have written to.
+    Ok(read_checked_offset(pointer))
+}
+
+/// Reads a caller's offset that is in the same page as one that [`read_writable_offset`] has checked.
+#[must_use]
+pub fn read_checked_offset(pointer: OffsetPointer) -> i64 {
+    // SAFETY: the page is readable; the host passed the pointer to be read. Volatile and without
+    // alignment, as in `read_offset`.
+    i64::from_ne_bytes(unsafe { pointer.0.cast::<[u8; 8]>().read_volatile() })
 }
 
 /// Writes a caller's offset that [`read_writable_offset`] has checked.

@@ -35,6 +35,8 @@ pub struct Stat {
     pub size: u64,
     /// Allocated bytes.
     pub allocated: u64,
+    /// `STATX_ATTR_IMMUTABLE`; false if the kernel does not tell.
+    pub immutable: bool,
     /// Creation time in an opaque unit; 0 if it is unknown.
     pub btime: u64,
 }
@@ -72,6 +74,7 @@ pub fn stat(fd: i32) -> Result<Stat, Errno> {
             ino: statx.stx_ino,
             size: statx.stx_size,
             allocated: statx.stx_blocks.saturating_mul(BLOCK),
+            immutable: statx.stx_attributes & libc::STATX_ATTR_IMMUTABLE as u64 != 0,
             btime: match statx.stx_mask & libc::STATX_BTIME {
                 0 => 0,
                 _ => {
@@ -126,6 +129,7 @@ fn from_stat(stat: &libc::stat) -> Stat {
         ino: stat.st_ino,
         size: u64::try_from(stat.st_size).unwrap_or(0),
         allocated: u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(BLOCK),
+        immutable: false,
         btime: 0,
     }
 }
@@ -229,13 +233,6 @@ pub fn filesystem(fd: i32) -> Result<Filesystem, Errno> {
     })
 }
 
-/// Reports whether the file is immutable (statx(2), `STATX_ATTR_IMMUTABLE`).
-#[must_use]
-pub fn is_immutable(fd: i32) -> bool {
-    const IMMUTABLE: u64 = libc::STATX_ATTR_IMMUTABLE as u64;
-    statx(fd, 0).is_ok_and(|statx| statx.stx_attributes & IMMUTABLE != 0)
-}
-
 /// Reports whether the file is NoCOW (ioctl_iflags(2), `FS_NOCOW_FL`).
 #[must_use]
 pub fn is_nocow(fd: i32) -> bool {
@@ -305,10 +302,21 @@ pub fn is_copy_file_range_missing() -> bool {
     zero_length_copy_at(-1, 0, -1, 0) != Err(Errno::EBADF)
 }
 
-/// Reports whether the file is active swap space according to /proc/swaps; no system call tells it
-/// of a descriptor.
+/// Reports whether the system has swap space (sysinfo(2)); true if that is unknown.
 #[must_use]
-pub fn is_swap_file(stat: &Stat) -> bool {
+pub fn has_swap_space() -> bool {
+    let mut info = MaybeUninit::<libc::sysinfo>::uninit();
+    let registers = [info.as_mut_ptr() as usize, 0, 0, 0, 0, 0];
+    // SAFETY: the kernel writes one struct sysinfo.
+    let known = decode(unsafe { syscall(libc::SYS_sysinfo, registers) });
+    // SAFETY: it succeeded, so the kernel has filled it.
+    known.is_err() || unsafe { info.assume_init_ref() }.totalswap > 0
+}
+
+/// Reports whether one of these files is active swap space according to /proc/swaps; no system call
+/// tells it of a descriptor.
+#[must_use]
+pub fn is_one_swap_file(stats: &[Option<Stat>]) -> bool {
     let Ok(fd) = file::open(c"/proc/swaps", libc::O_RDONLY | libc::O_CLOEXEC) else { return false };
     // Enough for a long path and its columns; this may be on a signal handler's stack.
     let mut text = [0; 768];
@@ -321,7 +329,7 @@ pub fn is_swap_file(stat: &Stat) -> bool {
         }
         // The first line has the column names and matches no file.
         while let Some(end) = text.iter().take(len).position(|&byte| byte == b'\n') {
-            found |= text.get_mut(..end).is_some_and(|line| is_line_of(line, stat));
+            found |= text.get_mut(..end).is_some_and(|line| is_line_of(line, stats));
             discard(&mut text, end + 1);
             len -= end + 1;
         }
@@ -341,12 +349,13 @@ fn discard(text: &mut [u8], count: usize) {
     }
 }
 
-/// Reports whether a line of /proc/swaps begins with the path of that file.
-fn is_line_of(line: &mut [u8], stat: &Stat) -> bool {
+/// Reports whether a line of /proc/swaps begins with the path of one of these files.
+fn is_line_of(line: &mut [u8], stats: &[Option<Stat>]) -> bool {
     let end = line.iter().position(|&byte| byte == b' ' || byte == b'\t').unwrap_or(line.len());
     let Some(name) = line.get_mut(..=end) else { return false };
     let path = unescape(name);
-    path.and_then(|path| stat_path(path).ok()).is_some_and(|swap| swap.is_same_file(stat))
+    path.and_then(|path| stat_path(path).ok())
+        .is_some_and(|swap| stats.iter().flatten().any(|stat| swap.is_same_file(stat)))
 }
 
 /// Decodes a path of /proc in place into a C string. White space and backslashes are written as a

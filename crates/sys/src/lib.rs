@@ -79,14 +79,14 @@ pub use libc::{SIGXFSZ, ssize_t};
 pub use clock::{monotonic_ns, realtime_ns, sleep_until};
 pub use cookie::{COOKIE, set_cookie};
 pub use copy_file_range::{
-    Args, COPY_FILE_RANGE, OffsetPointer, copy_file_range, copy_file_range_unmarked, read_offset,
-    read_writable_offset, write_checked_offset, write_offset,
+    Args, COPY_FILE_RANGE, OffsetPointer, copy_file_range, copy_file_range_unmarked,
+    read_checked_offset, read_offset, read_writable_offset, write_checked_offset, write_offset,
 };
 pub use environment::{Environment, environment};
 pub use fd_info::{
-    FileKind, Filesystem, FilesystemKind, OpenFlags, Seals, Stat, filesystem,
-    is_copy_file_range_missing, is_immutable, is_nocow, is_same_description, is_swap_file,
-    open_flags, seals, stat, zero_length_copy, zero_length_copy_at,
+    FileKind, Filesystem, FilesystemKind, OpenFlags, Seals, Stat, filesystem, has_swap_space,
+    is_copy_file_range_missing, is_nocow, is_one_swap_file, is_same_description, open_flags, seals,
+    stat, zero_length_copy, zero_length_copy_at,
 };
 pub use fiemap::{FiemapMode, Sharing, is_beyond_filesystem, next_data, shares_blocks};
 pub use file::{
@@ -104,7 +104,7 @@ pub use next_library::{NextCopy, NextSymbol, call_next_exit, call_next_ioctl, ca
 pub use once::{MadeOnce, OnceBytes, SetOnce};
 pub use page_cache::{page_size, pages_of, pages_present};
 pub use pipe::Pipe;
-pub use process::{NO_LIMIT, execfn, exit, file_size_limit, getpid, is_secure};
+pub use process::{NO_LIMIT, execfn, exit, file_size_limit, getpid, is_linux_at_least, is_secure};
 pub use range::{
     Deduped, Range, clone_range, copy_range, dedupe_range, extend, preallocate, punch_hole,
     read_at, write_at,

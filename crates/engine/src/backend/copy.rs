@@ -94,11 +94,12 @@ pub(super) struct Copier<'a> {
 
 impl Copier<'_> {
     fn copy(mut self, range: Range) -> CopyResult {
-        let fits = range.len <= BUFFER_LEN.min(self.buffer.len() as u64);
-        let bytes = if fits && self.transport == Transport::Library {
-            self.in_one_piece(range)
-        } else {
-            self.in_segments(range)
+        let is_one_piece = range.len <= BUFFER_LEN && self.transport == Transport::Library;
+        let bytes = match range.len <= self.buffer.len() as u64 {
+            true if is_one_piece => self.in_one_piece(range),
+            // All large buffers are lent. A range of one piece has not been clamped.
+            false if is_one_piece => self.in_segments(clamp_to_rlimit(range)),
+            _ => self.in_segments(range),
         };
         CopyResult {
             bytes,

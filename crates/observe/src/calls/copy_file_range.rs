@@ -8,12 +8,14 @@ use cfr_engine::dialect::Rule;
 use cfr_engine::execution::{Execution, Outcome, Override};
 use cfr_engine::hook::Hook;
 use cfr_engine::policy::Policy;
+use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, Args, OffsetPointer};
 
 /// An intercepted copy_file_range call.
 pub struct CopyFileRange<'a> {
     hook: Hook,
     execution: Execution<'a>,
+    refused: Option<(Errno, Method)>,
 }
 
 impl<'a> CopyFileRange<'a> {
@@ -21,7 +23,14 @@ impl<'a> CopyFileRange<'a> {
     #[must_use]
     #[inline(always)]
     pub fn new(hook: Hook, args: &'a Args, policy: &'a Policy) -> CopyFileRange<'a> {
-        CopyFileRange { hook, execution: Execution::new(args, policy) }
+        CopyFileRange { hook, execution: Execution::new(args, policy), refused: None }
+    }
+
+    /// Prepares a call that was forwarded already and failed with `errno`.
+    #[must_use]
+    pub fn after(self, errno: Errno, observer: &Observer) -> CopyFileRange<'a> {
+        let method = observer.next.map_or(Method::Kernel, |_| Method::Next);
+        CopyFileRange { refused: Some((errno, method)), ..self }
     }
 }
 
@@ -39,7 +48,7 @@ impl Intercepted for CopyFileRange<'_> {
     #[inline(always)]
     fn execute(&self, observer: &Observer, faults: Option<(Override, &Call)>) -> Outcome {
         let override_ = faults.map(|(override_, _)| override_);
-        self.execution.run(override_, |args| forward(observer, args))
+        self.execution.run(override_, self.refused, |args| forward(observer, args))
     }
 
     fn explain(&self, _call: &Call, outcome: &Outcome) -> Option<&'static Rule> {
