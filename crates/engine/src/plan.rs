@@ -119,7 +119,10 @@ fn write_checks_swap_space() -> bool {
 pub(crate) fn choose(facts: &Facts<'_>, dialect: &Dialect, backend: Backend, mode: Mode) -> Step {
     let library_may_copy = backend != Backend::Kernel;
     match (mode, dialect.copy_strategy) {
-        (Mode::Any, CopyStrategy::ReadWrite8KiB) if library_may_copy => {
+        (Mode::Any, CopyStrategy::ReadWrite8KiB) if !library_may_copy => {
+            Step::Refuse(Errno::EOPNOTSUPP)
+        }
+        (Mode::Any, CopyStrategy::ReadWrite8KiB) => {
             match facts.target.open_flags() {
                 // With O_APPEND, write(2) ignores the offset.
                 Ok(open_flags) if open_flags.append => Step::Refuse(Errno::EBADF),
@@ -137,8 +140,12 @@ pub(crate) fn choose(facts: &Facts<'_>, dialect: &Dialect, backend: Backend, mod
         (mode, _) if mode != Mode::Any && is_over_file_size_limit(facts) => Step::OverFileSizeLimit,
         (_, _) if starts_at_max_offset(facts) => Step::Refuse(Errno::EFBIG),
         (Mode::Any, _) if backend == Backend::Emulate => library_copy(facts, dialect),
-        (Mode::Any, CopyStrategy::KeepHoles) if library_may_copy && is_sparse(facts) => {
-            checked_copy(facts, freebsd_len(facts), Transport::Kernel)
+        (Mode::Any, CopyStrategy::KeepHoles) if is_sparse(facts) => {
+            if library_may_copy {
+                checked_copy(facts, freebsd_len(facts), Transport::Kernel)
+            } else {
+                Step::Refuse(Errno::EOPNOTSUPP)
+            }
         }
         (Mode::Any, CopyStrategy::KeepHoles) => Step::Forward {
             len: usize::try_from(freebsd_requested_len(facts)).unwrap_or(usize::MAX),
