@@ -115,7 +115,8 @@ pub fn intercept<C: Intercepted>(
             let nothing = Outcome::new(Ok(0), Method::None);
             let (pointers, delayed) = (intercepted.offset_pointers(), injection.is_delayed());
             intercepted.for_each_record(&call, &refused, |call, _| {
-                recording.note(call, &nothing, caller, pointers, true, delayed);
+                let dialect = intercepted.dialect(observer);
+                recording.note(call, &nothing, caller, pointers, true, delayed, dialect, || None);
             });
         }
     });
