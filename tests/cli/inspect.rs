@@ -370,7 +370,7 @@ fn a_number_counts_for_the_function_that_gets_it() {
     assert_eq!(json["verdict"], "preload sees");
     let json = program("other", "sleep(SYS_copy_file_range)");
     assert_eq!((marks(&json, "syscall"), by_instruction(&json)), (json!([]), vec![]));
-    assert_eq!(json["verdict"], "no copy");
+    assert_eq!(json["verdict"], "may copy");
 }
 
 // Ways to copy that the files do not show.
@@ -423,6 +423,32 @@ fn a_program_that_starts_programs_may_copy() {
     // A child that is the same program has the same files.
     let json = report(starter("fork", &["-DFORK_ONLY"]));
     assert_eq!((&json["verdict"], &json["may_copy"]), (&json!("no copy"), &json!([])));
+}
+
+/// The number is in another register, or computed: it cannot be told.
+#[test]
+fn a_program_that_makes_unknown_system_calls_may_copy() {
+    let assembly = "mov %ebp, %eax; syscall";
+    let Some(program) = with_assembly(assembly, "inspect_raw_unknown") else { return };
+    let json = report(&program);
+    assert_eq!(json["verdict"], "may copy", "{json:#}");
+    let way = json!({
+        "through": "system calls", "file": program, "why": ["number unknown"],
+        "seen_by": "supervisor",
+    });
+    assert_eq!(json["may_copy"], json!([way]));
+    let text = text(&program);
+    let end = " may copy: system calls that it makes itself (number unknown)";
+    assert!(first_line(&text).ends_with(end), "{text}");
+    assert!(
+        text.contains("\n  makes system calls  number unknown  the program  supervisor\n"),
+        "{text}"
+    );
+    // A known number is not a copy's.
+    let Some(program) = with_assembly("mov $39, %eax; syscall", "inspect_raw_known") else {
+        return;
+    };
+    assert_eq!(report(&program)["verdict"], "no copy");
 }
 
 #[test]

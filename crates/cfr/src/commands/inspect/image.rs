@@ -97,6 +97,8 @@ pub(super) struct Image {
     pub(super) places: u64,
     /// The copying system calls that it makes by instruction.
     pub(super) calls: Vec<InstructionCall>,
+    /// Whether the number of a system call that it makes by instruction is not known.
+    pub(super) makes_unknown: bool,
     /// Whether a part of it could not be searched.
     pub(super) partial: bool,
 }
@@ -164,6 +166,7 @@ impl Image {
             starts: starts.into_iter().map(String::from).chain(by_instruction).collect(),
             places: contents.places,
             calls: calls.collect(),
+            makes_unknown: contents.makes_unknown,
             partial: contents.partial,
         })
     }

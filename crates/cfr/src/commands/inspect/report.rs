@@ -46,6 +46,8 @@ pub(super) enum Other {
     Libraries,
     /// Programs that a file starts.
     Programs,
+    /// System calls with unknown numbers that a file makes by instruction.
+    SystemCalls,
 }
 
 /// A file that copies in another way, if it copies.
@@ -105,7 +107,8 @@ impl Inspection {
         used.copies().then_some(seen_by)
     }
 
-    /// Returns the ways to copy that the files do not show.
+    /// Returns the ways to copy that the files do not show. System calls with unknown numbers are none if
+    /// something else says that the supervisor is needed.
     pub(super) fn other_ways(&self) -> impl Iterator<Item = OtherWay<'_>> {
         let libraries = self.images.iter().map(|image| OtherWay {
             other: Other::Libraries,
@@ -120,6 +123,15 @@ impl Inspection {
             // The dynamic linker removes LD_PRELOAD from the environment of a privileged program.
             seen_by: if self.is_privileged() { SeenBy::Supervisor } else { SeenBy::Either },
         });
-        libraries.chain(programs).filter(|way| !way.why.is_empty())
+        let is_silent = self.unseen().is_none();
+        let unknown =
+            move |image: &Image| is_silent && image.makes_unknown && image.calls.is_empty();
+        let system_calls = self.images.iter().map(move |image| OtherWay {
+            other: Other::SystemCalls,
+            image,
+            why: if unknown(image) { vec!["number unknown"] } else { Vec::new() },
+            seen_by: SeenBy::Supervisor,
+        });
+        libraries.chain(programs).chain(system_calls).filter(|way| !way.why.is_empty())
     }
 }

@@ -98,6 +98,7 @@ fn other_way(way: OtherWay<'_>) -> Value {
         "through": match way.other {
             Other::Libraries => "libraries",
             Other::Programs => "programs",
+            Other::SystemCalls => "system calls",
         },
         "file": path(&way.image.path),
         "why": way.why,

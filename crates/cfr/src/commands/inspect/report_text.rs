@@ -172,6 +172,7 @@ fn other_ways(report: &Inspection) -> Vec<InspectRow> {
             other if last.replace(other) == Some(other) => "",
             Other::Libraries => "loads libraries",
             Other::Programs => "starts programs",
+            Other::SystemCalls => "makes system calls",
         };
         let (value, file) = (way.why.join(", "), file(way.image));
         InspectRow { label: label.into(), value, file, seen_by: way.seen_by.name() }

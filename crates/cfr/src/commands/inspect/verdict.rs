@@ -143,6 +143,7 @@ fn other_ways(report: &Inspection) -> Vec<(&'static str, String)> {
         ("functions that it finds by name", found),
         ("libraries that it loads at run time", of(Other::Libraries)),
         ("programs that it starts", of(Other::Programs)),
+        ("system calls that it makes itself", of(Other::SystemCalls)),
     ];
     all.into_iter().filter(|(_, why)| !why.is_empty()).collect()
 }
