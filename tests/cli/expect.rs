@@ -591,7 +591,7 @@ fn an_expectation_fails_if_a_program_could_not_be_observed() {
         "cfr: expected bytes<2M, but 1000 bytes moved; but some calls could not be seen: ",
         "cfr: expected calls>=99, but ",
     ]) {
-        assert!(line.starts_with(start) && line.ends_with("nothing can be preloaded into it"), "{line}");
+        assert!(line.starts_with(start) && line.contains("nothing can be preloaded into it, "), "{line}");
     }
     assert!(!output.calls().is_empty(), "what was seen is shown: {output:#?}");
     assert_eq!(run(&some[..2], &starter).status, Some(0));

@@ -145,6 +145,88 @@ fn faults_are_injected_into_supervised_calls() {
     }
 }
 
+/// A supervised call is one of the hook seccomp, and of the hook that is called like it.
+#[test]
+fn faults_of_hooks_hit_supervised_calls_if_seccomp_is_watched() {
+    let copying = Copying::new();
+    let fault = "error=EIO:when=2:hook=copy_file_range";
+    let output = copying.run(&["--hooks", "seccomp", "--inject", fault]);
+    assert_eq!(output.status, Some(0), "{output:#?}");
+    assert_eq!(copying.done(), "20000 bytes, 1 errors, equal\n");
+    for fault in ["error=EIO:hook=syscall", "error=EIO:hook=sendfile64"] {
+        let output = copying.run(&["--hooks", "seccomp", "--inject", fault]);
+        assert_eq!(output.status, Some(125), "{output:#?}");
+    }
+}
+
+/// Of a program that only the supervisor could see, the launcher says what keeps the supervisor off.
+#[test]
+fn the_reason_for_no_supervisor_is_given() {
+    let copying = Copying::new();
+    for (options, reason) in [
+        (&["--hooks", "copy_file_range"][..], "--hooks without seccomp"),
+        (&["--forward", "next"], "--forward next"),
+        (&["--reach", "preload"], "--reach preload; see --reach auto and all"),
+    ] {
+        let run = Run::bare(launcher()).args(["trace"]).args(options).args(["--"]);
+        let output = run.args(Copying::words()).within(copying.scratch.path()).output();
+        let lines: Vec<_> = output.stderr.lines().collect();
+        let why = format!(
+            " is a statically linked program: nothing can be preloaded into it, and there is no \
+             supervisor ({reason})"
+        );
+        let (before, after) = (lines[0], lines[1]);
+        assert!(before.ends_with(&format!("{why}; its copies will not be seen")), "{output:#?}");
+        assert!(after.starts_with("cfr: no copy was seen: ") && after.ends_with(&why), "{after}");
+        assert_eq!((output.status, lines.len()), (Some(0), 2), "{output:#?}");
+    }
+}
+
+/// A program that the library is loaded into may still make system calls by instruction.
+#[test]
+fn a_zero_is_not_proven_without_the_supervisor() {
+    let test = "supervisor::settings::a_zero_is_not_proven_without_the_supervisor";
+    if cfg!(not(target_arch = "x86_64")) {
+        return skip(test, "the instruction is x86-64's");
+    }
+    let text = "#include <fcntl.h>\n#include <unistd.h>\n\
+                static long call(long number, long a, long b, long c, long d, long e) {\n\
+                register long d_ __asm__(\"r10\") = d, e_ __asm__(\"r8\") = e, f __asm__(\"r9\") = 0;\n\
+                __asm__ volatile(\"syscall\" : \"+a\"(number) : \"D\"(a), \"S\"(b), \"d\"(c), \"r\"(d_),\n\
+                \"r\"(e_), \"r\"(f) : \"rcx\", \"r11\", \"memory\"); return number; }\n\
+                int main(void) {\n\
+                int in = open(\"from\", O_RDONLY), out = open(\"to\", O_RDWR | O_CREAT, 0600);\n\
+                return call(326, in, 0, out, 0, 20000) != 20000; }";
+    let program = cfr_testkit::compile_text(text, "copies_by_instruction", &[]);
+    let copying = Copying::new();
+    let said = "; but calls may have been missed: only the supervisor sees system calls by \
+                instruction and programs without libcfr.so, and there is none (--reach preload; see \
+                --reach auto and all)";
+    for (expression, by_preload, by_all) in [
+        ("calls=0", 123, 123),
+        ("no error", 123, 0),
+        ("calls<=1", 123, 0),
+        ("bytes<30K", 123, 0),
+        ("no emulated", 0, 0),
+        ("injected=0", 0, 0),
+        ("programs=1", 0, 0),
+        ("calls=1", 123, 0),
+        ("calls>=1", 123, 0),
+    ] {
+        for (reach, status) in [("preload", by_preload), ("all", by_all)] {
+            let words = ["run", "--reach", reach, "--expect", expression, "--"];
+            let run = Run::bare(launcher()).args(words).args([&program]);
+            let output = run.within(copying.scratch.path()).output();
+            assert_eq!(output.status, Some(status), "{expression} {reach} {output:#?}");
+            let is_zero = !["calls=1", "calls>=1"].contains(&expression);
+            if status == 123 && reach == "preload" && is_zero {
+                let line = output.stderr.lines().next().unwrap();
+                assert!(line.ends_with(said), "{expression} {line}");
+            }
+        }
+    }
+}
+
 /// A program is another one after execve(2), and so is each child.
 #[test]
 fn calls_are_counted_for_each_process() {

@@ -2,7 +2,9 @@
 //! descriptors, below another supervisor, for many programs at a time.
 
 use super::trace;
-use cfr_testkit::{Output, Run, Scratch, compile, launcher, parse_call};
+use cfr_testkit::{
+    Output, Run, Scratch, compile, copy_product, find_program, is_root, launcher, parse_call, skip,
+};
 use std::fs;
 use std::path::Path;
 
@@ -61,9 +63,11 @@ fn a_program_runs_with_few_descriptors_as_without_the_launcher() {
         let before = format!("ulimit -n {limit}; exec \"$@\"");
         let run = Run::bare("sh").args(["-c", &before, "sh"]).args([launcher()]);
         let run = run.args(["run", "--reach", "all", "--"]).args(words("1000000"));
-        run.within(scratch.path()).ok();
+        let output = run.within(scratch.path()).ok();
         let done = fs::read_to_string(scratch.file("done")).unwrap();
         assert_eq!(done, "20000 bytes, 0 errors, equal\n", "ulimit -n {limit}");
+        // Whether root's supervisor takes privileges is known without a descriptor.
+        assert!(!is_root() || !output.stderr.contains("privileges"), "{output:#?}");
     }
 }
 
@@ -92,8 +96,9 @@ fn one_supervisor_is_below_another() {
     let run = trace(&outer, &[]).args([launcher()]).args(["trace", "--reach", "all", "-o"]);
     let run = run.args([&inner]).args(["--"]).args(words("1000000"));
     let output = run.within(scratch.path()).ok();
-    let said = "cfr: there is no supervisor: another supervisor answers for this process already\n";
-    assert!(output.stderr.starts_with(said), "{output:#?}");
+    let said =
+        ", and there is no supervisor (another supervisor answers for this process already); ";
+    assert!(output.stderr.lines().next().unwrap().contains(said), "{output:#?}");
     assert_eq!((calls(&outer).len(), calls(&inner).len()), (2, 0), "{output:#?}");
 }
 
@@ -115,4 +120,34 @@ fn many_programs_wait_in_their_calls_at_a_time() {
     let expected = format!("{PROGRAMS} 20000 bytes, 0 errors, equal");
     assert_eq!(output.stdout.trim(), expected, "{output:#?}");
     assert_eq!(calls(&log).len(), 2 * PROGRAMS);
+}
+
+/// The supervisor passes the stats on to a program that may not open them: also if the program gets
+/// the processor late, and a signal to handle meanwhile.
+#[test]
+fn the_stats_reach_a_program_that_waits_for_the_processor() {
+    let test = "supervisor::surroundings::the_stats_reach_a_program_that_waits_for_the_processor";
+    if !is_root() || find_program("setpriv").is_none() || find_program("chrt").is_none() {
+        return skip(test, "needs root, setpriv(1) and chrt(1)");
+    }
+    const RUNS: usize = 8;
+    let scratch = Scratch::new();
+    scratch.open_to_all();
+    scratch.random("from", BYTES);
+    let product = copy_product(&scratch.file("product"));
+    let busy = || Run::bare("sh").args(["-c", "while :; do :; done"]).start();
+    let processors = std::thread::available_parallelism().unwrap().get();
+    let busy: Vec<_> = (0..processors).map(|_| busy()).collect();
+    for _ in 0..RUNS {
+        let run = Run::bare(&product).args(["run", "--reach=all", "--expect", "bytes=20000", "--"]);
+        let run = run.args(["chrt", "--idle", "0", "setpriv", "--reuid=64999", "--regid=64999"]);
+        let output = run.args(["--clear-groups", "cp", "from", "to"]).within(scratch.path());
+        let output = output.output();
+        assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""), "{output:#?}");
+        fs::remove_file(scratch.file("to")).unwrap();
+    }
+    for busy in busy {
+        busy.send(libc::SIGKILL);
+        busy.output();
+    }
 }

@@ -78,7 +78,7 @@ fn run_expecting(
     if !locate::has_known_format(&path) {
         plan = Err("the format of the program is not known".to_owned());
     }
-    if let (Visibility::Unseen(why) | Visibility::Bypassed(why), Err(_)) = (&visibility, &plan) {
+    if let Some(why) = blind_spot::unseen(&visibility, plan.as_ref().err()) {
         print_message(format!("{why}; its copies will not be seen"));
     }
 

@@ -39,6 +39,12 @@ pub(super) fn verdict(
         }
         None => (held, actual),
         Some(blind_spot) if blind_spot.of_all => (false, blind_spot.why.clone()),
+        Some(blind_spot) if blind_spot.is_possible => match held && expectation.needs_proof() {
+            true => {
+                (false, format!("{actual}; but calls may have been missed: {}", blind_spot.why))
+            }
+            false => (held, actual),
+        },
         Some(blind_spot) if blind_spot.of_results && expectation.is_about_calls() => (held, actual),
         // More calls would not make it false.
         Some(_) if held && expectation.is_lower_bound() => (held, actual),

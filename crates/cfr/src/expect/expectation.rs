@@ -99,6 +99,17 @@ impl Expectation {
         }
     }
 
+    /// Reports whether it holds only because nothing else was seen: a zero or an upper bound of what a
+    /// program does. What the library does itself is not missed.
+    pub(super) fn needs_proof(&self) -> bool {
+        match &self.meaning {
+            Meaning::Count(quantity, Comparison::AtMost | Comparison::Below, _)
+            | Meaning::Count(quantity, Comparison::Equal, 0) => !quantity.is_of_library(),
+            Meaning::Never(quantities) => quantities.iter().any(|one| !one.is_of_library()),
+            Meaning::Count(..) | Meaning::Only(..) => false,
+        }
+    }
+
     /// Reports whether it stays true if there were more calls than were seen.
     pub(super) fn is_lower_bound(&self) -> bool {
         matches!(&self.meaning, Meaning::Count(_, Comparison::AtLeast | Comparison::Above, _))

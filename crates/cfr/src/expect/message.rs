@@ -53,8 +53,9 @@ fn calls(result: &RunResult) {
     if stats.finished() == 0 {
         match (silence, blind_spot) {
             // The reason was printed already.
-            (_, Some(_)) | (None, _) => {}
-            (Some(silence), None) => print_message(silence),
+            (None, _) => {}
+            (_, Some(known)) if !known.is_possible => {}
+            (Some(silence), _) => print_message(silence),
         }
         return;
     }

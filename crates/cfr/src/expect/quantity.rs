@@ -135,6 +135,16 @@ impl Quantity {
         numbers.chain(Method::ALL.map(Method::name)).chain(Hook::ALL.map(Hook::name)).collect()
     }
 
+    /// Reports whether it counts what only the library and the supervisor do.
+    pub(super) fn is_of_library(self) -> bool {
+        const NAMES: [&str; 5] = ["programs", "injected", "delayed", "let_through", "lines_lost"];
+        match self {
+            Quantity::Number(number) => NAMES.contains(&number.name),
+            Quantity::Method(method) => matches!(method, Method::Emulated | Method::Next),
+            Quantity::Hook(_) | Quantity::Error(_) => false,
+        }
+    }
+
     pub(super) fn read(self, stats: &Stats) -> u64 {
         match self {
             Quantity::Number(number) => (number.read)(stats),

@@ -15,6 +15,8 @@ pub(crate) struct BlindSpot {
     pub(crate) of_all: bool,
     /// Whether all calls were seen, and only some results are not known.
     pub(crate) of_results: bool,
+    /// Whether no call is known that was not seen: there may have been one.
+    pub(crate) is_possible: bool,
 }
 
 /// How a run was watched.
@@ -26,6 +28,17 @@ pub(crate) struct Watch<'a> {
     pub(crate) has_ended: bool,
 }
 
+/// Returns why nothing sees the copies of a program: why the library does not, and why there is no
+/// supervisor. `None` if one of them does.
+pub(crate) fn unseen(visibility: &Visibility, no_supervisor: Option<&String>) -> Option<String> {
+    match (visibility, no_supervisor) {
+        (Visibility::Unseen(why) | Visibility::Bypassed(why), Some(reason)) => {
+            Some(format!("{why}, and there is no supervisor ({reason})"))
+        }
+        _ => None,
+    }
+}
+
 /// Returns the blind spot of a program that has ended; `None` if none is known.
 pub(crate) fn blind_spot(
     seen: SeenCounts,
@@ -34,30 +47,41 @@ pub(crate) fn blind_spot(
     path: &Path,
 ) -> Option<BlindSpot> {
     let shown = printable(path);
-    let why = match (seen, watch) {
-        (_, Watch { supervisor: Ok(()), has_ended: false, .. }) => STILL_RUN.to_owned(),
+    let unseen = unseen(watch.visibility, watch.supervisor.as_ref().err());
+    let mut is_possible = false;
+    let why = match (seen, watch, unseen) {
+        (_, Watch { supervisor: Ok(()), has_ended: false, .. }, _) => STILL_RUN.to_owned(),
         // Also if the filter was installed and the supervisor could not be started.
-        (SeenCounts { let_through: calls @ 1.., .. }, _) => {
+        (SeenCounts { let_through: calls @ 1.., .. }, ..) => {
             let (calls, verb) = if calls == 1 { ("call", "was") } else { ("calls", "were") };
             format!("{} {calls} {verb} let through, with unknown results", seen.let_through)
         }
-        (SeenCounts { unwatched: 1.., .. }, Watch { supervisor: Ok(()), .. }) => unwatched(seen),
-        (_, Watch { supervisor: Ok(()), .. }) if checked.hooks == Hooks::ALL => return None,
-        (SeenCounts { processes: 0, .. }, Watch { visibility: Visibility::Unseen(why), .. }) => {
-            format!("libcfr.so was not loaded: {why}")
+        (SeenCounts { unwatched: 1.., .. }, Watch { supervisor: Ok(()), .. }, _) => unwatched(seen),
+        (_, Watch { supervisor: Ok(()), .. }, _) => return None,
+        (
+            SeenCounts { processes: 0, .. },
+            Watch { visibility: Visibility::Unseen(_), .. },
+            Some(unseen),
+        ) => {
+            format!("libcfr.so was not loaded: {unseen}")
         }
-        (SeenCounts { processes: 0, .. }, _) if checked.log_has_grown() => {
+        (SeenCounts { processes: 0, .. }, ..) if checked.log_has_grown() => {
             format!("{shown} cannot open the shared counters: another user, or another /proc")
         }
-        (SeenCounts { processes: 0, .. }, _) => not_loaded(&shown),
-        (_, Watch { visibility: Visibility::Unseen(why) | Visibility::Bypassed(why), .. }) => {
-            why.clone()
+        (SeenCounts { processes: 0, .. }, ..) => not_loaded(&shown),
+        (.., Some(unseen)) => unseen,
+        (_, Watch { supervisor: Err(reason), .. }, None) => {
+            is_possible = true;
+            format!(
+                "only the supervisor sees system calls by instruction and programs without libcfr.so, \
+                 and there is none ({reason})"
+            )
         }
-        (_, Watch { visibility: Visibility::Seen, .. }) => return None,
     };
     let is_watched = watch.supervisor.is_ok() && seen.unwatched == 0;
     let of_results = is_watched && watch.has_ended && checked.hooks == Hooks::ALL;
-    Some(BlindSpot { why, of_all: seen.processes == 0 && watch.supervisor.is_err(), of_results })
+    let of_all = seen.processes == 0 && watch.supervisor.is_err();
+    Some(BlindSpot { why, of_all, of_results, is_possible })
 }
 
 fn unwatched(seen: SeenCounts) -> String {
@@ -87,20 +111,21 @@ pub(crate) fn silence(
         1 => format!("{shown} never"),
         processes => format!("none of the {processes} programs"),
     };
-    let why = match (seen, watch) {
-        (SeenCounts { calls: 1.., .. }, _) => return None,
+    let unseen = unseen(watch.visibility, watch.supervisor.as_ref().err());
+    let why = match (seen, watch, unseen) {
+        (SeenCounts { calls: 1.., .. }, ..) => return None,
         _ if log == Level::Off => "no call is watched while the log is off".into(),
-        (SeenCounts { unwatched: 1.., .. }, Watch { supervisor: Ok(()), .. }) => unwatched(seen),
-        (_, Watch { supervisor: Ok(()), has_ended: true, .. }) if hooks == Hooks::ALL => {
+        (SeenCounts { unwatched: 1.., .. }, Watch { supervisor: Ok(()), .. }, _) => unwatched(seen),
+        (_, Watch { supervisor: Ok(()), has_ended: true, .. }, _) if hooks == Hooks::ALL => {
             return Some(PROVEN.to_owned());
         }
-        (_, Watch { supervisor: Ok(()), has_ended: false, .. }) => STILL_RUN.to_owned(),
-        (_, Watch { visibility: Visibility::Unseen(why) | Visibility::Bypassed(why), .. }) => {
-            why.clone()
+        (_, Watch { supervisor: Ok(()), has_ended: false, .. }, _) => STILL_RUN.to_owned(),
+        (.., Some(unseen)) => unseen,
+        (SeenCounts { processes: 0, .. }, Watch { supervisor: Err(_), .. }, None) => {
+            not_loaded(&shown)
         }
-        (SeenCounts { processes: 0, .. }, _) => not_loaded(&shown),
         _ if hooks != Hooks::ALL => format!("{never} called a watched hook (--hooks)"),
-        (_, Watch { supervisor: Err(why), .. }) => format!(
+        (_, Watch { supervisor: Err(why), .. }, None) => format!(
             "{never} called copy_file_range, sendfile, or ioctl with a reflink or dedupe request; \
              read, write and splice are not watched, nor are static and 32-bit programs: {why}"
         ),

@@ -4,6 +4,8 @@ use crate::run::environment::CheckedSettings;
 use crate::run::supervisor::Planned;
 use crate::term::failure::{Failure, print_message};
 use cfr_engine::hook::Hook;
+use rustix::process::Pid;
+use rustix::thread::CapabilitySet;
 
 /// How far a run is watched.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -45,7 +47,9 @@ pub(crate) fn plan(reach: Reach, need: Need, checked: &CheckedSettings) -> Resul
         None
     };
     let is_wanted = match (reach, contradicting) {
-        (Reach::Preload, _) => return Ok(Err("--reach preload".to_owned())),
+        (Reach::Preload, _) => {
+            return Ok(Err("--reach preload; see --reach auto and all".to_owned()));
+        }
         (Reach::All, Some(other)) => {
             return Err(Failure::new(format!(
                 "--reach all and {other} contradict each other: the supervisor watches all calls"
@@ -65,7 +69,10 @@ pub(crate) fn plan(reach: Reach, need: Need, checked: &CheckedSettings) -> Resul
         Ok(_) if takes_privileges() => print_message(
             "set-user-ID programs get no privileges in this run (no_new_privs; see --reach)",
         ),
-        Err(why) if is_wanted => print_message(format!("there is no supervisor: {why}")),
+        // For a program that only it could see, the launcher says it with that.
+        Err(why) if is_wanted && !need.is_unseen => {
+            print_message(format!("there is no supervisor: {why}"));
+        }
         _ => {}
     }
     Ok(planned)
@@ -76,6 +83,12 @@ pub(crate) fn once_more() -> Plan {
     Planned::new(takes_privileges())
 }
 
+/// Reports whether the effective capabilities of a thread, by default this one, include `capability`
+/// (capget(2)). Needs no descriptor, and no /proc.
+pub(crate) fn has_capability(thread: Option<Pid>, capability: CapabilitySet) -> bool {
+    rustix::thread::capabilities(thread).is_ok_and(|sets| sets.effective.contains(capability))
+}
+
 /// Reports whether a supervisor takes set-user-ID programs their privileges, which they have.
 pub(crate) fn takes_privileges() -> bool {
     !has_sys_admin() && !rustix::thread::no_new_privs().unwrap_or(false)
@@ -84,9 +97,5 @@ pub(crate) fn takes_privileges() -> bool {
 /// Reports whether the launcher has CAP_SYS_ADMIN, with which a filter may be installed although
 /// set-user-ID programs get privileges (seccomp(2)).
 fn has_sys_admin() -> bool {
-    const CAP_SYS_ADMIN: u64 = 1 << 21;
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let effective = line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    effective.is_some_and(|effective| effective & CAP_SYS_ADMIN != 0)
+    has_capability(None, CapabilitySet::SYS_ADMIN)
 }

@@ -4,6 +4,7 @@ use super::LISTENER;
 use super::jobs::Job;
 use super::observers::program;
 use super::proc::{self, Status};
+use crate::run::reach::has_capability;
 use cfr_engine::call::{Call, Offset};
 use cfr_observe::Caller;
 use cfr_shared::record::Ending;
@@ -16,6 +17,7 @@ use rustix::io::Errno as IoErrno;
 use rustix::process::{
     Pid, PidfdFlags, PidfdGetfdFlags, getegid, geteuid, pidfd_getfd, pidfd_open,
 };
+use rustix::thread::CapabilitySet;
 use std::cell::{Cell, RefCell};
 use std::os::fd::AsRawFd;
 use std::thread;
@@ -463,8 +465,7 @@ fn has_set_id_bits(fd: &OwnedFd) -> bool {
 }
 
 fn has_fsetid(tid: i32) -> bool {
-    const CAP_FSETID: u64 = 1 << 4;
-    Status::of(tid).mask("CapEff") & CAP_FSETID != 0
+    has_capability(Pid::from_raw(tid), CapabilitySet::FSETID)
 }
 
 /// Reports whether `signal` makes the kernel write a core file (signal(7)). It ends a thread that waits for

@@ -199,6 +199,10 @@ impl CallInfo<'_> {
     }
 }
 
+/// The hooks that a fault may name for a supervised call, besides seccomp.
+const SUPERVISED: Hooks =
+    Hooks::NONE.with(Hook::CopyFileRange).with(Hook::Ioctl).with(Hook::Sendfile);
+
 /// What the faults together do to a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Injection {
@@ -333,7 +337,11 @@ impl<'a> Faults<'a> {
     #[must_use]
     pub fn unreachable(&self, hooks: Hooks) -> Option<ParseError<'a>> {
         let reaches = |fault: &Fault<'_>| {
-            Hook::ALL.into_iter().any(|hook| fault.hooks.contains(hook) && hooks.contains(hook))
+            let is_watched = |hook| {
+                let is_called_like_it = hooks.contains(Hook::Seccomp) && SUPERVISED.contains(hook);
+                hooks.contains(hook) || is_called_like_it
+            };
+            Hook::ALL.into_iter().any(|hook| fault.hooks.contains(hook) && is_watched(hook))
         };
         let (number, fault) = (1..).zip(self.all()).find(|(_, fault)| !reaches(fault))?;
         let kind = ParseErrorKind::Unreachable;
@@ -475,6 +483,9 @@ mod tests {
         assert!(faults.needs(Hook::Ioctl).paths && !faults.needs(Hook::Syscall).paths);
         let unreachable = |text| self::faults(text).unreachable(Hooks::LINKED);
         assert_eq!(unreachable("zero;error=EIO:hook=ioctl,copy_file_range"), None);
+        let supervised = Hooks::NONE.with(Hook::Seccomp);
+        let hooks = |text| self::faults(text).unreachable(supervised).is_none();
+        assert!(hooks("zero:hook=ioctl;zero:hook=sendfile") && !hooks("zero:hook=syscall"));
         let error = unreachable("zero;error=EIO:hook=ioctl").unwrap();
         assert_eq!((error.fault, error.word), (2, &b"error=EIO:hook=ioctl"[..]));
     }
