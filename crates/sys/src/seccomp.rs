@@ -226,11 +226,15 @@ pub fn answer(listener: i32, id: u64, answer: Result<usize, Errno>) -> Result<()
     respond(listener, seccomp_notif_resp { id, val, error, flags: 0 })
 }
 
-/// Answers a call by a duplicate of `descriptor` in its process, closed by execve(2) (Linux 5.14).
-pub fn answer_by_descriptor(listener: i32, id: u64, descriptor: i32) -> Result<(), Errno> {
+/// Duplicates `descriptor` in the process of a call, closed by execve(2) (Linux 5.9). Returns the number
+/// there. Waits until the thread of the call has run: EINTR after a signal, and nothing was added.
+///
+/// Not with `SECCOMP_ADDFD_FLAG_SEND`: the call counts as answered then before the descriptor is there,
+/// and returns 0 if that is interrupted.
+pub fn add_descriptor(listener: i32, id: u64, descriptor: i32) -> Result<usize, Errno> {
     let mut added = libc::seccomp_notif_addfd {
         id,
-        flags: u32::try_from(libc::SECCOMP_ADDFD_FLAG_SEND).unwrap_or(0),
+        flags: 0,
         srcfd: descriptor.cast_unsigned(),
         newfd: 0,
         newfd_flags: libc::O_CLOEXEC.cast_unsigned(),
@@ -238,7 +242,7 @@ pub fn answer_by_descriptor(listener: i32, id: u64, descriptor: i32) -> Result<(
     let request = to_register(libc::SECCOMP_IOCTL_NOTIF_ADDFD);
     let registers = [reg(listener), request, &raw mut added as usize, 0, 0, 0];
     // SAFETY: the kernel reads one struct seccomp_notif_addfd.
-    decode(unsafe { syscall(libc::SYS_ioctl, registers) }).map(|_| ())
+    decode(unsafe { syscall(libc::SYS_ioctl, registers) })
 }
 
 /// Lets the thread make the call itself. ENOENT if it was killed.

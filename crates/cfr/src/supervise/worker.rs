@@ -67,6 +67,18 @@ fn start_if_none_waits(supervisor: &'static Supervisor) {
     }
 }
 
+/// Answers a call by a duplicate of `fd` in its process; by EBADF if that cannot be had.
+fn answer_by_descriptor(id: u64, fd: i32) -> Result<(), Errno> {
+    let added = loop {
+        match seccomp::add_descriptor(LISTENER, id, fd) {
+            // The watcher has interrupted it, for example because the thread has a signal to handle.
+            Err(Errno::EINTR) if seccomp::is_waiting(LISTENER, id) => {}
+            added => break added,
+        }
+    };
+    seccomp::answer(LISTENER, id, added.map_err(|_| Errno::EBADF))
+}
+
 fn work(supervisor: &'static Supervisor, job: &'static Job) {
     let mut last_caller = LastCaller::none();
     loop {
@@ -82,9 +94,7 @@ fn work(supervisor: &'static Supervisor, job: &'static Job) {
                 // An error means that the thread was killed meanwhile.
                 let _ = match reply {
                     Reply::Answer(answer) => seccomp::answer(LISTENER, notification.id, answer),
-                    Reply::Descriptor(fd) => {
-                        seccomp::answer_by_descriptor(LISTENER, notification.id, fd)
-                    }
+                    Reply::Descriptor(fd) => answer_by_descriptor(notification.id, fd),
                     Reply::LetThrough => seccomp::let_through(LISTENER, notification.id),
                     Reply::None => Ok(()),
                 };
