@@ -647,6 +647,18 @@ fn a_failing_baseline_ends_the_sweep() {
         ),
         (&["--only", "EIO@ioctl:first", "--faults", "EIO"], &["cp"], 125, "--faults"),
         (&["--inject", "eror=EIO"], &["cp"], 125, "invalid value 'eror=EIO' for --inject"),
+        (
+            &["--inject", &"zero;".repeat(11)],
+            &["cp"],
+            125,
+            "expected at most 10, because a case adds up to 6",
+        ),
+        (
+            &["--inject", "error=EIO"],
+            &[program],
+            125,
+            "the run with only the faults of --inject and --profile failed: exit status 1",
+        ),
         (&["--profile", "vms"], &["cp"], 125, "invalid profile 'vms': expected "),
         (
             &["--faults", "EIO,short", "--must-pass", "EIO,EXDEV"],

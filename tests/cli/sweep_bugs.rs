@@ -119,6 +119,18 @@ fn each_planted_bug_is_found() {
     }
 }
 
+/// Supervised calls are told apart by their system calls.
+#[test]
+fn the_fallback_of_a_static_program_is_swept() {
+    let scratch = scratch();
+    let program = compile("drivers/planted_bugs.c", "planted_bugs_static", &["-static"]);
+    let words = [program.to_str().unwrap(), "first_fallback", "a", "b"];
+    let options = fresh(&scratch, &["--faults", "EXDEV,ENOMEM"]);
+    let report = object(&sweep(&scratch, &options, words).output());
+    let found = "EXDEV@copy_file_range:middle+ENOMEM@sendfile:first";
+    assert!(bad(&report).contains(&found), "{report:#}");
+}
+
 /// The command line of a case runs it alone, with the files and the check.
 #[test]
 fn the_printed_line_repeats_a_case() {

@@ -1,7 +1,7 @@
 //! The baseline: a run without faults, which shows that the program works, how long it takes, and
 //! which calls it makes.
 
-use super::positions::{HookCalls, ProcessCalls, TreeCalls};
+use super::calls::{HookCalls, ProcessCalls, TreeCalls};
 use super::runner::{ProgramRun, Runner, must_succeed};
 use super::work_dir::{WorkDir, temp_dir};
 use crate::log::entry::LogEntry;
@@ -49,14 +49,13 @@ pub(super) fn run(
         return Err(Failure::new(format!("cannot inject faults: {why}")));
     }
     let (run, used) = record(runner, work_dir, "", limit)?;
-    must_succeed(&run.ended, "the run without a fault", limit)?;
+    let name = runner.baseline_name();
+    must_succeed(&run.ended, name, limit)?;
     if let Some(check) = &run.check {
-        must_succeed(check, "--check after the run without a fault", limit)?;
+        must_succeed(check, &format!("--check after {name}"), limit)?;
     }
     if let Some(violation) = &run.files {
-        return Err(Failure::new(format!(
-            "--check-files after the run without a fault failed: {violation}"
-        )));
+        return Err(Failure::new(format!("--check-files after {name} failed: {violation}")));
     }
     runner.allow_moves(run.gone);
     if used.is_empty() {

@@ -1,7 +1,8 @@
 //! The cases of a sweep.
 
+use super::calls::{Calls, HookCalls};
 use super::fault::{Fault, FaultName};
-use super::positions::{Calls, HookCalls, Position};
+use super::positions::Position;
 use crate::term::failure::printable;
 use cfr_engine::hook::Hook;
 use std::sync::Arc;
@@ -64,6 +65,11 @@ impl FaultAt {
             && (!self.position.is_after_progress() || self.fault.can_be_repeated())
     }
 }
+
+/// The most faults of a case: two that are kept, and the one that is tried.
+pub(super) const MAX_DEPTH: usize = 3;
+/// The most expressions of a case's faults: each may have one of short copies before it.
+pub(super) const MAX_EXPRESSIONS: usize = 2 * MAX_DEPTH;
 
 /// Between the faults of a case's name.
 pub(super) const THEN: char = '+';

@@ -1,12 +1,9 @@
 //! Fallbacks: the hooks that a program calls only after a fault.
 
-use super::case::Case;
+use super::case::{Case, MAX_DEPTH};
 use super::outcome::Outcome;
 use super::positions::Position;
 use cfr_engine::hook::{Hook, Hooks};
-
-/// The most faults of a case: two that are kept, and the one that is tried.
-pub(super) const MAX_DEPTH: usize = 3;
 
 /// The order in which cases are preferred: a fault that stays leads to most calls of the fallback.
 const ORDER: [Position; 6] = [

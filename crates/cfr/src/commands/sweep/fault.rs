@@ -1,6 +1,6 @@
 //! Faults, by their names on the command line and in the matrix.
 
-use super::positions::Counted;
+use super::calls::Counted;
 use cfr_engine::hook::Hook;
 use cfr_shared::inject::Faults;
 use cfr_sys::errno::Errno;

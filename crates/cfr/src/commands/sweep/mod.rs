@@ -4,6 +4,8 @@
 
 mod positions;
 
+mod calls;
+
 mod fault;
 
 mod live_runs;
@@ -81,6 +83,7 @@ pub(crate) fn run(args: &SweepArgs) -> Result<u8, Failure> {
     let json_file = file(args.json.as_deref().filter(is_reported))?;
     let junit_file = file(args.junit.as_deref().filter(is_reported))?;
     let mut runner = Runner::new(args, settings)?;
+    runner.has_room_for(case::MAX_EXPRESSIONS)?;
     let baseline = baseline::run(&mut runner, args.timeout, hooks)?;
     let only = args.only.iter().map(|name| only::find(name, &runner, &baseline, signal.0));
     let cases = match args.only.is_empty() {

@@ -1,11 +1,12 @@
 //! The report of a sweep, which text, JSON and JUnit XML are made from.
 
 use super::baseline::Baseline;
+use super::calls::Calls;
 use super::case::Case;
 use super::fault::Fault;
 use super::outcome::Outcome;
 use super::pool::CaseRun;
-use super::positions::{Calls, Position};
+use super::positions::Position;
 use super::process::ProcessEnd;
 use super::runner::{last_lines, signal_name};
 use crate::cli::SweepArgs;

@@ -14,6 +14,7 @@ use crate::run::shared_stats::{SeenCounts, SharedStats};
 use crate::run::supervisor::Planned;
 use crate::term::failure::{FAILED, Failure, describe, printable};
 use cfr_engine::hook::{Hook, Hooks};
+use cfr_shared::inject::{Faults, MAX_FAULTS, ParseError, ParseErrorKind};
 use cfr_shared::stats::Collect;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -104,6 +105,26 @@ impl<'a> Runner<'a> {
     pub(super) fn watch(&self) -> Watch<'_> {
         let supervisor = self.supervisor.clone();
         Watch { visibility: &self.visibility, supervisor, has_ended: true }
+    }
+
+    /// Fails if no room is left for the faults of a case.
+    pub(super) fn has_room_for(&self, own: usize) -> Result<(), Failure> {
+        let faults = self.with_faults(&["zero"].repeat(own).join(";"));
+        match Faults::parse(faults.as_bytes()) {
+            Err(ParseError { kind: ParseErrorKind::TooMany, .. }) => Err(Failure::new(format!(
+                "too many faults in --inject and --profile: expected at most {}, because a case adds up to {own}",
+                MAX_FAULTS.saturating_sub(own)
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Describes a run without a fault of the sweep's own.
+    pub(super) fn baseline_name(&self) -> &'static str {
+        match self.faults {
+            None => "the run without a fault",
+            Some(_) => "the run with only the faults of --inject and --profile",
+        }
     }
 
     /// Returns these faults and those of all runs, as `CFR_INJECT` takes them. Those that come first
