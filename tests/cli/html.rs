@@ -344,6 +344,93 @@ fn a_page_has_the_whole_log() {
     assert!(fs::read_to_string(&page).unwrap().contains("<dd>20,000</dd>"));
 }
 
+// cfr sweep --html.
+
+/// Copies a to b, and does not notice that b lacks its end. It prints a hostile text and a control
+/// sequence.
+const CARELESS: &str = "cp a b 2> said; status=$?; cat said
+printf '<script>document.title=\"hacked\"</script>\\033[31m&amp;\\n'
+[ -s b ] && exit 0; exit $status";
+
+/// Returns the page of a sweep of that program, and the same report as JSON.
+fn swept() -> (Made, Value) {
+    let scratch = Scratch::new();
+    scratch.random("a", 300_000);
+    let output = sweep(&scratch, &["--html", "page.html", "--json", "json"]).output();
+    assert_eq!((output.status, output.stderr.as_str()), (Some(1), ""), "{output:?}");
+    let json = fs::read_to_string(scratch.file("json")).unwrap();
+    let page = scratch.file("page.html");
+    let text = fs::read_to_string(&page).unwrap();
+    (Made { scratch, page, text }, serde_json::from_str(&json).unwrap())
+}
+
+fn sweep(scratch: &Scratch, words: &[&str]) -> Run {
+    let run = Run::bare(launcher()).args(["sweep", "--faults", "EIO,EXDEV,short"]);
+    let run = run.args(["--setup", "rm -f b", "--check", "cmp a b"]).args(words);
+    run.args(["--", "sh", "-c", CARELESS, "<img src=x>"]).within(scratch.path())
+}
+
+#[test]
+fn a_sweep_is_one_safe_file_with_every_case() {
+    let (made, json) = swept();
+    assert_good(&made.text);
+    let cases = json["cases"].as_array().unwrap();
+    let outcomes: BTreeSet<_> =
+        cases.iter().map(|case| case["outcome"].as_str().unwrap()).collect();
+    assert!(["failed", "passed", "wrong"].iter().all(|name| outcomes.contains(name)), "{json}");
+    let shown = rows(&made.text, "cases");
+    assert_eq!(shown.len(), cases.len());
+    let text = |value: &Value| escaped(value.as_str().unwrap());
+    for (number, (case, shown)) in (1..).zip(cases.iter().zip(&shown)) {
+        let word = case["outcome"].as_str().unwrap();
+        let word = if case["bad"] == true { word.to_uppercase() } else { word.to_owned() };
+        assert_eq!((&shown[0], &shown[2]), (&word, &text(&case["why"])), "{case}");
+        let begin = format!("<div id=\"case-{number}\">");
+        let details =
+            made.text.split_once(&begin).map(|(_, rest)| rest.split_once("</div>").unwrap().0);
+        assert_eq!(details.is_none(), case["outcome"] == "passed", "{case}");
+        let Some(details) = details else { continue };
+        // The output is the text of the program, printable.
+        let output = case["output"].as_str().unwrap().replace('\u{1b}', "\\u{1b}");
+        for expected in [
+            format!("<pre>{}</pre>", escaped(output.trim_end())),
+            format!("<pre class=\"command\">{}</pre>", text(&case["reproduce"])),
+            format!("<code>{}</code>", text(&case["inject"])),
+        ] {
+            assert!(details.contains(&expected), "{expected}: {details}");
+        }
+        assert!(made.text.contains(&format!("<a href=\"#case-{number}\">{word}</a>")), "{case}");
+    }
+    // The matrix has a cell for each case of these faults, and a head for each position.
+    let (_, matrix) = made.text.split_once("<table class=\"matrix\">").unwrap();
+    let (matrix, _) = matrix.split_once("</table>").unwrap();
+    assert!(
+        matrix.contains("<th scope=\"row\">EXDEV</th>")
+            && matrix.contains("<th scope=\"col\">first</th>")
+    );
+    for hook in json["baseline"]["hooks"].as_array().unwrap() {
+        assert!(matrix.contains(&format!(">{}</th>", hook["hook"].as_str().unwrap())), "{hook}");
+    }
+}
+
+/// As the other reports of a sweep are.
+#[test]
+fn the_page_of_a_sweep_is_complete_or_absent() {
+    let scratch = Scratch::new();
+    scratch.random("a", 10);
+    let page = scratch.write("page", b"an earlier one");
+    sweep(&scratch, &["--list", "--html", "page"]).ok();
+    assert_eq!(fs::read_to_string(&page).unwrap(), "an earlier one", "a list is no report");
+    fs::remove_file(scratch.file("a")).unwrap();
+    let failed = sweep(&scratch, &["--html", "page"]).output();
+    assert_eq!((failed.status, page.exists()), (Some(125), false), "{failed:?}");
+    for words in [["--html", "x", "--json", "./x"], ["--junit", "x", "--html", "x"]] {
+        let output = sweep(&scratch, &words).output();
+        assert_eq!(output.status, Some(125), "{output:?}");
+        assert!(output.stderr.contains(" and --html name the same file, "), "{}", output.stderr);
+    }
+}
+
 // In a browser.
 
 /// What a browser must find in any page: called by tests of both kinds of pages.
@@ -485,4 +572,36 @@ fn a_browser_searches_tables() {
     );
     assert_eq!(browser.run(&column("pairs", 0)).as_array().unwrap().len(), 106);
     assert_eq!(browser.run("return location.hash;"), "");
+}
+
+#[test]
+fn a_browser_shows_a_sweep_well() {
+    let Some(browser) = Browser::start("cli::html::a_browser_shows_a_sweep_well") else { return };
+    let (made, _) = swept();
+    assert_shown_well(&browser, &made.page);
+    let title = browser.run("return document.title;");
+    assert!(title.as_str().unwrap().ends_with(" <img src=x>"), "{title}");
+    // Bad cases are open, others open if a link leads to them.
+    browser.open(&made.page, "");
+    let open = |name: &str| {
+        browser.run(&format!(
+            "return [...document.querySelectorAll('#{name}-section details')].map((it) => it.open);"
+        ))
+    };
+    let all = |is_open: bool, name: &str| {
+        let open = open(name);
+        let open = open.as_array().unwrap();
+        !open.is_empty() && open.iter().all(|it| *it == is_open)
+    };
+    assert!(all(true, "bad") && all(false, "failed"), "{} {}", open("bad"), open("failed"));
+    browser.click(".matrix td.failed a");
+    until(|| !all(false, "failed"), "the case of the link is open");
+    // What is printed has the details of all cases.
+    browser.open(&made.page, "");
+    browser.command("Emulation.setEmulatedMedia", &json!({"media": "print"}));
+    let hidden = browser.run(
+        "return [...document.querySelectorAll('.case pre')].filter((it) => !it.checkVisibility(\
+         {contentVisibilityAuto: true})).length;",
+    );
+    assert_eq!(hidden, 0);
 }

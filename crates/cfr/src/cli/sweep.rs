@@ -54,6 +54,8 @@ pub(crate) struct SweepArgs {
     pub(crate) json: Option<PathBuf>,
     /// A file that gets the report as JUnit XML.
     pub(crate) junit: Option<PathBuf>,
+    /// A file that gets the report as a page for a browser.
+    pub(crate) html: Option<PathBuf>,
     /// The program and its arguments.
     pub(crate) program: Vec<OsString>,
 }
@@ -73,6 +75,7 @@ const JOBS: &str = "jobs";
 const TIMEOUT: &str = "timeout";
 const LIST: &str = "list";
 const JUNIT: &str = "junit";
+const HTML: &str = "html";
 
 pub(super) fn read(matches: &ArgMatches) -> SweepArgs {
     let names = |option: &str| matches.get_many(option).into_iter().flatten().cloned().collect();
@@ -97,6 +100,7 @@ pub(super) fn read(matches: &ArgMatches) -> SweepArgs {
         format: format(matches),
         json: matches.get_one(JSON).cloned(),
         junit: matches.get_one(JUNIT).cloned(),
+        html: matches.get_one(HTML).cloned(),
         program: matches.get_many(PROGRAM).into_iter().flatten().cloned().collect(),
     }
 }
@@ -111,7 +115,7 @@ fn pairs(matches: &ArgMatches) -> Vec<[PathBuf; 2]> {
 /// Returns the options that are given, as words of a command line: all but those that choose cases, and
 /// those of the report.
 fn for_again(matches: &ArgMatches) -> Vec<OsString> {
-    const OTHERS: [&str; 8] = [PROGRAM, ONLY, FAULTS, JOBS, LIST, FORMAT, JSON, JUNIT];
+    const OTHERS: [&str; 9] = [PROGRAM, ONLY, FAULTS, JOBS, LIST, FORMAT, JSON, JUNIT, HTML];
     let mut words = Vec::new();
     let command = command();
     let given = command.get_arguments().filter(|arg| {
@@ -158,6 +162,10 @@ pub(super) fn command() -> Command {
             .help("Copy the content of DIR into each new directory"),
         Arg::new(JSON).long(JSON).value_name("FILE").help("Also write the report as JSON to FILE"),
         Arg::new(JUNIT).long(JUNIT).value_name("FILE").help("Also write JUnit XML to FILE"),
+        Arg::new(HTML).long(HTML).value_name("FILE").help(
+            "Also write a page for a browser to FILE: the matrix, and what PROGRAM wrote in each case \
+             that did not pass",
+        ),
     ];
     let files = files.map(|arg| arg.value_parser(PathBufValueParser::new()));
     let flags = [
@@ -208,6 +216,7 @@ Examples:
   cfr sweep --setup 'rm -f b' --check-files a b -- ./program a b
   cfr sweep --fresh --from tests/data --check 'cmp a b' -- python3 /path/of/copy.py a b
   cfr sweep --must-pass ENOSYS,EXDEV,EOPNOTSUPP,short --check 'cmp a b' -- ./program
+  cfr sweep --html sweep.html --check 'cmp a b' -- ./program
   cfr sweep --faults EIO,short=4096 --junit sweep.xml -- make check
 
 Exit status: 0 if no case is bad; 1 if a case is bad; 125 if cfr failed or PROGRAM fails without a

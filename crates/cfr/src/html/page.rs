@@ -10,7 +10,7 @@ pub(crate) const SCRIPT: &str = include_str!("../../templates/page.js");
 /// The page's Content-Security-Policy: it loads nothing, and runs no script but its own. A name from
 /// a log could not run one even if it were not escaped.
 pub(crate) const POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-d7tkd5qpoHOq7Cc9sa3P5OoTqWlh89p3jwzkbEPtx8k='; \
+    style-src 'sha256-/hheCwHtN51jd5XIHlkxPbuV8/m9VRm2OXYCZuohovM='; \
     script-src 'sha256-BLzuQCDFesfmNQo7YWCunIFWSHWbz138dYk11D/4IkA='; \
     base-uri 'none'; form-action 'none'";
 

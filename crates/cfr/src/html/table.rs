@@ -40,6 +40,12 @@ pub(crate) enum Cell {
     Number(String, u64),
     /// A share of a whole, from 0 to 1, as a bar beside a number.
     Share(f64),
+    /// A word with a style, and the place in the page that it leads to.
+    Link {
+        text: String,
+        to: String,
+        style: &'static str,
+    },
 }
 
 /// Formats a share as a width.

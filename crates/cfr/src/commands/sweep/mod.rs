@@ -36,9 +36,13 @@ mod must_pass;
 
 mod waves;
 
+mod matrix;
+
 mod report_text;
 
 mod report_junit;
+
+mod page;
 
 use crate::cli::{ReportFormat, SweepArgs};
 use crate::run::environment;
@@ -77,11 +81,12 @@ pub(crate) fn run(args: &SweepArgs) -> Result<u8, Failure> {
     }
     let signal = signal(&args.signal)?;
     let is_reported = |_: &&Path| !args.list;
-    if let (false, Some(json), Some(junit)) = (args.list, &args.json, &args.junit) {
-        must_differ(("--json", json), ("--junit", junit))?;
+    if !args.list {
+        must_all_differ(args)?;
     }
     let json_file = file(args.json.as_deref().filter(is_reported))?;
     let junit_file = file(args.junit.as_deref().filter(is_reported))?;
+    let page_file = file(args.html.as_deref().filter(is_reported))?;
     let mut runner = Runner::new(args, settings)?;
     runner.has_room_for(case::MAX_EXPRESSIONS)?;
     let baseline = baseline::run(&mut runner, args.timeout, hooks)?;
@@ -104,6 +109,9 @@ pub(crate) fn run(args: &SweepArgs) -> Result<u8, Failure> {
     }
     if let Some(file) = &junit_file {
         write(file, &report_junit::render(&report)?)?;
+    }
+    if let Some(file) = &page_file {
+        write(file, &page::render(&report)?)?;
     }
     stdout::write(&match args.format {
         ReportFormat::Text => report_text::render(&report),
@@ -188,6 +196,17 @@ fn handle_inherited_signals() -> Result<(), Failure> {
         Ok(())
     });
     handled.map_err(|error| Failure::new(format!("cannot watch for signals: {}", describe(&error))))
+}
+
+/// Refuses one file for two reports.
+fn must_all_differ(args: &SweepArgs) -> Result<(), Failure> {
+    let files = [("--json", &args.json), ("--junit", &args.junit), ("--html", &args.html)];
+    let files = files.map(|(option, path)| path.as_deref().map(|path| (option, path)));
+    let mut files: Vec<_> = files.into_iter().flatten().collect();
+    while let Some(replaced) = files.pop() {
+        files.iter().try_for_each(|&earlier| must_differ(earlier, replaced))?;
+    }
+    Ok(())
 }
 
 /// Prepares a file for the report, and removes an earlier one.

@@ -81,6 +81,19 @@ impl Outcome {
         }
     }
 
+    /// Returns how much the outcome says, for a cell of the matrix with several.
+    pub(super) fn severity(self) -> u8 {
+        match self {
+            Outcome::Missed => 0,
+            Outcome::Passed => 1,
+            Outcome::Failed => 2,
+            Outcome::Hung => 3,
+            Outcome::Crashed => 4,
+            Outcome::Damaged => 5,
+            Outcome::Wrong => 6,
+        }
+    }
+
     /// Reports whether the outcome is bad. A program that reports its failure did well, unless it
     /// must pass.
     pub(super) fn is_bad(self, must_pass: bool) -> bool {

@@ -167,6 +167,12 @@ impl CaseReport {
         }
     }
 
+    /// Returns the outcome in a word; in capitals if it is bad.
+    pub(super) fn word(&self) -> String {
+        let name = self.outcome.name();
+        if self.bad { name.to_uppercase() } else { name.to_owned() }
+    }
+
     /// Returns the last lines of the output, printable.
     pub(super) fn last_lines(&self) -> Vec<String> {
         last_lines(self.output.as_bytes())

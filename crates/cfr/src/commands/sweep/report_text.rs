@@ -1,14 +1,11 @@
 //! The report as text: a matrix, and details of the bad cases.
 
+use super::matrix::{Column, Matrix};
 use super::outcome::Outcome;
-use super::positions::Position;
 use super::report::{CaseId, CaseReport, SweepReport};
 use super::runner::seconds;
 use std::fmt::Write;
 use std::time::Duration;
-
-/// A column: a hook, and the position of a call.
-type Column = (&'static str, Position);
 
 /// The spaces between two columns.
 const GAP: usize = 2;
@@ -41,57 +38,19 @@ pub(super) fn list(ids: &[CaseId]) -> String {
     text
 }
 
-/// Formats a row for each fault and a column for each position. All targets have one column.
+/// Formats a row for each fault and a column for each position.
 fn matrix(cases: &[CaseReport]) -> String {
-    let mut hooks: Vec<&str> = Vec::new();
-    let mut columns: Vec<Column> = Vec::new();
-    let mut faults: Vec<&str> = Vec::new();
-    for CaseReport { id, .. } in cases {
-        if !hooks.contains(&id.hook) {
-            hooks.push(id.hook);
-        }
-        if !columns.contains(&(id.hook, id.position.column())) {
-            columns.push((id.hook, id.position.column()));
-        }
-        if !faults.contains(&id.fault.as_str()) {
-            faults.push(&id.fault);
-        }
+    let matrix = Matrix::new(cases);
+    let headings = matrix.columns.iter().map(|(_, position)| position.heading().into_owned());
+    let mut lines = vec![std::iter::once(String::new()).chain(headings).collect::<Vec<_>>()];
+    for row in &matrix.rows {
+        let word = |cell: &Vec<usize>| {
+            matrix.worst(cell).map_or_else(|| "-".to_owned(), |(_, case)| case.word())
+        };
+        let words = row.cells.iter().map(word);
+        lines.push(std::iter::once(row.fault.to_owned()).chain(words).collect());
     }
-    columns
-        .sort_by_key(|(hook, position)| (hooks.iter().position(|other| other == hook), *position));
-    let positions = columns.iter().map(|(_, position)| position.heading().into_owned());
-    let mut lines = vec![std::iter::once(String::new()).chain(positions).collect::<Vec<_>>()];
-    for fault in faults {
-        let mut line = vec![fault.to_owned()];
-        for &(hook, position) in &columns {
-            let of_cell = cases.iter().filter(|CaseReport { id, .. }| {
-                (id.fault.as_str(), id.hook, id.position.column()) == (fault, hook, position)
-            });
-            let worst = of_cell.max_by_key(|case| (case.bad, severity(case.outcome)));
-            line.push(worst.map_or_else(|| "-".to_owned(), word));
-        }
-        lines.push(line);
-    }
-    laid_out(&columns, &lines)
-}
-
-/// Returns the word of a case.
-fn word(case: &CaseReport) -> String {
-    let name = case.outcome.name();
-    if case.bad { name.to_uppercase() } else { name.to_owned() }
-}
-
-/// Returns how much an outcome says, for a cell with several.
-fn severity(outcome: Outcome) -> u8 {
-    match outcome {
-        Outcome::Missed => 0,
-        Outcome::Passed => 1,
-        Outcome::Failed => 2,
-        Outcome::Hung => 3,
-        Outcome::Crashed => 4,
-        Outcome::Damaged => 5,
-        Outcome::Wrong => 6,
-    }
+    laid_out(&matrix.columns, &lines)
 }
 
 /// Formats columns, each as wide as its widest word, under the names of the hooks.
