@@ -837,7 +837,7 @@ fn the_results_file_holds_the_counts_and_each_verdict() {
     shown.sort_by(|one, other| one.0.cmp(&other.0));
     let expected = json!({
         "bytes": 1000, "calls": 2, "cfr_status": 4, "command": ["sh", "-c", "cat a > b; exit 4"],
-        "expectations": [], "failure": null, "held": true, "programs": 2, "signal": null,
+        "expectations": [], "failure": null, "faults": [], "held": true, "programs": 2, "signal": null,
         "status": 4, "unseen": null,
     });
     let mut expected = keys(&expected);

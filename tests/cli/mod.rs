@@ -17,4 +17,5 @@ pub mod summary;
 pub mod sweep;
 pub mod sweep_bugs;
 pub mod sweep_leftovers;
+pub mod unmet_faults;
 pub mod word_sizes;

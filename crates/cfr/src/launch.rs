@@ -15,6 +15,7 @@ use crate::run::reach::{self, Need};
 use crate::run::shared_stats::SharedStats;
 use crate::run::summary;
 use crate::run::supervisor::Planned;
+use crate::run::unmet_faults;
 use crate::term::failure::{Failure, print_message};
 use crate::term::status_line;
 use crate::term::whole_file::must_differ;
@@ -66,7 +67,7 @@ fn run_expecting(
         .split_first()
         .ok_or_else(|| Failure::new("no program given; see cfr --help"))?;
     let settings = profile::add_to(args.settings, &args.profiles)?;
-    let checked = environment::check(settings, mode.level)?;
+    let checked = environment::check(settings.variables, mode.level)?;
     expected.check(&checked)?;
     let library = library::find()?;
     let path = locate::find(name)?;
@@ -87,7 +88,7 @@ fn run_expecting(
         (has_summary || expected.is_wanted(), Collect::SUMMARY),
         (expected.is_any() && checked.log < Level::Info, Collect::LINES),
         (args.progress && status_line::is_watched(), Collect::PROGRESS),
-        (checked.has_faults, Collect::FAULTS),
+        (!checked.faults.is_empty(), Collect::FAULTS),
     ]
     .into_iter()
     .filter(|(is_wanted, _)| *is_wanted)
@@ -143,18 +144,23 @@ fn run_expecting(
     let silence = blind_spot::silence(seen, &watch, checked.log, checked.hooks, &path);
     // A process that changes its user, capabilities or namespace can write the log and may be
     // unable to open the counters.
-    if (mode.explains_silence || has_summary)
+    let explains_silence = mode.explains_silence || has_summary || !checked.faults.is_empty();
+    if explains_silence
         && !checked.log_has_grown()
         && written.is_ok()
         && let Some(silence) = &silence
     {
         print_message(silence);
     }
+    if let Some(counts) = stats.faults() {
+        let unmet = unmet_faults::describe(&checked, &settings.fault_counts, counts, seen.calls);
+        unmet.iter().for_each(print_message);
+    }
     let result = RunResult {
         stats: &stats,
         program: &path,
         blind_spot: blind_spot::blind_spot(seen, &watch, &checked, &path),
-        silence: silence.as_deref().filter(|_| !mode.explains_silence && !has_summary),
+        silence: silence.as_deref().filter(|_| !explains_silence),
         checked: &checked,
         error: written.as_ref().err(),
     };

@@ -1,5 +1,6 @@
 //! The numbers that expectations can compare, by name.
 
+use crate::run::unmet_faults::seen;
 use crate::term::failure::one_of;
 use cfr_engine::call::Method;
 use cfr_engine::hook::Hook;
@@ -20,6 +21,8 @@ pub(super) struct NamedNumber {
 const CALLS: &str = "calls";
 const BYTES: &str = "bytes";
 const ERRORS: &str = "errors";
+const INJECTED: &str = "injected";
+const DELAYED: &str = "delayed";
 
 const NUMBERS: [NamedNumber; 14] = [
     NamedNumber {
@@ -73,13 +76,13 @@ const NUMBERS: [NamedNumber; 14] = [
         many: "calls were never answered",
     },
     NamedNumber {
-        name: "injected",
+        name: INJECTED,
         read: |stats| stats.get(Counter::Injected),
         one: "call had a fault injected",
         many: "calls had a fault injected",
     },
     NamedNumber {
-        name: "delayed",
+        name: DELAYED,
         read: |stats| stats.get(Counter::Delayed),
         one: "call was delayed",
         many: "calls were delayed",
@@ -167,6 +170,9 @@ impl Quantity {
                 let sentence = if count > 1 { row.many } else { row.one };
                 match row.name {
                     ERRORS if count > 0 => format!("{number} {sentence}: {}", by_error(stats)),
+                    INJECTED | DELAYED if count == 0 => {
+                        format!("{number} {sentence}; {}", seen(stats.get(Counter::Calls)))
+                    }
                     _ => format!("{number} {sentence}"),
                 }
             }

@@ -50,6 +50,7 @@ impl ResultsFile {
             failure: result.error.map(Failure::message),
             unseen: result.blind_spot.as_ref().map(|blind_spot| blind_spot.why.as_str()),
             command: &self.command,
+            faults: faults(result),
             expectations,
         };
         self.write_text(&results.to_json(Some((result.stats, result.program)))?)
@@ -69,6 +70,7 @@ impl ResultsFile {
             failure: Some(failure.message()),
             unseen: None,
             command: &self.command,
+            faults: Vec::new(),
             expectations,
         };
         self.write_text(&results.to_json(None)?)
@@ -98,7 +100,29 @@ struct Results<'a> {
     /// The reason why some calls could not be seen.
     unseen: Option<&'a str>,
     command: &'a [String],
+    /// The faults that were injected, in their order.
+    faults: Vec<FaultResult<'a>>,
     expectations: Vec<Verdict>,
+}
+
+/// A fault, and the calls that it was about.
+#[derive(Serialize)]
+struct FaultResult<'a> {
+    fault: &'a str,
+    /// The calls that met its conditions but `when` and `prob`.
+    met: u64,
+    /// The calls that it changed, delayed or sent a signal.
+    applied: u64,
+}
+
+fn faults<'a>(result: &'a RunResult) -> Vec<FaultResult<'a>> {
+    let Some(counts) = result.stats.faults() else { return Vec::new() };
+    let row = |(index, fault): (usize, &'a String)| FaultResult {
+        fault,
+        met: counts.met(index),
+        applied: counts.applied(index),
+    };
+    result.checked.faults.iter().enumerate().map(row).collect()
 }
 
 /// The counts that are used most.

@@ -4,6 +4,7 @@
 use crate::term::failure::{Failure, describe, one_of, print_message, printable};
 use cfr_engine::hook::Hooks;
 use cfr_shared::format::Format;
+use cfr_shared::inject::Faults;
 use cfr_shared::settings::template::{self, Part, Placeholder};
 use cfr_shared::settings::{
     Forward, Level, Reason, Setting, SettingError, Settings, SummaryTarget, TABLE,
@@ -33,8 +34,8 @@ pub(crate) struct CheckedSettings {
     pub(crate) format: Format,
     /// Whether each copy is followed by a check for shared blocks.
     pub(crate) shared: bool,
-    /// Whether faults are injected.
-    pub(crate) has_faults: bool,
+    /// The faults that are injected, as they were written.
+    pub(crate) faults: Vec<String>,
     pub(crate) summary: SummaryOutput,
     /// The log file, if all processes have the same, and its size in bytes at the start.
     log_file: Option<(PathBuf, u64)>,
@@ -87,7 +88,9 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<CheckedSettin
     let settings = apply(&given)?;
     warn_of_unknown_variables();
     let (log, hooks, format) = (settings.log, settings.hooks, settings.log_format);
-    let (shared, has_faults) = (settings.shared, settings.inject.is_some());
+    let shared = settings.shared;
+    let faults = settings.inject.iter().flat_map(Faults::texts);
+    let faults = faults.map(|text| String::from_utf8_lossy(text).into_owned()).collect();
     let forwards_to_next = settings.forward == Forward::Next;
     let file = settings.log_file.map(absolute).transpose()?;
     let summary = match settings.summary {
@@ -114,7 +117,7 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<CheckedSettin
         forwards_to_next,
         format,
         shared,
-        has_faults,
+        faults,
         summary,
         log_file,
     })

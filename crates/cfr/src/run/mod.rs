@@ -21,3 +21,5 @@ pub(crate) mod child;
 pub(crate) mod summary;
 
 pub(crate) mod blind_spot;
+
+pub(crate) mod unmet_faults;

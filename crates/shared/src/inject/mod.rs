@@ -309,6 +309,11 @@ impl<'a> Faults<'a> {
         Ok(())
     }
 
+    /// Returns each fault as it was written.
+    pub fn texts(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.all().map(|fault| fault.text)
+    }
+
     fn all(&self) -> impl Iterator<Item = &Fault<'a>> {
         self.list.iter().flatten()
     }

@@ -72,7 +72,7 @@ pub(crate) fn run(args: &SweepArgs) -> Result<u8, Failure> {
     live_runs::end_early()?;
     handle_inherited_signals()?;
     needs_fresh(args)?;
-    let settings = profile::add_to(args.settings.clone(), &args.profiles)?;
+    let settings = profile::add_to(args.settings.clone(), &args.profiles)?.variables;
     let hooks = environment::check_rules(&settings)?;
     let faults = fault_names("--faults", &args.faults)?;
     let must_pass = fault_names(must_pass::MUST_PASS, &args.must_pass)?;

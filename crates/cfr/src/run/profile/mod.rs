@@ -5,7 +5,7 @@
 mod table;
 
 use crate::run::environment::{INJECT, Variables};
-use crate::term::failure::{Failure, one_of, printable};
+use crate::term::failure::{Failure, one_of, print_message, printable};
 use cfr_engine::hook::Hooks;
 use cfr_shared::inject::Faults;
 use cfr_shared::settings::{Setting, SettingError, Settings};
@@ -81,12 +81,19 @@ pub(crate) fn combine(
     Ok(settings.chain([(INJECT, faults.join(";"))]).collect())
 }
 
+/// The user's settings with those of profiles.
+pub(crate) struct Combined {
+    pub(crate) variables: Variables,
+    /// The profiles, and how many faults each has added after those of the user.
+    pub(crate) fault_counts: Vec<(&'static str, usize)>,
+}
+
 /// Adds the settings of profiles to the user's. The user's options and variables override those of
 /// the profiles, and the user's faults come before theirs.
-pub(crate) fn add_to(mut options: Variables, names: &[OsString]) -> Result<Variables, Failure> {
+pub(crate) fn add_to(mut options: Variables, names: &[OsString]) -> Result<Combined, Failure> {
     let profiles = by_names(names)?;
     if profiles.is_empty() {
-        return Ok(options);
+        return Ok(Combined { variables: options, fault_counts: Vec::new() });
     }
     let users = |options: &Variables, variable: &str| {
         let option = options.iter().find(|(name, _)| *name == variable);
@@ -104,7 +111,19 @@ pub(crate) fn add_to(mut options: Variables, names: &[OsString]) -> Result<Varia
         options.retain(|(name, _)| *name != variable);
         options.push((variable, value));
     }
-    Ok(options)
+    let count = |profile: &&Profile| (profile.name, profile.faults_at(hooks).count());
+    Ok(Combined { variables: options, fault_counts: profiles.iter().map(count).collect() })
+}
+
+impl Profile {
+    /// Returns the faults that can hit a call through `hooks`.
+    fn faults_at(&self, hooks: Hooks) -> impl Iterator<Item = &'static str> {
+        self.faults.iter().copied().filter(move |fault| is_near(fault, hooks))
+    }
+}
+
+fn is_near(fault: &str, hooks: Hooks) -> bool {
+    Faults::parse(fault.as_bytes()).is_ok_and(|fault| fault.unreachable(hooks).is_none())
 }
 
 /// Joins the user's faults and those faults of the profiles that can hit a call through `hooks`.
@@ -114,16 +133,21 @@ fn with_faults(
     hooks: Hooks,
     profiles: &[&Profile],
 ) -> Result<OsString, Failure> {
-    let is_near = |fault: &&str| {
-        Faults::parse(fault.as_bytes()).is_ok_and(|fault| fault.unreachable(hooks).is_none())
-    };
-    if let Some(idle) = profiles.iter().find(|profile| !profile.faults.iter().any(&is_near)) {
+    if let Some(idle) = profiles.iter().find(|profile| profile.faults_at(hooks).next().is_none()) {
         let name = idle.name;
         return Err(Failure::new(format!(
             "--profile: {name} has no fault for the hooks of {HOOKS}"
         )));
     }
-    let near = faults.split(';').filter(is_near).map(OsStr::new);
+    for profile in profiles {
+        for fault in profile.faults.iter().filter(|fault| !is_near(fault, hooks)) {
+            let name = profile.name;
+            print_message(format!(
+                "--profile {name}: {fault} cannot apply, because {HOOKS} watches none of its hooks"
+            ));
+        }
+    }
+    let near = faults.split(';').filter(|fault| is_near(fault, hooks)).map(OsStr::new);
     let value = users.into_iter().chain(near).collect::<Vec<_>>().join(OsStr::new(";"));
     if let Some(setting) = Setting::by_variable(INJECT.as_bytes()) {
         setting.set(&mut Settings::new(true), value.as_bytes()).map_err(|error| {
