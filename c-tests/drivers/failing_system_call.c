@@ -3,7 +3,7 @@
  *     failing_system_call CALL ERRNO PROGRAM [ARG]...
  *
  * Calls: copy_file_range; tmpfile, which is openat with O_TMPFILE; fallocate; statx; rt_sigprocmask;
- * memfd_create; fiemap, ficlone, ficlonerange and fideduperange, which are ioctl(2). With the error 0
+ * memfd_create; pidfd_thread, which is pidfd_open with PIDFD_THREAD; fiemap, ficlone, ficlonerange and fideduperange, which are ioctl(2). With the error 0
  * the call returns success and does nothing. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,6 +34,7 @@ static const struct {
 	{ "rt_sigprocmask", SYS_rt_sigprocmask, 0, 0, 0 },
 	{ "ficlone", SYS_ioctl, 1, ~0u, FICLONE },
 	{ "memfd_create", SYS_memfd_create, 0, 0, 0 },
+	{ "pidfd_thread", SYS_pidfd_open, 1, O_EXCL, O_EXCL },
 	{ "fiemap", SYS_ioctl, 1, ~0u, FIEMAP },
 	{ "ficlonerange", SYS_ioctl, 1, ~0u, FICLONERANGE },
 	{ "fideduperange", SYS_ioctl, 1, ~0u, FIDEDUPERANGE },
@@ -48,6 +49,7 @@ static const struct {
 	{ "ENOSYS", ENOSYS },
 	{ "EOPNOTSUPP", EOPNOTSUPP },
 	{ "EXDEV", EXDEV },
+	{ "EINVAL", EINVAL },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))

@@ -3,7 +3,8 @@
 
 use super::trace;
 use cfr_testkit::{
-    Output, Run, Scratch, compile, copy_product, find_program, is_root, launcher, parse_call, skip,
+    Filesystems, Output, Run, Scratch, compile, compile_text, copy_product, find_program, is_root,
+    launcher, parse_call, skip,
 };
 use std::fs;
 use std::path::Path;
@@ -150,4 +151,57 @@ fn the_stats_reach_a_program_that_waits_for_the_processor() {
         busy.send(libc::SIGKILL);
         busy.output();
     }
+}
+
+/// The sum over the tree may pass a limit that no program reaches.
+#[test]
+fn a_limit_on_processor_time_is_that_of_each_process() {
+    const CALLS: usize = 60_000;
+    let scratch = Scratch::new();
+    scratch.random("from", CALLS - 1);
+    let log = scratch.file("log");
+    let script = "\"$@\" & \"$1\" from to2 1 0 done2 & wait; cat done done2";
+    let run = Run::bare("sh").args(["-c", "ulimit -S -t 1; exec \"$@\"", "sh"]).args([launcher()]);
+    let run = run.args(["trace", "--reach", "all", "-o"]).args([&log]).args(["sh", "-c", script]);
+    let output = run.args(["sh"]).args(words("1")).within(scratch.path()).output();
+    let done = format!("{} bytes, 0 errors, equal\n", CALLS - 1);
+    assert_eq!((output.stdout, output.stderr.as_str()), (done.repeat(2), ""));
+    assert_eq!(calls(&log).len(), 2 * CALLS);
+}
+
+/// More calls than are carried out at a time, and none of them ends.
+#[test]
+fn a_copy_beside_a_frozen_filesystem_is_answered() {
+    let test = "supervisor::surroundings::a_copy_beside_a_frozen_filesystem_is_answered";
+    let filesystems = Filesystems::mount(test);
+    let Some(ext4) = filesystems.get("ext4") else { return skip(test, "no ext4") };
+    let program = compile("drivers/frozen_copies.c", "frozen_copies", &["-static", "-pthread"]);
+    let scratch = Scratch::new();
+    let run = trace(&scratch.file("log"), &[]).args([&program, ext4, scratch.path()]);
+    assert_eq!(run.args(["300"]).ok().stdout, "1000 beside, 300 whole\n");
+}
+
+/// As before Linux 6.9.
+#[test]
+fn a_thread_that_the_kernel_does_not_open_makes_its_calls_itself() {
+    let text = "#include <fcntl.h>\n#include <pthread.h>\n#include <stdio.h>\n\
+                #include <sys/syscall.h>\n#include <unistd.h>\n\
+                static void *copy(void *none) {\n\
+                int in = open(\"from\", O_RDONLY), out = open(\"to\", O_RDWR | O_CREAT, 0600);\n\
+                printf(\"%ld\\n\", (long)syscall(SYS_copy_file_range, in, 0, out, 0, 10L, 0L));\n\
+                return none; }\n\
+                int main(void) { pthread_t thread; copy(0);\n\
+                return pthread_create(&thread, 0, copy, 0) || pthread_join(thread, 0); }";
+    let program = compile_text(text, "copies_in_a_thread", &["-static", "-pthread"]);
+    let failing = compile("drivers/failing_system_call.c", "failing_system_call", &[]);
+    let scratch = Scratch::new();
+    scratch.random("from", BYTES);
+    let log = scratch.file("log");
+    let run = Run::bare(failing).args(["pidfd_thread", "EINVAL"]).args([launcher()]);
+    let run = run.args(["trace", "--reach", "all", "-o"]).args([&log]).args([&program]);
+    assert_eq!(run.within(scratch.path()).ok().stdout, "10\n10\n");
+    let log = fs::read_to_string(log).unwrap();
+    let ends: Vec<_> = log.lines().map(|line| line.split_once(" = ").unwrap().1).collect();
+    assert!(ends[0].starts_with("10 (kernel, supervised)"), "{log}");
+    assert_eq!(ends[1..], ["? (let through: not the first thread, before Linux 6.9)"], "{log}");
 }

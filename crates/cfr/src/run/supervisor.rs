@@ -14,6 +14,7 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketFlags, SocketType,
     recvmsg, socketpair,
 };
+use rustix::process::{Resource, getrlimit};
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
@@ -286,6 +287,10 @@ fn watch_over(mut guarded: Guarded, at_start: &Sender<io::Result<()>>) {
     });
     // The launcher waits for it.
     let _ = at_start.send(is_started);
+    let limit = match getrlimit(Resource::Cpu).maximum {
+        Some(_) => " (RLIMIT_CPU has a hard limit)",
+        None => "",
+    };
     for restarts_left in (0..=MAX_RESTARTS).rev() {
         match process.as_mut().map(Child::wait) {
             Ok(Ok(status)) if !status.success() => {}
@@ -299,7 +304,7 @@ fn watch_over(mut guarded: Guarded, at_start: &Sender<io::Result<()>>) {
         if restarts_left == 0 {
             break;
         }
-        print_message("the supervisor has ended too early; it is started again");
+        print_message(format!("the supervisor has ended too early{limit}; it is started again"));
         process = start(&mut guarded);
     }
     print_message("there is no supervisor any more: calls are let through");

@@ -28,7 +28,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
+use rustix::process::{
+    Pid, PidfdFlags, Resource, Rlimit, getppid, getrlimit, pidfd_open, setrlimit,
+};
 use signal_hook::consts::signal::{
     SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGXFSZ,
 };
@@ -67,6 +69,7 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = OsString>) -> Result<u8, F
     let launcher = launcher.and_then(Pid::from_raw).and_then(open_parent);
     let has_log = arguments.next().is_some_and(|word| word == LOG);
     detach(launcher.as_ref());
+    lift_cpu_limit();
     let observers = Observers::from_environment(has_log.then_some(STANDARD_OUTPUT))?;
     let stopped = observers.stopped().ok_or_else(|| Failure::new("the stats are too short"))?;
     let supervisor: &'static Supervisor =
@@ -99,6 +102,17 @@ fn detach(launcher: Option<&OwnedFd>) {
     IGNORED.into_iter().for_each(sys::ignore);
     sys::interrupt_calls_on(INTERRUPT);
     let _ = rustix::thread::set_name(c"cfr-supervisor");
+}
+
+/// Lifts the limit on processor time (setrlimit(2), `RLIMIT_CPU`): a process of the tree stays below it,
+/// and the sum over the tree does not. Without CAP_SYS_RESOURCE the hard limit remains.
+fn lift_cpu_limit() {
+    let none = Rlimit { current: None, maximum: None };
+    if setrlimit(Resource::Cpu, none).is_err() {
+        let maximum = getrlimit(Resource::Cpu).maximum;
+        // It cannot fail: a soft limit may be raised up to the hard one.
+        let _ = setrlimit(Resource::Cpu, Rlimit { current: maximum, maximum });
+    }
 }
 
 fn wait_for_the_end(mut launcher: Option<OwnedFd>) {

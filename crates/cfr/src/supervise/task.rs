@@ -59,15 +59,18 @@ impl LastCaller {
 
 fn open(tid: i32) -> Result<OwnedFd, Obstacle> {
     let pid = Pid::from_raw(tid).ok_or(Obstacle::Unknown)?;
-    let opened = pidfd_open(pid, PIDFD_THREAD).or_else(|errno| match errno {
-        // Before Linux 6.9: only of the first thread of a process.
-        IoErrno::INVAL => pidfd_open(pid, PidfdFlags::empty()),
-        errno => Err(errno),
-    });
-    opened.map_err(|errno| match errno {
+    let obstacle = |errno| match errno {
         IoErrno::MFILE | IoErrno::NFILE | IoErrno::NOMEM => Obstacle::NoRoom,
         _ => Obstacle::Unknown,
-    })
+    };
+    match pidfd_open(pid, PIDFD_THREAD) {
+        // Before Linux 6.9: only the first thread of a process.
+        Err(IoErrno::INVAL) => pidfd_open(pid, PidfdFlags::empty()).map_err(|errno| match errno {
+            IoErrno::INVAL | IoErrno::NOENT => Obstacle::Thread,
+            errno => obstacle(errno),
+        }),
+        opened => opened.map_err(obstacle),
+    }
 }
 
 /// Returns who the thread is; `None` if it has ended.
@@ -114,6 +117,8 @@ pub(super) enum Obstacle {
     NoRoom,
     /// A 32-bit program makes the call.
     Word,
+    /// The kernel opens only the first thread of a process (before Linux 6.9).
+    Thread,
     /// It is not known who the thread is.
     Unknown,
     /// The thread may not keep the set-user-ID bit of its target, as the supervisor may.
@@ -132,6 +137,7 @@ impl Obstacle {
             Obstacle::Memory => "only the process can read its memory there",
             Obstacle::NoRoom => "no descriptor is free",
             Obstacle::Word => "a 32-bit program makes it",
+            Obstacle::Thread => "not the first thread, before Linux 6.9",
             Obstacle::Unknown => "its user is unknown",
             Obstacle::Capabilities => "its process has fewer capabilities",
             Obstacle::Signal => "a signal came first",
