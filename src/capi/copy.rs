@@ -297,9 +297,9 @@ fn outcome(told: &Told, flags: Flags, dialect: &Dialect) -> cfr_outcome {
         method: method_number(outcome.method),
         shared: match sharing {
             None => CFR_SHARED_UNKNOWN,
-            Some(Sharing::Shared) => CFR_SHARED_ALL,
-            Some(Sharing::PartlyShared) => CFR_SHARED_PART,
-            Some(Sharing::NotShared) => CFR_SHARED_NONE,
+            Some((Sharing::Shared, _)) => CFR_SHARED_ALL,
+            Some((Sharing::PartlyShared, _)) => CFR_SHARED_PART,
+            Some((Sharing::NotShared, _)) => CFR_SHARED_NONE,
         },
         flags: flags.0,
         rule: c_string(outcome.rule.map_or("", |rule| rule.id)),

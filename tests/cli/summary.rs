@@ -86,7 +86,24 @@ fn assert_agrees(summary: &Value, log: &[Value]) {
     assert_eq!(summary["duration_ns"], sum(&first, "duration_ns"));
     for (method, counted) in summary["methods"].as_object().unwrap() {
         let of_it: Vec<_> = log.iter().filter(|call| call["method"] == *method).collect();
-        let expected = json!({ "calls": of_it.len(), "bytes": sum(&of_it, "bytes") });
+        let copies: Vec<_> = of_it.iter().filter(|call| number(call, "bytes") > 0).collect();
+        let copies: Vec<&Value> = copies.into_iter().copied().collect();
+        let firsts: Vec<_> = copies
+            .iter()
+            .copied()
+            .filter(|call| call["target"].as_u64().is_none_or(|at| at == 1))
+            .collect();
+        let (bytes, duration_ns) = (sum(&of_it, "bytes"), sum(&firsts, "duration_ns"));
+        let moves = !["reflink", "dedupe"].contains(&method.as_str());
+        let speed = (moves && bytes > 0)
+            .then(|| u128::from(bytes) * 1_000_000_000 / u128::from(duration_ns));
+        let expected = json!({
+            "calls": of_it.len(),
+            "copies": copies.len(),
+            "bytes": bytes,
+            "duration_ns": duration_ns,
+            "bytes_per_second": speed.map(|speed| u64::try_from(speed).unwrap()),
+        });
         assert_eq!(*counted, expected, "{method}");
     }
     let hooks = summary["hooks"].as_object().unwrap().clone();
@@ -229,10 +246,107 @@ fn reflinks_dedupes_and_shared_blocks_are_counted() {
             fcntl.ioctl(os.open('a', os.O_RDONLY), 0xc0189436, bytearray(request))\nEND";
         let summary = agrees(scratch.path(), &["--shared", "yes"], script);
         assert_eq!(summary["methods"]["reflink"]["calls"], 1, "{name} {summary:#}");
-        assert_eq!(summary["methods"]["dedupe"], json!({ "calls": 1, "bytes": 65536 }), "{name}");
+        let dedupe = &summary["methods"]["dedupe"];
+        assert_eq!((number(dedupe, "calls"), number(dedupe, "bytes")), (1, 65536), "{name}");
+        // Shared blocks take no time for a byte.
+        for method in ["dedupe", "reflink"] {
+            let shares = &summary["methods"][method];
+            assert_eq!(shares["bytes_per_second"], Value::Null, "{name} {summary:#}");
+            assert!(number(shares, "duration_ns") > 0, "{name} {summary:#}");
+        }
+        assert_eq!(number(&summary, "shared_bytes"), (1 << 20) + 65536, "{name} {summary:#}");
         assert_eq!(summary["differing"], 1, "{name} {summary:#}");
         assert!(number(&summary, "shared") >= 2, "{name} {summary:#}");
     }
+}
+
+/// A backup copies many files, and the large one late.
+#[test]
+fn the_busiest_files_are_right_behind_any_number_of_others() {
+    let scratch = Scratch::new();
+    scratch.random("a", 3_000_000);
+    let script = "import os\n\
+        def copy(name, count, times=1):\n\
+        \x20   source, target = os.open('a', os.O_RDONLY), os.open(name, os.O_RDWR | os.O_CREAT)\n\
+        \x20   for _ in range(times): os.copy_file_range(source, target, count)\n\
+        for number in range(600): copy(f'o{number}', 1000)\n\
+        copy('big', 500_000, 3)\n\
+        copy('second', 400_000, 2)\n\
+        for number in range(600): copy(f'p{number}', 1000)\n";
+    let run = |options: &[&str]| {
+        counted(options, ["python3", "-c", script]).within(scratch.path()).ok().stderr
+    };
+    let summary = object(&run(&["--format", "json"]));
+    let pairs = summary["pairs"].as_array().unwrap();
+    let first = |place: usize| {
+        let (pair, name) = (&pairs[place], pairs[place]["path_out"].as_str().unwrap());
+        (name.rsplit('/').next().unwrap().to_owned(), number(pair, "bytes"), number(pair, "calls"))
+    };
+    assert_eq!(first(0), ("big".to_owned(), 1_500_000, 3), "{summary:#}");
+    assert_eq!(first(1), ("second".to_owned(), 800_000, 2), "{summary:#}");
+    assert_eq!(pairs[0]["exact"], false);
+    let bound = number(&summary, "pairs_off_by_at_most");
+    assert!((1000..=3_500_000 / 256).contains(&bound), "{summary:#}");
+    // Nothing is counted twice or lost.
+    let sum = |key: &str| {
+        let shown: u64 = pairs.iter().map(|pair| number(pair, key)).sum();
+        shown + number(&summary["further_pairs"], key)
+    };
+    assert_eq!((sum("bytes"), sum("calls")), (3_500_000, 1205), "{summary:#}");
+    let table = run(&[]);
+    assert!(
+        table.contains("1.43 MiB+") && table.contains("a row with + may miss up to "),
+        "{table}"
+    );
+}
+
+#[test]
+fn each_program_has_its_sums() {
+    let scratch = Scratch::new();
+    scratch.random("a", 1_000_000);
+    let script = "cp a b; cp a c; python3 -c \"import os\n\
+        os.copy_file_range(os.open('a', 0), os.open('d', os.O_RDWR | os.O_CREAT), 300000)\"";
+    for reach in ["preload", "all"] {
+        let options = ["--reach", reach, "--format", "json"];
+        let output = counted(&options, ["sh", "-c", script]).within(scratch.path()).ok();
+        let summary = object(output.stderr.lines().last().unwrap());
+        let programs = summary["by_program"].as_array().unwrap();
+        let shown = programs.iter().map(|program| {
+            assert_eq!(program["exact"], true, "{summary:#}");
+            (program["comm"].as_str().unwrap(), number(program, "bytes"))
+        });
+        let expected = [("cp", 2_000_000), ("python3", 300_000)];
+        assert_eq!(shown.collect::<Vec<_>>(), expected, "{reach}: {summary:#}");
+        assert_eq!(number(&summary["further_programs"], "calls"), 0, "{summary:#}");
+    }
+    let table = counted(&[], ["sh", "-c", script]).within(scratch.path()).ok().stderr;
+    let rows: Vec<_> = table.lines().skip_while(|line| !line.contains("by program")).collect();
+    assert!(rows[1].ends_with("  cp") && rows[2].ends_with("  python3"), "{table}");
+}
+
+/// The speed of a copy does not depend on refusals, ends of file and waiting for them.
+#[test]
+fn time_and_speed_are_those_of_copies() {
+    let scratch = Scratch::new();
+    scratch.random("a", 1_000_000);
+    let options = ["--inject", "error=EIO:delay_exit=30ms:when=2", "--format", "json"];
+    let script = "import os\n\
+        source, target = os.open('a', os.O_RDONLY), os.open('b', os.O_RDWR | os.O_CREAT)\n\
+        os.copy_file_range(source, target, 1000000)\n\
+        try: os.copy_file_range(source, target, 1)\n\
+        except OSError: os.copy_file_range(source, target, 1)\n";
+    let output = counted(&options, ["python3", "-c", script]).within(scratch.path()).ok();
+    let summary = object(output.stderr.lines().last().unwrap());
+    let kernel = &summary["methods"]["kernel"];
+    assert_eq!((number(kernel, "calls"), number(kernel, "copies")), (2, 1), "{summary:#}");
+    let [all, copies] = [number(&summary, "duration_ns"), number(kernel, "duration_ns")];
+    let [refused, ends] = ["refused_ns", "end_of_file_ns"].map(|key| number(&summary, key));
+    assert_eq!(all, copies + refused + ends, "{summary:#}");
+    assert!(refused >= 30_000_000, "{summary:#}");
+    assert_eq!((number(&summary, "refused"), number(&summary, "end_of_file")), (1, 1));
+    let speed = 1_000_000 * 1_000_000_000 / copies;
+    assert_eq!(number(kernel, "bytes_per_second"), speed, "{summary:#}");
+    assert_eq!(number(&summary["copied"], "bytes_per_second"), speed, "{summary:#}");
 }
 
 /// 64 processes of 16 threads, and one process of a thousand threads.
@@ -377,12 +491,12 @@ fn the_table_has_methods_errors_files_and_latencies() {
     let lines: Vec<_> = table.lines().collect();
     assert!(lines[0].starts_with("cfr: summary of cp, 1 program: "), "{table}");
     for start in [
-        "cfr:   method               calls         bytes  share",
-        "cfr:     kernel ",
+        "cfr:   method            copies       bytes  share         time          speed",
+        "cfr:     kernel               1  976.56 KiB   100% ",
+        "cfr:   without a copy     calls                            time",
         "cfr:   hook                 calls",
         "cfr:     copy_file_range         2",
-        "cfr:   result               calls",
-        "cfr:     end of file            1",
+        "cfr:     end of file          1 ",
         "cfr:   time of a call           p50         p90         p99         max",
         "cfr:   slowest calls              result  hook             method    process  files",
         "cfr:   busiest files     share     calls  errors         time  files",

@@ -315,6 +315,12 @@ impl Method {
         Method::None,
     ];
 
+    /// Reports whether it moves bytes. The others share blocks, which takes no time for a byte.
+    #[must_use]
+    pub fn moves_bytes(self) -> bool {
+        !matches!(self, Method::Reflink | Method::Dedupe)
+    }
+
     /// Returns the name of the method, as in the log.
     #[must_use]
     pub const fn name(self) -> &'static str {

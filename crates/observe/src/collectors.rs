@@ -71,7 +71,7 @@ impl Collectors {
 
     /// Reports whether a counter keeps the paths of this record.
     pub(crate) fn want_paths(&self, record: &Record<'_>, files: Option<&FileIds>) -> bool {
-        self.of_records().any(|stats| stats.needs_paths(files, record.context.duration_ns))
+        self.of_records().any(|stats| stats.needs_paths(record, files))
     }
 
     /// Reports whether a counter collects records.

@@ -49,7 +49,12 @@ pub trait Intercepted {
     /// Reports whether the target's range shares its blocks, if that is wanted and known. `call` is the
     /// whole call, or its part for one target.
     #[inline(always)]
-    fn sharing(&self, call: &Call, outcome: &Outcome, observer: &Observer) -> Option<Sharing> {
+    fn sharing(
+        &self,
+        call: &Call,
+        outcome: &Outcome,
+        observer: &Observer,
+    ) -> Option<(Sharing, u64)> {
         observer.settings.shared.then(|| sharing(call, outcome.bytes)).flatten()
     }
 

@@ -101,7 +101,7 @@ impl<'a> Recording<'a> {
         injected: bool,
         delayed: bool,
         dialect: &'static Dialect,
-        sharing: impl FnOnce() -> Option<Sharing>,
+        sharing: impl FnOnce() -> Option<(Sharing, u64)>,
     ) {
         let settings = &self.observer.settings;
         let ending = if self.is_unfinished { Ending::Unfinished } else { caller.ending() };
@@ -121,7 +121,7 @@ impl<'a> Recording<'a> {
             duration_ns: self.duration_ns,
             pid: caller.pid(),
             tid: for_json.then(|| caller.tid()),
-            comm: for_json.then(|| caller.comm(&mut comm)),
+            comm: (for_json || counts).then(|| caller.comm(&mut comm)),
             ending,
             hook: self.hook,
             path_in: None,

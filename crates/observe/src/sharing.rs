@@ -7,7 +7,7 @@ use cfr_sys::{self as sys, Sharing};
 /// Asks the filesystem whether the range that was written shares its blocks (FIEMAP). `None` if it
 /// does not say, or if the range has no blocks.
 #[cold]
-pub(crate) fn sharing(call: &Call, bytes: u64) -> Option<Sharing> {
+pub(crate) fn sharing(call: &Call, bytes: u64) -> Option<(Sharing, u64)> {
     if bytes == 0 {
         return None;
     }

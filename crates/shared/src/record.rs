@@ -62,8 +62,9 @@ pub struct Context<'a> {
     pub path_out: Option<&'a [u8]>,
     /// `*off_in` and `*off_out` after the call, in bytes.
     pub offsets_after: (Option<i64>, Option<i64>),
-    /// How much of the target range shares its blocks (`CFR_SHARED`); `None` if unknown.
-    pub sharing: Option<Sharing>,
+    /// Whether the target range shares its blocks (`CFR_SHARED`), and how many of its bytes do; `None`
+    /// if unknown.
+    pub sharing: Option<(Sharing, u64)>,
     pub dialect: &'static Dialect,
     /// Whether a fault answered or shortened the call, or sent a signal.
     pub injected: bool,

@@ -30,7 +30,7 @@ struct Sample {
     answer: Answer,
     bytes: u64,
     method: Method,
-    sharing: Option<Sharing>,
+    sharing: Option<(Sharing, u64)>,
     dialect: &'static Dialect,
     rule: Option<&'static Rule>,
     judged: bool,
@@ -163,7 +163,7 @@ fn samples() -> Vec<(&'static str, Sample)> {
                 bytes: 4096,
                 injected: true,
                 delayed: true,
-                sharing: Some(Sharing::Shared),
+                sharing: Some((Sharing::Shared, 4096)),
                 ..plain
             },
         ),
@@ -231,12 +231,12 @@ fn samples() -> Vec<(&'static str, Sample)> {
             },
         ),
         ("nothing known", Sample { tid: None, comm: None, path_in: None, path_out: None, ..plain }),
-        ("blocks that are shared", Sample { sharing: Some(Sharing::Shared), ..plain }),
-        ("some that are", Sample { sharing: Some(Sharing::PartlyShared), ..plain }),
+        ("blocks that are shared", Sample { sharing: Some((Sharing::Shared, 4096)), ..plain }),
+        ("some that are", Sample { sharing: Some((Sharing::PartlyShared, 4096)), ..plain }),
         (
             "none that is, and a rule",
             Sample {
-                sharing: Some(Sharing::NotShared),
+                sharing: Some((Sharing::NotShared, 4096)),
                 rule: rule("extended", "cannot-reflink").1,
                 ..plain
             },

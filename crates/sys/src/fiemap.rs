@@ -88,13 +88,14 @@ impl FiemapRequest {
     }
 }
 
-/// Reports whether the `len` bytes at `offset` share their blocks; `None` if they have none, as a
-/// hole. Writes dirty pages of the file out first. EOPNOTSUPP or ENOTTY if the filesystem has no
-/// FIEMAP.
-pub fn shares_blocks(fd: i32, offset: u64, len: u64) -> Result<Option<Sharing>, Errno> {
+/// Reports whether the `len` bytes at `offset` share their blocks, and how many of them do; `None` if
+/// they have none, as a hole. Writes dirty pages of the file out first. EOPNOTSUPP or ENOTTY if the
+/// filesystem has no FIEMAP.
+pub fn shares_blocks(fd: i32, offset: u64, len: u64) -> Result<Option<(Sharing, u64)>, Errno> {
     let end = offset.saturating_add(len);
     let mut start = offset;
     let (mut shared, mut own) = (false, false);
+    let mut shared_bytes = 0u64;
     let mut request = FiemapRequest::new(FIEMAP_FLAG_SYNC);
     while start < end {
         let extents = request.query(fd, start, end)?;
@@ -104,6 +105,9 @@ pub fn shares_blocks(fd: i32, offset: u64, len: u64) -> Result<Option<Sharing>, 
                 own = true;
             } else {
                 shared = true;
+                let first = extent.logical.max(start);
+                let last = extent.logical.saturating_add(extent.length).min(end);
+                shared_bytes = shared_bytes.saturating_add(last.saturating_sub(first));
             }
             let is_last = extent.flags & FIEMAP_EXTENT_LAST != 0;
             next = if is_last { end } else { extent.logical.saturating_add(extent.length) };
@@ -115,9 +119,9 @@ pub fn shares_blocks(fd: i32, offset: u64, len: u64) -> Result<Option<Sharing>, 
         start = next;
     }
     Ok(match (shared, own) {
-        (true, false) => Some(Sharing::Shared),
-        (true, true) => Some(Sharing::PartlyShared),
-        (false, true) => Some(Sharing::NotShared),
+        (true, false) => Some((Sharing::Shared, shared_bytes)),
+        (true, true) => Some((Sharing::PartlyShared, shared_bytes)),
+        (false, true) => Some((Sharing::NotShared, 0)),
         (false, false) => None,
     })
 }

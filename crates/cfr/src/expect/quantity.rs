@@ -32,7 +32,7 @@ const NUMBERS: [NamedNumber; 14] = [
         many: "calls were answered",
     },
     NamedNumber { name: BYTES, read: Stats::bytes, one: "byte moved", many: "bytes moved" },
-    NamedNumber { name: ERRORS, read: failed, one: "call failed", many: "calls failed" },
+    NamedNumber { name: ERRORS, read: Stats::failed, one: "call failed", many: "calls failed" },
     NamedNumber {
         name: "programs",
         read: |stats| stats.get(Counter::Programs),
@@ -100,11 +100,6 @@ const NUMBERS: [NamedNumber; 14] = [
         many: "lines of the log were lost",
     },
 ];
-
-/// Returns the number of calls that failed.
-pub(super) fn failed(stats: &Stats) -> u64 {
-    stats.errors().fold(0, |sum, (_, count)| sum.saturating_add(count))
-}
 
 /// A number that an expectation compares.
 #[derive(Clone, Copy)]

@@ -18,7 +18,7 @@ use core::cell::Cell;
 pub struct Told {
     pub outcome: Outcome,
     /// Whether the target's range shares its blocks; `None` if unknown or not asked for.
-    pub sharing: Option<Sharing>,
+    pub sharing: Option<(Sharing, u64)>,
 }
 
 /// An intercepted copy_file_range call with options.
@@ -26,7 +26,7 @@ pub struct CopyWithOptions<'a> {
     copy: CopyFileRange<'a>,
     dialect: &'static Dialect,
     wants_sharing: bool,
-    sharing: MadeOnce<Option<Sharing>>,
+    sharing: MadeOnce<Option<(Sharing, u64)>>,
     is_told: bool,
     told: Cell<Option<Told>>,
 }
@@ -77,7 +77,12 @@ impl Intercepted for CopyWithOptions<'_> {
         self.dialect
     }
 
-    fn sharing(&self, call: &Call, outcome: &Outcome, _observer: &Observer) -> Option<Sharing> {
+    fn sharing(
+        &self,
+        call: &Call,
+        outcome: &Outcome,
+        _observer: &Observer,
+    ) -> Option<(Sharing, u64)> {
         let ask = || self.wants_sharing.then(|| sharing(call, outcome.bytes)).flatten();
         *self.sharing.get_or_make(ask)
     }

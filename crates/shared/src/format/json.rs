@@ -137,8 +137,8 @@ fn how(out: &mut Piece, record: &Record) {
     out.literal(",\"shared\":");
     out.text(match record.context.sharing {
         None => "null",
-        Some(Sharing::Shared) => "true",
-        Some(Sharing::PartlyShared | Sharing::NotShared) => "false",
+        Some((Sharing::Shared, _)) => "true",
+        Some((Sharing::PartlyShared | Sharing::NotShared, _)) => "false",
     });
     out.literal(",\"dialect\":\"");
     out.text(record.context.dialect.name);

@@ -1,7 +1,8 @@
 //! The summary of stats, and which of its rows are shown; summary_table.rs and summary_json.rs write
 //! it.
 
-use crate::stats::{Counter, Pair, SlowCall, Stats};
+use crate::stats::{Counter, Pair, ProgramSums, SlowCall, Stats, Sums};
+use cfr_engine::call::Method;
 use cfr_sys::errno::Errno;
 use core::fmt;
 
@@ -19,7 +20,7 @@ pub struct Summary<'a> {
 impl Summary<'_> {
     /// The most bytes of a summary: a JSON object with every error, the longest numbers, and paths in
     /// which every byte is escaped. A table is shorter.
-    pub const MAX_LEN: usize = 16 << 10;
+    pub const MAX_LEN: usize = 20 << 10;
 }
 
 /// The most bytes of an escaped path or name.
@@ -27,9 +28,10 @@ pub(super) const MAX_NAME: usize = 200;
 /// The percentiles that are shown: thousandths of the calls, and the name.
 pub(super) const PERCENTILES: [(u64, &str); 3] = [(500, "p50"), (900, "p90"), (990, "p99")];
 /// Further counters that are shown: the name in the table, the key in the object.
-pub(super) const RESULTS: [(&str, &str, Counter); 9] = [
+pub(super) const RESULTS: [(&str, &str, Counter); 10] = [
     ("end of file", "end_of_file", Counter::EndOfFile),
     ("differing", "differing", Counter::Differing),
+    ("not compared", "not_compared", Counter::NotCompared),
     ("shared", "shared", Counter::Shared),
     ("partly shared", "partly_shared", Counter::PartlyShared),
     ("not shared", "not_shared", Counter::NotShared),
@@ -53,38 +55,61 @@ pub(super) fn slowest(stats: &Stats) -> impl Iterator<Item = SlowCall> {
 
 /// Returns the pairs with the most bytes, or the most calls if the bytes are equal.
 pub(super) fn busiest(stats: &Stats) -> impl Iterator<Item = Pair> {
-    largest(stats.pairs(), |pair| (pair.bytes, pair.calls))
+    largest(stats.pairs(), |pair| (pair.sums.bytes, pair.sums.calls))
 }
 
 /// Returns the sums over all pairs that [`busiest`] does not return.
-pub(super) fn others(stats: &Stats) -> Others {
-    let unlisted = Others {
-        calls: stats.get(Counter::UnlistedCalls),
-        bytes: stats.get(Counter::UnlistedBytes),
-        errors: stats.get(Counter::UnlistedErrors),
-        duration_ns: stats.get(Counter::UnlistedDuration),
-    };
-    let all = stats.pairs().fold(unlisted, |sums, pair| sums.with(&pair, u64::wrapping_add));
-    busiest(stats).fold(all, |sums, pair| sums.with(&pair, u64::wrapping_sub))
+pub(super) fn other_pairs(stats: &Stats) -> Sums {
+    let all = stats.pairs().fold(stats.unlisted_pairs(), |all, pair| all.plus(pair.sums));
+    busiest(stats).fold(all, |rest, pair| rest.minus(pair.sums))
 }
 
-/// Sums over several pairs.
-#[derive(Clone, Copy)]
-pub(super) struct Others {
-    pub(super) calls: u64,
+/// Returns the programs with the most bytes, or the most calls if the bytes are equal.
+pub(super) fn programs(stats: &Stats) -> impl Iterator<Item = ProgramSums> {
+    largest(stats.programs(), |program| (program.sums.bytes, program.sums.calls))
+}
+
+/// Returns the sums over all programs that [`programs`] does not return.
+pub(super) fn other_programs(stats: &Stats) -> Sums {
+    let all = stats.programs().fold(stats.unlisted_programs(), |all, one| all.plus(one.sums));
+    programs(stats).fold(all, |rest, one| rest.minus(one.sums))
+}
+
+/// Copied bytes, and the nanoseconds that the calls took.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Copied {
     pub(super) bytes: u64,
-    pub(super) errors: u64,
     pub(super) duration_ns: u64,
 }
 
-impl Others {
-    fn with(self, pair: &Pair, operation: fn(u64, u64) -> u64) -> Others {
-        Others {
-            calls: operation(self.calls, pair.calls),
-            bytes: operation(self.bytes, pair.bytes),
-            errors: operation(self.errors, pair.errors),
-            duration_ns: operation(self.duration_ns, pair.duration_ns),
+impl Copied {
+    /// Returns what the calls with a method copied.
+    pub(super) fn by(stats: &Stats, method: Method) -> Copied {
+        let (_, duration_ns) = stats.method_copies(method);
+        Copied { bytes: stats.method_totals(method).1, duration_ns }
+    }
+
+    /// Returns what was copied by moving bytes; shared blocks move none.
+    pub(super) fn all(stats: &Stats) -> Copied {
+        let moving = Method::ALL.into_iter().filter(|method| method.moves_bytes());
+        moving.fold(Copied::default(), |all, method| {
+            let Copied { bytes, duration_ns } = Copied::by(stats, method);
+            Copied {
+                bytes: all.bytes.saturating_add(bytes),
+                duration_ns: all.duration_ns.saturating_add(duration_ns),
+            }
+        })
+    }
+
+    /// Returns the bytes a second; `None` if there were none, or took no time.
+    pub(super) fn speed(self) -> Option<u64> {
+        const SECOND: u64 = 1_000_000_000;
+        let Copied { bytes, duration_ns } = self;
+        if bytes == 0 || duration_ns == 0 {
+            return None;
         }
+        let exact = bytes.checked_mul(SECOND).map(|all| all / duration_ns);
+        Some(exact.unwrap_or_else(|| bytes / (duration_ns / SECOND).max(1)))
     }
 }
 

@@ -3,9 +3,10 @@
 use super::escape;
 use super::piece::Piece;
 use super::summary::{
-    MAX_NAME, PERCENTILES, RESULTS, Summary, busiest, error_name, others, separated, slowest,
+    Copied, MAX_NAME, PERCENTILES, RESULTS, Summary, busiest, error_name, other_pairs,
+    other_programs, programs, separated, slowest,
 };
-use crate::stats::{Counter, Pair, PathEnd, SlowCall};
+use crate::stats::{Counter, Pair, PathEnd, ProgramSums, SlowCall, Sums};
 use cfr_engine::call::Method;
 use cfr_engine::hook::Hook;
 use core::fmt::{self, Write};
@@ -25,10 +26,17 @@ impl Summary<'_> {
             None => write!(out, ",\"pid\":null,\"programs\":{}", stats.get(Counter::Programs))?,
         }
         write!(out, ",\"calls\":{},\"bytes\":{}", stats.finished(), stats.bytes())?;
-        write!(out, ",\"duration_ns\":{},\"methods\":{{", stats.get(Counter::Duration))?;
+        write!(out, ",\"duration_ns\":{}", stats.get(Counter::Duration))?;
+        let copied = Copied::all(stats);
+        write!(out, ",\"copied\":{{\"bytes\":{}", copied.bytes)?;
+        speed(out, (copied, true))?;
+        out.write_str("},\"methods\":{")?;
         separated(out, Method::ALL.into_iter(), |out, method| {
             let ((calls, bytes), name) = (stats.method_totals(method), method.name());
-            write!(out, "\"{name}\":{{\"calls\":{calls},\"bytes\":{bytes}}}")
+            let (copies, _) = stats.method_copies(method);
+            write!(out, "\"{name}\":{{\"calls\":{calls},\"copies\":{copies},\"bytes\":{bytes}")?;
+            speed(out, (Copied::by(stats, method), method.moves_bytes()))?;
+            out.write_char('}')
         })?;
         out.write_str("},\"hooks\":{")?;
         separated(out, Hook::ALL.into_iter(), |out, hook| {
@@ -38,8 +46,11 @@ impl Summary<'_> {
         separated(out, stats.errors(), |out, (errno, count)| {
             write!(out, "\"{}\":{count}", error_name(errno))
         })?;
-        out.write_char('}')?;
+        write!(out, "}},\"refused\":{}", stats.failed())?;
         for (_, name, counter) in RESULTS {
+            write!(out, ",\"{name}\":{}", stats.get(counter))?;
+        }
+        for (name, counter) in AMOUNTS {
             write!(out, ",\"{name}\":{}", stats.get(counter))?;
         }
         write!(out, ",\"unfinished\":{},\"latency_ns\":{{", stats.unfinished())?;
@@ -50,10 +61,46 @@ impl Summary<'_> {
         separated(out, slowest(stats), |out, slow| slow_call(out, &slow))?;
         out.write_str("],\"pairs\":[")?;
         separated(out, busiest(stats), |out, pair| pair_of_files(out, &pair))?;
-        let others = others(stats);
-        write!(out, "],\"further_pairs\":{{\"calls\":{},\"bytes\":{}", others.calls, others.bytes)?;
-        write!(out, ",\"errors\":{},\"duration_ns\":{}}}}}}}", others.errors, others.duration_ns)
+        out.write_str("],\"further_pairs\":{")?;
+        sums(out, other_pairs(stats))?;
+        write!(out, "}},\"pairs_off_by_at_most\":{}", stats.most_of_unlisted_pair())?;
+        out.write_str(",\"by_program\":[")?;
+        separated(out, programs(stats), |out, program| sums_of_program(out, &program))?;
+        out.write_str("],\"further_programs\":{")?;
+        sums(out, other_programs(stats))?;
+        out.write_str("}}}")
     }
+}
+
+/// Amounts of bytes and of nanoseconds, by key.
+const AMOUNTS: [(&str, Counter); 4] = [
+    ("refused_ns", Counter::ErrorTime),
+    ("end_of_file_ns", Counter::EndOfFileTime),
+    ("shared_bytes", Counter::SharedBytes),
+    ("not_shared_bytes", Counter::NotSharedBytes),
+];
+
+/// Writes the duration of copies, and the bytes a second or null.
+fn speed(out: &mut dyn Write, (copied, has_speed): (Copied, bool)) -> fmt::Result {
+    write!(out, ",\"duration_ns\":{},\"bytes_per_second\":", copied.duration_ns)?;
+    match copied.speed().filter(|_| has_speed) {
+        Some(speed) => write!(out, "{speed}"),
+        None => out.write_str("null"),
+    }
+}
+
+fn sums(out: &mut dyn Write, sums: Sums) -> fmt::Result {
+    let Sums { calls, bytes, errors, duration_ns } = sums;
+    write!(out, "\"calls\":{calls},\"bytes\":{bytes}")?;
+    write!(out, ",\"errors\":{errors},\"duration_ns\":{duration_ns}")
+}
+
+fn sums_of_program(mut out: &mut dyn Write, program: &ProgramSums) -> fmt::Result {
+    out.write_str("{\"comm\":")?;
+    string(&mut out, program.name())?;
+    out.write_char(',')?;
+    sums(out, program.sums)?;
+    write!(out, ",\"exact\":{}}}", program.missed == 0)
 }
 
 fn slow_call(out: &mut dyn Write, slow: &SlowCall) -> fmt::Result {
@@ -70,8 +117,9 @@ fn slow_call(out: &mut dyn Write, slow: &SlowCall) -> fmt::Result {
 }
 
 fn pair_of_files(out: &mut dyn Write, pair: &Pair) -> fmt::Result {
-    write!(out, "{{\"calls\":{},\"bytes\":{}", pair.calls, pair.bytes)?;
-    write!(out, ",\"errors\":{},\"duration_ns\":{}", pair.errors, pair.duration_ns)?;
+    out.write_char('{')?;
+    sums(out, pair.sums)?;
+    write!(out, ",\"exact\":{}", pair.missed == 0)?;
     paths(out, &pair.paths())
 }
 

@@ -3,10 +3,11 @@
 use super::escape;
 use super::piece::Piece;
 use super::summary::{
-    MAX_NAME, PERCENTILES, RESULTS, Summary, busiest, error_name, others, slowest,
+    Copied, MAX_NAME, PERCENTILES, RESULTS, Summary, busiest, error_name, other_pairs,
+    other_programs, programs, slowest,
 };
 use super::units::{Bytes, Count, Share, Time};
-use crate::stats::{Counter, PathEnd};
+use crate::stats::{Counter, PathEnd, Sums};
 use cfr_engine::call::Method;
 use cfr_engine::hook::Hook;
 use cfr_sys::errno::Errno;
@@ -30,6 +31,7 @@ impl Summary<'_> {
             self.times(out)?;
             self.slowest(out)?;
         }
+        self.programs(out)?;
         self.busiest(out)
     }
 
@@ -44,33 +46,63 @@ impl Summary<'_> {
             None => write!(out, ", {}", Count(stats.get(Counter::Programs), "program"))?,
         }
         write!(out, ": {}", Count(stats.finished(), "call"))?;
-        let errors = stats.errors().fold(0u64, |sum, (_, count)| sum.saturating_add(count));
+        let errors = stats.failed();
         if errors > 0 {
             write!(out, ", {}", Count(errors, "error"))?;
         }
-        let (bytes, duration_ns) = (stats.bytes(), stats.get(Counter::Duration));
-        if stats.finished() > 0 {
-            write!(out, ", {} in {}", Bytes(bytes), Time(duration_ns))?;
+        let copied = Copied::all(stats);
+        let shared = stats.bytes().saturating_sub(copied.bytes);
+        if copied.bytes > 0 || stats.finished() > 0 && shared == 0 {
+            write!(out, ", {} in {}", Bytes(copied.bytes), Time(copied.duration_ns))?;
         }
-        if bytes > 0 && duration_ns > 0 {
-            write!(out, ", {}/s", Bytes(rate(bytes, duration_ns)))?;
+        if let Some(speed) = copied.speed() {
+            write!(out, ", {}/s", Bytes(speed))?;
+        }
+        if shared > 0 {
+            write!(out, ", {} shared", Bytes(shared))?;
         }
         Ok(())
     }
 
+    /// Writes the copies by method, and the calls that copied nothing.
     fn methods(&self, out: &mut impl Write) -> fmt::Result {
-        let whole = self.stats.bytes();
+        let (stats, prefix) = (self.stats, self.prefix);
+        let whole = stats.bytes();
         let share = if whole > 0 { "share" } else { "" };
-        let prefix = self.prefix;
-        write!(out, "\n{prefix}  {:<16}{:>10}{:>14}{share:>7}", "method", "calls", "bytes")?;
+        write!(out, "\n{prefix}  {:<16}{:>8}{:>12}{share:>7}", "method", "copies", "bytes")?;
+        write!(out, "{:>13}{:>15}", "time", "speed")?;
         for method in Method::ALL {
-            let (calls, part) = self.stats.method_totals(method);
-            if calls > 0 {
-                let (name, bytes) = (method.name(), Bytes(part));
-                write!(out, "\n{prefix}    {name:<14}{calls:>10}{bytes:>14}")?;
-                if whole > 0 {
-                    write!(out, "{:>7}", Share { part, whole })?;
-                }
+            let (copies, duration_ns) = stats.method_copies(method);
+            if copies == 0 {
+                continue;
+            }
+            let copied = Copied::by(stats, method);
+            let (name, bytes) = (method.name(), Bytes(copied.bytes));
+            write!(out, "\n{prefix}    {name:<14}{copies:>8}{bytes:>12}")?;
+            match whole {
+                0 => write!(out, "{:>7}", "")?,
+                _ => write!(out, "{:>7}", Share { part: copied.bytes, whole })?,
+            }
+            write!(out, "{:>13}", Time(duration_ns))?;
+            if let Some(speed) = copied.speed().filter(|_| method.moves_bytes()) {
+                write!(out, "{:>13}/s", Bytes(speed))?;
+            }
+        }
+        let nothing = [
+            ("refused", stats.failed(), Some(Counter::ErrorTime)),
+            ("end of file", stats.get(Counter::EndOfFile), Some(Counter::EndOfFileTime)),
+            ("differing", stats.get(Counter::Differing), None),
+            ("not compared", stats.get(Counter::NotCompared), None),
+        ];
+        let mut heading = "without a copy";
+        for (name, calls, time) in nothing.into_iter().filter(|(_, calls, _)| *calls > 0) {
+            match core::mem::take(&mut heading) {
+                "" => {}
+                heading => write!(out, "\n{prefix}  {heading:<16}{:>8}{:>32}", "calls", "time")?,
+            }
+            write!(out, "\n{prefix}    {name:<14}{calls:>8}")?;
+            if let Some(time) = time {
+                write!(out, "{:>32}", Time(stats.get(time)))?;
             }
         }
         Ok(())
@@ -98,10 +130,33 @@ impl Summary<'_> {
     }
 
     fn results(&self, out: &mut impl Write) -> fmt::Result {
+        let stats = self.stats;
+        let mut heading = "blocks";
+        let shared = [
+            ("shared", Counter::Shared, stats.get(Counter::SharedBytes)),
+            ("partly shared", Counter::PartlyShared, 0),
+            ("not shared", Counter::NotShared, stats.get(Counter::NotSharedBytes)),
+        ];
+        for (name, counter, bytes) in shared {
+            let calls = stats.get(counter);
+            if calls == 0 && bytes == 0 {
+                continue;
+            }
+            match core::mem::take(&mut heading) {
+                "" => {}
+                heading => {
+                    write!(out, "\n{}  {heading:<16}{:>10}{:>12}", self.prefix, "calls", "bytes")?;
+                }
+            }
+            write!(out, "\n{}    {name:<14}{calls:>10}", self.prefix)?;
+            if bytes > 0 {
+                write!(out, "{:>12}", Bytes(bytes))?;
+            }
+        }
         let mut heading = "result";
-        let results = RESULTS.map(|(name, _, counter)| (name, self.stats.get(counter)));
-        let unfinished = ("unfinished", self.stats.unfinished());
-        for (name, count) in results.into_iter().chain([unfinished]) {
+        let others = RESULTS.iter().filter(|(_, _, counter)| OTHER_RESULTS.contains(counter));
+        let others = others.map(|(name, _, counter)| (*name, stats.get(*counter)));
+        for (name, count) in others.chain([("unfinished", stats.unfinished())]) {
             if count > 0 {
                 self.head(out, &mut heading)?;
                 self.row(out, name, count)?;
@@ -155,39 +210,65 @@ impl Summary<'_> {
         Ok(())
     }
 
-    fn busiest(&self, out: &mut impl Write) -> fmt::Result {
-        let (prefix, whole) = (self.prefix, self.stats.bytes());
-        let row = |out: &mut dyn Write, bytes, calls, errors, duration_ns| {
-            let (bytes, share, time) =
-                (Bytes(bytes), Share { part: bytes, whole }, Time(duration_ns));
-            write!(out, "\n{prefix}  {bytes:>16}{share:>7}{calls:>10}{errors:>8}{time:>13}  ")
-        };
-        let mut pairs = busiest(self.stats).peekable();
-        let others = others(self.stats);
-        if pairs.peek().is_none() && others.calls == 0 {
+    fn programs(&self, out: &mut impl Write) -> fmt::Result {
+        let others = other_programs(self.stats);
+        // One program says nothing that the heading does not say.
+        if programs(self.stats).count() < 2 && others.calls == 0 {
             return Ok(());
         }
-        write!(out, "\n{prefix}  {:<16}{:>7}{:>10}", "busiest files", "share", "calls")?;
-        write!(out, "{:>8}{:>13}  files", "errors", "time")?;
-        for pair in pairs {
-            row(out, pair.bytes, pair.calls, pair.errors, pair.duration_ns)?;
-            between(out, &pair.paths())?;
+        self.sums_head(out, "by program", "")?;
+        for program in programs(self.stats) {
+            self.sums(out, program.sums, program.missed == 0)?;
+            escape::text(&mut Piece::new(out), program.name(), MAX_NAME);
         }
         if others.calls > 0 {
-            row(out, others.bytes, others.calls, others.errors, others.duration_ns)?;
+            self.sums(out, others, true)?;
             out.write_str("all others")?;
         }
         Ok(())
     }
+
+    fn busiest(&self, out: &mut impl Write) -> fmt::Result {
+        let others = other_pairs(self.stats);
+        if busiest(self.stats).next().is_none() && others.calls == 0 {
+            return Ok(());
+        }
+        self.sums_head(out, "busiest files", "files")?;
+        let mut all_exact = true;
+        for pair in busiest(self.stats) {
+            all_exact &= pair.missed == 0;
+            self.sums(out, pair.sums, pair.missed == 0)?;
+            between(out, &pair.paths())?;
+        }
+        if others.calls > 0 {
+            self.sums(out, others, true)?;
+            out.write_str("all others")?;
+        }
+        if !all_exact {
+            let most = Bytes(self.stats.most_of_unlisted_pair());
+            write!(out, "\n{}    a row with + may miss up to {most}", self.prefix)?;
+        }
+        Ok(())
+    }
+
+    fn sums_head(&self, out: &mut impl Write, heading: &str, last: &str) -> fmt::Result {
+        write!(out, "\n{}  {heading:<16}{:>7}{:>10}", self.prefix, "share", "calls")?;
+        write!(out, "{:>8}{:>13}", "errors", "time")?;
+        if last.is_empty() { Ok(()) } else { write!(out, "  {last}") }
+    }
+
+    fn sums(&self, out: &mut impl Write, sums: Sums, exact: bool) -> fmt::Result {
+        let Sums { calls, bytes, errors, duration_ns } = sums;
+        let share = Share { part: bytes, whole: self.stats.bytes() };
+        let mark = if exact { ' ' } else { '+' };
+        write!(out, "\n{}  {:>16}{mark}{share:>6}", self.prefix, Bytes(bytes))?;
+        write!(out, "{calls:>10}{errors:>8}{:>13}  ", Time(duration_ns))
+    }
 }
 
-/// Returns the bytes per second.
-fn rate(bytes: u64, duration_ns: u64) -> u64 {
-    const SECOND: u64 = 1_000_000_000;
-    bytes
-        .checked_mul(SECOND)
-        .map_or_else(|| bytes / (duration_ns / SECOND).max(1), |all| all / duration_ns)
-}
+/// The results that are no copies, refusals or blocks.
+const OTHER_RESULTS: [Counter; 4] =
+    [Counter::Injected, Counter::Delayed, Counter::LetThrough, Counter::LinesLost];
 
 /// Writes the paths of source and target.
 fn between(out: &mut impl Write, (source, target): &(PathEnd, PathEnd)) -> fmt::Result {

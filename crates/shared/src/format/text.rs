@@ -106,9 +106,9 @@ fn notes(out: &mut Piece, record: &Record) {
     }
     match record.context.sharing {
         None => {}
-        Some(Sharing::Shared) => out.literal(", shared"),
-        Some(Sharing::PartlyShared) => out.literal(", partly shared"),
-        Some(Sharing::NotShared) => out.literal(", not shared"),
+        Some((Sharing::Shared, _)) => out.literal(", shared"),
+        Some((Sharing::PartlyShared, _)) => out.literal(", partly shared"),
+        Some((Sharing::NotShared, _)) => out.literal(", not shared"),
     }
     out.literal(") <");
 }

@@ -2,7 +2,7 @@
 
 use super::Stats;
 use super::layout::Section;
-use super::pairs::PAIRS;
+use super::programs::PROGRAMS;
 use super::slot::Slot;
 
 /// The most calls that are shown at a time.
@@ -21,7 +21,7 @@ const SIZE_OUT: usize = 7;
 const WORDS: usize = 8;
 
 /// Calls that have not returned.
-pub(super) const IN_FLIGHT: Section = Section::after(PAIRS, MAX_CALLS * WORDS);
+pub(super) const IN_FLIGHT: Section = Section::after(PROGRAMS.section, MAX_CALLS * WORDS);
 
 /// No thread has this number: kernel threads end at 2^22.
 const BEING_WRITTEN: u64 = u64::MAX;

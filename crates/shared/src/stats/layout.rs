@@ -23,7 +23,7 @@ impl Section {
 }
 
 /// One word for each [`Counter`], and a few spare ones.
-pub(super) const COUNTERS: Section = Section { start: 0, len: 24 };
+pub(super) const COUNTERS: Section = Section { start: 0, len: 40 };
 /// The finished calls by hook.
 pub(super) const HOOKS: Section = Section::after(COUNTERS, Hook::ALL.len());
 /// Those of them that were supervised, by the hook that is named like the system call.
@@ -32,8 +32,12 @@ pub(super) const SUPERVISED: Section = Section::after(HOOKS, Hook::ALL.len());
 pub(super) const METHOD_CALLS: Section = Section::after(SUPERVISED, Method::ALL.len());
 /// Their bytes.
 pub(super) const METHOD_BYTES: Section = Section::after(METHOD_CALLS, Method::ALL.len());
+/// Those of them that copied or shared.
+pub(super) const METHOD_COPIES: Section = Section::after(METHOD_BYTES, Method::ALL.len());
+/// The durations of those together, in nanoseconds.
+pub(super) const METHOD_TIME: Section = Section::after(METHOD_COPIES, Method::ALL.len());
 /// The failed calls by errno. Index 0 is for errors from [`ERRNOS`] on.
-pub(super) const ERRORS: Section = Section::after(METHOD_BYTES, ERRNOS);
+pub(super) const ERRORS: Section = Section::after(METHOD_TIME, ERRNOS);
 /// The calls by duration.
 pub(super) const LATENCY: Section = Section::after(ERRORS, BUCKETS);
 /// One more than the largest errno with a name, EHWPOISON (133).
@@ -68,14 +72,16 @@ pub enum Counter {
     NotShared,
     /// Ranges that were to be deduplicated and differ.
     Differing,
-    /// Calls on pairs of files that have no slot.
-    UnlistedCalls,
-    /// The bytes of those calls.
-    UnlistedBytes,
-    /// How many of those calls failed.
-    UnlistedErrors,
-    /// The durations of those calls together, in nanoseconds.
-    UnlistedDuration,
+    /// Ranges that were to be deduplicated and of which the kernel compared nothing.
+    NotCompared,
+    /// The durations of the calls that failed, in nanoseconds.
+    ErrorTime,
+    /// The durations of the calls that returned 0, in nanoseconds.
+    EndOfFileTime,
+    /// The bytes of the ranges that share all their blocks, and of the shared blocks of the others.
+    SharedBytes,
+    /// The other bytes of those ranges that have blocks.
+    NotSharedBytes,
     /// The duration of the slowest call, in nanoseconds.
     MaxDuration,
     /// Calls that a fault failed or shortened, or that got a signal.
@@ -90,7 +96,7 @@ pub enum Counter {
 
 impl Counter {
     /// The counters that are added up when stats are merged.
-    pub(super) const SUMS: [Counter; 17] = [
+    pub(super) const SUMS: [Counter; 18] = [
         Counter::Programs,
         Counter::Calls,
         Counter::LinesLost,
@@ -100,10 +106,11 @@ impl Counter {
         Counter::PartlyShared,
         Counter::NotShared,
         Counter::Differing,
-        Counter::UnlistedCalls,
-        Counter::UnlistedBytes,
-        Counter::UnlistedErrors,
-        Counter::UnlistedDuration,
+        Counter::NotCompared,
+        Counter::ErrorTime,
+        Counter::EndOfFileTime,
+        Counter::SharedBytes,
+        Counter::NotSharedBytes,
         Counter::Injected,
         Counter::Delayed,
         Counter::LetThrough,

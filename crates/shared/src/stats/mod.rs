@@ -14,7 +14,11 @@ mod slot;
 
 mod slow;
 
+mod heavy;
+
 mod pairs;
+
+mod programs;
 
 mod in_flight;
 
@@ -25,9 +29,11 @@ mod stopped;
 mod fault_counts;
 
 pub use fault_counts::{FaultCounts, MAX_FAULTS};
+pub use heavy::Sums;
 pub use in_flight::{InFlight, InFlightGuard};
 pub use layout::{Collect, Counter};
 pub use pairs::{FileIds, Pair};
+pub use programs::ProgramSums;
 pub use recent_lines::RecentLine;
 pub use slot::PathEnd;
 pub use slow::SlowCall;
@@ -41,7 +47,10 @@ use cfr_sys::errno::Errno;
 use core::sync::atomic::{AtomicU64, Ordering};
 use fault_counts::FAULTS;
 use latency::{bucket, upper_bound};
-use layout::{ERRNOS, ERRORS, HOOKS, LATENCY, METHOD_BYTES, METHOD_CALLS, SUPERVISED, Section};
+use layout::{
+    ERRNOS, ERRORS, HOOKS, LATENCY, METHOD_BYTES, METHOD_CALLS, METHOD_COPIES, METHOD_TIME,
+    SUPERVISED, Section,
+};
 use slot::Slot;
 use stopped::STOPPED;
 
@@ -73,11 +82,12 @@ impl Stats {
         self.collects(Collect::FAULTS).then(|| FaultCounts::over(self.section(FAULTS))).flatten()
     }
 
-    /// Fills all pairs and all slow calls, for tests of the longest summary.
+    /// Fills all pairs, programs and slow calls, for tests of the longest summary.
     #[cfg(test)]
     pub(crate) fn fill_all_slots(&self) {
-        for (number, slot) in self.slots(pairs::PAIRS, pairs::WORDS).enumerate() {
-            pairs::list(slot, number as u64);
+        let (pairs, programs) = (pairs::PAIRS.of(self), programs::PROGRAMS.of(self));
+        for (slot, number) in pairs.slots().zip(0..).chain(programs.slots().zip(0..)) {
+            heavy::show(slot, number);
         }
         self.slots(slow::SLOW_CALLS, slow::WORDS).for_each(slow::show);
     }
@@ -177,32 +187,49 @@ impl Stats {
         }
         self.add_at(METHOD_CALLS, record.outcome.method as usize, 1);
         self.add_at(METHOD_BYTES, record.outcome.method as usize, record.outcome.bytes);
-        let errno = record.errno();
+        let duration_ns = if is_first { record.context.duration_ns } else { 0 };
+        let (errno, bytes) = (record.errno(), record.outcome.bytes);
         match (errno, record.call.request) {
             (Some(errno), _) => {
                 let number = usize::try_from(errno.0).ok().filter(|&number| number < ERRNOS);
                 self.add_at(ERRORS, number.unwrap_or(0), 1);
+                self.add(Counter::ErrorTime, duration_ns);
             }
             (None, Request::Dedupe(DedupeTarget { status: Some(1..), .. })) => {
                 self.add(Counter::Differing, 1);
             }
-            (None, Request::Copy | Request::Send) if record.outcome.bytes == 0 => {
+            (None, Request::Dedupe(_)) if bytes == 0 => self.add(Counter::NotCompared, 1),
+            (None, Request::Copy | Request::Send) if bytes == 0 => {
                 self.add(Counter::EndOfFile, 1);
+                self.add(Counter::EndOfFileTime, duration_ns);
             }
-            (None, _) => {}
+            (None, _) => {
+                self.add_at(METHOD_COPIES, record.outcome.method as usize, 1);
+                self.add_at(METHOD_TIME, record.outcome.method as usize, duration_ns);
+            }
         }
-        match record.context.sharing {
-            None => {}
-            Some(Sharing::Shared) => self.add(Counter::Shared, 1),
-            Some(Sharing::PartlyShared) => self.add(Counter::PartlyShared, 1),
-            Some(Sharing::NotShared) => self.add(Counter::NotShared, 1),
+        if let Some((sharing, shared)) = record.context.sharing {
+            self.add(
+                match sharing {
+                    Sharing::Shared => Counter::Shared,
+                    Sharing::PartlyShared => Counter::PartlyShared,
+                    Sharing::NotShared => Counter::NotShared,
+                },
+                1,
+            );
+            self.add(Counter::SharedBytes, shared);
+            self.add(Counter::NotSharedBytes, bytes.saturating_sub(shared));
         }
         if is_first {
             self.keep_if_slow(record);
         }
+        let sums = Sums { calls: 1, bytes, errors: errno.is_some().into(), duration_ns };
         if let Some(files) = files {
-            self.count_pair(files, record);
+            // Each target's pair has the time of the whole call.
+            let duration_ns = record.context.duration_ns;
+            self.count_pair(files, record, Sums { duration_ns, ..sums });
         }
+        self.count_program(record, sums);
     }
 
     /// Counts supervised calls that nobody but their threads can make, because the supervisor was killed.
@@ -219,23 +246,28 @@ impl Stats {
             self.add(counter, other.get(counter));
         }
         self.raise(Counter::MaxDuration, other.max_duration_ns());
-        for section in [HOOKS, SUPERVISED, METHOD_CALLS, METHOD_BYTES, ERRORS, LATENCY] {
+        let sections = [
+            HOOKS, SUPERVISED, METHOD_CALLS, METHOD_BYTES, METHOD_COPIES, METHOD_TIME, ERRORS,
+            LATENCY,
+        ];
+        for section in sections {
             for (ours, theirs) in self.section(section).iter().zip(other.section(section)) {
                 ours.fetch_add(theirs.load(Ordering::Relaxed), Ordering::Relaxed);
             }
         }
         self.merge_slow(other);
         self.merge_pairs(other);
+        self.merge_programs(other);
         if self.collects(Collect::LINES) {
             self.merge_lines(other);
         }
     }
 
-    /// Reports whether [`Stats::count`] would store the paths of a call on these files with this
-    /// duration.
+    /// Reports whether [`Stats::count`] would store the paths of a call on these files.
     #[must_use]
-    pub fn needs_paths(&self, files: Option<&FileIds>, duration_ns: u64) -> bool {
-        duration_ns > self.least_slow().1 || files.is_some_and(|files| self.would_list(files))
+    pub fn needs_paths(&self, record: &Record<'_>, files: Option<&FileIds>) -> bool {
+        record.context.duration_ns > self.least_slow().1
+            || files.is_some_and(|files| self.would_store_pair(files, record.outcome.bytes))
     }
 
     /// Returns the finished calls through `hook`.
@@ -278,6 +310,13 @@ impl Stats {
         (self.get_at(METHOD_CALLS, method as usize), self.get_at(METHOD_BYTES, method as usize))
     }
 
+    /// Returns the calls with `method` that copied or shared, and their durations together, in
+    /// nanoseconds.
+    #[must_use]
+    pub fn method_copies(&self, method: Method) -> (u64, u64) {
+        (self.get_at(METHOD_COPIES, method as usize), self.get_at(METHOD_TIME, method as usize))
+    }
+
     /// Returns each error with the number of calls that failed with it. All errors without a name are
     /// counted together, as `None`.
     pub fn errors(&self) -> impl Iterator<Item = (Option<Errno>, u64)> {
@@ -286,6 +325,12 @@ impl Stats {
             let count = word.load(Ordering::Relaxed);
             (count > 0).then_some(((number > 0).then_some(Errno(number)), count))
         })
+    }
+
+    /// Returns the calls and targets that failed.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.errors().fold(0, |sum, (_, count)| sum.saturating_add(count))
     }
 
     /// Returns a percentile of the calls' durations in nanoseconds, at most an eighth too high; 0 if
@@ -335,7 +380,7 @@ pub(super) mod tests {
             word.store(7, Ordering::Relaxed);
         }
         assert_eq!(stats.pairs().count(), 0);
-        assert_eq!(stats.get(Counter::UnlistedBytes), 7);
+        assert_eq!(stats.get(Counter::SharedBytes), 7);
     }
 
     /// Any process of the tree can write anything into the memory that it shares with the launcher.

@@ -27,6 +27,18 @@ impl Slot {
         }
     }
 
+    /// Sets a word to 0 and returns its value.
+    pub(super) fn take(self, at: usize) -> u64 {
+        self.0.get(at).map_or(0, |word| word.swap(0, Ordering::Relaxed))
+    }
+
+    /// Makes a word at least `value`.
+    pub(super) fn raise(self, at: usize, value: u64) {
+        if let Some(word) = self.0.get(at) {
+            word.fetch_max(value, Ordering::Relaxed);
+        }
+    }
+
     /// Increments the first word and returns its old value.
     pub(super) fn fetch_increment(self) -> u64 {
         self.0.first().map_or(0, |word| word.fetch_add(1, Ordering::Relaxed))

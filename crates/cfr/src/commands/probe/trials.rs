@@ -80,9 +80,9 @@ pub(super) fn shares(directory: &Directory) -> Result<Finding, Errno> {
         Err(errno) => return Ok(Finding::unknown("the copy failed").with_errno(errno)),
     };
     Ok(match sys::shares_blocks(target.fd(), 0, copied) {
-        Ok(Some(Sharing::Shared)) => Finding::yes(),
-        Ok(Some(Sharing::PartlyShared)) => Finding::no().with_note("only some of the blocks"),
-        Ok(Some(Sharing::NotShared) | None) => Finding::no(),
+        Ok(Some((Sharing::Shared, _))) => Finding::yes(),
+        Ok(Some((Sharing::PartlyShared, _))) => Finding::no().with_note("only some of the blocks"),
+        Ok(Some((Sharing::NotShared, _)) | None) => Finding::no(),
         // A filesystem that cannot reflink does not share blocks in a copy.
         Err(_) if sys::clone_range(&range(&source, &directory.file()?, UNIT)).is_err() => {
             Finding::no()

@@ -1,9 +1,9 @@
 //! The report as text: under each heading one line for each fact, in columns.
 
 use super::shown_name::{known, name};
-use super::summary::LogSummary;
+use super::summary::{LogSummary, MethodSpeed};
 use super::sums::SlowCall;
-use super::table::Top;
+use super::table::{Top, TopRow};
 use super::tally::Tally;
 
 pub(super) fn render(summary: &LogSummary) -> String {
@@ -14,8 +14,7 @@ pub(super) fn render(summary: &LogSummary) -> String {
     }
     sections.insert(0, ("calls", calls(summary)));
     sections.insert(1, ("time of a call", latency(summary)));
-    let methods = tallies(&summary.methods, "methods", |row| name(&row.method));
-    sections.push(("by method", methods));
+    sections.push(("by method", methods(&summary.methods)));
     let hooks = tallies(&summary.hooks, "hooks", |row| match &row.request {
         Some(request) => format!("{} {}", name(&row.hook), name(request)),
         None => name(&row.hook),
@@ -97,17 +96,24 @@ fn calls(summary: &LogSummary) -> Grid {
     let mut grid = Grid::default();
     grid.fact("calls", summary.all.calls);
     grid.fact("bytes", summary.all.bytes);
-    grid.fact("errors", summary.all.errors);
-    grid.fact("returned 0", summary.zero);
+    grid.fact("copies", in_time(summary.all.copies, summary.all.copy_ns));
+    grid.fact("errors", in_time(summary.all.errors, summary.errors_ns));
+    grid.fact("returned 0", in_time(summary.zero, summary.zero_ns));
     for (label, count) in [
         ("differed (dedupe)", summary.differ),
         ("faults injected", summary.injected),
         ("delayed by faults", summary.delayed),
-        ("shared", summary.shared),
-        ("not shared", summary.not_shared),
     ] {
         if count > 0 {
             grid.fact(label, count);
+        }
+    }
+    for (label, calls, bytes) in [
+        ("shared", summary.shared, summary.shared_bytes),
+        ("not shared", summary.not_shared, summary.not_shared_bytes),
+    ] {
+        if calls > 0 {
+            grid.fact(label, format!("{bytes} bytes in {calls}"));
         }
     }
     grid.fact("processes", summary.processes);
@@ -120,10 +126,7 @@ fn calls(summary: &LogSummary) -> Grid {
         ("speed overall", summary.bytes_per_second.overall),
     ] {
         if let Some(speed) = speed {
-            grid.fact(
-                label,
-                scaled(speed, &[("B/s", 1), ("kB/s", KILO), ("MB/s", MEGA), ("GB/s", GIGA)]),
-            );
+            grid.fact(label, per_second(speed));
         }
     }
     grid
@@ -158,6 +161,25 @@ fn latency(summary: &LogSummary) -> Grid {
         ] {
             grid.fact(label, duration(time));
         }
+    }
+    grid
+}
+
+/// Returns a count, and the time in these calls if there were any.
+fn in_time(count: u64, time_ns: u64) -> String {
+    if count == 0 { "0".to_owned() } else { format!("{count}, in {}", duration(time_ns)) }
+}
+
+/// Returns a row for each method. Shared blocks take no time for a byte, so they have no speed.
+fn methods(methods: &Top<MethodSpeed>) -> Grid {
+    let head = ["calls", "copies", "bytes", "errors", "time", "speed", ""];
+    let mut grid = Grid { lines: vec![head.map(str::to_owned).to_vec()], numbers: true };
+    for TopRow { key: MethodSpeed { method, bytes_per_second }, tally, .. } in &methods.rows {
+        let sums =
+            [tally.calls, tally.copies, tally.bytes, tally.errors].map(|sum| sum.to_string());
+        let speed = bytes_per_second.map_or_else(|| "-".to_owned(), per_second);
+        let last = [duration(tally.time_ns), speed, name(method)];
+        grid.lines.push(sums.into_iter().chain(last).collect());
     }
     grid
 }
@@ -226,6 +248,10 @@ fn from_to(source: Option<&str>, target: Option<&str>) -> String {
 const KILO: u64 = 1_000;
 const MEGA: u64 = 1_000_000;
 const GIGA: u64 = 1_000_000_000;
+
+fn per_second(bytes: u64) -> String {
+    scaled(bytes, &[("B/s", 1), ("kB/s", KILO), ("MB/s", MEGA), ("GB/s", GIGA)])
+}
 
 fn duration(ns: u64) -> String {
     scaled(ns, &[("ns", 1), ("us", KILO), ("ms", MEGA), ("s", GIGA)])

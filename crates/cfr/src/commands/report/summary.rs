@@ -3,10 +3,10 @@
 use super::moment::rfc3339;
 use super::sizes::Sizes;
 use super::sums::{
-    ErrorCause, ForeignLines, HookKey, MethodKey, PathPair, ProgramKey, SlowCall, Sums,
+    ErrorCause, ForeignLines, HookKey, MethodKey, PathPair, ProgramKey, SlowCall, Sums, moves_bytes,
 };
 use super::table::{Top, TopRow};
-use super::tally::Tally;
+use super::tally::{Tally, per_second};
 use super::timeline::Timeline;
 use crate::cli::Order;
 use hdrhistogram::Histogram;
@@ -19,12 +19,21 @@ pub(super) struct LogSummary {
     pub(super) all: Tally,
     /// Calls that copied nothing and succeeded.
     pub(super) zero: u64,
+    /// Nanoseconds in those.
+    pub(super) zero_ns: u64,
+    /// Nanoseconds in the calls that failed.
+    pub(super) errors_ns: u64,
+    /// What was copied by moving bytes.
+    pub(super) copied: Tally,
     /// Targets of FIDEDUPERANGE that differed.
     pub(super) differ: u64,
     pub(super) injected: u64,
     pub(super) delayed: u64,
     pub(super) shared: u64,
     pub(super) not_shared: u64,
+    /// The bytes of these calls.
+    pub(super) shared_bytes: u64,
+    pub(super) not_shared_bytes: u64,
     pub(super) processes: u64,
     /// The begin of the first call, in RFC 3339.
     pub(super) first: Option<String>,
@@ -40,7 +49,7 @@ pub(super) struct LogSummary {
     pub(super) lost: u64,
     /// Lines that are not log lines.
     pub(super) foreign: ForeignLines,
-    pub(super) methods: Top<MethodKey>,
+    pub(super) methods: Top<MethodSpeed>,
     pub(super) hooks: Top<HookKey>,
     pub(super) programs: Top<ProgramKey>,
     pub(super) failures: Vec<Failures>,
@@ -66,10 +75,18 @@ pub(super) struct Distributions {
 /// Bytes a second; `None` if no time passed.
 #[derive(Serialize)]
 pub(super) struct Speed {
-    /// Per time spent in calls.
+    /// Per time spent in the calls that moved bytes.
     pub(super) in_calls: Option<u64>,
     /// Per time from the first call to the last.
     pub(super) overall: Option<u64>,
+}
+
+/// A method, and its speed.
+#[derive(Serialize)]
+pub(super) struct MethodSpeed {
+    pub(super) method: Box<str>,
+    /// While bytes were moved; `None` for methods that share blocks.
+    pub(super) bytes_per_second: Option<u64>,
 }
 
 /// Percentiles of the duration of calls, in nanoseconds.
@@ -108,24 +125,29 @@ impl LogSummary {
         let longest = slowest.first().map(|call| call.duration_ns);
         LogSummary {
             zero: sums.zero,
+            zero_ns: sums.zero_ns,
+            errors_ns: sums.errors_ns,
+            copied: sums.copied,
             differ: sums.differ,
             injected: sums.injected,
             delayed: sums.delayed,
             shared: sums.shared,
             not_shared: sums.not_shared,
+            shared_bytes: sums.shared_bytes,
+            not_shared_bytes: sums.not_shared_bytes,
             processes: sums.pids.count(),
             first: first.map(rfc3339),
             last: last.map(rfc3339),
             span_us,
             bytes_per_second: Speed {
-                in_calls: per_second(sums.all.bytes, u128::from(sums.all.time_ns)),
+                in_calls: sums.copied.speed(),
                 overall: per_second(sums.all.bytes, u128::from(span_us) * 1_000),
             },
             latency_ns: longest.map(|longest| latency(&sums.latency, longest)),
             messages: sums.messages,
             lost: sums.lost,
             foreign: sums.foreign,
-            methods: sums.methods.top(usize::MAX),
+            methods: methods(sums.methods.top(usize::MAX)),
             hooks: sums.hooks.top(usize::MAX),
             programs: sums.programs.top(top),
             failures: failures(sums.causes.top(usize::MAX).rows),
@@ -150,15 +172,19 @@ impl LogSummary {
     }
 }
 
-fn per_second(bytes: u64, time_ns: u128) -> Option<u64> {
-    let speed = (u128::from(bytes) * 1_000_000_000).checked_div(time_ns)?;
-    Some(u64::try_from(speed).unwrap_or(u64::MAX))
-}
-
 fn latency(durations: &Histogram<u64>, longest: u64) -> Latency {
     // The histogram rounds its values.
     let at = |quantile| durations.value_at_quantile(quantile).min(longest);
     Latency { p50: at(0.5), p90: at(0.9), p99: at(0.99), p99_9: at(0.999), max: longest }
+}
+
+fn methods(methods: Top<MethodKey>) -> Top<MethodSpeed> {
+    let Top { rows, others, distinct, off_by_at_most } = methods;
+    let with_speed = |TopRow { key, tally, exact }: TopRow<MethodKey>| {
+        let bytes_per_second = tally.speed().filter(|_| moves_bytes(&key.method));
+        TopRow { key: MethodSpeed { method: key.method, bytes_per_second }, tally, exact }
+    };
+    Top { rows: rows.into_iter().map(with_speed).collect(), others, distinct, off_by_at_most }
 }
 
 /// Groups the causes by error, the most frequent first.

@@ -7,6 +7,7 @@ use super::timeline::Timeline;
 use crate::cli::Order;
 use crate::log::entry::{LAST_PID, LogEntry, LoggedCall, LoggedMessage};
 use crate::term::failure::Failure;
+use cfr_engine::call::Method;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
@@ -27,6 +28,11 @@ pub(super) struct Sums {
     pub(super) all: Tally,
     /// Calls that copied nothing and succeeded: at the end of the file, or with a length of 0.
     pub(super) zero: u64,
+    /// Nanoseconds in those, and in the calls that failed.
+    pub(super) zero_ns: u64,
+    pub(super) errors_ns: u64,
+    /// What was copied by moving bytes.
+    pub(super) copied: Tally,
     /// Targets of FIDEDUPERANGE that differed.
     pub(super) differ: u64,
     pub(super) injected: u64,
@@ -34,6 +40,9 @@ pub(super) struct Sums {
     pub(super) delayed: u64,
     pub(super) shared: u64,
     pub(super) not_shared: u64,
+    /// The bytes of these calls.
+    pub(super) shared_bytes: u64,
+    pub(super) not_shared_bytes: u64,
     /// The begin of the first call and the end of the last, in microseconds since 1970.
     pub(super) span: Option<(u64, u64)>,
     pub(super) messages: u64,
@@ -107,11 +116,16 @@ impl Sums {
         Ok(Sums {
             all: Tally::default(),
             zero: 0,
+            zero_ns: 0,
+            errors_ns: 0,
+            copied: Tally::default(),
             differ: 0,
             injected: 0,
             delayed: 0,
             shared: 0,
             not_shared: 0,
+            shared_bytes: 0,
+            not_shared_bytes: 0,
             span: None,
             messages: 0,
             lost: 0,
@@ -153,12 +167,27 @@ impl Sums {
         self.sizes.add(tally);
         self.timeline.add(call);
         let is_copy = call.request.is_none();
-        self.zero += u64::from(is_copy && call.ret == 0 && call.error.is_none());
+        if is_copy && call.ret == 0 && call.error.is_none() {
+            self.zero += 1;
+            self.zero_ns = self.zero_ns.saturating_add(tally.time_ns);
+        }
+        if call.error.is_some() {
+            self.errors_ns = self.errors_ns.saturating_add(tally.time_ns);
+        }
+        if call.bytes > 0 && moves_bytes(&call.method) {
+            self.copied.add(tally);
+        }
         self.differ += u64::from(call.status == Some(1));
         self.injected += u64::from(call.injected);
         self.delayed += u64::from(call.delayed);
-        self.shared += u64::from(call.shared == Some(true));
-        self.not_shared += u64::from(call.shared == Some(false));
+        if let Some(shared) = call.shared {
+            let (calls, bytes) = match shared {
+                true => (&mut self.shared, &mut self.shared_bytes),
+                false => (&mut self.not_shared, &mut self.not_shared_bytes),
+            };
+            *calls += 1;
+            *bytes = bytes.saturating_add(call.bytes);
+        }
         let begin = call.moment.time_us;
         let end = begin.saturating_add(call.duration_ns / 1_000);
         let (first, last) = self.span.unwrap_or((begin, end));
@@ -182,6 +211,11 @@ impl Sums {
             self.slowest.add(call);
         }
     }
+}
+
+/// Reports whether the method of a log line moves bytes; the others share blocks.
+pub(super) fn moves_bytes(method: &str) -> bool {
+    !Method::ALL.into_iter().any(|known| known.name() == method && !known.moves_bytes())
 }
 
 fn own(name: &str) -> Box<str> {

@@ -15,16 +15,24 @@ pub(super) struct Tally {
     pub(super) errors: u64,
     /// Nanoseconds in calls.
     pub(super) time_ns: u64,
+    /// Calls that copied or shared.
+    pub(super) copies: u64,
+    /// Nanoseconds in these.
+    pub(super) copy_ns: u64,
 }
 
 impl Tally {
     /// Returns the sums of one call.
     pub(super) fn of(call: &LoggedCall) -> Tally {
+        let time_ns = if call.first { call.duration_ns } else { 0 };
+        let copies = call.bytes > 0;
         Tally {
             calls: 1,
             bytes: call.bytes,
             errors: u64::from(call.error.is_some()),
-            time_ns: if call.first { call.duration_ns } else { 0 },
+            time_ns,
+            copies: u64::from(copies),
+            copy_ns: if copies { time_ns } else { 0 },
         }
     }
 
@@ -41,6 +49,13 @@ impl Tally {
         self.bytes = join(self.bytes, other.bytes);
         self.errors = join(self.errors, other.errors);
         self.time_ns = join(self.time_ns, other.time_ns);
+        self.copies = join(self.copies, other.copies);
+        self.copy_ns = join(self.copy_ns, other.copy_ns);
+    }
+
+    /// Returns the bytes a second while they were copied; `None` if no time passed.
+    pub(super) fn speed(&self) -> Option<u64> {
+        per_second(self.bytes, u128::from(self.copy_ns)).filter(|_| self.bytes > 0)
     }
 
     /// Returns the sum that decides in this order.
@@ -52,4 +67,10 @@ impl Tally {
             Order::Errors => self.errors,
         }
     }
+}
+
+/// Returns bytes a second; `None` if no time passed.
+pub(super) fn per_second(bytes: u64, time_ns: u128) -> Option<u64> {
+    let speed = (u128::from(bytes) * 1_000_000_000).checked_div(time_ns)?;
+    Some(u64::try_from(speed).unwrap_or(u64::MAX))
 }
