@@ -180,7 +180,9 @@ impl Sanitized<'_> {
         let trace = trace.map(str::to_owned);
         let output = self.run(&[&trace, before, &self.words(mistake)].concat());
         let log = fs::read_to_string(log).unwrap_or_default();
-        let hooks = log.lines().filter_map(|line| line.split([' ', '(']).nth(2));
+        // A line that explains an error by a rule is not a call.
+        let calls = log.lines().filter(|line| !line.ends_with(" ---"));
+        let hooks = calls.filter_map(|line| line.split([' ', '(']).nth(2));
         (output, hooks.map(str::to_owned).collect())
     }
 

@@ -65,6 +65,8 @@ pub struct Execution<'a> {
     policy: &'a Policy,
     flags: Flags,
     facts: MadeOnce<Facts<'a>>,
+    /// The error of the call if it was forwarded before.
+    refused: Option<(Errno, Method)>,
 }
 
 impl<'a> Execution<'a> {
@@ -72,7 +74,15 @@ impl<'a> Execution<'a> {
     #[must_use]
     #[inline(always)]
     pub fn new(args: &'a Args, policy: &'a Policy) -> Execution<'a> {
-        Execution { args, policy, flags: policy.flags(args), facts: MadeOnce::new() }
+        let (flags, facts) = (policy.flags(args), MadeOnce::new());
+        Execution { args, policy, flags, facts, refused: None }
+    }
+
+    /// Makes it the execution of a call that was forwarded already, by `method`, and failed with
+    /// `errno`: it is not forwarded as it is once more.
+    #[must_use]
+    pub fn after(self, errno: Errno, method: Method) -> Execution<'a> {
+        Execution { refused: Some((errno, method)), ..self }
     }
 
     /// Returns the arguments as they came.
@@ -88,19 +98,17 @@ impl<'a> Execution<'a> {
         self.flags
     }
 
-    /// Carries the call out. `forward` forwards a call to the kernel or to the next library, one of
-    /// which may have refused the call already (`refused`).
+    /// Carries the call out. `forward` forwards a call to the kernel or to the next library.
     #[inline(always)]
     pub fn run(
         &self,
         override_: Option<Override>,
-        refused: Option<(Errno, Method)>,
         forward: impl Fn(&Args) -> (Answer, Method),
     ) -> Outcome {
         if self.flags.0 != 0 || !self.policy.asks_kernel_first() || override_.is_some() {
             return self.run_with_facts(override_, None, &forward);
         }
-        let (answer, method) = match refused {
+        let (answer, method) = match self.refused {
             Some((errno, method)) => (Err(errno), method),
             None => forward(self.args),
         };

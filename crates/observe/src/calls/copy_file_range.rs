@@ -15,7 +15,6 @@ use cfr_sys::{self as sys, Args, OffsetPointer};
 pub struct CopyFileRange<'a> {
     hook: Hook,
     execution: Execution<'a>,
-    refused: Option<(Errno, Method)>,
 }
 
 impl<'a> CopyFileRange<'a> {
@@ -23,14 +22,14 @@ impl<'a> CopyFileRange<'a> {
     #[must_use]
     #[inline(always)]
     pub fn new(hook: Hook, args: &'a Args, policy: &'a Policy) -> CopyFileRange<'a> {
-        CopyFileRange { hook, execution: Execution::new(args, policy), refused: None }
+        CopyFileRange { hook, execution: Execution::new(args, policy) }
     }
 
     /// Prepares a call that was forwarded already and failed with `errno`.
     #[must_use]
     pub fn after(self, errno: Errno, observer: &Observer) -> CopyFileRange<'a> {
         let method = observer.next.map_or(Method::Kernel, |_| Method::Next);
-        CopyFileRange { refused: Some((errno, method)), ..self }
+        CopyFileRange { execution: self.execution.after(errno, method), ..self }
     }
 }
 
@@ -48,7 +47,7 @@ impl Intercepted for CopyFileRange<'_> {
     #[inline(always)]
     fn execute(&self, observer: &Observer, faults: Option<(Override, &Call)>) -> Outcome {
         let override_ = faults.map(|(override_, _)| override_);
-        self.execution.run(override_, self.refused, |args| forward(observer, args))
+        self.execution.run(override_, |args| forward(observer, args))
     }
 
     fn explain(&self, _call: &Call, outcome: &Outcome) -> Option<&'static Rule> {
