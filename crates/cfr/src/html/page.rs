@@ -8,9 +8,10 @@ pub(crate) const STYLE: &str = include_str!("../../templates/page.css");
 pub(crate) const SCRIPT: &str = include_str!("../../templates/page.js");
 
 /// The page's Content-Security-Policy: it loads nothing, and runs no script but its own. A name from
-/// a log could not run one even if it were not escaped.
+/// a log could not run one even if it were not escaped. If the style or the script is changed,
+/// tests/cli/html.rs says which hashes it expects.
 pub(crate) const POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-/hheCwHtN51jd5XIHlkxPbuV8/m9VRm2OXYCZuohovM='; \
+    style-src 'sha256-WbyP5vbFKmhSj4nEwqfjckD5GB4Z/hZlah9jaEyuWcc='; \
     script-src 'sha256-BLzuQCDFesfmNQo7YWCunIFWSHWbz138dYk11D/4IkA='; \
     base-uri 'none'; form-action 'none'";
 
