@@ -14,7 +14,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     header(
         "cbindgen.toml",
-        &["src/hooks/copy_file_range.rs", "src/capi/text.rs", "src/capi/copy.rs"],
+        &[
+            "src/hooks/copy_file_range.rs",
+            "src/capi/text.rs",
+            "src/capi/copy.rs",
+            "src/capi/configure.rs",
+            "src/capi/stats.rs",
+        ],
         &out.join("cfr.h"),
     )?;
     header("cbindgen-linux-copy.toml", &["crates/engine/src/flags.rs"], &out.join("linux-copy.h"))

@@ -79,6 +79,21 @@
 /** It shares no block. */
 #define CFR_SHARED_NONE 3
 
+/** copy_file_range, and cfr_copy. */
+#define CFR_HOOK_COPY_FILE_RANGE 0
+
+/** syscall with SYS_copy_file_range. */
+#define CFR_HOOK_SYSCALL 1
+
+/** ioctl with FICLONE, FICLONERANGE or FIDEDUPERANGE. */
+#define CFR_HOOK_IOCTL 2
+
+/** sendfile to a regular file or a block device. */
+#define CFR_HOOK_SENDFILE 3
+
+/** sendfile64 to a regular file or a block device. */
+#define CFR_HOOK_SENDFILE64 4
+
 /**
  * The options of one call. A member that is 0 or NULL leaves it to the process's setting. All other
  * values that this header does not name are EINVAL.
@@ -123,6 +138,29 @@ struct cfr_outcome {
   char rule[32];
   /** The dialect that the call was made in. */
   char dialect[24];
+};
+
+/**
+ * The calls of watched hooks in this process. A linked library watches copy_file_range; the setting
+ * "hooks" adds others.
+ */
+struct cfr_stats {
+  /** sizeof(struct cfr_stats), set by the program. */
+  size_t size;
+  /** Calls that have begun. */
+  uint64_t calls;
+  /** Calls of these that have not ended. */
+  uint64_t unfinished;
+  /** Calls that failed; for FIDEDUPERANGE targets that failed. */
+  uint64_t errors;
+  /** Bytes that were copied or shared. */
+  uint64_t bytes;
+  /** Calls that have ended, by CFR_METHOD_KERNEL, ...; for FIDEDUPERANGE targets. */
+  uint64_t method_calls[8];
+  /** Their bytes. */
+  uint64_t method_bytes[8];
+  /** Calls that have ended, by CFR_HOOK_COPY_FILE_RANGE, ... */
+  uint64_t hook_calls[8];
 };
 
 #ifdef __cplusplus
@@ -188,6 +226,32 @@ ssize_t cfr_copy(int fd_in,
                  unsigned int flags,
                  const struct cfr_options *options,
                  struct cfr_outcome *outcome);
+
+/**
+ * Sets a setting of this process, from its next call on: `name` is that of a CFR_ variable in lower
+ * case and without the prefix, for example "dialect" or "log_file", and `value` is as in the
+ * environment. NULL or an empty value is the default of a linked library.
+ *
+ * "environment" takes "none", "all" or names separated by commas: the settings that the environment
+ * may set. Every other one that the program has not set gets its default. "stats" takes "yes" or "no":
+ * whether calls are counted for cfr_stats.
+ *
+ * Returns 0, or -1 with errno set: ENOENT if there is no such setting, EINVAL if it does not have this
+ * value or contradicts another one of the program's, EBUSY if another thread is in this function or
+ * the log is open and cannot change any more, ENOMEM. May be called by any thread and in a signal
+ * handler. Each call maps up to 16 KiB that stay mapped.
+ */
+int cfr_configure(const char *name,
+                  const char *value);
+
+/**
+ * Fills `stats` with what this process has copied since it set "stats" to "yes" (cfr_configure), or
+ * since it was started with CFR_SUMMARY. A child that was forked begins at zero.
+ *
+ * Returns 0, or -1 with errno set: ENODATA if nothing is counted, EINVAL if `stats` is NULL or has no
+ * size, E2BIG if its size is more than 4096. May be called by any thread and in a signal handler.
+ */
+int cfr_stats(struct cfr_stats *stats);
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -2,9 +2,7 @@
 //! environment later, so what is needed of it is copied.
 
 use cfr_observe::ConfigErrors;
-use cfr_shared::settings::{
-    Level, PATH_MAX, Reason, Setting, Settings, SummaryTarget, TABLE, Values,
-};
+use cfr_shared::settings::{PATH_MAX, Reason, Setting, Settings, SummaryTarget, TABLE, Values};
 use cfr_sys::{self as sys, OnceBytes};
 use core::mem;
 
@@ -40,9 +38,8 @@ pub(crate) fn read(settings: &mut Settings<'static>, errors: &mut ConfigErrors) 
             errors.add(&error);
         }
     }
-    if settings.log > Level::Off
-        && let Some(template) = settings.log_file
-    {
+    // Also if nothing is logged: the program may switch the log on later (cfr_configure(3)).
+    if let Some(template) = settings.log_file {
         static COPY: Template = Template::new();
         settings.log_file = keep_template(template, &COPY);
         if settings.log_file.is_none() {
@@ -96,18 +93,21 @@ type Template = OnceBytes<PATH_MAX>;
 /// before they copy. Percent signs in the working directory are not placeholders. `None` if the path
 /// is too long: no such file can be opened.
 fn keep_template(template: &[u8], copy: &'static Template) -> Option<&'static [u8]> {
-    copy.init(|room| {
-        let mut end = 0;
-        if !template.starts_with(b"/") {
-            // getcwd(2) returns "(unreachable)/..." if the directory is outside the root.
-            let len = sys::getcwd(room).ok().filter(|_| room.starts_with(b"/"))?;
-            end = double_percent_signs(room, len)?;
-            *room.get_mut(end)? = b'/';
-            end += 1;
-        }
-        room.get_mut(end..end + template.len())?.copy_from_slice(template);
-        Some(end + template.len())
-    })
+    copy.init(|room| make_absolute(template, room))
+}
+
+/// Writes the template as an absolute one into `room` and returns its length.
+pub(crate) fn make_absolute(template: &[u8], room: &mut [u8]) -> Option<usize> {
+    let mut end = 0;
+    if !template.starts_with(b"/") {
+        // getcwd(2) returns "(unreachable)/..." if the directory is outside the root.
+        let len = sys::getcwd(room).ok().filter(|_| room.starts_with(b"/"))?;
+        end = double_percent_signs(room, len)?;
+        *room.get_mut(end)? = b'/';
+        end += 1;
+    }
+    room.get_mut(end..end + template.len())?.copy_from_slice(template);
+    Some(end + template.len())
 }
 
 /// Doubles each percent sign among the first `len` bytes. Returns the new length.

@@ -22,6 +22,8 @@ mod environment;
 
 mod runtime;
 
+mod configuration;
+
 mod summary;
 
 mod hooks;

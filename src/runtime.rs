@@ -6,22 +6,31 @@
 
 use crate::environment;
 use crate::route::{self, Route};
+use cfr_engine::diag::{EventKind, EventLog};
 use cfr_engine::hook::{Hook, Hooks};
 use cfr_observe::{Collectors, ConfigErrors, Injector, Log, Observer};
 use cfr_shared::inject::{CallCounter, Faults};
 use cfr_shared::line::Line;
 use cfr_shared::settings::{Forward, Level, STATS_NAME, Settings, SummaryTarget};
 use cfr_shared::stats::{Counter, Stats};
-use cfr_sys::{self as sys, NextCopy, SetOnce};
+use cfr_sys::errno::Errno;
+use cfr_sys::{self as sys, Current, NextCopy, SetOnce};
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, Ordering};
+use tracing::field::Value;
 
 /// The exit status of env(1) and timeout(1) for a failure of their own, and the launcher's.
 const STATUS_OWN_FAILURE: i32 = 125;
 
 /// What watches the calls of this process. The routes, which the hot path reads, stand in
 /// [`crate::route`]; the pools of lines and paths in [`cfr_observe`].
-static RUNTIME: SetOnce<Observer> = SetOnce::new();
+static CURRENT: Current<Observer> = Current::new();
+
+/// The first one, by the environment; the program may replace it ([`crate::configuration`]).
+static FIRST: SetOnce<Observer> = SetOnce::new();
+static LOG: SetOnce<Log> = SetOnce::new();
+/// The counters of this process. They stay if another observer does not count.
+static OWN_STATS: SetOnce<Stats> = SetOnce::new();
 
 /// The large parts of the runtime. They are made in place: the first call may come on a thread's
 /// smallest stack (PTHREAD_STACK_MIN, 16 KiB) or in a signal handler.
@@ -32,7 +41,23 @@ static CONFIG_ERRORS: SetOnce<ConfigErrors> = SetOnce::new();
 /// whose hooks only forward, it is for calls of cfr_copy(3).
 #[inline(always)]
 pub(crate) fn get() -> Option<&'static Observer> {
-    RUNTIME.get()
+    CURRENT.get()
+}
+
+/// Returns the settings as the environment has them.
+pub(crate) fn settings_of_environment() -> Option<&'static Settings<'static>> {
+    SETTINGS.get()
+}
+
+/// Writes events to the log of the current observer.
+struct CurrentLog;
+
+impl EventLog for CurrentLog {
+    fn write(&self, kind: &'static EventKind, message: &dyn Value) {
+        if let Some(log) = get().and_then(|observer| observer.log) {
+            log.write(kind, message);
+        }
+    }
 }
 
 #[ctor::ctor(unsafe)]
@@ -58,7 +83,10 @@ pub(crate) fn initialize() {
     if sys::is_secure() {
         ignore_environment();
         if let (Some(settings), Some(errors)) = (SETTINGS.get(), CONFIG_ERRORS.get()) {
-            RUNTIME.set(observer(settings, errors, None));
+            FIRST.set(observer(settings, errors, None));
+        }
+        if let Some(first) = FIRST.get() {
+            CURRENT.set(first);
         }
         route::set_all(|_| Route::Kernel);
     } else {
@@ -73,10 +101,10 @@ pub(crate) fn initialize() {
             {
                 sys::set_cookie(cookie);
             }
-            RUNTIME.set(observer(settings, errors, tree));
+            FIRST.set(observer(settings, errors, tree));
         }
-        if let Some(runtime) = RUNTIME.get() {
-            start(runtime);
+        if let Some(first) = FIRST.get() {
+            start(first);
         }
     }
     sys::set_errno(errno);
@@ -88,23 +116,91 @@ fn observer(
     errors: &'static ConfigErrors,
     tree: Option<Stats>,
 ) -> Observer {
-    let collectors = Collectors { tree, own: own_stats(settings) };
-    let is_recorded = settings.log > Level::Off || collectors.want_records();
-    if let Some(tree) = tree
-        && (!is_recorded || settings.hooks != Hooks::ALL)
-    {
-        tree.add(Counter::Unwatched, 1);
+    let counts = settings.summary != SummaryTarget::No;
+    let collectors = Collectors { tree, own: counts.then(own_stats).flatten() };
+    let is_recorded = is_recorded(settings, &collectors);
+    if is_recorded {
+        LOG.set(log(settings, errors, collectors));
     }
-    let caller = || (sys::getpid(), sys::gettid());
-    Observer {
-        next: match settings.forward {
-            Forward::Next => NextCopy::find(),
-            Forward::Syscall => None,
-        },
+    let observer = Observer {
+        next: next_copy(settings),
         injector: settings.inject.as_ref().and_then(|faults| injector(faults, tree)),
         collectors,
-        log: is_recorded.then(|| Log::new(settings, errors, collectors, caller)),
+        log: LOG.get(),
         settings,
+    };
+    if is_unwatched(&observer) {
+        note_unwatched(&observer);
+    }
+    observer
+}
+
+/// Returns the observer of a program that has changed its settings. `counts` says whether its calls are
+/// counted for it, `has_new_faults` whether the faults are others; `last_log` is the log of before,
+/// which may be out of use. EBUSY if the log has a descriptor and would be another one; ENOMEM.
+pub(crate) fn changed_observer(
+    before: &Observer,
+    settings: &'static Settings<'static>,
+    counts: bool,
+    has_new_faults: bool,
+    last_log: Option<&'static Log>,
+) -> Result<&'static Observer, Errno> {
+    let tree = before.collectors.tree;
+    let counts = counts || settings.summary != SummaryTarget::No;
+    let own = counts.then(|| own_stats().ok_or(Errno::ENOMEM)).transpose()?;
+    let collectors = Collectors { tree, own };
+    let wants_log = is_recorded(settings, &collectors);
+    let log = match (last_log, CONFIG_ERRORS.get()) {
+        (Some(last), _) if last.is_for(settings) => Some(last),
+        (Some(last), _) if last.has_descriptor() => return Err(Errno::EBUSY),
+        (_, Some(errors)) if wants_log => {
+            Some(&*sys::map_value(|| log(settings, errors, collectors))?)
+        }
+        _ => None,
+    };
+    let injector = match &settings.inject {
+        Some(faults) if has_new_faults || before.injector.is_none() => injector(faults, tree),
+        Some(_) => before.injector,
+        None => None,
+    };
+    let next = next_copy(settings);
+    let log = log.filter(|_| wants_log);
+    let observer: &'static Observer =
+        sys::map_value(|| Observer { next, injector, collectors, log, settings })?;
+    if is_unwatched(observer) && !is_unwatched(before) {
+        note_unwatched(observer);
+    }
+    Ok(observer)
+}
+
+fn is_recorded(settings: &Settings<'_>, collectors: &Collectors) -> bool {
+    settings.log > Level::Off || collectors.want_records()
+}
+
+fn log(
+    settings: &'static Settings<'static>,
+    errors: &'static ConfigErrors,
+    collectors: Collectors,
+) -> Log {
+    Log::new(settings, errors, collectors, || (sys::getpid(), sys::gettid()))
+}
+
+fn next_copy(settings: &Settings<'_>) -> Option<NextCopy> {
+    match settings.forward {
+        Forward::Next => NextCopy::find(),
+        Forward::Syscall => None,
+    }
+}
+
+/// Reports whether there are calls of this process that are not seen.
+fn is_unwatched(observer: &Observer) -> bool {
+    observer.log.is_none() || observer.settings.hooks != Hooks::ALL
+}
+
+/// Tells the launcher that this process is not watched.
+fn note_unwatched(observer: &Observer) {
+    if let Some(tree) = observer.collectors.tree {
+        tree.add(Counter::Unwatched, 1);
     }
 }
 
@@ -116,10 +212,12 @@ fn injector(faults: &'static Faults<'static>, tree: Option<Stats>) -> Option<Inj
     Some(Injector::new(faults, CallCounter::over(words, tree)?))
 }
 
-fn start(runtime: &'static Observer) {
-    if let Some(log) = &runtime.log {
-        cfr_observe::install(log, runtime.settings.log);
-    }
+/// Makes the observer the current one, and sets the routes by it. A call that another thread is making
+/// keeps the one before.
+pub(crate) fn start(runtime: &'static Observer) {
+    CURRENT.set(runtime);
+    let level = runtime.log.map_or(Level::Off, |_| runtime.settings.log);
+    cfr_observe::install(&CurrentLog, level);
     let has_next = runtime.next.is_some();
     let forward = if has_next { Route::NextLibrary } else { Route::Kernel };
     let watched = match runtime.settings.policy.first_intercepted_flags() {
@@ -187,13 +285,14 @@ fn tree_stats(settings: &Settings<'_>) -> Option<Stats> {
     Some(stats)
 }
 
-/// Makes counters for the summary of this process.
-fn own_stats(settings: &Settings<'_>) -> Option<Stats> {
-    if settings.summary == SummaryTarget::No {
-        return None;
+/// Returns the counters of this process, for its summary and for the program. `None` if they cannot be
+/// mapped.
+fn own_stats() -> Option<Stats> {
+    if OWN_STATS.get().is_none() {
+        let stats = Stats::over(sys::map_zeroed_on_fork(Stats::WORDS).ok()?)?;
+        // A child of vfork(2) that calls first must not be taken for the owner.
+        stats.set(Counter::Owner, sys::getpid().unsigned_abs().into());
+        OWN_STATS.set(stats);
     }
-    let stats = Stats::over(sys::map_zeroed_on_fork(Stats::WORDS).ok()?)?;
-    // A child of vfork(2) that calls first must not be taken for the owner.
-    stats.set(Counter::Owner, sys::getpid().unsigned_abs().into());
-    Some(stats)
+    OWN_STATS.get().copied()
 }

@@ -9,3 +9,7 @@ mod sized;
 mod text;
 
 mod copy;
+
+mod configure;
+
+mod stats;

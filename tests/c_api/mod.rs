@@ -4,6 +4,7 @@ use cfr_testkit::{Run, Scratch, compile, library, project};
 use std::path::{Path, PathBuf};
 
 pub mod abi;
+pub mod configure;
 pub mod copy;
 
 /// A program of `c-tests/drivers/` that is linked with the library, and a directory for it.
@@ -30,6 +31,10 @@ impl Linked {
         // The linker uses one name of the library, the program its SONAME.
         std::os::unix::fs::symlink(library(), scratch.file("libcfr.so.0")).expect("a new link");
         Linked { program, scratch }
+    }
+
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 
     /// Runs the program in its directory.

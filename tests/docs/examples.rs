@@ -226,6 +226,6 @@ fn the_programs_of_the_c_guide_run_as_it_says() {
                 assert!(fs::read(scratch.file("b")).unwrap() == content, "{name} {kind}");
             }
         }
-        assert_eq!(seen, ["reflink", "told", "copy", "dedupe"]);
+        assert_eq!(seen, ["reflink", "told", "configured", "copy", "dedupe"]);
     }
 }

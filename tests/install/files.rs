@@ -322,10 +322,12 @@ fn the_installed_library_is_stripped_and_exports_its_names() {
     let expected = [
         "_Exit",
         "_exit",
+        "cfr_configure",
         "cfr_copy",
         "cfr_copy_file_range_needs_lcfr",
         "cfr_method_name",
         "cfr_rule_text",
+        "cfr_stats",
         "cfr_version",
         "copy_file_range",
         "ioctl",

@@ -9,13 +9,15 @@ use std::path::{Path, PathBuf};
 /// way in which the launcher can hand an ignored signal on and install the supervisor's filter.
 const MAY_BE_UNSAFE: [&str; 4] =
     ["crates/sys/src/", "src/hooks/", "src/capi/", "crates/cfr/src/run/child.rs"];
-const MAY_EXPORT: [&str; 7] = [
+const MAY_EXPORT: [&str; 9] = [
     "src/hooks/copy_file_range.rs",
     "src/hooks/ioctl.rs",
     "src/hooks/exit.rs",
     "src/hooks/sendfile.rs",
     "src/hooks/syscall.rs",
+    "src/capi/configure.rs",
     "src/capi/copy.rs",
+    "src/capi/stats.rs",
     "src/capi/text.rs",
 ];
 

@@ -10,6 +10,7 @@
 use cfr_sys::SetOnce;
 use cfr_sys::errno::Errno;
 use core::fmt;
+use core::sync::atomic::{AtomicU8, Ordering};
 use tracing::field::{FieldSet, Value, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::metadata::Kind;
@@ -46,8 +47,8 @@ impl EventKind {
     /// Sends an event with this message.
     pub fn send(&'static self, message: &dyn Value) {
         match INSTALLED.get() {
-            Some(installed) if *self.0.level() > installed.max_level => {}
-            Some(installed) => installed.log.write(self, message),
+            Some(_) if number(*self.0.level()) > MAX_LEVEL.load(Ordering::Relaxed) => {}
+            Some(log) => log.write(self, message),
             None => self.dispatch(message),
         }
     }
@@ -88,26 +89,37 @@ pub trait EventLog: Sync {
     fn write(&self, kind: &'static EventKind, message: &dyn Value);
 }
 
-struct Installed {
-    log: &'static dyn EventLog,
-    max_level: LevelFilter,
+static INSTALLED: SetOnce<&'static dyn EventLog> = SetOnce::new();
+
+/// The [`number`] of the last level that is logged; 1 if none is. Not 0, for the reason that `SetOnce`
+/// gives.
+static MAX_LEVEL: AtomicU8 = AtomicU8::new(1);
+
+const fn number(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 2,
+        Level::WARN => 3,
+        Level::INFO => 4,
+        Level::DEBUG => 5,
+        Level::TRACE => 6,
+    }
 }
 
-static INSTALLED: SetOnce<Installed> = SetOnce::new();
-
 /// Makes `log` the destination of all events up to `max_level`, instead of the dispatcher of `tracing`.
-/// The first one that is installed stays.
+/// The first log that is installed stays; of the levels, the last one holds.
 pub fn install(log: &'static dyn EventLog, max_level: LevelFilter) {
-    INSTALLED.set(Installed { log, max_level });
+    MAX_LEVEL.store(max_level.into_level().map_or(1, number), Ordering::Relaxed);
+    INSTALLED.set(log);
 }
 
 /// Reports whether messages of level `trace` are wanted.
 #[inline(always)]
 #[must_use]
 pub fn is_traced() -> bool {
-    let max_level =
-        INSTALLED.get().map_or_else(LevelFilter::current, |installed| installed.max_level);
-    max_level >= LevelFilter::TRACE
+    match INSTALLED.get() {
+        Some(_) => MAX_LEVEL.load(Ordering::Relaxed) >= number(Level::TRACE),
+        None => LevelFilter::current() >= LevelFilter::TRACE,
+    }
 }
 
 /// Traces a system call about `fd`: done, or its error.

@@ -9,6 +9,7 @@ use cfr_shared::inject::{CallCounter, CallInfo, Faults, Injection};
 use cfr_sys as sys;
 
 /// The faults, and how often calls have met their conditions.
+#[derive(Clone, Copy)]
 pub struct Injector {
     faults: &'static Faults<'static>,
     counter: CallCounter,

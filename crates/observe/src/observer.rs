@@ -15,7 +15,7 @@ pub struct Observer {
     pub injector: Option<Injector>,
     pub collectors: Collectors,
     /// The log, if calls are logged or counted: warnings are written even if calls are only counted.
-    pub log: Option<Log>,
+    pub log: Option<&'static Log>,
 }
 
 impl Observer {
@@ -30,7 +30,7 @@ impl Observer {
 
     /// Keeps the summary's place on standard error for process `owner`, from its first call on.
     pub(crate) fn keep_stderr_for_summary(&self, owner: u64) {
-        if let Some(log) = &self.log {
+        if let Some(log) = self.log {
             log.keep_stderr(owner);
         }
     }

@@ -98,10 +98,12 @@ pub use ioctl::{
     FICLONE, FICLONERANGE, FIDEDUPERANGE, FileCloneRange, FileDedupeRange, FileDedupeRangeInfo,
     IOCTL, IoctlArg, ioctl,
 };
-pub use mapping::{STATS_REQUEST, map_shared, map_shared_by_supervisor, map_zeroed_on_fork};
+pub use mapping::{
+    STATS_REQUEST, map_bytes, map_shared, map_shared_by_supervisor, map_value, map_zeroed_on_fork,
+};
 pub use memory::{Buffers, NoHeap};
 pub use next_library::{NextCopy, NextSymbol, call_next_exit, call_next_ioctl, call_next_sendfile};
-pub use once::{MadeOnce, OnceBytes, SetOnce};
+pub use once::{Current, MadeOnce, OnceBytes, SetOnce};
 pub use page_cache::{page_size, pages_of, pages_present};
 pub use pipe::Pipe;
 pub use process::{NO_LIMIT, execfn, exit, file_size_limit, getpid, is_linux_at_least, is_secure};

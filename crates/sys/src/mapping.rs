@@ -63,6 +63,32 @@ pub fn map_zeroed_on_fork(count: usize) -> Result<&'static [AtomicU64], Errno> {
     Ok(words)
 }
 
+/// Maps `len` zeroed bytes for as long as the process lives. Fails with ENOMEM.
+pub fn map_bytes(len: usize) -> Result<&'static mut [u8], Errno> {
+    let address = map_memory(len)?;
+    // SAFETY: the mapping is new, of that size, and never unmapped.
+    Ok(unsafe { core::slice::from_raw_parts_mut(address as *mut u8, len) })
+}
+
+/// Makes a value in memory that is mapped for as long as the process lives. Fails with ENOMEM.
+pub fn map_value<T>(make: impl FnOnce() -> T) -> Result<&'static mut T, Errno> {
+    const { assert!(align_of::<T>() <= 4096, "a page is aligned to its size") };
+    let address = map_memory(size_of::<T>().max(1))? as *mut T;
+    // SAFETY: the mapping is new, large enough, aligned to a page, and never unmapped.
+    unsafe { address.write(make()) };
+    // SAFETY: the value has just been written, and this is the only reference to it.
+    Ok(unsafe { &mut *address })
+}
+
+/// Maps private memory and returns its address.
+fn map_memory(len: usize) -> Result<usize, Errno> {
+    let protection = reg(libc::PROT_READ | libc::PROT_WRITE);
+    let flags = reg(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    let registers = [0, len, protection, flags, usize::MAX, 0];
+    // SAFETY: a new mapping at an address that the kernel chooses overlaps no existing memory.
+    decode(unsafe { syscall(libc::SYS_mmap, registers) })
+}
+
 /// Maps words for as long as the process lives.
 fn map_words(count: usize, flags: i32, fd: usize) -> Result<&'static [AtomicU64], Errno> {
     let protection = reg(libc::PROT_READ | libc::PROT_WRITE);

@@ -3,7 +3,7 @@
 
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
 
 /// Bytes that the first caller writes and that are read-only afterwards.
 pub struct OnceBytes<const SIZE: usize> {
@@ -116,6 +116,40 @@ impl<T> SetOnce<T> {
 }
 
 impl<T> Default for SetOnce<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A reference to a value that stays, and that may be replaced by another one while threads and signal
+/// handlers use it: they keep the one that they have.
+pub struct Current<T: 'static>(AtomicPtr<T>);
+
+/// The address that stands for no value. Not 0, for the reason that `EMPTY` gives.
+const NOWHERE: usize = 1;
+
+impl<T: Sync> Current<T> {
+    /// Creates a cell without a value.
+    #[must_use]
+    pub const fn new() -> Self {
+        Current(AtomicPtr::new(core::ptr::without_provenance_mut(NOWHERE)))
+    }
+
+    /// Replaces the value.
+    pub fn set(&self, value: &'static T) {
+        self.0.store((&raw const *value).cast_mut(), Ordering::Release);
+    }
+
+    /// Returns the value; `None` if there is none yet.
+    #[inline(always)]
+    pub fn get(&self) -> Option<&'static T> {
+        let pointer = self.0.load(Ordering::Acquire);
+        // SAFETY: any other pointer was made of a reference that lives as long as the process.
+        (pointer.addr() != NOWHERE).then(|| unsafe { &*pointer })
+    }
+}
+
+impl<T: Sync> Default for Current<T> {
     fn default() -> Self {
         Self::new()
     }

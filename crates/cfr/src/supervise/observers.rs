@@ -127,7 +127,7 @@ impl Observers {
 
     /// Frees what the observer of a program holds that has ended.
     fn forget(&self, observer: &Observer) {
-        if let Some(log) = &observer.log {
+        if let Some(log) = observer.log {
             log.close();
         }
         if let Some(injector) = &observer.injector {
@@ -186,10 +186,10 @@ fn observer(
         next: None,
         injector: injector.map(|(faults, counter)| Injector::new(faults, counter)),
         collectors,
-        log: Some(match log {
+        log: Some(Box::leak(Box::new(match log {
             Some(fd) => named.with_descriptor(fd),
             None => named,
-        }),
+        }))),
     }
 }
 
@@ -272,7 +272,7 @@ struct CurrentLog;
 impl EventLog for CurrentLog {
     fn write(&self, kind: &'static EventKind, message: &dyn Value) {
         CURRENT.with_borrow(|current| {
-            if let Some(log) = current.as_ref().and_then(|current| current.observer.log.as_ref()) {
+            if let Some(log) = current.as_ref().and_then(|current| current.observer.log) {
                 log.write(kind, message);
             }
         });

@@ -109,6 +109,20 @@ impl Log {
         self.config_errors.report_once();
     }
 
+    /// Reports whether this is the log that the settings ask for, at whatever level.
+    #[must_use]
+    pub fn is_for(&self, settings: &Settings<'_>) -> bool {
+        self.format == settings.log_format
+            && self.file_template == settings.log_file
+            && self.summary_to == settings.summary
+    }
+
+    /// Reports whether the log has opened a file, or keeps a duplicate of standard error.
+    #[must_use]
+    pub fn has_descriptor(&self) -> bool {
+        [&self.file, &self.summary].into_iter().flatten().any(Sink::has_descriptor)
+    }
+
     /// Writes lines to this descriptor of the log file, which is open for appending.
     #[must_use]
     pub fn with_descriptor(mut self, fd: i32) -> Log {

@@ -139,6 +139,12 @@ impl Sink {
         }
     }
 
+    /// Reports whether it holds a descriptor that is not the host's.
+    pub(super) fn has_descriptor(&self) -> bool {
+        OwnedFd::unpack(self.owned.load(Ordering::Relaxed))
+            .is_some_and(|owned| owned.fd != STANDARD_ERROR)
+    }
+
     /// Creates a sink for a file. It is opened for the first line: most processes never copy.
     pub(super) fn file(template: &'static [u8]) -> Self {
         Sink::new(Some(File::new(template)), 0)

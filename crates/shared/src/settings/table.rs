@@ -20,6 +20,8 @@ pub struct Setting {
     pub values: Values,
     /// The default, in words.
     pub default: &'static str,
+    /// Copies the value from other settings.
+    copy: for<'a> fn(&mut Settings<'a>, &Settings<'a>),
     /// Parses a value and stores it.
     parse: for<'a> fn(&mut Settings<'a>, &'a [u8]) -> Stored<'a>,
 }
@@ -35,6 +37,7 @@ pub static TABLE: [Setting; 18] = [
         values: Values::OneOf(&words(&Level::ALL)),
         default: "info when loaded by LD_PRELOAD, else off",
         parse: |settings, value| store(&mut settings.log, value, choose(&Level::ALL, value)),
+        copy: |to, from| to.log = from.log,
     },
     Setting {
         variable: "CFR_LOG_FILE",
@@ -44,6 +47,7 @@ pub static TABLE: [Setting; 18] = [
         parse: |settings, value| {
             store_parsed(&mut settings.log_file, value, parse::path_template(value).map(Some))
         },
+        copy: |to, from| to.log_file = from.log_file,
     },
     Setting {
         variable: "CFR_LOG_FORMAT",
@@ -53,6 +57,7 @@ pub static TABLE: [Setting; 18] = [
         parse: |settings, value| {
             store(&mut settings.log_format, value, choose(&Format::ALL, value))
         },
+        copy: |to, from| to.log_format = from.log_format,
     },
     Setting {
         variable: "CFR_PATHS",
@@ -60,6 +65,7 @@ pub static TABLE: [Setting; 18] = [
         values: Values::OneOf(&words(&SWITCH)),
         default: "yes",
         parse: |settings, value| store(&mut settings.paths, value, choose(&SWITCH, value)),
+        copy: |to, from| to.paths = from.paths,
     },
     Setting {
         variable: "CFR_DIALECT",
@@ -69,6 +75,7 @@ pub static TABLE: [Setting; 18] = [
         parse: |settings, value| {
             store(&mut settings.policy.dialect, value, Dialect::by_name(value))
         },
+        copy: |to, from| to.policy.dialect = from.policy.dialect,
     },
     Setting {
         variable: "CFR_CHECKS",
@@ -78,6 +85,7 @@ pub static TABLE: [Setting; 18] = [
         parse: |settings, value| {
             store(&mut settings.policy.checks, value, choose(&Checks::ALL, value))
         },
+        copy: |to, from| to.policy.checks = from.policy.checks,
     },
     Setting {
         variable: "CFR_DEFAULT_FLAGS",
@@ -87,6 +95,7 @@ pub static TABLE: [Setting; 18] = [
         parse: |settings, value| {
             store(&mut settings.policy.default_flags, value, choose(&FLAGS, value))
         },
+        copy: |to, from| to.policy.default_flags = from.policy.default_flags,
     },
     Setting {
         variable: "CFR_BACKEND",
@@ -96,6 +105,7 @@ pub static TABLE: [Setting; 18] = [
         parse: |settings, value| {
             store(&mut settings.policy.backend, value, choose(&Backend::ALL, value))
         },
+        copy: |to, from| to.policy.backend = from.policy.backend,
     },
     Setting {
         variable: "CFR_FALLBACK",
@@ -105,6 +115,7 @@ pub static TABLE: [Setting; 18] = [
         parse: |settings, value| {
             store(&mut settings.policy.fallback, value, parse::fallback(value))
         },
+        copy: |to, from| to.policy.fallback = from.policy.fallback,
     },
     Setting {
         variable: "CFR_VERIFY",
@@ -112,6 +123,7 @@ pub static TABLE: [Setting; 18] = [
         values: Values::OneOf(&words(&SWITCH)),
         default: "no",
         parse: |settings, value| store(&mut settings.policy.verify, value, choose(&SWITCH, value)),
+        copy: |to, from| to.policy.verify = from.policy.verify,
     },
     Setting {
         variable: "CFR_SHARED",
@@ -119,6 +131,7 @@ pub static TABLE: [Setting; 18] = [
         values: Values::OneOf(&words(&SWITCH)),
         default: "no",
         parse: |settings, value| store(&mut settings.shared, value, choose(&SWITCH, value)),
+        copy: |to, from| to.shared = from.shared,
     },
     Setting {
         variable: "CFR_INJECT",
@@ -126,6 +139,7 @@ pub static TABLE: [Setting; 18] = [
         values: Values::Faults,
         default: "none",
         parse: |settings, value| parse::faults(&mut settings.inject, value),
+        copy: |to, from| to.inject = from.inject,
     },
     Setting {
         variable: "CFR_SUMMARY",
@@ -133,6 +147,7 @@ pub static TABLE: [Setting; 18] = [
         values: Values::SwitchOrTemplate,
         default: "no",
         parse: |settings, value| store_parsed(&mut settings.summary, value, parse::summary(value)),
+        copy: |to, from| to.summary = from.summary,
     },
     Setting {
         variable: "CFR_HOOKS",
@@ -140,6 +155,7 @@ pub static TABLE: [Setting; 18] = [
         values: Values::SomeOf(&words::HOOKS),
         default: "all when loaded by LD_PRELOAD, else copy_file_range",
         parse: |settings, value| store(&mut settings.hooks, value, Hooks::by_names(value)),
+        copy: |to, from| to.hooks = from.hooks,
     },
     Setting {
         variable: "CFR_FORWARD",
@@ -147,6 +163,7 @@ pub static TABLE: [Setting; 18] = [
         values: Values::OneOf(&words(&Forward::ALL)),
         default: "syscall",
         parse: |settings, value| store(&mut settings.forward, value, choose(&Forward::ALL, value)),
+        copy: |to, from| to.forward = from.forward,
     },
     Setting {
         variable: "CFR_STRICT",
@@ -154,6 +171,7 @@ pub static TABLE: [Setting; 18] = [
         values: Values::OneOf(&words(&SWITCH)),
         default: "no; the launcher sets yes",
         parse: |settings, value| store(&mut settings.strict, value, choose(&SWITCH, value)),
+        copy: |to, from| to.strict = from.strict,
     },
     Setting {
         variable: "CFR_STATS",
@@ -163,6 +181,7 @@ pub static TABLE: [Setting; 18] = [
         parse: |settings, value| {
             store_parsed(&mut settings.stats, value, parse::path(value).map(Some))
         },
+        copy: |to, from| to.stats = from.stats,
     },
     Setting {
         variable: "CFR_COOKIE",
@@ -170,6 +189,7 @@ pub static TABLE: [Setting; 18] = [
         values: Values::Cookie,
         default: "none; the launcher sets it",
         parse: |settings, value| store(&mut settings.cookie, value, parse::cookie(value).map(Some)),
+        copy: |to, from| to.cookie = from.cookie,
     },
 ];
 
@@ -187,6 +207,29 @@ impl Setting {
     #[must_use]
     pub fn by_variable(variable: &[u8]) -> Option<&'static Setting> {
         TABLE.iter().find(|setting| setting.variable.as_bytes() == variable)
+    }
+
+    /// Returns the setting of a variable by its name in C: `log_file` for `CFR_LOG_FILE`. `None` also if
+    /// only the launcher sets it.
+    #[must_use]
+    pub fn by_name(name: &[u8]) -> Option<&'static Setting> {
+        TABLE.iter().find(|setting| setting.option.is_some() && setting.has_name(name))
+    }
+
+    fn has_name(&self, name: &[u8]) -> bool {
+        let variable = self.variable.strip_prefix("CFR_").unwrap_or_default().bytes();
+        variable.map(|byte| byte.to_ascii_lowercase()).eq(name.iter().copied())
+    }
+
+    /// Returns its row in the table.
+    #[must_use]
+    pub fn row(&self) -> usize {
+        TABLE.iter().take_while(|setting| setting.variable != self.variable).count()
+    }
+
+    /// Copies the value from other settings.
+    pub fn copy<'a>(&self, to: &mut Settings<'a>, from: &Settings<'a>) {
+        (self.copy)(to, from);
     }
 
     /// Sets the value in `settings`. An empty value keeps the default.
