@@ -4,6 +4,7 @@ pub mod browser;
 pub mod completions;
 pub mod dialects;
 pub mod expect;
+pub mod hints;
 pub mod html;
 pub mod inspect;
 pub mod launcher;

@@ -6,6 +6,8 @@ mod settings_help;
 
 mod args;
 
+mod hints;
+
 mod launch;
 
 mod trace;
@@ -62,7 +64,8 @@ pub(crate) enum Request {
 
 /// Reads the command line. Prints help and the version itself, and exits then.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failure> {
-    let matches = command().try_get_matches_from(words).map_err(|error| match error.kind() {
+    let words: Vec<_> = words.into_iter().collect();
+    let matches = command().try_get_matches_from(&words).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let _ = error.print();
             process::exit(0);
@@ -71,12 +74,13 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request
             Failure::new(format!("no command given\n\n{error}"))
         }
         _ => {
-            let text = error.to_string();
+            let text = hints::better(&error, &words).unwrap_or_else(|| error.to_string());
             Failure::new(text.strip_prefix("error: ").unwrap_or(&text).trim_end())
         }
     })?;
     let (name, matches) =
         matches.subcommand().ok_or_else(|| Failure::new("no command given; see cfr --help"))?;
+    hints::check(&words, matches)?;
     Ok(match name {
         "trace" => Request::Trace(launch::read(matches)),
         "sweep" => Request::Sweep(Box::new(sweep::read(matches))),

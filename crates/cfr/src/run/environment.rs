@@ -152,13 +152,37 @@ fn apply<'a>(given: &'a [(&'static Setting, String, OsString)]) -> Result<Settin
         } else {
             setting.set(&mut settings, value)
         };
-        set.map_err(|error| Failure::new(SettingError { name, ..error }.to_string()))?;
+        set.map_err(|error| {
+            let error = SettingError { name, ..error };
+            Failure::new(match near(setting, value) {
+                Some(near) => format!("{error}; did you mean {near}?"),
+                None => error.to_string(),
+            })
+        })?;
     }
     settings.reset_contradiction().map_err(|error| {
         let name = spelled(given, error.setting);
         Failure::new(SettingError { name, ..error }.to_string())
     })?;
     Ok(settings)
+}
+
+/// Returns a value that differs from an invalid one only by upper and lower case.
+fn near(setting: &'static Setting, value: &[u8]) -> Option<String> {
+    const ERROR: &[u8] = b"error=";
+    let lower = value.to_ascii_lowercase();
+    // Only the names of errors in it are upper case.
+    let mut errors = lower.clone();
+    for part in errors.split_mut(|byte| matches!(byte, b':' | b';')) {
+        if let Some((key, name)) = part.split_at_mut_checked(ERROR.len())
+            && key == ERROR
+        {
+            name.make_ascii_uppercase();
+        }
+    }
+    let is_valid = |value: &Vec<u8>| setting.set(&mut Settings::new(true), value).is_ok();
+    let found = [lower, errors, value.to_ascii_uppercase()].into_iter().find(is_valid)?;
+    Some(printable(OsStr::from_bytes(&found)))
 }
 
 /// Returns the name by which the user set a setting.

@@ -48,7 +48,11 @@ pub(crate) fn by_names(names: &[OsString]) -> Result<Vec<&'static Profile>, Fail
     let by_name = |name: &OsString| {
         all().iter().find(|profile| name == profile.name).ok_or_else(|| {
             let (name, known) = (printable(name), one_of(all().iter().map(|profile| profile.name)));
-            Failure::new(format!("invalid profile '{name}': expected {known}"))
+            let lower = name.to_ascii_lowercase();
+            Failure::new(match all().iter().find(|profile| lower == profile.name) {
+                Some(near) => format!("invalid profile '{name}'; did you mean {}?", near.name),
+                None => format!("invalid profile '{name}': expected {known}"),
+            })
         })
     };
     names.iter().map(by_name).collect()

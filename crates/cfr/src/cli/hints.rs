@@ -1,0 +1,46 @@
+//! What a newcomer's slip was meant to be: a program in place of a command, options of strace(1), a
+//! value that is a word of its own.
+
+use super::args::PROGRAM;
+use crate::program::locate;
+use crate::term::failure::{Failure, printable};
+use clap::ArgMatches;
+use clap::error::{ContextKind, ContextValue};
+use std::ffi::{OsStr, OsString};
+
+/// Returns a better message for an error of the command line; `None` if there is none.
+pub(super) fn better(error: &clap::Error, words: &[OsString]) -> Option<String> {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    if let Some(command) = context(ContextKind::InvalidSubcommand) {
+        locate::find(OsStr::new(command)).ok()?;
+        let line = words.get(1..)?.iter().map(printable).collect::<Vec<_>>().join(" ");
+        return Some(format!("unknown command {command}; to run a program: cfr trace {line}"));
+    }
+    match context(ContextKind::InvalidArg)? {
+        "-f" => Some("unknown option -f: all processes are traced anyway".to_owned()),
+        "-p" => Some("unknown option -p: cfr cannot watch a program that already runs".to_owned()),
+        "-e" => Some("unknown option -e: see --inject and --hooks".to_owned()),
+        "--summary[=<VALUE>]" => Some("--summary is given twice (-c is its short form)".to_owned()),
+        _ => None,
+    }
+}
+
+/// Refuses a value of `--summary` that is a word of its own: it would be the program, and yes(1) writes
+/// until the disk is full.
+pub(super) fn check(words: &[OsString], matches: &ArgMatches) -> Result<(), Failure> {
+    let program = matches.try_get_raw(PROGRAM).ok().flatten();
+    let before = words.len().checked_sub(program.map_or(0, Iterator::count) + 1);
+    let Some([option, value]) = before.and_then(|at| words.get(at..at + 2)) else { return Ok(()) };
+    match (option.to_str(), value.to_str()) {
+        (Some(option @ ("-c" | "--summary")), Some(value @ ("yes" | "no"))) => {
+            Err(Failure::new(format!(
+                "{option} {value}: the value must follow an equals sign: {option}={value}; to run the \
+                 program {value}: {option} -- {value}"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
