@@ -93,6 +93,19 @@ fn the_offsets_choose_calls() {
     }
 }
 
+/// A dedupe is chosen by its source and its first target.
+#[test]
+fn the_first_target_of_a_dedupe_chooses_it() {
+    let words = |_: &Path| "dedupe=10".to_owned();
+    for condition in ["path=target", "path=source", "off_out=0", "off_in=0", "len=10"] {
+        assert_eq!(hits(condition, words), [true], "{condition}");
+    }
+    for condition in ["path=other", "off_out>0", "flags!=0"] {
+        assert_eq!(hits(condition, words), [false], "{condition}");
+    }
+    assert_eq!(hits("per=path:when=2", |_| "copy=1 dedupe=1".to_owned()), [false, true]);
+}
+
 #[test]
 fn the_flags_choose_calls() {
     let words = |_: &Path| "at=10 reflink=4096 send=10".to_owned();

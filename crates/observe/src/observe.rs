@@ -71,6 +71,11 @@ pub trait Intercepted {
     /// Logs at the levels `debug` and `trace` how the call was carried out.
     fn log_details(&self, _call: &Call, _outcome: &Outcome) {}
 
+    /// Returns the first part of the call that has a record of its own, before it is carried out.
+    fn first_part(&self, call: &Call) -> Call {
+        *call
+    }
+
     /// Passes each part of the call that has a record of its own to `record`: the whole call, or
     /// each target of FIDEDUPERANGE.
     #[inline(always)]
@@ -100,7 +105,9 @@ pub fn intercept<C: Intercepted>(
         let outcome = intercepted.execute(observer, None);
         return (outcome.answer, outcome.signal);
     };
-    let injection = injector.map(|injector| injector.decide(intercepted.hook(), &call, caller));
+    let injection = injector.map(|injector| {
+        injector.decide(intercepted.hook(), &intercepted.first_part(&call), caller)
+    });
     let injection = injection.as_ref().unwrap_or(&Injection::NONE);
     let override_ = injection.overrides(&call);
     if let Some(injector) = injector {

@@ -266,6 +266,10 @@ impl<C: Intercepted, P: Fn(Answer) -> Result<(), Errno>> Intercepted for Supervi
         self.inner.log_details(call, outcome);
     }
 
+    fn first_part(&self, call: &Call) -> Call {
+        self.inner.first_part(call)
+    }
+
     fn for_each_record(&self, call: &Call, outcome: &Outcome, record: impl Fn(&Call, &Outcome)) {
         self.inner.for_each_record(call, outcome, record);
     }

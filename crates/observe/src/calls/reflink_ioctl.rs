@@ -7,6 +7,7 @@ use cfr_engine::call::{Answer, Call, DedupeTarget, Method, Offset, Request};
 use cfr_engine::dialect::{Rule, explain_compared};
 use cfr_engine::execution::{Outcome, Override};
 use cfr_engine::hook::Hook;
+use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, IoctlArg, NextSymbol};
 use core::ffi::c_void;
 use core::num::NonZero;
@@ -90,6 +91,15 @@ impl Intercepted for ReflinkIoctl {
 
     fn explain(&self, call: &Call, outcome: &Outcome) -> Option<&'static Rule> {
         explain_error(call, outcome)
+    }
+
+    fn first_part(&self, call: &Call) -> Call {
+        // It has no status yet.
+        let first = call.with_target(self.argument, 1, Err(Errno::EINTR));
+        match (call.request, first) {
+            (Request::Dedupe(DedupeTarget { count: 1.., .. }), Ok(first)) => first,
+            _ => *call,
+        }
     }
 
     fn for_each_record(&self, call: &Call, outcome: &Outcome, record: impl Fn(&Call, &Outcome)) {
