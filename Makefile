@@ -1,7 +1,7 @@
 # libcfr: build, try, test, install. `make help` lists the targets.
 #
 # Packagers: `make PREFIX=/usr LIBDIR=/usr/lib/...`, then `make install` with the same two and DESTDIR: a
-# LIBDIR that the launcher does not find by itself is compiled into it.
+# LIBDIR that the launcher does not find by itself is compiled into it. packaging/ has the project's own.
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -44,7 +44,7 @@ export LIBCFR_LIBDIR
 endif
 
 .PHONY: all static run check deps quick test lint fmt clippy doc shellcheck deny conformance hazards bench \
-  userlands soak fuzz header usable-prefix install uninstall clean help
+  userlands soak fuzz dist dist-check deb packages-check header usable-prefix install uninstall clean help
 
 ##@ Use
 all: ## build libcfr.so and cfr into target/release
@@ -110,7 +110,7 @@ doc: ## build the documentation of the code, private items too, into target/doc
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items
 
 shellcheck:
-	@if command -v shellcheck > /dev/null; then shellcheck .ci/run tests/scripts/*.sh; \
+	@if command -v shellcheck > /dev/null; then shellcheck .ci/run tests/scripts/*.sh packaging/*.sh packaging/npm/cfr; \
 	else echo 'skipped: shellcheck is not installed'; fi
 
 deny: ## check licences, sources and advisories of the dependencies (cargo-deny)
@@ -143,6 +143,20 @@ header: ## generate include/ from the Rust sources
 
 clean: ## remove what was built
 	$(CARGO) clean
+
+##@ Package
+DIST := $(ABSOLUTE_TARGET)/dist
+dist: ## build tarballs, wheels, an npm package and portable .debs for x86-64 and aarch64 into target/dist
+	@MAINTAINER="$(MAINTAINER)" sh packaging/dist.sh $(DIST)
+
+dist-check: ## build the packages of target/dist again elsewhere: are they the same, bit for bit?
+	@sh packaging/dist.sh --check $(DIST)
+
+deb: ## build libcfr0, cfr and libcfr-dev for this machine's Debian into target/deb
+	@MAINTAINER="$(MAINTAINER)" sh packaging/deb.sh $(ABSOLUTE_TARGET)/deb
+
+packages-check: ## install every package of target/dist and target/deb in roots of its own, and use it
+	@DIST=$(DIST) DEB=$(ABSOLUTE_TARGET)/deb sh packaging/try.sh
 
 ##@ Install
 # Recipes and pkg-config cannot quote a space.

@@ -8,8 +8,10 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// The folders by which a path of the repository begins.
-const FOLDERS: [&str; 9] =
-    ["crates/", "src/", "tests/", "docs/", "c-tests/", "man/", "benches/", "examples/", ".github/"];
+const FOLDERS: [&str; 10] = [
+    "crates/", "src/", "tests/", "docs/", "c-tests/", "man/", "benches/", "examples/", ".github/",
+    "packaging/",
+];
 
 /// A link `[text](target)` of a Markdown text.
 #[derive(Debug, PartialEq)]

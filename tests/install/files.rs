@@ -39,6 +39,22 @@ fn make(words: &[String]) -> Output {
     make_in(&target()).args(["CARGO=true", &built]).args(words).ok()
 }
 
+/// Installs the product below `DIRECTORY/p`, as for a package of the prefix /p.
+pub(super) fn make_files(directory: &Path) {
+    let destination = format!("DESTDIR={}", directory.display());
+    make(&["files".to_owned(), destination, "PREFIX=/p".to_owned()]);
+}
+
+/// Returns the names that the library exports, sorted.
+pub(super) fn exported(library: &Path) -> Vec<String> {
+    let options = ["--dynamic", "--defined-only", "--format=posix"];
+    let listed = Run::bare("nm").args(options).args([library]).ok().stdout;
+    let names = listed.lines().filter_map(|line| line.split(' ').next());
+    let mut names: Vec<_> = names.map(str::to_owned).collect();
+    names.sort();
+    names
+}
+
 fn install(words: &[String]) {
     make(&[&["install".to_owned()], words].concat());
 }
@@ -312,13 +328,6 @@ fn a_program_is_built_by_pkg_config() {
 fn the_installed_library_is_stripped_and_exports_its_names() {
     let installed = Installed::new();
     let library = installed.file("lib/libcfr.so");
-    let exported = Run::bare("nm")
-        .args(["--dynamic", "--defined-only", "--format=posix"])
-        .args([&library])
-        .ok();
-    let mut names: Vec<_> =
-        exported.stdout.lines().filter_map(|line| line.split(' ').next()).collect();
-    names.sort_unstable();
     let expected = [
         "_Exit",
         "_exit",
@@ -335,7 +344,7 @@ fn the_installed_library_is_stripped_and_exports_its_names() {
         "sendfile64",
         "syscall",
     ];
-    assert_eq!(names, expected);
+    assert_eq!(exported(&library), expected);
 
     let headers = Run::bare("readelf").args(["--dynamic", "--sections", "--wide"]).args([&library]);
     let headers = headers.ok().stdout;

@@ -1,4 +1,5 @@
-//! What `make install` puts in place, and the C headers.
+//! What `make install` puts in place, the C headers, and what packages are made from.
 
 pub mod files;
 pub mod header;
+mod packages;

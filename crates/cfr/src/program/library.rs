@@ -32,7 +32,11 @@ pub(crate) fn find() -> Result<Library, Failure> {
     paths.extend(installed.map(|directory| Path::new(directory).join("libcfr.so.0")));
     let found = paths.iter().find(|path| path.is_file()).ok_or_else(|| {
         let looked: Vec<_> = paths.iter().map(printable).collect();
-        Failure::new(format!("cannot find libcfr.so in {}", looked.join(", ")))
+        Failure::new(format!(
+            "cannot find libcfr.so in {}; cargo install leaves it out: use make install or a package, \
+             or put libcfr.so.0 of the same version at one of these paths",
+            looked.join(", ")
+        ))
     })?;
     // The dynamic linker resolves a relative path from the program's working directory.
     let found = found

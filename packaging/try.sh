@@ -1,0 +1,280 @@
+#!/bin/sh
+# Installs the packages where users would, and uses them there: traces, sweeps and reports a copy.
+#
+#     try.sh [NAME...]     bullseye bookworm trixie musl arm64 wheel npm; all by default
+#
+# DIST and DEB are the directories of `make dist` and `make deb`. The roots of the Debian releases are made by
+# mmdebstrap (600 MB, kept below $DIST/roots; `make clean` removes them). What cannot be had is skipped. The
+# exit status is 1 if something failed.
+set -eu
+
+project=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+dist=${DIST:-$project/target/dist}
+deb=${DEB:-$project/target/deb}
+roots=$dist/roots
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$project/Cargo.toml" | head -n 1)
+machine=$(uname -m)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+say() { printf 'packages: %s\n' "$*"; }
+
+# What is done with each package, in sh: `cfr` is on the PATH, `copy` copies one file by copy_file_range.
+# shellcheck disable=SC2016 # expanded by the inner shell
+use='
+  set -e
+  work=$(mktemp -d)
+  trap "rm -rf $work" EXIT
+  cd "$work"
+  head -c 1000000 /dev/urandom > a
+  cfr --version
+  cfr trace copy a b 2> text || { cat text; exit 1; }
+  cmp a b
+  grep -q "copy_file_range(.* = 1000000 (kernel)" text || { cat text; exit 1; }
+  cfr trace --format json -o log.json copy a c
+  cmp a c
+  cfr report log.json > report
+  grep -q "1000000\|1,000,000\|976.6\|1.0 MB\|977" report || { cat report; exit 1; }
+  cfr sweep --faults EIO --check "cmp a b" copy a b > sweep || { cat sweep; exit 1; }
+  grep -q "failed" sweep || { cat sweep; exit 1; }
+  cfr completions bash > /dev/null
+'
+
+# Prints why a root of a Debian release cannot be had: debian SUITE MACHINE
+debian() {
+  root=$roots/$1-$2
+  [ ! -e "$root/.complete" ] || return 0
+  [ "$(id -u)" = 0 ] || { echo 'it needs root'; return; }
+  command -v mmdebstrap > /dev/null || { echo 'mmdebstrap is not installed'; return; }
+  variant=essential
+  [ "$2" = amd64 ] || [ "$2" = "$(dpkg --print-architecture)" ] || variant=extract
+  rm -rf "$root"
+  mkdir -p "$roots"
+  mmdebstrap --quiet --variant="$variant" --architectures="$2" \
+    --include=python3-minimal,coreutils,dash,diffutils,grep,findutils "$1" "$root" > "$scratch/log" 2>&1 ||
+    { echo "mmdebstrap cannot unpack $1 for $2"; return; }
+  # Nothing ran in it: what the packages leave to their scripts.
+  for name in bin lib lib64; do
+    [ -e "$root/$name" ] || [ ! -d "$root/usr/$name" ] || ln -s "usr/$name" "$root/$name"
+  done
+  [ -e "$root/bin/sh" ] || ln -s dash "$root/bin/sh"
+  # cp of bullseye reads and writes.
+  mkdir -p "$root/usr/local/bin"
+  cat > "$root/usr/local/bin/copy" <<'PROGRAM'
+#!/usr/bin/python3
+import os, sys
+source = os.open(sys.argv[1], os.O_RDONLY)
+target = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+while os.copy_file_range(source, target, 1 << 30):
+    pass
+PROGRAM
+  chmod 755 "$root/usr/local/bin/copy"
+  # Under an emulation Python takes long to start.
+  [ "$variant" = essential ] || ln -sf /bin/cp "$root/usr/local/bin/copy"
+  : > "$root/.complete"
+}
+
+# Runs a command in a root, whose mounts end with it: within ROOT COMMAND...
+within() {
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  unshare --mount sh -ec '
+    mkdir -p "$0/proc" "$0/dev" "$0/tmp"
+    mount --rbind /proc "$0/proc"
+    mount --rbind /dev "$0/dev"
+    mount -t tmpfs tmpfs "$0/tmp"
+    root=$0
+    exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp \
+      LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive chroot "$root" "$@"' "$@"
+}
+
+# The same for programs of aarch64, which qemu runs. Nothing is registered outside the namespaces.
+within_arm64() {
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  unshare --map-root-user --mount sh -ec '
+    mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
+    printf "%s" ":arm64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:$0:F" \
+      > /proc/sys/fs/binfmt_misc/register
+    mkdir -p "$1/proc" "$1/dev" "$1/tmp"
+    mount --rbind /proc "$1/proc"
+    mount --rbind /dev "$1/dev"
+    mount -t tmpfs tmpfs "$1/tmp"
+    exec env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LC_ALL=C.UTF-8 chroot "$@"' \
+    "$(command -v qemu-aarch64-static)" "$@"
+}
+
+# Installs the tarball of an architecture in a root, uses it, and removes it: tarball WITHIN ROOT MACHINE
+tarball() {
+  (cd "$2" && rm -rf opt && mkdir opt && tar -xzf "$dist/cfr-$version-$3-linux.tar.gz" -C opt)
+  before=$(find "$2/usr" | sort)
+  "$1" "$2" sh "/opt/cfr-$version-$3-linux/install.sh" --prefix /usr/local
+  "$1" "$2" sh -c "$use"
+  # Again, over itself, then away.
+  "$1" "$2" sh "/opt/cfr-$version-$3-linux/install.sh" > /dev/null
+  "$1" "$2" sh "/opt/cfr-$version-$3-linux/install.sh" --uninstall
+  left=$(find "$2/usr" ! -type d | sort)
+  for file in $left; do
+    case $before in *"$file"*) ;; *) echo "left: $file"; return 1 ;; esac
+  done
+  rm -rf "$2/opt/cfr-$version-$3-linux"
+}
+
+# Installs .debs in a root, uses them, and removes them: debs ROOT FILE...
+debs() {
+  root=$1
+  shift
+  rm -rf "$root/opt"
+  mkdir "$root/opt"
+  cp "$@" "$root/opt"
+  before=$(find "$root/usr" ! -name '*.pyc' ! -name __pycache__ | sort)
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  within "$root" sh -ec 'dpkg --install /opt/*.deb > /opt/log 2>&1 || { cat /opt/log; exit 1; }'
+  within "$root" sh -c "$use"
+  within "$root" sh -ec 'printf "" > /tmp/a; LD_PRELOAD=libcfr.so.0 copy /tmp/a /tmp/b'
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  within "$root" sh -ec 'dpkg --purge $(for file in /opt/*.deb; do dpkg-deb --field "$file" Package; done) > /opt/log'
+  after=$(find "$root/usr" ! -name '*.pyc' ! -name __pycache__ | sort)
+  [ "$before" = "$after" ] || { echo 'files are left, or missing'; return 1; }
+  rm -rf "$root/opt"
+}
+
+release() {
+  architecture=$(dpkg --print-architecture)
+  tarball within "$roots/$1-$architecture" "$machine"
+  debs "$roots/$1-$architecture" "$dist/cfr-portable_$version-0portable1_$architecture.deb"
+  say "$1: tarball, cfr-portable: passed"
+  if [ "$1" = bullseye ]; then
+    say "$1: libcfr0, cfr, libcfr-dev: skipped: cfr needs the C library of the release that built it"
+  elif [ -e "$deb/cfr_$version-1_$architecture.deb" ]; then
+    debs "$roots/$1-$architecture" "$deb/cfr_$version-1_$architecture.deb" \
+      "$deb/libcfr0_$version-1_$architecture.deb" "$deb/libcfr-dev_$version-1_$architecture.deb"
+    say "$1: libcfr0, cfr, libcfr-dev: passed"
+  else
+    say "$1: libcfr0, cfr, libcfr-dev: skipped: make deb has not built them"
+  fi
+}
+
+# A root with a C library of musl alone: busybox is static.
+musl() {
+  root=$scratch/musl
+  mkdir -p "$root/bin" "$root/lib" "$root/usr/bin" "$root/usr/local/bin"
+  cp "$(command -v busybox)" "$root/bin/busybox"
+  chroot "$root" /bin/busybox --install /bin
+  cp -L "/lib/ld-musl-$machine.so.1" "$root/lib/"
+  cat > "$scratch/copy.c" <<'PROGRAM'
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+    int in = open(argv[argc - 2], O_RDONLY);
+    int out = open(argv[argc - 1], O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    ssize_t count;
+    do
+        count = copy_file_range(in, NULL, out, NULL, 1 << 30, 0);
+    while (count > 0);
+    return count != 0;
+}
+PROGRAM
+  musl-gcc -o "$root/usr/local/bin/copy" "$scratch/copy.c"
+  tarball within "$root" "$machine"
+  # pip takes the wheel for a system of musl. It cannot install for another system, so its files are laid
+  # where it would lay them.
+  wheel=$(echo "$dist/libcfr-$version-"*"musllinux_1_1_$machine.whl")
+  python3 -m pip install --quiet --no-index --disable-pip-version-check --root-user-action=ignore --dry-run \
+    --target "$scratch/nowhere" --platform "musllinux_1_1_$machine" --no-deps --only-binary=:all: "$wheel"
+  python3 -m zipfile -e "$wheel" "$scratch/wheel"
+  mkdir "$root/venv"
+  cp -R "$scratch/wheel/libcfr-$version.data/data/lib" "$root/venv"
+  cp -R "$scratch/wheel/libcfr-$version.data/scripts" "$root/venv/bin"
+  chmod 755 "$root/venv/bin/cfr"
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  within "$root" sh -c 'PATH=/venv/bin:$PATH; '"$use"
+  say 'musl: tarball and wheel: passed'
+}
+
+# Uses the wheel of this machine in a virtual environment.
+wheel() {
+  python3 -m venv "$scratch/venv"
+  "$scratch/venv/bin/python" -m pip install --quiet --no-index --disable-pip-version-check \
+    "$(echo "$dist/libcfr-$version-"*"_$machine.whl")"
+  ln -sf "$(command -v cp)" "$scratch/copy"
+  PATH=$scratch/venv/bin:$scratch:$PATH sh -c "$use"
+  "$scratch/venv/bin/python" -m pip uninstall --quiet --yes libcfr
+  for file in bin/cfr lib/libcfr.so.0; do
+    [ ! -e "$scratch/venv/$file" ] || { echo "left: $file"; return 1; }
+  done
+  say 'wheel: passed'
+}
+
+npm_package() {
+  mkdir "$scratch/npm"
+  ln -sf "$(command -v cp)" "$scratch/copy"
+  cd "$scratch/npm"
+  HOME=$scratch npm install --silent --offline --no-audit --no-fund "$dist/libcfr-$version.tgz"
+  printf '#!/bin/sh\nHOME=%s exec npx --offline cfr "$@"\n' "$scratch" > "$scratch/cfr"
+  chmod 755 "$scratch/cfr"
+  # npx keeps the directory in which it is called.
+  PATH=$scratch:$PATH sh -c 'cd "$0" && npx --offline cfr --version' "$scratch/npm"
+  PATH=$scratch/npm/node_modules/.bin:$scratch:$PATH sh -c "$use"
+  cd "$project"
+  say 'npm: passed'
+}
+
+arm64() {
+  tarball within_arm64 "$roots/bookworm-arm64" aarch64
+  say 'arm64: tarball: passed'
+}
+
+# Prints why a package cannot be tried here.
+missing() {
+  case $1 in
+    bullseye | bookworm | trixie) debian "$1" "$(dpkg --print-architecture)" ;;
+    musl)
+      [ "$(id -u)" = 0 ] || { echo 'it needs root'; return; }
+      command -v musl-gcc > /dev/null || { echo 'musl-gcc is not installed'; return; }
+      command -v busybox > /dev/null || { echo 'busybox is not installed'; return; }
+      python3 -m pip --version > /dev/null 2>&1 || echo 'python3 has no pip' ;;
+    wheel) python3 -m venv --help > /dev/null 2>&1 || echo 'python3 has no venv' ;;
+    npm) command -v npx > /dev/null || echo 'npx is not installed' ;;
+    arm64)
+      [ "$machine" = x86_64 ] || { echo 'the emulation is for x86-64'; return; }
+      command -v qemu-aarch64-static > /dev/null || { echo 'qemu-aarch64-static is not installed'; return; }
+      debian bookworm arm64 ;;
+    *) echo 'unknown: expected bullseye, bookworm, trixie, musl, wheel, npm or arm64' ;;
+  esac
+}
+
+[ -e "$dist/SHA256SUMS" ] || { say "$dist has no packages: make dist" >&2; exit 2; }
+[ $# != 0 ] || set -- bullseye bookworm trixie musl arm64 wheel npm
+failures=
+skipped=0
+for name; do
+  reason=$(missing "$name")
+  if [ -n "$reason" ]; then
+    say "$name: skipped: $reason"
+    skipped=$((skipped + 1))
+    continue
+  fi
+  case $name in
+    bullseye | bookworm | trixie) run="release $name" ;;
+    npm) run=npm_package ;;
+    *) run=$name ;;
+  esac
+  # In a shell of its own, so that a failure ends this package's trial.
+  set +e
+  (set -e; $run) > "$scratch/$name.log" 2>&1
+  status=$?
+  set -e
+  if [ "$status" = 0 ]; then
+    grep '^packages:' "$scratch/$name.log"
+  else
+    say "$name: FAILED:"
+    cat "$scratch/$name.log"
+    failures="$failures $name"
+  fi
+done
+say "$(($# - skipped)) tried, $skipped skipped, failed:${failures:- none}"
+[ -z "$failures" ]
