@@ -18,5 +18,6 @@ pub mod summary;
 pub mod sweep;
 pub mod sweep_bugs;
 pub mod sweep_leftovers;
+pub mod unfinished;
 pub mod unmet_faults;
 pub mod word_sizes;

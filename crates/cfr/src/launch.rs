@@ -15,6 +15,7 @@ use crate::run::reach::{self, Need};
 use crate::run::shared_stats::SharedStats;
 use crate::run::summary;
 use crate::run::supervisor::Planned;
+use crate::run::unfinished::UnfinishedCalls;
 use crate::run::unmet_faults;
 use crate::term::failure::{Failure, print_message};
 use crate::term::status_line;
@@ -89,6 +90,7 @@ fn run_expecting(
         (expected.is_any() && checked.log < Level::Info, Collect::LINES),
         (args.progress && status_line::is_watched(), Collect::PROGRESS),
         (!checked.faults.is_empty(), Collect::FAULTS),
+        (has_summary || expected.is_wanted() || checked.log >= Level::Warn, Collect::IN_FLIGHT),
     ]
     .into_iter()
     .filter(|(is_wanted, _)| *is_wanted)
@@ -96,7 +98,7 @@ fn run_expecting(
     let is_needed = mode.explains_silence || wanted != Collect::NOTHING || plan.is_ok();
     let stats = match is_needed.then(|| SharedStats::new(wanted)).transpose() {
         // A trace has its log even without the counters.
-        Err(failure) if wanted == Collect::NOTHING => {
+        Err(failure) if matches!(wanted, Collect::NOTHING | Collect::IN_FLIGHT) => {
             if mode.explains_silence {
                 failure.print();
             }
@@ -111,6 +113,10 @@ fn run_expecting(
         .as_ref()
         .filter(|_| wanted.contains(Collect::PROGRESS))
         .map(|stats| ProgressThread::new(*stats.stats()));
+    let unfinished = stats
+        .as_ref()
+        .filter(|stats| stats.are_own())
+        .and_then(|stats| UnfinishedCalls::watch(*stats.stats(), &checked.variables));
     if let Ok(planned) = &mut plan {
         planned.prepare(&mut command);
     }
@@ -136,6 +142,9 @@ fn run_expecting(
         }
     };
     drop(progress);
+    if let Some(unfinished) = unfinished {
+        unfinished.finish(supervisor.is_ok() && has_ended);
+    }
     let Some(shared) = stats else { return Ok(ended.status()) };
     let stats = *shared.stats();
     let written = summary::write(&checked, &stats, &path, ended.pid);

@@ -2,7 +2,7 @@
 //! processes, and its own, for the summary that it writes when it ends.
 
 use cfr_shared::record::Record;
-use cfr_shared::stats::{Collect, Counter, FileIds, InFlight, InFlightGuard, Stats};
+use cfr_shared::stats::{Collect, Counter, FileIds, Stats};
 use cfr_sys as sys;
 
 /// The counters of a process. Each is there if it is wanted.
@@ -19,7 +19,7 @@ impl Collectors {
     #[must_use]
     #[inline(always)]
     pub fn want_records(&self) -> bool {
-        self.of_records().next().is_some() || self.of_progress().is_some()
+        self.of_records().next().is_some() || self.want_progress()
     }
 
     /// Counts a call that came through an intercepted hook. `keep_stderr` gets the pid of the
@@ -52,8 +52,9 @@ impl Collectors {
     }
 
     /// Reports whether the launcher shows a line of progress.
+    #[inline(always)]
     pub(crate) fn want_progress(&self) -> bool {
-        self.of_progress().is_some()
+        self.tree.is_some_and(|tree| tree.collects(Collect::PROGRESS))
     }
 
     /// Reports whether the launcher keeps the lines of recent calls.
@@ -63,10 +64,14 @@ impl Collectors {
         self.of_lines().is_some()
     }
 
-    /// Makes the call visible to the launcher while it lasts, if the launcher shows progress.
+    /// Returns the launcher's counters if it wants to know the calls that have not returned; of
+    /// supervised ones, only for their progress.
     #[inline(always)]
-    pub(crate) fn begin(&self, call: impl FnOnce() -> InFlight) -> Option<InFlightGuard> {
-        self.of_progress().and_then(|tree| tree.begin(&call()))
+    pub(crate) fn of_calls_in_flight(&self, is_supervised: bool) -> Option<Stats> {
+        self.tree.filter(|tree| match is_supervised {
+            true => tree.collects(Collect::PROGRESS),
+            false => tree.collects_any(Collect::PROGRESS.union(Collect::IN_FLIGHT)),
+        })
     }
 
     /// Reports whether a counter keeps the paths of this record.
@@ -93,11 +98,6 @@ impl Collectors {
     #[inline(always)]
     fn of_records(&self) -> impl Iterator<Item = Stats> {
         self.own.into_iter().chain(self.tree.filter(|tree| tree.collects(Collect::SUMMARY)))
-    }
-
-    #[inline(always)]
-    fn of_progress(&self) -> Option<Stats> {
-        self.tree.filter(|tree| tree.collects(Collect::PROGRESS))
     }
 
     fn of_lines(&self) -> Option<Stats> {

@@ -114,7 +114,8 @@ pub fn intercept<C: Intercepted>(
         injector.note_applied(injection.applied(override_.is_some()));
     }
     if let Some(recording) = &mut recording {
-        recording.begin(&call, caller);
+        let dialect = intercepted.dialect(observer);
+        recording.begin(caller, injection, dialect, || intercepted.first_part(&call));
     }
     if recording.as_ref().is_some_and(|recording| recording.level() > Level::Info) {
         log_begin(&call, caller);
@@ -152,7 +153,7 @@ pub fn intercept<C: Intercepted>(
         let outcome = Outcome { rule: explained(&call, &outcome), ..outcome };
         intercepted.tell(&call, &outcome, observer);
     }
-    let Some(recording) = recording else { return reply };
+    let Some(recording) = &recording else { return reply };
     if recording.level() > Level::Info {
         intercepted.log_details(&call, &outcome);
     }
@@ -191,10 +192,10 @@ pub fn note_let_through(hook: Hook, call: &Call, caller: &impl Caller, observer:
     observer.collectors.count_call(|owner| observer.keep_stderr_for_summary(owner));
     observer.collectors.count_let_through();
     let Some(mut recording) = Recording::wanted(observer, hook) else { return };
-    recording.begin(call, caller);
+    let dialect = observer.settings.policy.dialect;
+    recording.begin(caller, &Injection::NONE, dialect, || *call);
     recording.end();
     let nothing = Outcome::new(Ok(0), Method::None);
     let pointers = [OffsetPointer::new(core::ptr::null_mut()); 2];
-    let dialect = observer.settings.policy.dialect;
     recording.note(call, &nothing, caller, pointers, false, false, dialect, || None);
 }

@@ -1,7 +1,7 @@
 //! The recording of one call: its times, its context, and the record that is counted and written
 //! as a line.
 
-use crate::caller::Caller;
+use crate::caller::{Caller, program};
 use crate::log::PATHS;
 use crate::observer::Observer;
 use cfr_engine::call::{Call, Offset, Request};
@@ -9,9 +9,11 @@ use cfr_engine::dialect::Dialect;
 use cfr_engine::execution::Outcome;
 use cfr_engine::hook::Hook;
 use cfr_shared::format::Format;
+use cfr_shared::inject::Injection;
 use cfr_shared::record::{Context, Ending, Record};
 use cfr_shared::settings::Level;
-use cfr_shared::stats::{FileIds, InFlight, InFlightGuard};
+use cfr_shared::settings::template::{Part, Placeholder, parts};
+use cfr_shared::stats::{Beginning, Collect, Extent, FileIds, InFlightGuard, Stats};
 use cfr_sys::{self as sys, OffsetPointer, Sharing};
 
 /// A call that is being recorded.
@@ -27,6 +29,7 @@ pub(crate) struct Recording<'a> {
     duration_ns: u64,
     /// Whether the process is about to end in the call.
     is_unfinished: bool,
+    /// What the launcher knows of the call before it returns, if it wants to.
     in_flight: Option<InFlightGuard>,
 }
 
@@ -51,22 +54,36 @@ impl<'a> Recording<'a> {
         })
     }
 
-    /// Starts the clock of the call.
+    /// Starts the clock of the call, which faults change by `injection`. `first_part` returns it, or
+    /// its part for one target.
     #[inline(always)]
-    pub(crate) fn begin(&mut self, call: &Call, caller: &impl Caller) {
+    pub(crate) fn begin(
+        &mut self,
+        caller: &impl Caller,
+        injection: &Injection,
+        dialect: &'static Dialect,
+        first_part: impl FnOnce() -> Call,
+    ) {
         self.time_ns = sys::realtime_ns();
         self.begun_ns = sys::monotonic_ns();
-        self.in_flight = self.observer.collectors.begin(|| in_flight(call, caller, self.begun_ns));
+        let Recording { observer, hook, entered_ns, time_ns, begun_ns, .. } = *self;
+        if let Some(tree) = observer.collectors.of_calls_in_flight(hook == Hook::Seccomp) {
+            let call =
+                CallInFlight { observer, hook, entered_ns, time_ns, begun_ns, injection, dialect };
+            self.in_flight = call.store(tree, &first_part(), caller);
+        }
     }
 
     /// Stops the clock of the call.
     #[inline(always)]
     pub(crate) fn end(&mut self) {
         self.duration_ns = sys::monotonic_ns().saturating_sub(self.begun_ns);
-        self.is_unfinished = false;
-        if let Some(in_flight) = self.in_flight.take() {
+        if let Some(in_flight) = &self.in_flight
+            && !self.is_unfinished
+        {
             in_flight.end();
         }
+        self.is_unfinished = false;
     }
 
     /// Stops the clock of a call in which a signal is going to end the process.
@@ -114,8 +131,9 @@ impl<'a> Recording<'a> {
             return;
         }
         let for_json = settings.log_format == Format::Json;
+        let wants_offsets =
+            (for_json || call.request == Request::Send) && ending == Ending::Returned;
         let mut comm = [0; 16];
-        let wants_offsets = for_json || call.request == Request::Send;
         let context = Context {
             time_ns: self.time_ns,
             duration_ns: self.duration_ns,
@@ -143,7 +161,7 @@ impl<'a> Recording<'a> {
         if counts {
             self.count_and_emit(&record, fds, caller, writes);
         } else if !writes_paths
-            || with_paths(&record, fds, self.entered_ns, caller, &|record| record.emit()).is_none()
+            || self.with_paths(&record, fds, caller, &|record| record.emit()).is_none()
         {
             record.emit();
         }
@@ -163,11 +181,7 @@ impl<'a> Recording<'a> {
         writes: bool,
     ) {
         let collectors = &self.observer.collectors;
-        let stats = fds.map(sys::stat);
-        let files = match &stats {
-            [Ok(source), Ok(target)] => Some(FileIds::new(source, target)),
-            _ => None,
-        };
+        let files = files(fds);
         let work = |record: &Record<'_>| {
             collectors.count(record, files.as_ref());
             if writes {
@@ -181,48 +195,151 @@ impl<'a> Recording<'a> {
         } else {
             collectors.want_paths(record, files.as_ref())
         };
-        if !has_paths || with_paths(record, fds, self.entered_ns, caller, &work).is_none() {
+        if !has_paths || self.with_paths(record, fds, caller, &work).is_none() {
             work(record);
         }
     }
+
+    /// Calls `work` with the record and the paths behind these descriptors of this process. `None` if
+    /// no memory for them is free.
+    #[inline(always)]
+    fn with_paths(
+        &self,
+        record: &Record<'_>,
+        fds: [i32; 2],
+        caller: &impl Caller,
+        work: &dyn Fn(&Record<'_>),
+    ) -> Option<()> {
+        if self.in_flight.is_some() {
+            return self.with_known_paths(record, fds, caller, work);
+        }
+        PATHS.with_page(|page| {
+            let paths = page.of(fds, self.entered_ns, caller);
+            work(&with_paths_of(record, paths));
+            page.end();
+        })
+    }
+
+    /// Does the same with the paths that were read before the call was carried out, if they still hold.
+    #[cold]
+    #[inline(never)]
+    fn with_known_paths(
+        &self,
+        record: &Record<'_>,
+        fds: [i32; 2],
+        caller: &impl Caller,
+        work: &dyn Fn(&Record<'_>),
+    ) -> Option<()> {
+        PATHS.with_page(|page| {
+            let paths = if page.are_of(fds, self.entered_ns, self.duration_ns) {
+                page.read_at_begin()
+            } else {
+                page.of(fds, self.entered_ns, caller)
+            };
+            work(&with_paths_of(record, paths));
+            page.end();
+        })
+    }
 }
 
-/// Describes the call for the launcher's line of progress.
-#[cold]
-fn in_flight(call: &Call, caller: &impl Caller, begun_ns: u64) -> InFlight {
+#[inline(always)]
+fn with_paths_of<'a>(
+    record: &Record<'a>,
+    [path_in, path_out]: [Option<&'a [u8]>; 2],
+) -> Record<'a> {
+    Record { context: Context { path_in, path_out, ..record.context }, ..*record }
+}
+
+/// A call that is about to be carried out, with what [`Recording`] knows of it.
+#[derive(Clone, Copy)]
+struct CallInFlight<'a> {
+    observer: &'a Observer,
+    hook: Hook,
+    entered_ns: u64,
+    time_ns: u64,
+    begun_ns: u64,
+    injection: &'a Injection,
+    dialect: &'static Dialect,
+}
+
+impl CallInFlight<'_> {
+    /// Stores the call where the launcher finds it if it does not return.
+    #[cold]
+    #[inline(never)]
+    fn store(self, tree: Stats, call: &Call, caller: &impl Caller) -> Option<InFlightGuard> {
+        let Observer { settings, collectors, .. } = self.observer;
+        let is_supervised = self.hook == Hook::Seccomp;
+        let for_json = settings.log_format == Format::Json;
+        let shows_progress = tree.collects(Collect::PROGRESS);
+        let fds = [call.fd_in, call.fd_out];
+        let counts = !is_supervised && tree.collects(Collect::SUMMARY);
+        let is_logged = !is_supervised && settings.log >= Level::Warn;
+        let shows_paths = if is_logged || collectors.want_lines() {
+            settings.paths && !is_supervised
+        } else {
+            counts
+        };
+        let (mut room, mut comm) = (None, [0; 16]);
+        let made = caller.as_made(call, &mut room);
+        let context = Context {
+            time_ns: self.time_ns,
+            duration_ns: 0,
+            pid: caller.pid(),
+            tid: (for_json || shows_progress).then(|| caller.tid()),
+            comm: for_json.then(|| caller.comm(&mut comm)),
+            ending: Ending::Unfinished,
+            hook: self.hook,
+            path_in: None,
+            path_out: None,
+            offsets_after: (None, None),
+            sharing: None,
+            dialect: self.dialect,
+            injected: self.injection.changes_call(),
+            delayed: self.injection.is_delayed(),
+        };
+        let beginning = Beginning {
+            begun_ns: self.begun_ns,
+            thread: sys::thread_key(),
+            is_logged,
+            program: if is_logged { named_program(settings.log_file) } else { &[] },
+            extent: shows_progress.then(|| extent(call)),
+        };
+        let with_paths = || {
+            PATHS.with_page(|page| {
+                let [path_in, path_out] = page.of_beginning(fds, self.entered_ns, caller);
+                tree.begin(made, &Context { path_in, path_out, ..context }, &beginning)
+            })
+        };
+        let stored = shows_paths.then(with_paths).flatten();
+        stored.unwrap_or_else(|| tree.begin(made, &context, &beginning))
+    }
+}
+
+/// Returns the identities of the files behind these descriptors of this process.
+fn files(fds: [i32; 2]) -> Option<FileIds> {
+    match &fds.map(sys::stat) {
+        [Ok(source), Ok(target)] => Some(FileIds::new(source, target)),
+        _ => None,
+    }
+}
+
+/// Returns the name of this program if the log file's path has it.
+fn named_program(template: Option<&[u8]>) -> &'static [u8] {
+    let is_name = |part| matches!(part, Ok(Part::Placeholder(Placeholder::Program)));
+    let has_name = template.is_some_and(|template| parts(template).any(is_name));
+    if has_name { program() } else { &[] }
+}
+
+/// Returns where the call copies, for the launcher's line of progress.
+fn extent(call: &Call) -> Extent {
     let start = |offset, fd| match offset {
         Offset::At(bytes) => bytes.cast_unsigned(),
         Offset::File => sys::file_offset(fd).unwrap_or(0),
         Offset::BadAddress(_) => 0,
     };
-    let mut room = None;
-    let made = caller.as_made(call, &mut room);
-    InFlight {
-        tid: caller.tid(),
-        pid: caller.pid(),
-        start_ns: begun_ns,
-        fd_in: made.fd_in,
-        fd_out: made.fd_out,
+    Extent {
         off_in: start(call.off_in, call.fd_in),
         off_out: start(call.off_out, call.fd_out),
-        len: call.len as u64,
         size_out: sys::stat(call.fd_out).map_or(0, |stat| stat.size),
     }
-}
-
-/// Calls `work` with the record and the paths behind these descriptors of this process. `None` if no memory for them
-/// is free.
-#[inline(always)]
-fn with_paths(
-    record: &Record<'_>,
-    fds: [i32; 2],
-    entered_ns: u64,
-    caller: &impl Caller,
-    work: &dyn Fn(&Record<'_>),
-) -> Option<()> {
-    PATHS.with_page(|page| {
-        let [path_in, path_out] = page.of(fds, entered_ns, caller);
-        work(&Record { context: Context { path_in, path_out, ..record.context }, ..*record });
-        page.end();
-    })
 }

@@ -5,7 +5,7 @@
 //! `{:?}` is the text log and `{:#?}` the JSON log, see [`crate::format`].
 
 use cfr_engine::call::{Call, Method, Request};
-use cfr_engine::diag::EventKind;
+use cfr_engine::diag::{EventKind, EventLog};
 use cfr_engine::dialect::{self, Dialect, Rule};
 use cfr_engine::execution::Outcome;
 use cfr_engine::hook::Hook;
@@ -112,10 +112,19 @@ impl Record<'_> {
     /// Sends the record as one event.
     #[inline]
     pub fn emit(&self) {
+        self.kind().send(&debug(self));
+    }
+
+    /// Writes the record to this log.
+    pub fn write_to(&self, log: &impl EventLog) {
+        log.write(self.kind(), &debug(self));
+    }
+
+    #[inline(always)]
+    fn kind(&self) -> &'static EventKind {
         static CALL: EventKind = EventKind::new(&CALL, TARGET, Level::INFO);
         static UNUSUAL_CALL: EventKind = EventKind::new(&UNUSUAL_CALL, TARGET, Level::WARN);
-        let kind = if self.is_unusual() { &UNUSUAL_CALL } else { &CALL };
-        kind.send(&debug(self));
+        if self.is_unusual() { &UNUSUAL_CALL } else { &CALL }
     }
 
     /// Sends the sentence that explains `rule`, at the level of the call's own line.

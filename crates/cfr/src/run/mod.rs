@@ -8,6 +8,10 @@ pub(crate) mod progress;
 
 pub(crate) mod environment;
 
+pub(crate) mod program_settings;
+
+pub(crate) mod unfinished;
+
 pub(crate) mod profile;
 
 pub(crate) mod supervisor;

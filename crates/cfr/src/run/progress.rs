@@ -4,8 +4,9 @@
 
 use crate::term::failure::printable;
 use crate::term::status_line;
+use cfr_engine::call::Call;
 use cfr_shared::format::Bytes;
-use cfr_shared::stats::{InFlight, Stats};
+use cfr_shared::stats::{Extent, InFlight, Stats};
 use cfr_sys as sys;
 use std::fmt::Write;
 use std::fs;
@@ -59,9 +60,35 @@ impl Drop for ProgressThread {
     }
 }
 
+/// What the progress of a call is read from.
+struct CallInProgress {
+    pid: i32,
+    tid: i32,
+    begun_ns: u64,
+    fd_in: i32,
+    fd_out: i32,
+    len: u64,
+    extent: Extent,
+}
+
+impl CallInProgress {
+    fn of(call: &InFlight) -> Option<CallInProgress> {
+        let Call { fd_in, fd_out, len, .. } = call.call();
+        Some(CallInProgress {
+            pid: call.pid(),
+            tid: call.tid()?,
+            begun_ns: call.begun_ns(),
+            fd_in,
+            fd_out,
+            len: len as u64,
+            extent: call.extent()?,
+        })
+    }
+}
+
 /// A copy in flight, as it was last seen. A program may need several calls for it.
 struct CopyInFlight {
-    call: InFlight,
+    call: CallInProgress,
     source: OpenFile,
     target: OpenFile,
     /// The begin of the first call that was seen, by the monotonic clock.
@@ -74,14 +101,14 @@ struct CopyInFlight {
 }
 
 impl CopyInFlight {
-    fn is_of(&self, call: &InFlight) -> bool {
+    fn is_of(&self, call: &CallInProgress) -> bool {
         (self.call.pid, self.call.fd_in, self.call.fd_out) == (call.pid, call.fd_in, call.fd_out)
     }
 
     /// Returns the offset in the source up to which it is copied. `None` if it is unknown, because
     /// existing bytes are overwritten.
     fn reached(&self) -> Option<u64> {
-        let InFlight { off_in, off_out, .. } = self.call;
+        let Extent { off_in, off_out, .. } = self.call.extent;
         let size = self.target.size;
         let at = size.checked_sub(off_out)?.checked_add(off_in)?;
         (size > self.size_before && at <= self.source.size).then_some(at)
@@ -92,10 +119,12 @@ impl CopyInFlight {
 fn update(stats: &Stats, before: &[CopyInFlight]) -> Vec<CopyInFlight> {
     let at_ns = sys::monotonic_ns();
     let copy = |call: InFlight| {
+        let call = CallInProgress::of(&call)?;
         let (source, target) = (file(&call, call.fd_in)?, file(&call, call.fd_out)?);
         let last = before.iter().find(|last| last.is_of(&call) && last.target.path == target.path);
-        let (since_ns, size_before) =
-            last.map_or((call.start_ns, call.size_out), |last| (last.since_ns, last.size_before));
+        let (since_ns, size_before) = last.map_or((call.begun_ns, call.extent.size_out), |last| {
+            (last.since_ns, last.size_before)
+        });
         let rate = last.map_or(0, |last| rate(last, target.size, at_ns));
         Some(CopyInFlight { call, source, target, since_ns, size_before, at_ns, rate })
     };
@@ -161,7 +190,7 @@ struct OpenFile {
 }
 
 /// Returns the file behind a descriptor. `None` if it is closed, or not accessible.
-fn file(call: &InFlight, fd: i32) -> Option<OpenFile> {
+fn file(call: &CallInProgress, fd: i32) -> Option<OpenFile> {
     let link = PathBuf::from(format!("/proc/{}/task/{}/fd/{fd}", call.pid, call.tid));
     Some(OpenFile { size: fs::metadata(&link).ok()?.len(), path: fs::read_link(&link).ok()? })
 }

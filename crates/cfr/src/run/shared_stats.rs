@@ -23,7 +23,7 @@ pub(crate) const VARIABLE: &str = "CFR_STATS";
 /// The memory file with the counters, mapped into the launcher.
 pub(crate) struct SharedStats {
     /// Keeps the file open for the processes that map it; `None` if it belongs to another launcher.
-    _file: Option<File>,
+    file: Option<File>,
     path: OsString,
     stats: Stats,
     /// The counts at the start.
@@ -58,17 +58,21 @@ impl SeenCounts {
 
 impl SharedStats {
     /// Opens the counters of the launcher that runs this one, if only processes and calls are
-    /// `wanted`. Otherwise creates new ones.
+    /// `wanted`, or calls in flight that the other one collects too. Otherwise creates new ones.
     pub(crate) fn new(wanted: Collect) -> Result<SharedStats, Failure> {
+        let is_collected =
+            |outer: &Stats| wanted == Collect::IN_FLIGHT && outer.collects(Collect::IN_FLIGHT);
         let outer = std::env::var_os(VARIABLE).and_then(|path| Some((map(&path).ok()?, path)));
         match outer {
-            Some((stats, path)) if wanted == Collect::NOTHING => Ok(SharedStats {
-                _file: None,
-                path,
-                stats,
-                before: SeenCounts::of(&stats),
-                outer: None,
-            }),
+            Some((stats, path)) if wanted == Collect::NOTHING || is_collected(&stats) => {
+                Ok(SharedStats {
+                    file: None,
+                    path,
+                    stats,
+                    before: SeenCounts::of(&stats),
+                    outer: None,
+                })
+            }
             outer => {
                 let outer = outer.map(|(stats, _)| stats);
                 // The outer launcher gets the counts from this one.
@@ -103,12 +107,17 @@ impl SharedStats {
         })?;
         stats.set_collect(wanted);
         let before = SeenCounts::default();
-        Ok(SharedStats { _file: Some(file), path, stats, before, outer })
+        Ok(SharedStats { file: Some(file), path, stats, before, outer })
     }
 
     /// Returns the path at which the library finds the counters: a value for [`VARIABLE`].
     pub(crate) fn path(&self) -> &OsStr {
         &self.path
+    }
+
+    /// Reports whether they are this launcher's own.
+    pub(crate) fn are_own(&self) -> bool {
+        self.file.is_some()
     }
 
     pub(crate) fn stats(&self) -> &Stats {

@@ -196,7 +196,7 @@ fn finish<C: Intercepted>(
     if let Some(obstacle) = task.obstacle() {
         task.let_through(obstacle);
         if let Some(call) = decoded.or_else(|| inner.decode()) {
-            note_let_through(Hook::Seccomp, &call, task, observer);
+            note_let_through(Hook::Seccomp, &inner.first_part(&call), task, observer);
         }
         return Reply::LetThrough;
     }
@@ -271,6 +271,10 @@ impl<C: Intercepted, P: Fn(Answer) -> Result<(), Errno>> Intercepted for Supervi
     }
 
     fn for_each_record(&self, call: &Call, outcome: &Outcome, record: impl Fn(&Call, &Outcome)) {
+        // Without a result it has no targets that were changed, or not.
+        if self.task.ending() != Ending::Returned {
+            return record(&self.inner.first_part(call), outcome);
+        }
         self.inner.for_each_record(call, outcome, record);
     }
 }

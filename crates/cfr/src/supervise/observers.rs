@@ -2,12 +2,12 @@
 //! count faults or have a log file of their own.
 
 use super::proc;
+use crate::run::program_settings;
 use crate::term::failure::Failure;
 use cfr_engine::diag::{EventKind, EventLog};
 use cfr_observe::{Collectors, ConfigErrors, Injector, Log, Observer};
 use cfr_shared::inject::CallCounter;
-use cfr_shared::settings::template::{Part, Placeholder, parts};
-use cfr_shared::settings::{Level, STATS_NAME, Settings, TABLE};
+use cfr_shared::settings::{Level, STATS_NAME, Settings};
 use cfr_shared::stats::{Stats, Stopped};
 use cfr_sys as sys;
 use std::cell::RefCell;
@@ -51,23 +51,13 @@ impl Observers {
     /// Reads the settings that the launcher has put into the environment. `log` is a descriptor of the
     /// log file.
     pub(super) fn from_environment(log: Option<i32>) -> Result<Observers, Failure> {
-        let settings: &'static mut Settings<'static> = Box::leak(Box::new(Settings::new(true)));
-        for setting in &TABLE {
-            let Some(value) = std::env::var_os(setting.variable) else { continue };
-            let value: &'static [u8] = Box::leak(value.as_bytes().to_vec().into_boxed_slice());
-            setting.set(settings, value).map_err(|error| Failure::new(error.to_string()))?;
-        }
-        let settings: &'static Settings<'static> = settings;
+        let settings = program_settings::read(|variable| std::env::var_os(variable))
+            .map_err(|error| Failure::new(error.to_string()))?;
         let words = settings.stats.map(|path| sys::map_shared(path, STATS_NAME, Stats::WORDS));
         let open = |path| File::options().read(true).write(true).open(OsStr::from_bytes(path));
         let stats_file = settings.stats.and_then(|path| open(path).ok());
         let stats = words.and_then(Result::ok).and_then(Stats::over);
-        let has_own_file = settings.log_file.is_some_and(|template| {
-            parts(template).any(|part| {
-                matches!(part, Ok(Part::Placeholder(Placeholder::Pid | Placeholder::Program)))
-            })
-        });
-        let one = settings.inject.is_none() && !has_own_file;
+        let one = settings.inject.is_none() && !program_settings::has_own_log(settings);
         let one = one.then(|| Arc::new(observer(settings, stats, None, log)));
         let (by_program, spare) = (Mutex::default(), Mutex::default());
         Ok(Observers { settings, log, stats, stats_file, one, by_program, spare })
@@ -118,7 +108,7 @@ impl Observers {
                 is_alive
             });
         }
-        let settings = self.settings_of(pid);
+        let settings = program_settings::with_own_log(self.settings, pid, || program(pid));
         let counter = settings.inject.is_some().then(|| self.counter()).flatten();
         let observer = Arc::new(observer(settings, self.stats, counter, self.log));
         known.insert(key, Arc::clone(&observer));
@@ -142,31 +132,6 @@ impl Observers {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let words = spare.unwrap_or_else(|| zeros(CallCounter::WORDS));
         CallCounter::over(words, self.stats.and_then(|stats| stats.faults()))
-    }
-
-    /// Returns the settings with the name of this program's log file.
-    fn settings_of(&self, pid: i32) -> &'static Settings<'static> {
-        let Some(template) = self.settings.log_file else { return self.settings };
-        let mut path = Vec::new();
-        for part in parts(template).flatten() {
-            match part {
-                Part::Literal(bytes) => path.extend_from_slice(bytes),
-                Part::Placeholder(Placeholder::Percent) => path.extend_from_slice(b"%%"),
-                Part::Placeholder(Placeholder::Pid) => path.extend(pid.to_string().bytes()),
-                Part::Placeholder(Placeholder::Program) => {
-                    let name = program(pid);
-                    path.extend(name.iter().flat_map(|&byte| match byte {
-                        b'%' => vec![b'%', b'%'],
-                        _ => vec![byte],
-                    }));
-                }
-            }
-        }
-        if path == template {
-            return self.settings;
-        }
-        let log_file = Some(&*Box::leak(path.into_boxed_slice()));
-        Box::leak(Box::new(Settings { log_file, ..*self.settings }))
     }
 }
 

@@ -33,6 +33,12 @@ pub(crate) struct Paths {
     read_ns: u64,
     /// When the last call that showed them ended (CLOCK_MONOTONIC).
     ended_ns: u64,
+    /// When the call came in that they were read for before it was carried out (CLOCK_MONOTONIC); 0 if
+    /// they were read for none.
+    begun_ns: u64,
+    /// Its descriptors, and the lengths of their paths.
+    begun_fds: [i32; 2],
+    begun: [Option<usize>; 2],
 }
 
 /// One path that was read.
@@ -45,14 +51,23 @@ struct Known {
 }
 
 impl Page for Paths {
-    const EMPTY: Paths =
-        Paths { bytes: [0; MAX_LINE], known: [None; 2], thread: 0, read_ns: 0, ended_ns: 0 };
+    const EMPTY: Paths = Paths {
+        bytes: [0; MAX_LINE],
+        known: [None; 2],
+        thread: 0,
+        read_ns: 0,
+        ended_ns: 0,
+        begun_ns: 0,
+        begun_fds: [0; 2],
+        begun: [None; 2],
+    };
 }
 
 impl Paths {
     /// Returns the memory for another use. No path is known after that.
     pub(super) fn bytes(&mut self) -> &mut [u8; MAX_LINE] {
         self.known = [None; 2];
+        self.begun_ns = 0;
         &mut self.bytes
     }
 
@@ -65,6 +80,7 @@ impl Paths {
         entered_ns: u64,
         caller: &impl Caller,
     ) -> [Option<&[u8]>; 2] {
+        self.begun_ns = 0;
         let thread = sys::thread_key();
         let is_close =
             self.thread == thread && entered_ns.wrapping_sub(self.ended_ns) <= MAX_LOOP_GAP_NS;
@@ -79,6 +95,40 @@ impl Paths {
         core::array::from_fn(|_| {
             let ((known, fd), half) = known.next()?;
             path(known, fd, half, is_close, caller)
+        })
+    }
+
+    /// Returns the paths, as [`Paths::of`] does, for a call that is about to be carried out.
+    pub(crate) fn of_beginning(
+        &mut self,
+        fds: [i32; 2],
+        entered_ns: u64,
+        caller: &impl Caller,
+    ) -> [Option<&[u8]>; 2] {
+        self.begun = self.of(fds, entered_ns, caller).map(|path| path.map(<[u8]>::len));
+        self.begun_fds = fds;
+        self.begun_ns = entered_ns;
+        self.read_at_begin()
+    }
+
+    /// Reports whether [`Paths::read_at_begin`] are the paths behind `fds` for the call that came in at
+    /// `entered_ns` and took `duration_ns`: no other call has used this page since, and they are not
+    /// too old.
+    pub(crate) fn are_of(&self, fds: [i32; 2], entered_ns: u64, duration_ns: u64) -> bool {
+        entered_ns != 0
+            && self.begun_ns == entered_ns
+            && self.begun_fds == fds
+            && self.thread == sys::thread_key()
+            && duration_ns <= MAX_AGE_NS
+    }
+
+    /// Returns the paths that were read before the call was carried out.
+    pub(crate) fn read_at_begin(&self) -> [Option<&[u8]>; 2] {
+        let (half_in, half_out) = self.bytes.split_at(MAX_LINE / 2);
+        let mut halves = [half_in, half_out].into_iter().zip(self.begun);
+        core::array::from_fn(|_| {
+            let (half, len) = halves.next()?;
+            half.get(..len?)
         })
     }
 

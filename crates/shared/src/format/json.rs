@@ -69,10 +69,9 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
         _ => out.unsigned(call.len as u64),
     }
     match call.flags.0 {
-        0 => out.literal(",\"flags\":0,\"flag_names\":["),
+        0 => out.literal(",\"flags\":0,\"flag_names\":[],\"ret\":"),
         _ => flags(out, call.flags),
     }
-    out.literal("],\"ret\":");
     match (record.context.ending, record.outcome.answer) {
         (Ending::Returned, Ok(count)) => out.unsigned(count as u64),
         (Ending::Returned, Err(_)) => out.literal("-1"),
@@ -87,10 +86,10 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
         out.literal(
             ",\"status\":null,\"target\":null,\"targets\":null,\"method\":\"kernel\",\"shared\":null,\"dialect\":\"extended\",\"rule\":null,\"why\":null,\"injected\":false,\"delayed\":false,\"duration_ns\":",
         );
+        out.unsigned(record.context.duration_ns);
     } else {
         how(out, record);
     }
-    out.unsigned(record.context.duration_ns);
     out.literal("}");
 }
 
@@ -114,7 +113,7 @@ fn error(out: &mut Piece, errno: Errno) {
     out.literal(",\"bytes\":");
 }
 
-/// Appends the method, the sharing, the rule and the faults. Partly shared is `false`.
+/// Appends the method, the sharing, the rule, the faults and the duration. Partly shared is `false`.
 #[cold]
 #[inline(never)]
 fn how(out: &mut Piece, record: &Record) {
@@ -164,6 +163,10 @@ fn how(out: &mut Piece, record: &Record) {
     out.literal(",\"delayed\":");
     switch(out, record.context.delayed);
     out.literal(",\"duration_ns\":");
+    match record.context.ending {
+        Ending::Returned => out.unsigned(record.context.duration_ns),
+        Ending::LetThrough(_) | Ending::Unfinished => out.literal("null"),
+    }
 }
 
 fn switch(out: &mut Piece, is_on: bool) {
@@ -206,7 +209,7 @@ fn string(out: &mut Piece, bytes: &[u8]) {
     out.literal("\"");
 }
 
-/// Appends the flags and their names, without the end of the array.
+/// Appends the flags and their names, up to the next value.
 #[cold]
 fn flags(out: &mut Piece, flags: Flags) {
     out.literal(",\"flags\":");
@@ -229,6 +232,7 @@ fn flags(out: &mut Piece, flags: Flags) {
         out.hex(u64::from(flags.unnamed()));
         out.literal("\"");
     }
+    out.literal("],\"ret\":");
 }
 
 /// Appends a message: an object with every key of a call, mostly null, then `level` and `message`.

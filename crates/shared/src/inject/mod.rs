@@ -251,6 +251,12 @@ impl Injection {
         self.effects | if overrides { self.acting } else { 0 }
     }
 
+    /// Reports whether a fault answers or shortens the call, or sends a signal.
+    #[must_use]
+    pub fn changes_call(&self) -> bool {
+        self.action.is_some() || self.signals != 0
+    }
+
     /// Reports whether a fault delays the call.
     #[must_use]
     #[inline(always)]

@@ -127,12 +127,14 @@ impl Collect {
     pub const NOTHING: Collect = Collect(0);
     /// All that the summary shows.
     pub const SUMMARY: Collect = Collect(1);
-    /// The calls in flight.
+    /// The calls in flight, with what their progress is measured by.
     pub const PROGRESS: Collect = Collect(2);
     /// The lines of recent calls; only together with [`Collect::SUMMARY`].
     pub const LINES: Collect = Collect(4);
     /// The calls that each fault was about.
     pub const FAULTS: Collect = Collect(8);
+    /// The calls in flight of the library, for the lines of those that do not return.
+    pub const IN_FLIGHT: Collect = Collect(16);
 
     /// Returns what is in either of the two.
     #[must_use]
@@ -144,6 +146,10 @@ impl Collect {
     #[must_use]
     pub const fn contains(self, other: Collect) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    pub(super) const fn overlaps(self, other: Collect) -> bool {
+        self.0 & other.0 != 0
     }
 
     pub(super) const fn bits(self) -> u64 {

@@ -30,7 +30,7 @@ mod fault_counts;
 
 pub use fault_counts::{FaultCounts, MAX_FAULTS};
 pub use heavy::Sums;
-pub use in_flight::{InFlight, InFlightGuard};
+pub use in_flight::{Beginning, Extent, InFlight, InFlightGuard};
 pub use layout::{Collect, Counter};
 pub use pairs::{FileIds, Pair};
 pub use programs::ProgramSums;
@@ -123,6 +123,13 @@ impl Stats {
         Collect::from_bits(self.get(Counter::Collect)).contains(collect)
     }
 
+    /// Reports whether any of this is to be collected.
+    #[must_use]
+    #[inline(always)]
+    pub fn collects_any(&self, collect: Collect) -> bool {
+        Collect::from_bits(self.get(Counter::Collect)).overlaps(collect)
+    }
+
     fn raise(&self, counter: Counter, value: u64) {
         if let Some(word) = self.words.get(counter as usize) {
             word.fetch_max(value, Ordering::Relaxed);
@@ -162,17 +169,20 @@ impl Stats {
     /// Counts a finished call. `files` are its two files, if known. The record's paths are stored if
     /// [`Stats::needs_paths`].
     pub fn count(&self, record: &Record<'_>, files: Option<&FileIds>) {
+        let is_first =
+            !matches!(record.call.request, Request::Dedupe(DedupeTarget { number: 2.., .. }));
         match record.context.ending {
             Ending::Returned => {}
             // Its result is unknown.
             Ending::LetThrough(_) => return self.add_at(HOOKS, record.context.hook as usize, 1),
             Ending::Unfinished => {
                 self.add(Counter::Injected, record.context.injected.into());
-                return self.add(Counter::Delayed, record.context.delayed.into());
+                self.add(Counter::Delayed, record.context.delayed.into());
+                return if is_first {
+                    self.keep_unfinished(record)
+                };
             }
         }
-        let is_first =
-            !matches!(record.call.request, Request::Dedupe(DedupeTarget { number: 2.., .. }));
         // A call with several targets has a record for each; its time counts once.
         if is_first {
             self.add_at(HOOKS, record.context.hook as usize, 1);
@@ -258,6 +268,7 @@ impl Stats {
         self.merge_slow(other);
         self.merge_pairs(other);
         self.merge_programs(other);
+        self.merge_in_flight(other);
         if self.collects(Collect::LINES) {
             self.merge_lines(other);
         }
@@ -266,7 +277,8 @@ impl Stats {
     /// Reports whether [`Stats::count`] would store the paths of a call on these files.
     #[must_use]
     pub fn needs_paths(&self, record: &Record<'_>, files: Option<&FileIds>) -> bool {
-        record.context.duration_ns > self.least_slow().1
+        record.context.ending == Ending::Unfinished
+            || record.context.duration_ns > self.least_slow().1
             || files.is_some_and(|files| self.would_store_pair(files, record.outcome.bytes))
     }
 
@@ -387,7 +399,7 @@ pub(super) mod tests {
     #[test]
     fn garbage_is_read_without_a_panic() {
         let mut state = 0x9e37_79b9_7f4a_7c15u64;
-        for round in 0..200 {
+        for round in 0..100 {
             let stats = stats();
             for word in stats.words {
                 state ^= state << 13;
@@ -408,6 +420,14 @@ pub(super) mod tests {
                 assert!(stats.pairs().count() <= pairs::MAX_PAIRS);
                 assert!(stats.slowest().count() <= slow::MAX_CALLS);
                 assert!(stats.in_flight().count() <= in_flight::MAX_CALLS);
+                for call in stats.in_flight() {
+                    let _ = (call.end(), call.extent(), call.paths());
+                    call.with_record(|record, program| {
+                        let lines = [std::format!("{record:?}"), std::format!("{record:#?}")];
+                        assert!(lines.iter().all(|line| line.len() < crate::line::MAX_LINE));
+                        assert!(program.len() <= 256);
+                    });
+                }
                 assert!(stats.recent_lines().count() <= recent_lines::MAX_LINES);
                 assert!(
                     stats.recent_lines().all(|line| line.bytes().count() <= crate::line::MAX_LINE)

@@ -58,10 +58,44 @@ impl Slot {
         }
     }
 
+    /// Stores bytes; the rest of the last word is zeros.
+    pub(super) fn store_bytes(self, at: usize, bytes: &[u8]) {
+        for (index, chunk) in bytes.chunks(size_of::<u64>()).enumerate() {
+            let mut word = [0; size_of::<u64>()];
+            for (to, from) in word.iter_mut().zip(chunk) {
+                *to = *from;
+            }
+            self.store(at + index, u64::from_ne_bytes(word));
+        }
+    }
+
+    pub(super) fn load_bytes(self, at: usize, bytes: &mut [u8]) {
+        for (index, chunk) in bytes.chunks_mut(size_of::<u64>()).enumerate() {
+            for (to, from) in chunk.iter_mut().zip(self.load(at + index).to_ne_bytes()) {
+                *to = from;
+            }
+        }
+    }
+
     /// Stores a path. If it is too long its end is stored, after `...`.
     pub(super) fn store_path(self, at: usize, path: Option<&[u8]>) {
+        self.store_bytes(at, &PathEnd::of(path.unwrap_or_default()).0);
+    }
+
+    pub(super) fn path(self, at: usize) -> PathEnd {
+        let mut bytes = [0; MAX_PATH_END];
+        self.load_bytes(at, &mut bytes);
+        PathEnd(bytes)
+    }
+}
+
+/// A path, or the end of a long one.
+pub struct PathEnd([u8; MAX_PATH_END]);
+
+impl PathEnd {
+    /// Returns the end of a path, after `...` if it is too long.
+    pub(super) fn of(path: &[u8]) -> PathEnd {
         const CUT: &[u8] = b"...";
-        let path = path.unwrap_or_default();
         let mut stored = [0; MAX_PATH_END];
         let excess = path.len().saturating_sub(MAX_PATH_END);
         let end = path.get(excess..).unwrap_or_default();
@@ -73,24 +107,9 @@ impl Slot {
                 *to = *from;
             }
         }
-        for (index, word) in stored.as_chunks().0.iter().enumerate() {
-            self.store(at + index, u64::from_ne_bytes(*word));
-        }
+        PathEnd(stored)
     }
 
-    pub(super) fn path(self, at: usize) -> PathEnd {
-        let mut bytes = [0; MAX_PATH_END];
-        for (index, word) in bytes.as_chunks_mut().0.iter_mut().enumerate() {
-            *word = self.load(at + index).to_ne_bytes();
-        }
-        PathEnd(bytes)
-    }
-}
-
-/// A path, or the end of a long one.
-pub struct PathEnd([u8; MAX_PATH_END]);
-
-impl PathEnd {
     /// Returns its bytes; empty if the path is unknown.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

@@ -1,0 +1,55 @@
+//! The settings as the program gets them, for the parts of the launcher that write lines of its calls.
+
+use cfr_shared::settings::template::{Part, Placeholder, parts};
+use cfr_shared::settings::{SettingError, Settings, TABLE};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+/// Reads the settings whose values `value_of` returns for the names of their variables. They are never
+/// freed.
+pub(crate) fn read(
+    value_of: impl Fn(&'static str) -> Option<OsString>,
+) -> Result<&'static Settings<'static>, SettingError<'static>> {
+    let mut settings = Settings::new(true);
+    for setting in &TABLE {
+        if let Some(value) = value_of(setting.variable) {
+            setting.set(&mut settings, Box::leak(value.into_vec().into_boxed_slice()))?;
+        }
+    }
+    Ok(Box::leak(Box::new(settings)))
+}
+
+/// Reports whether each process, or each program, has a log file of its own.
+pub(crate) fn has_own_log(settings: &Settings) -> bool {
+    let is_own =
+        |part| matches!(part, Ok(Part::Placeholder(Placeholder::Pid | Placeholder::Program)));
+    settings.log_file.is_some_and(|template| parts(template).any(is_own))
+}
+
+/// Returns the settings with the log file of this process; `program` returns the name by which it was
+/// executed.
+pub(crate) fn with_own_log(
+    settings: &'static Settings<'static>,
+    pid: i32,
+    program: impl Fn() -> Vec<u8>,
+) -> &'static Settings<'static> {
+    let Some(template) = settings.log_file.filter(|_| has_own_log(settings)) else {
+        return settings;
+    };
+    let mut path = Vec::new();
+    for part in parts(template).flatten() {
+        match part {
+            Part::Literal(bytes) => path.extend_from_slice(bytes),
+            Part::Placeholder(Placeholder::Percent) => path.extend_from_slice(b"%%"),
+            Part::Placeholder(Placeholder::Pid) => path.extend(pid.to_string().bytes()),
+            Part::Placeholder(Placeholder::Program) => {
+                path.extend(program().iter().flat_map(|&byte| match byte {
+                    b'%' => vec![b'%', b'%'],
+                    _ => vec![byte],
+                }));
+            }
+        }
+    }
+    let log_file = Some(&*Box::leak(path.into_boxed_slice()));
+    Box::leak(Box::new(Settings { log_file, ..*settings }))
+}

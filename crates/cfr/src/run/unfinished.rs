@@ -1,0 +1,188 @@
+//! The calls in which a thread ends: the launcher finds them among the calls in flight, and writes the
+//! lines that the thread cannot write any more.
+
+use super::environment::Variables;
+use super::program_settings;
+use cfr_observe::{Collectors, ConfigErrors, Log};
+use cfr_shared::settings::{Level, Settings};
+use cfr_shared::stats::{Collect, InFlight, Stats};
+use cfr_sys as sys;
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::fs;
+use std::sync::OnceLock;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// How often the calls in flight are looked at.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// How many calls are kept for the summary after their threads have ended.
+const MAX_KEPT: usize = 16;
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// A thread that looks after the calls in flight while the program runs.
+pub(crate) struct UnfinishedCalls {
+    end: Sender<()>,
+    thread: Option<JoinHandle<Looks>>,
+}
+
+impl UnfinishedCalls {
+    /// Starts to look after the calls in these stats, if they are collected. `variables` are the
+    /// program's settings.
+    pub(crate) fn watch(stats: Stats, variables: &Variables) -> Option<UnfinishedCalls> {
+        if !stats.collects(Collect::IN_FLIGHT) {
+            return None;
+        }
+        let value_of = |name: &str| -> Option<OsString> {
+            let given = variables.iter().find(|(variable, _)| *variable == name);
+            given.map(|(_, value)| value.clone()).or_else(|| std::env::var_os(name))
+        };
+        // They were checked before.
+        let settings = program_settings::read(value_of).ok()?;
+        let log = (!program_settings::has_own_log(settings)).then(|| log(settings, stats));
+        let mut looks = Looks { stats, settings, log, alive: HashSet::new() };
+        let (end, is_over) = mpsc::channel::<()>();
+        let thread = thread::Builder::new().spawn(move || {
+            while is_over.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                looks.look(End::NotYet);
+            }
+            looks
+        });
+        Some(UnfinishedCalls { end, thread: Some(thread.ok()?) })
+    }
+
+    /// Writes what is left when the program has ended; `all_ended` says whether all its processes have.
+    pub(crate) fn finish(self, all_ended: bool) {
+        let UnfinishedCalls { end, thread } = self;
+        drop(end);
+        if let Some(Ok(mut looks)) = thread.map(JoinHandle::join) {
+            looks.look(if all_ended { End::OfAll } else { End::OfProgram });
+        }
+    }
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    NotYet,
+    /// The program has ended; a process that it started may run.
+    OfProgram,
+    /// No process is left.
+    OfAll,
+}
+
+struct Looks {
+    stats: Stats,
+    settings: &'static Settings<'static>,
+    /// The log, if all processes have the same.
+    log: Option<Log>,
+    /// The calls whose threads were seen in /proc.
+    alive: HashSet<(usize, u64)>,
+}
+
+impl Looks {
+    /// Looks for threads that have ended in a call. A process of another process ID namespace has another
+    /// number here: before the end, a thread has ended only if it was seen before.
+    fn look(&mut self, end: End) {
+        let mut alive = HashSet::new();
+        let mut kept = 0;
+        for call in self.stats.in_flight() {
+            let thread = if end == End::OfAll { Thread::Ended } else { Thread::of(&call) };
+            let has_ended = match thread {
+                Thread::Runs => false,
+                Thread::Ended => true,
+                Thread::Unknown => end != End::NotYet || self.alive.contains(&call.id()),
+            };
+            if !has_ended {
+                if thread == Thread::Runs {
+                    alive.insert(call.id());
+                }
+                continue;
+            }
+            if call.end() {
+                self.write(&call);
+            }
+            kept += 1;
+            if kept > MAX_KEPT {
+                call.forget();
+            }
+        }
+        self.alive = alive;
+    }
+
+    fn write(&self, call: &InFlight) {
+        call.with_record(|record, program| {
+            if self.stats.collects(Collect::SUMMARY.union(Collect::LINES)) {
+                self.stats.keep_line(record);
+            }
+            if self.settings.log < Level::Warn {
+                return;
+            }
+            if let Some(log) = &self.log {
+                return record.write_to(log);
+            }
+            let settings =
+                program_settings::with_own_log(self.settings, call.pid(), || program.to_vec());
+            let log = log(settings, self.stats);
+            record.write_to(&log);
+            log.close();
+        });
+    }
+}
+
+fn log(settings: &'static Settings<'static>, stats: Stats) -> Log {
+    static NO_ERRORS: OnceLock<ConfigErrors> = OnceLock::new();
+    let collectors = Collectors { tree: Some(stats), own: None };
+    let caller = || (sys::getpid(), sys::gettid());
+    Log::new(settings, NO_ERRORS.get_or_init(ConfigErrors::none), collectors, caller)
+}
+
+/// Whether the thread of a call can be found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Thread {
+    Runs,
+    Ended,
+    /// It has ended, or it is of another process ID namespace.
+    Unknown,
+}
+
+impl Thread {
+    /// Finds the thread of a call (proc_pid_stat(5)). If only its process is known, that.
+    fn of(call: &InFlight) -> Thread {
+        let pid = call.pid();
+        let path = match call.tid() {
+            Some(tid) => format!("/proc/{pid}/task/{tid}/stat"),
+            None => format!("/proc/{pid}/stat"),
+        };
+        let stat = fs::read(path).unwrap_or_default();
+        let stat = String::from_utf8_lossy(&stat).into_owned();
+        // The name may have spaces and parentheses.
+        let Some((_, fields)) = stat.rsplit_once(") ") else { return Thread::Unknown };
+        let fields: Vec<_> = fields.split(' ').collect();
+        let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
+        // Fields 3, 20 and 22.
+        let (state, threads, start_ticks) = (fields.first().copied(), number(17), number(19));
+        let is_later = start_ticks.is_some_and(|ticks| ticks_to_ns(ticks) > call.begun_ns());
+        match state {
+            _ if is_later => Thread::Unknown,
+            Some("Z" | "X") if call.tid().is_some() || threads.is_none_or(|count| count <= 1) => {
+                Thread::Ended
+            }
+            _ => Thread::Runs,
+        }
+    }
+}
+
+/// Converts a time in clock ticks since boot, of which the kernel shows 100 a second, to the monotonic
+/// clock. A second is taken off, because both clocks are read with errors: no number of a process is
+/// used again so soon.
+fn ticks_to_ns(ticks: u64) -> u64 {
+    let uptime = fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let seconds = uptime.split(' ').next().and_then(|seconds| seconds.parse::<f64>().ok());
+    let now_ns = sys::monotonic_ns();
+    let ago = seconds.map_or(0.0, |seconds| (seconds - ticks as f64 / 100.0) * SECOND_NS as f64);
+    now_ns.saturating_sub(ago.max(0.0) as u64).saturating_sub(SECOND_NS)
+}
