@@ -26,9 +26,9 @@ pub const EMULATED_SYSTEM_CALLS: Goal = at_most(5.0);
 /// pointer outside the caller's stack frame.
 pub const ACROSS_SYSTEM_CALLS: Goal = at_most(7.0);
 /// Instructions that a text line adds to its call.
-pub const TEXT_INSTRUCTIONS: Goal = at_most(1500.0);
+pub const TEXT_INSTRUCTIONS: Goal = at_most(1550.0);
 /// Instructions that a JSON line adds to its call.
-pub const JSON_INSTRUCTIONS: Goal = at_most(2000.0);
+pub const JSON_INSTRUCTIONS: Goal = at_most(2100.0);
 /// System calls of a logged call that write.
 pub const TEXT_WRITES: Goal = exactly(1.0);
 /// Instructions that a hook of several system calls or requests adds to one that the library does
@@ -38,8 +38,9 @@ pub const PASSING_INSTRUCTIONS: Goal = at_most(10.0);
 pub const LOAD_SYSTEM_CALLS: Goal = exactly(0.0);
 /// Instructions by which loading the library makes the start of /bin/true longer.
 pub const LOAD_INSTRUCTIONS: Goal = at_most(40_000.0);
-/// The size of the stripped library in bytes: 230 KiB.
-pub const SIZE: Goal = at_most(235_520.0);
+/// The size of the stripped library in bytes: 300 KiB. The C API, the rules of ioctl(2) and
+/// sendfile(2), the conditions of faults and the tables of busiest files take 75 of them.
+pub const SIZE: Goal = at_most(307_200.0);
 /// The exported symbols.
 pub const EXPORTS: [&str; 14] = [
     "_Exit",
