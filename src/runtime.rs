@@ -226,8 +226,13 @@ pub(crate) fn start(runtime: &'static Observer) {
         1 => Route::KernelIfNoFlags,
         _ => Route::Intercept,
     };
-    let is_marked = runtime.settings.cookie.is_some() && !has_next;
+    let is_supervised = runtime.settings.cookie.is_some();
+    let is_marked = is_supervised && !has_next;
     route::set_all(|hook| {
+        // The next library's calls have no cookie: the supervisor watches them.
+        if is_supervised && has_next {
+            return forward;
+        }
         let route = match &runtime.injector {
             _ if !runtime.settings.hooks.contains(hook) => forward,
             Some(injector) if injector.applies_to(hook) => Route::Intercept,

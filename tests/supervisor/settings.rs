@@ -491,3 +491,17 @@ fn a_32_bit_program_makes_its_calls_itself() {
     assert_eq!(output.status, Some(123), "{output:#?}");
     assert!(output.stderr.contains("2 calls were let through"), "{output:#?}");
 }
+
+/// The next library's calls are the supervisor's.
+#[test]
+fn calls_that_are_passed_to_the_next_library_are_counted_once() {
+    let scratch = Scratch::new();
+    scratch.random("a", 1000);
+    for words in [&["env", "CFR_FORWARD=next", "cat", "a"][..], &["cat", "a"]] {
+        let run =
+            Run::bare(launcher()).args(["run", "--reach", "all", "--expect", "calls=2", "--"]);
+        let run = run.args(words).stdout(scratch.file("b")).within(scratch.path());
+        let output = run.output();
+        assert_eq!(output.status, Some(0), "{words:?}: {output:#?}");
+    }
+}
