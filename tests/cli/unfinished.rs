@@ -248,3 +248,36 @@ fn a_call_in_another_process_id_namespace_goes_on() {
     let log = log_of(&place, &options, &all, 0);
     assert!(log.contains("DELAYED") && unfinished(&log).is_empty(), "{log}");
 }
+
+/// The summary names the calls that did not return, whoever saw them.
+#[test]
+fn the_summary_says_which_calls_did_not_return() {
+    let place = place();
+    let summary = |format: &str, program: &Path, call: &str| {
+        let words = ["run", "-c", "--format", format, "--inject", "signal=SIGKILL", "--"];
+        let run = Run::bare(launcher()).args(words).args([program]).args([call, "a", "b"]);
+        run.within(place.path()).output().stderr
+    };
+    for (program, hook) in programs().iter().zip(["", "seccomp"]) {
+        for (call, name, own_hook) in [
+            ("copy_file_range", "copy_file_range", "copy_file_range"),
+            ("FICLONE", "FICLONE", "ioctl"),
+            ("sendfile", "sendfile", "sendfile"),
+        ] {
+            let hook = if hook.is_empty() { own_hook } else { hook };
+            let text = summary("json", program, call);
+            let object = text.lines().find_map(|line| serde_json::from_str::<Value>(line).ok());
+            let object = object.unwrap()["summary"].clone();
+            let calls = object["unfinished_calls"].as_array().unwrap();
+            assert_eq!((&object["unfinished"], calls.len()), (&1.into(), 1), "{text}");
+            assert_eq!((&calls[0]["hook"], &calls[0]["call"]), (&hook.into(), &name.into()));
+            for (key, end) in [("path_in", "/a"), ("path_out", "/b")] {
+                assert!(calls[0][key].as_str().unwrap().ends_with(end), "{text}");
+            }
+            let text = summary("text", program, call);
+            let row = text.lines().find(|line| line.contains("/a -> "));
+            let row = row.unwrap_or_else(|| panic!("{text}"));
+            assert!(row.contains(name) && row.contains(hook) && row.ends_with("/b"), "{text}");
+        }
+    }
+}

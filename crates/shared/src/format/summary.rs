@@ -1,7 +1,7 @@
 //! The summary of stats, and which of its rows are shown; summary_table.rs and summary_json.rs write
 //! it.
 
-use crate::stats::{Counter, Pair, ProgramSums, SlowCall, Stats, Sums};
+use crate::stats::{Counter, InFlight, Pair, ProgramSums, SlowCall, Stats, Sums};
 use cfr_engine::call::Method;
 use cfr_sys::errno::Errno;
 use core::fmt;
@@ -46,6 +46,11 @@ const MAX_SHOWN: usize = 5;
 
 pub(super) fn error_name(errno: Option<Errno>) -> &'static str {
     errno.and_then(Errno::name).unwrap_or("other errors")
+}
+
+/// Returns the first calls that have not returned.
+pub(super) fn unfinished(stats: &Stats) -> impl Iterator<Item = InFlight> {
+    stats.in_flight().take(MAX_SHOWN)
 }
 
 /// Returns the slowest calls, the slowest first.

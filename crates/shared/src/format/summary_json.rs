@@ -4,10 +4,10 @@ use super::escape;
 use super::piece::Piece;
 use super::summary::{
     Copied, MAX_NAME, PERCENTILES, RESULTS, Summary, busiest, error_name, other_pairs,
-    other_programs, programs, separated, slowest,
+    other_programs, programs, separated, slowest, unfinished,
 };
-use crate::stats::{Counter, Pair, PathEnd, ProgramSums, SlowCall, Sums};
-use cfr_engine::call::Method;
+use crate::stats::{Counter, InFlight, Pair, PathEnd, ProgramSums, SlowCall, Sums};
+use cfr_engine::call::{Call, Method, Request};
 use cfr_engine::hook::Hook;
 use core::fmt::{self, Write};
 
@@ -53,7 +53,9 @@ impl Summary<'_> {
         for (name, counter) in AMOUNTS {
             write!(out, ",\"{name}\":{}", stats.get(counter))?;
         }
-        write!(out, ",\"unfinished\":{},\"latency_ns\":{{", stats.unfinished())?;
+        write!(out, ",\"unfinished\":{},\"unfinished_calls\":[", stats.unfinished())?;
+        separated(out, unfinished(stats), |out, call| unfinished_call(out, &call))?;
+        out.write_str("],\"latency_ns\":{")?;
         for (share, name) in PERCENTILES {
             write!(out, "\"{name}\":{},", stats.latency_ns(share))?;
         }
@@ -101,6 +103,18 @@ fn sums_of_program(mut out: &mut dyn Write, program: &ProgramSums) -> fmt::Resul
     out.write_char(',')?;
     sums(out, program.sums)?;
     write!(out, ",\"exact\":{}}}", program.missed == 0)
+}
+
+fn unfinished_call(out: &mut dyn Write, call: &InFlight) -> fmt::Result {
+    let hook = call.hook().map_or("", Hook::name);
+    let Call { request, len, .. } = call.call();
+    write!(out, "{{\"pid\":{},\"hook\":\"{hook}\"", call.pid())?;
+    write!(out, ",\"call\":\"{}\",\"len\":", request.name().unwrap_or(request.call()))?;
+    match request {
+        Request::Clone => out.write_str("null")?,
+        _ => write!(out, "{len}")?,
+    }
+    paths(out, &call.paths())
 }
 
 fn slow_call(out: &mut dyn Write, slow: &SlowCall) -> fmt::Result {
@@ -163,7 +177,7 @@ mod tests {
             let (mut json, mut table) = (String::new(), String::new());
             summary.json(&mut json).unwrap();
             summary.table(&mut table).unwrap();
-            assert_eq!(json.matches("path_in").count(), 10);
+            assert_eq!(json.matches("path_in").count(), 15);
             assert!(json.len() < Summary::MAX_LEN - 2, "{}", json.len());
             assert!(table.len() < Summary::MAX_LEN - 2, "{}", table.len());
             assert!(table.lines().all(|line| line.starts_with("cfr: ")), "{table}");

@@ -4,11 +4,11 @@ use super::escape;
 use super::piece::Piece;
 use super::summary::{
     Copied, MAX_NAME, PERCENTILES, RESULTS, Summary, busiest, error_name, other_pairs,
-    other_programs, programs, slowest,
+    other_programs, programs, slowest, unfinished,
 };
 use super::units::{Bytes, Count, Share, Time};
 use crate::stats::{Counter, PathEnd, Sums};
-use cfr_engine::call::Method;
+use cfr_engine::call::{Call, Method, Request};
 use cfr_engine::hook::Hook;
 use cfr_sys::errno::Errno;
 use core::fmt::{self, Write};
@@ -27,6 +27,7 @@ impl Summary<'_> {
         }
         self.errors(out)?;
         self.results(out)?;
+        self.unfinished(out)?;
         if self.stats.finished() > 0 {
             self.times(out)?;
             self.slowest(out)?;
@@ -161,6 +162,27 @@ impl Summary<'_> {
                 self.head(out, &mut heading)?;
                 self.row(out, name, count)?;
             }
+        }
+        Ok(())
+    }
+
+    fn unfinished(&self, out: &mut impl Write) -> fmt::Result {
+        let prefix = self.prefix;
+        let mut heading = "unfinished calls";
+        for call in unfinished(self.stats) {
+            if !core::mem::take(&mut heading).is_empty() {
+                write!(out, "\n{prefix}  {:<16}{:>17}", "unfinished calls", "asked for")?;
+                write!(out, "  {:<15}{:>19}  files", "hook", "process")?;
+            }
+            let Call { request, len, .. } = call.call();
+            let (name, hook) = (request.name().unwrap_or(request.call()), call.hook());
+            let hook = hook.map_or("", Hook::name);
+            match request {
+                Request::Clone => write!(out, "\n{prefix}    {name:<15}{:>16}", "all")?,
+                _ => write!(out, "\n{prefix}    {name:<15}{:>16}", Bytes(len as u64))?,
+            }
+            write!(out, "  {hook:<15}{:>19}  ", call.pid())?;
+            between(out, &call.paths())?;
         }
         Ok(())
     }

@@ -143,6 +143,11 @@ impl Stats {
         })
     }
 
+    #[cfg(test)]
+    pub(super) fn show_all_in_flight(&self) {
+        self.slots(IN_FLIGHT, WORDS).for_each(|slot| slot.store(STATE, ENDED));
+    }
+
     /// Returns the calls that have not returned, unordered.
     pub fn in_flight(&self) -> impl Iterator<Item = InFlight> {
         self.slots(IN_FLIGHT, WORDS).filter_map(|slot| {

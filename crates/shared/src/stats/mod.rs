@@ -90,6 +90,7 @@ impl Stats {
             heavy::show(slot, number);
         }
         self.slots(slow::SLOW_CALLS, slow::WORDS).for_each(slow::show);
+        self.show_all_in_flight();
     }
 
     #[must_use]
