@@ -117,7 +117,8 @@ fn observer(
     tree: Option<Stats>,
 ) -> Observer {
     let counts = settings.summary != SummaryTarget::No;
-    let collectors = Collectors { tree, own: counts.then(own_stats).flatten() };
+    let own = counts.then(own_stats).flatten();
+    let collectors = Collectors { tree, own, is_program: true };
     let is_recorded = is_recorded(settings, &collectors);
     if is_recorded {
         LOG.set(log(settings, errors, collectors));
@@ -148,7 +149,7 @@ pub(crate) fn changed_observer(
     let tree = before.collectors.tree;
     let counts = counts || settings.summary != SummaryTarget::No;
     let own = counts.then(|| own_stats().ok_or(Errno::ENOMEM)).transpose()?;
-    let collectors = Collectors { tree, own };
+    let collectors = Collectors { tree, own, is_program: true };
     let wants_log = is_recorded(settings, &collectors);
     let log = match (last_log, CONFIG_ERRORS.get()) {
         (Some(last), _) if last.is_for(settings) => Some(last),

@@ -349,6 +349,66 @@ fn time_and_speed_are_those_of_copies() {
     assert_eq!(number(&summary["copied"], "bytes_per_second"), speed, "{summary:#}");
 }
 
+/// The kernel's count of what the tree wrote, less the copies and the log: exactly 0 for a program that
+/// only copies.
+#[test]
+fn what_was_written_otherwise_is_told_and_can_be_forbidden() {
+    let scratch = Scratch::new();
+    scratch.random("a", 3_000_000);
+    scratch.write("b", b"");
+    let sender = compile("drivers/sends_file.c", "sends_file-otherwise", &[]);
+    let script = format!("cp a b; {} a b; cp b c", sender.display());
+    let ends = |options: &[&str], words: &[&str]| {
+        let run = Run::bare(launcher()).args(["run", "--expect", "written_otherwise=0"]);
+        let output = run.args(options).args(words).within(scratch.path()).output();
+        (output.status, output.stderr)
+    };
+    let log = scratch.file("log");
+    let copies = ["sh", "-c", &script];
+    for options in [
+        &[][..],
+        &["--backend", "emulate"],
+        &["--log", "info"],
+        &["--log", "trace", "--format", "json", "-o", log.to_str().unwrap()],
+        &["--reach", "preload"],
+        &["--inject", "short=50%:hook=copy_file_range"],
+    ] {
+        assert_eq!(ends(options, &copies).0, Some(0), "{options:?}: {:?}", ends(options, &copies));
+    }
+    // In the tree, by a child of a child; a pipe counts too.
+    for (script, bytes) in [
+        ("dd if=a of=c bs=100000 status=none", 3_000_000),
+        ("(cp a d; sh -c 'head -c 1000 a > e; true'; true)", 1000),
+        ("head -c 500 a | tail -c 400 > f", 900),
+    ] {
+        let (status, said) = ends(&[], &["sh", "-c", script]);
+        assert_eq!(status, Some(123), "{script}: {said}");
+        let found = format!("but {bytes} bytes were written otherwise");
+        assert!(said.contains(&found), "{script}: {said}");
+    }
+}
+
+/// A program that falls back to write(2).
+#[test]
+fn a_fallback_is_told_with_its_refusals_and_its_files() {
+    let scratch = Scratch::new();
+    scratch.random("a", 3_000_000);
+    let options = ["--inject", "error=EXDEV:hook=copy_file_range;error=EXDEV:hook=ioctl"];
+    let copy = |format: &[&str]| {
+        let options = [&options[..], format].concat();
+        counted(&options, ["cp", "a", "b"]).within(scratch.path()).ok().stderr
+    };
+    let table = copy(&[]);
+    assert!(table.contains("2.86 MiB  written by write(2) and its like, after "), "{table}");
+    let paths = ["a", "b"].map(|name| scratch.file(name).display().to_string());
+    let row = table.lines().find(|line| line.contains("never copied, ")).unwrap_or_default();
+    assert!(row.ends_with(&format!(": {} -> {}", paths[0], paths[1])), "{table}");
+    let summary = object(copy(&["--format", "json"]).lines().last().unwrap());
+    assert_eq!(number(&summary, "written_otherwise"), 3_000_000, "{summary:#}");
+    assert_eq!(summary["never_copied"][0]["path_out"], *paths[1], "{summary:#}");
+    assert_eq!(number(&summary, "refused"), number(&summary["never_copied"][0], "errors"));
+}
+
 /// 64 processes of 16 threads, and one process of a thousand threads.
 #[test]
 fn no_call_of_many_processes_and_threads_is_lost() {

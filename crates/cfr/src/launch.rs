@@ -147,6 +147,9 @@ fn run_expecting(
     }
     let Some(shared) = stats else { return Ok(ended.status()) };
     let stats = *shared.stats();
+    if let Some(bytes) = ended.written {
+        stats.set_written(bytes);
+    }
     let written = summary::write(&checked, &stats, &path, ended.pid);
     let seen = shared.close();
     let watch = Watch { visibility: &visibility, supervisor: supervisor.map(drop), has_ended };

@@ -23,6 +23,9 @@ pub struct Outcome {
     pub answer: Answer,
     /// Bytes copied or shared. An ioctl that shares them answers 0.
     pub bytes: u64,
+    /// Bytes that the kernel counts as written by the process that made the copy (`wchar` of
+    /// /proc/PID/io).
+    pub accounted: u64,
     /// How the bytes moved.
     pub method: Method,
     /// The rule that decided or was broken, or that explains the kernel's error.
@@ -42,7 +45,16 @@ impl Outcome {
     #[inline(always)]
     pub fn new(answer: Answer, method: Method) -> Outcome {
         let bytes = answer.map_or(0, |count| count as u64);
-        Outcome { answer, bytes, method, rule: None, judged: false, fell_back: false, signal: None }
+        Outcome {
+            answer,
+            bytes,
+            accounted: bytes,
+            method,
+            rule: None,
+            judged: false,
+            fell_back: false,
+            signal: None,
+        }
     }
 }
 
@@ -354,11 +366,8 @@ impl Run<'_> {
                 len,
                 ..args
             });
-            CopyResult {
-                bytes: answer.map_or(0, |bytes| bytes as u64),
-                error: answer.err(),
-                method,
-            }
+            let bytes = answer.map_or(0, |bytes| bytes as u64);
+            CopyResult { bytes, error: answer.err(), method, accounted: bytes }
         })
     }
 
@@ -413,7 +422,7 @@ impl Run<'_> {
                 self.commit(bytes, blocked).map(|()| usize::try_from(bytes).unwrap_or(usize::MAX))
             }
         };
-        Outcome::new(answer, moved.method)
+        Outcome { accounted: moved.accounted, ..Outcome::new(answer, moved.method) }
     }
 
     /// Moves both offsets. As in the kernel, an offset that cannot be stored makes the call EFAULT, and

@@ -12,6 +12,9 @@ pub struct Collectors {
     pub tree: Option<Stats>,
     /// This process's own (`CFR_SUMMARY`).
     pub own: Option<Stats>,
+    /// Whether this is a process of the program, whose lines of the log the kernel counts as written
+    /// by the program.
+    pub is_program: bool,
 }
 
 impl Collectors {
@@ -49,6 +52,13 @@ impl Collectors {
     /// Counts a line that was lost.
     pub(crate) fn count_lost(&self) {
         [self.tree, self.own].iter().flatten().for_each(|stats| stats.add(Counter::LinesLost, 1));
+    }
+
+    /// Counts the bytes of a line of the log that was written.
+    pub(crate) fn count_line(&self, bytes: usize) {
+        if let Some(tree) = self.tree.filter(|_| self.is_program) {
+            tree.add(Counter::Accounted, bytes as u64);
+        }
     }
 
     /// Reports whether the launcher shows a line of progress.

@@ -24,7 +24,7 @@ impl Observer {
     #[must_use]
     pub fn without_records(&self) -> Observer {
         let (settings, next) = (self.settings, self.next);
-        let collectors = Collectors { tree: None, own: None };
+        let collectors = Collectors { tree: None, own: None, is_program: false };
         Observer { settings, next, injector: None, collectors, log: None }
     }
 

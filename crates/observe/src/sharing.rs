@@ -19,7 +19,8 @@ pub(crate) fn sharing(call: &Call, bytes: u64) -> Option<(Sharing, u64)> {
     };
     let sharing = sys::shares_blocks(call.fd_out, start, bytes).ok().flatten();
     if is_traced() {
-        log_trace(format_args!("FIEMAP {}: {sharing:?}", call.fd_out));
+        let whether = sharing.map(|(sharing, _)| sharing);
+        log_trace(format_args!("FIEMAP {}: {whether:?}", call.fd_out));
     }
     sharing
 }

@@ -33,6 +33,11 @@ pub(super) fn verdict(
         count => count,
     };
     let (held, actual) = match blind_spot {
+        _ if expectation.is_about_otherwise() => match stats.written_otherwise() {
+            // A copy that was not seen is a part of it.
+            Some(_) => (held, actual),
+            None => (false, NOT_COUNTED.to_owned()),
+        },
         _ if held && unfinished > 0 && !expectation.is_lower_bound() => {
             let calls = if unfinished == 1 { "call" } else { "calls" };
             (false, format!("{actual}; but {unfinished} {calls} did not return"))
@@ -57,6 +62,10 @@ pub(super) fn verdict(
     };
     Verdict { expression: expectation.expression.clone(), held, actual, number }
 }
+
+/// Said if the kernel has not counted what was written.
+const NOT_COUNTED: &str = "what was written otherwise is not known: /proc/PID/io does not say it, or not of all \
+                           processes";
 
 /// Returns the verdict if the program was not run.
 pub(super) fn not_run(expectation: &Expectation) -> Verdict {

@@ -110,6 +110,15 @@ impl Expectation {
         }
     }
 
+    /// Reports whether it is about what was written otherwise, which the kernel counts of every process.
+    pub(super) fn is_about_otherwise(&self) -> bool {
+        match &self.meaning {
+            Meaning::Count(quantity, ..) => quantity.is_about_otherwise(),
+            Meaning::Never(quantities) => quantities.iter().any(|one| one.is_about_otherwise()),
+            _ => false,
+        }
+    }
+
     /// Reports whether it stays true if there were more calls than were seen.
     pub(super) fn is_lower_bound(&self) -> bool {
         matches!(&self.meaning, Meaning::Count(_, Comparison::AtLeast | Comparison::Above, _))

@@ -20,11 +20,12 @@ pub(super) struct NamedNumber {
 /// The name of the number of bytes, which may have units.
 const CALLS: &str = "calls";
 const BYTES: &str = "bytes";
+const OTHERWISE: &str = "written_otherwise";
 const ERRORS: &str = "errors";
 const INJECTED: &str = "injected";
 const DELAYED: &str = "delayed";
 
-const NUMBERS: [NamedNumber; 14] = [
+const NUMBERS: [NamedNumber; 15] = [
     NamedNumber {
         name: CALLS,
         read: Stats::finished,
@@ -62,6 +63,12 @@ const NUMBERS: [NamedNumber; 14] = [
         read: |stats| stats.get(Counter::NotShared),
         one: "target shares no block",
         many: "targets share no block",
+    },
+    NamedNumber {
+        name: OTHERWISE,
+        read: |stats| stats.written_otherwise().unwrap_or(0),
+        one: "byte was written otherwise",
+        many: "bytes were written otherwise",
     },
     NamedNumber {
         name: "differing",
@@ -168,6 +175,10 @@ impl Quantity {
                     INJECTED | DELAYED if count == 0 => {
                         format!("{number} {sentence}; {}", seen(stats.get(Counter::Calls)))
                     }
+                    OTHERWISE if count > 0 && stats.failed() > 0 => {
+                        let refusals = if stats.failed() == 1 { "refusal" } else { "refusals" };
+                        format!("{number} {sentence}, after {} {refusals}", stats.failed())
+                    }
                     _ => format!("{number} {sentence}"),
                 }
             }
@@ -181,7 +192,12 @@ impl Quantity {
 
     /// Reports whether it is a number of bytes.
     pub(super) fn is_bytes(self) -> bool {
-        matches!(self, Quantity::Number(number) if number.name == BYTES)
+        matches!(self, Quantity::Number(number) if [BYTES, OTHERWISE].contains(&number.name))
+    }
+
+    /// Reports whether it is what was written otherwise, which the kernel counts.
+    pub(super) fn is_about_otherwise(self) -> bool {
+        matches!(self, Quantity::Number(number) if number.name == OTHERWISE)
     }
 
     /// Reports whether it is known although a call has not returned.

@@ -7,12 +7,13 @@ use crate::term::inherited::{closed, is_ignored};
 use cfr_sys as sys;
 use cfr_sys::errno::Errno;
 use rustix::io::Errno as IoErrno;
-use rustix::process::{Pid, Signal, WaitOptions, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process};
 use signal_hook::consts::signal::{
     SIGCHLD, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2,
 };
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
+use std::fs;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -38,6 +39,8 @@ pub(crate) struct ChildExit {
     /// As waitpid(2) reported it.
     pub(crate) exit: ExitStatus,
     pub(crate) pid: u32,
+    /// The bytes that it and the descendants that were waited for have written; `None` if unknown.
+    pub(crate) written: Option<u64>,
     /// Whether Ctrl-C ended it.
     interrupted: bool,
 }
@@ -82,12 +85,24 @@ pub(crate) fn run(
     at_start();
     // The thread lives as long as the launcher.
     let _ = started.send(child.id());
+    let written = written_at_end(&child);
     let status = child.wait().map_err(|error| {
         Failure::new(format!("cannot wait for the program: {}", describe(&error)))
     })?;
     HAS_ENDED.store(true, Ordering::Relaxed);
     let interrupted = status.signal() == Some(SIGINT) && !is_ignored(SIGINT);
-    Ok(ChildExit { status: launcher_status(status), exit: status, pid: child.id(), interrupted })
+    let (status, exit, pid) = (launcher_status(status), status, child.id());
+    Ok(ChildExit { status, exit, pid, written, interrupted })
+}
+
+/// Waits for the end of the program without collecting it, and returns the bytes that it has written
+/// (proc_pid_io(5), `wchar`): a process has those of the children that it has waited for, too.
+fn written_at_end(child: &Child) -> Option<u64> {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw)?;
+    let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    while matches!(rustix::process::waitid(WaitId::Pid(pid), ended), Err(IoErrno::INTR)) {}
+    let counters = fs::read_to_string(format!("/proc/{}/io", child.id())).ok()?;
+    counters.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse().ok())
 }
 
 /// Makes this process the parent of all processes whose own parent ends (prctl(2),

@@ -135,7 +135,7 @@ impl Looks {
 
 fn log(settings: &'static Settings<'static>, stats: Stats) -> Log {
     static NO_ERRORS: OnceLock<ConfigErrors> = OnceLock::new();
-    let collectors = Collectors { tree: Some(stats), own: None };
+    let collectors = Collectors { tree: Some(stats), own: None, is_program: false };
     let caller = || (sys::getpid(), sys::gettid());
     Log::new(settings, NO_ERRORS.get_or_init(ConfigErrors::none), collectors, caller)
 }

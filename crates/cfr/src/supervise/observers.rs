@@ -142,7 +142,7 @@ fn observer(
     log: Option<i32>,
 ) -> Observer {
     static NO_ERRORS: OnceLock<ConfigErrors> = OnceLock::new();
-    let collectors = Collectors { tree: stats, own: None };
+    let collectors = Collectors { tree: stats, own: None, is_program: false };
     let injector = settings.inject.as_ref().zip(counter);
     let no_errors = NO_ERRORS.get_or_init(ConfigErrors::none);
     let named = Log::new(settings, no_errors, collectors, current_caller);

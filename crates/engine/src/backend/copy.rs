@@ -67,6 +67,7 @@ pub(crate) fn copy(
             has_written: false,
             used_library: false,
             error: None,
+            accounted: 0,
         };
         copier.copy(range)
     })
@@ -90,6 +91,8 @@ pub(super) struct Copier<'a> {
     pub(super) used_library: bool,
     /// The error that ended the copy.
     pub(super) error: Option<Errno>,
+    /// As in [`CopyResult`]: what is spliced does not count.
+    pub(super) accounted: u64,
 }
 
 impl Copier<'_> {
@@ -105,6 +108,7 @@ impl Copier<'_> {
             bytes,
             error: self.error,
             method: if self.used_library { Method::Emulated } else { Method::Kernel },
+            accounted: self.accounted,
         }
     }
 
@@ -202,6 +206,7 @@ impl Copier<'_> {
             Ok(0) => Some(0),
             Ok(bytes) => {
                 self.mark_written();
+                self.accounted += bytes as u64;
                 Some(bytes as u64)
             }
             Err(errno @ (Errno::EXDEV | Errno::ENOSYS | Errno::EOPNOTSUPP)) => {
@@ -273,7 +278,10 @@ impl Copier<'_> {
         match written {
             // write(2) of more than 0 bytes that returns 0 gives no reason.
             Ok(0) => self.error = Some(Errno::EIO),
-            Ok(_) => self.mark_written(),
+            Ok(bytes) => {
+                self.mark_written();
+                self.accounted += bytes as u64;
+            }
             Err(errno) => self.error = Some(errno),
         }
         written.map_or(0, |bytes| bytes as u64)

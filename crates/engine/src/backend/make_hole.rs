@@ -127,8 +127,9 @@ impl Copier<'_> {
 
     /// Marks the target as modified although its range is a hole already: on btrfs, punching a hole
     /// in a hole changes neither mtime nor the set-user-ID bit.
-    pub(super) fn touch_target(&self, hole: &Range) {
+    pub(super) fn touch_target(&mut self, hole: &Range) {
         let written = sys::write_at(hole.fd_out, &[0], hole.off_out);
+        self.accounted += written.map_or(0, |bytes| bytes as u64);
         trace_syscall_bytes("pwrite64", hole.fd_out, written);
         let _ = punch(hole);
     }

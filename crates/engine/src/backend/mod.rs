@@ -40,12 +40,14 @@ pub(crate) struct CopyResult {
     /// The error that ended it early.
     pub(crate) error: Option<Errno>,
     pub(crate) method: Method,
+    /// Bytes that the kernel counts as written by this process (`wchar` of /proc/PID/io).
+    pub(crate) accounted: u64,
 }
 
 impl CopyResult {
-    /// Creates a result without an error.
+    /// Creates the result of sharing blocks, without an error.
     fn done(bytes: u64, method: Method) -> CopyResult {
-        CopyResult { bytes, error: None, method }
+        CopyResult { bytes, error: None, method, accounted: 0 }
     }
 
     /// Replaces an error for which `means_it` holds by EOPNOTSUPP.
@@ -58,6 +60,6 @@ impl CopyResult {
 
     /// Creates the result of a request that the kernel refused.
     fn refused(errno: Errno) -> CopyResult {
-        CopyResult { bytes: 0, error: Some(errno), method: Method::Kernel }
+        CopyResult { bytes: 0, error: Some(errno), method: Method::Kernel, accounted: 0 }
     }
 }

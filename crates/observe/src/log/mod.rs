@@ -150,7 +150,12 @@ impl Log {
                 line.append(b"cfr: ");
             }
             format(&mut line);
-            sink.put(&mut line).map_err(|errno| self.report_error(errno)).is_ok()
+            let written = sink.put(&mut line).map_err(|errno| self.report_error(errno)).is_ok();
+            if written {
+                // And its newline.
+                self.collectors.count_line(line.as_bytes().len() + 1);
+            }
+            written
         });
         taken.unwrap_or(false)
     }

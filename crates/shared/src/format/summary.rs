@@ -20,7 +20,7 @@ pub struct Summary<'a> {
 impl Summary<'_> {
     /// The most bytes of a summary: a JSON object with every error, the longest numbers, and paths in
     /// which every byte is escaped. A table is shorter.
-    pub const MAX_LEN: usize = 20 << 10;
+    pub const MAX_LEN: usize = 24 << 10;
 }
 
 /// The most bytes of an escaped path or name.
@@ -61,6 +61,12 @@ pub(super) fn slowest(stats: &Stats) -> impl Iterator<Item = SlowCall> {
 /// Returns the pairs with the most bytes, or the most calls if the bytes are equal.
 pub(super) fn busiest(stats: &Stats) -> impl Iterator<Item = Pair> {
     largest(stats.pairs(), |pair| (pair.sums.bytes, pair.sums.calls))
+}
+
+/// Returns the pairs of which every copy was refused, those with the most refusals first.
+pub(super) fn never_copied(stats: &Stats) -> impl Iterator<Item = Pair> {
+    let refused = stats.pairs().filter(|pair| pair.sums.errors > 0 && pair.most_bytes() == 0);
+    largest(refused, |pair| pair.sums.errors)
 }
 
 /// Returns the sums over all pairs that [`busiest`] does not return.

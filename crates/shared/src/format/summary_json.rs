@@ -3,8 +3,8 @@
 use super::escape;
 use super::piece::Piece;
 use super::summary::{
-    Copied, MAX_NAME, PERCENTILES, RESULTS, Summary, busiest, error_name, other_pairs,
-    other_programs, programs, separated, slowest, unfinished,
+    Copied, MAX_NAME, PERCENTILES, RESULTS, Summary, busiest, error_name, never_copied,
+    other_pairs, other_programs, programs, separated, slowest, unfinished,
 };
 use crate::stats::{Counter, InFlight, Pair, PathEnd, ProgramSums, SlowCall, Sums};
 use cfr_engine::call::{Call, Method, Request};
@@ -53,7 +53,16 @@ impl Summary<'_> {
         for (name, counter) in AMOUNTS {
             write!(out, ",\"{name}\":{}", stats.get(counter))?;
         }
-        write!(out, ",\"unfinished\":{},\"unfinished_calls\":[", stats.unfinished())?;
+        match stats.written_otherwise() {
+            Some(bytes) => write!(out, ",\"written_otherwise\":{bytes}")?,
+            None => out.write_str(",\"written_otherwise\":null")?,
+        }
+        out.write_str(",\"never_copied\":[")?;
+        separated(out, never_copied(stats), |out, pair| {
+            write!(out, "{{\"errors\":{}", pair.sums.errors)?;
+            paths(out, &pair.paths())
+        })?;
+        write!(out, "],\"unfinished\":{},\"unfinished_calls\":[", stats.unfinished())?;
         separated(out, unfinished(stats), |out, call| unfinished_call(out, &call))?;
         out.write_str("],\"latency_ns\":{")?;
         for (share, name) in PERCENTILES {

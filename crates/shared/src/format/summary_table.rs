@@ -3,8 +3,8 @@
 use super::escape;
 use super::piece::Piece;
 use super::summary::{
-    Copied, MAX_NAME, PERCENTILES, RESULTS, Summary, busiest, error_name, other_pairs,
-    other_programs, programs, slowest, unfinished,
+    Copied, MAX_NAME, PERCENTILES, RESULTS, Summary, busiest, error_name, never_copied,
+    other_pairs, other_programs, programs, slowest, unfinished,
 };
 use super::units::{Bytes, Count, Share, Time};
 use crate::stats::{Counter, PathEnd, Sums};
@@ -25,6 +25,7 @@ impl Summary<'_> {
             self.methods(out)?;
             self.hooks(out)?;
         }
+        self.otherwise(out)?;
         self.errors(out)?;
         self.results(out)?;
         self.unfinished(out)?;
@@ -105,6 +106,23 @@ impl Summary<'_> {
             if let Some(time) = time {
                 write!(out, "{:>32}", Time(stats.get(time)))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Writes what went by read(2) and write(2), and the files for which nothing else was left.
+    fn otherwise(&self, out: &mut impl Write) -> fmt::Result {
+        let (stats, prefix) = (self.stats, self.prefix);
+        let Some(bytes @ 1..) = stats.written_otherwise() else { return Ok(()) };
+        write!(out, "\n{prefix}  {:<16}{:>20}", "otherwise", Bytes(bytes))?;
+        out.write_str("  written by write(2) and its like")?;
+        if stats.failed() > 0 {
+            write!(out, ", after {}", Count(stats.failed(), "refusal"))?;
+        }
+        for pair in never_copied(stats) {
+            let refusals = Count(pair.sums.errors, "refusal");
+            write!(out, "\n{prefix}    never copied, {refusals}: ")?;
+            between(out, &pair.paths())?;
         }
         Ok(())
     }

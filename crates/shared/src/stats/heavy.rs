@@ -169,6 +169,7 @@ impl<const N: usize> Table<N> {
     }
 
     /// Returns the slot of a key.
+    #[inline(never)]
     pub(super) fn find(&self, key: &[u64; N]) -> Option<Slot> {
         self.slots_from(key)
             .take_while(|slot| slot.load(STATE) != FREE)
@@ -187,6 +188,7 @@ impl<const N: usize> Table<N> {
     }
 
     /// Adds to the sums of a key. `label` is called with the slot if the key gets one.
+    #[inline(never)]
     pub(super) fn add(&self, key: &[u64; N], row: (Sums, u64), label: &dyn Fn(Slot)) {
         let (sums, missed) = row;
         let found = self.find(key).or_else(|| self.take_free(key, label));
@@ -200,6 +202,8 @@ impl<const N: usize> Table<N> {
     }
 
     /// Takes a free slot for the key.
+    #[cold]
+    #[inline(never)]
     fn take_free(&self, key: &[u64; N], label: &dyn Fn(Slot)) -> Option<Slot> {
         for slot in self.slots_from(key) {
             // Load first: if all slots are taken, a compare-and-exchange of each would still move
@@ -219,6 +223,8 @@ impl<const N: usize> Table<N> {
     /// counted there at this moment may be counted for the new key.
     ///
     /// A key without bytes takes no slot: it would push out one that has some.
+    #[cold]
+    #[inline(never)]
     fn replace(&self, key: &[u64; N], bytes: u64, label: &dyn Fn(Slot)) -> Option<Slot> {
         if bytes == 0 {
             return None;

@@ -78,6 +78,13 @@ pub enum Counter {
     ErrorTime,
     /// The durations of the calls that returned 0, in nanoseconds.
     EndOfFileTime,
+    /// Bytes that the kernel counts as written by processes of the tree, and that are known: those of
+    /// copies, and lines of the log.
+    Accounted,
+    /// 1 if [`Counter::WrittenOtherwise`] is known. Not of several trees.
+    KnowsOtherwise,
+    /// The bytes that the tree wrote otherwise.
+    WrittenOtherwise,
     /// The bytes of the ranges that share all their blocks, and of the shared blocks of the others.
     SharedBytes,
     /// The other bytes of those ranges that have blocks.
@@ -96,7 +103,7 @@ pub enum Counter {
 
 impl Counter {
     /// The counters that are added up when stats are merged.
-    pub(super) const SUMS: [Counter; 18] = [
+    pub(super) const SUMS: [Counter; 19] = [
         Counter::Programs,
         Counter::Calls,
         Counter::LinesLost,
@@ -111,6 +118,7 @@ impl Counter {
         Counter::EndOfFileTime,
         Counter::SharedBytes,
         Counter::NotSharedBytes,
+        Counter::Accounted,
         Counter::Injected,
         Counter::Delayed,
         Counter::LetThrough,

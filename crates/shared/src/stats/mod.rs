@@ -198,6 +198,10 @@ impl Stats {
         }
         self.add_at(METHOD_CALLS, record.outcome.method as usize, 1);
         self.add_at(METHOD_BYTES, record.outcome.method as usize, record.outcome.bytes);
+        // The supervisor makes its copies itself.
+        if record.context.hook != Hook::Seccomp {
+            self.add(Counter::Accounted, record.outcome.accounted);
+        }
         let duration_ns = if is_first { record.context.duration_ns } else { 0 };
         let (errno, bytes) = (record.errno(), record.outcome.bytes);
         match (errno, record.call.request) {
@@ -344,6 +348,22 @@ impl Stats {
     #[must_use]
     pub fn failed(&self) -> u64 {
         self.errors().fold(0, |sum, (_, count)| sum.saturating_add(count))
+    }
+
+    /// Notes how many bytes the kernel counted as written by the tree. If they are fewer than the tree
+    /// is known to have written, the kernel has not counted all processes, and nothing is known.
+    pub fn set_written(&self, bytes: u64) {
+        if let Some(otherwise) = bytes.checked_sub(self.get(Counter::Accounted)) {
+            self.set(Counter::WrittenOtherwise, otherwise);
+            self.set(Counter::KnowsOtherwise, 1);
+        }
+    }
+
+    /// Returns the bytes that the tree wrote by other calls than copies, as far as the kernel counts
+    /// them: by write(2), pwrite(2) and their like, to files, pipes and terminals. `None` if unknown.
+    #[must_use]
+    pub fn written_otherwise(&self) -> Option<u64> {
+        (self.get(Counter::KnowsOtherwise) == 1).then(|| self.get(Counter::WrittenOtherwise))
     }
 
     /// Returns a percentile of the calls' durations in nanoseconds, at most an eighth too high; 0 if

@@ -41,6 +41,12 @@ pub struct Pair {
 }
 
 impl Pair {
+    /// Returns the most bytes that may have been copied or shared.
+    #[must_use]
+    pub fn most_bytes(&self) -> u64 {
+        self.sums.bytes.saturating_add(self.missed)
+    }
+
     /// Returns the paths of source and target.
     #[must_use]
     pub fn paths(&self) -> (PathEnd, PathEnd) {
