@@ -20,7 +20,9 @@ use core::ffi::{c_char, c_int};
 #[unsafe(no_mangle)]
 pub extern "C" fn cfr_configure(name: *const c_char, value: *const c_char) -> c_int {
     // SAFETY: the program passes strings, or NULL.
-    let [name, value] = unsafe { [bytes(name), bytes(value)] };
+    let name = unsafe { bytes(name) };
+    // SAFETY: as above.
+    let value = unsafe { bytes(value) };
     match configure(name.unwrap_or_default(), value.unwrap_or_default()) {
         Ok(()) => 0,
         Err(errno) => {

@@ -77,7 +77,9 @@ pub extern "C" fn cfr_rule_text(
     size: usize,
 ) -> *const c_char {
     // SAFETY: the program passes strings.
-    let [dialect, rule] = unsafe { [bytes(dialect), bytes(rule)] };
+    let dialect = unsafe { bytes(dialect) };
+    // SAFETY: as above.
+    let rule = unsafe { bytes(rule) };
     let dialect = match dialect {
         Some(name) => Dialect::by_name(name),
         None => Some(runtime::get().map_or(dialect::DEFAULT, |it| it.settings.policy.dialect)),

@@ -181,8 +181,11 @@ impl Thread {
 /// used again so soon.
 fn ticks_to_ns(ticks: u64) -> u64 {
     let uptime = fs::read_to_string("/proc/uptime").unwrap_or_default();
-    let seconds = uptime.split(' ').next().and_then(|seconds| seconds.parse::<f64>().ok());
     let now_ns = sys::monotonic_ns();
-    let ago = seconds.map_or(0.0, |seconds| (seconds - ticks as f64 / 100.0) * SECOND_NS as f64);
-    now_ns.saturating_sub(ago.max(0.0) as u64).saturating_sub(SECOND_NS)
+    let now = uptime.split(' ').next().and_then(|seconds| {
+        let (whole, hundredths) = seconds.split_once('.')?;
+        whole.parse::<u64>().ok()?.checked_mul(100)?.checked_add(hundredths.parse().ok()?)
+    });
+    let ago = now.map_or(0, |now| now.saturating_sub(ticks));
+    now_ns.saturating_sub(ago.saturating_mul(SECOND_NS / 100)).saturating_sub(SECOND_NS)
 }

@@ -51,7 +51,7 @@ impl Observers {
     /// Reads the settings that the launcher has put into the environment. `log` is a descriptor of the
     /// log file.
     pub(super) fn from_environment(log: Option<i32>) -> Result<Observers, Failure> {
-        let settings = program_settings::read(|variable| std::env::var_os(variable))
+        let settings = program_settings::read(std::env::var_os)
             .map_err(|error| Failure::new(error.to_string()))?;
         let words = settings.stats.map(|path| sys::map_shared(path, STATS_NAME, Stats::WORDS));
         let open = |path| File::options().read(true).write(true).open(OsStr::from_bytes(path));
