@@ -281,3 +281,39 @@ fn the_summary_says_which_calls_did_not_return() {
         }
     }
 }
+
+#[test]
+fn a_report_counts_them_apart() {
+    let place = place();
+    let [program, supervised] = programs();
+    let report = |log: &str, format: &str| {
+        let log = place.write("log", log.as_bytes());
+        Run::bare(launcher()).args(["report", "--format", format]).args([log]).ok().stdout
+    };
+    let options = ["--format", "json"];
+    let call = |program: &Path| {
+        log_of_killed(&place, &options, &[program.to_str().unwrap(), "FICLONE", "a", "b"])
+    };
+    let killed = call(&program) + &call(&supervised);
+    let limited = ["sh", "-c", "ulimit -f 100; exec \"$@\"", "sh", supervised.to_str().unwrap()];
+    let mut words = limited.to_vec();
+    words.extend(["copy_file_range", "a", "b"]);
+    let let_through = log_of(&place, &["--format", "json"], &words, 0);
+    let returned = log_of(&place, &options, &[program.to_str().unwrap(), "sendfile", "a", "c"], 0);
+    for (log, counts) in [
+        (killed.clone(), [0, 0, 2]),
+        (let_through.clone(), [0, 1, 0]),
+        (killed + &let_through + &returned, [1, 1, 2]),
+    ] {
+        let found: Value = serde_json::from_str(&report(&log, "json")).unwrap();
+        let found = ["calls", "let_through", "unfinished"].map(|key| found[key].clone());
+        assert_eq!(found, counts.map(Value::from), "{log}");
+        let text = report(&log, "text");
+        for (name, count) in ["let through", "unfinished"].iter().zip(&counts[1..]) {
+            let line = text.lines().find(|line| line.trim_start().starts_with(name));
+            let shown = line.and_then(|line| line.split_whitespace().last());
+            assert_eq!(shown, (*count > 0).then(|| count.to_string()).as_deref(), "{text}");
+        }
+        assert!(!text.contains("unknown"), "{text}");
+    }
+}

@@ -10,8 +10,33 @@ pub(crate) const LAST_PID: u32 = 1 << 22;
 /// The longest name in a log, in bytes: a line is not longer than PIPE_BUF.
 const MAX_NAME: usize = 4096;
 
-/// The method of a call whose result is unknown.
-const UNKNOWN: &str = "unknown";
+/// Whether the result of a call is known. If not, the name stands in place of the method.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallEnding {
+    Returned,
+    /// The program made the call itself, in place of the supervisor.
+    LetThrough,
+    /// Its thread ended in it.
+    Unfinished,
+}
+
+impl CallEnding {
+    fn of(ret: Option<i64>, why: Option<&str>) -> CallEnding {
+        match (ret, why) {
+            (None, Some(why)) if why.starts_with("let through") => CallEnding::LetThrough,
+            (None, Some(_)) => CallEnding::Unfinished,
+            _ => CallEnding::Returned,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            CallEnding::Returned => "unknown",
+            CallEnding::LetThrough => "let through",
+            CallEnding::Unfinished => "unfinished",
+        }
+    }
+}
 
 /// A line of a log.
 #[expect(clippy::large_enum_variant, reason = "only one exists at a time, and most are calls")]
@@ -49,7 +74,9 @@ pub(crate) struct LoggedCall<'a> {
     pub(crate) why: Option<Cow<'a, str>>,
     pub(crate) injected: bool,
     pub(crate) delayed: bool,
+    /// 0 if the result is not known.
     pub(crate) duration_ns: u64,
+    pub(crate) ending: CallEnding,
     /// Whether this is the first line of the call. A call with several targets has a line for each
     /// target, and every line holds the duration of the whole call.
     pub(crate) first: bool,
@@ -178,6 +205,7 @@ fn call<'a>(keys: Keys<'a>, moment: Moment) -> Option<LoggedCall<'a>> {
     if keys.why.is_none() && (keys.ret.is_none() || keys.method.is_none()) {
         return None;
     }
+    let ending = CallEnding::of(keys.ret, keys.why.as_ref().map(|text| &*text.0));
     let ret = keys.ret.unwrap_or(-1);
     let number = keys.status.map_or(keys.errno.unwrap_or(0), |status| status.saturating_neg());
     let error = match keys.error {
@@ -206,13 +234,17 @@ fn call<'a>(keys: Keys<'a>, moment: Moment) -> Option<LoggedCall<'a>> {
         bytes: keys.bytes.unwrap_or_else(copied),
         error,
         status: keys.status,
-        method: keys.method.map_or(UNKNOWN.into(), |text| text.0),
+        method: keys.method.map_or(ending.name().into(), |text| text.0),
         shared: keys.shared,
         rule: keys.rule.map(|text| text.0),
         why: keys.why.map(|text| text.0),
         injected: keys.injected.unwrap_or(false),
         delayed: keys.delayed.unwrap_or(false),
-        duration_ns: keys.duration_ns?,
+        duration_ns: match ending {
+            CallEnding::Returned => keys.duration_ns?,
+            CallEnding::LetThrough | CallEnding::Unfinished => 0,
+        },
+        ending,
         first: keys.target.is_none_or(|index| index == 1),
     };
     let are_names = call.names().all(|name| name.len() <= MAX_NAME);

@@ -101,6 +101,8 @@ fn notices(summary: &LogSummary) -> Vec<String> {
     for (count, what) in [
         (summary.injected, "had a fault injected"),
         (summary.delayed, "were delayed by a fault"),
+        (summary.let_through, "were let through, with unknown results"),
+        (summary.unfinished, "did not return"),
         (summary.differ, "found a difference in place of a duplicate"),
         (summary.not_shared, "did not share the blocks"),
     ] {

@@ -9,7 +9,9 @@ use super::tally::Tally;
 pub(super) fn render(summary: &LogSummary) -> String {
     let mut sections = vec![("log", log(summary))];
     if summary.all.calls == 0 {
-        sections.insert(0, ("no calls", Grid::default()));
+        let mut grid = Grid::default();
+        without_result(&mut grid, summary);
+        sections.insert(0, ("no calls", grid));
         return joined(&sections);
     }
     sections.insert(0, ("calls", calls(summary)));
@@ -116,6 +118,7 @@ fn calls(summary: &LogSummary) -> Grid {
             grid.fact(label, format!("{bytes} bytes in {calls}"));
         }
     }
+    without_result(&mut grid, summary);
     grid.fact("processes", summary.processes);
     grid.fact("first call", summary.first.as_deref().unwrap_or_default());
     grid.fact("last call's end", summary.last.as_deref().unwrap_or_default());
@@ -130,6 +133,16 @@ fn calls(summary: &LogSummary) -> Grid {
         }
     }
     grid
+}
+
+/// Adds the calls that are in no other sum.
+fn without_result(grid: &mut Grid, summary: &LogSummary) {
+    for (label, count) in [("let through", summary.let_through), ("unfinished", summary.unfinished)]
+    {
+        if count > 0 {
+            grid.fact(label, count);
+        }
+    }
 }
 
 fn log(summary: &LogSummary) -> Grid {

@@ -29,6 +29,9 @@ pub(super) struct LogSummary {
     pub(super) differ: u64,
     pub(super) injected: u64,
     pub(super) delayed: u64,
+    /// Calls without a result, which are in no other sum.
+    pub(super) let_through: u64,
+    pub(super) unfinished: u64,
     pub(super) shared: u64,
     pub(super) not_shared: u64,
     /// The bytes of these calls.
@@ -131,6 +134,8 @@ impl LogSummary {
             differ: sums.differ,
             injected: sums.injected,
             delayed: sums.delayed,
+            let_through: sums.let_through,
+            unfinished: sums.unfinished,
             shared: sums.shared,
             not_shared: sums.not_shared,
             shared_bytes: sums.shared_bytes,

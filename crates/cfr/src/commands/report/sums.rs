@@ -5,7 +5,7 @@ use super::table::Table;
 use super::tally::Tally;
 use super::timeline::Timeline;
 use crate::cli::Order;
-use crate::log::entry::{LAST_PID, LogEntry, LoggedCall, LoggedMessage};
+use crate::log::entry::{CallEnding, LAST_PID, LogEntry, LoggedCall, LoggedMessage};
 use crate::term::failure::Failure;
 use cfr_engine::call::Method;
 use hdrhistogram::Histogram;
@@ -38,6 +38,10 @@ pub(super) struct Sums {
     pub(super) injected: u64,
     /// Calls that a fault delayed.
     pub(super) delayed: u64,
+    /// Calls that their programs made in place of the supervisor, with unknown results.
+    pub(super) let_through: u64,
+    /// Calls in which their threads ended.
+    pub(super) unfinished: u64,
     pub(super) shared: u64,
     pub(super) not_shared: u64,
     /// The bytes of these calls.
@@ -122,6 +126,8 @@ impl Sums {
             differ: 0,
             injected: 0,
             delayed: 0,
+            let_through: 0,
+            unfinished: 0,
             shared: 0,
             not_shared: 0,
             shared_bytes: 0,
@@ -162,6 +168,11 @@ impl Sums {
     }
 
     fn add_call(&mut self, call: &LoggedCall) {
+        match call.ending {
+            CallEnding::Returned => {}
+            CallEnding::LetThrough => return self.let_through += 1,
+            CallEnding::Unfinished => return self.unfinished += 1,
+        }
         let tally = Tally::of(call);
         self.all.add(tally);
         self.sizes.add(tally);
