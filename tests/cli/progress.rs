@@ -300,3 +300,23 @@ fn calls_beyond_those_shown_are_counted() {
     assert_eq!(summary["summary"]["bytes"], 1000u64 << 20);
     assert_eq!(summary["summary"]["pairs"].as_array().unwrap().len(), 5);
 }
+
+/// A device has no size.
+#[test]
+fn a_copy_from_a_device_shows_what_is_known() {
+    const TEST: &str = "cli::progress::a_copy_from_a_device_shows_what_is_known";
+    let scratch = Scratch::new();
+    let program = compile("drivers/ends_in_call.c", "ends_in_call", &[]);
+    let command = format!(
+        "/bin/sh -c 'stty cols 300; \"$CFR\" run --progress --inject delay_enter=2s {} sendfile /dev/zero b'",
+        program.display()
+    );
+    let Some(all) = on_terminal(TEST, scratch.path(), &command) else { return };
+    let lines = shown(&all);
+    let end = format!(": /dev/zero -> {}/b", scratch.path().display());
+    assert!(!lines.is_empty(), "{all:?}");
+    assert!(
+        lines.iter().all(|line| line.contains("0 B copied, ") && line.ends_with(&end)),
+        "{all:?}"
+    );
+}

@@ -158,8 +158,13 @@ fn show(copies: &[CopyInFlight]) {
 fn line(copy: &CopyInFlight, others: usize) -> String {
     let mut line = String::new();
     let size = copy.source.size;
+    let grown = copy.target.size.saturating_sub(copy.size_before);
     // Writing into a String cannot fail.
     let _ = match copy.reached() {
+        _ if !copy.source.has_size => {
+            let seconds = copy.at_ns.saturating_sub(copy.since_ns) / SECOND_NS;
+            write!(line, "{} copied, {seconds} s", Bytes(grown))
+        }
         Some(at) => {
             let percent = u128::from(at) * 100 / u128::from(size.max(1));
             write!(line, "{} of {} ({percent} %)", Bytes(at), Bytes(size))
@@ -171,7 +176,9 @@ fn line(copy: &CopyInFlight, others: usize) -> String {
     };
     if copy.rate > 0 {
         let _ = write!(line, ", {}/s", Bytes(copy.rate));
-        if let Some(at) = copy.reached() {
+        if let Some(at) = copy.reached()
+            && copy.source.has_size
+        {
             let seconds = (size - at).div_ceil(copy.rate);
             let _ = write!(line, ", {}:{:02} left", seconds / 60, seconds % 60);
         }
@@ -187,10 +194,14 @@ fn line(copy: &CopyInFlight, others: usize) -> String {
 struct OpenFile {
     path: PathBuf,
     size: u64,
+    /// Whether the size is that of its data: a device has none.
+    has_size: bool,
 }
 
 /// Returns the file behind a descriptor. `None` if it is closed, or not accessible.
 fn file(call: &CallInProgress, fd: i32) -> Option<OpenFile> {
     let link = PathBuf::from(format!("/proc/{}/task/{}/fd/{fd}", call.pid, call.tid));
-    Some(OpenFile { size: fs::metadata(&link).ok()?.len(), path: fs::read_link(&link).ok()? })
+    let metadata = fs::metadata(&link).ok()?;
+    let path = fs::read_link(&link).ok()?;
+    Some(OpenFile { path, size: metadata.len(), has_size: metadata.is_file() })
 }
