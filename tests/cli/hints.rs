@@ -42,6 +42,9 @@ fn a_slip_gets_a_hint() {
         let said = refused(words, status);
         assert!(said.starts_with("cfr: ") && said.contains(hint), "{words:?} {said}");
     }
+    // Nothing is not a word to try.
+    let said = refused(&["run", "--inject", "", "true"], 125);
+    assert!(!said.contains("did you mean"), "{said}");
     // No program, no hint.
     let said = refused(&["tarce", "a", "b"], 125);
     assert!(said.contains("'trace'"), "{said}");

@@ -303,7 +303,7 @@ fn no_log_is_replaced_by_a_page() {
         &["./one", "two", "one"],
         "LOG and --html name the same file, ./one: expected two files",
     );
-    refused(&["one", "two"], "cannot write one: it is a JSON log or report, not an earlier page");
+    refused(&["one", "two"], "cannot write one: it exists and is not an earlier page");
     refused(
         &["page", "--chrome", "page", "two"],
         "--chrome and --html name the same file, page: expected two files",
@@ -418,12 +418,18 @@ fn a_sweep_is_one_safe_file_with_every_case() {
 fn the_page_of_a_sweep_is_complete_or_absent() {
     let scratch = Scratch::new();
     scratch.random("a", 10);
-    let page = scratch.write("page", b"an earlier one");
+    let page = scratch.write("page", b"<!DOCTYPE html>");
     sweep(&scratch, &["--list", "--html", "page"]).ok();
-    assert_eq!(fs::read_to_string(&page).unwrap(), "an earlier one", "a list is no report");
+    assert_eq!(fs::read_to_string(&page).unwrap(), "<!DOCTYPE html>", "a list is no report");
     fs::remove_file(scratch.file("a")).unwrap();
     let failed = sweep(&scratch, &["--html", "page"]).output();
     assert_eq!((failed.status, page.exists()), (Some(125), false), "{failed:?}");
+    // A slip must not remove a file of the user's.
+    let source = scratch.write("a", b"mine");
+    let slip = sweep(&scratch, &["--html", "a"]).output();
+    assert_eq!(slip.stderr, "cfr: cannot write a: it exists and is not an earlier page\n");
+    assert_eq!(fs::read_to_string(&source).unwrap(), "mine");
+    fs::remove_file(source).unwrap();
     for words in [["--html", "x", "--json", "./x"], ["--junit", "x", "--html", "x"]] {
         let output = sweep(&scratch, &words).output();
         assert_eq!(output.status, Some(125), "{output:?}");

@@ -2,6 +2,8 @@
 //!
 //! A file uses only files above it in this list.
 
+pub(crate) mod earlier;
+
 pub(crate) mod number;
 
 pub(crate) mod chart;

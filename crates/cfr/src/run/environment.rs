@@ -181,7 +181,8 @@ fn near(setting: &'static Setting, value: &[u8]) -> Option<String> {
         }
     }
     let is_valid = |value: &Vec<u8>| setting.set(&mut Settings::new(true), value).is_ok();
-    let found = [lower, errors, value.to_ascii_uppercase()].into_iter().find(is_valid)?;
+    let spellings = [lower, errors, value.to_ascii_uppercase()];
+    let found = spellings.into_iter().find(|value| !value.is_empty() && is_valid(value))?;
     Some(printable(OsStr::from_bytes(&found)))
 }
 

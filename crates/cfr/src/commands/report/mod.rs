@@ -29,6 +29,7 @@ mod events;
 mod trace_file;
 
 use crate::cli::{ReportArgs, ReportFormat};
+use crate::html::earlier;
 use crate::log::entry::{self, LogEntry};
 use crate::log::reader::LogReader;
 use crate::term::cleanup;
@@ -37,8 +38,7 @@ use crate::term::json;
 use crate::term::status_line;
 use crate::term::stdout;
 use crate::term::whole_file::{WholeFile, must_differ};
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use summary::LogSummary;
@@ -96,21 +96,8 @@ fn page_file(args: &ReportArgs) -> Result<Option<WholeFile>, Failure> {
         must_differ(("LOG", log), ("--html", path))?;
     }
     // `--html *.json` would name a log that is to be read.
-    if is_json(path) {
-        let path = printable(path);
-        return Err(Failure::new(format!(
-            "cannot write {path}: it is a JSON log or report, not an earlier page"
-        )));
-    }
+    earlier::check(path)?;
     WholeFile::open(path).map(Some).map_err(|error| cannot_write(path, &error))
-}
-
-/// Reports whether a regular file begins like JSON.
-fn is_json(path: &Path) -> bool {
-    let mut first = [0];
-    fs::metadata(path).is_ok_and(|file| file.is_file())
-        && File::open(path).and_then(|mut file| file.read_exact(&mut first)).is_ok()
-        && first == *b"{"
 }
 
 fn log_names(args: &ReportArgs) -> Vec<String> {

@@ -45,6 +45,7 @@ mod report_junit;
 mod page;
 
 use crate::cli::{ReportFormat, SweepArgs};
+use crate::html::earlier;
 use crate::run::environment;
 use crate::run::profile;
 use crate::run::shared_stats;
@@ -86,7 +87,9 @@ pub(crate) fn run(args: &SweepArgs) -> Result<u8, Failure> {
     }
     let json_file = file(args.json.as_deref().filter(is_reported))?;
     let junit_file = file(args.junit.as_deref().filter(is_reported))?;
-    let page_file = file(args.html.as_deref().filter(is_reported))?;
+    let page = args.html.as_deref().filter(is_reported);
+    page.map_or(Ok(()), earlier::check)?;
+    let page_file = file(page)?;
     let mut runner = Runner::new(args, settings)?;
     runner.has_room_for(case::MAX_EXPRESSIONS)?;
     let baseline = baseline::run(&mut runner, args.timeout, hooks)?;
