@@ -99,14 +99,15 @@ fn after_error(hook: Hook, frame: &mut Frame, args: &Args, error: Errno) {
 #[inline(never)]
 fn intercept_copy(hook: Hook, frame: &mut Frame, args: &Args, refused: Option<Errno>) {
     let errno = SavedErrno::save();
-    let new = |policy| CopyFileRange::new(hook, args, policy);
-    let (answer, signal) = match (runtime::get(), refused) {
-        (Some(runtime), None) => intercept(&new(&runtime.settings.policy), &ThisThread, runtime),
-        (Some(runtime), Some(error)) => {
-            let call = new(&runtime.settings.policy).after(error, runtime);
+    let (answer, signal) = match runtime::get() {
+        Some(runtime) => {
+            let mut call = CopyFileRange::new(hook, args, &runtime.settings.policy);
+            if let Some(error) = refused {
+                call.set_refused(error, runtime);
+            }
             intercept(&call, &ThisThread, runtime)
         }
-        (None, _) => (sys::copy_file_range(args), None),
+        None => (sys::copy_file_range(args), None),
     };
     frame.answer(answer, errno, signal);
 }

@@ -92,9 +92,8 @@ impl<'a> Execution<'a> {
 
     /// Makes it the execution of a call that was forwarded already, by `method`, and failed with
     /// `errno`: it is not forwarded as it is once more.
-    #[must_use]
-    pub fn after(self, errno: Errno, method: Method) -> Execution<'a> {
-        Execution { refused: Some((errno, method)), ..self }
+    pub fn set_refused(&mut self, errno: Errno, method: Method) {
+        self.refused = Some((errno, method));
     }
 
     /// Returns the arguments as they came.

@@ -122,15 +122,7 @@ pub fn intercept<C: Intercepted>(
     }
     inject::before(injection, caller, || {
         if let Some(recording) = &mut recording {
-            recording.end_unfinished();
-            // One record, also for several targets, as of a call that failed.
-            let refused = Outcome::new(Err(Errno::EINTR), Method::None);
-            let nothing = Outcome::new(Ok(0), Method::None);
-            let (pointers, delayed) = (intercepted.offset_pointers(), injection.is_delayed());
-            intercepted.for_each_record(&call, &refused, |call, _| {
-                let dialect = intercepted.dialect(observer);
-                recording.note(call, &nothing, caller, pointers, true, delayed, dialect, || None);
-            });
+            note_unfinished(intercepted, recording, &call, injection, caller, observer);
         }
     });
     let outcome = intercepted.execute(observer, override_.map(|override_| (override_, &call)));
@@ -174,6 +166,28 @@ pub fn intercept<C: Intercepted>(
         );
     });
     reply
+}
+
+/// Records a call before the signal of a fault ends the process.
+#[cold]
+#[inline(never)]
+fn note_unfinished<C: Intercepted>(
+    intercepted: &C,
+    recording: &mut Recording<'_>,
+    call: &Call,
+    injection: &Injection,
+    caller: &impl Caller,
+    observer: &Observer,
+) {
+    recording.end_unfinished();
+    // One record, also for several targets, as of a call that failed.
+    let refused = Outcome::new(Err(Errno::EINTR), Method::None);
+    let nothing = Outcome::new(Ok(0), Method::None);
+    let (pointers, delayed) = (intercepted.offset_pointers(), injection.is_delayed());
+    let dialect = intercepted.dialect(observer);
+    intercepted.for_each_record(call, &refused, |call, _| {
+        recording.note(call, &nothing, caller, pointers, true, delayed, dialect, || None);
+    });
 }
 
 /// Logs that a call begins: if it hangs, or its process is killed in it, this line stays.

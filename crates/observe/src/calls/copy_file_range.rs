@@ -25,11 +25,10 @@ impl<'a> CopyFileRange<'a> {
         CopyFileRange { hook, execution: Execution::new(args, policy) }
     }
 
-    /// Prepares a call that was forwarded already and failed with `errno`.
-    #[must_use]
-    pub fn after(self, errno: Errno, observer: &Observer) -> CopyFileRange<'a> {
+    /// Makes it a call that was forwarded already and failed with `errno`.
+    pub fn set_refused(&mut self, errno: Errno, observer: &Observer) {
         let method = observer.next.map_or(Method::Kernel, |_| Method::Next);
-        CopyFileRange { execution: self.execution.after(errno, method), ..self }
+        self.execution.set_refused(errno, method);
     }
 }
 

@@ -138,7 +138,8 @@ impl<const N: usize> Table<N> {
 
     /// Returns the same slots, beginning with the one that the key hashes to.
     fn slots_from(&self, key: &[u64; N]) -> impl Iterator<Item = Slot> + use<N> {
-        let start = hash(key) % (self.slots.len() / self.words).max(1);
+        let slots = self.slots.len().checked_div(self.words).unwrap_or(0);
+        let start = hash(key).checked_rem(slots).unwrap_or(0);
         self.slots().skip(start).chain(self.slots().take(start))
     }
 
