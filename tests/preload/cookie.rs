@@ -30,7 +30,9 @@ fn calls(directory: &Path, action: Option<&str>, variables: Variables) -> String
     }
     let output = run.within(scratch.path()).ok();
     assert_eq!(output.stderr, "", "{variables:?}");
-    if variables.contains(&("CFR_LOG", "info")) {
+    // The calls that the next library makes are left to the supervisor, which the cookie tells of.
+    let is_left = variables.contains(&("CFR_FORWARD", "next"));
+    if variables.contains(&("CFR_LOG", "info")) && !is_left {
         assert!(!fs::read(logs.file("log")).unwrap().is_empty(), "{variables:?}");
     }
     output.stdout

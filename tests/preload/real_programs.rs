@@ -205,5 +205,7 @@ fn the_launcher_traces_cp_on_standard_error() {
     assert_eq!(fs::read(&copy.source).unwrap(), fs::read(&copy.target).unwrap());
     let calls = output.calls();
     assert!(calls.iter().any(|call| call.ends_with(" = 300000 (kernel)")), "{calls:?}");
-    assert_eq!(calls.len(), output.stderr.lines().count());
+    // The filesystem may refuse the reflink that cp tries first; a line says by which rule.
+    let lines = output.stderr.lines().filter(|line| !line.ends_with(" ---"));
+    assert_eq!(calls.len(), lines.count());
 }

@@ -37,7 +37,9 @@ fn expected_calls(directory: &Path) -> Vec<String> {
             "syscall(SYS_copy_file_range, {source}, [0], {target}, [1000], 1000, 0) = 1000 (kernel)"
         ),
         format!("sendfile({target}, {source}, [0] => [1000], 1000) = 1000 (kernel)"),
-        format!("ioctl({target}, FICLONE, -1) = -1 EBADF (Bad file descriptor) (kernel)"),
+        format!(
+            "ioctl({target}, FICLONE, -1) = -1 EBADF (Bad file descriptor) (kernel, rule fd-in-closed)"
+        ),
         copy(&format!(
             "[0], {target}, [0], 1000, 0x40000000) = -1 EINVAL (Invalid argument) (kernel, rule flags)"
         )),

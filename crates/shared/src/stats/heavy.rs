@@ -133,7 +133,8 @@ pub(super) struct Table<const N: usize> {
 impl<const N: usize> Table<N> {
     /// Returns all slots.
     pub(super) fn slots(&self) -> impl Iterator<Item = Slot> + Clone + use<N> {
-        self.slots.chunks_exact(self.words).map(Slot)
+        // Not 0, which chunks_exact() would panic at.
+        self.slots.chunks_exact(self.words.max(1)).map(Slot)
     }
 
     /// Returns the same slots, beginning with the one that the key hashes to.
