@@ -13,7 +13,7 @@ use signal_hook::consts::signal::{
 };
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
-use std::fs;
+use std::fs::File;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -82,10 +82,12 @@ pub(crate) fn run(
     give_back(&mut command, filter);
     let started = pass_on(signals)?;
     let mut child = start(&mut command, filter)?;
+    // Only root may open it once the program has ended.
+    let counters = File::open(format!("/proc/{}/io", child.id()));
     at_start();
     // The thread lives as long as the launcher.
     let _ = started.send(child.id());
-    let written = written_at_end(&child);
+    let written = written_at_end(&child, counters);
     let status = child.wait().map_err(|error| {
         Failure::new(format!("cannot wait for the program: {}", describe(&error)))
     })?;
@@ -97,11 +99,11 @@ pub(crate) fn run(
 
 /// Waits for the end of the program without collecting it, and returns the bytes that it has written
 /// (proc_pid_io(5), `wchar`): a process has those of the children that it has waited for, too.
-fn written_at_end(child: &Child) -> Option<u64> {
+fn written_at_end(child: &Child, counters: io::Result<File>) -> Option<u64> {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw)?;
     let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
     while matches!(rustix::process::waitid(WaitId::Pid(pid), ended), Err(IoErrno::INTR)) {}
-    let counters = fs::read_to_string(format!("/proc/{}/io", child.id())).ok()?;
+    let counters = io::read_to_string(counters.ok()?).ok()?;
     counters.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse().ok())
 }
 
