@@ -26,9 +26,9 @@ pub const EMULATED_SYSTEM_CALLS: Goal = at_most(5.0);
 /// pointer outside the caller's stack frame.
 pub const ACROSS_SYSTEM_CALLS: Goal = at_most(7.0);
 /// Instructions that a text line adds to its call.
-pub const TEXT_INSTRUCTIONS: Goal = at_most(1600.0);
+pub const TEXT_INSTRUCTIONS: Goal = at_most(1500.0);
 /// Instructions that a JSON line adds to its call.
-pub const JSON_INSTRUCTIONS: Goal = at_most(2150.0);
+pub const JSON_INSTRUCTIONS: Goal = at_most(2000.0);
 /// System calls of a logged call that write.
 pub const TEXT_WRITES: Goal = exactly(1.0);
 /// Instructions that a hook of several system calls or requests adds to one that the library does

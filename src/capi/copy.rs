@@ -121,9 +121,10 @@ unsafe impl SizedStruct for cfr_outcome {
 /// Either may be NULL. Each struct begins with its size, which the program sets.
 ///
 /// Returns what copy_file_range returns. EINVAL if an option has an unknown value or a struct has no
-/// size, and E2BIG if a struct is larger than this library knows it and the rest is not zero; then
-/// nothing is copied and `outcome` stays as it is. EAGAIN while the library is being loaded.
-/// May be called by any thread, in a signal handler, and after fork(2). It is a cancellation point.
+/// size; E2BIG if the options are larger than this library knows them and the rest is not zero, or if
+/// a struct is larger than 4096 bytes; then nothing is copied and `outcome` stays as it is. EAGAIN
+/// while the library is being loaded. May be called by any thread, in a signal handler, and after
+/// fork(2). It is a cancellation point.
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn cfr_copy(

@@ -388,6 +388,54 @@ fn what_was_written_otherwise_is_told_and_can_be_forbidden() {
     }
 }
 
+/// The kernel gives the counters of a process that has ended to root only.
+#[test]
+fn what_an_ordinary_users_program_wrote_is_counted() {
+    let test = "cli::summary::what_an_ordinary_users_program_wrote_is_counted";
+    // SAFETY: no arguments.
+    let user = unsafe { libc::geteuid() };
+    let (Some(setpriv), 0) = (find_program("setpriv"), user) else {
+        return skip(test, "needs setpriv and root");
+    };
+    let scratch = Scratch::new();
+    scratch.open_to_all();
+    copy_product(&scratch.file("product"));
+    scratch.random("a", 3_000_000);
+    let ends = |words: &[&str]| {
+        let output = Run::bare(&setpriv)
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups", "product/cfr", "run"])
+            .args(["--expect", "written_otherwise=0"])
+            .args(words)
+            .within(scratch.path())
+            .output();
+        (output.status, output.stderr)
+    };
+    let copied = ends(&["cp", "a", "b"]);
+    assert_eq!(copied.0, Some(0), "{copied:?}");
+    let (status, said) = ends(&["dd", "if=a", "of=c", "status=none"]);
+    assert_eq!(status, Some(123), "{said}");
+    assert!(said.contains("but 3000000 bytes were written otherwise"), "{said}");
+}
+
+/// What they write is not known yet.
+#[test]
+fn nothing_was_written_otherwise_only_if_no_process_still_runs() {
+    let scratch = Scratch::new();
+    Run::bare("mkfifo").args([scratch.file("go")]).ok();
+    let daemon = "setsid sh -c 'read word < go' > /dev/null 2>&1 < /dev/null & exit 0";
+    let ends = |expectation: &str| {
+        let run = Run::bare(launcher()).args(["run", "--reach", "all", "--expect", expectation]);
+        let output = run.args(["sh", "-c", daemon]).within(scratch.path()).output();
+        // Its reader has opened it, or will.
+        fs::write(scratch.file("go"), "word\n").unwrap();
+        (output.status, output.stderr)
+    };
+    let (status, said) = ends("written_otherwise=0");
+    assert_eq!(status, Some(123), "{said}");
+    assert!(said.contains("processes that it started still run"), "{said}");
+    assert_eq!(ends("written_otherwise>=0").0, Some(0));
+}
+
 /// A program that falls back to write(2).
 #[test]
 fn a_fallback_is_told_with_its_refusals_and_its_files() {

@@ -3,7 +3,7 @@
 use crate::caller::Caller;
 use crate::inject;
 use crate::observer::Observer;
-use crate::recording::Recording;
+use crate::recording::{Notes, Recording};
 use crate::sharing::sharing;
 use cfr_engine::call::{Answer, Call, Method};
 use cfr_engine::diag::log_debug;
@@ -11,6 +11,7 @@ use cfr_engine::dialect::{Dialect, Rule};
 use cfr_engine::execution::{Outcome, Override};
 use cfr_engine::hook::Hook;
 use cfr_shared::inject::Injection;
+use cfr_shared::record::Ending;
 use cfr_shared::settings::Level;
 use cfr_sys::errno::Errno;
 use cfr_sys::{OffsetPointer, Sharing};
@@ -77,9 +78,15 @@ pub trait Intercepted {
     }
 
     /// Passes each part of the call that has a record of its own to `record`: the whole call, or
-    /// each target of FIDEDUPERANGE.
+    /// each target of FIDEDUPERANGE with the rule that `explain` returns for it.
     #[inline(always)]
-    fn for_each_record(&self, call: &Call, outcome: &Outcome, record: impl Fn(&Call, &Outcome)) {
+    fn for_each_record(
+        &self,
+        call: &Call,
+        outcome: &Outcome,
+        _explain: impl Fn(&Call, &Outcome) -> Option<&'static Rule>,
+        record: impl Fn(&Call, &Outcome),
+    ) {
         record(call, outcome);
     }
 }
@@ -108,9 +115,9 @@ pub fn intercept<C: Intercepted>(
     let injection = injector.map(|injector| {
         injector.decide(intercepted.hook(), &intercepted.first_part(&call), caller)
     });
-    let injection = injection.as_ref().unwrap_or(&Injection::NONE);
-    let override_ = injection.overrides(&call);
-    if let Some(injector) = injector {
+    let injection = injection.as_ref();
+    let override_ = injection.and_then(|injection| injection.overrides(&call));
+    if let (Some(injector), Some(injection)) = (injector, injection) {
         injector.note_applied(injection.applied(override_.is_some()));
     }
     if let Some(recording) = &mut recording {
@@ -120,29 +127,35 @@ pub fn intercept<C: Intercepted>(
     if recording.as_ref().is_some_and(|recording| recording.level() > Level::Info) {
         log_begin(&call, caller);
     }
-    inject::before(injection, caller, || {
-        if let Some(recording) = &mut recording {
-            note_unfinished(intercepted, recording, &call, injection, caller, observer);
-        }
-    });
-    let outcome = intercepted.execute(observer, override_.map(|override_| (override_, &call)));
+    if let Some(injection) = injection {
+        inject::before(injection, caller, || {
+            if let Some(recording) = &mut recording {
+                note_unfinished(intercepted, recording, &call, injection, caller, observer);
+            }
+        });
+    }
+    let mut outcome = intercepted.execute(observer, override_.map(|override_| (override_, &call)));
     let reply = (outcome.answer, outcome.signal);
-    inject::after(injection, caller);
+    if let Some(injection) = injection {
+        inject::after(injection, caller);
+    }
     if let Some(recording) = &mut recording {
         recording.end();
     } else if !is_told {
         return reply;
     }
     let is_shown = is_told || recording.as_ref().is_some_and(Recording::is_shown);
-    let explained = |call: &Call, outcome: &Outcome| match call.error(outcome.answer) {
+    let explain = |call: &Call, outcome: &Outcome| match call.error(outcome.answer) {
         Some(_) if matches!(override_, Some(Override::Answer(_) | Override::Statuses(_))) => None,
         Some(_) if is_shown || outcome.judged || outcome.fell_back => {
             intercepted.explain(call, outcome)
         }
         _ => outcome.rule,
     };
+    if outcome.answer.is_err() {
+        outcome.rule = explain(&call, &outcome);
+    }
     if is_told {
-        let outcome = Outcome { rule: explained(&call, &outcome), ..outcome };
         intercepted.tell(&call, &outcome, observer);
     }
     let Some(recording) = &recording else { return reply };
@@ -150,20 +163,15 @@ pub fn intercept<C: Intercepted>(
         intercepted.log_details(&call, &outcome);
     }
     let pointers = intercepted.offset_pointers();
-    let injected = override_.is_some() || injection.signals != 0;
-    let delayed = injection.is_delayed();
-    intercepted.for_each_record(&call, &outcome, |call, outcome| {
-        let outcome = Outcome { rule: explained(call, outcome), ..*outcome };
-        recording.note(
-            call,
-            &outcome,
-            caller,
-            pointers,
-            injected,
-            delayed,
-            intercepted.dialect(observer),
-            || intercepted.sharing(call, &outcome, observer),
-        );
+    let notes = Notes {
+        dialect: intercepted.dialect(observer),
+        ending: caller.ending(),
+        injected: injection.is_some_and(|it| it.signals != 0 || override_.is_some()),
+        delayed: injection.is_some_and(Injection::is_delayed),
+    };
+    intercepted.for_each_record(&call, &outcome, explain, |call, outcome| {
+        let sharing = || intercepted.sharing(call, outcome, observer);
+        recording.note(call, outcome, caller, pointers, notes, sharing);
     });
     reply
 }
@@ -179,14 +187,20 @@ fn note_unfinished<C: Intercepted>(
     caller: &impl Caller,
     observer: &Observer,
 ) {
-    recording.end_unfinished();
+    recording.stop_clock();
     // One record, also for several targets, as of a call that failed.
     let refused = Outcome::new(Err(Errno::EINTR), Method::None);
     let nothing = Outcome::new(Ok(0), Method::None);
-    let (pointers, delayed) = (intercepted.offset_pointers(), injection.is_delayed());
-    let dialect = intercepted.dialect(observer);
-    intercepted.for_each_record(call, &refused, |call, _| {
-        recording.note(call, &nothing, caller, pointers, true, delayed, dialect, || None);
+    let pointers = intercepted.offset_pointers();
+    let notes = Notes {
+        dialect: intercepted.dialect(observer),
+        ending: Ending::Unfinished,
+        injected: true,
+        delayed: injection.is_delayed(),
+    };
+    let no_rule = |_: &Call, _: &Outcome| None;
+    intercepted.for_each_record(call, &refused, no_rule, |call, _| {
+        recording.note(call, &nothing, caller, pointers, notes, || None);
     });
 }
 
@@ -207,9 +221,10 @@ pub fn note_let_through(hook: Hook, call: &Call, caller: &impl Caller, observer:
     observer.collectors.count_let_through();
     let Some(mut recording) = Recording::wanted(observer, hook) else { return };
     let dialect = observer.settings.policy.dialect;
-    recording.begin(caller, &Injection::NONE, dialect, || *call);
+    recording.begin(caller, None, dialect, || *call);
     recording.end();
     let nothing = Outcome::new(Ok(0), Method::None);
     let pointers = [OffsetPointer::new(core::ptr::null_mut()); 2];
-    recording.note(call, &nothing, caller, pointers, false, false, dialect, || None);
+    let notes = Notes { dialect, ending: caller.ending(), injected: false, delayed: false };
+    recording.note(call, &nothing, caller, pointers, notes, || None);
 }

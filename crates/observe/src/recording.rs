@@ -16,6 +16,18 @@ use cfr_shared::settings::template::{Part, Placeholder, parts};
 use cfr_shared::stats::{Beginning, Collect, Extent, FileIds, InFlightGuard, Stats};
 use cfr_sys::{self as sys, OffsetPointer, Sharing};
 
+/// What a record says of a call besides its arguments and its outcome.
+#[derive(Clone, Copy)]
+pub(crate) struct Notes {
+    /// The dialect that it was carried out by.
+    pub(crate) dialect: &'static Dialect,
+    pub(crate) ending: Ending,
+    /// Whether a fault changed it.
+    pub(crate) injected: bool,
+    /// Whether a fault delayed it.
+    pub(crate) delayed: bool,
+}
+
 /// A call that is being recorded.
 pub(crate) struct Recording<'a> {
     observer: &'a Observer,
@@ -27,8 +39,6 @@ pub(crate) struct Recording<'a> {
     /// When it began (CLOCK_MONOTONIC).
     begun_ns: u64,
     duration_ns: u64,
-    /// Whether the process is about to end in the call.
-    is_unfinished: bool,
     /// What the launcher knows of the call before it returns, if it wants to.
     in_flight: Option<InFlightGuard>,
 }
@@ -49,18 +59,17 @@ impl<'a> Recording<'a> {
             time_ns: 0,
             begun_ns: 0,
             duration_ns: 0,
-            is_unfinished: false,
             in_flight: None,
         })
     }
 
-    /// Starts the clock of the call, which faults change by `injection`. `first_part` returns it, or
+    /// Starts the clock of the call, which faults may change by `injection`. `first_part` returns it, or
     /// its part for one target.
     #[inline(always)]
     pub(crate) fn begin(
         &mut self,
         caller: &impl Caller,
-        injection: &Injection,
+        injection: Option<&Injection>,
         dialect: &'static Dialect,
         first_part: impl FnOnce() -> Call,
     ) {
@@ -77,20 +86,16 @@ impl<'a> Recording<'a> {
     /// Stops the clock of the call.
     #[inline(always)]
     pub(crate) fn end(&mut self) {
-        self.duration_ns = sys::monotonic_ns().saturating_sub(self.begun_ns);
-        if let Some(in_flight) = &self.in_flight
-            && !self.is_unfinished
-        {
+        self.stop_clock();
+        if let Some(in_flight) = &self.in_flight {
             in_flight.end();
         }
-        self.is_unfinished = false;
     }
 
     /// Stops the clock of a call in which a signal is going to end the process.
-    #[cold]
-    pub(crate) fn end_unfinished(&mut self) {
-        self.end();
-        self.is_unfinished = true;
+    #[inline(always)]
+    pub(crate) fn stop_clock(&mut self) {
+        self.duration_ns = sys::monotonic_ns().saturating_sub(self.begun_ns);
     }
 
     /// Returns how much is logged.
@@ -108,20 +113,16 @@ impl<'a> Recording<'a> {
     /// Counts the call and writes its line. `call` is the whole call, or its part for one target.
     /// `sharing` reports whether the target's range shares its blocks, if that is wanted.
     #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "what a record consists of")]
     pub(crate) fn note(
         &self,
         call: &Call,
         outcome: &Outcome,
         caller: &impl Caller,
         [off_in, off_out]: [OffsetPointer; 2],
-        injected: bool,
-        delayed: bool,
-        dialect: &'static Dialect,
+        Notes { dialect, ending, injected, delayed }: Notes,
         sharing: impl FnOnce() -> Option<(Sharing, u64)>,
     ) {
         let settings = &self.observer.settings;
-        let ending = if self.is_unfinished { Ending::Unfinished } else { caller.ending() };
         let is_unusual = || {
             outcome.judged || outcome.fell_back || injected || delayed || ending != Ending::Returned
         };
@@ -133,30 +134,33 @@ impl<'a> Recording<'a> {
         let for_json = settings.log_format == Format::Json;
         let wants_offsets =
             (for_json || call.request == Request::Send) && ending == Ending::Returned;
-        let mut comm = [0; 16];
-        let context = Context {
-            time_ns: self.time_ns,
-            duration_ns: self.duration_ns,
-            pid: caller.pid(),
-            tid: for_json.then(|| caller.tid()),
-            comm: (for_json || counts).then(|| caller.comm(&mut comm)),
-            ending,
-            hook: self.hook,
-            path_in: None,
-            path_out: None,
-            offsets_after: if wants_offsets {
-                call.offsets_after(off_in, off_out)
-            } else {
-                (None, None)
+        let (mut comm, mut room) = ([0; 16], None);
+        // Made in place: a copy of the context would take a fiftieth of a line's instructions.
+        let record = Record {
+            call: caller.as_made(call, &mut room),
+            outcome,
+            context: Context {
+                time_ns: self.time_ns,
+                duration_ns: self.duration_ns,
+                pid: caller.pid(),
+                tid: for_json.then(|| caller.tid()),
+                comm: (for_json || counts).then(|| caller.comm(&mut comm)),
+                ending,
+                hook: self.hook,
+                path_in: None,
+                path_out: None,
+                offsets_after: if wants_offsets {
+                    call.offsets_after(off_in, off_out)
+                } else {
+                    (None, None)
+                },
+                sharing: sharing(),
+                dialect,
+                injected,
+                delayed,
             },
-            sharing: sharing(),
-            dialect,
-            injected,
-            delayed,
         };
         let fds = [call.fd_in, call.fd_out];
-        let mut room = None;
-        let record = Record { call: caller.as_made(call, &mut room), outcome, context };
         let writes_paths = writes && settings.paths;
         if counts {
             self.count_and_emit(&record, fds, caller, writes);
@@ -258,7 +262,7 @@ struct CallInFlight<'a> {
     entered_ns: u64,
     time_ns: u64,
     begun_ns: u64,
-    injection: &'a Injection,
+    injection: Option<&'a Injection>,
     dialect: &'static Dialect,
 }
 
@@ -294,8 +298,8 @@ impl CallInFlight<'_> {
             offsets_after: (None, None),
             sharing: None,
             dialect: self.dialect,
-            injected: self.injection.changes_call(),
-            delayed: self.injection.is_delayed(),
+            injected: self.injection.is_some_and(Injection::changes_call),
+            delayed: self.injection.is_some_and(Injection::is_delayed),
         };
         let beginning = Beginning {
             begun_ns: self.begun_ns,

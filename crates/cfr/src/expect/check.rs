@@ -2,7 +2,7 @@
 
 use super::expectation::{Expectation, Kind, Meaning};
 use super::quantity::{OTHER_ERRORS, Quantity, error_name};
-use crate::run::blind_spot::BlindSpot;
+use crate::run::blind_spot::{BlindSpot, STILL_RUN};
 use cfr_engine::call::Method;
 use cfr_engine::hook::Hook;
 use cfr_shared::stats::Stats;
@@ -34,6 +34,14 @@ pub(super) fn verdict(
     };
     let (held, actual) = match blind_spot {
         _ if expectation.is_about_otherwise() => match stats.written_otherwise() {
+            // The kernel counts what a process has written when its parent has waited for it.
+            Some(_)
+                if held
+                    && !expectation.is_lower_bound()
+                    && blind_spot.is_some_and(|it| it.still_run) =>
+            {
+                (false, format!("{actual}; but {STILL_RUN}"))
+            }
             // A copy that was not seen is a part of it.
             Some(_) => (held, actual),
             None => (false, NOT_COUNTED.to_owned()),

@@ -17,6 +17,8 @@ pub(crate) struct BlindSpot {
     pub(crate) of_results: bool,
     /// Whether no call is known that was not seen: there may have been one.
     pub(crate) is_possible: bool,
+    /// Whether processes of the program are known to run on.
+    pub(crate) still_run: bool,
 }
 
 /// How a run was watched.
@@ -81,7 +83,8 @@ pub(crate) fn blind_spot(
     let is_watched = watch.supervisor.is_ok() && seen.unwatched == 0;
     let of_results = is_watched && watch.has_ended && checked.hooks == Hooks::ALL;
     let of_all = seen.processes == 0 && watch.supervisor.is_err();
-    Some(BlindSpot { why, of_all, of_results, is_possible })
+    let still_run = watch.supervisor.is_ok() && !watch.has_ended;
+    Some(BlindSpot { why, of_all, of_results, is_possible, still_run })
 }
 
 fn unwatched(seen: SeenCounts) -> String {
@@ -92,7 +95,8 @@ fn unwatched(seen: SeenCounts) -> String {
     format!("{} {programs} (CFR_LOG, CFR_HOOKS)", seen.unwatched)
 }
 
-const STILL_RUN: &str = "processes that it started still run";
+/// The reason if processes run on.
+pub(crate) const STILL_RUN: &str = "processes that it started still run";
 
 fn not_loaded(shown: &str) -> String {
     format!("libcfr.so was not loaded: {shown} or a program that it started dropped LD_PRELOAD")

@@ -270,12 +270,18 @@ impl<C: Intercepted, P: Fn(Answer) -> Result<(), Errno>> Intercepted for Supervi
         self.inner.first_part(call)
     }
 
-    fn for_each_record(&self, call: &Call, outcome: &Outcome, record: impl Fn(&Call, &Outcome)) {
+    fn for_each_record(
+        &self,
+        call: &Call,
+        outcome: &Outcome,
+        explain: impl Fn(&Call, &Outcome) -> Option<&'static Rule>,
+        record: impl Fn(&Call, &Outcome),
+    ) {
         // Without a result it has no targets that were changed, or not.
         if self.task.ending() != Ending::Returned {
             return record(&self.inner.first_part(call), outcome);
         }
-        self.inner.for_each_record(call, outcome, record);
+        self.inner.for_each_record(call, outcome, explain, record);
     }
 }
 

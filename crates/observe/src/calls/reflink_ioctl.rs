@@ -102,7 +102,13 @@ impl Intercepted for ReflinkIoctl {
         }
     }
 
-    fn for_each_record(&self, call: &Call, outcome: &Outcome, record: impl Fn(&Call, &Outcome)) {
+    fn for_each_record(
+        &self,
+        call: &Call,
+        outcome: &Outcome,
+        explain: impl Fn(&Call, &Outcome) -> Option<&'static Rule>,
+        record: impl Fn(&Call, &Outcome),
+    ) {
         let Outcome { answer, method, .. } = *outcome;
         // The next library does not say how it shared.
         let is_kernels = answer.is_ok() && method == Method::Kernel;
@@ -121,7 +127,9 @@ impl Intercepted for ReflinkIoctl {
             let bytes = call.compared();
             let method = if bytes > 0 { shared_by(Method::Dedupe) } else { method };
             let rule = if is_kernels { explain_compared(&call, bytes) } else { None };
-            record(&call, &Outcome { bytes, method, rule, ..*outcome });
+            let mut outcome = Outcome { bytes, method, rule, ..*outcome };
+            outcome.rule = explain(&call, &outcome);
+            record(&call, &outcome);
             has_record = true;
         }
         if !has_record {

@@ -23,11 +23,8 @@ pub const KEYS: [&str; 33] = [
 
 pub(super) fn record(out: &mut Piece, record: &Record) {
     let call = record.call;
-    let (off_in_after, off_out_after) = record.context.offsets_after;
-    out.literal("{\"time\":");
-    rfc3339(out, record.context.time_ns);
-    out.literal(",\"pid\":");
-    out.signed(i64::from(record.context.pid));
+    let (off_in_after, off_out_after) = &record.context.offsets_after;
+    origin(out, record.context.time_ns, record.context.pid);
     out.literal(",\"tid\":");
     number(out, record.context.tid.map(i64::from));
     out.literal(",\"comm\":");
@@ -41,26 +38,30 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
     out.signed(i64::from(call.fd_in));
     out.literal(",\"path_in\":");
     string_or_null(out, record.context.path_in);
-    out.literal(",\"off_in\":");
     match (call.off_in, off_in_after) {
-        (Offset::File, None) => out.literal("null,\"off_in_after\":null,\"fd_out\":"),
+        (Offset::File, None) => {
+            out.literal(",\"off_in\":null,\"off_in_after\":null,\"fd_out\":");
+        }
         (before, after) => {
+            out.literal(",\"off_in\":");
             offset(out, before);
             out.literal(",\"off_in_after\":");
-            number(out, after);
+            number(out, *after);
             out.literal(",\"fd_out\":");
         }
     }
     out.signed(i64::from(call.fd_out));
     out.literal(",\"path_out\":");
     string_or_null(out, record.context.path_out);
-    out.literal(",\"off_out\":");
     match (call.off_out, off_out_after) {
-        (Offset::File, None) => out.literal("null,\"off_out_after\":null,\"len\":"),
+        (Offset::File, None) => {
+            out.literal(",\"off_out\":null,\"off_out_after\":null,\"len\":");
+        }
         (before, after) => {
+            out.literal(",\"off_out\":");
             offset(out, before);
             out.literal(",\"off_out_after\":");
-            number(out, after);
+            number(out, *after);
             out.literal(",\"len\":");
         }
     }
@@ -238,10 +239,7 @@ fn flags(out: &mut Piece, flags: Flags) {
 /// Appends a message: an object with every key of a call, mostly null, then `level` and `message`.
 pub(super) fn message(line: &mut Line, meta: &MessageMeta, message: &dyn fmt::Debug) {
     let out = &mut Piece::new(line);
-    out.literal("{\"time\":");
-    rfc3339(out, meta.time_ns);
-    out.literal(",\"pid\":");
-    out.signed(i64::from(meta.pid));
+    origin(out, meta.time_ns, meta.pid);
     out.literal(",\"tid\":");
     out.signed(i64::from(meta.tid));
     for key in KEYS.into_iter().skip_while(|&key| key != "comm") {
@@ -257,18 +255,19 @@ pub(super) fn message(line: &mut Line, meta: &MessageMeta, message: &dyn fmt::De
     out.literal("\"}");
 }
 
-/// Appends a time in quotes: RFC 3339, UTC, microseconds.
+/// Appends the beginning of an object: the time (RFC 3339, UTC, microseconds) and the process.
 #[inline(always)]
-fn rfc3339(out: &mut Piece, ns: u64) {
-    let seconds = ns / 1_000_000_000;
+fn origin(out: &mut Piece, time_ns: u64, pid: i32) {
+    let seconds = time_ns / 1_000_000_000;
     let [to_month, to_minute] = CURRENT_MINUTE.of(seconds / 60);
     let colon = u64::from(b':');
-    out.literal("\"");
+    out.literal("{\"time\":\"");
     out.word(to_month, 8);
     out.word(to_minute, 8);
     out.word(colon | digits_of(seconds % 60) << 8, 3);
-    out.fraction(ns % 1_000_000_000 / 1_000);
-    out.literal("Z\"");
+    out.fraction(time_ns % 1_000_000_000 / 1_000);
+    out.literal("Z\",\"pid\":");
+    out.signed(i64::from(pid));
 }
 
 /// The text of the current minute. Nearly all calls are in the same minute as the call before.
