@@ -187,7 +187,7 @@ fn note_unfinished<C: Intercepted>(
     caller: &impl Caller,
     observer: &Observer,
 ) {
-    recording.stop_clock();
+    recording.end();
     // One record, also for several targets, as of a call that failed.
     let refused = Outcome::new(Err(Errno::EINTR), Method::None);
     let nothing = Outcome::new(Ok(0), Method::None);

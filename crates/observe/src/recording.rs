@@ -83,19 +83,14 @@ impl<'a> Recording<'a> {
         }
     }
 
-    /// Stops the clock of the call.
+    /// Stops the clock of the call. From now on it is this process that tells of the call, not the
+    /// launcher.
     #[inline(always)]
     pub(crate) fn end(&mut self) {
-        self.stop_clock();
-        if let Some(in_flight) = &self.in_flight {
+        self.duration_ns = sys::monotonic_ns().saturating_sub(self.begun_ns);
+        if let Some(in_flight) = self.in_flight.take() {
             in_flight.end();
         }
-    }
-
-    /// Stops the clock of a call in which a signal is going to end the process.
-    #[inline(always)]
-    pub(crate) fn stop_clock(&mut self) {
-        self.duration_ns = sys::monotonic_ns().saturating_sub(self.begun_ns);
     }
 
     /// Returns how much is logged.

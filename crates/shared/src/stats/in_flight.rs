@@ -103,7 +103,7 @@ pub struct InFlightGuard {
 
 impl InFlightGuard {
     /// Frees the slot: the call has returned.
-    pub fn end(&self) {
+    pub fn end(self) {
         self.slot.store(STATE, self.free);
     }
 }
