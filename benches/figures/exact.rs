@@ -21,6 +21,9 @@ pub const DEFAULT_SYSTEM_CALLS: Goal = exactly(1.0);
 /// System calls of a byte that the library copies: a check, a read, a write, and one for each
 /// pointer outside the caller's stack frame.
 pub const EMULATED_SYSTEM_CALLS: Goal = at_most(5.0);
+/// System calls of such a byte between two file offsets that are equal: those of a byte, what the
+/// target is, two that read and two that set the offsets, and two that keep signals out meanwhile.
+pub const IN_STEP_SYSTEM_CALLS: Goal = at_most(10.0);
 /// System calls of 4 KiB that the library copies between filesystems: the call that the kernel
 /// refuses, what kind of file the target is and how it is open, a read, a write, and one for each
 /// pointer outside the caller's stack frame.

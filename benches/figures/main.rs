@@ -201,7 +201,7 @@ fn emulated(figures: &mut Figures, driver: &Driver) {
     figures.exact(
         "a byte, from position to position in step: system calls",
         count(Calls::COPY),
-        None,
+        Some(exact::IN_STEP_SYSTEM_CALLS),
     );
 }
 

@@ -5,9 +5,9 @@ use cfr_testkit::skip;
 pub use exact::EXPORTS;
 use exact::{
     ACROSS_SYSTEM_CALLS, Calls, DEFAULT_SYSTEM_CALLS, DIALECTS, Driver, EMULATED_SYSTEM_CALLS,
-    FORWARD_INSTRUCTIONS, FORWARD_SYSTEM_CALLS, Goal, JSON_INSTRUCTIONS, LOAD_INSTRUCTIONS,
-    LOAD_SYSTEM_CALLS, OPTIONAL, PASSING_INSTRUCTIONS, REQUIRED, SIZE, Shipped, TEXT_INSTRUCTIONS,
-    TEXT_WRITES, Way,
+    FORWARD_INSTRUCTIONS, FORWARD_SYSTEM_CALLS, Goal, IN_STEP_SYSTEM_CALLS, JSON_INSTRUCTIONS,
+    LOAD_INSTRUCTIONS, LOAD_SYSTEM_CALLS, OPTIONAL, PASSING_INSTRUCTIONS, REQUIRED, SIZE, Shipped,
+    TEXT_INSTRUCTIONS, TEXT_WRITES, Way,
 };
 
 #[path = "../../benches/figures/exact.rs"]
@@ -59,6 +59,16 @@ fn a_byte_that_the_library_copies_takes_few_system_calls() {
     hold("a_byte_that_the_library_copies_takes_few_system_calls", EMULATED_SYSTEM_CALLS, || {
         let counts = Driver::new()?.system_calls(Way::EMULATED, Calls::APART)?;
         assert!(counts.contains_key("pread64") && counts.contains_key("pwrite64"), "{counts:?}");
+        Ok(counts.values().sum())
+    });
+}
+
+/// A target that ends where the source's range begins is not asked whether it is the source.
+#[test]
+fn a_byte_that_is_appended_takes_few_system_calls() {
+    hold("a_byte_that_is_appended_takes_few_system_calls", IN_STEP_SYSTEM_CALLS, || {
+        let counts = Driver::new()?.system_calls(Way::EMULATED, Calls::COPY)?;
+        assert_eq!(counts.get("statx"), Some(&1.0), "{counts:?}");
         Ok(counts.values().sum())
     });
 }

@@ -390,7 +390,14 @@ impl<'a> Facts<'a> {
     /// Reports whether both ranges of `len` bytes are in one file and have a byte in common.
     #[must_use]
     pub fn do_ranges_overlap(&self, len: u64) -> bool {
+        self.do_offsets_overlap(len) && self.is_one_file()
+    }
+
+    /// Reports whether both ranges of `len` bytes would have a byte in common if they were in one
+    /// file.
+    #[must_use]
+    pub fn do_offsets_overlap(&self, len: u64) -> bool {
         let Some((off_in, off_out)) = self.start_offsets() else { return false };
-        len > 0 && off_in.abs_diff(off_out) < len && self.is_one_file()
+        len > 0 && off_in.abs_diff(off_out) < len
     }
 }

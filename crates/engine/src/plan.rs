@@ -73,7 +73,7 @@ pub(crate) fn copy_checked_by_kernel(
         Ok(_) => {}
     }
     let mut requested = facts.requested_len();
-    if facts.do_ranges_overlap(requested) {
+    if may_overlap(facts, off_in) && facts.do_ranges_overlap(requested) {
         // They may overlap only beyond the end of the source or beyond the largest file of the
         // target.
         requested = facts.clamp_to_max_size(facts.clamp_to_source());
@@ -86,6 +86,17 @@ pub(crate) fn copy_checked_by_kernel(
     // needs no clamping.
     let len = if len > BUFFER_LEN { facts.clamp_to_readable(len) } else { len };
     Some(Step::Copy { len, transport: Transport::Library, holes: Holes::Kept })
+}
+
+/// Reports whether the ranges may overlap before the end of the source. A target that ends where the
+/// source's range begins, or before, is another file, or the range is empty: one look at the target
+/// is enough for a copy of one piece that appends. If the file grows meanwhile, a copy of one piece
+/// has read all its bytes before it writes.
+fn may_overlap(facts: &Facts<'_>, off_in: i64) -> bool {
+    let len = facts.requested_len();
+    len > BUFFER_LEN
+        || facts.do_offsets_overlap(len)
+            && !facts.target.stat().is_ok_and(|stat| stat.size <= off_in.cast_unsigned())
 }
 
 /// Plans a copy of one piece between filesystems after the kernel has refused it with EXDEV, with
