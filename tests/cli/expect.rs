@@ -212,6 +212,10 @@ fn every_quantity_and_operator_is_checked_on_any_filesystem() {
     // Killed during the call.
     let script = "(ulimit -f 0; exec cat a > c) || true";
     assert_judged(place, &[], script, &["unfinished=1"], &["no unfinished", "no calls"]);
+    let run = Run::bare(launcher()).args(["run", "--expect", "unfinished=0", "sh", "-c", script]);
+    let said = run.within(place).output().stderr;
+    let (_, calls) = said.split_once("cfr: the calls:\n").unwrap_or_else(|| panic!("{said}"));
+    assert!(calls.contains(" copy_file_range(") && calls.contains(" = ? (unfinished"), "{said}");
 }
 
 #[test]

@@ -50,7 +50,7 @@ pub(super) fn outcome(verdicts: &[Verdict], ended: &ChildExit, result: &RunResul
 /// Prints the calls, or where they are logged.
 fn calls(result: &RunResult) {
     let RunResult { stats, checked, silence, blind_spot, .. } = result;
-    if stats.finished() == 0 {
+    if stats.finished() == 0 && stats.unfinished() == 0 {
         match (silence, blind_spot) {
             // The reason was printed already.
             (None, _) => {}

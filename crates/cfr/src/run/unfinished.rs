@@ -3,6 +3,7 @@
 
 use super::environment::Variables;
 use super::program_settings;
+use cfr_engine::hook::Hook;
 use cfr_observe::{Collectors, ConfigErrors, Log};
 use cfr_shared::settings::{Level, Settings};
 use cfr_shared::stats::{Collect, InFlight, Stats};
@@ -102,7 +103,8 @@ impl Looks {
                 }
                 continue;
             }
-            if call.end() {
+            // The supervisor writes the lines of its calls itself.
+            if call.end() && call.hook() != Some(Hook::Seccomp) {
                 self.write(&call);
             }
             kept += 1;
@@ -118,7 +120,7 @@ impl Looks {
             if self.stats.collects(Collect::SUMMARY.union(Collect::LINES)) {
                 self.stats.keep_line(record);
             }
-            if self.settings.log < Level::Warn {
+            if self.settings.log < Level::Warn || !call.is_logged() {
                 return;
             }
             if let Some(log) = &self.log {

@@ -338,13 +338,17 @@ impl InFlight {
         (self.slot.0.as_ptr().addr(), self.state)
     }
 
-    /// Notes that the call's thread has ended in it. Reports whether that was not known and the call's
-    /// line is to be written.
+    /// Notes that the call's thread has ended in it. Reports whether that was not known.
     #[must_use]
     pub fn end(&self) -> bool {
-        let is_new = self.state & STATES == IN_FLIGHT_NOW
-            && self.slot.compare_exchange(STATE, self.state, self.state | ENDED);
-        is_new && self.has(IS_LOGGED)
+        self.state & STATES == IN_FLIGHT_NOW
+            && self.slot.compare_exchange(STATE, self.state, self.state | ENDED)
+    }
+
+    /// Reports whether the call's line is logged if its thread ends in it.
+    #[must_use]
+    pub fn is_logged(&self) -> bool {
+        self.has(IS_LOGGED)
     }
 
     /// Frees the slot of a call whose thread has ended.
