@@ -61,7 +61,25 @@ fn a_fault_that_met_no_call_is_named_with_the_number_of_calls() {
             ],
         ),
         // It copies less anyway.
-        (&["short=500"], "copy=1", &["cfr: fault 1 (short=500) met no call; 1 call was seen"]),
+        (
+            &["short=500"],
+            "copy=1",
+            &["cfr: fault 1 (short=500) changed no call: the call that it met would not be \
+               shortened; 1 call was seen"],
+        ),
+        // The first action wins.
+        (
+            &["error=EIO:when=1..2", "zero:when=1", "short=1:when=3", "error=EXDEV:when=1..2"],
+            "copy=9 copy=9 copy=9",
+            &[
+                "cfr: fault 2 (zero:when=1) changed no call: a fault before it decided the result \
+                 of the call that it met; 3 calls were seen",
+                "cfr: fault 4 (error=EXDEV:when=1..2) changed no call: a fault before it decided the \
+                 result of the 2 calls that it met; 3 calls were seen",
+            ],
+        ),
+        // It delays a call that another fault answers.
+        (&["error=EIO", "zero:delay_exit=1ns"], "copy=9", &[]),
         (
             &["status=differs"],
             "copy=1",
@@ -146,13 +164,14 @@ fn the_results_have_the_calls_of_each_fault() {
     let scratch = Scratch::new();
     let file = scratch.file("results");
     for is_supervised in [false, true] {
-        let options = ["--inject", "error=EIO:when=2;zero:path=*.db", "--results"];
+        let options = ["--inject", "error=EIO:when=2;zero:path=*.db;zero:when=2..3", "--results"];
         let options = [&options[..], &[file.to_str().unwrap()]].concat();
         run(is_supervised, "run", &options, "copy=1 copy=1 copy=1");
         let results: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
         let expected = serde_json::json!([
-            { "fault": "error=EIO:when=2", "met": 3, "applied": 1 },
-            { "fault": "zero:path=*.db", "met": 0, "applied": 0 },
+            { "fault": "error=EIO:when=2", "met": 3, "hit": 1, "preempted": 0, "applied": 1 },
+            { "fault": "zero:path=*.db", "met": 0, "hit": 0, "preempted": 0, "applied": 0 },
+            { "fault": "zero:when=2..3", "met": 3, "hit": 2, "preempted": 1, "applied": 1 },
         ]);
         assert_eq!(results["faults"], expected, "{results:#}");
     }

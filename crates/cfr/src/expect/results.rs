@@ -111,6 +111,10 @@ struct FaultResult<'a> {
     fault: &'a str,
     /// The calls that met its conditions but `when` and `prob`.
     met: u64,
+    /// The calls that met all of its conditions.
+    hit: u64,
+    /// Those of them whose result a fault before it decided.
+    preempted: u64,
     /// The calls that it changed, delayed or sent a signal.
     applied: u64,
 }
@@ -120,6 +124,8 @@ fn faults<'a>(result: &'a RunResult) -> Vec<FaultResult<'a>> {
     let row = |(index, fault): (usize, &'a String)| FaultResult {
         fault,
         met: counts.met(index),
+        hit: counts.hit(index),
+        preempted: counts.preempted(index),
         applied: counts.applied(index),
     };
     result.checked.faults.iter().enumerate().map(row).collect()

@@ -1,4 +1,4 @@
-//! Faults that have applied to no call: a test with them has tested nothing.
+//! Faults that have changed no call: a test with them has tested nothing.
 
 use crate::run::environment::CheckedSettings;
 use crate::term::failure::printable;
@@ -22,12 +22,26 @@ pub(crate) fn describe(
     found.retain(|(index, _)| is_unmet(index));
     let of_user_faults = found.into_iter().map(|(index, fault)| {
         let (number, fault) = (index + 1, printable(fault));
-        let more = match counts.met(index) {
-            met if met >= calls => String::new(),
-            0 => ", none of which met its conditions".to_owned(),
-            met => format!(", {met} of which met its other conditions"),
-        };
-        format!("fault {number} ({fault}) met no call; {}{more}", seen(calls))
+        let seen = seen(calls);
+        match (counts.hit(index), counts.preempted(index)) {
+            (0, _) => {
+                let more = match counts.met(index) {
+                    met if met >= calls => String::new(),
+                    0 => ", none of which met its conditions".to_owned(),
+                    met => format!(", {met} of which met its other conditions"),
+                };
+                format!("fault {number} ({fault}) met no call; {seen}{more}")
+            }
+            (_, preempted @ 1..) => format!(
+                "fault {number} ({fault}) changed no call: a fault before it decided the result of {} \
+                 that it met; {seen}",
+                counted(preempted)
+            ),
+            (hit, 0) => format!(
+                "fault {number} ({fault}) changed no call: {} that it met would not be shortened; {seen}",
+                counted(hit)
+            ),
+        }
     });
     let mut first = of_user;
     let of_profiles = profiles.iter().filter_map(|(name, count)| {
@@ -37,6 +51,10 @@ pub(crate) fn describe(
         nothing.then(|| format!("no fault of the profile {name} met a call; {}", seen(calls)))
     });
     of_user_faults.chain(of_profiles).collect()
+}
+
+fn counted(calls: u64) -> String {
+    if calls == 1 { "the call".to_owned() } else { format!("the {calls} calls") }
 }
 
 /// `3 calls were seen`.

@@ -46,6 +46,14 @@ impl CallCounter {
         self.tree?.count_met(fault)
     }
 
+    /// Counts a call that meets all conditions of the fault at this index; see
+    /// [`FaultCounts::count_hit`].
+    pub(super) fn count_hit(&self, fault: usize, is_preempted: bool) {
+        if let Some(tree) = self.tree {
+            tree.count_hit(fault, is_preempted);
+        }
+    }
+
     /// Counts a call for the fault at this index, and returns the call's number, from 1. `key` is the
     /// thread or path that the count belongs to. If all slots are taken, further keys share the
     /// fault's own count.

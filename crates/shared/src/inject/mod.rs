@@ -385,6 +385,7 @@ impl<'a> Faults<'a> {
             }
             let bit = 1 << index;
             injection.hits |= bit;
+            counter.count_hit(index, injection.action.is_some() && fault.action.is_some());
             if injection.action.is_none() && fault.action.is_some() {
                 injection.action = fault.action;
                 injection.acting = bit;
