@@ -563,7 +563,7 @@ fn a_browser_searches_tables() {
     assert_eq!(browser.run(&column("pairs", 0)), json!(["/src/file99"]));
     let status = "return document.querySelector('.search [role=status]').textContent;";
     let found = browser.run(status);
-    assert!(found.as_str().unwrap().starts_with("2 of "), "a pair and a slow call: {found}");
+    assert!(found.as_str().unwrap().starts_with("3 of "), "a pair, a target, a slow call: {found}");
     let address = browser.run("return location.hash;");
     assert_eq!(address, "#search=DST%20file99");
     browser.open(&made.page, address.as_str().unwrap());

@@ -376,7 +376,8 @@ fn lines_that_are_not_log_lines_are_counted() {
         assert_eq!(report["foreign"]["first"]["line"], 2, "{shown}");
         assert_eq!(complete(&events(&log)).len(), 2, "{shown}");
     }
-    let report = summary(corners.join(&b'\n'));
+    let log = [&corners.join(&b'\n')[..], b"\n", message("hm").as_bytes()].concat();
+    let report = summary(log);
     assert_eq!((&report["calls"], &report["foreign"]["count"]), (&json!(0), &json!(corners.len())));
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct ReportArgs {
     pub(crate) chrome: Option<PathBuf>,
     /// The file for a page; `-` is standard output, without the report.
     pub(crate) html: Option<PathBuf>,
-    /// The logs, at least one; `-` is standard input.
+    /// The logs and summaries, at least one; `-` is standard input.
     pub(crate) logs: Vec<PathBuf>,
 }
 
@@ -76,10 +76,11 @@ Examples:
   cfr trace -o log.json --format json -- make && cfr report log.json
   cfr report --by errors --top 20 log.json         the files that cannot be copied
   cfr report --format json log.json | jq .latency_ns.p99
+  cfr report summary.json                          what was written by other calls than copies
   cfr report --html report.html log.json           a page: charts, and tables to search and sort
   cfr report --chrome trace.json log.json          for ui.perfetto.dev or chrome://tracing
 
-Exit status: 0; 125 if a LOG cannot be read or is a text log.",
+Exit status: 0; 125 if a LOG cannot be read, or has lines but none of a JSON log.",
         )
         .arg(report_format())
         .arg(
@@ -124,7 +125,7 @@ Exit status: 0; 125 if a LOG cannot be read or is a text log.",
         )
         .arg(
             Arg::new(LOG)
-                .help("A log written with --format json; - is standard input")
+                .help("A log or a summary written with --format json; - is standard input")
                 .value_name("LOG")
                 .required(true)
                 .num_args(1..)

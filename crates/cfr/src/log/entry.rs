@@ -1,5 +1,6 @@
-//! A line of a JSON log: a call or a message.
+//! A line of a JSON log: a call, a message or a summary.
 
+use super::summary_entry::LoggedSummary;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::time::UNIX_EPOCH;
@@ -43,6 +44,7 @@ impl CallEnding {
 pub(crate) enum LogEntry<'a> {
     Call(LoggedCall<'a>),
     Message(LoggedMessage<'a>),
+    Summary(LoggedSummary),
 }
 
 /// A call with its outcome. The fields are the log's keys, with their escapes decoded but one: a
@@ -169,7 +171,9 @@ impl<'a> LogEntry<'a> {
     pub(crate) fn read(line: &'a [u8]) -> Option<LogEntry<'a>> {
         // Keys that are skipped must be UTF-8 too.
         let line = std::str::from_utf8(line).ok()?;
-        let keys: Keys<'a> = serde_json::from_str(line).ok()?;
+        let Ok(keys) = serde_json::from_str::<Keys<'a>>(line) else {
+            return LoggedSummary::read(line).map(LogEntry::Summary);
+        };
         let moment = moment(&keys)?;
         if keys.call.is_none() {
             let (level, text) = (keys.level?.0, keys.message?.0);

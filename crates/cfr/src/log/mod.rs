@@ -2,6 +2,8 @@
 //!
 //! A file uses only files above it in this list.
 
+pub(crate) mod summary_entry;
+
 pub(crate) mod entry;
 
 pub(crate) mod reader;

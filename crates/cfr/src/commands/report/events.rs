@@ -94,6 +94,8 @@ impl<W: Write> Events<W> {
         match entry {
             LogEntry::Call(call) => self.add_call(call),
             LogEntry::Message(message) => self.add_message(message),
+            // It has no time.
+            LogEntry::Summary(_) => Ok(()),
         }
     }
 

@@ -12,6 +12,12 @@ mod timeline;
 
 mod sizes;
 
+mod path_pair;
+
+mod targets;
+
+mod summaries;
+
 mod sums;
 
 mod summary;
@@ -32,6 +38,7 @@ use crate::cli::{ReportArgs, ReportFormat};
 use crate::html::earlier;
 use crate::log::entry::{self, LogEntry};
 use crate::log::reader::LogReader;
+use crate::log::summary_entry;
 use crate::term::cleanup;
 use crate::term::failure::{Failure, describe, printable};
 use crate::term::json;
@@ -116,6 +123,32 @@ fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     Failure::new(format!("cannot write {}: {}", printable(path), describe(error)))
 }
 
+/// What a file is that has no line of a log.
+enum Foreign {
+    TextLog,
+    SummaryTable,
+    Other,
+}
+
+impl Foreign {
+    fn of(line: &[u8]) -> Foreign {
+        if summary_entry::is_table(line) { Foreign::SummaryTable } else { Foreign::Other }
+    }
+
+    fn refuse(&self, name: &str) -> Failure {
+        Failure::new(match self {
+            Foreign::TextLog => format!("{name} is a text log; record it with --format json"),
+            Foreign::SummaryTable => {
+                format!("{name} is a summary as a table; write it with --format json")
+            }
+            Foreign::Other => format!(
+                "{name} has no line of a log and no summary; \
+                 expected a log or a summary written with --format json"
+            ),
+        })
+    }
+}
+
 /// Summarizes all logs with the first `top` rows, and writes the trace.
 fn read(args: &ReportArgs, top: usize) -> Result<LogSummary, Failure> {
     let mut sums = Sums::new(top, args.order)?;
@@ -123,7 +156,8 @@ fn read(args: &ReportArgs, top: usize) -> Result<LogSummary, Failure> {
         args.chrome.as_deref().map(|path| TraceFile::create(path, &args.logs)).transpose()?;
     for path in &args.logs {
         let mut log = LogReader::open(path)?;
-        let mut is_log = false;
+        // The first line that is neither blank nor of a log.
+        let (mut is_log, mut foreign) = (false, None);
         while let Some(line) = log.next()? {
             match LogEntry::read(line) {
                 Some(entry) => {
@@ -140,15 +174,22 @@ fn read(args: &ReportArgs, top: usize) -> Result<LogSummary, Failure> {
                     }
                 }
                 None if !is_log && entry::is_text(line) => {
-                    let name = &log.name;
-                    return Err(Failure::new(format!(
-                        "{name} is a text log; record it with --format json"
-                    )));
+                    return Err(Foreign::TextLog.refuse(&log.name));
                 }
                 // The library blanks the place of a line that it could write only in part.
                 None if line.iter().all(|&byte| byte == b' ') => {}
-                None => sums.add_foreign(&log.name, log.number),
+                None => {
+                    if !is_log && foreign.is_none() {
+                        foreign = Some(Foreign::of(line));
+                    }
+                    sums.add_foreign(&log.name, log.number);
+                }
             }
+        }
+        match foreign {
+            _ if is_log => {}
+            Some(foreign) => return Err(foreign.refuse(&log.name)),
+            None => sums.add_empty(&log.name),
         }
     }
     if let Some(trace) = trace {

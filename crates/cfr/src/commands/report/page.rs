@@ -2,10 +2,12 @@
 
 use super::charts;
 use super::shown_name::{known, name};
+use super::summaries::Summaries;
 use super::summary::{Failures, LogSummary};
 use super::sums::SlowCall;
 use super::table::Top;
 use super::tally::Tally;
+use super::targets::{MethodBytes, NeverCopied};
 use crate::html::chart::Chart;
 use crate::html::number::{counted, grouped, share};
 use crate::html::page::{self, Figure};
@@ -52,11 +54,42 @@ pub(super) fn render(summary: &LogSummary, logs: &[String]) -> Result<String, Fa
         slots: charts::slot_table(summary),
         bins: charts::bin_tables(summary),
         timeline: charts::timeline(summary),
-        sections: if has_calls { sections(summary) } else { Vec::new() },
+        sections: sections(summary),
     })
 }
 
 fn figures(summary: &LogSummary) -> Vec<Figure> {
+    let mut figures = if summary.is_of_summaries() {
+        figures_of_summaries(&summary.summaries)
+    } else {
+        figures_of_calls(summary)
+    };
+    let totals = &summary.summaries.totals;
+    if totals.count > 0 {
+        let shown = totals.written_otherwise.map(|bytes| Bytes(bytes).to_string());
+        let after = match totals.errors {
+            0 => String::new(),
+            errors => format!("after {}", counted(errors, "refusal")),
+        };
+        let shown = shown.unwrap_or_else(|| "unknown".to_owned());
+        figures.push(Figure::new("written otherwise", shown, after));
+    }
+    figures
+}
+
+fn figures_of_summaries(Summaries { totals, .. }: &Summaries) -> Vec<Figure> {
+    let of = totals.program.as_deref().map(name).unwrap_or_default();
+    let of = if totals.count == 1 { format!("of {of}") } else { format!("the first of {of}") };
+    vec![
+        Figure::new("summaries", grouped(totals.count), of),
+        Figure::new("copied", Bytes(totals.bytes).to_string(), counted(totals.bytes, "byte")),
+        Figure::new("calls", grouped(totals.calls), String::new()),
+        Figure::new("errors", grouped(totals.errors), String::new()),
+        Figure::new("within calls", Time(totals.time_ns).to_string(), String::new()),
+    ]
+}
+
+fn figures_of_calls(summary: &LogSummary) -> Vec<Figure> {
     let all = &summary.all;
     let processes = match summary.processes {
         1 => "1 process".to_owned(),
@@ -85,8 +118,14 @@ fn figures(summary: &LogSummary) -> Vec<Figure> {
 /// Returns what a reader must know before the sums are trusted.
 fn notices(summary: &LogSummary) -> Vec<String> {
     let mut notices = Vec::new();
-    if summary.all.calls == 0 {
+    if summary.is_of_summaries() {
+        notices.push("A summary has no single calls: only its sums are shown.".to_owned());
+    } else if summary.all.calls == 0 {
         notices.push("The log has no calls.".to_owned());
+    }
+    if let Some(first) = &summary.empty.first {
+        let logs = counted(summary.empty.count, "log");
+        notices.push(format!("Empty: {logs}, the first is {first}."));
     }
     if summary.lost > 0 {
         let lines = counted(summary.lost, "line");
@@ -109,6 +148,17 @@ fn notices(summary: &LogSummary) -> Vec<String> {
         if count > 0 {
             notices.push(format!("Of the calls, {} {what}.", grouped(count)));
         }
+    }
+    let totals = &summary.summaries.totals;
+    if totals.unknown > 0 {
+        let (unknown, count) = (grouped(totals.unknown), grouped(totals.count));
+        notices.push(format!(
+            "What was written otherwise is unknown in {unknown} of {count} summaries."
+        ));
+    }
+    if totals.lost > 0 {
+        let lines = counted(totals.lost, "line");
+        notices.push(format!("The summaries tell of {lines} of logs that were lost."));
     }
     if summary.pairs.distinct.is_none() {
         let most = grouped(summary.pairs.off_by_at_most);
@@ -134,6 +184,29 @@ fn percentiles(summary: &LogSummary) -> Vec<(&'static str, String)> {
 }
 
 fn sections(summary: &LogSummary) -> Vec<Section> {
+    let mut sections = Vec::new();
+    if !summary.summaries.never_copied.rows.is_empty() {
+        sections.push(Section {
+            title: "Never copied, by the summaries",
+            table: tallies(
+                ("refused-pairs", "pair"),
+                "Files of which every copy in a run was refused".to_owned(),
+                &["source", "target"],
+                &summary.summaries.never_copied,
+                |key| {
+                    let paths = [&key.source, &key.target];
+                    paths.map(|path| Cell::Code(known(path.as_deref()))).into()
+                },
+            ),
+        });
+    }
+    if summary.all.calls > 0 {
+        sections.extend(sections_of_calls(summary));
+    }
+    sections
+}
+
+fn sections_of_calls(summary: &LogSummary) -> Vec<Section> {
     let all = summary.all;
     let mut sections = vec![Section {
         title: "Methods",
@@ -173,6 +246,26 @@ fn sections(summary: &LogSummary) -> Vec<Section> {
             },
         ),
     });
+    sections.push(Section {
+        title: "Targets",
+        table: tallies(
+            ("targets", "target"),
+            format!("By target, and how its bytes came; most {by} first"),
+            &["target", "methods"],
+            &summary.targets,
+            |key| {
+                let part = |MethodBytes { method, bytes }: &MethodBytes| match key.methods.len() {
+                    1 => name(method),
+                    _ => format!("{} {}", name(method), Bytes(*bytes)),
+                };
+                let methods: Vec<_> = key.methods.iter().map(part).collect();
+                vec![Cell::Code(known(key.target.as_deref())), Cell::Text(methods.join(", "))]
+            },
+        ),
+    });
+    if let Some(never) = summary.never_copied.as_ref().filter(|never| never.count > 0) {
+        sections.push(never_copied(never));
+    }
     sections.push(slowest(summary));
     sections.push(Section {
         title: "Programs",
@@ -247,6 +340,27 @@ fn tallies<K>(
         cells
     });
     Table { id, caption, heads: with_sums(keys), rows, others, is_data: true }
+}
+
+fn never_copied(never: &NeverCopied) -> Section {
+    let row = |target: &Option<Box<str>>, errors: u64| {
+        vec![Cell::Code(known(target.as_deref())), Cell::Number(grouped(errors), errors)]
+    };
+    let others = never.count.saturating_sub(never.rows.len() as u64);
+    Section {
+        title: "Never copied",
+        table: Table {
+            id: "never-copied",
+            caption: "Targets of which every copy was refused".to_owned(),
+            heads: heads([("target", false), ("refusals", true)]),
+            rows: never.rows.iter().map(|one| row(&one.target, one.errors)).collect(),
+            others: (others > 0).then(|| {
+                let shown = format!("{} not shown", counted(others, "other target"));
+                vec![Cell::Name(shown), Cell::Text(String::new())]
+            }),
+            is_data: true,
+        },
+    }
 }
 
 fn errors(failures: &[Failures]) -> Section {

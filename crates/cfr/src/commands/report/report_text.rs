@@ -1,13 +1,23 @@
 //! The report as text: under each heading one line for each fact, in columns.
 
 use super::shown_name::{known, name};
+use super::summaries::Summaries;
 use super::summary::{LogSummary, MethodSpeed};
 use super::sums::SlowCall;
 use super::table::{Top, TopRow};
 use super::tally::Tally;
+use super::targets::{MethodBytes, NeverCopied, Target};
+use crate::html::number::counted;
+use cfr_shared::format::Bytes;
 
 pub(super) fn render(summary: &LogSummary) -> String {
     let mut sections = vec![("log", log(summary))];
+    if summary.summaries.totals.count > 0 {
+        sections.insert(0, ("summaries", summaries(&summary.summaries)));
+        if summary.is_of_summaries() {
+            return joined(&sections);
+        }
+    }
     if summary.all.calls == 0 {
         let mut grid = Grid::default();
         without_result(&mut grid, summary);
@@ -27,7 +37,12 @@ pub(super) fn render(summary: &LogSummary) -> String {
     if !summary.failures.is_empty() {
         sections.push(("errors", errors(summary)));
     }
+    if let Some(never) = summary.never_copied.as_ref().filter(|never| never.count > 0) {
+        sections.push(("never copied: every call was refused", never_copied(never)));
+    }
     sections.push(("slowest calls", slowest(&summary.slowest)));
+    let heading = format!("target, by {}, and how its bytes came", summary.by);
+    sections.push((&heading, targets(&summary.targets)));
     let heading = format!("source -> target, by {}", summary.by);
     let pairs = tallies(&summary.pairs, "pairs", |row| {
         from_to(row.source.as_deref(), row.target.as_deref())
@@ -148,6 +163,9 @@ fn without_result(grid: &mut Grid, summary: &LogSummary) {
 fn log(summary: &LogSummary) -> Grid {
     let mut grid = Grid::default();
     grid.fact("messages", summary.messages);
+    if let Some(first) = &summary.empty.first {
+        grid.fact("empty logs", format!("{}, the first is {first}", summary.empty.count));
+    }
     grid.fact("lines lost", summary.lost);
     let foreign = &summary.foreign;
     grid.fact(
@@ -215,6 +233,70 @@ fn tallies<K>(top: &Top<K>, what: &str, shown: impl Fn(&K) -> String) -> Grid {
             None => format!("(other {what})"),
         };
         line(&top.others, "", others);
+    }
+    grid
+}
+
+/// Returns a row for each target with the methods by which its bytes came.
+fn targets(top: &Top<Target>) -> Grid {
+    tallies(top, "targets", |row| {
+        let by = match &row.methods[..] {
+            [] => "-".to_owned(),
+            [only] => name(&only.method),
+            several => {
+                let part = |one: &MethodBytes| format!("{} {}", name(&one.method), one.bytes);
+                several.iter().map(part).collect::<Vec<_>>().join(", ")
+            }
+        };
+        format!("{} ({by})", known(row.target.as_deref()))
+    })
+}
+
+fn never_copied(never: &NeverCopied) -> Grid {
+    let head = ["refusals", ""].map(str::to_owned).to_vec();
+    let mut grid = Grid { lines: vec![head], numbers: true };
+    for row in &never.rows {
+        grid.lines.push(vec![row.errors.to_string(), known(row.target.as_deref())]);
+    }
+    let others = never.count.saturating_sub(never.rows.len() as u64);
+    if others > 0 {
+        grid.lines.push(vec![String::new(), format!("({others} other targets)")]);
+    }
+    grid
+}
+
+fn summaries(Summaries { totals, never_copied }: &Summaries) -> Grid {
+    let mut grid = Grid::default();
+    let of = totals.program.as_deref().map(name).unwrap_or_default();
+    grid.fact(
+        "summaries",
+        match totals.count {
+            1 => format!("1, of {of}"),
+            count => format!("{count}, the first of {of}"),
+        },
+    );
+    grid.fact("calls", totals.calls);
+    grid.fact("bytes", totals.bytes);
+    grid.fact("errors", totals.errors);
+    grid.fact("within calls", duration(totals.time_ns));
+    if totals.lost > 0 {
+        grid.fact("lines lost", totals.lost);
+    }
+    let mut otherwise = match totals.written_otherwise {
+        Some(bytes) => format!("{} by write(2) and its like", Bytes(bytes)),
+        None => "unknown".to_owned(),
+    };
+    if totals.written_otherwise > Some(0) && totals.errors > 0 {
+        otherwise.push_str(&format!(", after {}", counted(totals.errors, "refusal")));
+    }
+    if totals.written_otherwise.is_some() && totals.unknown > 0 {
+        otherwise.push_str(&format!("; unknown in {} of {}", totals.unknown, totals.count));
+    }
+    grid.fact("written otherwise", otherwise);
+    for row in &never_copied.rows {
+        let (source, target) = (row.key.source.as_deref(), row.key.target.as_deref());
+        let refusals = counted(row.tally.errors, "refusal");
+        grid.fact("never copied", format!("{refusals}: {}", from_to(source, target)));
     }
     grid
 }

@@ -1,12 +1,16 @@
 //! The summary of a log. Its JSON keys are documented in cfr-report(1) and do not change.
 
 use super::moment::rfc3339;
+use super::path_pair::PathPair;
 use super::sizes::Sizes;
+use super::summaries::Summaries;
 use super::sums::{
-    ErrorCause, ForeignLines, HookKey, MethodKey, PathPair, ProgramKey, SlowCall, Sums, moves_bytes,
+    EmptyLogs, ErrorCause, ForeignLines, HookKey, MethodKey, ProgramKey, SlowCall, Sums,
+    moves_bytes,
 };
 use super::table::{Top, TopRow};
 use super::tally::{Tally, per_second};
+use super::targets::{NeverCopied, Target, Targets};
 use super::timeline::Timeline;
 use crate::cli::Order;
 use hdrhistogram::Histogram;
@@ -52,6 +56,7 @@ pub(super) struct LogSummary {
     pub(super) lost: u64,
     /// Lines that are not log lines.
     pub(super) foreign: ForeignLines,
+    pub(super) empty: EmptyLogs,
     pub(super) methods: Top<MethodSpeed>,
     pub(super) hooks: Top<HookKey>,
     pub(super) programs: Top<ProgramKey>,
@@ -60,6 +65,10 @@ pub(super) struct LogSummary {
     /// The order of the pairs.
     pub(super) by: &'static str,
     pub(super) pairs: Top<PathPair>,
+    pub(super) targets: Top<Target>,
+    /// `None` if there were too many targets to know.
+    pub(super) never_copied: Option<NeverCopied>,
+    pub(super) summaries: Summaries,
     /// What only a page shows.
     #[serde(skip)]
     pub(super) distributions: Distributions,
@@ -126,6 +135,7 @@ impl LogSummary {
         let span_us = first.zip(last).map_or(0, |(first, last)| last - first);
         let slowest = sums.slowest.calls();
         let longest = slowest.first().map(|call| call.duration_ns);
+        let Targets { by_target, never_copied } = sums.targets.finish(order, top);
         LogSummary {
             zero: sums.zero,
             zero_ns: sums.zero_ns,
@@ -152,6 +162,7 @@ impl LogSummary {
             messages: sums.messages,
             lost: sums.lost,
             foreign: sums.foreign,
+            empty: sums.empty,
             methods: methods(sums.methods.top(usize::MAX)),
             hooks: sums.hooks.top(usize::MAX),
             programs: sums.programs.top(top),
@@ -159,6 +170,9 @@ impl LogSummary {
             slowest,
             by: order.name(),
             pairs: sums.pairs.top(top),
+            targets: by_target,
+            never_copied,
+            summaries: sums.summaries.finish(top),
             all: sums.all,
             distributions: Distributions {
                 first_us: first.unwrap_or(0),
@@ -169,11 +183,22 @@ impl LogSummary {
         }
     }
 
+    /// Reports whether there are summaries, and no calls beside them.
+    pub(super) fn is_of_summaries(&self) -> bool {
+        let calls = [self.all.calls, self.let_through, self.unfinished];
+        self.summaries.totals.count > 0 && calls == [0; 3]
+    }
+
     /// Keeps the first `top` calls, programs and pairs.
     pub(super) fn shorten(&mut self, top: usize) {
         self.slowest.truncate(top);
         self.programs.shorten(top);
         self.pairs.shorten(top);
+        self.targets.shorten(top);
+        self.summaries.never_copied.shorten(top);
+        if let Some(never) = &mut self.never_copied {
+            never.rows.truncate(top);
+        }
     }
 }
 

@@ -1,8 +1,11 @@
 //! Sums over a log, in the same memory whatever its length.
 
+use super::path_pair::PathPair;
 use super::sizes::Sizes;
+use super::summaries::SummariesSums;
 use super::table::Table;
 use super::tally::Tally;
+use super::targets::TargetSums;
 use super::timeline::Timeline;
 use crate::cli::Order;
 use crate::log::entry::{CallEnding, LAST_PID, LogEntry, LoggedCall, LoggedMessage};
@@ -52,12 +55,15 @@ pub(super) struct Sums {
     pub(super) messages: u64,
     pub(super) lost: u64,
     pub(super) foreign: ForeignLines,
+    pub(super) empty: EmptyLogs,
     pub(super) pids: Pids,
     pub(super) programs: Table<ProgramKey>,
     pub(super) methods: Table<MethodKey>,
     pub(super) hooks: Table<HookKey>,
     pub(super) causes: Table<ErrorCause>,
     pub(super) pairs: Table<PathPair>,
+    pub(super) targets: TargetSums,
+    pub(super) summaries: SummariesSums,
     /// The durations in nanoseconds.
     pub(super) latency: Histogram<u64>,
     pub(super) sizes: Sizes,
@@ -91,17 +97,18 @@ pub(super) struct ErrorCause {
     pub(super) why: Option<Box<str>>,
 }
 
-#[derive(PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub(super) struct PathPair {
-    pub(super) source: Option<Box<str>>,
-    pub(super) target: Option<Box<str>>,
-}
-
 /// Lines that are not log lines.
 #[derive(Default, Serialize)]
 pub(super) struct ForeignLines {
     pub(super) count: u64,
     pub(super) first: Option<LinePosition>,
+}
+
+/// Logs without a line.
+#[derive(Default, Serialize)]
+pub(super) struct EmptyLogs {
+    pub(super) count: u64,
+    pub(super) first: Option<String>,
 }
 
 /// The position of a line.
@@ -136,12 +143,15 @@ impl Sums {
             messages: 0,
             lost: 0,
             foreign: ForeignLines::default(),
+            empty: EmptyLogs::default(),
             pids: Pids::new(),
             programs: Table::new(MAX_NAMES, order),
             methods: Table::new(MAX_NAMES, Order::Calls),
             hooks: Table::new(MAX_NAMES, Order::Calls),
             causes: Table::new(MAX_NAMES, Order::Calls),
             pairs: Table::new(MAX_PAIRS, order),
+            targets: TargetSums::new(order),
+            summaries: SummariesSums::new(),
             latency,
             sizes: Sizes::new(),
             timeline: Timeline::default(),
@@ -153,6 +163,7 @@ impl Sums {
         match entry {
             LogEntry::Call(call) => self.add_call(call),
             LogEntry::Message(message) => self.add_message(message),
+            LogEntry::Summary(summary) => self.summaries.add(summary),
         }
     }
 
@@ -160,6 +171,12 @@ impl Sums {
     pub(super) fn add_foreign(&mut self, log: &str, line: u64) {
         self.foreign.count += 1;
         self.foreign.first.get_or_insert_with(|| LinePosition { log: log.to_owned(), line });
+    }
+
+    /// Counts a log without a line.
+    pub(super) fn add_empty(&mut self, log: &str) {
+        self.empty.count += 1;
+        self.empty.first.get_or_insert_with(|| log.to_owned());
     }
 
     fn add_message(&mut self, message: &LoggedMessage) {
@@ -213,6 +230,7 @@ impl Sums {
             target: owned(call.target.as_deref()),
         };
         self.pairs.add(pair, tally);
+        self.targets.add(call.target.as_deref(), &call.method, tally);
         if let Some(error) = &call.error {
             let (error, rule) = (own(error), owned(call.rule.as_deref()));
             self.causes.add(ErrorCause { error, rule, why: owned(call.why.as_deref()) }, tally);

@@ -1,0 +1,87 @@
+//! Sums over the summaries among the lines of the logs. They are apart from the sums over calls: a log
+//! and a summary may be of the same run.
+
+use super::path_pair::PathPair;
+use super::table::{Table, Top};
+use super::tally::Tally;
+use crate::cli::Order;
+use crate::log::summary_entry::LoggedSummary;
+use serde::Serialize;
+
+/// The most pairs of paths that have a row of their own.
+const MAX_PAIRS: usize = 1_000;
+
+/// The sums, while the logs are read.
+pub(super) struct SummariesSums {
+    totals: Totals,
+    never_copied: Table<PathPair>,
+}
+
+/// What a report shows of summaries.
+#[derive(Serialize)]
+pub(super) struct Summaries {
+    #[serde(flatten)]
+    pub(super) totals: Totals,
+    /// The pairs of files of which every copy was refused in a run.
+    pub(super) never_copied: Top<PathPair>,
+}
+
+#[derive(Default, Serialize)]
+pub(super) struct Totals {
+    pub(super) count: u64,
+    /// The program of the first one.
+    pub(super) program: Option<String>,
+    pub(super) calls: u64,
+    pub(super) bytes: u64,
+    pub(super) errors: u64,
+    pub(super) time_ns: u64,
+    /// Lines of the programs' logs that were lost.
+    pub(super) lost: u64,
+    /// The bytes that were written by other calls than copies, as far as they are known; `None` if
+    /// no summary knows them.
+    pub(super) written_otherwise: Option<u64>,
+    /// The summaries that do not know them.
+    pub(super) unknown: u64,
+}
+
+impl SummariesSums {
+    pub(super) fn new() -> SummariesSums {
+        SummariesSums {
+            totals: Totals::default(),
+            never_copied: Table::new(MAX_PAIRS, Order::Errors),
+        }
+    }
+
+    pub(super) fn add(&mut self, summary: &LoggedSummary) {
+        let totals = &mut self.totals;
+        totals.count += 1;
+        totals.program.get_or_insert_with(|| summary.program.clone());
+        for (sum, more) in [
+            (&mut totals.calls, summary.calls),
+            (&mut totals.bytes, summary.bytes),
+            (&mut totals.errors, summary.refused),
+            (&mut totals.time_ns, summary.duration_ns),
+            (&mut totals.lost, summary.lines_lost),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+        match summary.written_otherwise {
+            Some(bytes) => {
+                let known = totals.written_otherwise.unwrap_or(0);
+                totals.written_otherwise = Some(known.saturating_add(bytes));
+            }
+            None => totals.unknown += 1,
+        }
+        for pair in &summary.never_copied {
+            let boxed = |path: &Option<String>| path.as_deref().map(Box::from);
+            let key = PathPair { source: boxed(&pair.path_in), target: boxed(&pair.path_out) };
+            let tally = Tally { calls: pair.errors, errors: pair.errors, ..Tally::default() };
+            self.never_copied.add(key, tally);
+        }
+    }
+
+    /// Returns the sums, with the first `top` pairs.
+    pub(super) fn finish(self, top: usize) -> Summaries {
+        Summaries { totals: self.totals, never_copied: self.never_copied.top(top) }
+    }
+}
