@@ -22,6 +22,16 @@ fn bash_completes() {
     assert_eq!(complete(&["swe"]), "sweep\n");
     assert_eq!(complete(&["trace", "--diale"]), "--dialect\n");
     assert_eq!(complete(&["trace", "-o", "he"]), "here\n");
+    // Values, of every kind that has a list of them.
+    assert_eq!(complete(&["trace", "--dialect", "free"]), "freebsd-14\nfreebsd\nfreebsd-15\n");
+    assert_eq!(complete(&["run", "--log", "w"]), "warn\n");
+    assert_eq!(complete(&["run", "--format", "j"]), "json\n");
+    assert_eq!(complete(&["sweep", "--backend", "em"]), "emulate\n");
+    assert_eq!(complete(&["sweep", "--profile", "zfs-ea"]), "zfs-eagain\n");
+    assert_eq!(complete(&["trace", "--hooks", "sendfile6"]), "sendfile64\n");
+    assert_eq!(complete(&["dialects", "FICLONER"]), "FICLONERANGE\n");
+    assert_eq!(complete(&["profiles", "seccomp-ep"]), "seccomp-eperm\n");
+    assert_eq!(complete(&["trace", "--inject", "he"]), "here\n", "there is no list");
 }
 
 /// The other shells read their script without an error, and the script has the commands.

@@ -50,6 +50,21 @@ fn the_rules_of_a_forwarded_call_are_found_by_each_of_its_names() {
 }
 
 #[test]
+fn a_name_in_the_wrong_case_gets_a_hint() {
+    for (name, near) in [("Linux", "linux"), ("FreeBSD-14", "freebsd-14"), ("SENDFILE", "")] {
+        let output = Run::bare(launcher()).args(["dialects", name]).output();
+        if near.is_empty() {
+            assert_eq!(output.status, Some(0), "{output:#?}");
+            continue;
+        }
+        assert_eq!((output.status, output.stdout.as_str()), (Some(125), ""), "{output:#?}");
+        assert!(output.stderr.ends_with(&format!("; did you mean {near}?\n")), "{output:#?}");
+    }
+    let output = Run::bare(launcher()).args(["dialects", "minix"]).output();
+    assert!(output.stderr.ends_with(", FIDEDUPERANGE or sendfile\n"), "{output:#?}");
+}
+
+#[test]
 fn json_has_the_same_rules_as_the_text() {
     let output = Run::bare(launcher()).args(["dialects", "--format", "json"]).ok();
     let dialects: Value = serde_json::from_str(&output.stdout).unwrap();

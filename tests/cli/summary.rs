@@ -617,6 +617,9 @@ fn the_table_has_methods_errors_files_and_latencies() {
     for line in lines.iter().map(|line| line.replace(&paths, "")) {
         assert!(line.len() <= 110, "{line}");
     }
+    // Without a copy there is no head of an empty table.
+    let refused = copy(&["--inject", "error=EIO:hook=ioctl", "--hooks", "ioctl"]);
+    assert!(!refused.contains("cfr:   method  ") && refused.contains("    refused  "), "{refused}");
     // Without a call there is only the reason.
     let empty = counted(&[], ["true"]).ok().stderr;
     let lines: Vec<_> = empty.lines().collect();

@@ -136,6 +136,11 @@ fn the_run_without_a_fault_must_pass_the_check_of_files() {
             &["--check-files", ".", "b"],
             "--check-files: cannot read .: not a regular file",
         ),
+        (
+            "renames",
+            &["--check-files", "a", "./a"],
+            "--check-files: a and ./a are the same file; expected a source and its target",
+        ),
         ("renames", &["--check-files", "a"], "--check-files"),
         ("renames", &["--check-failed", "false"], ""),
     ] {

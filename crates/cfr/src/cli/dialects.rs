@@ -12,7 +12,7 @@ pub(crate) struct DialectsArgs {
     pub(crate) name: Option<OsString>,
 }
 
-const NAME: &str = "NAME";
+pub(super) const NAME: &str = "NAME";
 
 pub(super) fn read(matches: &ArgMatches) -> DialectsArgs {
     DialectsArgs { format: format(matches), name: matches.get_one(NAME).cloned() }

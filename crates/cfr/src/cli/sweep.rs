@@ -178,12 +178,12 @@ pub(super) fn command() -> Command {
     let flags = flags.map(|arg| arg.action(ArgAction::SetTrue));
     let lists = [
         Arg::new(FAULTS).long(FAULTS).default_value("default").hide_default_value(true).help(
-            "Try these faults: names of errors, short, short=BYTES, short=N%, zero, signal \
-                 [default: all that the hook is known to return]",
+            "Try these faults: names of errors, short, short=BYTES, short=N%, zero, signal, \
+                 all [default: all that the hook is known to return]",
         ),
         Arg::new(MUST_PASS).long(MUST_PASS).help(
             "Report a case with one of these faults as bad if PROGRAM fails [names as for \
-             --faults, or all; default: none]",
+             --faults; default: none]",
         ),
     ];
     let lists = lists.map(|arg| arg.value_name("LIST").value_delimiter(','));

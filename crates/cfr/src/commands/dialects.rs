@@ -39,11 +39,17 @@ fn by_name(name: &OsStr) -> Result<Table, Failure> {
     let dialect = Dialect::by_name(name.as_bytes()).map(Table::Dialect);
     let forwarded = || ForwardedCalls::by_name(name.as_bytes()).map(Table::Forwarded);
     dialect.or_else(forwarded).ok_or_else(|| {
-        let dialects = ALL.iter().flat_map(|row| [Some(row.name), row.alias]).flatten();
-        let forwarded = FORWARDED.iter().flat_map(|calls| calls.name.split(", "));
-        let (name, known) = (printable(name), one_of(dialects.chain(forwarded)));
-        Failure::new(format!("invalid dialect '{name}': expected {known}"))
+        let near = names().find(|known| name.eq_ignore_ascii_case(known));
+        let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        let (name, known) = (printable(name), one_of(names()));
+        Failure::new(format!("invalid dialect '{name}': expected {known}{near}"))
     })
+}
+
+/// Returns the names of all tables.
+fn names() -> impl Iterator<Item = &'static str> {
+    let dialects = ALL.iter().flat_map(|row| [Some(row.name), row.alias]).flatten();
+    dialects.chain(FORWARDED.iter().flat_map(|calls| calls.name.split(", ")))
 }
 
 /// Returns the error that a call gets; `0` if it succeeds and copies nothing.

@@ -71,12 +71,19 @@ impl Summary<'_> {
         let (stats, prefix) = (self.stats, self.prefix);
         let whole = stats.bytes();
         let share = if whole > 0 { "share" } else { "" };
-        write!(out, "\n{prefix}  {:<16}{:>8}{:>12}{share:>7}", "method", "copies", "bytes")?;
-        write!(out, "{:>13}{:>15}", "time", "speed")?;
+        let mut heading = "method";
         for method in Method::ALL {
             let (copies, duration_ns) = stats.method_copies(method);
             if copies == 0 {
                 continue;
+            }
+            if !core::mem::take(&mut heading).is_empty() {
+                write!(
+                    out,
+                    "\n{prefix}  {:<16}{:>8}{:>12}{share:>7}",
+                    "method", "copies", "bytes"
+                )?;
+                write!(out, "{:>13}{:>15}", "time", "speed")?;
             }
             let copied = Copied::by(stats, method);
             let (name, bytes) = (method.name(), Bytes(copied.bytes));
@@ -128,8 +135,9 @@ impl Summary<'_> {
     }
 
     fn hooks(&self, out: &mut impl Write) -> fmt::Result {
-        write!(out, "\n{}  {:<16}{:>10}", self.prefix, "hook", "calls")?;
-        for hook in Hook::ALL {
+        let mut heading = "hook";
+        for hook in Hook::ALL.into_iter().filter(|hook| self.stats.hook_calls(*hook) > 0) {
+            self.head(out, &mut heading)?;
             self.row(out, hook.name(), self.stats.hook_calls(hook))?;
         }
         Ok(())

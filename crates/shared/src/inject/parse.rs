@@ -41,11 +41,7 @@ pub const KEYS: [(Key, &str, &str); 18] = [
     (Key::Error, "error", "error=ERRNO: EXDEV, ENOSPC, ..."),
     (Key::Short, "short", "short=BYTES, from 1, also with K, M or G, or short=1% to short=99%"),
     (Key::Zero, "zero", "zero without a value"),
-    (
-        Key::Status,
-        "status",
-        "status=-ERRNO or status=differs: status=-EINVAL, the status of each target of FIDEDUPERANGE",
-    ),
+    (Key::Status, "status", "status=differs, or status=- and the name of an error: status=-EINVAL"),
     (
         Key::DelayEnter,
         "delay_enter",

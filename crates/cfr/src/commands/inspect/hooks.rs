@@ -3,19 +3,15 @@
 use cfr_engine::hook::Hook;
 use cfr_sys::{FICLONE, FICLONERANGE, FIDEDUPERANGE};
 
-/// The hooks, in the order of the report.
-pub(super) const NAMES: [&str; Hook::ALL.len()] = {
-    let mut names = [""; Hook::ALL.len()];
-    let mut at = 0;
-    while at < names.len() {
-        #[expect(clippy::indexing_slicing, reason = "checked by the compiler's evaluation")]
-        {
-            names[at] = Hook::ALL[at].name();
-        }
-        at += 1;
-    }
-    names
-};
+/// The functions of the C library that are hooks, in the order of the report. The supervisor's hook,
+/// seccomp, is none.
+pub(super) const NAMES: [&str; 5] = [
+    Hook::CopyFileRange.name(),
+    Hook::Syscall.name(),
+    Hook::Ioctl.name(),
+    Hook::Sendfile.name(),
+    Hook::Sendfile64.name(),
+];
 
 /// A number that a program passes to a hook to copy.
 pub(super) struct Mark {

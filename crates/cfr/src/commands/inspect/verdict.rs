@@ -198,7 +198,11 @@ pub(super) fn notes(report: &Inspection) -> Vec<String> {
         Coverage::Preload | Coverage::MayCopy | Coverage::NoCopy => false,
     };
     if needs_supervisor {
-        notes.push("the supervisor is on under cfr trace --reach all".into());
+        notes.push(if report.unseen().is_some() {
+            "cfr trace turns the supervisor on by itself for this program".into()
+        } else {
+            "the supervisor is on if root runs cfr trace, for other users with --reach all".into()
+        });
     }
     if report.is_privileged() {
         notes.push(

@@ -66,9 +66,9 @@ impl TargetSums {
     /// Groups the sums by target. Returns the first `top` rows in this order.
     pub(super) fn finish(self, order: Order, top: usize) -> Targets {
         let Top { rows, others, distinct, off_by_at_most } = self.0.top(usize::MAX);
-        let mut grouped: HashMap<_, (Tally, BTreeMap<_, u64>)> = HashMap::new();
+        let mut grouped = Grouped::new();
         for TopRow { key: TargetMethod { target, method }, tally, .. } in rows {
-            let (sums, methods) = grouped.entry(target).or_default();
+            let GroupedTarget { sums, methods } = grouped.entry(target).or_default();
             sums.add(tally);
             if tally.bytes > 0 {
                 methods.insert(method, tally.bytes);
@@ -79,11 +79,11 @@ impl TargetSums {
         let never_copied = is_exact.then(|| never_copied(&grouped, top));
         let distinct = is_exact.then_some(grouped.len());
         let mut rows: Vec<_> = grouped.into_iter().collect();
-        rows.sort_unstable_by(|(name_a, (a, _)), (name_b, (b, _))| {
-            let rank = |tally: &Tally| Reverse((tally.by(order), tally.calls));
+        rows.sort_unstable_by(|(name_a, a), (name_b, b)| {
+            let rank = |one: &GroupedTarget| Reverse((one.sums.by(order), one.sums.calls));
             rank(a).cmp(&rank(b)).then_with(|| name_a.cmp(name_b))
         });
-        let row = |(target, (tally, methods)): (_, (_, BTreeMap<_, _>))| {
+        let row = |(target, GroupedTarget { sums: tally, methods })| {
             let part = |(method, bytes)| MethodBytes { method, bytes };
             let methods = methods.into_iter().map(part).collect();
             TopRow { key: Target { target, methods }, tally, exact: is_exact }
@@ -95,13 +95,20 @@ impl TargetSums {
     }
 }
 
-fn never_copied(
-    targets: &HashMap<Option<Box<str>>, (Tally, BTreeMap<Box<str>, u64>)>,
-    top: usize,
-) -> NeverCopied {
-    let refused = targets.iter().filter(|(_, (tally, _))| tally.errors > 0 && tally.bytes == 0);
+/// The rows of one target.
+#[derive(Default)]
+struct GroupedTarget {
+    sums: Tally,
+    /// The bytes by method.
+    methods: BTreeMap<Box<str>, u64>,
+}
+
+type Grouped = HashMap<Option<Box<str>>, GroupedTarget>;
+
+fn never_copied(targets: &Grouped, top: usize) -> NeverCopied {
+    let refused = targets.iter().filter(|(_, one)| one.sums.errors > 0 && one.sums.bytes == 0);
     let mut rows: Vec<_> = refused
-        .map(|(target, (tally, _))| RefusedTarget { target: target.clone(), errors: tally.errors })
+        .map(|(target, one)| RefusedTarget { target: target.clone(), errors: one.sums.errors })
         .collect();
     let count = rows.len() as u64;
     rows.sort_unstable_by(|a, b| b.errors.cmp(&a.errors).then_with(|| a.target.cmp(&b.target)));

@@ -4,6 +4,7 @@ use crate::term::failure::{Failure, describe, printable};
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, BufRead, BufReader, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The bytes that are read at a time.
@@ -52,6 +53,12 @@ fn open(path: &Path) -> io::Result<Option<BufReader<File>>> {
         }
         Err(error) => Err(error),
     }
+}
+
+/// Reports whether both paths lead to one file.
+fn are_one(paths: &[PathBuf; 2]) -> bool {
+    let [source, target] = paths.each_ref().map(|path| fs::metadata(path).ok());
+    source.zip(target).is_some_and(|(a, b)| (a.dev(), a.ino()) == (b.dev(), b.ino()))
 }
 
 /// A source and its target before a run.
@@ -113,6 +120,12 @@ impl PairBefore {
                 "--check-files: no file {name} before the run; expected the source first"
             ))
         })?;
+        if are_one(&paths) {
+            let [source, target] = &names;
+            return Err(Failure::new(format!(
+                "--check-files: {source} and {target} are the same file; expected a source and its target"
+            )));
+        }
         Ok(PairBefore { names, paths, source, target: target? })
     }
 

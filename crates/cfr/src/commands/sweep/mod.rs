@@ -150,8 +150,9 @@ fn fault_names(option: &str, names: &[String]) -> Result<Vec<FaultName>, Failure
     let word = |name: &String| {
         FaultName::by_name(name).ok_or_else(|| {
             Failure::new(format!(
-                "invalid value '{}' for {option}: expected names of errors such as EIO, short, short=BYTES, \
-                 short=N% (1 to 99), zero, signal, default or all",
+                "invalid value '{}' for {option}: expected one or more of short, short=BYTES, short=N% \
+                 (1 to 99), zero, signal, all, default and the names of errors such as EIO, with commas \
+                 between them",
                 printable(name)
             ))
         })
