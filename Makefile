@@ -9,6 +9,7 @@ BINDIR  ?= $(PREFIX)/bin
 LIBDIR  ?= $(PREFIX)/lib
 INCDIR  ?= $(PREFIX)/include/cfr
 MANDIR  ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share/cfr
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
@@ -178,7 +179,7 @@ RUNNABLE ?= $(PRODUCT)/cfr
 files:
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCDIR)/linux \
 	  $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man7 \
-	  $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
+	  $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR) $(DESTDIR)$(DATADIR)
 	$(INSTALL) -m 755 $(PRODUCT)/cfr $(DESTDIR)$(BINDIR)/cfr
 	$(INSTALL) -m 755 $(PRODUCT)/libcfr.so $(DESTDIR)$(LIBDIR)/libcfr.so.$(VERSION)
 	-$(STRIP) --strip-unneeded $(DESTDIR)$(LIBDIR)/libcfr.so.$(VERSION) $(DESTDIR)$(BINDIR)/cfr
@@ -192,6 +193,7 @@ files:
 	$(INSTALL) -m 644 include/linux/copy.h $(DESTDIR)$(INCDIR)/linux/copy.h
 	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCDIR@|$(INCDIR)|; s|@VERSION@|$(VERSION)|' \
 	  cfr.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/cfr.pc
+	$(INSTALL) -m 644 schema/cfr.schema.json $(DESTDIR)$(DATADIR)/cfr.schema.json
 	$(INSTALL) -m 644 man/*.1 $(DESTDIR)$(MANDIR)/man1
 	$(INSTALL) -m 644 man/*.3 $(DESTDIR)$(MANDIR)/man3
 	$(INSTALL) -m 644 man/*.7 $(DESTDIR)$(MANDIR)/man7
@@ -207,13 +209,14 @@ uninstall: ## remove what install put there
 	  $(patsubst man/%,$(DESTDIR)$(MANDIR)/man1/%,$(wildcard man/*.1)) $(DESTDIR)$(MANDIR)/man1/cfr-run.1 \
 	  $(patsubst man/%,$(DESTDIR)$(MANDIR)/man3/%,$(wildcard man/*.3)) \
 	  $(patsubst man/%,$(DESTDIR)$(MANDIR)/man7/%,$(wildcard man/*.7)) \
-	  $(DESTDIR)$(BASHDIR)/cfr $(DESTDIR)$(ZSHDIR)/_cfr $(DESTDIR)$(FISHDIR)/cfr.fish
+	  $(DESTDIR)$(BASHDIR)/cfr $(DESTDIR)$(ZSHDIR)/_cfr $(DESTDIR)$(FISHDIR)/cfr.fish \
+	  $(DESTDIR)$(DATADIR)/cfr.schema.json
 	rm -rf $(DESTDIR)$(LIBDIR)/libcfr
-	-@rmdir $(DESTDIR)$(INCDIR)/linux $(DESTDIR)$(INCDIR) 2> /dev/null || true
+	-@rmdir $(DESTDIR)$(INCDIR)/linux $(DESTDIR)$(INCDIR) $(DESTDIR)$(DATADIR) 2> /dev/null || true
 
 help: ## list the targets
 	@echo 'Usage: make [TARGET] [VARIABLE=VALUE]...'
 	@sed -n -e 's/^##@ \(.*\)/\n\1/p' -e 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
 	@echo
 	@echo 'New here: make run, then make deps and make quick. Before a commit: make check.'
-	@echo 'PREFIX=$(PREFIX) BINDIR LIBDIR INCDIR MANDIR DESTDIR say where make install puts things.'
+	@echo 'PREFIX=$(PREFIX) BINDIR LIBDIR INCDIR MANDIR DATADIR DESTDIR say where make install puts things.'

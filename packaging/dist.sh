@@ -79,7 +79,8 @@ tree() {
   architecture=$2
   shift 2
   rm -rf "$out/tree/$name"
-  env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u BINDIR -u INCDIR -u MANDIR -u BASHDIR -u FISHDIR -u INSTALL \
+  env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u BINDIR -u INCDIR -u MANDIR -u DATADIR -u BASHDIR -u FISHDIR \
+    -u INSTALL \
     make --silent --no-print-directory files \
     PRODUCT="$out/product/$architecture" RUNNABLE="$out/product/$(uname -m)/cfr" STRIP=: \
     DESTDIR="$out/tree/$name" "$@"

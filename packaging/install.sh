@@ -31,7 +31,7 @@ if [ "$mode" = uninstall ]; then
   list | while read -r name; do rm -f -- "$prefix/$name"; done
   # Directories that are the package's own. Others may have been there before.
   for directory in lib/libcfr/before-libasan.so lib/libcfr/32-bit lib/libcfr/64-bit lib/libcfr \
-    include/cfr/linux include/cfr share/doc/cfr; do
+    include/cfr/linux include/cfr share/cfr share/doc/cfr; do
     rmdir -- "$prefix/$directory" 2> /dev/null || :
   done
   exit 0

@@ -1,6 +1,6 @@
 //! A headless Chromium, driven by chromedriver: <https://www.w3.org/TR/webdriver2/>.
 
-use cfr_testkit::{Run, Running, Scratch, find_program, skip, until};
+use cfr_testkit::{Run, Running, Scratch, find_program, read_foreign_json, skip, until};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -145,6 +145,6 @@ impl Browser {
         driver.read_exact(&mut answer).unwrap();
         let answer = String::from_utf8(answer).unwrap();
         assert!(head.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
-        serde_json::from_str::<Value>(&answer).unwrap()["value"].take()
+        read_foreign_json(&answer)["value"].take()
     }
 }

@@ -3,9 +3,9 @@
 
 use cfr_engine::dialect::{ALL, Dialect, FORWARDED, Phase, Rule};
 use cfr_testkit::{
-    Filesystems, Output, Run, Scratch, compile, find_program, launcher, library, project, skip,
+    Filesystems, Output, Run, Scratch, compile, find_program, launcher, library, project,
+    read_json, skip,
 };
-use serde_json::Value;
 
 fn cfr<const COUNT: usize>(words: [&str; COUNT]) -> Output {
     Run::bare(launcher()).args(words).output()
@@ -67,7 +67,7 @@ fn a_name_in_the_wrong_case_gets_a_hint() {
 #[test]
 fn json_has_the_same_rules_as_the_text() {
     let output = Run::bare(launcher()).args(["dialects", "--format", "json"]).ok();
-    let dialects: Value = serde_json::from_str(&output.stdout).unwrap();
+    let dialects = read_json(&output.stdout);
     assert_eq!(dialects.as_array().unwrap().len(), tables().count());
     for (shown, (name, rules)) in dialects.as_array().unwrap().iter().zip(tables()) {
         assert_eq!(shown["name"], name);

@@ -3,7 +3,7 @@
 
 use cfr_testkit::{
     Filesystems, Output, Run, Scratch, compile, compile_text, copy_product, find_program, launcher,
-    parse_call, skip,
+    parse_call, read_json, skip,
 };
 use serde_json::{Value, json};
 use std::ffi::OsStr;
@@ -30,7 +30,7 @@ fn run<S: AsRef<OsStr>>(
 fn results(path: &Path) -> Value {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
     assert!(text.ends_with("}\n") && text.lines().count() == 1, "{text}");
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    read_json(&text)
 }
 
 /// Runs the script and checks that all of `hold` hold and all of `fail` fail.
@@ -853,8 +853,7 @@ fn the_results_file_holds_the_counts_and_each_verdict() {
     assert_eq!(summary["methods"]["kernel"]["calls"], 2);
     let output = cfr(&["--summary=sum", "--format", "json", "cat", "a"]);
     assert_eq!(output.status, Some(0));
-    let written: Value =
-        serde_json::from_str(&fs::read_to_string(scratch.file("sum")).unwrap()).unwrap();
+    let written = read_json(&fs::read_to_string(scratch.file("sum")).unwrap());
     assert_eq!(results(&file)["summary"], written["summary"]);
     // A failed expectation, with the actual value.
     let output = cfr(&[
@@ -966,7 +965,7 @@ fn a_results_file_that_cannot_be_written_is_125() {
     assert!(output.stderr.ends_with("No such device or address (ENXIO)\n"), "{output:#?}");
     let pipe = tried("/dev/stdout", &["true"]);
     assert_eq!(pipe.status, Some(0));
-    assert_eq!(serde_json::from_str::<Value>(&pipe.stdout).unwrap()["held"], true);
+    assert_eq!(read_json(&pipe.stdout)["held"], true);
 }
 
 /// Permissions are kept, and the target of a link is written.
@@ -1022,7 +1021,7 @@ fn results_on_redirected_standard_output_keep_what_the_program_wrote() {
     Run::bare("sh").args(["-ec", line]).args([launcher()]).within(scratch.path()).ok();
     let out = fs::read_to_string(scratch.file("out")).unwrap();
     let json = out.strip_prefix("before\nprogram\n").unwrap_or_else(|| panic!("{out}"));
-    assert!(serde_json::from_str::<Value>(json).unwrap()["held"].is_boolean(), "{json}");
+    assert!(read_json(json)["held"].is_boolean(), "{json}");
 }
 
 /// A pipe holds 64 KiB: the rest is written when the reader has read.

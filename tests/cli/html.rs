@@ -2,7 +2,7 @@
 //! of them.
 
 use super::browser::Browser;
-use cfr_testkit::{Run, Scratch, launcher, until};
+use cfr_testkit::{Run, Scratch, launcher, read_json, until};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -195,7 +195,7 @@ fn the_tables_have_the_numbers_of_the_report() {
         .args([made.scratch.file("<b>log")])
         .ok()
         .stdout;
-    let json: Value = serde_json::from_str(&json).unwrap();
+    let json = read_json(&json);
     let values = |row: &Value, keys: &[&str]| {
         keys.iter().map(|key| escaped(row[key].as_str().unwrap_or(""))).collect::<Vec<_>>()
     };
@@ -361,7 +361,7 @@ fn swept() -> (Made, Value) {
     let json = fs::read_to_string(scratch.file("json")).unwrap();
     let page = scratch.file("page.html");
     let text = fs::read_to_string(&page).unwrap();
-    (Made { scratch, page, text }, serde_json::from_str(&json).unwrap())
+    (Made { scratch, page, text }, read_json(&json))
 }
 
 fn sweep(scratch: &Scratch, words: &[&str]) -> Run {

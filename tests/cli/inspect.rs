@@ -1,7 +1,8 @@
 //! `cfr inspect`: what a program's files show of its copies, checked with programs made for it.
 
 use cfr_testkit::{
-    Output, Run, Scratch, compile, compile_rust, compile_text, find_program, launcher, skip,
+    Output, Run, Scratch, compile, compile_rust, compile_text, find_program, launcher, read_json,
+    skip,
 };
 use serde_json::{Value, json};
 use std::ffi::OsStr;
@@ -15,7 +16,7 @@ fn inspect<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Run {
 }
 
 fn parsed(output: &Output) -> Value {
-    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:#?}"))
+    read_json(&output.stdout)
 }
 
 #[track_caller]

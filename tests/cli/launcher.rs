@@ -3,9 +3,8 @@
 use cfr_shared::format::JSON_KEYS;
 use cfr_shared::settings::{TABLE, Values};
 use cfr_testkit::{
-    Output, Run, Scratch, compile, copy_product, find_program, launcher, library, skip,
+    Output, Run, Scratch, compile, copy_product, find_program, launcher, library, read_json, skip,
 };
-use serde_json::Value;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -888,9 +887,7 @@ fn json_lines_have_every_key_in_order() {
     let log = fs::read_to_string(&log).unwrap();
     let mut calls = Vec::new();
     for line in log.lines() {
-        let value: Value = serde_json::from_str(line).unwrap_or_else(|error| {
-            panic!("{error}: {line}");
-        });
+        let value = read_json(line);
         let object = value.as_object().unwrap();
         let mut rest = line;
         for key in &JSON_KEYS {

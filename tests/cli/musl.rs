@@ -1,6 +1,6 @@
 //! Programs that are linked with musl, in the tree of a traced program of glibc.
 
-use cfr_testkit::{Output, Run, Scratch, find_program, launcher, parse, project, skip};
+use cfr_testkit::{Output, Run, Scratch, find_program, launcher, parse, project, read_json, skip};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -117,7 +117,7 @@ fn a_summary_covers_a_musl_child() {
     let Some(musl) = MuslProgram::new("a_summary_covers_a_musl_child") else { return };
     let output = musl.child(&["run", "-c", "--format", "json", "--expect", "calls=4"]);
     assert_eq!(output.status, Some(0), "{output:#?}");
-    let summary: Value = serde_json::from_str(&output.stderr).unwrap();
+    let summary = read_json(&output.stderr);
     let summary = &summary["summary"];
     // The shell and the program.
     assert_eq!((&summary["programs"], &summary["calls"]), (&json!(2), &json!(4)));
@@ -141,7 +141,7 @@ fn the_log_of_a_musl_child_is_json() {
 
 fn inspected(program: &Path) -> Value {
     let words = ["inspect".as_ref(), "--format".as_ref(), "json".as_ref(), program.as_os_str()];
-    serde_json::from_str(&Run::bare(launcher()).args(words).ok().stdout).unwrap()
+    read_json(&Run::bare(launcher()).args(words).ok().stdout)
 }
 
 #[test]

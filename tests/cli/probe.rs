@@ -1,8 +1,8 @@
 //! `cfr probe`: its facts are true, and it leaves nothing behind.
 
 use cfr_testkit::{
-    Filesystems, Output, Run, Scratch, compile, find_program, launcher, library, project, skip,
-    until,
+    Filesystems, Output, Run, Scratch, compile, find_program, launcher, library, project,
+    read_json, skip, until,
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -45,7 +45,7 @@ fn json<S: AsRef<OsStr>>(paths: impl IntoIterator<Item = S>) -> Run {
 
 fn report(output: &Output) -> Value {
     assert_eq!(output.stdout.lines().count(), 1, "{output:#?}");
-    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:#?}"))
+    read_json(&output.stdout)
 }
 
 /// Runs a program under a seccomp filter: c-tests/drivers/failing_system_call.c.

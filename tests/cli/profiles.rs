@@ -3,7 +3,8 @@
 
 use cfr_sys::errno::Errno;
 use cfr_testkit::{
-    Output, Run, Scratch, compile_rust, compile_text, find_program, launcher, library, skip,
+    Output, Run, Scratch, compile_rust, compile_text, find_program, launcher, library, read_json,
+    skip,
 };
 use serde_json::Value;
 use std::fmt::Write;
@@ -95,8 +96,7 @@ fn cfr<const COUNT: usize>(words: [&str; COUNT]) -> Output {
 
 /// The profiles that the launcher has.
 fn listed() -> Vec<Value> {
-    let listed: Value =
-        serde_json::from_str(&cfr(["profiles", "--format", "json"]).stdout).unwrap();
+    let listed = read_json(&cfr(["profiles", "--format", "json"]).stdout);
     listed.as_array().unwrap().clone()
 }
 
@@ -339,7 +339,7 @@ fn copy(options: &[&str], program: &[&str]) -> Copied {
     Copied {
         is_right: fs::read(source).ok() == fs::read(target).ok(),
         output,
-        calls: log.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
+        calls: log.lines().map(read_json).collect(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `cfr trace|run --progress`: a line on a terminal during copies, and nothing anywhere else.
 
-use cfr_testkit::{Run, Scratch, compile, find_program, launcher, skip};
+use cfr_testkit::{Run, Scratch, compile, find_program, launcher, read_json, skip};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -294,8 +294,7 @@ fn calls_beyond_those_shown_are_counted() {
     let words = "run --progress --format json -c \"$GARBAGE\" many 1 100 5 10 1048576";
     let Some(all) = on_terminal(TEST, scratch.path(), &format!("\"$CFR\" {words}")) else { return };
     let object = all.rsplit(CLEAR).next().unwrap();
-    let summary: serde_json::Value =
-        serde_json::from_str(object).unwrap_or_else(|_| panic!("{all:?}"));
+    let summary = read_json(object);
     assert_eq!(summary["summary"]["calls"], 1000, "{summary:#}");
     assert_eq!(summary["summary"]["bytes"], 1000u64 << 20);
     assert_eq!(summary["summary"]["pairs"].as_array().unwrap().len(), 5);

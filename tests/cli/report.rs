@@ -1,6 +1,9 @@
 //! `cfr report`: its sums are the log's, whatever the log holds and however long it is.
 
-use cfr_testkit::{Output, Run, Scratch, compile, find_program, launcher, project, skip, until};
+use cfr_testkit::{
+    Output, Run, Scratch, compile, find_program, launcher, project, read_foreign_json, read_json,
+    read_json_lines, skip, until,
+};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -15,24 +18,20 @@ fn report<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Run {
     Run::bare(launcher()).args(["report"]).args(words)
 }
 
-fn parsed(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
 /// Returns the report of a log with this content.
 fn summary(log: impl AsRef<[u8]>) -> Value {
     let scratch = Scratch::new();
     let log = scratch.write("log", log.as_ref());
     let output = report(["--format", "json"]).args([log]).ok();
     assert_eq!((output.stdout.lines().count(), output.stderr.as_str()), (1, ""));
-    parsed(&output.stdout)
+    read_json(&output.stdout)
 }
 
 /// Returns the trace of a log with this content.
 fn events(log: impl AsRef<[u8]>) -> Vec<Value> {
     let scratch = Scratch::new();
     let log = scratch.write("log", log.as_ref());
-    let trace = parsed(&report(["--chrome", "-"]).args([log]).ok().stdout);
+    let trace = read_foreign_json(&report(["--chrome", "-"]).args([log]).ok().stdout);
     trace["traceEvents"].as_array().unwrap().clone()
 }
 
@@ -58,7 +57,7 @@ fn line(changes: Value) -> String {
 }
 
 fn message(text: &str) -> String {
-    let mut line = parsed(&line(json!({})));
+    let mut line = read_foreign_json(&line(json!({})));
     for (key, value) in line.as_object_mut().unwrap() {
         match key.as_str() {
             "time" | "pid" | "tid" | "injected" | "delayed" => {}
@@ -79,7 +78,7 @@ fn sums_of(object: &Value) -> Sums {
 
 fn sums_by(log: &str, key: impl Fn(&Value) -> String) -> BTreeMap<String, Sums> {
     let mut sums: BTreeMap<String, Sums> = BTreeMap::new();
-    for line in log.lines().map(parsed).filter(|line| !line["call"].is_null()) {
+    for line in log.lines().map(read_foreign_json).filter(|line| !line["call"].is_null()) {
         let sum = sums.entry(key(&line)).or_default();
         sum[0] += 1;
         sum[1] += line["bytes"].as_u64().or(line["ret"].as_u64()).unwrap_or(0);
@@ -119,7 +118,8 @@ fn assert_sums(report: &Value, log: &str) {
         let expected = sums_by(log, |line| key(line, log_keys));
         assert_eq!(rows(&report[table], |row| key(row, row_keys)), expected, "{table}");
     }
-    let lines: Vec<_> = log.lines().map(parsed).filter(|line| !line["call"].is_null()).collect();
+    let lines: Vec<_> =
+        log.lines().map(read_foreign_json).filter(|line| !line["call"].is_null()).collect();
     let pids: BTreeSet<_> = lines.iter().map(|line| line["pid"].as_u64()).collect();
     assert_eq!(report["processes"], pids.len());
     assert_eq!(report["messages"], log.lines().count() - lines.len());
@@ -173,6 +173,7 @@ fn a_real_log_is_summarized() {
         .within(scratch.path())
         .ok();
     let content = fs::read_to_string(&log).unwrap();
+    read_json_lines(&content);
     let report_as_json = summary(&content);
     assert_sums(&report_as_json, &content);
     assert_eq!(report_as_json["bytes"], 2_010_000);
@@ -258,7 +259,7 @@ fn calls_are_grouped_by_hook_and_request() {
 fn a_log_without_the_newer_keys_is_read() {
     let mut old = String::new();
     for ret in [4096, 0, -1] {
-        let mut keys = parsed(&line(json!({"ret": ret})));
+        let mut keys = read_foreign_json(&line(json!({"ret": ret})));
         if ret < 0 {
             keys["errno"] = 22.into();
             keys["error"] = "EINVAL".into();
@@ -301,7 +302,7 @@ fn messages_and_lost_lines_are_counted() {
 fn lines_that_are_not_log_lines_are_counted() {
     let whole = line(json!({}));
     let without = |key: &str| {
-        let mut keys = parsed(&line(json!({})));
+        let mut keys = read_foreign_json(&line(json!({})));
         keys.as_object_mut().unwrap().remove(key).unwrap();
         keys.to_string().into_bytes()
     };
@@ -505,7 +506,7 @@ fn the_time_span_is_from_the_first_start_to_the_last_end() {
 /// Calls of `pairs` pairs in an order that depends on `seed`; every thousandth call is of one of
 /// eight heavy pairs.
 fn generate(calls: u64, pairs: u64, mut seed: u64, log: impl Write) {
-    let mut others = parsed(&line(json!({})));
+    let mut others = read_foreign_json(&line(json!({})));
     for key in ["pid", "path_in", "path_out", "bytes", "duration_ns"] {
         others.as_object_mut().unwrap().remove(key).unwrap();
     }
@@ -571,7 +572,7 @@ fn beyond_the_maximum_of_pairs_the_error_is_bounded_and_reported() {
     let all = sums_by(&log, |_| String::new())[""];
     for (order, at) in [("calls", 0), ("bytes", 1), ("errors", 2), ("time", 3)] {
         let words = ["--format", "json", "--top", "1000", "--by", order];
-        let report = parsed(&report(words).args([&path]).ok().stdout);
+        let report = read_json(&report(words).args([&path]).ok().stdout);
         assert_eq!(sums_of(&report), all);
         let pairs = &report["pairs"];
         assert_eq!((&pairs["distinct"], &report["by"]), (&Value::Null, &json!(order)));
@@ -611,7 +612,7 @@ fn up_to_the_maximum_of_pairs_every_number_is_exact() {
         .map(|pair| line(json!({"pid": pair * 3, "path_in": format!("/{pair}"), "bytes": pair})))
         .collect();
     let path = scratch.write("log", log.as_bytes());
-    let report = parsed(&report(["--format", "json", "--top", "2"]).args([&path]).ok().stdout);
+    let report = read_json(&report(["--format", "json", "--top", "2"]).args([&path]).ok().stdout);
     assert_eq!(report["processes"], PAIRS);
     let pairs = &report["pairs"];
     assert_eq!((&pairs["distinct"], &pairs["off_by_at_most"]), (&json!(PAIRS), &json!(0)));
@@ -636,7 +637,7 @@ fn the_order_and_the_split_of_the_lines_do_not_matter() {
     let (some, others) = lines.split_at(1_234);
     let some = scratch.write("some", some.join("\n").as_bytes());
     let run = report(["--format", "json", "-"]).args([some]).input(others.join("\n").as_bytes());
-    assert_eq!(parsed(&run.ok().stdout), expected);
+    assert_eq!(read_json(&run.ok().stdout), expected);
 }
 
 #[test]
@@ -657,7 +658,7 @@ fn by_and_top_choose_the_pairs_that_are_shown() {
     let log = scratch.write("log", log.concat().as_bytes());
     for order in ["bytes", "calls", "time", "errors"] {
         let words = ["--format", "json", "--top", "1", "--by", order];
-        let report = parsed(&report(words).args([&log]).ok().stdout);
+        let report = read_json(&report(words).args([&log]).ok().stdout);
         let rows = report["pairs"]["rows"].as_array().unwrap();
         assert_eq!((rows.len(), &rows[0]["source"]), (1, &json!(format!("/{order}"))));
         assert_eq!(report["pairs"]["distinct"], 4);
@@ -751,8 +752,12 @@ fn a_trace_file_is_complete_or_absent() {
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
     };
     let calls = || {
-        complete(parsed(&fs::read_to_string(&trace).unwrap())["traceEvents"].as_array().unwrap())
-            .len()
+        complete(
+            read_foreign_json(&fs::read_to_string(&trace).unwrap())["traceEvents"]
+                .as_array()
+                .unwrap(),
+        )
+        .len()
     };
     let run = || report(["--chrome".as_ref(), trace.as_os_str(), log.as_os_str()]);
     let output = run().ok();
@@ -798,7 +803,7 @@ fn a_trace_can_be_written_to_a_pipe() {
     Run::bare("mkfifo").args([&pipe]).ok();
     let reader = Run::bare("cat").args([&pipe]).start();
     report(["--chrome".as_ref(), pipe.as_os_str(), log.as_os_str()]).ok();
-    let trace = parsed(&reader.output().stdout);
+    let trace = read_foreign_json(&reader.output().stdout);
     assert_eq!(complete(trace["traceEvents"].as_array().unwrap()).len(), 1);
 }
 
@@ -846,7 +851,7 @@ fn names_with_control_characters_are_escaped() {
     let text = report([&log]).ok().stdout;
     assert!(text.contains("path_in\\u{1b}[31m\\n") && text.contains("\\xe9"), "{text}");
     // The escaped text has the original characters.
-    let json = parsed(&report(["--format", "json"]).args([&log]).ok().stdout);
+    let json = read_json(&report(["--format", "json"]).args([&log]).ok().stdout);
     assert_eq!(json["pairs"]["rows"][0]["source"], format!("path_in{evil}"));
 }
 

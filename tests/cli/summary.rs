@@ -2,7 +2,8 @@
 //! end.
 
 use cfr_testkit::{
-    Filesystems, Output, Run, Scratch, compile, copy_product, find_program, launcher, skip, until,
+    Filesystems, Output, Run, Scratch, compile, copy_product, find_program, launcher, read_json,
+    skip, until,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -30,7 +31,7 @@ fn preloaded(program: impl AsRef<OsStr>) -> Run {
 /// Parses the one JSON object in the output.
 #[track_caller]
 fn object(text: &str) -> Value {
-    let mut objects = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut objects = text.lines().filter(|line| line.starts_with('{')).map(read_json);
     let object = objects.next().unwrap_or_else(|| panic!("no summary: {text:?}"));
     assert_eq!(objects.next(), None, "one summary");
     object["summary"].clone()
@@ -57,7 +58,7 @@ fn assert_harmless(text: &str) {
 /// Returns the calls of a JSON log.
 fn calls(log: &Path) -> Vec<Value> {
     let log = fs::read_to_string(log).unwrap();
-    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let lines = log.lines().map(read_json);
     lines.filter(|line| line.get("message").is_none()).collect()
 }
 
@@ -552,7 +553,7 @@ fn the_outer_of_two_launchers_counts_all_calls() {
         let run = run.env("CFR", launcher()).within(scratch.path()).env("CFR_LOG_FILE", "log");
         let summaries = run.ok().stderr;
         let outer = summaries.lines().last().unwrap();
-        let outer: Value = serde_json::from_str(outer).unwrap_or_else(|_| panic!("{summaries}"));
+        let outer = read_json(outer);
         let outer = &outer["summary"];
         assert_eq!(outer["program"], "sh", "{inner:?}");
         assert_eq!(outer["bytes"], 3000, "{inner:?} {outer:#}");

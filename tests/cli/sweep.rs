@@ -2,7 +2,8 @@
 //! leaves.
 
 use cfr_testkit::{
-    Output, Run, Scratch, compile, compile_rust, find_program, launcher, library, skip, until,
+    Output, Run, Scratch, compile, compile_rust, find_program, launcher, library,
+    read_foreign_json, read_json, skip, until,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -50,7 +51,7 @@ pub(super) fn fresh<'a>(scratch: &Scratch, more: &[&'a str]) -> Vec<&'a str> {
 
 #[track_caller]
 pub(super) fn object(output: &Output) -> Value {
-    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:#?}"))
+    read_json(&output.stdout)
 }
 
 /// Returns the outcomes of each fault, by position, of its only hook: `passed*3 wrong` is three
@@ -524,7 +525,7 @@ fn text_json_and_junit_are_written_in_one_run() {
         let harmful = |character: char| character.is_control() && character != '\n';
         assert!(!text.contains(harmful) && !text.contains('\u{202e}'), "{text:?}");
     }
-    let report: Value = serde_json::from_str(&json).unwrap();
+    let report = read_json(&json);
     assert_eq!(report["bad"], 4);
     let said = report["cases"][0]["output"].as_str().unwrap();
     assert!(said.contains("\u{1b}[2J<&>]]>\"'\u{1}"), "{said:?}");
@@ -540,7 +541,7 @@ suite, = root
 cases = [[c.get('classname'), c.get('name'), float(c.get('time')) >= 0, [(e.tag, e.get('type')) for e in c], ''.join(c.itertext())] for c in suite]
 print(json.dumps([root.tag, [int(suite.get(k)) for k in ('tests', 'failures', 'errors', 'skipped')], cases]))";
     let output = Run::bare("python3").args(["-c", reader]).within(scratch.path()).ok();
-    let read = object(&output);
+    let read = read_foreign_json(&output.stdout);
     assert_eq!(read[0], "testsuites");
     assert_eq!(read[1], serde_json::json!([23, 4, 0, 0]));
     let cases = read[2].as_array().unwrap();

@@ -1,6 +1,6 @@
 //! Calls that do not return: the log has their lines, and the summary says which they are.
 
-use cfr_testkit::{Run, Scratch, compile, find_program, launcher, skip, until};
+use cfr_testkit::{Run, Scratch, compile, find_program, launcher, read_json, skip, until};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -96,7 +96,7 @@ fn a_killed_call_leaves_its_object() {
         let objects = programs().map(|program| {
             let words = [program.to_str().unwrap(), call, "a", "b"];
             let log = log_of_killed(&place, &["--format", "json"], &words);
-            let objects = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            let objects = log.lines().map(read_json);
             let mut calls = objects.filter(|object| object["call"].is_string());
             let mut object = calls.next().unwrap();
             assert_eq!(calls.next(), None, "{log}");
@@ -266,7 +266,7 @@ fn the_summary_says_which_calls_did_not_return() {
         ] {
             let hook = if hook.is_empty() { own_hook } else { hook };
             let text = summary("json", program, call);
-            let object = text.lines().find_map(|line| serde_json::from_str::<Value>(line).ok());
+            let object = text.lines().find(|line| line.starts_with('{')).map(read_json);
             let object = object.unwrap()["summary"].clone();
             let calls = object["unfinished_calls"].as_array().unwrap();
             assert_eq!((&object["unfinished"], calls.len()), (&1.into(), 1), "{text}");
@@ -305,7 +305,7 @@ fn a_report_counts_them_apart() {
         (let_through.clone(), [0, 1, 0]),
         (killed + &let_through + &returned, [1, 1, 2]),
     ] {
-        let found: Value = serde_json::from_str(&report(&log, "json")).unwrap();
+        let found = read_json(&report(&log, "json"));
         let found = ["calls", "let_through", "unfinished"].map(|key| found[key].clone());
         assert_eq!(found, counts.map(Value::from), "{log}");
         let text = report(&log, "text");

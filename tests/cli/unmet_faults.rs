@@ -1,8 +1,7 @@
 //! Faults that have applied to no call are named at the end of `cfr run` and `cfr trace`, and in
 //! expectations and results.
 
-use cfr_testkit::{Output, Run, Scratch, compile, launcher};
-use serde_json::Value;
+use cfr_testkit::{Output, Run, Scratch, compile, launcher, read_json};
 use std::fs;
 
 /// Runs c-tests/drivers/injected_calls.c, which makes the calls of these words, under `cfr` with these
@@ -167,7 +166,7 @@ fn the_results_have_the_calls_of_each_fault() {
         let options = ["--inject", "error=EIO:when=2;zero:path=*.db;zero:when=2..3", "--results"];
         let options = [&options[..], &[file.to_str().unwrap()]].concat();
         run(is_supervised, "run", &options, "copy=1 copy=1 copy=1");
-        let results: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        let results = read_json(&fs::read_to_string(&file).unwrap());
         let expected = serde_json::json!([
             { "fault": "error=EIO:when=2", "met": 3, "hit": 1, "preempted": 0, "applied": 1 },
             { "fault": "zero:path=*.db", "met": 0, "hit": 0, "preempted": 0, "applied": 0 },

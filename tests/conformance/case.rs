@@ -1,7 +1,7 @@
 //! Runs one case, a row in one dialect on one filesystem, and compares the result with the row.
 
 use crate::table::{Row, Words, number};
-use cfr_testkit::{Run, Scratch, library};
+use cfr_testkit::{Run, Scratch, library, read_json};
 use serde_json::Value;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
@@ -275,7 +275,8 @@ fn differs(row: &Row, seen: &Words, key: &str, expected: &str) -> Option<String>
 fn compare_log(row: &Row, implementation: Implementation, log: &str) -> Vec<String> {
     let calls: Vec<Value> = log
         .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|line| line.starts_with('{'))
+        .map(read_json)
         .filter(|line| line.get("message").is_none())
         .collect();
     let [call] = &calls[..] else { return vec![format!("log: {log:?}")] };

@@ -1,7 +1,10 @@
 //! The manual pages: well-formed, complete, and in step with `--help`.
 
 use cfr_shared::settings::TABLE;
-use cfr_testkit::{Run, Scratch, find_program, launcher, project, skip};
+use cfr_testkit::{
+    Run, Scratch, find_program, launcher, project, read_foreign_json, read_json, read_json_lines,
+    skip,
+};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::fs;
@@ -196,7 +199,7 @@ fn add_keys(value: &Value, maps: &[&str], keys: &mut BTreeSet<String>) {
 fn names_every_key(page: &str, json: &str, maps: &[&str], least: usize) {
     let mut keys = BTreeSet::new();
     for line in json.lines() {
-        add_keys(&serde_json::from_str(line).unwrap(), maps, &mut keys);
+        add_keys(&read_foreign_json(line), maps, &mut keys);
     }
     assert!(keys.len() >= least, "{page}: {keys:?}");
     let text = read(page);
@@ -228,10 +231,14 @@ fn every_json_key_is_in_a_page() {
         "run", "--format", "json", "--summary=sum", "--expect", "calls>=1", "--results", "res",
         "cp", "a", "c",
     ]);
-    let written = |name: &str| fs::read_to_string(scratch.file(name)).unwrap();
+    let written = |name: &str| {
+        let text = fs::read_to_string(scratch.file(name)).unwrap();
+        read_json_lines(&text);
+        text
+    };
     names_every_key("libcfr.7", &written("log"), &[], 30);
     names_every_key("cfr-trace.1", &written("sum"), &["methods", "hooks", "errors"], 25);
-    let results: Value = serde_json::from_str(&written("res")).unwrap();
+    let results = read_json(&written("res"));
     let own: Map<_, _> = results
         .as_object()
         .unwrap()

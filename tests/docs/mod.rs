@@ -5,5 +5,6 @@ pub mod links;
 pub mod man;
 pub mod pages;
 mod programs;
+mod schema;
 pub mod style;
 pub mod texts;

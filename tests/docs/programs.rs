@@ -1,7 +1,7 @@
 //! docs/results/programs.md: what programs in use do under each fault, found by `cfr sweep`.
 
 use super::texts::wrapped;
-use cfr_testkit::{Run, Scratch, compile_rust, find_program, launcher, project, skip};
+use cfr_testkit::{Run, Scratch, compile_rust, find_program, launcher, project, read_json, skip};
 use serde_json::Value;
 use std::fmt::Write;
 use std::fs::{self, File};
@@ -184,7 +184,8 @@ fn page(there: &str) -> String {
 /// Reports whether the kernel can copy files there, as everywhere on tmpfs.
 fn can_copy(place: &Path) -> Result<(), String> {
     let output = Run::bare(launcher()).args(["probe", "--format", "json"]).args([place]).output();
-    let probed: Value = serde_json::from_str(&output.stdout).unwrap_or_default();
+    let is_probed = output.status == Some(0);
+    let probed = if is_probed { read_json(&output.stdout) } else { Value::Null };
     let [copies, reflink] =
         ["copy_file_range", "reflink"].map(|fact| &probed["paths"][0][fact]["value"]);
     match (copies.as_bool(), reflink.as_bool()) {
@@ -231,8 +232,7 @@ fn section(program: &Program, version: &str, scratch: &Scratch) -> String {
         .env("TMPDIR", scratch.path())
         .within(scratch.path())
         .output();
-    let report: Value =
-        serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{output:#?}"));
+    let report = read_json(&output.stdout);
     let quoted = program
         .words
         .iter()

@@ -25,7 +25,7 @@ fn make_in(target: &Path) -> Run {
     // An outer make and a packager set these.
     for name in [
         "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR", "PREFIX", "BINDIR", "LIBDIR", "INCDIR",
-        "MANDIR", "INSTALL", "LIBCFR_LIBDIR",
+        "MANDIR", "DATADIR", "INSTALL", "LIBCFR_LIBDIR",
     ] {
         run.command().env_remove(name);
     }
@@ -95,6 +95,7 @@ fn expected_below(prefix: &str, libdir: &str) -> Vec<PathBuf> {
         format!("{libdir}/libcfr/32-bit/libcfr.so"),
         format!("{libdir}/pkgconfig/cfr.pc"),
         format!("{prefix}/share/man/man1/cfr-run.1"),
+        format!("{prefix}/share/cfr/cfr.schema.json"),
         format!("{prefix}/share/bash-completion/completions/cfr"),
         format!("{prefix}/share/zsh/site-functions/_cfr"),
         format!("{prefix}/share/fish/vendor_completions.d/cfr.fish"),
@@ -152,6 +153,7 @@ fn every_file_is_where_packagers_look() {
         ("usr/include/cfr/cfr.h", 0o644),
         ("usr/lib/x/pkgconfig/cfr.pc", 0o644),
         ("usr/lib/x/libcfr/32-bit/libcfr.so", 0o644),
+        ("usr/share/cfr/cfr.schema.json", 0o644),
         ("usr/share/man/man1/cfr.1", 0o644),
         ("usr/share/man/man1/cfr-run.1", 0o644),
         ("usr/share/man/man7/libcfr.7", 0o644),
@@ -177,6 +179,7 @@ fn every_file_is_where_packagers_look() {
     make(&[&["uninstall".to_owned()], &directories[..]].concat());
     assert!(files(scratch.path()).is_empty());
     assert!(!scratch.file("usr/include/cfr").exists());
+    assert!(!scratch.file("usr/share/cfr").exists());
     assert!(!libdir.join("libcfr").exists());
 }
 

@@ -3,7 +3,7 @@
 
 use cfr_testkit::{
     Filesystems, LoopDevice, Run, Scratch, compile, find_program, is_foreign, launcher, library,
-    parse, parse_call, skip, userland, without_rule,
+    parse, parse_call, read_json, skip, userland, without_rule,
 };
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -79,7 +79,7 @@ impl Said {
 /// Converts an object of the JSON log to the line of the text log that says the same, and checks
 /// that keys which have to be null are null.
 fn as_text(line: &str) -> String {
-    let object: Value = serde_json::from_str(line).unwrap();
+    let object = read_json(line);
     let key = |name: &str| &object[name];
     let file = |fd: &str, path: &str| match key(path) {
         Value::Null => key(fd).to_string(),
@@ -196,7 +196,7 @@ fn a_clone_is_logged_with_the_bytes_that_it_shares() {
     let bytes = |group| {
         let run = Run::preloaded(program()).env("CFR_LOG_FORMAT", "json");
         let log = place.run(run, group).log;
-        let objects = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let objects = log.lines().map(read_json);
         objects.map(|object| object["bytes"].as_u64().unwrap()).collect::<Vec<_>>()
     };
     let block = 65536;

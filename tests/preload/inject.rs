@@ -1,7 +1,7 @@
 //! Faults (`CFR_INJECT`): the result at each hook, the state afterwards, and which calls are
 //! affected. tests/emulation/differential.rs compares shortened copies with the kernel's.
 
-use cfr_testkit::{Filesystems, Output, Run, Scratch, compile, launcher};
+use cfr_testkit::{Filesystems, Output, Run, Scratch, compile, launcher, read_json};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -394,7 +394,7 @@ fn every_format_marks_injected_calls() {
     let marks: Vec<_> = output
         .stderr
         .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .map(read_json)
         .map(|object| (object["injected"].clone(), object["delayed"].clone()))
         .collect();
     let of = |injected, delayed| (Value::Bool(injected), Value::Bool(delayed));
@@ -422,10 +422,10 @@ fn the_summary_and_the_report_count_injected_calls() {
         .args([&files.source, &files.target])
         .args(["copy=5"; 5])
         .ok();
-    let sums: Value = serde_json::from_str(&fs::read_to_string(sums).unwrap()).unwrap();
+    let sums = read_json(&fs::read_to_string(sums).unwrap());
     assert_eq!((&sums["summary"]["injected"], &sums["summary"]["delayed"]), (&3.into(), &3.into()));
     let report =
         Run::bare(launcher()).args(["report", "--format", "json"]).args([&log]).ok().stdout;
-    let report: Value = serde_json::from_str(&report).unwrap();
+    let report = read_json(&report);
     assert_eq!((&report["injected"], &report["delayed"]), (&3.into(), &3.into()));
 }

@@ -2,7 +2,7 @@
 //! in a program that the library is preloaded into, and in a static one, which is supervised.
 
 use super::inject::{InjectFiles, said};
-use cfr_testkit::{Filesystems, Output, Run, compile, launcher, skip};
+use cfr_testkit::{Filesystems, Output, Run, compile, launcher, read_json, skip};
 use serde_json::Value;
 use std::path::Path;
 
@@ -253,7 +253,7 @@ fn every_call_that_a_signal_ends_leaves_its_line() {
         assert!(calls[0].contains(name), "{calls:?}");
         assert!(calls[0].contains(" = ? (unfinished, INJECTED)"), "{calls:?}");
         let run = files.run("signal=KILL", word).env("CFR_LOG_FORMAT", "json");
-        let line: Value = serde_json::from_str(run.output().stderr.trim()).unwrap();
+        let line = read_json(run.output().stderr.trim());
         assert_eq!((&line["injected"], &line["ret"]), (&true.into(), &Value::Null), "{line}");
         assert_eq!((&line["errno"], &line["why"]), (&0.into(), &"unfinished".into()), "{line}");
     }

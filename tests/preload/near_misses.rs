@@ -1,7 +1,6 @@
 //! Requests of ioctl(2) that almost share blocks.
 
-use cfr_testkit::{Output, Run, Scratch, compile};
-use serde_json::Value;
+use cfr_testkit::{Output, Run, Scratch, compile, read_json};
 use std::fs;
 
 /// Makes these requests on a file, preloaded, and returns the output.
@@ -57,7 +56,7 @@ fn a_near_miss_is_shown_as_the_settings_say() {
     assert_eq!(output.stderr.matches(" --- warn: ioctl(3, _IOC(").count(), 3);
     let (output, _) = make(&NEAR, &[("CFR_LOG_FORMAT", "json")]);
     for line in output.stderr.lines() {
-        let object: Value = serde_json::from_str(line).unwrap();
+        let object = read_json(line);
         assert_eq!(object["level"], "warn");
         assert!(object["message"].as_str().unwrap().contains(" is like FI"), "{line}");
     }

@@ -1,7 +1,7 @@
 //! The paths in a log are current, although not every call reads them anew
 //! (c-tests/drivers/paths_change.c).
 
-use cfr_testkit::{Run, Scratch, compile};
+use cfr_testkit::{Run, Scratch, compile, read_json};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -46,7 +46,7 @@ fn must_show_the_paths_of_the_moment(how: &str) {
     let log = fs::read_to_string(log).unwrap();
     let mut sure = 0;
     for (number, line) in log.lines().enumerate().filter(|(number, _)| !unsure.contains(number)) {
-        let object: Value = serde_json::from_str(line).unwrap();
+        let object = read_json(line);
         assert!(object.get("message").is_none(), "{line}");
         let len = object["len"].as_u64().unwrap();
         for path in ["path_in", "path_out"] {

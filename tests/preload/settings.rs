@@ -1,7 +1,7 @@
 //! The settings of a process that is preloaded without the launcher, or linked with the library.
 
 use cfr_shared::settings::{Setting, TABLE, Values};
-use cfr_testkit::{Output, Run, Scratch, compile, library, project};
+use cfr_testkit::{Output, Run, Scratch, compile, library, project, read_json};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -217,8 +217,7 @@ fn warnings_are_json_where_the_log_is() {
     let variables =
         [("CFR_LOG_FORMAT", "json".as_ref()), ("CFR_PATHS", OsStr::from_bytes(b"\xff\""))];
     let output = files.copy_with(&variables);
-    let lines: Vec<serde_json::Value> =
-        output.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<serde_json::Value> = output.stderr.lines().map(read_json).collect();
     assert_eq!(lines.len(), 2, "{output:#?}");
     assert_eq!(lines[0]["level"], "warn");
     let message = lines[0]["message"].as_str().unwrap();

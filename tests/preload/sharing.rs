@@ -2,8 +2,8 @@
 //! cannot.
 
 use cfr_testkit::{
-    Filesystems, Run, Scratch, compile, find_program, launcher, library, parse_call, skip,
-    without_rule,
+    Filesystems, Run, Scratch, compile, find_program, launcher, library, parse_call, read_json,
+    skip, without_rule,
 };
 use serde_json::Value;
 use std::fs;
@@ -84,10 +84,8 @@ fn shared_blocks_are_logged_and_nothing_else_changes() {
             };
             assert_eq!(calls(&asked("text")), expected(&bare), "{name}, emulated: {emulates}");
             let objects = fs::read_to_string(asked("json")).unwrap();
-            let shared: Vec<_> = objects
-                .lines()
-                .map(|line| serde_json::from_str::<Value>(line).unwrap()["shared"].clone())
-                .collect();
+            let shared: Vec<_> =
+                objects.lines().map(|line| read_json(line)["shared"].clone()).collect();
             let said = |line: &&str| match line {
                 line if line.contains(", not shared)") => Value::Bool(false),
                 line if line.contains(", shared)") => Value::Bool(true),
@@ -217,7 +215,7 @@ fn a_dedupe_is_what_the_kernel_has_compared() {
                 let run = run.args([&program, &source, &directory.file(target)]).args(numbers);
                 let output = run.output();
                 let line = fs::read_to_string(log).unwrap_or_default();
-                (output, serde_json::from_str::<Value>(&line).unwrap())
+                (output, read_json(&line))
             };
             let holding = [format!("bytes={compared}"), "ioctl=1".to_owned()];
             let (output, line) = expect(&holding.each_ref().map(String::as_str));

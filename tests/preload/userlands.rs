@@ -2,7 +2,8 @@
 //! machine, with musl, and with those of tests/scripts/userlands.sh.
 
 use cfr_testkit::{
-    Host, Run, Scratch, compile, find_program, library, parse_call, project, skip, userland,
+    Host, Run, Scratch, compile, find_program, library, parse_call, project, read_json, skip,
+    userland,
 };
 use serde_json::Value;
 use std::fs;
@@ -67,7 +68,7 @@ fn each_hook_is_logged_as_text_and_as_json() {
         .stderr
         .lines()
         .map(|line| line.strip_prefix("cfr: ").unwrap_or(line))
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")))
+        .map(read_json)
         .filter(|line: &Value| line["hook"].is_string())
         .collect();
     let hooks: Vec<_> = lines.iter().map(|line| line["hook"].as_str().unwrap()).collect();

@@ -25,6 +25,7 @@ mkfs.ext4 e2fsprogs makes an ext4 to copy on
 mkfs.xfs xfsprogs makes an xfs to copy on
 mkfs.btrfs btrfs-progs makes a btrfs to copy on
 python3 python3 a program that copies (os, shutil)
+/usr/lib/python3/dist-packages/jsonschema python3-jsonschema validates JSON as the tests do
 node nodejs a program that copies (libuv)
 php php-cli a program that copies
 qemu-img qemu-utils a program that copies

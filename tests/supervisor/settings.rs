@@ -2,9 +2,9 @@
 
 use super::trace;
 use cfr_testkit::{
-    Output, Run, Scratch, compile, find_program, launcher, parse, parse_call, project, skip,
+    Output, Run, Scratch, compile, find_program, launcher, parse, parse_call, project, read_json,
+    skip,
 };
-use serde_json::Value;
 use std::fs;
 
 const BYTES: usize = 20_000;
@@ -324,7 +324,7 @@ fn the_json_log_has_all_keys_and_the_hook() {
     let lines = parse("json", log.as_bytes()).unwrap();
     assert_eq!((lines.calls, lines.messages.len()), (CALLS, 0));
     for line in log.lines() {
-        let line: Value = serde_json::from_str(line).unwrap();
+        let line = read_json(line);
         assert_eq!((&line["hook"], &line["comm"]), (&"seccomp".into(), &"keeps_copying".into()));
         assert_eq!(line["call"], "copy_file_range");
         assert_eq!(line["pid"], line["tid"]);
@@ -435,8 +435,8 @@ fn the_summary_and_the_results_count_supervised_calls() {
         "calls=6",
     ]);
     assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""), "{output:#?}");
-    let results: Value = serde_json::from_slice(&fs::read(results).unwrap()).unwrap();
-    let summary: Value = serde_json::from_slice(&fs::read(summary).unwrap()).unwrap();
+    let results = read_json(&fs::read_to_string(results).unwrap());
+    let summary = read_json(&fs::read_to_string(summary).unwrap());
     for counted in [&results["summary"], &summary["summary"]] {
         assert_eq!((&counted["calls"], &counted["bytes"]), (&CALLS.into(), &BYTES.into()));
         assert_eq!(counted["hooks"]["seccomp"], CALLS);

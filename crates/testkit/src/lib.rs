@@ -8,6 +8,7 @@
 //! * [`Host`] starts a program of c-tests/ repeatedly; a [`HostRun`] holds everything that one run left
 //! * [`Scratch`], [`Filesystems`], [`LoopDevice`]: places to copy from and to
 //! * [`parse`], [`parse_text`], [`parse_call`]: the lines of a log
+//! * [`read_json`], [`read_json_lines`]: what the tools print as JSON, held against its schema
 //! * [`skip()`]: reports a test that cannot run on this machine
 #![allow(unsafe_code, reason = "mount namespaces and signals")]
 #![allow(clippy::print_stderr, reason = "a skip is printed")]
@@ -19,6 +20,7 @@ mod log;
 mod loop_device;
 mod run;
 mod running;
+mod schema;
 mod scratch;
 mod skip;
 mod user;
@@ -33,6 +35,7 @@ pub use log::{LogLines, parse, parse_call, parse_text, without_rule};
 pub use loop_device::LoopDevice;
 pub use run::{Output, Run, find_program};
 pub use running::{Running, until};
+pub use schema::{is_described, read_foreign_json, read_json, read_json_lines};
 pub use scratch::Scratch;
 pub use skip::skip;
 pub use user::is_root;

@@ -1,6 +1,6 @@
 //! Parses a log: counts its calls, collects its messages, and checks that every line is whole.
 
-use cfr_shared::format::JSON_KEYS;
+use super::is_described;
 use serde_json::Value;
 
 /// The parsed lines of a log.
@@ -157,9 +157,7 @@ fn parse_json(log: &[u8]) -> Result<LogLines, String> {
             continue;
         }
         let object: Value = serde_json::from_slice(line).map_err(|_| shown())?;
-        if JSON_KEYS.iter().any(|key| object.get(key).is_none()) {
-            return Err(shown());
-        }
+        is_described(&object).map_err(|problems| format!("{}{problems}", shown()))?;
         match object.get("message") {
             Some(message) => {
                 lines.messages.push(message.as_str().expect("a message is text").to_owned());

@@ -2,6 +2,7 @@
 //! however the tests were started: with default signals and without inherited descriptors.
 
 use super::Output;
+use super::schema::hold_json;
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, RawFd};
@@ -140,6 +141,7 @@ impl Running {
             stderr: text(stderr),
         };
         assert!(!was_late, "{shown}: it or its output had not ended after {limit:?}\n{output:#?}");
+        hold_json(&output);
         (output, usage)
     }
 
