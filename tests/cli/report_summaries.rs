@@ -1,7 +1,7 @@
 //! `cfr report`: what went by read and write, from summaries; targets that never got a byte; and files
 //! that are no logs.
 
-use cfr_testkit::{Output, Run, Scratch, launcher};
+use cfr_testkit::{Output, Run, Scratch, launcher, read_json};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -13,7 +13,7 @@ fn summarized(scratch: &Scratch, words: &[&str]) -> Value {
     let words = [&["--format", "json"][..], words].concat();
     let output = report(scratch, &words);
     assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""), "{output:#?}");
-    serde_json::from_str(&output.stdout).unwrap()
+    read_json(&output.stdout)
 }
 
 /// Returns a directory with the summary of a program that fell back to write(2), its log, and the
