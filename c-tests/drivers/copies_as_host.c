@@ -1,11 +1,15 @@
 /* Calls cfr_copy where a host may call copy_file_range.
  *
- *     copies_as_host
+ *     copies_as_host CHILDREN
  *
- * Runs in an empty directory, prints `ok`. */
-#include "check.h"
-
+ * Forks CHILDREN children while threads copy. Runs in an empty directory, prints `ok`. */
+/* Before check.h, which calls copy_file_range: clang takes no other name for it after that. */
+#define _GNU_SOURCE
 #include <cfr.h>
+
+#include <stddef.h>
+
+#include "check.h"
 
 static int in, out;
 static struct cfr_options emulate = { .size = sizeof emulate, .backend = CFR_BACKEND_EMULATE };
@@ -172,8 +176,8 @@ static void *copies(void *count)
 	return NULL;
 }
 
-/* In threads with the smallest stack, and in a child that was forked meanwhile. */
-static void in_threads_and_children(void)
+/* In threads with the smallest stack, and in children that were forked meanwhile. */
+static void in_threads_and_children(int children)
 {
 	pthread_t threads[4];
 	pthread_attr_t attributes;
@@ -182,7 +186,7 @@ static void in_threads_and_children(void)
 	CHECK(pthread_attr_setstacksize(&attributes, smallest_stack()) == 0);
 	for (int i = 0; i < 4; i++)
 		CHECK(pthread_create(&threads[i], &attributes, copies, &count) == 0);
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < children; i++) {
 		pid_t child = fork();
 		CHECK(child >= 0);
 		if (child == 0) {
@@ -265,8 +269,10 @@ static void cancels_anywhere(void)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc != 2)
+		return 2;
 	watchdog();
 	in = source("source", 65536);
 	out = target("target");
@@ -277,7 +283,7 @@ int main(void)
 	sizes();
 	texts();
 	in_signal_handlers();
-	in_threads_and_children();
+	in_threads_and_children(atoi(argv[1]));
 	cancels();
 	cancels_anywhere();
 	/* The library keeps no descriptor. */

@@ -1,7 +1,7 @@
 //! cfr_configure and cfr_stats: the program's own settings, and what it has copied.
 
 use super::Linked;
-use cfr_testkit::{Run, launcher, parse_text};
+use cfr_testkit::{Run, is_foreign, launcher, parse_text, skip};
 use std::fs;
 
 fn passes(mode: &str) {
@@ -23,6 +23,15 @@ fn settings_change_while_others_copy() {
 #[test]
 fn stats_are_of_this_process_and_never_zeros_that_nothing_has_counted() {
     passes("stats");
+}
+
+#[test]
+fn a_child_counts_from_zero() {
+    if is_foreign() {
+        let test = "c_api::configure::a_child_counts_from_zero";
+        return skip(test, "qemu ignores madvise(MADV_WIPEONFORK)");
+    }
+    passes("fork");
 }
 
 #[test]
@@ -113,6 +122,10 @@ fn a_program_logs_and_sums_up_by_its_own_settings() {
 /// What the launcher needs for its verdict is not the environment's.
 #[test]
 fn the_launcher_knows_that_a_program_has_switched_its_log_off() {
+    if is_foreign() {
+        let test = "c_api::configure::the_launcher_knows_that_a_program_has_switched_its_log_off";
+        return skip(test, "the launcher is one of this machine");
+    }
     let linked = Linked::new("configures");
     let trace = |words: &[&str]| {
         let program = linked.program();

@@ -22,7 +22,7 @@ target=${CARGO_TARGET_DIR:-$project/target}
 all=$target/userlands
 cargo=${CARGO:-cargo}
 # What runs of the suite, besides the hazards.
-tests='preload::userlands preload::hooks preload::kernel_contract preload::paths'
+tests='c_api preload::userlands preload::hooks preload::kernel_contract preload::paths'
 arm=aarch64-unknown-linux-gnu
 
 say() { printf 'userlands: %s\n' "$*"; }
