@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the packages of both architectures:
+# Builds the packages of both architectures, or of those that ARCHITECTURES names:
 #
 #     dist.sh DIRECTORY               into DIRECTORY; cargo builds in DIRECTORY/build
 #     dist.sh --check DIRECTORY       compares the packages in DIRECTORY with those of a copy of the sources
@@ -7,10 +7,12 @@
 #
 # The library is built for a target of glibc and the launcher for one of musl, both linked by rust-lld, the
 # linker that comes with Rust: neither needs a C library or a cross compiler. Python 3 writes the archives.
-# The packages depend on the sources, on the version of Rust and on Python's zlib, and on nothing else.
+# The packages depend on the sources, on the version of Rust and on Python's zlib, and on nothing else. The
+# npm package is one for both architectures, and is left out if only one is built.
 set -eu
 
 check=no
+architectures=${ARCHITECTURES:-x86_64 aarch64}
 [ "${1-}" != --check ] || { check=yes; shift; }
 [ $# = 1 ] || { echo 'usage: dist.sh [--check] DIRECTORY' >&2; exit 2; }
 packaging=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -38,15 +40,21 @@ if [ "$check" = yes ]; then
   mkdir "$copy/elsewhere" "$copy/out"
   tar -cf - --exclude=./target --exclude='./target-*' --exclude=./.git . | tar -xf - -C "$copy/elsewhere"
   sh "$copy/elsewhere/packaging/dist.sh" "$copy/out" > /dev/null
-  (cd "$copy/out" && sha256sum --check --strict "$out/SHA256SUMS") ||
+  (cd "$out" && sha256sum --check --strict "$copy/out/SHA256SUMS") ||
     fail 'two builds in two directories differ'
   echo 'dist: two builds in two directories are the same, bit for bit'
   exit 0
 fi
 
-case $(uname -m) in
-  x86_64 | aarch64) ;;
-  *) fail "this machine is $(uname -m): expected x86_64 or aarch64, to run what was built" ;;
+for architecture in $architectures; do
+  case $architecture in
+    x86_64 | aarch64) ;;
+    *) fail "invalid value '$architecture' in ARCHITECTURES: expected x86_64 or aarch64" ;;
+  esac
+done
+case " $architectures " in
+  *" $(uname -m) "*) ;;
+  *) fail "this machine is $(uname -m): expected one of $architectures, to run what was built" ;;
 esac
 
 # Adds a target of Rust if it is not installed, or says how.
@@ -99,13 +107,14 @@ export CARGO_ENCODED_RUSTFLAGS="$flags"
 export CARGO_TARGET_DIR="$out/build"
 unset RUSTFLAGS LIBCFR_LIBDIR CARGO_BUILD_TARGET
 
-for architecture in x86_64 aarch64; do
+for architecture in $architectures; do
   build "$architecture"
 done
-for architecture in x86_64 aarch64; do
+for architecture in $architectures; do
   multiarch=$architecture-linux-gnu
   tree "$architecture" "$architecture" PREFIX=/cfr LIBDIR=/cfr/lib ZSHDIR=/cfr/share/zsh/site-functions
   tree "$architecture-deb" "$architecture" PREFIX=/usr LIBDIR="/usr/lib/$multiarch" \
     ZSHDIR=/usr/share/zsh/vendor-completions
 done
-"$python" "$packaging/packages.py" "$project" "$out" "$version"
+# shellcheck disable=SC2086 # words
+"$python" "$packaging/packages.py" "$project" "$out" "$version" $architectures

@@ -1,4 +1,4 @@
-"""Makes the packages of a built tree: packages.py PROJECT OUT VERSION. Called by dist.sh."""
+"""Makes the packages of a built tree: packages.py PROJECT OUT VERSION ARCHITECTURE... Called by dist.sh."""
 
 import base64
 import hashlib
@@ -13,7 +13,6 @@ import binary
 import dependencies
 from archive import EPOCH, Tar, Zip, ar, gzipped, mode_of
 
-ARCHITECTURES = ("x86_64", "aarch64")
 DEBIAN = {"x86_64": "amd64", "aarch64": "arm64"}
 NODE = {"x86_64": "x64", "aarch64": "arm64"}
 SUMMARY = "traces, checks and fault-injects the copies that programs make with copy_file_range"
@@ -23,15 +22,16 @@ MAINTAINER = os.environ.get("MAINTAINER") or "the libcfr authors <libcfr@localho
 class Release:
     """What the packages have in common."""
 
-    def __init__(self, project, out, version):
+    def __init__(self, project, out, version, *architectures):
         self.project, self.out, self.version = Path(project), Path(out), version
+        self.architectures = architectures
         command = ["rustc", "--print", "sysroot"]
         sysroot = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
         notices, rust = dependencies.notices(self.project, sysroot)
         self.licences = {name: (self.project / name).read_bytes() for name in ("LICENSE-MIT", "LICENSE-APACHE")}
         self.licences["LICENSES-DEPENDENCIES"] = notices.encode()
         self.licences["LICENSES-RUST.html"] = rust
-        self.boms = {one: dependencies.sbom(self.project, one, version, EPOCH) for one in ARCHITECTURES}
+        self.boms = {one: dependencies.sbom(self.project, one, version, EPOCH) for one in architectures}
 
     def tree(self, name):
         return self.out / "tree" / name
@@ -117,7 +117,7 @@ def npm(release):
         tar.file(f"package/man/{page.name}", page.read_bytes())
     for name, text in release.licences.items():
         tar.file(f"package/{name}", text)
-    for architecture in ARCHITECTURES:
+    for architecture in release.architectures:
         tree, top = release.tree(architecture) / "cfr", f"package/linux-{NODE[architecture]}/"
         tar.file(top + "bin/cfr", (tree / "bin/cfr").read_bytes(), 0o755)
         tar.file(top + "lib/libcfr.so.0", (tree / "lib/libcfr.so.0").read_bytes(), 0o755)
@@ -178,7 +178,7 @@ def deb(release, architecture):
 def check(release):
     """Ends the program if a binary needs something, or has a path of this machine."""
     paths = [str(release.project), str(release.out), str(Path.home())]
-    for architecture in ARCHITECTURES:
+    for architecture in release.architectures:
         for path in (release.tree(architecture) / "cfr/bin/cfr", release.tree(architecture) / "cfr/lib/libcfr.so.0"):
             found = binary.faults(path.read_bytes(), [one for one in paths if one != "/"])
             if found:
@@ -191,12 +191,13 @@ def main():
     for path in release.out.glob("*"):
         if path.is_file():
             path.unlink()
-    for architecture in ARCHITECTURES:
+    for architecture in release.architectures:
         tarball(release, architecture)
         wheel(release, architecture)
         deb(release, architecture)
         release.write(f"cfr-{release.version}-{architecture}-linux.cdx.json", release.boms[architecture].encode())
-    npm(release)
+    if len(release.architectures) == len(DEBIAN):
+        npm(release)
     names = sorted(path.name for path in release.out.iterdir() if path.is_file())
     sums = "".join(f"{hashlib.sha256((release.out / name).read_bytes()).hexdigest()}  {name}\n" for name in names)
     release.write("SHA256SUMS", sums.encode())
