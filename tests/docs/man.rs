@@ -2,8 +2,8 @@
 
 use cfr_shared::settings::TABLE;
 use cfr_testkit::{
-    Run, Scratch, find_program, launcher, project, read_foreign_json, read_json, read_json_lines,
-    skip,
+    Run, Scratch, find_program, launcher, library, project, read_foreign_json, read_json,
+    read_json_lines, skip,
 };
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -251,4 +251,53 @@ fn every_json_key_is_in_a_page() {
     names_every_key("cfr-report.1", &report, &[], 40);
     let inspected = cfr(&["inspect", "--format", "json", "cp"]).stdout;
     names_every_key("cfr-inspect.1", &inspected, &[], 25);
+}
+
+/// Returns what is between a line that begins with `start` and the next one that begins with `end`.
+fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+    let from = text.find(&format!("\n{start}")).unwrap_or_else(|| panic!("{start}")) + 1;
+    &text[from..from + text[from..].find(&format!("\n{end}")).unwrap_or_else(|| panic!("{end}"))]
+}
+
+/// A program can be written from the page alone: it has the structs of the header.
+#[test]
+fn cfr_copy_3_and_the_header_have_the_same_structs() {
+    let header = fs::read_to_string(project().join("include/cfr.h")).unwrap();
+    let page = read("cfr_copy.3");
+    for name in ["struct cfr_options {", "struct cfr_outcome {"] {
+        let members = |text: &str| {
+            let lines = between(text, name, "};").lines().skip(1).map(str::trim);
+            lines.filter(|line| line.ends_with(';')).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert!(members(&header).len() > 5);
+        assert_eq!(members(&page), members(&header), "{name}");
+    }
+}
+
+#[test]
+fn the_program_of_cfr_copy_3_copies_and_tells_how() {
+    let scratch = Scratch::new();
+    let page = read("cfr_copy.3");
+    let program = between(&page, "#include <cfr.h>", ".Ed").replace("\\e", "\\");
+    let include = format!("-I{}", project().join("include").display());
+    std::os::unix::fs::symlink(library(), scratch.file("libcfr.so.0")).unwrap();
+    let program = Run::bare("cc")
+        .args(["-Wall", "-Wextra", "-Werror", "-o"])
+        .args([scratch.file("told"), scratch.write("told.c", program.as_bytes())])
+        .args([include.into(), scratch.file("libcfr.so.0")]);
+    program.ok();
+    let told = |from: &str| {
+        let run = Run::bare(scratch.file("told")).args([from, "b"]).within(scratch.path());
+        run.env("LD_LIBRARY_PATH", scratch.path()).env("CFR_BACKEND", "emulate").output()
+    };
+    scratch.random("a", 5000);
+    let output = told("a");
+    assert_eq!((output.status, output.stdout.as_str()), (Some(0), "5000 bytes: emulated\n"));
+    assert!(fs::read(scratch.file("a")).unwrap() == fs::read(scratch.file("b")).unwrap());
+    let output = told("missing");
+    assert_eq!(
+        (output.status, output.stderr.as_str()),
+        (Some(1), "cfr_copy: Bad file descriptor\n")
+    );
+    assert!(output.stdout.starts_with("refused: fd_in is not open"), "{output:#?}");
 }
