@@ -1,10 +1,11 @@
 #!/bin/sh
-# Installs the packages where users would, and uses them there: traces, sweeps and reports a copy.
+# Installs the packages where users would, and uses them there: traces, sweeps and reports a copy, and lets the
+# program of cfr_copy(3) tell how its bytes moved.
 #
 #     try.sh [NAME...]     bullseye bookworm trixie musl arm64 wheel npm; all by default
 #
 # DIST and DEB are the directories of `make dist` and `make deb`. The roots of the Debian releases are made by
-# mmdebstrap (600 MB, kept below $DIST/roots; `make clean` removes them). What cannot be had is skipped. The
+# mmdebstrap (1.3 GB, kept below $DIST/roots; `make clean` removes them). What cannot be had is skipped. The
 # exit status is 1 if something failed.
 set -eu
 
@@ -49,11 +50,15 @@ debian() {
   [ "$(id -u)" = 0 ] || { echo 'it needs root'; return; }
   command -v mmdebstrap > /dev/null || { echo 'mmdebstrap is not installed'; return; }
   variant=essential
-  [ "$2" = amd64 ] || [ "$2" = "$(dpkg --print-architecture)" ] || variant=extract
+  compiler=,gcc,libc6-dev,pkg-config
+  if [ "$2" != "$(dpkg --print-architecture)" ]; then
+    variant=extract
+    compiler=
+  fi
   rm -rf "$root"
   mkdir -p "$roots"
   mmdebstrap --quiet --variant="$variant" --architectures="$2" \
-    --include=python3-minimal,coreutils,dash,diffutils,grep,findutils "$1" "$root" > "$scratch/log" 2>&1 ||
+    --include=python3-minimal,coreutils,dash,diffutils,grep,findutils$compiler "$1" "$root" > "$scratch/log" 2>&1 ||
     { echo "mmdebstrap cannot unpack $1 for $2"; return; }
   # Nothing ran in it: what the packages leave to their scripts.
   for name in bin lib lib64; do
@@ -104,12 +109,32 @@ within_arm64() {
     "$(command -v qemu-aarch64-static)" "$@"
 }
 
-# Installs the tarball of an architecture in a root, uses it, and removes it: tarball WITHIN ROOT MACHINE
+# Builds the program of cfr_copy(3) from the installed page and files, and says what it tells of a copy:
+# program WITHIN ROOT PREFIX [COMPILER], a compiler of this machine if the root has none
+program() {
+  mkdir -p "$2/opt"
+  for page in "$2$3"/share/man/man3/cfr_copy.3*; do
+    case $page in *.gz) zcat "$page" ;; *) cat "$page" ;; esac
+  done | sed -n '/^#include <cfr.h>/,/^\.Ed/p' | sed '/^\.Ed/d; s/\\e/\\/g' > "$2/opt/told.c"
+  if [ -n "${4-}" ]; then
+    "$4" -Wall -Werror -o "$2/opt/told" "$2/opt/told.c" "-I$2$3/include/cfr" "-L$2$3/lib" -lcfr
+  else
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    "$1" "$2" sh -c 'cc -Wall -Werror -o /opt/told /opt/told.c $(pkg-config --cflags --libs cfr)'
+  fi
+  how=$("$1" "$2" sh -ec 'cd /tmp; head -c 1000000 /dev/urandom > a; /opt/told a b; cmp a b')
+  say "$(basename "$2"): the program of cfr_copy(3) says: $how"
+  [ "$how" = '1000000 bytes: kernel' ]
+}
+
+# Installs the tarball of an architecture in a root, uses it, and removes it:
+# tarball WITHIN ROOT MACHINE [COMPILER]
 tarball() {
   (cd "$2" && rm -rf opt && mkdir opt && tar -xzf "$dist/cfr-$version-$3-linux.tar.gz" -C opt)
   before=$(find "$2/usr" | sort)
   "$1" "$2" sh "/opt/cfr-$version-$3-linux/install.sh" --prefix /usr/local
   "$1" "$2" sh -c "$use"
+  program "$1" "$2" /usr/local "${4-}"
   # Again, over itself, then away.
   "$1" "$2" sh "/opt/cfr-$version-$3-linux/install.sh" > /dev/null
   "$1" "$2" sh "/opt/cfr-$version-$3-linux/install.sh" --uninstall
@@ -117,7 +142,7 @@ tarball() {
   for file in $left; do
     case $before in *"$file"*) ;; *) echo "left: $file"; return 1 ;; esac
   done
-  rm -rf "$2/opt/cfr-$version-$3-linux"
+  rm -rf "$2/opt"
 }
 
 # Installs .debs in a root, uses them, and removes them: debs ROOT FILE...
@@ -132,6 +157,7 @@ debs() {
   within "$root" sh -ec 'dpkg --install /opt/*.deb > /opt/log 2>&1 || { cat /opt/log; exit 1; }'
   within "$root" sh -c "$use"
   within "$root" sh -ec 'printf "" > /tmp/a; LD_PRELOAD=libcfr.so.0 copy /tmp/a /tmp/b'
+  program within "$root" /usr
   # shellcheck disable=SC2016 # expanded by the inner shell
   within "$root" sh -ec 'dpkg --purge $(for file in /opt/*.deb; do dpkg-deb --field "$file" Package; done) > /opt/log'
   after=$(find "$root/usr" ! -name '*.pyc' ! -name __pycache__ | sort)
@@ -179,7 +205,7 @@ int main(int argc, char **argv)
 }
 PROGRAM
   musl-gcc -o "$root/usr/local/bin/copy" "$scratch/copy.c"
-  tarball within "$root" "$machine"
+  tarball within "$root" "$machine" musl-gcc
   # pip takes the wheel for a system of musl. It cannot install for another system, so its files are laid
   # where it would lay them.
   wheel=$(echo "$dist/libcfr-$version-"*"musllinux_1_1_$machine.whl")
@@ -224,7 +250,7 @@ npm_package() {
 }
 
 arm64() {
-  tarball within_arm64 "$roots/bookworm-arm64" aarch64
+  tarball within_arm64 "$roots/bookworm-arm64" aarch64 aarch64-linux-gnu-gcc
   say 'arm64: tarball: passed'
 }
 
@@ -242,6 +268,7 @@ missing() {
     arm64)
       [ "$machine" = x86_64 ] || { echo 'the emulation is for x86-64'; return; }
       command -v qemu-aarch64-static > /dev/null || { echo 'qemu-aarch64-static is not installed'; return; }
+      command -v aarch64-linux-gnu-gcc > /dev/null || { echo 'aarch64-linux-gnu-gcc is not installed'; return; }
       debian bookworm arm64 ;;
     *) echo 'unknown: expected bullseye, bookworm, trixie, musl, wheel, npm or arm64' ;;
   esac
