@@ -98,7 +98,7 @@ lint: fmt clippy doc shellcheck ## rustfmt, clippy, rustdoc, shellcheck: no warn
 # rustfmt and clippy are parts of Rust that may be left out; shellcheck is a program of its own.
 fmt:
 	@if $(CARGO) fmt --version > /dev/null 2>&1; then \
-	  $(CARGO) fmt --all --check && for package in benches/fmt-layer examples/subscriber; do \
+	  $(CARGO) fmt --all --check && for package in benches/fmt-layer examples/subscriber examples/rust-ffi; do \
 	    $(CARGO) fmt --check --manifest-path $$package/Cargo.toml || exit 1; done; \
 	else echo 'skipped: cargo fmt is not installed'; fi
 
@@ -175,9 +175,11 @@ install: usable-prefix $(BUILT) ## install below $(DESTDIR)$(PREFIX)
 # machine can run.
 PRODUCT  ?= $(RELEASE)
 RUNNABLE ?= $(PRODUCT)/cfr
+CMAKEDIR := $(LIBDIR)/cmake/cfr
+FILL_IN  := sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCDIR@|$(INCDIR)|; s|@VERSION@|$(VERSION)|'
 .PHONY: files
 files:
-	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCDIR)/linux \
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(CMAKEDIR) $(DESTDIR)$(INCDIR)/linux \
 	  $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man7 \
 	  $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR) $(DESTDIR)$(DATADIR)
 	$(INSTALL) -m 755 $(PRODUCT)/cfr $(DESTDIR)$(BINDIR)/cfr
@@ -191,8 +193,9 @@ files:
 	ln -sf ../../libcfr.so.0 $(DESTDIR)$(LIBDIR)/libcfr/64-bit/libcfr.so
 	$(INSTALL) -m 644 include/cfr.h $(DESTDIR)$(INCDIR)/cfr.h
 	$(INSTALL) -m 644 include/linux/copy.h $(DESTDIR)$(INCDIR)/linux/copy.h
-	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCDIR@|$(INCDIR)|; s|@VERSION@|$(VERSION)|' \
-	  cfr.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/cfr.pc
+	$(FILL_IN) cfr.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/cfr.pc
+	$(FILL_IN) cmake/cfrConfig.cmake.in > $(DESTDIR)$(CMAKEDIR)/cfrConfig.cmake
+	$(FILL_IN) cmake/cfrConfigVersion.cmake.in > $(DESTDIR)$(CMAKEDIR)/cfrConfigVersion.cmake
 	$(INSTALL) -m 644 schema/cfr.schema.json $(DESTDIR)$(DATADIR)/cfr.schema.json
 	$(INSTALL) -m 644 man/*.1 $(DESTDIR)$(MANDIR)/man1
 	$(INSTALL) -m 644 man/*.3 $(DESTDIR)$(MANDIR)/man3
@@ -211,8 +214,8 @@ uninstall: ## remove what install put there
 	  $(patsubst man/%,$(DESTDIR)$(MANDIR)/man7/%,$(wildcard man/*.7)) \
 	  $(DESTDIR)$(BASHDIR)/cfr $(DESTDIR)$(ZSHDIR)/_cfr $(DESTDIR)$(FISHDIR)/cfr.fish \
 	  $(DESTDIR)$(DATADIR)/cfr.schema.json
-	rm -rf $(DESTDIR)$(LIBDIR)/libcfr
-	-@rmdir $(DESTDIR)$(INCDIR)/linux $(DESTDIR)$(INCDIR) $(DESTDIR)$(DATADIR) 2> /dev/null || true
+	rm -rf $(DESTDIR)$(LIBDIR)/libcfr $(DESTDIR)$(CMAKEDIR)
+	-@rmdir $(DESTDIR)$(INCDIR)/linux $(DESTDIR)$(INCDIR) $(DESTDIR)$(DATADIR) $(DESTDIR)$(LIBDIR)/cmake 2> /dev/null || true
 
 help: ## list the targets
 	@echo 'Usage: make [TARGET] [VARIABLE=VALUE]...'

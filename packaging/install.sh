@@ -30,7 +30,7 @@ list() { find bin include lib share ! -type d; }
 if [ "$mode" = uninstall ]; then
   list | while read -r name; do rm -f -- "$prefix/$name"; done
   # Directories that are the package's own. Others may have been there before.
-  for directory in lib/libcfr/before-libasan.so lib/libcfr/32-bit lib/libcfr/64-bit lib/libcfr \
+  for directory in lib/libcfr/before-libasan.so lib/libcfr/32-bit lib/libcfr/64-bit lib/libcfr lib/cmake/cfr \
     include/cfr/linux include/cfr share/cfr share/doc/cfr; do
     rmdir -- "$prefix/$directory" 2> /dev/null || :
   done

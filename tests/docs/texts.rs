@@ -37,6 +37,7 @@ pub fn documents() -> Vec<Document> {
     paths.push("tests/data/README.md".to_owned());
     add_files("docs", &mut paths);
     add_files("packaging", &mut paths);
+    add_files("examples", &mut paths);
     add_files("man", &mut paths);
     paths.retain(|path| path.ends_with(".md") || path.starts_with("man/"));
     paths.sort();

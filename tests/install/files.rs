@@ -94,6 +94,8 @@ fn expected_below(prefix: &str, libdir: &str) -> Vec<PathBuf> {
         format!("{libdir}/libcfr/64-bit/libcfr.so"),
         format!("{libdir}/libcfr/32-bit/libcfr.so"),
         format!("{libdir}/pkgconfig/cfr.pc"),
+        format!("{libdir}/cmake/cfr/cfrConfig.cmake"),
+        format!("{libdir}/cmake/cfr/cfrConfigVersion.cmake"),
         format!("{prefix}/share/man/man1/cfr-run.1"),
         format!("{prefix}/share/cfr/cfr.schema.json"),
         format!("{prefix}/share/bash-completion/completions/cfr"),
@@ -114,16 +116,16 @@ fn expected_below(prefix: &str, libdir: &str) -> Vec<PathBuf> {
 }
 
 /// Installed in its final place, and used there.
-struct Installed(Scratch);
+pub(super) struct Installed(Scratch);
 
 impl Installed {
-    fn new() -> Installed {
+    pub(super) fn new() -> Installed {
         let scratch = Scratch::new();
         install(&[format!("PREFIX={}", scratch.file("p").display())]);
         Installed(scratch)
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(super) fn file(&self, name: &str) -> PathBuf {
         self.0.file("p").join(name)
     }
 }
@@ -162,6 +164,8 @@ fn every_file_is_where_packagers_look() {
         assert_eq!(metadata.permissions().mode() & 0o777, mode, "{file}");
     }
 
+    let cmake = fs::read_to_string(libdir.join("cmake/cfr/cfrConfig.cmake")).unwrap();
+    assert!(cmake.contains(" \"/usr/include/cfr\""), "{cmake}");
     let pc = fs::read_to_string(libdir.join("pkgconfig/cfr.pc")).unwrap();
     for line in [
         "prefix=/usr".to_owned(),
@@ -180,7 +184,7 @@ fn every_file_is_where_packagers_look() {
     assert!(files(scratch.path()).is_empty());
     assert!(!scratch.file("usr/include/cfr").exists());
     assert!(!scratch.file("usr/share/cfr").exists());
-    assert!(!libdir.join("libcfr").exists());
+    assert!(!libdir.join("libcfr").exists() && !libdir.join("cmake").exists());
 }
 
 #[test]

@@ -35,6 +35,8 @@ chromium chromium shows the pages of cfr report and cfr sweep
 chromedriver chromium-driver clicks and types in these pages
 jq jq reads the JSON log in the recipes
 pkg-config pkg-config finds an installed libcfr
+cmake cmake builds an example
+meson meson builds an example
 mandoc mandoc checks the manual pages
 setpriv util-linux starts programs as another user
 bwrap bubblewrap starts programs in other namespaces
