@@ -32,6 +32,10 @@ static LOG: SetOnce<Log> = SetOnce::new();
 /// The counters of this process. They stay if another observer does not count.
 static OWN_STATS: SetOnce<Stats> = SetOnce::new();
 
+/// Whether this process records its calls, or leaves them to the supervisor. Not false at first, for the
+/// reason that `SetOnce` gives.
+static IS_OURS: AtomicBool = AtomicBool::new(true);
+
 /// The large parts of the runtime. They are made in place: the first call may come on a thread's
 /// smallest stack (PTHREAD_STACK_MIN, 16 KiB) or in a signal handler.
 static SETTINGS: SetOnce<Settings<'static>> = SetOnce::new();
@@ -94,13 +98,13 @@ pub(crate) fn initialize() {
         if let (Some(settings), Some(errors)) = (SETTINGS.get(), CONFIG_ERRORS.get()) {
             end_if_strict(settings, errors);
             let tree = tree_stats(settings);
-            // Before any call is intercepted: a call that is recorded must have it. But a call that is
-            // not counted is left to the supervisor.
-            if let Some(cookie) = settings.cookie
-                && (settings.stats.is_none() || tree.is_some())
-            {
+            let is_left = matches!(tree, Err(Unmapped::LeftToSupervisor));
+            IS_OURS.store(!is_left, Ordering::Relaxed);
+            // Before any call is intercepted: a call that is recorded must have it.
+            if let (Some(cookie), false) = (settings.cookie, is_left) {
                 sys::set_cookie(cookie);
             }
+            let tree = tree.ok();
             FIRST.set(observer(settings, errors, tree));
         }
         if let Some(first) = FIRST.get() {
@@ -229,9 +233,10 @@ pub(crate) fn start(runtime: &'static Observer) {
     };
     let is_supervised = runtime.settings.cookie.is_some();
     let is_marked = is_supervised && !has_next;
+    let is_left = !IS_OURS.load(Ordering::Relaxed);
     route::set_all(|hook| {
-        // The next library's calls have no cookie: the supervisor watches them.
-        if is_supervised && has_next {
+        // The supervisor watches them: the next library's calls have no cookie, either.
+        if is_supervised && has_next || is_left {
             return forward;
         }
         let route = match &runtime.injector {
@@ -279,16 +284,32 @@ fn end_if_strict(settings: &Settings<'_>, errors: &ConfigErrors) {
     }
 }
 
+/// Why the launcher's counters are not mapped.
+enum Unmapped {
+    /// There are none, or none that this process may open.
+    None,
+    /// The supervisor is there and cannot pass them on, or there is no room for them: it counts and
+    /// records the calls of this process, which do not have the cookie.
+    LeftToSupervisor,
+}
+
 /// Maps the launcher's counters, and counts this process there.
-fn tree_stats(settings: &Settings<'_>) -> Option<Stats> {
-    let open = |path| sys::map_shared(path, STATS_NAME, Stats::WORDS).ok();
-    // The process of another user, or in another /proc, may not open it.
-    let by_supervisor = || sys::map_shared_by_supervisor(Stats::WORDS).ok();
-    let ask = || settings.cookie.and_then(|_| by_supervisor());
-    let words = settings.stats.and_then(open).or_else(ask)?;
-    let stats = Stats::over(words)?;
+fn tree_stats(settings: &Settings<'_>) -> Result<Stats, Unmapped> {
+    let path = settings.stats.ok_or(Unmapped::None)?;
+    let words = match (sys::map_shared(path, STATS_NAME, Stats::WORDS), settings.cookie) {
+        (Ok(words), _) => words,
+        (Err(_), None) => return Err(Unmapped::None),
+        // The process of another user, or in another /proc, may not open it.
+        (Err(_), Some(_)) => {
+            sys::map_shared_by_supervisor(Stats::WORDS).map_err(|errno| match errno {
+                Errno::EBADF => Unmapped::None,
+                _ => Unmapped::LeftToSupervisor,
+            })?
+        }
+    };
+    let stats = Stats::over(words).ok_or(Unmapped::None)?;
     stats.add(Counter::Programs, 1);
-    Some(stats)
+    Ok(stats)
 }
 
 /// Returns the counters of this process, for its summary and for the program. `None` if they cannot be

@@ -9,6 +9,7 @@ pub mod kernel_questions;
 pub mod real_programs;
 pub mod settings;
 pub mod signals;
+pub mod start;
 pub mod surroundings;
 
 /// Prepares a run of `cfr trace --reach all` with these options and the log at `log`.

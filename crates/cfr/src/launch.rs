@@ -14,7 +14,6 @@ use crate::run::progress::ProgressThread;
 use crate::run::reach::{self, Need};
 use crate::run::shared_stats::SharedStats;
 use crate::run::summary;
-use crate::run::supervisor::Planned;
 use crate::run::unfinished::UnfinishedCalls;
 use crate::run::unmet_faults;
 use crate::term::failure::{Failure, print_message};
@@ -22,7 +21,6 @@ use crate::term::status_line;
 use crate::term::whole_file::must_differ;
 use cfr_shared::settings::Level;
 use cfr_shared::stats::Collect;
-use std::mem;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
@@ -74,12 +72,14 @@ fn run_expecting(
     let path = locate::find(name)?;
     let visibility = locate::visibility(&locate::follow(&path));
     let is_unseen = visibility != Visibility::Seen;
-    let need = Need { is_unseen, wants_proof: expected.want_proof() };
-    let mut plan = reach::plan(args.reach, need, &checked)?;
-    // With a filter the C library executes the program, and passes to a shell what the kernel refuses.
-    if !locate::has_known_format(&path) {
-        plan = Err("the format of the program is not known".to_owned());
-    }
+    let need = Need {
+        program: &path,
+        is_unseen,
+        wants_proof: expected.want_proof(),
+        hooks: checked.hooks,
+        forwards_to_next: checked.forwards_to_next,
+    };
+    let plan = reach::plan(args.reach, need)?;
     if let Some(why) = blind_spot::unseen(&visibility, plan.as_ref().err()) {
         print_message(format!("{why}; its copies will not be seen"));
     }
@@ -106,9 +106,6 @@ fn run_expecting(
         }
         created => created?,
     };
-    let mut command = Command::new(&path);
-    command.arg0(name).args(arguments);
-    preload::prepare(&mut command, &library, &checked.variables, stats.as_ref());
     let progress = stats
         .as_ref()
         .filter(|_| wanted.contains(Collect::PROGRESS))
@@ -117,21 +114,14 @@ fn run_expecting(
         .as_ref()
         .filter(|stats| stats.are_own())
         .and_then(|stats| UnfinishedCalls::watch(*stats.stats(), &checked.variables));
-    if let Ok(planned) = &mut plan {
-        planned.prepare(&mut command);
-    }
-    let filter = plan.as_ref().map(Planned::filter).ok();
-    if args.waits_for_all && filter.is_none() {
-        child::adopt_orphans();
-    }
-    let mut supervisor = Err(String::new());
-    let ended = child::run(command, filter, || {
-        let plan = mem::replace(&mut plan, Err(String::new()));
-        supervisor = plan.and_then(|planned| {
-            let started = planned.start(stats.as_ref().map(|shared| *shared.stats()));
-            started.inspect_err(|why| print_message(format!("there is no supervisor: {why}")))
-        });
-    })?;
+    let command = || {
+        let mut command = Command::new(&path);
+        command.arg0(name).args(arguments);
+        preload::prepare(&mut command, &library, &checked.variables, stats.as_ref());
+        command
+    };
+    let shared = stats.as_ref().map(|stats| *stats.stats());
+    let (ended, supervisor) = child::run(command, plan, shared, args.waits_for_all)?;
     let has_ended = match &supervisor {
         Ok(supervisor) => supervisor.wait(if args.waits_for_all { None } else { Some(GRACE) }),
         Err(_) => {

@@ -114,7 +114,7 @@ pub use range::{
 pub use reader::Reader;
 pub use sendfile::sendfile;
 pub use signal::{
-    BlockedSignals, WriteSignalGuard, abort, ends_process, ignore, interrupt_calls_on, raise,
+    BlockedSignals, WriteSignalGuard, abort, ends_process, ignore, interrupt_calls_on, raise, reset,
 };
 pub use text::Text;
 pub use thread::{

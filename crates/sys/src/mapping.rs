@@ -35,7 +35,7 @@ pub fn map_shared(path: &[u8], name: &[u8], count: usize) -> Result<&'static [At
 
 /// Maps the same words, for a process that may not open that path: it asks the supervisor that
 /// answers for its calls, by a sendfile(2) which no program makes ([`STATS_REQUEST`]). EBADF if there
-/// is none.
+/// is none; another error if it is there and the words cannot be had.
 pub fn map_shared_by_supervisor(count: usize) -> Result<&'static [AtomicU64], Errno> {
     let registers = [reg(-1), reg(-1), 0, STATS_REQUEST, 0, 0];
     // SAFETY: no pointers.

@@ -179,6 +179,20 @@ pub fn send_descriptor(socket: i32, descriptor: i32) -> Result<(), Errno> {
     decode(unsafe { syscall(libc::SYS_sendmsg, registers) }).map(|_| ())
 }
 
+/// Waits for one byte on a socket of unix(7). `None` if its other end is closed.
+pub fn receive_byte(socket: i32) -> Option<u8> {
+    let mut byte = 0u8;
+    let registers = [reg(socket), &raw mut byte as usize, 1, 0, 0, 0];
+    loop {
+        // SAFETY: the kernel writes at most one byte.
+        match decode(unsafe { syscall(libc::SYS_read, registers) }) {
+            Ok(1) => return Some(byte),
+            Err(Errno::EINTR) => {}
+            _ => return None,
+        }
+    }
+}
+
 /// Gives up new privileges for the calling thread and all that it will start (prctl(2),
 /// `PR_SET_NO_NEW_PRIVS`).
 pub fn set_no_new_privs() -> Result<(), Errno> {

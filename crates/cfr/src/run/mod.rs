@@ -14,11 +14,19 @@ pub(crate) mod unfinished;
 
 pub(crate) mod profile;
 
+pub(crate) mod handover;
+
+pub(crate) mod filter;
+
+pub(crate) mod guard;
+
 pub(crate) mod supervisor;
 
 pub(crate) mod reach;
 
 pub(crate) mod preload;
+
+pub(crate) mod start;
 
 pub(crate) mod child;
 

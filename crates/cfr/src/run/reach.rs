@@ -1,11 +1,12 @@
 //! `--reach`: whether the supervisor watches what the library cannot see.
 
-use crate::run::environment::CheckedSettings;
-use crate::run::supervisor::Planned;
+use super::supervisor::Planned;
+use crate::program::locate;
 use crate::term::failure::{Failure, print_message};
-use cfr_engine::hook::Hook;
+use cfr_engine::hook::{Hook, Hooks};
 use rustix::process::Pid;
 use rustix::thread::CapabilitySet;
+use std::path::Path;
 
 /// How far a run is watched.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -25,23 +26,29 @@ impl Reach {
         [("auto", Reach::Auto), ("preload", Reach::Preload), ("all", Reach::All)];
 }
 
-/// What the supervisor is needed for.
+/// What the supervisor is needed for, and what speaks against it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Need {
+pub(crate) struct Need<'a> {
+    /// The program's file.
+    pub(crate) program: &'a Path,
     /// The library cannot be loaded into the program, or does not see its calls.
     pub(crate) is_unseen: bool,
     /// Something holds only if nothing was missed.
     pub(crate) wants_proof: bool,
+    /// The hooks that are watched.
+    pub(crate) hooks: Hooks,
+    /// Whether the library passes calls on to the next library (`CFR_FORWARD`).
+    pub(crate) forwards_to_next: bool,
 }
 
 /// The supervisor, or the reason why there is none.
 pub(crate) type Plan = Result<Planned, String>;
 
 /// Plans the supervisor. Says why there is none if it is wanted and cannot be had.
-pub(crate) fn plan(reach: Reach, need: Need, checked: &CheckedSettings) -> Result<Plan, Failure> {
-    let contradicting = if !checked.hooks.contains(Hook::Seccomp) {
+pub(crate) fn plan(reach: Reach, need: Need<'_>) -> Result<Plan, Failure> {
+    let contradicting = if !need.hooks.contains(Hook::Seccomp) {
         Some("--hooks without seccomp")
-    } else if checked.forwards_to_next {
+    } else if need.forwards_to_next {
         Some("--forward next")
     } else {
         None
@@ -64,7 +71,11 @@ pub(crate) fn plan(reach: Reach, need: Need, checked: &CheckedSettings) -> Resul
                    --reach all";
         return Ok(Err(why.to_owned()));
     }
-    let planned = once_more();
+    // With a filter the C library executes the program, and passes to a shell what the kernel refuses.
+    if !locate::has_known_format(need.program) {
+        return Ok(Err("the format of the program is not known".to_owned()));
+    }
+    let planned = Planned::new(takes_privileges());
     match &planned {
         Ok(_) if takes_privileges() => print_message(
             "set-user-ID programs get no privileges in this run (no_new_privs; see --reach)",
@@ -78,11 +89,6 @@ pub(crate) fn plan(reach: Reach, need: Need, checked: &CheckedSettings) -> Resul
     Ok(planned)
 }
 
-/// Plans a supervisor without a word.
-pub(crate) fn once_more() -> Plan {
-    Planned::new(takes_privileges())
-}
-
 /// Reports whether the effective capabilities of a thread, by default this one, include `capability`
 /// (capget(2)). Needs no descriptor, and no /proc.
 pub(crate) fn has_capability(thread: Option<Pid>, capability: CapabilitySet) -> bool {
@@ -90,7 +96,7 @@ pub(crate) fn has_capability(thread: Option<Pid>, capability: CapabilitySet) -> 
 }
 
 /// Reports whether a supervisor takes set-user-ID programs their privileges, which they have.
-pub(crate) fn takes_privileges() -> bool {
+fn takes_privileges() -> bool {
     !has_sys_admin() && !rustix::thread::no_new_privs().unwrap_or(false)
 }
 

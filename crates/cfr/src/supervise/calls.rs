@@ -63,7 +63,7 @@ pub(super) fn carry_out(
     {
         let file = supervisor.observers.stats_file();
         return file
-            .map_or(Reply::Answer(Err(Errno::EBADF)), |file| Reply::Descriptor(file.as_raw_fd()));
+            .map_or(Reply::Answer(Err(Errno::ENOENT)), |file| Reply::Descriptor(file.as_raw_fd()));
     }
     let Some(task) = Task::new(last, job, id, tid, &supervisor.own) else { return Reply::None };
     if notification.is_32_bit {

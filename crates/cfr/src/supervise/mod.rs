@@ -18,7 +18,8 @@ mod worker;
 
 mod watcher;
 
-use crate::run::supervisor::LOG;
+use crate::run::handover;
+use crate::run::supervisor::READY;
 use crate::term::failure::{Failure, describe};
 use cfr_sys as sys;
 use cfr_sys::seccomp;
@@ -36,15 +37,15 @@ use signal_hook::consts::signal::{
 };
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 use task::Own;
 
-/// Where the launcher puts the descriptor of seccomp_unotify(2).
+/// Where the descriptor of seccomp_unotify(2) is.
 const LISTENER: i32 = 0;
 
-/// Where the launcher puts the log file, if this process could not open it by its name.
+/// Where the log file is, if this process could not open it by its name.
 const STANDARD_OUTPUT: i32 = 1;
 
 /// What ends a copy early: the thread whose call it is was killed, or has a signal to handle.
@@ -61,14 +62,17 @@ struct Supervisor {
     own: Own,
 }
 
-/// Answers the calls of the tree until no process of it is left. Standard input is the descriptor that
-/// receives them. The arguments are the process ID of the launcher and, if standard output is the log
-/// file, [`LOG`].
+/// Answers the calls of the tree until no process of it is left. The argument is the process ID of the
+/// launcher. Standard input is a socket to it, which brings the descriptor that receives calls and, if
+/// that could not be opened by its name, the log file.
 pub(crate) fn run(mut arguments: impl Iterator<Item = OsString>) -> Result<u8, Failure> {
+    detach();
     let launcher = arguments.next().and_then(|pid| pid.to_str()?.parse().ok());
     let launcher = launcher.and_then(Pid::from_raw).and_then(open_parent);
-    let has_log = arguments.next().is_some_and(|word| word == LOG);
-    detach(launcher.as_ref());
+    let cannot_receive = |error: io::Error| {
+        Failure::new(format!("cannot receive descriptors: {}", describe(&error)))
+    };
+    let (socket, has_log) = take_descriptors().map_err(cannot_receive)?;
     lift_cpu_limit();
     let observers = Observers::from_environment(has_log.then_some(STANDARD_OUTPUT))?;
     let stopped = observers.stopped().ok_or_else(|| Failure::new("the stats are too short"))?;
@@ -80,6 +84,9 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = OsString>) -> Result<u8, F
         |error: io::Error| Failure::new(format!("cannot start a thread: {}", describe(&error)));
     watcher::start(supervisor).map_err(cannot)?;
     worker::start(supervisor).map_err(cannot)?;
+    // The launcher may have been killed.
+    let _ = handover::send_byte(&socket, READY);
+    drop(socket);
     wait_for_the_end(launcher);
     finish(&supervisor.jobs);
     Ok(0)
@@ -91,14 +98,24 @@ fn open_parent(launcher: Pid) -> Option<OwnedFd> {
     (getppid() == Some(launcher)).then_some(opened)
 }
 
+/// Puts the descriptor that receives calls in the place of standard input, and the log file, if there is
+/// one, in that of standard output. Returns the socket that they came from, and whether there is one.
+fn take_descriptors() -> io::Result<(OwnedFd, bool)> {
+    let socket = io::stdin().as_fd().try_clone_to_owned()?;
+    let mut received = handover::receive_descriptors(&socket)?.into_iter();
+    let listener = received.next().ok_or(io::ErrorKind::UnexpectedEof)?;
+    rustix::stdio::dup2_stdin(listener)?;
+    let log = received.next();
+    log.as_ref().map(rustix::stdio::dup2_stdout).transpose()?;
+    Ok((socket, log.is_some()))
+}
+
 /// Leaves everything that belongs to the launcher and its user: session, directory, descriptors.
-fn detach(launcher: Option<&OwnedFd>) {
+fn detach() {
     // It fails for the leader of a process group, and then there is nothing to leave.
     let _ = rustix::process::setsid();
     let _ = rustix::process::chdir("/");
-    let kept = launcher.map_or(2, AsRawFd::as_raw_fd);
-    (3..kept).for_each(sys::close);
-    sys::close_from(kept.cast_unsigned() + 1);
+    sys::close_from(3);
     IGNORED.into_iter().for_each(sys::ignore);
     sys::interrupt_calls_on(INTERRUPT);
     let _ = rustix::thread::set_name(c"cfr-supervisor");

@@ -67,7 +67,8 @@ fn start_if_none_waits(supervisor: &'static Supervisor) {
     }
 }
 
-/// Answers a call by a duplicate of `fd` in its process; by EBADF if that cannot be had.
+/// Answers a call by a duplicate of `fd` in its process, or by the error if that cannot be had: any but
+/// EBADF, the kernel's own answer.
 fn answer_by_descriptor(id: u64, fd: i32) -> Result<(), Errno> {
     let added = loop {
         match seccomp::add_descriptor(LISTENER, id, fd) {
@@ -76,7 +77,8 @@ fn answer_by_descriptor(id: u64, fd: i32) -> Result<(), Errno> {
             added => break added,
         }
     };
-    seccomp::answer(LISTENER, id, added.map_err(|_| Errno::EBADF))
+    let error = |errno| if errno == Errno::EBADF { Errno::EMFILE } else { errno };
+    seccomp::answer(LISTENER, id, added.map_err(error))
 }
 
 fn work(supervisor: &'static Supervisor, job: &'static Job) {

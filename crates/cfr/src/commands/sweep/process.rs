@@ -1,15 +1,17 @@
 //! Runs one process and its children with a time limit, and keeps the end of their output.
 
 use super::live_runs;
-use crate::run::child;
-use crate::run::supervisor::Filter;
+use crate::run::reach::Plan;
+use crate::run::start::{self, Started};
+use crate::run::supervisor::Supervisor;
 use crate::term::failure::{Failure, describe};
+use cfr_shared::stats::Stats;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::collections::VecDeque;
 use std::io::{self, PipeReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -40,18 +42,21 @@ pub(super) struct ProcessResult {
 }
 
 /// Runs the command without input in a process group of its own, all of which is killed at the end.
-pub(super) fn run(command: Command, limit: Duration) -> Result<ProcessResult, Failure> {
-    run_with(command, limit, None, || {})
+pub(super) fn run(
+    program: impl Fn() -> Command,
+    limit: Duration,
+) -> Result<ProcessResult, Failure> {
+    run_with(program, limit, Err(String::new()), None).map(|(ended, _)| ended)
 }
 
-/// Runs the command likewise. `filter` is what its process does first; `at_start` is called when it
-/// has been executed.
+/// Runs the command likewise, under the planned supervisor, whose calls `stats` have. Returns the
+/// supervisor too, or the reason why there is none.
 pub(super) fn run_with(
-    mut command: Command,
+    program: impl Fn() -> Command,
     limit: Duration,
-    filter: Option<Filter>,
-    at_start: impl FnOnce(),
-) -> Result<ProcessResult, Failure> {
+    plan: Plan,
+    stats: Option<Stats>,
+) -> Result<(ProcessResult, Result<Supervisor, String>), Failure> {
     let cannot =
         |error: io::Error| Failure::new(format!("cannot run the program: {}", describe(&error)));
     let (reader, writer) = io::pipe().map_err(cannot)?;
@@ -61,15 +66,18 @@ pub(super) fn run_with(
     let set_up = |command: &mut Command| -> io::Result<()> {
         command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer.try_clone()?);
         command.process_group(0);
-        child::give_signals_back(command, filter);
+        start::give_signals_back(command);
         Ok(())
     };
-    set_up(&mut command).map_err(cannot)?;
-    let mut child = start(&mut command, set_up)?;
-    at_start();
-    // Both hold the pipe open.
-    drop((command, writer));
-    let group = group(&child);
+    let (Started { mut child, supervisor }, group) = {
+        let mut runs = live_runs::lock();
+        let started = start::start(program, set_up, plan, stats)?;
+        let group = Pid::from_child(&started.child);
+        runs.add_group(group);
+        (started, group)
+    };
+    // It holds the pipe open.
+    drop(writer);
     let is_in_time = wait(group, limit);
     let took = begun.elapsed();
     // The process is still a zombie, so no other process can have its ID.
@@ -82,7 +90,7 @@ pub(super) fn run_with(
     let (status, is_in_time) = (status.map_err(cannot)?, is_in_time.map_err(cannot)?);
     let _ = is_read.recv_timeout(MAX_OUTPUT_WAIT);
     let output = output.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(ProcessResult {
+    let ended = ProcessResult {
         how: match (is_in_time, status.signal()) {
             (false, _) => ProcessEnd::OutOfTime,
             (true, Some(signal)) => ProcessEnd::Signal(signal),
@@ -90,28 +98,8 @@ pub(super) fn run_with(
         },
         took,
         output: output.iter().copied().collect(),
-    })
-}
-
-fn start(
-    command: &mut Command,
-    set_up: impl Fn(&mut Command) -> io::Result<()>,
-) -> Result<Child, Failure> {
-    let mut runs = live_runs::lock();
-    let started = match command.spawn() {
-        Err(error) if child::is_for_shell(command, &error) => {
-            let mut shell = child::through_shell(command);
-            set_up(&mut shell).and_then(|()| shell.spawn())
-        }
-        started => started,
     };
-    let child = started.map_err(|error| child::cannot_start(command, &error))?;
-    runs.add_group(group(&child));
-    Ok(child)
-}
-
-fn group(child: &Child) -> Pid {
-    Pid::from_child(child)
+    Ok((ended, supervisor))
 }
 
 /// Waits for the process, and kills its group at the time limit. Returns whether it ended in time.

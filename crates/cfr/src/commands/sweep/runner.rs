@@ -9,9 +9,8 @@ use crate::program::locate::{self, Visibility};
 use crate::run::blind_spot::Watch;
 use crate::run::environment::{self, Variables};
 use crate::run::preload;
-use crate::run::reach;
+use crate::run::reach::{self, Need, Plan, Reach};
 use crate::run::shared_stats::{SeenCounts, SharedStats};
-use crate::run::supervisor::Planned;
 use crate::term::failure::{FAILED, Failure, describe, printable};
 use cfr_engine::hook::{Hook, Hooks};
 use cfr_shared::inject::{Faults, MAX_FAULTS, ParseError, ParseErrorKind};
@@ -40,8 +39,8 @@ pub(super) struct Runner<'a> {
     here: PathBuf,
     /// Whether a preload can see the program, once it was found.
     visibility: Visibility,
-    /// Whether the supervisor watches it too; if not, why not.
-    supervisor: Result<(), String>,
+    /// The supervisor that watches it too, or why there is none.
+    plan: Plan,
     /// For each pair of `--check-files`, whether a run may remove the source; empty for all.
     may_move: Vec<bool>,
 }
@@ -77,7 +76,7 @@ impl<'a> Runner<'a> {
             library,
             here,
             visibility: Visibility::Seen,
-            supervisor: Err(String::new()),
+            plan: Err(String::new()),
             may_move: Vec::new(),
         })
     }
@@ -91,19 +90,15 @@ impl<'a> Runner<'a> {
         let path = self.program(work_dir)?;
         self.visibility = locate::visibility(&locate::follow(&path));
         let is_unseen = self.visibility != Visibility::Seen;
-        self.supervisor = if !hooks.contains(Hook::Seccomp) {
-            Err("--hooks without seccomp".to_owned())
-        } else if is_unseen || !reach::takes_privileges() {
-            reach::once_more().map(drop)
-        } else {
-            Err("it would take set-user-ID programs their privileges".to_owned())
-        };
+        let (wants_proof, forwards_to_next) = (false, false);
+        let need = Need { program: &path, is_unseen, wants_proof, hooks, forwards_to_next };
+        self.plan = reach::plan(Reach::Auto, need)?;
         Ok(path)
     }
 
     /// Returns how the program is watched.
     pub(super) fn watch(&self) -> Watch<'_> {
-        let supervisor = self.supervisor.clone();
+        let supervisor = self.plan.clone().map(drop);
         Watch { visibility: &self.visibility, supervisor, has_ended: true }
     }
 
@@ -146,12 +141,15 @@ impl<'a> Runner<'a> {
         let work_dir =
             if args.fresh { WorkDir::fresh()? } else { WorkDir::Here(self.here.clone()) };
         if let Some(from) = &args.from {
-            let mut copy = self.command("cp", &work_dir);
-            copy.args(["-a", "--"]).arg(self.here.join(from).join(".")).arg(".");
+            let copy = || {
+                let mut copy = self.command("cp", &work_dir);
+                copy.args(["-a", "--"]).arg(self.here.join(from).join(".")).arg(".");
+                copy
+            };
             must_succeed(&process::run(copy, limit)?, "copying --from", limit)?;
         }
         if let Some(setup) = &args.setup {
-            must_succeed(&process::run(self.shell(setup, &work_dir), limit)?, "--setup", limit)?;
+            must_succeed(&process::run(|| self.shell(setup, &work_dir), limit)?, "--setup", limit)?;
         }
         Ok(work_dir)
     }
@@ -167,26 +165,22 @@ impl<'a> Runner<'a> {
         let before = FilesBefore::read(&self.args.check_files, work_dir.path())?;
         let shared = SharedStats::own(Collect::SUMMARY.union(Collect::FAULTS))?;
         let path = self.program(&work_dir)?;
-        let mut command = self.command(&path, &work_dir);
-        if let Some((name, arguments)) = self.args.program.split_first() {
-            command.arg0(name).args(arguments);
-        }
-        preload::prepare(&mut command, &self.library, &self.settings, Some(&shared));
-        // The user's log would get the lines of hundreds of runs.
-        for variable in ["CFR_LOG_FILE", "CFR_LOG_FORMAT", "CFR_PATHS"] {
-            command.env_remove(variable);
-        }
-        command.env("CFR_LOG", "error").env(environment::INJECT, self.with_faults(faults));
-        command.envs(settings.iter().map(|(name, value)| (name, value)));
-        let mut plan = self.supervisor.clone().and_then(|()| reach::once_more());
-        if let Ok(planned) = &mut plan {
-            planned.prepare(&mut command);
-        }
-        let filter = plan.as_ref().map(Planned::filter).ok();
-        let mut supervisor = Err(String::new());
-        let ended = process::run_with(command, limit, filter, || {
-            supervisor = plan.and_then(|planned| planned.start(Some(*shared.stats())));
-        })?;
+        let command = || {
+            let mut command = self.command(&path, &work_dir);
+            if let Some((name, arguments)) = self.args.program.split_first() {
+                command.arg0(name).args(arguments);
+            }
+            preload::prepare(&mut command, &self.library, &self.settings, Some(&shared));
+            // The user's log would get the lines of hundreds of runs.
+            for variable in ["CFR_LOG_FILE", "CFR_LOG_FORMAT", "CFR_PATHS"] {
+                command.env_remove(variable);
+            }
+            command.env("CFR_LOG", "error").env(environment::INJECT, self.with_faults(faults));
+            command.envs(settings.iter().map(|(name, value)| (name, value)));
+            command
+        };
+        let stats = Some(*shared.stats());
+        let (ended, supervisor) = process::run_with(command, limit, self.plan.clone(), stats)?;
         if let Ok(supervisor) = supervisor {
             // A copy of a process that was killed ends, too.
             supervisor.wait(Some(MAX_WAIT));
@@ -198,7 +192,7 @@ impl<'a> Runner<'a> {
             _ if has_succeeded => self.args.check.as_ref(),
             _ => self.args.check_failed.as_ref(),
         };
-        let check = check.map(|check| process::run(self.shell(check, &work_dir), limit));
+        let check = check.map(|check| process::run(|| self.shell(check, &work_dir), limit));
         let stats = shared.stats();
         let injected = stats.faults().map_or(0, |faults| faults.applied(TRIED));
         let called = Hook::ALL.into_iter().filter(|&hook| stats.calls_like(hook) > 0);

@@ -1,0 +1,101 @@
+//! The launcher is killed while it starts the program: the program does not begin, or all its calls are
+//! answered and logged once.
+
+use super::trace;
+use cfr_testkit::{Run, Running, Scratch, compile, parse_call};
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+/// How many runs the program itself ends the launcher of.
+const KILLS: usize = 20;
+/// The last moment at which the launcher is killed, and the time between two: its start takes some
+/// milliseconds.
+const LAST_US: u64 = 12_000;
+const STEP_US: usize = 100;
+
+/// A static program that copies, and executes one that is preloaded and copies too.
+struct Started {
+    scratch: Scratch,
+    programs: [PathBuf; 2],
+}
+
+impl Started {
+    fn new() -> Started {
+        let scratch = Scratch::new();
+        scratch.random("from", 1000);
+        let source = "drivers/copies_at_start.c";
+        let programs = [("copies_at_start", &["-static"][..]), ("copies_at_start_preloaded", &[])];
+        Started { scratch, programs: programs.map(|(name, flags)| compile(source, name, flags)) }
+    }
+
+    fn start(&self, way: &str) -> Running {
+        let _ = fs::remove_file(self.scratch.file("log"));
+        let [first, second] = &self.programs;
+        let run: Run = trace(&self.scratch.file("log"), &[]).args([first]).args([way]);
+        run.args([second]).within(self.scratch.path()).start()
+    }
+
+    /// Waits for the end of the whole tree, and returns whether the program has begun.
+    #[track_caller]
+    fn has_begun(&self, running: Running, when: &str) -> bool {
+        let output = running.output();
+        let log = fs::read_to_string(self.scratch.file("log")).unwrap_or_default();
+        let logged = log.lines().filter_map(parse_call).count();
+        let made = output.stdout.lines().count();
+        assert!(output.stdout.lines().all(|line| line == "copied"), "{when}: {output:#?}\n{log}");
+        assert!(made == 0 || made == 2, "{when}: {output:#?}\n{log}");
+        assert_eq!(logged, made, "{when}: {output:#?}\n{log}");
+        made > 0
+    }
+}
+
+#[test]
+fn a_program_may_kill_its_launcher_at_once() {
+    let started = Started::new();
+    for _ in 0..KILLS {
+        assert!(started.has_begun(started.start("kill"), "by the program"));
+    }
+}
+
+#[test]
+fn a_launcher_may_be_killed_at_any_moment_of_its_start() {
+    let started = Started::new();
+    let mut begun = Vec::new();
+    for after in (0..=LAST_US).step_by(STEP_US) {
+        let running = started.start("live");
+        thread::sleep(Duration::from_micros(after));
+        running.send(libc::SIGKILL);
+        begun.push(started.has_begun(running, &format!("after {after} us")));
+    }
+    // Not before the launcher has parsed its command line.
+    assert!(!begun[0], "{begun:?}");
+}
+
+/// A process that has no room for the stats leaves its calls to the supervisor.
+#[test]
+fn a_call_is_logged_once_however_little_memory_its_process_has() {
+    const FIRST_KB: usize = 8_000;
+    const LAST_KB: usize = 20_000;
+    const STEP_KB: usize = 100;
+    let started = Started::new();
+    let log = started.scratch.file("log");
+    let [_, program] = &started.programs;
+    let [mut by_library, mut left] = [0, 0];
+    for limit in (FIRST_KB..=LAST_KB).step_by(STEP_KB) {
+        let _ = fs::remove_file(&log);
+        let script = format!("ulimit -v {limit}; exec \"$0\" live");
+        let run = trace(&log, &[]).args(["sh", "-c", &script]).args([program]);
+        let output = run.within(started.scratch.path()).output();
+        let log = fs::read_to_string(&log).unwrap_or_default();
+        let calls: Vec<_> = log.lines().filter_map(parse_call).collect();
+        let copied = output.stdout.matches("copied\n").count();
+        assert_eq!(calls.len(), copied, "{limit} KB: {output:#?}\n{log}");
+        let is_loaded = !output.stderr.contains("ld.so");
+        for call in calls.iter().filter(|_| is_loaded) {
+            *if call.contains("supervised") { &mut left } else { &mut by_library } += 1;
+        }
+    }
+    assert!(left > 0 && by_library > 0, "{left} left, {by_library} by the library");
+}
