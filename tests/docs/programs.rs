@@ -1,7 +1,9 @@
 //! docs/results/programs.md: what programs in use do under each fault, found by `cfr sweep`.
 
 use super::texts::wrapped;
-use cfr_testkit::{Run, Scratch, compile_rust, find_program, launcher, project, read_json, skip};
+use cfr_testkit::{
+    Run, Scratch, compile_go, compile_rust, find_program, launcher, project, read_json, skip,
+};
 use serde_json::Value;
 use std::fmt::Write;
 use std::fs::{self, File};
@@ -22,7 +24,7 @@ struct Program {
     about: &'static str,
 }
 
-static PROGRAMS: [Program; 7] = [
+static PROGRAMS: [Program; 12] = [
     Program {
         name: "GNU cp",
         tool: "cp",
@@ -81,6 +83,58 @@ static PROGRAMS: [Program; 7] = [
         has_hole: false,
         about: "After some errors it copies in another way.",
     },
+    Program {
+        name: "Ruby's FileUtils.cp",
+        tool: "ruby",
+        words: &["ruby", "-r", "fileutils", "-e", "FileUtils.cp('a', 'b')"],
+        has_hole: false,
+        about: "`IO.copy_stream` copies for it. After some errors it calls sendfile(2).",
+    },
+    Program {
+        name: "Deno.copyFileSync",
+        tool: "deno",
+        words: &["deno", "eval", "Deno.copyFileSync('a', 'b')"],
+        has_hole: false,
+        about: "It calls Rust's std::fs::copy. `node:fs` of Deno does the same.",
+    },
+    Program {
+        name: "Bun's fs.copyFileSync",
+        tool: "bun",
+        words: &["bun", "-e", "require('fs').copyFileSync('a', 'b')"],
+        has_hole: false,
+        about: "It tries a reflink by instruction, and then copy_file_range by syscall(2). If an error comes after some                 bytes are copied, it begins again without emptying the target: the copy is too long, and Bun reports                 success.",
+    },
+    Program {
+        name: "busybox cp",
+        tool: "busybox",
+        words: &["busybox", "cp", "a", "b"],
+        has_hole: false,
+        about: "A static program, of which the supervisor sees the calls. It calls sendfile(2), and reads and writes                 after any error.",
+    },
+    Program {
+        name: "Go's io.Copy",
+        tool: "go",
+        words: &["io_copy", "a", "b"],
+        has_hole: false,
+        about: "`io_copy` is `tests/programs/io_copy.go`, which only calls the function. The supervisor sees its calls.",
+    },
+];
+
+/// A program in use that copies by none of the hooks.
+struct OtherProgram {
+    tool: &'static str,
+    /// The shell command that copies `a`.
+    script: &'static str,
+}
+
+static OTHERS: [OtherProgram; 4] = [
+    OtherProgram { tool: "rsync", script: "rsync a b" },
+    OtherProgram { tool: "rclone", script: "rclone copyto a b" },
+    OtherProgram {
+        tool: "restic",
+        script: "restic init && restic backup a && restic restore latest --target b",
+    },
+    OtherProgram { tool: "tar", script: "tar -c a | tar -x -C b" },
 ];
 
 /// The directories with the files to copy.
@@ -124,6 +178,19 @@ table with the heading `After` has the calls that a program makes only after tha
 kept.
 ";
 
+/// The text before the programs that have no section.
+const OTHERS_INTRODUCTION: &str = "\
+## Programs that copy in another way
+
+These call none of the hooks. The tests hold them to `--expect calls=0` and `--expect
+'written_otherwise>=1M'`.
+
+| version | command |
+|---|---|
+";
+
+const TEST: &str = "docs::programs::the_swept_programs_have_their_page";
+
 #[test]
 fn the_swept_programs_have_their_page() {
     let path = project().join("docs/results/programs.md");
@@ -140,7 +207,6 @@ fn the_swept_programs_have_their_page() {
 /// Returns the page. The sections of programs that are installed in the page's version are swept
 /// anew; with `UPDATE=1` those of any version.
 fn page(there: &str) -> String {
-    const TEST: &str = "docs::programs::the_swept_programs_have_their_page";
     let is_update = std::env::var_os("UPDATE").is_some();
     let shared_memory = Path::new("/dev/shm");
     if let Err(reason) = can_copy(shared_memory) {
@@ -173,12 +239,53 @@ fn page(there: &str) -> String {
         };
         sections.extend(section.map(|section| (program.name, section)));
     }
-    let mut page = format!("{INTRODUCTION}\n{}", overview(&sections));
+    let mut page = format!("{INTRODUCTION}\n{}\n{}", overview(&sections), others(there, &scratch));
     for (_, section) in sections {
         page.push_str("\n## ");
         page.push_str(&section);
     }
     page
+}
+
+/// Returns the section of the programs that copy in another way. A row is made anew if its program is
+/// installed in the page's version; with `UPDATE=1` in any version.
+fn others(there: &str, scratch: &Scratch) -> String {
+    let is_update = std::env::var_os("UPDATE").is_some();
+    let mut section = OTHERS_INTRODUCTION.to_owned();
+    for OtherProgram { tool, script } in &OTHERS {
+        let end = format!("| `{}` |", script.replace('|', "\\|"));
+        let old = there.lines().find(|line| line.ends_with(&end));
+        let told = old.and_then(|line| line.strip_prefix("| ")?.split(" |").next());
+        match (version(tool), told) {
+            (Some(version), told) if is_update || told.is_none_or(|told| told == version) => {
+                let place = scratch.file(tool);
+                fs::create_dir(&place).unwrap();
+                let content = fs::read(scratch.file(SOLID).join("a")).unwrap();
+                fs::write(place.join("a"), content).unwrap();
+                fs::create_dir_all(place.join(if script.ends_with(" a b") { "c" } else { "b" }))
+                    .unwrap();
+                let output = Run::bare(launcher())
+                    .args(["run", "--expect", "calls=0", "--expect", "written_otherwise>=1M"])
+                    .args(["sh", "-c", script])
+                    .env("RESTIC_PASSWORD", "none")
+                    .env("RESTIC_REPOSITORY", "r")
+                    .within(&place)
+                    .output();
+                assert_eq!(output.status, Some(0), "{tool} copies in another way now: {output:#?}");
+                let _ = writeln!(section, "| {version} {end}");
+            }
+            (found, told) => {
+                let told = told.unwrap_or_default();
+                let reason = match found {
+                    Some(found) => format!("{tool}: here is {found}, the page has {told}"),
+                    None => format!("{tool}: {tool} is not installed"),
+                };
+                skip(TEST, &reason);
+                section.extend(old.map(|line| format!("{line}\n")));
+            }
+        }
+    }
+    section
 }
 
 /// Reports whether the kernel can copy files there, as everywhere on tmpfs.
@@ -196,10 +303,23 @@ fn can_copy(place: &Path) -> Result<(), String> {
 
 /// Returns the program's version without what distributions add.
 fn version(tool: &str) -> Option<String> {
-    let output = Run::bare(find_program(tool)?).args(["--version"]).output();
-    let line = output.stdout.lines().next()?.replace("(GNU coreutils) ", "");
-    let version = line.split(" (").next()?;
-    Some(format!("{}{version}", if tool == "node" { "Node.js " } else { "" }))
+    let words: &[&str] = match tool {
+        "busybox" => &[],
+        "go" | "rclone" | "restic" => &["version"],
+        _ => &["--version"],
+    };
+    let output = Run::bare(find_program(tool)?).args(words).output();
+    let line = output.stdout.lines().next()?;
+    let line = ["(GNU coreutils) ", "(GNU tar) ", " version"]
+        .into_iter()
+        .fold(line.to_owned(), |line, word| line.replace(word, ""));
+    let version = line.split(" (").next()?.split("  protocol").next()?.split(" compiled").next()?;
+    let name = match tool {
+        "node" => "Node.js ",
+        "bun" => "Bun ",
+        _ => "",
+    };
+    Some(format!("{name}{}", version.replace("  ", " ")))
 }
 
 /// Creates the files to copy: one of data, and one of data, a hole and data.
@@ -218,9 +338,14 @@ fn files(scratch: &Scratch) {
 /// Returns the program's section of the page, made by a sweep.
 fn section(program: &Program, version: &str, scratch: &Scratch) -> String {
     let mut path = std::env::var_os("PATH").unwrap();
-    if program.tool == "rustc" {
+    let own = match program.tool {
+        "rustc" => Some(compile_rust("fs_copy")),
+        "go" => Some(compile_go("io_copy")),
+        _ => None,
+    };
+    if let Some(own) = own {
         path.push(":");
-        path.push(compile_rust("fs_copy").parent().unwrap());
+        path.push(own.parent().unwrap());
     }
     let from = if program.has_hole { HOLED } else { SOLID };
     let options = ["sweep", "--fresh", "--from", from, "--check", "cmp a b"];

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the programs and libraries that the tests use. Says what is missing and why before it
-# does so. Installs only as root and with apt-get (Debian, Ubuntu); with --list it installs nothing.
+# does so. Installs only as root, with apt-get (Debian, Ubuntu) and npm; with --list it installs
+# nothing.
 # The tests that need what is still missing are skipped and listed.
 set -eu
 
@@ -29,6 +30,10 @@ python3 python3 a program that copies (os, shutil)
 node nodejs a program that copies (libuv)
 php php-cli a program that copies
 qemu-img qemu-utils a program that copies
+ruby ruby a program that copies
+rsync rsync a program that copies by read and write
+rclone rclone a program that copies by read and write
+restic restic a program that copies by read and write
 duperemove duperemove a program that dedupes
 jdupes jdupes a program that dedupes
 chromium chromium shows the pages of cfr report and cfr sweep
@@ -40,6 +45,10 @@ meson meson builds an example
 mandoc mandoc checks the manual pages
 setpriv util-linux starts programs as another user
 bwrap bubblewrap starts programs in other namespaces
+npm npm installs programs that Debian lacks
+ctest cmake runs a recipe
+meson meson runs a recipe
+pytest python3-pytest runs a recipe
 zsh zsh reads its completions
 fish fish reads its completions
 busybox busybox-static a static program that copies
@@ -52,6 +61,16 @@ libjemalloc.so.2 libjemalloc2 a library to be preloaded with'
 
 [ "$(uname -m)" != x86_64 ] || deps="$deps
 /lib/ld-linux.so.2 libc6-i386 runs 32-bit programs"
+
+# Programs that Debian lacks: what to look for, the package in the npm registry that has it, its file
+# there, and its use.
+case $(uname -m) in
+  x86_64) bun=x64-baseline deno=x64 ;;
+  *) bun=aarch64 deno=arm64 ;;
+esac
+npm_deps="bun @oven/bun-linux-$bun bin/bun a program that copies
+deno @deno/linux-$deno-glibc deno a program that copies"
+npm_place=/usr/local/lib/cfr-tests
 
 PATH=$PATH:/usr/sbin:/sbin
 libraries=/usr/lib/$(uname -m)-linux-gnu
@@ -73,20 +92,51 @@ done <<LIST
 $deps
 LIST
 
+npm_packages=
+while read -r name package file use; do
+  ! command -v "$name" > /dev/null || continue
+  npm_packages="$npm_packages $package"
+  missing="$missing$(printf '  %-17s %-14s %s' "$name" "$package" "$use")
+"
+done <<LIST
+$npm_deps
+LIST
+
 [ -n "$missing" ] || { echo 'deps: the tests have all that they use'; exit 0; }
-echo 'deps: the tests use what is not installed here (name, Debian package, use):'
+echo 'deps: the tests use what is not installed here (name, package, use):'
 printf '%s' "$missing"
 if [ "$install" = no ] || ! command -v apt-get > /dev/null || [ "$(id -u)" != 0 ]; then
   echo 'deps: the tests that need it are skipped. To install it on Debian or Ubuntu, as root:'
-  echo "  apt-get install --no-install-recommends$packages"
+  [ -z "$packages" ] || echo "  apt-get install --no-install-recommends$packages"
+  [ -z "$npm_packages" ] || echo "  npm install --prefix $npm_place$npm_packages"
   exit 0
 fi
-echo "deps: installing: apt-get install --no-install-recommends$packages"
 export DEBIAN_FRONTEND=noninteractive
 apt_install() {
   # shellcheck disable=SC2086 # each word is a package
   apt-get install -y -q --no-install-recommends $packages > /dev/null
 }
-# The package lists may be missing or out of date.
-apt_install 2> /dev/null || { apt-get update -q > /dev/null && apt_install; } ||
+npm_install() {
+  # shellcheck disable=SC2086 # each word is a package
+  npm install --silent --no-fund --no-audit --prefix "$npm_place" $npm_packages > /dev/null
+  while read -r name package file use; do
+    [ ! -e "$npm_place/node_modules/$package/$file" ] || {
+      chmod +x "$npm_place/node_modules/$package/$file"
+      ln -sf "$npm_place/node_modules/$package/$file" "/usr/local/bin/$name"
+    }
+  done <<LIST
+$npm_deps
+LIST
+}
+is_whole=yes
+if [ -n "$packages" ]; then
+  echo "deps: installing: apt-get install --no-install-recommends$packages"
+  # The package lists may be missing or out of date.
+  apt_install 2> /dev/null || { apt-get update -q > /dev/null && apt_install; } || is_whole=no
+fi
+if [ -n "$npm_packages" ]; then
+  echo "deps: installing: npm install --prefix $npm_place$npm_packages"
+  npm_install || is_whole=no
+fi
+[ "$is_whole" = yes ] ||
   echo 'deps: not all could be installed: the tests that need the rest are skipped'

@@ -115,6 +115,16 @@ pub fn compile_rust(name: &str) -> PathBuf {
     })
 }
 
+/// Compiles a Go program of tests/programs and returns its path.
+#[must_use]
+pub fn compile_go(name: &str) -> PathBuf {
+    once(name, |program| {
+        let source = project().join("tests/programs").join(name).with_extension("go");
+        let cache = target().join("go-cache");
+        Run::bare("go").args(["build", "-o"]).args([program, &source]).env("GOCACHE", cache)
+    })
+}
+
 /// Runs the compiler once for each name, even if several tests ask for the same program.
 fn once(name: &str, compiler: impl FnOnce(&Path) -> Run) -> PathBuf {
     static DONE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());

@@ -26,8 +26,8 @@ mod skip;
 mod user;
 
 pub use build::{
-    BUILD_LIMIT, compile, compile_rust, compile_text, compiler, copy_product, is_foreign, launcher,
-    library, project, unoptimized_library, userland,
+    BUILD_LIMIT, compile, compile_go, compile_rust, compile_text, compiler, copy_product,
+    is_foreign, launcher, library, project, unoptimized_library, userland,
 };
 pub use filesystem::Filesystems;
 pub use host::{Host, HostRun, LeftFile};
