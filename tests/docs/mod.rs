@@ -1,5 +1,6 @@
 //! The documents say what is true.
 
+mod ci;
 pub mod examples;
 pub mod links;
 pub mod man;

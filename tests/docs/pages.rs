@@ -4,7 +4,8 @@
 pub(crate) mod settings_help;
 
 use cfr_shared::settings::TABLE;
-use cfr_testkit::{Run, Scratch, find_program, launcher, library, project, skip};
+use cfr_testkit::{Output, Run, Scratch, find_program, launcher, library, project, skip};
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::fs;
 
@@ -72,10 +73,7 @@ fn the_profiles_have_their_page() {
 #[test]
 fn the_recipes_run() {
     let page = fs::read_to_string(project().join("docs/guide/recipes.md")).unwrap();
-    let path = std::env::var_os("PATH").unwrap();
-    let mut path: Vec<_> = std::env::split_paths(&path).collect();
-    path.insert(0, launcher().parent().unwrap().to_owned());
-    let path = std::env::join_paths(path).unwrap();
+    let path = with_launcher();
     let mut count = 0;
     for (number, block) in page.split("```sh\n").skip(1).enumerate() {
         let (script, _) = block.split_once("```").expect("the block ends");
@@ -100,15 +98,28 @@ fn the_recipes_run() {
             .env("LIBCFR_INCLUDE", project().join("include"))
             .output();
         assert_eq!(output.status, Some(0), "recipe {number}:\n{script}\n{output:#?}");
-        // What the page shows of the output; `...` stands for what differs from run to run.
-        for shown in script.lines().filter(|line| !line.starts_with("$ ")) {
-            let all = format!("{}{}", output.stdout, output.stderr);
-            let found = all.lines().any(|line| holds(line, shown));
-            assert!(found, "recipe {number} shows {shown:?}\n{all}");
-        }
+        assert_shown(&format!("recipe {number}"), script, &output);
         count += 1;
     }
     assert!(count >= 6, "{count} recipes");
+}
+
+/// Returns the PATH with the launcher's directory.
+pub(super) fn with_launcher() -> OsString {
+    let path = std::env::var_os("PATH").unwrap();
+    let mut path: Vec<_> = std::env::split_paths(&path).collect();
+    path.insert(0, launcher().parent().unwrap().to_owned());
+    std::env::join_paths(path).unwrap()
+}
+
+/// The output has what a block shows of it; `...` stands for what differs from run to run.
+#[track_caller]
+pub(super) fn assert_shown(name: &str, block: &str, output: &Output) {
+    for shown in block.lines().filter(|line| !line.starts_with("$ ")) {
+        let all = format!("{}{}", output.stdout, output.stderr);
+        let found = all.lines().any(|line| holds(line, shown));
+        assert!(found, "{name} shows {shown:?}\n{all}");
+    }
 }
 
 /// Whether the line holds the pieces between the `...`, in their order.
