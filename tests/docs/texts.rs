@@ -38,6 +38,7 @@ pub fn documents() -> Vec<Document> {
     add_files("docs", &mut paths);
     add_files("packaging", &mut paths);
     add_files("examples", &mut paths);
+    add_files("crates", &mut paths);
     add_files("man", &mut paths);
     paths.retain(|path| path.ends_with(".md") || path.starts_with("man/"));
     paths.sort();

@@ -14,6 +14,16 @@ pub const COPY_FR_DEDUPE: u32 = 4;
 pub const COPY_FILE_RANGE_CLONE: u32 = 0x0080_0000;
 
 /// The `flags` of a call, as the program passed them.
+///
+/// ```
+/// use cfr_engine::flags::{COPY_FR_REFLINK, Flags, Mode};
+///
+/// assert_eq!(Flags(COPY_FR_REFLINK).mode(), Some(Mode::Reflink));
+/// let mixed = Flags(COPY_FR_REFLINK | 0x100);
+/// assert_eq!(mixed.mode(), None);
+/// assert_eq!(mixed.names().collect::<Vec<_>>(), ["COPY_FR_REFLINK"]);
+/// assert_eq!(mixed.unnamed(), 0x100);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Flags(pub u32);
 

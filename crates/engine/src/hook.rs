@@ -44,6 +44,14 @@ impl Hook {
 }
 
 /// A set of hooks.
+///
+/// ```
+/// use cfr_engine::hook::{Hook, Hooks};
+///
+/// let hooks = Hooks::by_names(b"ioctl,sendfile").unwrap();
+/// assert!(hooks.contains(Hook::Ioctl) && !hooks.contains(Hook::Syscall));
+/// assert_eq!(Hooks::by_names(b"fcopyfile"), None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Hooks(u8);
 

@@ -33,6 +33,15 @@ pub struct NearMiss {
 
 impl NearMiss {
     /// Compares a request with those that share blocks; `None` if it is none of their near misses.
+    ///
+    /// ```
+    /// use cfr_engine::near_miss::NearMiss;
+    ///
+    /// // FICLONE with the size of a pointer: the kernel does not know it.
+    /// let shown = NearMiss::of(0x4008_9409).unwrap().to_string();
+    /// assert!(shown.contains("is like FICLONE but for its size"), "{shown}");
+    /// assert_eq!(NearMiss::of(0x4004_9409), None);
+    /// ```
     #[must_use]
     pub fn of(request: u32) -> Option<NearMiss> {
         if request == BTRFS_IOC_BALANCE_CTL {

@@ -7,6 +7,14 @@ use core::fmt;
 use core::str;
 
 /// An error number as the kernel returns it, 1 to 4095 (errno(3)).
+///
+/// ```
+/// use cfr_sys::errno::Errno;
+///
+/// assert_eq!(Errno::by_name(b"EXDEV"), Some(Errno::EXDEV));
+/// assert_eq!(Errno::EXDEV.name(), Some("EXDEV"));
+/// assert_eq!(Errno::EXDEV.message(), "Invalid cross-device link");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Errno(pub i32);
 

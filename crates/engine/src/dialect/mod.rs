@@ -97,6 +97,15 @@ pub enum CopyStrategy {
 
 impl Dialect {
     /// Returns the dialect with this name or alias.
+    ///
+    /// ```
+    /// use cfr_engine::dialect::Dialect;
+    ///
+    /// let linux = Dialect::by_name(b"linux").unwrap();
+    /// assert_eq!(linux.name, "linux-5.19");
+    /// let overlap = linux.rules.iter().find(|rule| rule.id == "overlap").unwrap();
+    /// assert_eq!(overlap.ruling.errno().unwrap().name(), Some("EINVAL"));
+    /// ```
     #[must_use]
     pub fn by_name(name: &[u8]) -> Option<&'static Dialect> {
         let has_name = |dialect: &&&Dialect| {

@@ -8,6 +8,13 @@ const KILO: NonZero<u64> = NonZero::<u64>::MIN.saturating_add(999);
 const KIBI: NonZero<u64> = NonZero::<u64>::MIN.saturating_add(1023);
 
 /// A number of bytes, shown in KiB, MiB, ...
+///
+/// ```
+/// use cfr_shared::format::{Bytes, Time};
+///
+/// assert_eq!(Bytes(3 << 19).to_string(), "1.50 MiB");
+/// assert_eq!(Time(1_250).to_string(), "1.25 us");
+/// ```
 pub struct Bytes(pub u64);
 
 impl fmt::Display for Bytes {

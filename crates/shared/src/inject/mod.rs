@@ -274,6 +274,17 @@ pub struct Faults<'a> {
 impl<'a> Faults<'a> {
     /// Parses faults separated by `;`.
     ///
+    /// ```
+    /// use cfr_engine::hook::Hook;
+    /// use cfr_shared::inject::Faults;
+    ///
+    /// let faults = Faults::parse(b"error=EXDEV:when=2+;delay_exit=10ms:hook=ioctl").unwrap();
+    /// assert_eq!(faults.texts().count(), 2);
+    /// assert!(faults.apply_to(Hook::Ioctl));
+    /// let error = Faults::parse(b"error=EXDEF").unwrap_err();
+    /// assert_eq!((error.fault, error.column, error.word), (1, 1, &b"error=EXDEF"[..]));
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns the first error and its position.

@@ -99,6 +99,7 @@ pub struct Settings<'a> {
     pub log_format: Format,
     pub paths: bool,
     /// `CFR_DIALECT`, `CFR_CHECKS`, `CFR_DEFAULT_FLAGS`, `CFR_BACKEND`, `CFR_FALLBACK` and
+    /// `CFR_VERIFY`.
     pub policy: Policy,
     pub shared: bool,
     pub inject: Option<Faults<'a>>,

@@ -234,6 +234,17 @@ impl Setting {
 
     /// Sets the value in `settings`. An empty value keeps the default.
     ///
+    /// ```
+    /// use cfr_shared::settings::{Setting, Settings};
+    ///
+    /// let mut settings = Settings::new(true);
+    /// let dialect = Setting::by_variable(b"CFR_DIALECT").unwrap();
+    /// dialect.set(&mut settings, b"freebsd").unwrap();
+    /// assert_eq!(settings.policy.dialect.name, "freebsd-14");
+    /// let error = dialect.set(&mut settings, b"minix").unwrap_err().to_string();
+    /// assert!(error.starts_with("invalid value 'minix' for CFR_DIALECT: expected "), "{error}");
+    /// ```
+    ///
     /// # Errors
     ///
     /// The value cannot be used; `settings` is unchanged.

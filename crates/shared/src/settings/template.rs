@@ -22,6 +22,14 @@ pub enum Placeholder {
 
 /// Splits a template into literal text and placeholders; an error is the byte after a `%` that
 /// begins no placeholder.
+///
+/// ```
+/// use cfr_shared::settings::template::{Part, Placeholder, parts};
+///
+/// let parts: Result<Vec<_>, u8> = parts(b"log-%p").collect();
+/// let expected = [Part::Literal(b"log-"), Part::Placeholder(Placeholder::Pid)];
+/// assert_eq!(parts, Ok(expected.into()));
+/// ```
 pub fn parts(template: &[u8]) -> impl Iterator<Item = Result<Part<'_>, u8>> {
     let mut rest = template;
     core::iter::from_fn(move || {
