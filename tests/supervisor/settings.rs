@@ -440,9 +440,37 @@ fn the_summary_and_the_results_count_supervised_calls() {
     for counted in [&results["summary"], &summary["summary"]] {
         assert_eq!((&counted["calls"], &counted["bytes"]), (&CALLS.into(), &BYTES.into()));
         assert_eq!(counted["hooks"]["seccomp"], CALLS);
-        // The programs that loaded the library.
-        assert_eq!(counted["programs"], 0, "{counted}");
+        assert_eq!(counted["programs"], 1, "{counted}");
     }
+}
+
+/// A program is one that was executed, with all processes and threads that it makes.
+#[test]
+fn supervised_programs_are_counted() {
+    let text = "#include <fcntl.h>\n#include <pthread.h>\n#include <sys/syscall.h>\n\
+                #include <sys/wait.h>\n#include <unistd.h>\n\
+                static void *copy(void *none) {\n\
+                int in = open(\"from\", O_RDONLY), out = open(\"to\", O_RDWR | O_CREAT, 0600);\n\
+                if (syscall(SYS_copy_file_range, in, 0, out, 0, 10L, 0L) != 10) _exit(1);\n\
+                return none; }\n\
+                int main(int c, char **v) { pthread_t thread; int status; copy(0);\n\
+                if (pthread_create(&thread, 0, copy, 0) || pthread_join(thread, 0)) return 2;\n\
+                for (int i = 0; i < 2; i++) if (!fork()) { copy(0); _exit(0); }\n\
+                for (int i = 0; i < 2; i++) if (wait(&status) < 0 || status) return 3;\n\
+                if (c > 1) execv(v[1], v + 1);\n\
+                return c > 1; }";
+    let flags = ["-static", "-pthread"];
+    let alone = cfr_testkit::compile_text(text, "copies_in_many_ways", &flags);
+    let preloaded = cfr_testkit::compile_text(text, "copies_in_many_ways_dynamic", &flags[1..]);
+    let copying = Copying::new();
+    // Twice the static program, which executes the other one once, and the shell.
+    let script = "\"$1\" && \"$1\" \"$2\"";
+    let expected = ["--expect", "programs=4", "--expect", "calls=12"];
+    let run = Run::bare(launcher()).args(["run", "--reach", "all", "--summary"]).args(expected);
+    let run = run.args(["--", "sh", "-c", script, "sh"]).args([alone, preloaded]);
+    let output = run.within(copying.scratch.path()).output();
+    assert_eq!(output.status, Some(0), "{output:#?}");
+    assert!(output.stderr.contains("summary of sh, 4 programs: 12 calls"), "{output:#?}");
 }
 
 #[test]

@@ -37,8 +37,8 @@ const NUMBERS: [NamedNumber; 15] = [
     NamedNumber {
         name: "programs",
         read: |stats| stats.get(Counter::Programs),
-        one: "program loaded libcfr.so",
-        many: "programs loaded libcfr.so",
+        one: "program was seen",
+        many: "programs were seen",
     },
     NamedNumber {
         name: "end_of_file",

@@ -35,7 +35,7 @@ pub(crate) struct SharedStats {
 /// The processes and calls that were counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SeenCounts {
-    /// The processes that loaded the library.
+    /// The programs that loaded the library, or that the supervisor saw copy without it.
     pub(crate) processes: u64,
     /// The calls through watched hooks.
     pub(crate) calls: u64,

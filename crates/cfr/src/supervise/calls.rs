@@ -65,11 +65,14 @@ pub(super) fn carry_out(
         return file
             .map_or(Reply::Answer(Err(Errno::ENOENT)), |file| Reply::Descriptor(file.as_raw_fd()));
     }
-    let Some(task) = Task::new(last, job, id, tid, &supervisor.own) else { return Reply::None };
+    let Supervisor { own, observers, .. } = supervisor;
+    let Some(task) = Task::new(last, job, id, tid, own, &observers.programs) else {
+        return Reply::None;
+    };
     if notification.is_32_bit {
         task.meet(Obstacle::Word);
     }
-    let observer = supervisor.observers.enter(task.pid(), tid);
+    let observer = observers.enter(task.pid(), tid);
     // Programs ask for more than the source has, up to SSIZE_MAX bytes.
     let before_long = |source: i32, len: usize| {
         if len > LONG && !is_short(source) {

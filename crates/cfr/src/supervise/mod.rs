@@ -6,6 +6,8 @@
 
 mod proc;
 
+mod programs;
+
 mod jobs;
 
 mod observers;

@@ -2,6 +2,7 @@
 //! count faults or have a log file of their own.
 
 use super::proc;
+use super::programs::Programs;
 use crate::run::program_settings;
 use crate::term::failure::Failure;
 use cfr_engine::diag::{EventKind, EventLog};
@@ -28,7 +29,7 @@ struct Key {
     pid: i32,
     /// When the process began, in clock ticks since boot.
     start: u64,
-    /// Random bytes that each execve(2) makes (getauxval(3), `AT_RANDOM`). 0 if it may not be traced.
+    /// [`proc::random`]; 0 if it may not be traced.
     random: u64,
 }
 
@@ -43,6 +44,8 @@ pub(super) struct Observers {
     /// The one observer, if it may watch all processes.
     one: Option<Arc<Observer>>,
     by_program: Mutex<HashMap<Key, Arc<Observer>>>,
+    /// The programs that are not counted by the library.
+    pub(super) programs: Programs,
     /// Counters of programs that have ended.
     spare: Mutex<Vec<&'static [AtomicU64]>>,
 }
@@ -60,7 +63,8 @@ impl Observers {
         let one = settings.inject.is_none() && !program_settings::has_own_log(settings);
         let one = one.then(|| Arc::new(observer(settings, stats, None, log)));
         let (by_program, spare) = (Mutex::default(), Mutex::default());
-        Ok(Observers { settings, log, stats, stats_file, one, by_program, spare })
+        let programs = Programs::new(stats);
+        Ok(Observers { settings, log, stats, stats_file, one, by_program, programs, spare })
     }
 
     /// Counts a call that is let through and not logged.
@@ -108,7 +112,7 @@ impl Observers {
                 is_alive
             });
         }
-        let settings = program_settings::with_own_log(self.settings, pid, || program(pid));
+        let settings = program_settings::with_own_log(self.settings, pid, || proc::program(pid));
         let counter = settings.inject.is_some().then(|| self.counter()).flatten();
         let observer = Arc::new(observer(settings, self.stats, counter, self.log));
         known.insert(key, Arc::clone(&observer));
@@ -171,47 +175,7 @@ fn key(pid: i32) -> Key {
     let fields = stat.get(end..).unwrap_or_default();
     let start = fields.split(|&byte| byte == b' ').nth(20);
     let start = start.and_then(|field| std::str::from_utf8(field).ok()?.parse().ok());
-    let mut random = [0; 8];
-    if let Some(address) = auxiliary_value(pid, AT_RANDOM) {
-        // It stays 0 if it cannot be read.
-        let _ = sys::other_process::read_memory(pid, address, &mut random);
-    }
-    Key { pid, start: start.unwrap_or(0), random: u64::from_ne_bytes(random) }
-}
-
-// The types of entries in the auxiliary vector (linux/auxvec.h).
-const AT_RANDOM: u64 = 25;
-const AT_EXECFN: u64 = 31;
-
-/// Reads an entry of the auxiliary vector of process `pid` (getauxval(3)).
-fn auxiliary_value(pid: i32, wanted: u64) -> Option<u64> {
-    let vector = proc::read(pid, "auxv");
-    let mut words =
-        vector.chunks_exact(8).map(|word| word.try_into().map_or(0, u64::from_ne_bytes));
-    loop {
-        let (kind, value) = (words.next()?, words.next()?);
-        if kind == wanted {
-            return Some(value);
-        }
-    }
-}
-
-/// Returns the name by which the process was executed, without its directories: the same name that
-/// the library has for `%e`.
-pub(super) fn program(pid: i32) -> Vec<u8> {
-    let path = execfn(pid).unwrap_or_else(|| b"unknown".to_vec());
-    path.rsplit(|&byte| byte == b'/').next().unwrap_or_default().to_vec()
-}
-
-/// Returns the path that the program was executed by (getauxval(3), `AT_EXECFN`).
-fn execfn(pid: i32) -> Option<Vec<u8>> {
-    let address = auxiliary_value(pid, AT_EXECFN)?;
-    let mut path = vec![0; 4096];
-    let read = sys::other_process::read_memory(pid, address, &mut path).ok()?;
-    path.truncate(read);
-    let end = path.iter().position(|&byte| byte == 0)?;
-    path.truncate(end);
-    Some(path)
+    Key { pid, start: start.unwrap_or(0), random: proc::random(pid).unwrap_or(0) }
 }
 
 /// Whose call a thread carries out, and who records it.

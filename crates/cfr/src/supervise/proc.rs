@@ -1,6 +1,8 @@
 //! Files of proc(5) about threads of the tree. Their numbers are those of this process id namespace:
 //! in one without a /proc of its own the files are other processes', and are not read.
 
+use cfr_shared::settings::STATS_NAME;
+use cfr_sys::other_process;
 use signal_hook::consts::signal::SIGKILL;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -11,6 +13,13 @@ pub(super) fn read(id: i32, name: &str) -> Vec<u8> {
         return Vec::new();
     }
     std::fs::read(format!("/proc/{id}/{name}")).unwrap_or_default()
+}
+
+/// Reports whether process `pid` has not mapped the stats, as the library does, which counts its programs
+/// itself; false if that is unknown.
+pub(super) fn is_without_stats(pid: i32) -> bool {
+    let maps = read(pid, "maps");
+    !maps.is_empty() && memchr::memmem::find(&maps, STATS_NAME).is_none()
 }
 
 /// Reports whether `address` of process or thread `id` is mapped for reading or writing
@@ -25,6 +34,50 @@ pub(super) fn is_mapped(id: i32, address: u64) -> bool {
             range.is_some_and(|(start, end)| (number(start)..number(end)).contains(&address));
         holds && words.next().is_some_and(|access| !access.starts_with("--"))
     })
+}
+
+// The types of entries in the auxiliary vector (linux/auxvec.h).
+const AT_RANDOM: u64 = 25;
+const AT_EXECFN: u64 = 31;
+
+/// Reads an entry of the auxiliary vector of process `pid` (getauxval(3)).
+fn auxiliary_value(pid: i32, wanted: u64) -> Option<u64> {
+    let vector = read(pid, "auxv");
+    let mut words =
+        vector.chunks_exact(8).map(|word| word.try_into().map_or(0, u64::from_ne_bytes));
+    loop {
+        let (kind, value) = (words.next()?, words.next()?);
+        if kind == wanted {
+            return Some(value);
+        }
+    }
+}
+
+/// Returns random bytes that each execve(2) makes and fork(2) keeps (getauxval(3), `AT_RANDOM`). `None` if
+/// the process may not be traced, or is a 32-bit program's.
+pub(super) fn random(pid: i32) -> Option<u64> {
+    let mut random = [0; 8];
+    let address = auxiliary_value(pid, AT_RANDOM)?;
+    let read = other_process::read_memory(pid, address, &mut random).ok()?;
+    (read == random.len()).then_some(u64::from_ne_bytes(random))
+}
+
+/// Returns the name by which the process was executed, without its directories: the same name that
+/// the library has for `%e`.
+pub(super) fn program(pid: i32) -> Vec<u8> {
+    let path = execfn(pid).unwrap_or_else(|| b"unknown".to_vec());
+    path.rsplit(|&byte| byte == b'/').next().unwrap_or_default().to_vec()
+}
+
+/// Returns the path that the program was executed by (getauxval(3), `AT_EXECFN`).
+fn execfn(pid: i32) -> Option<Vec<u8>> {
+    let address = auxiliary_value(pid, AT_EXECFN)?;
+    let mut path = vec![0; 4096];
+    let read = other_process::read_memory(pid, address, &mut path).ok()?;
+    path.truncate(read);
+    let end = path.iter().position(|&byte| byte == 0)?;
+    path.truncate(end);
+    Some(path)
 }
 
 /// The fields of proc_pid_status(5).

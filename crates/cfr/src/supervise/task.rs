@@ -2,8 +2,8 @@
 
 use super::LISTENER;
 use super::jobs::Job;
-use super::observers::program;
 use super::proc::{self, Status};
+use super::programs::Programs;
 use crate::run::reach::has_capability;
 use cfr_engine::call::{Call, Offset};
 use cfr_observe::Caller;
@@ -41,15 +41,18 @@ impl LastCaller {
         LastCaller(None)
     }
 
-    /// Returns the pidfd of thread `tid`, and who it is.
-    fn get(&mut self, tid: i32) -> Result<(&OwnedFd, Identities), Obstacle> {
+    /// Returns the pidfd of thread `tid`, and who it is. If it is another thread than the last one, its
+    /// program is counted.
+    fn get(&mut self, tid: i32, programs: &Programs) -> Result<(&OwnedFd, Identities), Obstacle> {
         let known = self.0.take().filter(|(last, _)| *last == tid);
         let known = known.and_then(|(_, pidfd)| Some((identities(&pidfd, tid)?, pidfd)));
         let (identities, pidfd) = match known {
             Some(known) => known,
             None => {
                 let pidfd = open(tid)?;
-                (identities(&pidfd, tid).ok_or(Obstacle::Unknown)?, pidfd)
+                let identities = identities(&pidfd, tid).ok_or(Obstacle::Unknown)?;
+                programs.meet(&pidfd, tid, identities.pid);
+                (identities, pidfd)
             }
         };
         let (_, pidfd) = self.0.insert((tid, pidfd));
@@ -206,8 +209,9 @@ impl<'a> Task<'a> {
         id: u64,
         tid: i32,
         own: &'a Own,
+        programs: &Programs,
     ) -> Option<Task<'a>> {
-        let (pidfd, pid, obstacle) = match last.get(tid) {
+        let (pidfd, pid, obstacle) = match last.get(tid, programs) {
             Ok((pidfd, found)) => {
                 let obstacle = if (found.fsuid, found.fsgid) != own.user {
                     Some(Obstacle::User)
@@ -396,7 +400,7 @@ impl Caller for Task<'_> {
     }
 
     fn with_program(&self, check: &mut dyn FnMut(&[u8])) {
-        check(&program(self.pid));
+        check(&proc::program(self.pid));
     }
 
     /// The thread handles the signal when its call returns; if the signal ends it, the call is not

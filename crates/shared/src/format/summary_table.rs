@@ -43,7 +43,7 @@ impl Summary<'_> {
         escape::text(&mut Piece::new(out), self.program, MAX_NAME);
         match self.pid {
             Some(pid) => write!(out, " ({pid})")?,
-            // The library was loaded into none: all calls are supervised.
+            // All calls are supervised, of processes whose programs are not known.
             None if stats.get(Counter::Programs) == 0 && stats.finished() > 0 => {}
             None => write!(out, ", {}", Count(stats.get(Counter::Programs), "program"))?,
         }

@@ -47,7 +47,8 @@ pub(super) const ERRNOS: usize = 134;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(usize)]
 pub enum Counter {
-    /// Programs that the library was loaded into. A process counts again if it executes another
+    /// Programs that the library was loaded into, and those that the supervisor saw copy without it. A
+    /// process counts again if it executes another
     /// program; a child made by fork(2) does not count.
     Programs,
     /// Calls through watched hooks that have begun.
