@@ -1,9 +1,13 @@
 """What is inside a binary: the crates that are linked into it, as a CycloneDX document and as the texts of
-their licences. Both are made from Cargo.lock by `cargo metadata`."""
+their licences. Both are made from Cargo.lock by `cargo metadata`.
+
+    dependencies.py PROJECT PACKAGE TARGET      prints the licences of what is linked into a package
+"""
 
 import json
 import re
 import subprocess
+import sys
 import uuid
 from datetime import datetime, timezone
 from pathlib import Path
@@ -83,14 +87,14 @@ def sbom(project, architecture, version, epoch):
     return json.dumps(document, indent=2) + "\n"
 
 
-def notices(project, sysroot):
-    """Returns the texts of the licences of all that is linked into the binaries, as text."""
+def licences(project, roots):
+    """Returns the names of the crates that are linked into these pairs of package and target, by the text of
+    their licences."""
     packages = {}
-    for architecture in ("x86_64", "aarch64"):
-        for root, target in ROOTS.items():
-            for package, _ in linked(project, root, f"{architecture}-{target}"):
-                if package["source"]:
-                    packages[package["name"], package["version"]] = package
+    for root, target in roots:
+        for package, _ in linked(project, root, target):
+            if package["source"]:
+                packages[package["name"], package["version"]] = package
     texts = {}
     for key in sorted(packages):
         folder = Path(packages[key]["manifest_path"]).parent
@@ -100,11 +104,29 @@ def notices(project, sysroot):
         text = "\n".join(path.read_text(errors="replace").strip() for path in files)
         # Most crates share one text; it is written once.
         texts.setdefault(text, []).append(name)
-    musl = (project / MUSL).read_text().strip()
-    texts.setdefault(musl, []).append("musl, the C library inside cfr (MIT)")
+    return texts
+
+
+def written(texts):
+    """Returns the texts of `licences` as one text."""
     parts = ["The binaries of this package contain code of these projects.\n"]
     for text, names in texts.items():
         shown = text or "(the crate has no file with the text of its licence)"
         parts.append("=" * 78 + "\n" + "\n".join(names) + "\n" + "-" * 78 + "\n" + shown + "\n")
+    return "\n".join(parts)
+
+
+def notices(project, sysroot):
+    """Returns the texts of the licences of all that is linked into the binaries of `make dist`, and those of
+    Rust's standard library."""
+    roots = [(root, f"{architecture}-{target}") for architecture in ("x86_64", "aarch64")
+             for root, target in ROOTS.items()]
+    texts = licences(project, roots)
+    musl = (project / MUSL).read_text().strip()
+    texts.setdefault(musl, []).append("musl, the C library inside cfr (MIT)")
     library = Path(sysroot) / "share/doc/rust/COPYRIGHT-library.html"
-    return "\n".join(parts), library.read_bytes()
+    return written(texts), library.read_bytes()
+
+
+if __name__ == "__main__":
+    print(written(licences(Path(sys.argv[1]), [tuple(sys.argv[2:])])), end="")

@@ -158,6 +158,10 @@ def deb(release, architecture):
     for name in ("LICENSES-DEPENDENCIES", "LICENSES-RUST.html"):
         data.file(f"{documents}{name}.gz", gzipped(release.licences[name]))
     data.file(documents + "sbom.cdx.json", release.boms[architecture].encode())
+    for directory in ("./usr/share/lintian", "./usr/share/lintian/overrides"):
+        data.directory(directory)
+    data.file("./usr/share/lintian/overrides/cfr-portable",
+              (release.project / "packaging/debian/cfr-portable.lintian-overrides").read_bytes())
     files = {name: content for name, (member, content) in data.members.items() if member.isreg()}
     control = Tar()
     control.directory("./")

@@ -2,7 +2,7 @@
 # Installs the packages where users would, and uses them there: traces, sweeps and reports a copy, and lets the
 # program of cfr_copy(3) tell how its bytes moved.
 #
-#     try.sh [NAME...]     bullseye bookworm trixie musl arm64 wheel npm; all by default
+#     try.sh [NAME...]     lintian bullseye bookworm trixie musl arm64 wheel npm; all by default
 #
 # DIST and DEB are the directories of `make dist` and `make deb`. The roots of the Debian releases are made by
 # mmdebstrap (1.3 GB, kept below $DIST/roots; `make clean` removes them). What cannot be had is skipped. The
@@ -117,7 +117,9 @@ program() {
     case $page in *.gz) zcat "$page" ;; *) cat "$page" ;; esac
   done | sed -n '/^#include <cfr.h>/,/^\.Ed/p' | sed '/^\.Ed/d; s/\\e/\\/g' > "$2/opt/told.c"
   if [ -n "${4-}" ]; then
-    "$4" -Wall -Werror -o "$2/opt/told" "$2/opt/told.c" "-I$2$3/include/cfr" "-L$2$3/lib" -lcfr
+    # The roots of other machines have no ldconfig.
+    "$4" -Wall -Werror -o "$2/opt/told" "$2/opt/told.c" "-I$2$3/include/cfr" "-L$2$3/lib" -lcfr \
+      "-Wl,-rpath,$3/lib"
   else
     # shellcheck disable=SC2016 # expanded by the inner shell
     "$1" "$2" sh -c 'cc -Wall -Werror -o /opt/told /opt/told.c $(pkg-config --cflags --libs cfr)'
@@ -127,10 +129,20 @@ program() {
   [ "$how" = '1000000 bytes: kernel' ]
 }
 
+# What a tarball has: one file of each kind.
+contents='bin/cfr lib/libcfr.so.0 include/cfr/cfr.h include/cfr/linux/copy.h lib/pkgconfig/cfr.pc
+  share/man/man1/cfr.1 share/man/man1/cfr-run.1 share/man/man3/cfr_copy.3 share/man/man7/libcfr.7
+  share/bash-completion/completions/cfr share/zsh/site-functions/_cfr share/fish/vendor_completions.d/cfr.fish
+  share/cfr/cfr.schema.json share/doc/cfr/README.md share/doc/cfr/LICENSE-MIT share/doc/cfr/LICENSES-DEPENDENCIES
+  share/doc/cfr/sbom.cdx.json SHA256SUMS install.sh'
+
 # Installs the tarball of an architecture in a root, uses it, and removes it:
 # tarball WITHIN ROOT MACHINE [COMPILER]
 tarball() {
   (cd "$2" && rm -rf opt && mkdir opt && tar -xzf "$dist/cfr-$version-$3-linux.tar.gz" -C opt)
+  for file in $contents; do
+    [ -s "$2/opt/cfr-$version-$3-linux/$file" ] || { echo "not in the tarball: $file"; return 1; }
+  done
   before=$(find "$2/usr" | sort)
   "$1" "$2" sh "/opt/cfr-$version-$3-linux/install.sh" --prefix /usr/local
   "$1" "$2" sh -c "$use"
@@ -181,6 +193,23 @@ release() {
   fi
 }
 
+# Uses the wheel in a root of another system: laid_wheel WITHIN ROOT MACHINE PLATFORM. pip takes the wheel for
+# the platform. It cannot install for another system, so the files are laid where it would lay them.
+laid_wheel() {
+  wheel=$(echo "$dist/libcfr-$version-"*"_$3.whl")
+  python3 -m pip install --quiet --no-index --disable-pip-version-check --root-user-action=ignore --dry-run \
+    --target "$scratch/nowhere" --platform "$4" --no-deps --only-binary=:all: "$wheel"
+  rm -rf "$scratch/wheel" "$2/venv"
+  python3 -m zipfile -e "$wheel" "$scratch/wheel"
+  mkdir "$2/venv"
+  cp -R "$scratch/wheel/libcfr-$version.data/data/lib" "$2/venv"
+  cp -R "$scratch/wheel/libcfr-$version.data/scripts" "$2/venv/bin"
+  chmod 755 "$2/venv/bin/cfr"
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  "$1" "$2" sh -c 'PATH=/venv/bin:$PATH; '"$use"
+  rm -rf "$2/venv"
+}
+
 # A root with a C library of musl alone: busybox is static.
 musl() {
   root=$scratch/musl
@@ -206,18 +235,7 @@ int main(int argc, char **argv)
 PROGRAM
   musl-gcc -o "$root/usr/local/bin/copy" "$scratch/copy.c"
   tarball within "$root" "$machine" musl-gcc
-  # pip takes the wheel for a system of musl. It cannot install for another system, so its files are laid
-  # where it would lay them.
-  wheel=$(echo "$dist/libcfr-$version-"*"musllinux_1_1_$machine.whl")
-  python3 -m pip install --quiet --no-index --disable-pip-version-check --root-user-action=ignore --dry-run \
-    --target "$scratch/nowhere" --platform "musllinux_1_1_$machine" --no-deps --only-binary=:all: "$wheel"
-  python3 -m zipfile -e "$wheel" "$scratch/wheel"
-  mkdir "$root/venv"
-  cp -R "$scratch/wheel/libcfr-$version.data/data/lib" "$root/venv"
-  cp -R "$scratch/wheel/libcfr-$version.data/scripts" "$root/venv/bin"
-  chmod 755 "$root/venv/bin/cfr"
-  # shellcheck disable=SC2016 # expanded by the inner shell
-  within "$root" sh -c 'PATH=/venv/bin:$PATH; '"$use"
+  laid_wheel within "$root" "$machine" "musllinux_1_1_$machine"
   say 'musl: tarball and wheel: passed'
 }
 
@@ -249,9 +267,17 @@ npm_package() {
   say 'npm: passed'
 }
 
+# What Debian's checker says of the portable packages: nothing, or it fails. Bytes of code are no words.
+lintian_of_portable() {
+  lintian --allow-root --display-info --fail-on error,warning \
+    --suppress-tags bogus-mail-host,bogus-mail-host-in-debian-changelog,spelling-error-in-binary "$dist"/cfr-portable_*.deb
+  say 'lintian of cfr-portable: passed'
+}
+
 arm64() {
   tarball within_arm64 "$roots/bookworm-arm64" aarch64 aarch64-linux-gnu-gcc
-  say 'arm64: tarball: passed'
+  laid_wheel within_arm64 "$roots/bookworm-arm64" aarch64 manylinux_2_17_aarch64
+  say 'arm64: tarball and wheel: passed'
 }
 
 # Prints why a package cannot be tried here.
@@ -263,19 +289,21 @@ missing() {
       command -v musl-gcc > /dev/null || { echo 'musl-gcc is not installed'; return; }
       command -v busybox > /dev/null || { echo 'busybox is not installed'; return; }
       python3 -m pip --version > /dev/null 2>&1 || echo 'python3 has no pip' ;;
+    lintian) command -v lintian > /dev/null || echo 'lintian is not installed' ;;
     wheel) python3 -m venv --help > /dev/null 2>&1 || echo 'python3 has no venv' ;;
     npm) command -v npx > /dev/null || echo 'npx is not installed' ;;
     arm64)
       [ "$machine" = x86_64 ] || { echo 'the emulation is for x86-64'; return; }
       command -v qemu-aarch64-static > /dev/null || { echo 'qemu-aarch64-static is not installed'; return; }
       command -v aarch64-linux-gnu-gcc > /dev/null || { echo 'aarch64-linux-gnu-gcc is not installed'; return; }
+      python3 -m pip --version > /dev/null 2>&1 || { echo 'python3 has no pip'; return; }
       debian bookworm arm64 ;;
-    *) echo 'unknown: expected bullseye, bookworm, trixie, musl, wheel, npm or arm64' ;;
+    *) echo 'unknown: expected lintian, bullseye, bookworm, trixie, musl, arm64, wheel or npm' ;;
   esac
 }
 
 [ -e "$dist/SHA256SUMS" ] || { say "$dist has no packages: make dist" >&2; exit 2; }
-[ $# != 0 ] || set -- bullseye bookworm trixie musl arm64 wheel npm
+[ $# != 0 ] || set -- lintian bullseye bookworm trixie musl arm64 wheel npm
 failures=
 skipped=0
 for name; do
@@ -287,6 +315,7 @@ for name; do
   fi
   case $name in
     bullseye | bookworm | trixie) run="release $name" ;;
+    lintian) run=lintian_of_portable ;;
     npm) run=npm_package ;;
     *) run=$name ;;
   esac
