@@ -30,20 +30,74 @@ fn settings_table() -> String {
     table
 }
 
-#[test]
-fn the_settings_have_their_table() {
-    let marks =
-        ["<!-- settings: generated, UPDATE=1 cargo test docs -->\n", "<!-- end of settings -->"];
-    let path = project().join("docs/reference/settings.md");
-    let page = fs::read_to_string(&path).unwrap();
-    let (before, rest) = page.split_once(marks[0]).expect("the page marks the table's begin");
-    let (shown, after) = rest.split_once(marks[1]).expect("the page marks the table's end");
-    let table = settings_table();
+/// The keys of a fault as docs/reference/faults.md shows them.
+fn faults_table() -> String {
+    let mut table = String::from("| key | expected |\n|---|---|\n");
+    for (_, name, expected) in cfr_shared::inject::KEYS {
+        let expected = expected.replace('\\', "\\\\").replace('*', "\\*").replace('<', "&lt;");
+        writeln!(table, "| `{name}` | {expected} |").unwrap();
+    }
+    table
+}
+
+/// Compares a table with that of a page, which stands between two comments; UPDATE=1 rewrites it.
+fn has_table(page: &str, what: &str, table: &str) {
+    let marks = [
+        format!("<!-- {what}: generated, UPDATE=1 cargo test docs -->\n"),
+        format!("<!-- end of {what} -->"),
+    ];
+    let path = project().join(page);
+    let text = fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(&marks[0]).expect("the page marks the table's begin");
+    let (shown, after) = rest.split_once(&marks[1]).expect("the page marks the table's end");
     if std::env::var_os("UPDATE").is_some() {
-        fs::write(&path, [before, marks[0], &table, marks[1], after].concat()).unwrap();
+        fs::write(&path, [before, &marks[0], table, &marks[1], after].concat()).unwrap();
     } else {
         assert_eq!(shown, table, "UPDATE=1 cargo test docs");
     }
+}
+
+#[test]
+fn the_settings_have_their_table() {
+    has_table("docs/reference/settings.md", "settings", &settings_table());
+}
+
+#[test]
+fn the_faults_have_their_table() {
+    has_table("docs/reference/faults.md", "faults", &faults_table());
+}
+
+/// The launcher lists the names when one is wrong.
+#[test]
+fn every_name_of_an_expectation_has_its_row() {
+    let output = Run::bare(launcher()).args(["run", "--expect", "bogus=1", "true"]).output();
+    let (_, names) = output.stderr.split_once(": expected ").expect("the names");
+    let page = fs::read_to_string(project().join("docs/reference/expectations.md")).unwrap();
+    let names: Vec<_> = names.trim().split(", ").filter(|name| !name.contains(' ')).collect();
+    assert!(names.len() > 25, "{output:#?}");
+    for name in names {
+        assert!(page.contains(&format!("`{name}")), "{name}");
+    }
+}
+
+/// Each row ends with a command and its status.
+#[test]
+fn the_exit_statuses_are_those_of_the_page() {
+    let page = fs::read_to_string(project().join("docs/reference/exit-statuses.md")).unwrap();
+    let path = format!("{}:/usr/bin:/bin", launcher().parent().unwrap().display());
+    let mut count = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ")) {
+        let Some((command, status)) = row.rsplit_once("` is ") else { continue };
+        let command = command.rsplit_once("| `").expect("a command").1;
+        let status = status.trim_end_matches(" |").parse().expect("a status");
+        let scratch = Scratch::new();
+        scratch.random("a", 1000);
+        let run = Run::bare("sh").args(["-c", command]).within(scratch.path());
+        let output = run.env("PATH", &path).output();
+        assert_eq!(output.status, Some(status), "{command}: {output:#?}");
+        count += 1;
+    }
+    assert!(count > 10, "{count} rows");
 }
 
 #[test]
