@@ -13,6 +13,7 @@ pub mod probe;
 pub mod profiles;
 pub mod progress;
 pub mod report;
+pub mod report_lines;
 pub mod report_summaries;
 pub mod sanitizers;
 pub mod summary;

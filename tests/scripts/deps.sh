@@ -38,6 +38,7 @@ duperemove duperemove a program that dedupes
 jdupes jdupes a program that dedupes
 chromium chromium shows the pages of cfr report and cfr sweep
 chromedriver chromium-driver clicks and types in these pages
+zstd zstd compresses logs
 jq jq reads the JSON log in the recipes
 pkg-config pkg-config finds an installed libcfr
 cmake cmake builds an example

@@ -1,9 +1,11 @@
 //! Arguments of `cfr report`.
 
 use super::args::{ReportFormat, format, report_format};
-use clap::builder::PathBufValueParser;
+use clap::builder::{OsStringValueParser, PathBufValueParser};
 use clap::{Arg, ArgMatches, Command, value_parser};
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 #[derive(Debug)]
 pub(crate) struct ReportArgs {
@@ -16,6 +18,12 @@ pub(crate) struct ReportArgs {
     pub(crate) chrome: Option<PathBuf>,
     /// The file for a page; `-` is standard output, without the report.
     pub(crate) html: Option<PathBuf>,
+    /// A pattern of the source's or the target's path; `None` for all.
+    pub(crate) path: Option<OsString>,
+    /// A pattern of the program's name; `None` for all.
+    pub(crate) comm: Option<OsString>,
+    /// The time of the first line, in microseconds since 1970; `None` for all.
+    pub(crate) since_us: Option<u64>,
     /// The logs and summaries, at least one; `-` is standard input.
     pub(crate) logs: Vec<PathBuf>,
 }
@@ -50,6 +58,9 @@ const TOP: &str = "top";
 const ORDER: &str = "by";
 const CHROME: &str = "chrome";
 const HTML: &str = "html";
+const PATH: &str = "path";
+const COMM: &str = "comm";
+const SINCE: &str = "since";
 const LOG: &str = "LOG";
 
 pub(super) fn read(matches: &ArgMatches) -> ReportArgs {
@@ -61,6 +72,9 @@ pub(super) fn read(matches: &ArgMatches) -> ReportArgs {
         order: order.map_or(Order::Bytes, |(_, order)| order),
         chrome: matches.get_one(CHROME).cloned(),
         html: matches.get_one(HTML).cloned(),
+        path: matches.get_one(PATH).cloned(),
+        comm: matches.get_one(COMM).cloned(),
+        since_us: matches.get_one(SINCE).copied(),
         logs: matches.get_many(LOG).into_iter().flatten().cloned().collect(),
     }
 }
@@ -74,6 +88,7 @@ Memory use does not depend on the size of the log.
 
 Examples:
   cfr trace -o log.json --format json -- make && cfr report log.json
+  cfr report --path '*.db' --since 2h log.json.gz
   cfr report --by errors --top 20 log.json         the files that cannot be copied
   cfr report --format json log.json | jq .latency_ns.p99
   cfr report summary.json                          what was written by other calls than copies
@@ -103,6 +118,21 @@ Exit status: 0; 125 if a LOG cannot be read, or has lines but none of a JSON log
                 .hide_possible_values(true)
                 .help("Sort programs and pairs of paths by this [bytes, calls, time, errors; default: bytes]"),
         )
+        .args([
+            Arg::new(PATH)
+                .long(PATH)
+                .value_name("GLOB")
+                .value_parser(OsStringValueParser::new())
+                .help("Report only calls whose source or target has this name, or, with a slash, path"),
+            Arg::new(COMM)
+                .long(COMM)
+                .value_name("GLOB")
+                .value_parser(OsStringValueParser::new())
+                .help("Report only calls of threads with this name"),
+            Arg::new(SINCE).long(SINCE).value_name("TIME").value_parser(since).help(
+                "Report only lines from TIME on: 2026-11-30T09:00:00Z, or as long ago as 90s, 10m, 2h",
+            ),
+        ])
         .arg(
             Arg::new(CHROME)
                 .long(CHROME)
@@ -125,10 +155,25 @@ Exit status: 0; 125 if a LOG cannot be read, or has lines but none of a JSON log
         )
         .arg(
             Arg::new(LOG)
-                .help("A log or a summary written with --format json; - is standard input")
+                .help(
+                    "A log or a summary written with --format json, also compressed by gzip or zstd; \
+                     - is standard input",
+                )
                 .value_name("LOG")
                 .required(true)
                 .num_args(1..)
                 .value_parser(PathBufValueParser::new()),
         )
+}
+
+/// Parses a time in UTC, or a duration before now. Returns microseconds since 1970.
+fn since(word: &str) -> Result<u64, String> {
+    let time = humantime::parse_rfc3339_weak(word).ok().or_else(|| {
+        let ago = humantime::parse_duration(word).ok()?;
+        SystemTime::now().checked_sub(ago)
+    });
+    let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since
+        .and_then(|since| u64::try_from(since.as_micros()).ok())
+        .ok_or_else(|| "expected 2026-11-30T09:00:00Z or a time ago such as 90s or 2h".to_owned())
 }

@@ -1,9 +1,11 @@
-//! Reads JSON logs: line by line, in bounded memory.
+//! Reads JSON logs, also compressed ones: line by line, in bounded memory.
 //!
 //! A file uses only files above it in this list.
 
 pub(crate) mod summary_entry;
 
 pub(crate) mod entry;
+
+mod decompressed;
 
 pub(crate) mod reader;

@@ -1,11 +1,14 @@
 //! Reads the lines of a log, each in bounded memory.
 
+use super::decompressed;
 use crate::term::failure::{Failure, describe, printable};
 use crate::term::status_line;
+use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Take};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// The longest line of a log, in bytes without its newline. The library's lines are shorter:
@@ -27,8 +30,10 @@ pub(crate) struct LogReader {
     pub(crate) name: String,
     /// The number of the current line, from 1.
     pub(crate) number: u64,
-    input: BufReader<Take<File>>,
+    input: BufReader<Box<dyn Read>>,
     line: Vec<u8>,
+    /// The bytes of the file that are read.
+    position: Rc<Cell<u64>>,
     bar: Option<ProgressBar>,
 }
 
@@ -46,9 +51,12 @@ impl LogReader {
         // Files in /proc have size 0.
         let size = Some(metadata.len()).filter(|&size| metadata.is_file() && size > 0);
         // Without this limit, a log that grows faster than it is read would never end.
-        let input = BufReader::with_capacity(CHUNK, file.take(size.unwrap_or(u64::MAX)));
+        let position = Rc::new(Cell::new(0));
+        let file = Counted { file: file.take(size.unwrap_or(u64::MAX)), bytes: position.clone() };
+        let content = decompressed::content(file).map_err(|error| cannot_read(&name, &error))?;
+        let input = BufReader::with_capacity(CHUNK, content);
         let bar = size.map(|size| ProgressBar::new(&name, size));
-        Ok(LogReader { name, number: 0, input, line: Vec::new(), bar })
+        Ok(LogReader { name, number: 0, input, line: Vec::new(), position, bar })
     }
 
     /// Returns the next line, without its newline; `None` at the end. A line that is too long
@@ -57,10 +65,10 @@ impl LogReader {
         match self.advance() {
             Err(error) => Err(cannot_read(&self.name, &error)),
             Ok(0) => Ok(None),
-            Ok(bytes) => {
+            Ok(_) => {
                 self.number += 1;
                 if let Some(bar) = &mut self.bar {
-                    bar.advance(bytes);
+                    bar.advance(self.position.get());
                 }
                 Ok(Some(self.line.strip_suffix(b"\n").unwrap_or(&self.line)))
             }
@@ -78,6 +86,20 @@ impl LogReader {
         self.line.clear();
         self.line.push(0);
         Ok(read + self.input.skip_until(b'\n')?)
+    }
+}
+
+/// A file that counts the bytes that are read from it.
+struct Counted<R> {
+    file: R,
+    bytes: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.file.read(buffer)?;
+        self.bytes.set(self.bytes.get() + bytes as u64);
+        Ok(bytes)
     }
 }
 
@@ -103,11 +125,10 @@ impl ProgressBar {
         bar
     }
 
-    fn advance(&mut self, bytes: usize) {
-        let chunks = self.read / CHUNK as u64;
-        self.read += bytes as u64;
+    /// Notes that so many bytes are read.
+    fn advance(&mut self, read: u64) {
         // Reading the clock for every line would be slow.
-        if self.read / CHUNK as u64 != chunks && Instant::now() >= self.next {
+        if read != std::mem::replace(&mut self.read, read) && Instant::now() >= self.next {
             self.next = Instant::now() + INTERVAL;
             self.show();
         }

@@ -14,7 +14,7 @@ pub(super) fn without_mark(path: &[u8]) -> &[u8] {
 /// compared with the file's name, as in `-name`. `?` matches any byte, `[a-z]` a byte of the set,
 /// `[!a-z]` a byte outside it, and a backslash makes the next byte literal.
 #[must_use]
-pub(super) fn matches(pattern: &[u8], path: &[u8]) -> bool {
+pub fn matches(pattern: &[u8], path: &[u8]) -> bool {
     let is_of = |path: &[u8]| {
         let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
         is_match(pattern, if pattern.contains(&b'/') { path } else { name })
@@ -27,8 +27,9 @@ pub(super) fn is_absolute(pattern: &[u8]) -> bool {
     first_token(pattern).is_none_or(|(token, _)| pattern.starts_with(b"*") || token.matches(b'/'))
 }
 
-/// Reports whether a text matches `pattern`.
-pub(super) fn is_match(pattern: &[u8], text: &[u8]) -> bool {
+/// Reports whether a text matches `pattern`, in which a star matches any bytes.
+#[must_use]
+pub fn is_match(pattern: &[u8], text: &[u8]) -> bool {
     let (mut pattern, mut text) = (pattern, text);
     // The pattern after the last star, and the text that this star has not covered yet. Earlier
     // stars never need another try: that keeps the time quadratic.

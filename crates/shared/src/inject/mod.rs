@@ -10,6 +10,7 @@ mod glob;
 mod parse;
 
 pub use counter::CallCounter;
+pub use glob::{is_match as matches_name, matches as matches_path};
 pub use parse::{EXPECTED, KEYS, Key, ParseError, ParseErrorKind};
 
 pub use crate::stats::MAX_FAULTS;

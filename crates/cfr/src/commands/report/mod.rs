@@ -16,6 +16,8 @@ mod path_pair;
 
 mod targets;
 
+mod filter;
+
 mod summaries;
 
 mod sums;
@@ -45,6 +47,7 @@ use crate::term::json;
 use crate::term::status_line;
 use crate::term::stdout;
 use crate::term::whole_file::{WholeFile, must_differ};
+use filter::Filter;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -152,6 +155,7 @@ impl Foreign {
 /// Summarizes all logs with the first `top` rows, and writes the trace.
 fn read(args: &ReportArgs, top: usize) -> Result<LogSummary, Failure> {
     let mut sums = Sums::new(top, args.order)?;
+    let filter = Filter::new(args);
     let mut trace =
         args.chrome.as_deref().map(|path| TraceFile::create(path, &args.logs)).transpose()?;
     for path in &args.logs {
@@ -162,6 +166,10 @@ fn read(args: &ReportArgs, top: usize) -> Result<LogSummary, Failure> {
             match LogEntry::read(line) {
                 Some(entry) => {
                     is_log = true;
+                    if !filter.accepts(&entry) {
+                        sums.left_out += 1;
+                        continue;
+                    }
                     sums.add(&entry);
                     if let Some(written) = &mut trace
                         && !written.add(&entry)?

@@ -127,6 +127,10 @@ fn notices(summary: &LogSummary) -> Vec<String> {
         let logs = counted(summary.empty.count, "log");
         notices.push(format!("Empty: {logs}, the first is {first}."));
     }
+    if summary.left_out > 0 {
+        let lines = counted(summary.left_out, "line");
+        notices.push(format!("By --path, --comm or --since, {lines} of the log are left out."));
+    }
     if summary.lost > 0 {
         let lines = counted(summary.lost, "line");
         notices.push(format!("{lines} of the log were lost: the sums are too low."));

@@ -166,6 +166,9 @@ fn log(summary: &LogSummary) -> Grid {
     if let Some(first) = &summary.empty.first {
         grid.fact("empty logs", format!("{}, the first is {first}", summary.empty.count));
     }
+    if summary.left_out > 0 {
+        grid.fact("lines left out", summary.left_out);
+    }
     grid.fact("lines lost", summary.lost);
     let foreign = &summary.foreign;
     grid.fact(

@@ -57,6 +57,8 @@ pub(super) struct LogSummary {
     /// Lines that are not log lines.
     pub(super) foreign: ForeignLines,
     pub(super) empty: EmptyLogs,
+    /// Lines that the report is not about.
+    pub(super) left_out: u64,
     pub(super) methods: Top<MethodSpeed>,
     pub(super) hooks: Top<HookKey>,
     pub(super) programs: Top<ProgramKey>,
@@ -163,6 +165,7 @@ impl LogSummary {
             lost: sums.lost,
             foreign: sums.foreign,
             empty: sums.empty,
+            left_out: sums.left_out,
             methods: methods(sums.methods.top(usize::MAX)),
             hooks: sums.hooks.top(usize::MAX),
             programs: sums.programs.top(top),

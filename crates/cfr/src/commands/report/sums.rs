@@ -56,6 +56,8 @@ pub(super) struct Sums {
     pub(super) lost: u64,
     pub(super) foreign: ForeignLines,
     pub(super) empty: EmptyLogs,
+    /// Lines that the report is not about.
+    pub(super) left_out: u64,
     pub(super) pids: Pids,
     pub(super) programs: Table<ProgramKey>,
     pub(super) methods: Table<MethodKey>,
@@ -144,6 +146,7 @@ impl Sums {
             lost: 0,
             foreign: ForeignLines::default(),
             empty: EmptyLogs::default(),
+            left_out: 0,
             pids: Pids::new(),
             programs: Table::new(MAX_NAMES, order),
             methods: Table::new(MAX_NAMES, Order::Calls),

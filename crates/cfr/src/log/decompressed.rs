@@ -1,0 +1,83 @@
+//! Decompresses a log that gzip(1) or zstd(1) has compressed, as it is read.
+
+use flate2::bufread::MultiGzDecoder;
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
+
+/// The first bytes of a file of each kind: RFC 1952, section 2.3.1; RFC 8878, section 3.1.1.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// The number of compressed bytes that are read at once.
+const CHUNK: usize = 128 << 10;
+
+/// Returns the content of a file, decompressed if it is compressed.
+pub(super) fn content(mut file: impl Read + 'static) -> io::Result<Box<dyn Read>> {
+    let mut start = Vec::new();
+    file.by_ref().take(ZSTD.len() as u64).read_to_end(&mut start)?;
+    let (is_gzip, is_zstd) = (start.starts_with(&GZIP), start.starts_with(&ZSTD));
+    let whole = Cursor::new(start).chain(file);
+    if is_gzip {
+        return Ok(Box::new(MultiGzDecoder::new(BufReader::with_capacity(CHUNK, whole))));
+    }
+    if is_zstd {
+        let input = BufReader::with_capacity(CHUNK, whole);
+        let decoder = FrameDecoder::new();
+        return Ok(Box::new(ZstdFrames { input, decoder, is_in_frame: false }));
+    }
+    Ok(Box::new(whole))
+}
+
+/// The frames of a zstd file, one after another.
+struct ZstdFrames<R> {
+    input: BufReader<R>,
+    decoder: FrameDecoder,
+    is_in_frame: bool,
+}
+
+impl<R: Read> ZstdFrames<R> {
+    /// Begins the next frame, or skips it if it holds no data. Returns whether there was one.
+    fn next_frame(&mut self) -> io::Result<bool> {
+        if self.input.fill_buf()?.is_empty() {
+            return Ok(false);
+        }
+        match self.decoder.reset(&mut self.input) {
+            Ok(()) => self.is_in_frame = true,
+            Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                length,
+                ..
+            })) => {
+                io::copy(&mut self.input.by_ref().take(length.into()), &mut io::sink())?;
+            }
+            Err(error) => return Err(invalid(error)),
+        }
+        Ok(true)
+    }
+}
+
+impl<R: Read> Read for ZstdFrames<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if !self.is_in_frame {
+                if !self.next_frame()? {
+                    return Ok(0);
+                }
+                continue;
+            }
+            let decoder = &mut self.decoder;
+            while decoder.can_collect() == 0 && !decoder.is_finished() {
+                let one = BlockDecodingStrategy::UptoBlocks(1);
+                decoder.decode_blocks(&mut self.input, one).map_err(invalid)?;
+            }
+            match decoder.read(buffer)? {
+                0 if decoder.is_finished() && !buffer.is_empty() => self.is_in_frame = false,
+                bytes => return Ok(bytes),
+            }
+        }
+    }
+}
+
+fn invalid(error: FrameDecoderError) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, error)
+}
