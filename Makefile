@@ -56,7 +56,7 @@ all: ## build libcfr.so and cfr into target/release
 # call cargo, which root may not have.
 BUILT   := $(RELEASE)/built
 SOURCES := $(wildcard Cargo.toml Cargo.lock build.rs cbindgen*.toml crates/*/Cargo.toml crates/cfr/build.rs) \
-  $(shell find src crates/*/src crates/cfr/build -type f)
+  $(shell find src crates/*/src crates/cfr/build crates/cfr/templates -type f)
 is-there := $(and $(wildcard $(RELEASE)/cfr),$(wildcard $(RELEASE)/libcfr.so))
 ifneq ($(if $(is-there),$(shell cat $(BUILT) 2> /dev/null),no),$(LIBCFR_LIBDIR))
 .PHONY: $(BUILT)

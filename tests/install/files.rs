@@ -4,6 +4,7 @@ use crate::repository::exact_costs::EXPORTS;
 use cfr_testkit::{
     BUILD_LIMIT, Output, Run, Scratch, copy_product, find_program, launcher, library, project, skip,
 };
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -270,6 +271,26 @@ fn make_install_builds_only_what_is_not_built() {
     assert_eq!(install(&with_source), "");
     touch("now");
     assert_eq!(install(&with_source), "build /p/x\n");
+}
+
+/// `make install` looks at each file that cargo has read, so that a change is not left out.
+#[test]
+fn make_knows_the_sources_that_cargo_knows() {
+    let real = |path: PathBuf| path.canonicalize().unwrap();
+    let sources = make_in(&target()).args(["sources", "--eval=sources: ; @echo $(SOURCES)"]).ok();
+    let sources = sources.stdout.split_whitespace().map(|path| real(project().join(path)));
+    let sources: BTreeSet<_> = sources.collect();
+    let place = launcher();
+    let target = real(target());
+    for product in ["cfr.d", "libcfr.d"] {
+        // PRODUCT: FILE...
+        let read = fs::read_to_string(place.with_file_name(product)).unwrap();
+        let read: Vec<_> =
+            read.split_whitespace().skip(1).map(|path| real(PathBuf::from(path))).collect();
+        let ours = read.iter().filter(|path| path.is_file() && !path.starts_with(&target));
+        let unknown: Vec<_> = ours.filter(|path| !sources.contains(*path)).collect();
+        assert!(read.len() > 20 && unknown.is_empty(), "{product}: {unknown:#?}");
+    }
 }
 
 /// A library directory that the launcher cannot guess from where it stands is compiled into it.
