@@ -44,7 +44,7 @@ else
 export LIBCFR_LIBDIR
 endif
 
-.PHONY: all static run check deps quick test lint fmt clippy doc shellcheck deny conformance hazards bench \
+.PHONY: all static run check deps quick test lint fmt clippy doc shellcheck site deny conformance hazards bench \
   userlands soak fuzz dist dist-check deb packages-check header usable-prefix install uninstall clean help
 
 ##@ Use
@@ -113,6 +113,16 @@ doc: ## build the documentation of the code, private items too, into target/doc
 shellcheck:
 	@if command -v shellcheck > /dev/null; then shellcheck .ci/run tests/scripts/*.sh packaging/*.sh packaging/npm/cfr; \
 	else echo 'skipped: shellcheck is not installed'; fi
+
+# The directory of the site, and of the pages that it is built from.
+SITE := $(ABSOLUTE_TARGET)/site
+site: ## build docs/ and the manual pages as a static site into target/site (mdBook, mandoc, Python 3)
+	@for program in mdbook mandoc python3; do command -v $$program > /dev/null || \
+	  { echo "make site: $$program is not installed: make deps" >&2; exit 2; }; done
+	@rm -rf $(SITE) $(SITE)-pages
+	@python3 site/stage.py . $(SITE)-pages
+	@mdbook build --dest-dir $(SITE) $(SITE)-pages
+	@echo 'open $(TARGET)/site/index.html'
 
 deny: ## check licences, sources and advisories of the dependencies (cargo-deny)
 	$(CARGO) deny --locked --all-features check

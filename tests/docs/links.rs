@@ -8,9 +8,9 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// The folders by which a path of the repository begins.
-const FOLDERS: [&str; 10] = [
+const FOLDERS: [&str; 11] = [
     "crates/", "src/", "tests/", "docs/", "c-tests/", "man/", "benches/", "examples/", ".github/",
-    "packaging/",
+    "packaging/", "site/",
 ];
 
 /// A link `[text](target)` of a Markdown text.

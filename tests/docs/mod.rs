@@ -7,5 +7,6 @@ pub mod man;
 pub mod pages;
 mod programs;
 mod schema;
+mod site;
 pub mod style;
 pub mod texts;

@@ -73,6 +73,15 @@ npm_deps="bun @oven/bun-linux-$bun bin/bun a program that copies
 deno @deno/linux-$deno-glibc deno a program that copies"
 npm_place=/usr/local/lib/cfr-tests
 
+# Debian has no package of mdBook. Cargo needs no root, and a minute or two.
+mdbook='mdbook --version 0.5.4 --locked --no-default-features --features search'
+if ! command -v mdbook > /dev/null; then
+  echo "deps: makes the site of the documentation: cargo install $mdbook"
+  # shellcheck disable=SC2086 # each word is an argument
+  [ "$install" = no ] || env -u CARGO_TARGET_DIR CARGO_PROFILE_RELEASE_OPT_LEVEL=1 cargo install --quiet $mdbook ||
+    echo 'deps: it could not be installed: the test of the site is skipped'
+fi
+
 PATH=$PATH:/usr/sbin:/sbin
 libraries=/usr/lib/$(uname -m)-linux-gnu
 packages=
