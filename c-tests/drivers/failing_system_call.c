@@ -3,8 +3,9 @@
  *     failing_system_call CALL ERRNO PROGRAM [ARG]...
  *
  * Calls: copy_file_range; tmpfile, which is openat with O_TMPFILE; fallocate; statx; rt_sigprocmask;
- * memfd_create; pidfd_thread, which is pidfd_open with PIDFD_THREAD; fiemap, ficlone, ficlonerange and fideduperange, which are ioctl(2). With the error 0
- * the call returns success and does nothing. */
+ * memfd_create; seccomp; pidfd_thread, which is pidfd_open with PIDFD_THREAD; fiemap, ficlone,
+ * ficlonerange and fideduperange, which are ioctl(2). With the error 0 the call returns success and does
+ * nothing. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -34,6 +35,7 @@ static const struct {
 	{ "rt_sigprocmask", SYS_rt_sigprocmask, 0, 0, 0 },
 	{ "ficlone", SYS_ioctl, 1, ~0u, FICLONE },
 	{ "memfd_create", SYS_memfd_create, 0, 0, 0 },
+	{ "seccomp", SYS_seccomp, 0, 0, 0 },
 	{ "pidfd_thread", SYS_pidfd_open, 1, O_EXCL, O_EXCL },
 	{ "fiemap", SYS_ioctl, 1, ~0u, FIEMAP },
 	{ "ficlonerange", SYS_ioctl, 1, ~0u, FICLONERANGE },

@@ -32,6 +32,10 @@ const FACTS: [(&str, &str); 13] = [
     ("punches_holes", "punches holes"),
 ];
 
+/// Each fact of the kernel in JSON.
+const KERNEL_FACTS: [&str; 6] =
+    ["release", "copy_file_range", "seccomp_filter", "behaves_as", "supervisor", "keeps_answers"];
+
 /// The most bytes that the kernel copies in one call.
 const CEILING: u64 = 0x7fff_f000;
 
@@ -196,6 +200,44 @@ fn the_kernel_and_the_c_library_are_reported() {
     assert_fact(&report["libc"], "cuts_results", version == "2.41" || version == "2.42", None);
 }
 
+/// A kernel that loses an answer makes the supervisor's call twice.
+#[test]
+fn the_kernels_part_of_the_supervisor_is_tried() {
+    let scratch = Scratch::new();
+    let release = Run::bare("uname").args(["-r"]).ok().stdout;
+    let mut numbers = release.split(|letter: char| !letter.is_ascii_digit());
+    let mut number = || numbers.next().unwrap().parse::<u32>().unwrap();
+    let keeps = (number(), number()) >= (6, 18);
+    let facts = report(&json([scratch.path()]).ok())["kernel"].clone();
+    assert_fact(&facts, "supervisor", true, None);
+    // On a busy machine it may remain unknown, and a distribution may have the fix in an older kernel.
+    assert!(!keeps || value(&facts, "keeps_answers") != false, "{facts:#}");
+    if keeps {
+        let is_kept = || {
+            let report = report(&json([scratch.path()]).ok());
+            value(&report["kernel"], "keeps_answers") == true
+        };
+        until(is_kept, "the kernel keeps answers");
+    }
+    // Within another supervisor it cannot be tried.
+    let run = Run::bare(launcher()).args(["run", "--reach", "all", "--"]).args([launcher()]);
+    let run = run.args(["probe", "--format", "json"]).args([scratch.path()]);
+    let facts = report(&run.ok())["kernel"].clone();
+    assert_fact(&facts, "supervisor", false, Some("EBUSY"));
+    assert_fact(&facts, "keeps_answers", Value::Null, Some("EBUSY"));
+}
+
+/// Before Linux 5.19, or if a filter hides seccomp(2), there is no supervisor.
+#[test]
+fn a_kernel_without_supervisors_is_reported() {
+    let scratch = Scratch::new();
+    for errno in ["EINVAL", "EPERM"] {
+        let facts = under_filter("seccomp", errno, [scratch.path()])["kernel"].clone();
+        assert_fact(&facts, "supervisor", false, Some(errno));
+        assert_fact(&facts, "keeps_answers", Value::Null, Some(errno));
+    }
+}
+
 /// Containers have such filters.
 #[test]
 fn a_seccomp_filter_is_reported_with_the_calls_that_it_hides() {
@@ -345,12 +387,8 @@ fn text_and_json_have_the_same_values() {
         }
     }
     for (heading, facts, keys) in [
-        (
-            "kernel",
-            &report["kernel"],
-            ["release", "copy_file_range", "seccomp_filter", "behaves_as"],
-        ),
-        ("C library", &report["libc"], ["name", "version", "copy_file_range", "cuts_results"]),
+        ("kernel", &report["kernel"], &KERNEL_FACTS[..]),
+        ("C library", &report["libc"], &["name", "version", "copy_file_range", "cuts_results"]),
     ] {
         let lines = section(&text, heading);
         assert_eq!((lines.len(), facts.as_object().unwrap().len()), (keys.len(), keys.len()));

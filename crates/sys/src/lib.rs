@@ -118,7 +118,7 @@ pub use signal::{
 };
 pub use text::Text;
 pub use thread::{
-    GETPID, GETTID, SavedErrno, TGKILL, comm, errno, gettid, set_errno, test_cancel_address,
-    thread_key, yield_now,
+    GETPID, GETTID, SavedErrno, TGKILL, comm, errno, gettid, run_when_idle, set_errno,
+    test_cancel_address, thread_key, yield_now,
 };
 pub use try_lock::{TryLock, TryLockGuard};

@@ -210,6 +210,17 @@ pub fn wake_up_synchronously(listener: i32) -> Result<(), Errno> {
         .map(|_| ())
 }
 
+/// Waits until a call can be received, for at most `seconds`. Reports whether one can.
+#[must_use]
+pub fn await_call(listener: i32, seconds: i64) -> bool {
+    let mut polled = libc::pollfd { fd: listener, events: libc::POLLIN, revents: 0 };
+    let limit = libc::timespec { tv_sec: seconds, tv_nsec: 0 };
+    let registers = [&raw mut polled as usize, 1, &raw const limit as usize, 0, 0, 0];
+    // SAFETY: the kernel reads one timespec, and reads and writes one struct pollfd.
+    let count = decode(unsafe { syscall(libc::SYS_ppoll, registers) });
+    count == Ok(1) && polled.revents & libc::POLLIN != 0
+}
+
 /// Waits for a call. ENOENT if its thread was killed meanwhile, or no thread is left that could make
 /// one; EINTR after a signal.
 pub fn receive(listener: i32) -> Result<Notification, Errno> {

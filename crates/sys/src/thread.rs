@@ -1,7 +1,7 @@
 //! The calling thread: errno, cancellation, id and name.
 
 use crate::errno::Errno;
-use crate::raw::{reg, syscall, syscall0};
+use crate::raw::{decode, reg, syscall, syscall0};
 use crate::weak::weak_address;
 use core::ffi::{c_int, c_long, c_void};
 use core::num::NonZeroUsize;
@@ -46,6 +46,15 @@ pub fn errno() -> Errno {
 pub fn set_errno(errno: Errno) {
     // SAFETY: the address is valid as long as the thread.
     unsafe { errno_address().write(errno.0) };
+}
+
+/// Lets the calling thread run only while no other thread wants its processor (sched(7), `SCHED_IDLE`).
+pub fn run_when_idle() -> Result<(), Errno> {
+    // struct sched_param: the priority, which is 0 for this policy.
+    let priority: c_int = 0;
+    let registers = [0, reg(libc::SCHED_IDLE), &raw const priority as usize, 0, 0, 0];
+    // SAFETY: the kernel reads one int.
+    decode(unsafe { syscall(libc::SYS_sched_setscheduler, registers) }).map(|_| ())
 }
 
 /// A saved errno of the calling thread.

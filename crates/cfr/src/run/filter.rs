@@ -53,7 +53,8 @@ fn error(Errno(errno): Errno) -> io::Error {
     io::Error::from_raw_os_error(errno)
 }
 
-fn stop_copies(cookie: u32, no_new_privs: bool) -> Result<i32, Errno> {
+/// Installs a filter for this thread. Returns the descriptor that receives calls.
+pub(crate) fn stop_copies(cookie: u32, no_new_privs: bool) -> Result<i32, Errno> {
     if no_new_privs {
         seccomp::set_no_new_privs()?;
     }

@@ -96,7 +96,7 @@ pub(crate) fn has_capability(thread: Option<Pid>, capability: CapabilitySet) -> 
 }
 
 /// Reports whether a supervisor takes set-user-ID programs their privileges, which they have.
-fn takes_privileges() -> bool {
+pub(crate) fn takes_privileges() -> bool {
     !has_sys_admin() && !rustix::thread::no_new_privs().unwrap_or(false)
 }
 

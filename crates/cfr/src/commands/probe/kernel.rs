@@ -2,7 +2,10 @@
 //! filters hide calls, and distributions backport changes.
 
 use super::fact::{Fact, Finding};
+use super::kept_answers;
 use super::temporary::UnnamedFile;
+use crate::run::filter;
+use crate::run::reach::takes_privileges;
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, Range};
 use std::fs::File;
@@ -25,6 +28,16 @@ pub(super) fn facts() -> Vec<Fact> {
             label: "behaves as",
             finding: if reaches {
                 behaviour().unwrap_or_else(Finding::untried)
+            } else {
+                Finding::unknown("the call does not reach the kernel")
+            },
+        },
+        Fact { key: "supervisor", label: "supervisor", finding: supervisor() },
+        Fact {
+            key: "keeps_answers",
+            label: "keeps answers",
+            finding: if reaches {
+                kept_answers::finding()
             } else {
                 Finding::unknown("the call does not reach the kernel")
             },
@@ -56,6 +69,24 @@ fn filter() -> Finding {
         Some(mode) if mode.trim() == FILTERED => Finding::yes(),
         Some(_) => Finding::no(),
         None => Finding::unknown("not in /proc/self/status"),
+    }
+}
+
+/// Reports whether a supervisor can stop copies (cfr-trace(1), `--reach`).
+fn supervisor() -> Finding {
+    let takes_privileges = takes_privileges();
+    match filter::try_out(takes_privileges) {
+        Err(error) => Finding::untried(super::fact::errno(&error)),
+        Ok(Ok(())) if takes_privileges => {
+            Finding::yes().with_note("set-user-ID programs get no privileges then (no_new_privs)")
+        }
+        Ok(Ok(())) => Finding::yes(),
+        Ok(Err(Errno::EBUSY)) => Finding::refused(Errno::EBUSY)
+            .with_note("another supervisor answers for this process already"),
+        Ok(Err(Errno::EINVAL)) => {
+            Finding::refused(Errno::EINVAL).with_note("the kernel is older than 5.19")
+        }
+        Ok(Err(errno)) => Finding::refused(errno),
     }
 }
 

@@ -10,6 +10,8 @@ mod mount;
 
 mod c_library;
 
+mod kept_answers;
+
 mod kernel;
 
 mod trials;
