@@ -134,9 +134,7 @@ fn observer(
         log: LOG.get(),
         settings,
     };
-    if is_unwatched(&observer) {
-        note_unwatched(&observer);
-    }
+    note_unwatched(&observer, None);
     observer
 }
 
@@ -172,9 +170,7 @@ pub(crate) fn changed_observer(
     let log = log.filter(|_| wants_log);
     let observer: &'static Observer =
         sys::map_value(|| Observer { next, injector, collectors, log, settings })?;
-    if is_unwatched(observer) && !is_unwatched(before) {
-        note_unwatched(observer);
-    }
+    note_unwatched(observer, Some(before));
     Ok(observer)
 }
 
@@ -202,10 +198,20 @@ fn is_unwatched(observer: &Observer) -> bool {
     observer.log.is_none() || observer.settings.hooks != Hooks::ALL
 }
 
-/// Tells the launcher that this process is not watched.
-fn note_unwatched(observer: &Observer) {
-    if let Some(tree) = observer.collectors.tree {
+/// Reports whether the calls of this process have no cookie, so that the supervisor watches them.
+fn is_left_to_supervisor(observer: &Observer) -> bool {
+    observer.next.is_some() && observer.settings.cookie.is_some()
+}
+
+/// Tells the launcher which calls of this process the library does not watch, unless it did `before`.
+fn note_unwatched(observer: &Observer, before: Option<&Observer>) {
+    let Some(tree) = observer.collectors.tree else { return };
+    let has_become = |is: fn(&Observer) -> bool| is(observer) && !before.is_some_and(is);
+    if has_become(is_unwatched) {
         tree.add(Counter::Unwatched, 1);
+    }
+    if has_become(is_left_to_supervisor) {
+        tree.add(Counter::LeftToSupervisor, 1);
     }
 }
 

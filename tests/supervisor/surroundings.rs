@@ -103,6 +103,37 @@ fn one_supervisor_is_below_another() {
     assert_eq!((calls(&outer).len(), calls(&inner).len()), (2, 0), "{output:#?}");
 }
 
+/// The outer launcher's supervisor sees what the library passes to the next one, and the inner one says so.
+#[test]
+fn the_inner_launcher_names_the_calls_that_only_the_outer_one_sees() {
+    const LEFT: &str = "1 program leaves its calls to the supervisor of the cfr that runs this one (--forward next)";
+    let scratch = Scratch::new();
+    scratch.random("from", BYTES);
+    let run = |inner: &[&str]| {
+        let outer = ["run", "--reach", "all", "--expect", "calls>0", "--"];
+        let run = Run::bare(launcher()).args(outer).args([launcher()]).args(inner);
+        run.args(["--", "cp", "from", "to"]).within(scratch.path()).output()
+    };
+    let seen = format!("cfr: no copy was seen: {LEFT}\n");
+    for reach in ["preload", "auto"] {
+        for command in [&["trace"][..], &["run", "--summary"]] {
+            let inner = [command, &["--reach", reach, "--forward", "next"]].concat();
+            let output = run(&inner);
+            assert_eq!(output.status, Some(0), "{inner:?}: {output:#?}");
+            assert!(output.stderr.ends_with(&seen), "{inner:?}: {output:#?}");
+        }
+    }
+    for expression in ["calls=0", "no error"] {
+        let output =
+            run(&["run", "--reach", "preload", "--forward", "next", "--expect", expression]);
+        assert_eq!(output.status, Some(123), "{output:#?}");
+        assert!(output.stderr.contains(LEFT), "{output:#?}");
+    }
+    // Without it both see each call.
+    let output = run(&["run", "--reach", "preload", "--expect", "calls>0"]);
+    assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""), "{output:#?}");
+}
+
 /// More than the supervisor has threads for.
 #[test]
 fn many_programs_wait_in_their_calls_at_a_time() {

@@ -96,16 +96,17 @@ fn run_expecting(
     .filter(|(is_wanted, _)| *is_wanted)
     .fold(Collect::NOTHING, |all, (_, one)| all.union(one));
     let is_needed = mode.explains_silence || wanted != Collect::NOTHING || plan.is_ok();
-    let stats = match is_needed.then(|| SharedStats::new(wanted)).transpose() {
-        // A trace has its log even without the counters.
-        Err(failure) if matches!(wanted, Collect::NOTHING | Collect::IN_FLIGHT) => {
-            if mode.explains_silence {
-                failure.print();
+    let stats =
+        match is_needed.then(|| SharedStats::new(wanted, checked.forwards_to_next)).transpose() {
+            // A trace has its log even without the counters.
+            Err(failure) if matches!(wanted, Collect::NOTHING | Collect::IN_FLIGHT) => {
+                if mode.explains_silence {
+                    failure.print();
+                }
+                None
             }
-            None
-        }
-        created => created?,
-    };
+            created => created?,
+        };
     let progress = stats
         .as_ref()
         .filter(|_| wanted.contains(Collect::PROGRESS))

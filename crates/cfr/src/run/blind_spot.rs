@@ -60,6 +60,7 @@ pub(crate) fn blind_spot(
         }
         (SeenCounts { unwatched: 1.., .. }, Watch { supervisor: Ok(()), .. }, _) => unwatched(seen),
         (_, Watch { supervisor: Ok(()), .. }, _) => return None,
+        (SeenCounts { left: 1.., .. }, ..) => left(seen),
         (
             SeenCounts { processes: 0, .. },
             Watch { visibility: Visibility::Unseen(_), .. },
@@ -95,6 +96,18 @@ fn unwatched(seen: SeenCounts) -> String {
     format!("{} {programs} (CFR_LOG, CFR_HOOKS)", seen.unwatched)
 }
 
+/// Describes the programs whose calls only the launcher sees that runs this one.
+fn left(seen: SeenCounts) -> String {
+    let programs = match seen.left {
+        1 => "program leaves its calls",
+        _ => "programs leave their calls",
+    };
+    format!(
+        "{} {programs} to the supervisor of the cfr that runs this one (--forward next)",
+        seen.left
+    )
+}
+
 /// The reason if processes run on.
 pub(crate) const STILL_RUN: &str = "processes that it started still run";
 
@@ -119,6 +132,7 @@ pub(crate) fn silence(
     let why = match (seen, watch, unseen) {
         (SeenCounts { calls: 1.., .. }, ..) => return None,
         _ if log == Level::Off => "no call is watched while the log is off".into(),
+        (SeenCounts { left: 1.., .. }, Watch { supervisor: Err(_), .. }, _) => left(seen),
         (SeenCounts { unwatched: 1.., .. }, Watch { supervisor: Ok(()), .. }, _) => unwatched(seen),
         (_, Watch { supervisor: Ok(()), has_ended: true, .. }, _) if hooks == Hooks::ALL => {
             return Some(PROVEN.to_owned());

@@ -43,6 +43,8 @@ pub(crate) struct SeenCounts {
     pub(crate) let_through: u64,
     /// The processes that loaded the library and do not watch all their calls.
     pub(crate) unwatched: u64,
+    /// The programs that loaded the library and leave their calls to the supervisor.
+    pub(crate) left: u64,
 }
 
 impl SeenCounts {
@@ -52,19 +54,23 @@ impl SeenCounts {
             calls: stats.get(Counter::Calls),
             let_through: stats.get(Counter::LetThrough),
             unwatched: stats.get(Counter::Unwatched),
+            left: stats.get(Counter::LeftToSupervisor),
         }
     }
 }
 
 impl SharedStats {
     /// Opens the counters of the launcher that runs this one, if only processes and calls are
-    /// `wanted`, or calls in flight that the other one collects too. Otherwise creates new ones.
-    pub(crate) fn new(wanted: Collect) -> Result<SharedStats, Failure> {
+    /// `wanted`, or calls in flight that the other one collects too. Otherwise creates new ones; also if
+    /// this launcher must not take the calls of the other one's supervisor for its own.
+    pub(crate) fn new(wanted: Collect, are_own: bool) -> Result<SharedStats, Failure> {
         let is_collected =
             |outer: &Stats| wanted == Collect::IN_FLIGHT && outer.collects(Collect::IN_FLIGHT);
         let outer = std::env::var_os(VARIABLE).and_then(|path| Some((map(&path).ok()?, path)));
         match outer {
-            Some((stats, path)) if wanted == Collect::NOTHING || is_collected(&stats) => {
+            Some((stats, path))
+                if !are_own && (wanted == Collect::NOTHING || is_collected(&stats)) =>
+            {
                 Ok(SharedStats {
                     file: None,
                     path,
@@ -132,6 +138,7 @@ impl SharedStats {
             calls: now.calls.saturating_sub(self.before.calls),
             let_through: now.let_through.saturating_sub(self.before.let_through),
             unwatched: now.unwatched.saturating_sub(self.before.unwatched),
+            left: now.left.saturating_sub(self.before.left),
         };
         if let Some(outer) = &self.outer {
             outer.merge(&self.stats);

@@ -48,8 +48,7 @@ pub(super) const ERRNOS: usize = 134;
 #[repr(usize)]
 pub enum Counter {
     /// Programs that the library was loaded into, and those that the supervisor saw copy without it. A
-    /// process counts again if it executes another
-    /// program; a child made by fork(2) does not count.
+    /// process counts again if it executes another program; a child made by fork(2) does not count.
     Programs,
     /// Calls through watched hooks that have begun.
     Calls,
@@ -100,11 +99,14 @@ pub enum Counter {
     LetThrough,
     /// Programs that loaded the library and do not watch all their calls, by settings of their own.
     Unwatched,
+    /// Programs that loaded the library and leave their calls to the supervisor: the next library makes
+    /// them, without the cookie.
+    LeftToSupervisor,
 }
 
 impl Counter {
     /// The counters that are added up when stats are merged.
-    pub(super) const SUMS: [Counter; 19] = [
+    pub(super) const SUMS: [Counter; 20] = [
         Counter::Programs,
         Counter::Calls,
         Counter::LinesLost,
@@ -124,6 +126,7 @@ impl Counter {
         Counter::Delayed,
         Counter::LetThrough,
         Counter::Unwatched,
+        Counter::LeftToSupervisor,
     ];
 }
 
