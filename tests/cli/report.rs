@@ -875,7 +875,7 @@ fn progress_is_shown_on_a_terminal_only() {
         run.env("OUT", &out).within(scratch.path()).output().stdout
     };
     let all = shown("stty cols 200; \"$CFR\" report \"$LOG\" > \"$OUT\"");
-    let bar = format!("{CLEAR}[....................]   0% 0 MB/s {}", log.display());
+    let bar = format!("{CLEAR}[....................]   0% 0 B/s {}", log.display());
     assert!(all.starts_with(&bar) && all.ends_with(CLEAR) && !all.contains('\n'), "{all:?}");
     assert!(fs::read_to_string(&out).unwrap().starts_with("calls\n"));
     // A line that wraps could not be erased.
@@ -889,7 +889,7 @@ fn progress_is_shown_on_a_terminal_only() {
     let file = OpenOptions::new().create_new(true).write(true).open(hole).unwrap();
     if file.set_len(1 << 40).is_ok() {
         // The typescript begins with a header, which has this command: [s] does not match itself.
-        let interrupt = "{ until grep -q 'MB/[s]' shown; do sleep .05; done; kill -INT $$; }";
+        let interrupt = "{ until grep -q ' B/[s]' shown; do sleep .05; done; kill -INT $$; }";
         let all = shown(&format!("{interrupt} & exec \"$CFR\" report hole"));
         assert!(all.starts_with(CLEAR) && all.ends_with(CLEAR), "{all:?}");
     }

@@ -54,7 +54,6 @@ fn what_was_written_otherwise_is_reported_with_its_refusals() {
     let sums = &summarized(&scratch, &["summary", "results"])["summaries"];
     for (key, expected) in [
         ("count", json!(2)),
-        ("program", json!("cp")),
         ("calls", json!(refused)),
         ("bytes", json!(0)),
         ("errors", json!(refused)),
@@ -63,6 +62,8 @@ fn what_was_written_otherwise_is_reported_with_its_refusals() {
     ] {
         assert_eq!(sums[key], expected, "{key}: {sums:#}");
     }
+    let first = &sums["first"];
+    assert_eq!((&first["program"], &first["command"]), (&json!("cp"), &json!(["cp", "a", "b"])));
     let paths = ["a", "b"].map(|name| scratch.file(name).display().to_string());
     let never = &sums["never_copied"]["rows"][0];
     assert_eq!([&never["source"], &never["target"]], [&paths[0], &paths[1]], "{sums:#}");
@@ -71,7 +72,9 @@ fn what_was_written_otherwise_is_reported_with_its_refusals() {
     let otherwise = format!("2.86 MiB by write(2) and its like, after {refused} refusals\n");
     let never = format!("never copied       {refused} refusals: {} -> {}\n", paths[0], paths[1]);
     let text = report(&scratch, &["summary"]).stdout;
-    assert!(text.starts_with("summaries\n  summaries          1, of cp\n"), "{text}");
+    assert!(text.starts_with("summaries\n  summaries          1, of cp\n  run "), "{text}");
+    let run = first["start"].as_str().unwrap();
+    assert!(text.contains(run) && text.contains(": cp a b\n"), "{text}");
     for line in [&otherwise, &never] {
         assert!(text.contains(line), "{line}: {text}");
     }
@@ -84,6 +87,7 @@ fn what_was_written_otherwise_is_reported_with_its_refusals() {
         for text in ["written otherwise", "2.86 MiB", &format!("after {refused} refusals")] {
             assert!(page.contains(text), "{text}: {page}");
         }
+        assert!(page.contains(run), "{page}");
         let (_, table) = page.split_once("<table id=\"refused-pairs\"").unwrap();
         assert!(table.contains(&paths[1]), "{table}");
     }

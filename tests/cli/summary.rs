@@ -625,8 +625,41 @@ fn the_table_has_methods_errors_files_and_latencies() {
     let empty = counted(&[], ["true"]).ok().stderr;
     let lines: Vec<_> = empty.lines().collect();
     assert_eq!(lines[0], "cfr: summary of true, 1 program: 0 calls");
-    assert!(lines[1].starts_with("cfr: no copy was "), "{empty}");
-    assert_eq!(lines.len(), 2);
+    assert!(lines[1].ends_with(": true") && lines[2].starts_with("cfr: no copy was "), "{empty}");
+    assert_eq!(lines.len(), 3);
+}
+
+/// A summary that is found later tells when, where and what was run.
+#[test]
+fn the_summary_tells_of_its_run() {
+    let scratch = Scratch::new();
+    scratch.random("a", 1000);
+    let words = ["sh", "-c", "sleep 0.2; cp a 'b c'"];
+    let before = std::time::SystemTime::now();
+    let run = Run::bare(launcher()).args(["run", "-c", "--format", "json", "--results", "results"]);
+    let output = run.args(words).within(scratch.path()).ok();
+    let passed = before.elapsed().unwrap().as_nanos();
+    let host = Run::bare("uname").args(["-n"]).ok().stdout.trim_end().to_owned();
+    let results = read_json(&fs::read_to_string(scratch.file("results")).unwrap());
+    for summary in [object(output.stderr.lines().last().unwrap()), results["summary"].clone()] {
+        assert_eq!(summary["command"], serde_json::json!(words), "{summary:#}");
+        assert_eq!(
+            (&summary["host"], &summary["version"]),
+            (&host.clone().into(), &"0.1.0".into())
+        );
+        let wall = u128::from(number(&summary, "wall_ns"));
+        assert!((200_000_000..=passed).contains(&wall), "{wall} of {passed} ns");
+        let start = summary["start"].as_str().unwrap();
+        assert!(start.len() == 27 && start.ends_with('Z'), "{start}");
+    }
+    let table = counted(&[], words).within(scratch.path()).ok().stderr;
+    let line = table.lines().nth(1).unwrap();
+    let end = format!(" on {host}, cfr 0.1.0: sh -c sleep 0.2; cp a 'b c'");
+    assert!(line.starts_with("cfr:   20") && line.ends_with(&end), "{line}");
+    // A process without the launcher knows its version only.
+    let own = preloaded("cp").args(["a", "d"]).env("CFR_LOG_FORMAT", "json").within(scratch.path());
+    let summary = object(own.ok().stderr.lines().last().unwrap());
+    assert_eq!((&summary["version"], &summary["start"]), (&"0.1.0".into(), &Value::Null));
 }
 
 /// The program may have arguments with the same names.
@@ -891,8 +924,8 @@ fn a_static_program_is_not_counted_and_the_summary_says_so() {
     let lines: Vec<_> = output.stderr.lines().collect();
     // The copies that were not seen are in the kernel's count.
     assert!(output.stderr.contains("  written by write(2) and its like"), "{output:#?}");
-    assert_eq!(lines.len(), 4, "{output:#?}");
-    assert!(lines[0].contains("statically linked") && lines[3].contains("statically linked"));
+    assert_eq!(lines.len(), 5, "{output:#?}");
+    assert!(lines[0].contains("statically linked") && lines[4].contains("statically linked"));
     assert_eq!(lines[1], "cfr: summary of counted-static, 0 programs: 0 calls");
 }
 

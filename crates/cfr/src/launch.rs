@@ -13,7 +13,7 @@ use crate::run::profile;
 use crate::run::progress::ProgressThread;
 use crate::run::reach::{self, Need};
 use crate::run::shared_stats::SharedStats;
-use crate::run::summary;
+use crate::run::summary::{self, RunInfo};
 use crate::run::unfinished::UnfinishedCalls;
 use crate::run::unmet_faults;
 use crate::term::failure::{Failure, print_message};
@@ -122,7 +122,9 @@ fn run_expecting(
         command
     };
     let shared = stats.as_ref().map(|stats| *stats.stats());
+    let mut info = RunInfo::begin(&args.program);
     let (ended, supervisor) = child::run(command, plan, shared, args.waits_for_all)?;
+    info.end();
     let has_ended = match &supervisor {
         Ok(supervisor) => supervisor.wait(if args.waits_for_all { None } else { Some(GRACE) }),
         Err(_) => {
@@ -141,7 +143,7 @@ fn run_expecting(
     if let Some(bytes) = ended.written {
         stats.set_written(bytes);
     }
-    let written = summary::write(&checked, &stats, &path, ended.pid);
+    let written = summary::write(&checked, &stats, &path, &info, ended.pid);
     let seen = shared.close();
     let watch = Watch { visibility: &visibility, supervisor: supervisor.map(drop), has_ended };
     let silence = blind_spot::silence(seen, &watch, checked.log, checked.hooks, &path);
@@ -162,6 +164,7 @@ fn run_expecting(
     let result = RunResult {
         stats: &stats,
         program: &path,
+        info: &info,
         blind_spot: blind_spot::blind_spot(seen, &watch, &checked, &path),
         silence: silence.as_deref().filter(|_| !explains_silence),
         checked: &checked,

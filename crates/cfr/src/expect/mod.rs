@@ -17,6 +17,7 @@ mod message;
 use crate::run::blind_spot::BlindSpot;
 use crate::run::child::ChildExit;
 use crate::run::environment::CheckedSettings;
+use crate::run::summary::RunInfo;
 use crate::term::failure::Failure;
 use cfr_shared::stats::Stats;
 use expectation::Expectation;
@@ -41,6 +42,7 @@ pub(crate) struct RunResult<'a> {
     pub(crate) stats: &'a Stats,
     /// The path of the program.
     pub(crate) program: &'a Path,
+    pub(crate) info: &'a RunInfo<'a>,
     pub(crate) blind_spot: Option<BlindSpot>,
     /// What is known if no call was seen, if it was not reported yet.
     pub(crate) silence: Option<&'a str>,

@@ -8,7 +8,7 @@ use crate::run::summary;
 use crate::term::failure::{Failure, describe, printable};
 use crate::term::json;
 use crate::term::whole_file::WholeFile;
-use cfr_shared::stats::{Counter, Stats};
+use cfr_shared::stats::Counter;
 use serde::Serialize;
 use std::ffi::OsString;
 use std::io;
@@ -53,7 +53,7 @@ impl ResultsFile {
             faults: faults(result),
             expectations,
         };
-        self.write_text(&results.to_json(Some((result.stats, result.program)))?)
+        self.write_text(&results.to_json(Some(result))?)
     }
 
     /// Writes the results of a program that was not run.
@@ -141,12 +141,13 @@ struct MainCounts {
 
 impl Results<'_> {
     /// Returns the JSON object, with the counts of this program.
-    fn to_json(&self, about: Option<(&Stats, &Path)>) -> Result<String, Failure> {
-        let counted = about.map_or(MainCounts { programs: 0, calls: 0, bytes: 0 }, |(stats, _)| {
-            let programs = stats.get(Counter::Programs);
+    fn to_json(&self, about: Option<&RunResult>) -> Result<String, Failure> {
+        let counted = about.map_or(MainCounts { programs: 0, calls: 0, bytes: 0 }, |result| {
+            let (stats, programs) = (result.stats, result.stats.get(Counter::Programs));
             MainCounts { programs, calls: stats.finished(), bytes: stats.bytes() }
         });
-        let summary = about.map(|(stats, program)| summary::object(stats, program));
+        let summary =
+            about.map(|result| summary::object(result.stats, result.program, result.info));
         // The summary is an object with the one key `summary`.
         let summary = summary.as_deref().unwrap_or("{\"summary\":null}");
         let mut object = String::new();

@@ -3,6 +3,7 @@
 use super::decompressed;
 use crate::term::failure::{Failure, describe, printable};
 use crate::term::status_line;
+use cfr_shared::format::Bytes;
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -139,7 +140,9 @@ impl ProgressBar {
         let bar: String = (0..CELLS)
             .map(|cell| if u128::from(cell) < share(CELLS) { '#' } else { '.' })
             .collect();
-        let speed = self.read as f64 / self.begun.elapsed().as_secs_f64() / 1e6;
-        status_line::show(&format!("[{bar}] {:3}% {speed:.0} MB/s {}", share(100), self.name));
+        let ns = self.begun.elapsed().as_nanos().max(1);
+        let speed = u128::from(self.read) * 1_000_000_000 / ns;
+        let speed = Bytes(u64::try_from(speed).unwrap_or(u64::MAX));
+        status_line::show(&format!("[{bar}] {:3}% {speed}/s {}", share(100), self.name));
     }
 }

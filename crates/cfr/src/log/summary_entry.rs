@@ -9,6 +9,13 @@ const KEY: &[u8] = b"\"summary\":{";
 #[derive(Deserialize)]
 pub(crate) struct LoggedSummary {
     pub(crate) program: String,
+    /// When, where and what was run, and by which version; `None` in a summary of a process without
+    /// the launcher.
+    pub(crate) start: Option<String>,
+    pub(crate) wall_ns: Option<u64>,
+    pub(crate) host: Option<String>,
+    pub(crate) command: Option<Vec<String>>,
+    pub(crate) version: Option<String>,
     /// Calls that returned, the bytes that they copied or shared, and their duration.
     pub(crate) calls: u64,
     pub(crate) bytes: u64,

@@ -2,7 +2,7 @@
 
 use crate::run::environment::{CheckedSettings, SummaryOutput};
 use crate::term::failure::{Failure, describe, printable};
-use cfr_shared::format::{Format, Summary};
+use cfr_shared::format::{Format, Run, Summary};
 use cfr_shared::settings::template::{self, Part, Placeholder};
 use cfr_shared::stats::Stats;
 use rustix::fs::OFlags;
@@ -12,12 +12,48 @@ use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+/// A run of a program: when, where and what.
+pub(crate) struct RunInfo<'a> {
+    start: SystemTime,
+    begun: Instant,
+    wall: Duration,
+    command: &'a [OsString],
+}
+
+impl RunInfo<'_> {
+    /// Starts the clock of a command that is about to run.
+    pub(crate) fn begin(command: &[OsString]) -> RunInfo<'_> {
+        let (start, begun) = (SystemTime::now(), Instant::now());
+        RunInfo { start, begun, wall: Duration::ZERO, command }
+    }
+
+    /// Stops the clock.
+    pub(crate) fn end(&mut self) {
+        self.wall = self.begun.elapsed();
+    }
+
+    fn summarize(&self, summary: Summary, write: impl FnOnce(&Summary) -> String) -> String {
+        let start = humantime::format_rfc3339_micros(self.start).to_string();
+        let system = rustix::system::uname();
+        let command: Vec<_> = self.command.iter().map(|word| word.as_bytes()).collect();
+        let run = Run {
+            start: &start,
+            wall_ns: u64::try_from(self.wall.as_nanos()).unwrap_or(u64::MAX),
+            host: system.nodename().to_bytes(),
+            command: &command,
+        };
+        write(&Summary { run: Some(run), ..summary })
+    }
+}
 
 /// Writes the summary to its target. `program` is the file that was started as process `pid`.
 pub(crate) fn write(
     checked: &CheckedSettings,
     stats: &Stats,
     program: &Path,
+    info: &RunInfo,
     pid: u32,
 ) -> Result<(), Failure> {
     let prefix = match &checked.summary {
@@ -26,14 +62,16 @@ pub(crate) fn write(
         SummaryOutput::File(_) => "",
     };
     let name = program.file_name().unwrap_or(program.as_os_str());
-    let summary = Summary { stats, program: name.as_bytes(), pid: None, prefix };
-    let mut text = String::new();
-    // Writing into a String cannot fail.
-    let _ = match checked.format {
-        Format::Text => summary.table(&mut text),
-        Format::Json => summary.json(&mut text),
-    };
-    text.push('\n');
+    let summary = Summary { stats, program: name.as_bytes(), pid: None, prefix, run: None };
+    let text = info.summarize(summary, |summary| {
+        let mut text = String::new();
+        // Writing into a String cannot fail.
+        let _ = match checked.format {
+            Format::Text => summary.table(&mut text),
+            Format::Json => summary.json(&mut text),
+        };
+        text + "\n"
+    });
     match &checked.summary {
         SummaryOutput::File(template) => {
             let path = expanded(template, name, pid);
@@ -55,13 +93,15 @@ pub(crate) fn write(
 }
 
 /// Returns the summary as a JSON object with the one key `summary`. Control characters are escaped.
-pub(crate) fn object(stats: &Stats, program: &Path) -> String {
+pub(crate) fn object(stats: &Stats, program: &Path, info: &RunInfo) -> String {
     let name = program.file_name().unwrap_or(program.as_os_str());
-    let summary = Summary { stats, program: name.as_bytes(), pid: None, prefix: "" };
-    let mut object = String::new();
-    // Writing into a String cannot fail.
-    let _ = summary.json(&mut object);
-    object
+    let summary = Summary { stats, program: name.as_bytes(), pid: None, prefix: "", run: None };
+    info.summarize(summary, |summary| {
+        let mut object = String::new();
+        // Writing into a String cannot fail.
+        let _ = summary.json(&mut object);
+        object
+    })
 }
 
 fn expanded(pattern: &OsStr, program: &OsStr, pid: u32) -> OsString {

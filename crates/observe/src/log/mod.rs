@@ -194,7 +194,8 @@ impl Log {
         let Some(sink) = &self.summary else { return };
         let is_file = matches!(self.summary_to, settings::SummaryTarget::File(_));
         let prefix = if is_file { "" } else { "cfr: " };
-        let summary = format::Summary { stats, program: program(), pid: Some(pid), prefix };
+        let summary =
+            format::Summary { stats, program: program(), pid: Some(pid), prefix, run: None };
         // The writer never fails: it drops what does not fit.
         let _ = match self.format {
             Format::Text => summary.table(&mut text),

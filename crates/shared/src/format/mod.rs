@@ -26,7 +26,7 @@ mod summary_table;
 
 pub use escape::printable;
 pub use json::KEYS as JSON_KEYS;
-pub use summary::Summary;
+pub use summary::{Run, Summary};
 pub use units::{Bytes, Time};
 
 use crate::line::Line;

@@ -15,7 +15,25 @@ pub struct Summary<'a> {
     pub pid: Option<i32>,
     /// The beginning of each line of the table.
     pub prefix: &'a str,
+    /// What the launcher knows of the run; `None` for a process without one.
+    pub run: Option<Run<'a>>,
 }
+
+/// A run of a program: when, where and what.
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    /// The start in RFC 3339, UTC.
+    pub start: &'a str,
+    /// The time from the start to the program's end, in nanoseconds.
+    pub wall_ns: u64,
+    /// The name of the machine.
+    pub host: &'a [u8],
+    /// The program and its arguments.
+    pub command: &'a [&'a [u8]],
+}
+
+/// The version of this program or library.
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 impl Summary<'_> {
     /// The most bytes of a summary: a JSON object with every error, the longest numbers, and paths in

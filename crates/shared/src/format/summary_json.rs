@@ -3,8 +3,8 @@
 use super::escape;
 use super::piece::Piece;
 use super::summary::{
-    Copied, MAX_NAME, PERCENTILES, RESULTS, Summary, busiest, error_name, never_copied,
-    other_pairs, other_programs, programs, separated, slowest, unfinished,
+    Copied, MAX_NAME, PERCENTILES, RESULTS, Run, Summary, VERSION, busiest, error_name,
+    never_copied, other_pairs, other_programs, programs, separated, slowest, unfinished,
 };
 use crate::stats::{Counter, InFlight, Pair, PathEnd, ProgramSums, SlowCall, Sums};
 use cfr_engine::call::{Call, Method, Request};
@@ -25,6 +25,8 @@ impl Summary<'_> {
             Some(pid) => write!(out, ",\"pid\":{pid},\"programs\":1")?,
             None => write!(out, ",\"pid\":null,\"programs\":{}", stats.get(Counter::Programs))?,
         }
+        write!(out, ",\"version\":\"{VERSION}\"")?;
+        run(out, self.run)?;
         write!(out, ",\"calls\":{},\"bytes\":{}", stats.finished(), stats.bytes())?;
         write!(out, ",\"duration_ns\":{}", stats.get(Counter::Duration))?;
         let copied = Copied::all(stats);
@@ -98,6 +100,18 @@ fn speed(out: &mut dyn Write, (copied, has_speed): (Copied, bool)) -> fmt::Resul
         Some(speed) => write!(out, "{speed}"),
         None => out.write_str("null"),
     }
+}
+
+/// Writes when, where and what was run, or nulls.
+fn run(mut out: &mut dyn Write, run: Option<Run<'_>>) -> fmt::Result {
+    let Some(Run { start, wall_ns, host, command }) = run else {
+        return out.write_str(",\"start\":null,\"wall_ns\":null,\"host\":null,\"command\":null");
+    };
+    write!(out, ",\"start\":\"{start}\",\"wall_ns\":{wall_ns},\"host\":")?;
+    string(&mut out, host)?;
+    out.write_str(",\"command\":[")?;
+    separated(&mut out, command.iter(), |mut out, word| string(&mut out, word))?;
+    out.write_char(']')
 }
 
 fn sums(out: &mut dyn Write, sums: Sums) -> fmt::Result {
@@ -181,8 +195,13 @@ mod tests {
             let words: Vec<_> = (0..Stats::WORDS).map(|_| AtomicU64::new(filled)).collect();
             let stats = Stats::over(Box::leak(words.into_boxed_slice())).unwrap();
             stats.fill_all_slots();
-            let summary =
-                Summary { stats: &stats, program: &[byte; 300], pid: None, prefix: "cfr: " };
+            let summary = Summary {
+                stats: &stats,
+                program: &[byte; 300],
+                pid: None,
+                prefix: "cfr: ",
+                run: None,
+            };
             let (mut json, mut table) = (String::new(), String::new());
             summary.json(&mut json).unwrap();
             summary.table(&mut table).unwrap();

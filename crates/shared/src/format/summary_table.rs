@@ -3,8 +3,8 @@
 use super::escape;
 use super::piece::Piece;
 use super::summary::{
-    Copied, MAX_NAME, PERCENTILES, RESULTS, Summary, busiest, error_name, never_copied,
-    other_pairs, other_programs, programs, slowest, unfinished,
+    Copied, MAX_NAME, PERCENTILES, RESULTS, Run, Summary, VERSION, busiest, error_name,
+    never_copied, other_pairs, other_programs, programs, slowest, unfinished,
 };
 use super::units::{Bytes, Count, Share, Time};
 use crate::stats::{Counter, PathEnd, Sums};
@@ -21,6 +21,7 @@ impl Summary<'_> {
     /// Only if `out` fails.
     pub fn table(&self, out: &mut impl Write) -> fmt::Result {
         self.heading(out)?;
+        self.run(out)?;
         if self.stats.finished() > 0 {
             self.methods(out)?;
             self.hooks(out)?;
@@ -62,6 +63,24 @@ impl Summary<'_> {
         }
         if shared > 0 {
             write!(out, ", {} shared", Bytes(shared))?;
+        }
+        Ok(())
+    }
+
+    /// Writes when, where and what was run.
+    fn run(&self, out: &mut impl Write) -> fmt::Result {
+        let Some(Run { start, wall_ns, host, command }) = self.run else { return Ok(()) };
+        write!(out, "\n{}  {start}, {} on ", self.prefix, Time(wall_ns))?;
+        escape::text(&mut Piece::new(out), host, MAX_NAME);
+        write!(out, ", cfr {VERSION}:")?;
+        let mut room = MAX_NAME;
+        for word in command {
+            if room == 0 {
+                return out.write_str(" ...");
+            }
+            out.write_char(' ')?;
+            escape::text(&mut Piece::new(out), word, room);
+            room = room.saturating_sub(word.len() + 1);
         }
         Ok(())
     }

@@ -12,6 +12,8 @@ mod timeline;
 
 mod sizes;
 
+mod shown_name;
+
 mod path_pair;
 
 mod targets;
@@ -23,8 +25,6 @@ mod summaries;
 mod sums;
 
 mod summary;
-
-mod shown_name;
 
 mod report_text;
 

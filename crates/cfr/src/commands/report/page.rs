@@ -2,7 +2,7 @@
 
 use super::charts;
 use super::shown_name::{known, name};
-use super::summaries::Summaries;
+use super::summaries::{FirstRun, Summaries};
 use super::summary::{Failures, LogSummary};
 use super::sums::SlowCall;
 use super::table::Top;
@@ -78,7 +78,7 @@ fn figures(summary: &LogSummary) -> Vec<Figure> {
 }
 
 fn figures_of_summaries(Summaries { totals, .. }: &Summaries) -> Vec<Figure> {
-    let of = totals.program.as_deref().map(name).unwrap_or_default();
+    let of = totals.first.as_ref().map(|first| name(&first.program)).unwrap_or_default();
     let of = if totals.count == 1 { format!("of {of}") } else { format!("the first of {of}") };
     vec![
         Figure::new("summaries", grouped(totals.count), of),
@@ -154,6 +154,10 @@ fn notices(summary: &LogSummary) -> Vec<String> {
         }
     }
     let totals = &summary.summaries.totals;
+    if let Some(run) = totals.first.as_ref().and_then(FirstRun::described) {
+        let which = if totals.count == 1 { "The run" } else { "The first run" };
+        notices.push(format!("{which} of the summaries: {run}"));
+    }
     if totals.unknown > 0 {
         let (unknown, count) = (grouped(totals.unknown), grouped(totals.count));
         notices.push(format!(

@@ -1,14 +1,14 @@
 //! The report as text: under each heading one line for each fact, in columns.
 
 use super::shown_name::{known, name};
-use super::summaries::Summaries;
+use super::summaries::{FirstRun, Summaries};
 use super::summary::{LogSummary, MethodSpeed};
 use super::sums::SlowCall;
 use super::table::{Top, TopRow};
 use super::tally::Tally;
 use super::targets::{MethodBytes, NeverCopied, Target};
 use crate::html::number::counted;
-use cfr_shared::format::Bytes;
+use cfr_shared::format::{Bytes, Time};
 
 pub(super) fn render(summary: &LogSummary) -> String {
     let mut sections = vec![("log", log(summary))];
@@ -270,7 +270,7 @@ fn never_copied(never: &NeverCopied) -> Grid {
 
 fn summaries(Summaries { totals, never_copied }: &Summaries) -> Grid {
     let mut grid = Grid::default();
-    let of = totals.program.as_deref().map(name).unwrap_or_default();
+    let of = totals.first.as_ref().map(|first| name(&first.program)).unwrap_or_default();
     grid.fact(
         "summaries",
         match totals.count {
@@ -278,6 +278,9 @@ fn summaries(Summaries { totals, never_copied }: &Summaries) -> Grid {
             count => format!("{count}, the first of {of}"),
         },
     );
+    if let Some(run) = totals.first.as_ref().and_then(FirstRun::described) {
+        grid.fact(if totals.count == 1 { "run" } else { "first run" }, run);
+    }
     grid.fact("calls", totals.calls);
     grid.fact("bytes", totals.bytes);
     grid.fact("errors", totals.errors);
@@ -343,25 +346,10 @@ fn from_to(source: Option<&str>, target: Option<&str>) -> String {
     format!("{} -> {}", known(source), known(target))
 }
 
-const KILO: u64 = 1_000;
-const MEGA: u64 = 1_000_000;
-const GIGA: u64 = 1_000_000_000;
-
 fn per_second(bytes: u64) -> String {
-    scaled(bytes, &[("B/s", 1), ("kB/s", KILO), ("MB/s", MEGA), ("GB/s", GIGA)])
+    format!("{}/s", Bytes(bytes))
 }
 
 fn duration(ns: u64) -> String {
-    scaled(ns, &[("ns", 1), ("us", KILO), ("ms", MEGA), ("s", GIGA)])
-}
-
-/// Formats a value in the largest unit in which it is at least 1, with three digits after the
-/// point.
-fn scaled(value: u64, units: &[(&str, u64)]) -> String {
-    let unit = units.iter().rev().find(|(_, size)| value >= *size).or(units.first());
-    match unit {
-        Some((unit, size @ 2..)) => format!("{:.3} {unit}", value as f64 / *size as f64),
-        Some((unit, _)) => format!("{value} {unit}"),
-        None => value.to_string(),
-    }
+    Time(ns).to_string()
 }

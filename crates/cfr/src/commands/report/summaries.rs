@@ -2,10 +2,12 @@
 //! and a summary may be of the same run.
 
 use super::path_pair::PathPair;
+use super::shown_name::name;
 use super::table::{Table, Top};
 use super::tally::Tally;
 use crate::cli::Order;
 use crate::log::summary_entry::LoggedSummary;
+use cfr_shared::format::Time;
 use serde::Serialize;
 
 /// The most pairs of paths that have a row of their own.
@@ -29,8 +31,8 @@ pub(super) struct Summaries {
 #[derive(Default, Serialize)]
 pub(super) struct Totals {
     pub(super) count: u64,
-    /// The program of the first one.
-    pub(super) program: Option<String>,
+    /// The first one.
+    pub(super) first: Option<FirstRun>,
     pub(super) calls: u64,
     pub(super) bytes: u64,
     pub(super) errors: u64,
@@ -44,6 +46,29 @@ pub(super) struct Totals {
     pub(super) unknown: u64,
 }
 
+/// When, where and what was run. Only the program is known of a process without the launcher.
+#[derive(Serialize)]
+pub(super) struct FirstRun {
+    pub(super) program: String,
+    pub(super) start: Option<String>,
+    pub(super) wall_ns: Option<u64>,
+    pub(super) host: Option<String>,
+    pub(super) command: Option<Vec<String>>,
+    pub(super) version: Option<String>,
+}
+
+impl FirstRun {
+    /// Returns a line for readers; `None` if it is not known.
+    pub(super) fn described(&self) -> Option<String> {
+        let (start, host) = (self.start.as_deref()?, self.host.as_deref()?);
+        let wall = Time(self.wall_ns?);
+        let version = self.version.as_deref()?;
+        let command = self.command.as_deref()?.iter().map(|word| name(word));
+        let command = command.collect::<Vec<_>>().join(" ");
+        Some(format!("{}, {wall} on {}, cfr {}: {command}", name(start), name(host), name(version)))
+    }
+}
+
 impl SummariesSums {
     pub(super) fn new() -> SummariesSums {
         SummariesSums {
@@ -55,7 +80,14 @@ impl SummariesSums {
     pub(super) fn add(&mut self, summary: &LoggedSummary) {
         let totals = &mut self.totals;
         totals.count += 1;
-        totals.program.get_or_insert_with(|| summary.program.clone());
+        totals.first.get_or_insert_with(|| FirstRun {
+            program: summary.program.clone(),
+            start: summary.start.clone(),
+            wall_ns: summary.wall_ns,
+            host: summary.host.clone(),
+            command: summary.command.clone(),
+            version: summary.version.clone(),
+        });
         for (sum, more) in [
             (&mut totals.calls, summary.calls),
             (&mut totals.bytes, summary.bytes),
