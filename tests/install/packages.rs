@@ -62,6 +62,26 @@ fn binstall_finds_the_tarball() {
     assert!(script.contains("f\"cfr-{release.version}-{architecture}-linux.tar.gz\""));
 }
 
+/// `make dist` runs the command that it has built, so this machine's is always built.
+#[test]
+fn an_architecture_that_cannot_be_built_alone_is_refused() {
+    if !python("an_architecture_that_cannot_be_built_alone_is_refused") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let here = std::env::consts::ARCH;
+    let other = if here == "x86_64" { "aarch64" } else { "x86_64" };
+    for (architectures, message) in [
+        ("i386", "invalid value 'i386' in ARCHITECTURES: expected x86_64 or aarch64".to_owned()),
+        (other, format!("this machine is {here}: expected one of {other}, to run what was built")),
+    ] {
+        let run = Run::bare("sh").args([project().join("packaging/dist.sh"), scratch.file("out")]);
+        let run = run.env("ARCHITECTURES", architectures).env("SOURCE_DATE_EPOCH", "1700000000");
+        let output = run.output();
+        assert_eq!((output.status, output.stderr.trim()), (Some(1), &*format!("dist: {message}")));
+    }
+}
+
 fn python(test: &str) -> bool {
     let is_there = find_program("python3").is_some();
     if !is_there {
