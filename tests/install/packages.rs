@@ -56,6 +56,8 @@ fn binstall_finds_the_tarball() {
         value.replace("{ bin }", "cfr").replace("{ repo }", "R")
     };
     let name = format!("cfr-{VERSION}-x86_64-linux");
+    // Another project's crate of this name is no substitute.
+    assert!(manifest.contains("\ndisabled-strategies = [\"quick-install\", \"compile\"]\n"));
     assert_eq!(value("pkg-url"), format!("R/releases/download/v{VERSION}/{name}.tar.gz"));
     assert_eq!(value("bin-dir"), format!("{name}/bin/cfr"));
     let script = read("packaging/packages.py");
