@@ -58,9 +58,6 @@ def tarball(release, architecture):
     # Relative to the file, so that the tree can lie anywhere.
     relative = (tree / pc).read_text().replace("/cfr/", "${prefix}/").replace("prefix=/cfr\n", "prefix=${pcfiledir}/../..\n")
     tar.file(top + pc, relative.encode())
-    cmake = "lib/cmake/cfr/cfrConfig.cmake"
-    text = (tree / cmake).read_text()
-    tar.file(top + cmake, text.replace('"/cfr/', '"${CMAKE_CURRENT_LIST_DIR}/../../../').encode())
     for name, data in release.documents(architecture).items():
         tar.file(f"{top}share/doc/cfr/{name}", data)
     sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name[len(top):]}\n"

@@ -161,7 +161,10 @@ fn cpp() {
 fn cmake() {
     let test = "install::examples::cmake";
     let Some(builder) = Builder::new(test, &["cmake", "make", "c++"]) else { return };
-    let prefix = format!("-DCMAKE_PREFIX_PATH={}", builder.installed.file("").display());
+    // A tree that was moved, as one unpacked from the tarball: its old place is gone.
+    let moved = builder.scratch.file("moved");
+    fs::rename(builder.installed.file(""), &moved).unwrap();
+    let prefix = format!("-DCMAKE_PREFIX_PATH={}", moved.display());
     let configure = |source: &Path, more: &str| {
         let words = [&prefix, "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Werror", more];
         let run = builder.run("cmake").args(["-S".as_ref(), source.as_os_str()]);

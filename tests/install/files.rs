@@ -166,7 +166,7 @@ fn every_file_is_where_packagers_look() {
     }
 
     let cmake = fs::read_to_string(libdir.join("cmake/cfr/cfrConfig.cmake")).unwrap();
-    assert!(cmake.contains(" \"/usr/include/cfr\""), "{cmake}");
+    assert!(cmake.contains(" \"/usr/lib/x\" \"/usr/include/cfr\")"), "{cmake}");
     let pc = fs::read_to_string(libdir.join("pkgconfig/cfr.pc")).unwrap();
     for line in [
         "prefix=/usr".to_owned(),
