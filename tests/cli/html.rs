@@ -180,6 +180,14 @@ fn rows(page: &str, id: &str) -> Vec<Vec<String>> {
 fn a_report_is_one_safe_file() {
     assert_good(&report_of(&log(), &[]).text);
     assert_good(&report_of("", &[]).text);
+    // A summary has no single calls, and no charts.
+    let run = Run::bare(launcher()).args(["run", "-c", "--format", "json", "true"]);
+    let summary = run.ok().stderr;
+    let summary = summary.lines().find(|line| line.starts_with('{')).unwrap();
+    let refused = "\"never_copied\":[{\"errors\":7,\"path_in\":\"/<a>\",\"path_out\":\"/b\"}]";
+    let made = report_of(&summary.replace("\"never_copied\":[]", refused), &[]);
+    assert_good(&made.text);
+    assert_eq!(rows(&made.text, "refused-pairs"), [["/&#60;a&#62;", "/b", "7"].map(str::to_owned)]);
     // One call, at no time: there is no timeline.
     let made = report_of(&line(0, 1, &json!({"duration_ns": 0})), &[]);
     assert_good(&made.text);

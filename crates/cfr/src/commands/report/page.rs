@@ -1,11 +1,12 @@
 //! The report as a page for a browser.
 
 use super::charts;
+use super::path_pair::PathPair;
 use super::shown_name::{known, name};
 use super::summaries::{FirstRun, Summaries};
 use super::summary::{Failures, LogSummary};
 use super::sums::SlowCall;
-use super::table::Top;
+use super::table::{Top, TopRow};
 use super::tally::Tally;
 use super::targets::{MethodBytes, NeverCopied};
 use crate::html::chart::Chart;
@@ -193,20 +194,9 @@ fn percentiles(summary: &LogSummary) -> Vec<(&'static str, String)> {
 
 fn sections(summary: &LogSummary) -> Vec<Section> {
     let mut sections = Vec::new();
-    if !summary.summaries.never_copied.rows.is_empty() {
-        sections.push(Section {
-            title: "Never copied, by the summaries",
-            table: tallies(
-                ("refused-pairs", "pair"),
-                "Files of which every copy in a run was refused".to_owned(),
-                &["source", "target"],
-                &summary.summaries.never_copied,
-                |key| {
-                    let paths = [&key.source, &key.target];
-                    paths.map(|path| Cell::Code(known(path.as_deref()))).into()
-                },
-            ),
-        });
+    let refused = &summary.summaries.never_copied;
+    if !refused.rows.is_empty() {
+        sections.push(refused_pairs(refused));
     }
     if summary.all.calls > 0 {
         sections.extend(sections_of_calls(summary));
@@ -348,6 +338,26 @@ fn tallies<K>(
         cells
     });
     Table { id, caption, heads: with_sums(keys), rows, others, is_data: true }
+}
+
+/// Returns the files that summaries name: each row has refusals only.
+fn refused_pairs(pairs: &Top<PathPair>) -> Section {
+    let row = |row: &TopRow<PathPair>| {
+        let paths = [&row.key.source, &row.key.target];
+        let [source, target] = paths.map(|path| Cell::Code(known(path.as_deref())));
+        vec![source, target, Cell::Number(grouped(row.tally.errors), row.tally.errors)]
+    };
+    Section {
+        title: "Never copied, by the summaries",
+        table: Table {
+            id: "refused-pairs",
+            caption: "Files of which every copy in a run was refused".to_owned(),
+            heads: heads([("source", false), ("target", false), ("refusals", true)]),
+            rows: pairs.rows.iter().map(row).collect(),
+            others: None,
+            is_data: true,
+        },
+    }
 }
 
 fn never_copied(never: &NeverCopied) -> Section {
