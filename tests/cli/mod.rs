@@ -15,6 +15,7 @@ pub mod progress;
 pub mod report;
 pub mod report_lines;
 pub mod report_summaries;
+pub mod report_text_log;
 pub mod sanitizers;
 pub mod summary;
 pub mod sweep;

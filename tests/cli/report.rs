@@ -1,7 +1,7 @@
 //! `cfr report`: its sums are the log's, whatever the log holds and however long it is.
 
 use cfr_testkit::{
-    Output, Run, Scratch, compile, find_program, launcher, project, read_foreign_json, read_json,
+    Run, Scratch, compile, find_program, launcher, project, read_foreign_json, read_json,
     read_json_lines, skip, until,
 };
 use serde_json::{Map, Value, json};
@@ -438,27 +438,6 @@ fn an_empty_log_has_no_calls() {
         assert_eq!((&report["first"], &report["latency_ns"]), (&Value::Null, &Value::Null));
         assert_eq!(complete(&events(&log)).len(), 0);
     }
-}
-
-#[test]
-fn a_text_log_is_refused() {
-    let scratch = Scratch::new();
-    scratch.random("a", 1_000);
-    let log = scratch.file("log");
-    let trace = |words: &[&str]| {
-        let run = Run::bare(launcher()).args(["trace"]).args(words).args(["cp", "a", "b"]);
-        run.within(scratch.path()).ok().stderr
-    };
-    trace(&["-o", "log"]);
-    let said = format!("cfr: {} is a text log; record it with --format json\n", log.display());
-    let refused = |output: Output| {
-        assert_eq!((output.status, output.stdout.as_str()), (Some(125), ""), "{output:?}");
-        output.stderr
-    };
-    assert_eq!(refused(report([&log]).output()), said);
-    let lines = trace(&[]);
-    let said = said.replace(log.to_str().unwrap(), "standard input");
-    assert_eq!(refused(report(["-"]).input(lines.as_bytes()).output()), said);
 }
 
 // Numbers.

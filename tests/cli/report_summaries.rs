@@ -184,7 +184,7 @@ fn a_file_without_a_line_of_a_log_is_refused() {
     let table = "cfr: summary of cp, 1 program: 2 calls, 2 errors\ncfr:   hook\n";
     scratch.write("table", table.as_bytes());
     scratch.write("other", b"cc -c main.c\n{\"summary\":{\"calls\":1}}\n\n");
-    let other = "has no line of a log and no summary; expected a log or a summary written with \
+    let other = "has no line of a log and no summary; expected a log, or a summary written with \
                  --format json\n";
     for (file, said) in
         [("other", other), ("table", "is a summary as a table; write it with --format json\n")]

@@ -81,7 +81,7 @@ pub(super) fn read(matches: &ArgMatches) -> ReportArgs {
 
 pub(super) fn command() -> Command {
     Command::new("report")
-        .about("Summarize JSON logs: totals, methods, errors, latency, slowest calls, paths")
+        .about("Summarize logs: totals, methods, errors, latency, slowest calls, paths")
         .after_help(
             "\
 Memory use does not depend on the size of the log.
@@ -95,7 +95,7 @@ Examples:
   cfr report --html report.html log.json           a page: charts, and tables to search and sort
   cfr report --chrome trace.json log.json          for ui.perfetto.dev or chrome://tracing
 
-Exit status: 0; 125 if a LOG cannot be read, or has lines but none of a JSON log.",
+Exit status: 0; 125 if a LOG cannot be read, or has lines but none of a log.",
         )
         .arg(report_format())
         .arg(
@@ -156,7 +156,7 @@ Exit status: 0; 125 if a LOG cannot be read, or has lines but none of a JSON log
         .arg(
             Arg::new(LOG)
                 .help(
-                    "A log or a summary written with --format json, also compressed by gzip or zstd; \
+                    "A log, or a summary written with --format json, also compressed by gzip or zstd; \
                      - is standard input",
                 )
                 .value_name("LOG")

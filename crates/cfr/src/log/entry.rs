@@ -183,20 +183,6 @@ impl<'a> LogEntry<'a> {
     }
 }
 
-/// Reports whether it is a line of the text log: a process ID, then seconds with six digits after
-/// the point.
-pub(crate) fn is_text(line: &[u8]) -> bool {
-    let line = line.strip_prefix(b"cfr: ").unwrap_or(line);
-    let mut words = line.splitn(3, |&byte| byte == b' ');
-    let is_number = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_digit);
-    let is_time = |word: &[u8]| {
-        let mut parts = word.splitn(2, |&byte| byte == b'.');
-        parts.next().is_some_and(is_number)
-            && parts.next().is_some_and(|micros| micros.len() == 6 && is_number(micros))
-    };
-    words.next().is_some_and(is_number) && words.next().is_some_and(is_time)
-}
-
 fn moment(keys: &Keys) -> Option<Moment> {
     let time = humantime::parse_rfc3339(keys.time).ok()?.duration_since(UNIX_EPOCH).ok()?;
     let time_us = u64::try_from(time.as_micros()).ok()?;

@@ -38,9 +38,10 @@ mod trace_file;
 
 use crate::cli::{ReportArgs, ReportFormat};
 use crate::html::earlier;
-use crate::log::entry::{self, LogEntry};
+use crate::log::entry::LogEntry;
 use crate::log::reader::LogReader;
 use crate::log::summary_entry;
+use crate::log::text_line;
 use crate::term::cleanup;
 use crate::term::failure::{Failure, describe, printable};
 use crate::term::json;
@@ -128,7 +129,6 @@ fn cannot_write(path: &Path, error: &io::Error) -> Failure {
 
 /// What a file is that has no line of a log.
 enum Foreign {
-    TextLog,
     SummaryTable,
     Other,
 }
@@ -140,13 +140,12 @@ impl Foreign {
 
     fn refuse(&self, name: &str) -> Failure {
         Failure::new(match self {
-            Foreign::TextLog => format!("{name} is a text log; record it with --format json"),
             Foreign::SummaryTable => {
                 format!("{name} is a summary as a table; write it with --format json")
             }
             Foreign::Other => format!(
                 "{name} has no line of a log and no summary; \
-                 expected a log or a summary written with --format json"
+                 expected a log, or a summary written with --format json"
             ),
         })
     }
@@ -163,7 +162,7 @@ fn read(args: &ReportArgs, top: usize) -> Result<LogSummary, Failure> {
         // The first line that is neither blank nor of a log.
         let (mut is_log, mut foreign) = (false, None);
         while let Some(line) = log.next()? {
-            match LogEntry::read(line) {
+            match LogEntry::read(line).or_else(|| text_line::read(line)) {
                 Some(entry) => {
                     is_log = true;
                     if !filter.accepts(&entry) {
@@ -181,17 +180,15 @@ fn read(args: &ReportArgs, top: usize) -> Result<LogSummary, Failure> {
                         trace = None;
                     }
                 }
-                None if !is_log && entry::is_text(line) => {
-                    return Err(Foreign::TextLog.refuse(&log.name));
-                }
                 // The library blanks the place of a line that it could write only in part.
                 None if line.iter().all(|&byte| byte == b' ') => {}
-                None => {
-                    if !is_log && foreign.is_none() {
-                        foreign = Some(Foreign::of(line));
+                None => match text_line::lost(line) {
+                    Some(lost) => sums.add_lost(lost),
+                    None => {
+                        foreign = foreign.or_else(|| Some(Foreign::of(line)));
+                        sums.add_foreign(&log.name, log.number);
                     }
-                    sums.add_foreign(&log.name, log.number);
-                }
+                },
             }
         }
         match foreign {

@@ -182,6 +182,12 @@ impl Sums {
         self.empty.first.get_or_insert_with(|| log.to_owned());
     }
 
+    /// Counts lines that the log says were lost.
+    pub(super) fn add_lost(&mut self, lines: u64) {
+        self.messages += 1;
+        self.lost = self.lost.saturating_add(lines);
+    }
+
     fn add_message(&mut self, message: &LoggedMessage) {
         self.messages += 1;
         self.lost = self.lost.saturating_add(message.lost().unwrap_or(0));
