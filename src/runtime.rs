@@ -302,12 +302,12 @@ enum Unmapped {
 /// Maps the launcher's counters, and counts this process there.
 fn tree_stats(settings: &Settings<'_>) -> Result<Stats, Unmapped> {
     let path = settings.stats.ok_or(Unmapped::None)?;
-    let words = match (sys::map_shared(path, STATS_NAME, Stats::WORDS), settings.cookie) {
+    let words = match (sys::map_shared(path, STATS_NAME, Stats::SHARED_WORDS), settings.cookie) {
         (Ok(words), _) => words,
         (Err(_), None) => return Err(Unmapped::None),
         // The process of another user, or in another /proc, may not open it.
         (Err(_), Some(_)) => {
-            sys::map_shared_by_supervisor(Stats::WORDS).map_err(|errno| match errno {
+            sys::map_shared_by_supervisor(Stats::SHARED_WORDS).map_err(|errno| match errno {
                 Errno::EBADF => Unmapped::None,
                 _ => Unmapped::LeftToSupervisor,
             })?

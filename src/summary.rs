@@ -1,16 +1,23 @@
-//! The summary that a process writes of itself when it ends (`CFR_SUMMARY`).
+//! What a process writes when it ends: the summary of itself (`CFR_SUMMARY`), and the lines that a
+//! launcher which was killed has left.
 
 use crate::runtime;
+use cfr_observe::Log;
 use cfr_shared::stats::Counter;
 use cfr_sys as sys;
 
 /// Writes the summary, if this process must write one and has made calls since the last one. May be
 /// called in a signal handler, and more than once.
 pub(crate) fn write() {
-    if runtime::get().is_none_or(|runtime| runtime.collectors.own.is_none()) {
+    let Some(runtime) = runtime::get() else { return };
+    let leaves_lines = runtime.log.is_some_and(Log::leaves_lines);
+    if runtime.collectors.own.is_none() && !leaves_lines {
         return;
     }
     let errno = sys::errno();
+    if let (Some(log), true) = (runtime.log, leaves_lines) {
+        log.write_left_lines();
+    }
     write_new_calls();
     sys::set_errno(errno);
 }

@@ -17,6 +17,7 @@ pub mod report_lines;
 pub mod report_summaries;
 pub mod report_text_log;
 pub mod sanitizers;
+pub mod shared_lines;
 pub mod summary;
 pub mod sweep;
 pub mod sweep_bugs;

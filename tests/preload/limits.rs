@@ -16,10 +16,11 @@ struct Limited {
 fn run(format: &str, args: &[&str]) -> Limited {
     let program = compile("drivers/limited_log.c", "limited_log", &[]);
     let (data, logs) = (Scratch::new(), Scratch::new());
-    let log = logs.file("log");
+    // The processes of one file do not write it themselves.
+    let (template, log) = (logs.file("log-%e"), logs.file("log-limited_log"));
     let output = Run::bare(launcher())
         .args(["trace", "--summary", "--paths", "no", "--format", format, "--output"])
-        .args([&log, &program, &log])
+        .args([&template, &program, &log])
         .args(args)
         .within(data.path())
         .ok();
@@ -69,6 +70,21 @@ fn a_line_below_a_limit_is_whole_or_absent() {
         // One process never writes a line in part.
         assert!(!limited.log.windows(2).any(|bytes| bytes == b"\n\n" || bytes == b" \n"));
     }
+}
+
+/// The launcher writes the lines of one file, and the limits of the program do not hold for it.
+#[test]
+fn a_limit_of_the_program_costs_no_line_that_the_launcher_writes() {
+    let program = compile("drivers/limited_log.c", "limited_log", &[]);
+    let (data, logs) = (Scratch::new(), Scratch::new());
+    let (log, unused) = (logs.file("log"), logs.file("unused"));
+    fs::write(&unused, b"").unwrap();
+    let run = Run::bare(launcher()).args(["trace", "--summary", "--paths", "no", "--output"]);
+    let run = run.args([&log, &program, &unused]).args(["one", "250"]).within(data.path());
+    let stderr = run.ok().stderr;
+    assert!(!stderr.contains("lost") && !stderr.contains("cannot"), "{stderr}");
+    let lines = parse("text", &fs::read(log).unwrap()).unwrap();
+    assert_eq!((lines.calls, lines.messages.len()), (1 + 3 * 250, 0));
 }
 
 /// Processes that find room for a line at the same time may find it taken when they write.

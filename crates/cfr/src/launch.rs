@@ -8,6 +8,7 @@ use crate::program::locate::{self, Visibility};
 use crate::run::blind_spot::{self, Watch};
 use crate::run::child;
 use crate::run::environment::{self, SummaryOutput};
+use crate::run::line_reader::LineReader;
 use crate::run::preload;
 use crate::run::profile;
 use crate::run::progress::ProgressThread;
@@ -96,21 +97,27 @@ fn run_expecting(
     .filter(|(is_wanted, _)| *is_wanted)
     .fold(Collect::NOTHING, |all, (_, one)| all.union(one));
     let is_needed = mode.explains_silence || wanted != Collect::NOTHING || plan.is_ok();
-    let stats =
-        match is_needed.then(|| SharedStats::new(wanted, checked.forwards_to_next)).transpose() {
-            // A trace has its log even without the counters.
-            Err(failure) if matches!(wanted, Collect::NOTHING | Collect::IN_FLIGHT) => {
-                if mode.explains_silence {
-                    failure.print();
-                }
-                None
+    let log_file = checked.one_log_file();
+    let is_made =
+        is_needed.then(|| SharedStats::new(wanted, checked.forwards_to_next, log_file.is_some()));
+    let stats = match is_made.transpose() {
+        // A trace has its log even without the counters.
+        Err(failure) if matches!(wanted, Collect::NOTHING | Collect::IN_FLIGHT) => {
+            if mode.explains_silence {
+                failure.print();
             }
-            created => created?,
-        };
+            None
+        }
+        created => created?,
+    };
     let progress = stats
         .as_ref()
         .filter(|_| wanted.contains(Collect::PROGRESS))
         .map(|stats| ProgressThread::new(*stats.stats()));
+    let lines = stats
+        .as_ref()
+        .zip(log_file)
+        .and_then(|(stats, path)| LineReader::start(stats, &checked.variables, path));
     let unfinished = stats
         .as_ref()
         .filter(|stats| stats.are_own())
@@ -138,6 +145,7 @@ fn run_expecting(
     if let Some(unfinished) = unfinished {
         unfinished.finish(supervisor.is_ok() && has_ended);
     }
+    drop(lines);
     let Some(shared) = stats else { return Ok(ended.status()) };
     let stats = *shared.stats();
     if let Some(bytes) = ended.written {

@@ -13,6 +13,8 @@ mod caller;
 
 mod collectors;
 
+mod known_threads;
+
 mod log;
 
 mod inject;

@@ -190,7 +190,6 @@ fn note_unfinished<C: Intercepted>(
     recording.end();
     // One record, also for several targets, as of a call that failed.
     let refused = Outcome::new(Err(Errno::EINTR), Method::None);
-    let nothing = Outcome::new(Ok(0), Method::None);
     let pointers = intercepted.offset_pointers();
     let notes = Notes {
         dialect: intercepted.dialect(observer),
@@ -200,8 +199,22 @@ fn note_unfinished<C: Intercepted>(
     };
     let no_rule = |_: &Call, _: &Outcome| None;
     intercepted.for_each_record(call, &refused, no_rule, |call, _| {
-        recording.note(call, &nothing, caller, pointers, notes, || None);
+        note_without_result(recording, call, caller, pointers, notes);
     });
+}
+
+/// Counts and logs a call whose result is not known.
+#[cold]
+#[inline(never)]
+fn note_without_result(
+    recording: &Recording<'_>,
+    call: &Call,
+    caller: &impl Caller,
+    pointers: [OffsetPointer; 2],
+    notes: Notes,
+) {
+    let nothing = Outcome::new(Ok(0), Method::None);
+    recording.note(call, &nothing, caller, pointers, notes, || None);
 }
 
 /// Logs that a call begins: if it hangs, or its process is killed in it, this line stays.
@@ -223,8 +236,7 @@ pub fn note_let_through(hook: Hook, call: &Call, caller: &impl Caller, observer:
     let dialect = observer.settings.policy.dialect;
     recording.begin(caller, None, dialect, || *call);
     recording.end();
-    let nothing = Outcome::new(Ok(0), Method::None);
     let pointers = [OffsetPointer::new(core::ptr::null_mut()); 2];
     let notes = Notes { dialect, ending: caller.ending(), injected: false, delayed: false };
-    recording.note(call, &nothing, caller, pointers, notes, || None);
+    note_without_result(&recording, call, caller, pointers, notes);
 }

@@ -2,7 +2,8 @@
 //! as a line.
 
 use crate::caller::{Caller, program};
-use crate::log::PATHS;
+use crate::known_threads::KnownThread;
+use crate::log::{Log, PATHS};
 use crate::observer::Observer;
 use cfr_engine::call::{Call, Offset, Request};
 use cfr_engine::dialect::Dialect;
@@ -28,6 +29,14 @@ pub(crate) struct Notes {
     pub(crate) delayed: bool,
 }
 
+/// A caller that is known without a system call.
+struct KnownCaller {
+    /// 0 if it is not known.
+    pid: i32,
+    tid: i32,
+    name: [u8; 16],
+}
+
 /// A call that is being recorded.
 pub(crate) struct Recording<'a> {
     observer: &'a Observer,
@@ -39,6 +48,8 @@ pub(crate) struct Recording<'a> {
     /// When it began (CLOCK_MONOTONIC).
     begun_ns: u64,
     duration_ns: u64,
+    /// The caller, if its line is passed on.
+    known: KnownCaller,
     /// What the launcher knows of the call before it returns, if it wants to.
     in_flight: Option<InFlightGuard>,
 }
@@ -47,7 +58,7 @@ impl<'a> Recording<'a> {
     /// Starts the recording of a call that has just come in, if the log or a counter wants it.
     #[inline(always)]
     pub(crate) fn wanted(observer: &'a Observer, hook: Hook) -> Option<Recording<'a>> {
-        observer.log.as_ref()?.report_config_errors();
+        observer.log?.report_config_errors();
         if observer.settings.log < Level::Warn && !observer.collectors.want_records() {
             return None;
         }
@@ -59,6 +70,7 @@ impl<'a> Recording<'a> {
             time_ns: 0,
             begun_ns: 0,
             duration_ns: 0,
+            known: KnownCaller { pid: 0, tid: 0, name: [0; 16] },
             in_flight: None,
         })
     }
@@ -90,7 +102,23 @@ impl<'a> Recording<'a> {
         self.duration_ns = sys::monotonic_ns().saturating_sub(self.begun_ns);
         if let Some(in_flight) = self.in_flight.take() {
             in_flight.end();
+            self.recognize();
         }
+    }
+
+    /// Notes who the caller is, when the call has returned. A signal handler may have called fork(2).
+    #[cold]
+    #[inline(never)]
+    fn recognize(&mut self) {
+        let ended_ns = self.begun_ns.saturating_add(self.duration_ns);
+        let wants_name = wants_name(self.observer);
+        let threads = self.observer.log.and_then(Log::threads);
+        let Some(thread) = threads.and_then(|threads| threads.end(ended_ns, wants_name)) else {
+            return;
+        };
+        let mut name = [0; 16];
+        let _ = thread.name(&mut name);
+        self.known = KnownCaller { pid: thread.pid(), tid: thread.tid(), name };
     }
 
     /// Returns how much is logged.
@@ -130,6 +158,7 @@ impl<'a> Recording<'a> {
         let wants_offsets =
             (for_json || call.request == Request::Send) && ending == Ending::Returned;
         let (mut comm, mut room) = ([0; 16], None);
+        let known = Some(&self.known).filter(|known| known.pid != 0);
         // Made in place: a copy of the context would take a fiftieth of a line's instructions.
         let record = Record {
             call: caller.as_made(call, &mut room),
@@ -137,9 +166,12 @@ impl<'a> Recording<'a> {
             context: Context {
                 time_ns: self.time_ns,
                 duration_ns: self.duration_ns,
-                pid: caller.pid(),
-                tid: for_json.then(|| caller.tid()),
-                comm: (for_json || counts).then(|| caller.comm(&mut comm)),
+                pid: known.map_or_else(|| caller.pid(), |known| known.pid),
+                tid: for_json.then(|| known.map_or_else(|| caller.tid(), |known| known.tid)),
+                comm: (for_json || counts).then(|| match known {
+                    None => caller.comm(&mut comm),
+                    Some(known) => sys::name_in(&known.name),
+                }),
                 ending,
                 hook: self.hook,
                 path_in: None,
@@ -279,13 +311,19 @@ impl CallInFlight<'_> {
             counts
         };
         let (mut room, mut comm) = (None, [0; 16]);
+        let threads = self.observer.log.and_then(Log::threads);
+        let known = threads.and_then(|it| it.begin(self.begun_ns, wants_name(self.observer)));
         let made = caller.as_made(call, &mut room);
         let context = Context {
             time_ns: self.time_ns,
             duration_ns: 0,
-            pid: caller.pid(),
-            tid: (for_json || shows_progress).then(|| caller.tid()),
-            comm: for_json.then(|| caller.comm(&mut comm)),
+            pid: known.map_or_else(|| caller.pid(), KnownThread::pid),
+            tid: (for_json || shows_progress)
+                .then(|| known.map_or_else(|| caller.tid(), KnownThread::tid)),
+            comm: for_json.then(|| match known {
+                Some(known) => known.name(&mut comm),
+                None => caller.comm(&mut comm),
+            }),
             ending: Ending::Unfinished,
             hook: self.hook,
             path_in: None,
@@ -300,7 +338,12 @@ impl CallInFlight<'_> {
             begun_ns: self.begun_ns,
             thread: sys::thread_key(),
             is_logged,
-            program: if is_logged { named_program(settings.log_file) } else { &[] },
+            // A log whose lines are passed on has no name of a program in its path.
+            program: if is_logged && threads.is_none() {
+                named_program(settings.log_file)
+            } else {
+                &[]
+            },
             extent: shows_progress.then(|| extent(call)),
         };
         let with_paths = || {
@@ -312,6 +355,11 @@ impl CallInFlight<'_> {
         let stored = shows_paths.then(with_paths).flatten();
         stored.unwrap_or_else(|| tree.begin(made, &context, &beginning))
     }
+}
+
+/// Reports whether records have the name of the calling thread.
+fn wants_name(observer: &Observer) -> bool {
+    observer.settings.log_format == Format::Json || observer.collectors.count_records()
 }
 
 /// Returns the identities of the files behind these descriptors of this process.

@@ -50,6 +50,15 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// Appends `len` bytes, or as many as fit, and returns them to be written.
+    pub fn grow(&mut self, len: usize) -> &mut [u8] {
+        let last = self.buffer.len().saturating_sub(1);
+        let room = self.buffer.get_mut(self.end..last).unwrap_or_default();
+        let len = len.min(room.len());
+        self.end += len;
+        room.get_mut(..len).unwrap_or_default()
+    }
+
     /// Returns the line with its newline. `after_partial` adds a newline before it, to end a line that
     /// an earlier write has written in part.
     #[must_use]

@@ -72,6 +72,9 @@ pub struct Context<'a> {
     pub delayed: bool,
 }
 
+/// A record as the message of its event. The formats are compiled once, for this type.
+pub(crate) struct Message<'a>(pub(crate) &'a Record<'a>);
+
 impl Record<'_> {
     /// Reports whether the kernel answered in the default dialect and no note but `kernel` is due, as
     /// for nearly all calls: the fast path of both formats.
@@ -112,12 +115,12 @@ impl Record<'_> {
     /// Sends the record as one event.
     #[inline]
     pub fn emit(&self) {
-        self.kind().send(&debug(self));
+        self.kind().send(&debug(Message(self)));
     }
 
     /// Writes the record to this log.
     pub fn write_to(&self, log: &impl EventLog) {
-        log.write(self.kind(), &debug(self));
+        log.write(self.kind(), &debug(Message(self)));
     }
 
     #[inline(always)]

@@ -42,6 +42,8 @@ mod vdso;
 
 mod clock;
 
+pub mod other_process;
+
 mod process;
 
 mod signal;
@@ -69,8 +71,6 @@ mod sendfile;
 mod range;
 
 mod next_library;
-
-pub mod other_process;
 
 pub mod seccomp;
 
@@ -106,7 +106,10 @@ pub use next_library::{NextCopy, NextSymbol, call_next_exit, call_next_ioctl, ca
 pub use once::{Current, MadeOnce, OnceBytes, SetOnce};
 pub use page_cache::{page_size, pages_of, pages_present};
 pub use pipe::Pipe;
-pub use process::{NO_LIMIT, execfn, exit, file_size_limit, getpid, is_linux_at_least, is_secure};
+pub use process::{
+    NO_LIMIT, execfn, exit, file_size_limit, getpid, has_ended, is_linux_at_least, is_secure,
+    pid_namespace,
+};
 pub use range::{
     Deduped, Range, clone_range, copy_range, dedupe_range, extend, preallocate, punch_hole,
     read_at, write_at,
@@ -118,7 +121,7 @@ pub use signal::{
 };
 pub use text::Text;
 pub use thread::{
-    GETPID, GETTID, SavedErrno, TGKILL, comm, errno, gettid, run_when_idle, set_errno,
+    GETPID, GETTID, SavedErrno, TGKILL, comm, errno, gettid, name_in, run_when_idle, set_errno,
     test_cancel_address, thread_key, yield_now,
 };
 pub use try_lock::{TryLock, TryLockGuard};

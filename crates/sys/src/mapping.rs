@@ -3,15 +3,21 @@
 use crate::errno::Errno;
 use crate::file;
 use crate::raw::{decode, reg, syscall};
+use core::ops::RangeInclusive;
 use core::sync::atomic::AtomicU64;
 
-/// Maps the first `count` words of the memory file at `path`, which the launcher maps too: its
-/// stats. The descriptor is closed; the mapping stays as long as the process.
+/// Maps the words of the memory file at `path`, which the launcher maps too: its stats. There must be
+/// as many as the range begins with; of more, those up to its end are mapped. The descriptor is
+/// closed; the mapping stays as long as the process.
 ///
 /// ENAMETOOLONG and EINVAL if the path is not of the form `/proc/PID/fd/FD`. EINVAL if the file was
 /// not created as `name` (the launcher may have ended and its process id been reused), is not
 /// sealed against shrinking, or is too small: an access beyond its end would raise SIGBUS.
-pub fn map_shared(path: &[u8], name: &[u8], count: usize) -> Result<&'static [AtomicU64], Errno> {
+pub fn map_shared(
+    path: &[u8],
+    name: &[u8],
+    count: RangeInclusive<usize>,
+) -> Result<&'static [AtomicU64], Errno> {
     if !path.starts_with(b"/proc/") {
         return Err(Errno::EINVAL);
     }
@@ -27,8 +33,8 @@ pub fn map_shared(path: &[u8], name: &[u8], count: usize) -> Result<&'static [At
     // SAFETY: the path ends in a zero byte.
     let fd = decode(unsafe { syscall(libc::SYS_openat, registers) })?;
     let mapped = is_called(fd, name)
-        .and_then(|()| is_memory_file(fd, count * size_of::<u64>()))
-        .and_then(|()| map_words(count, libc::MAP_SHARED, fd));
+        .and_then(|()| words_of_memory_file(fd, count))
+        .and_then(|count| map_words(count, libc::MAP_SHARED, fd));
     file::close(i32::try_from(fd).unwrap_or(-1));
     mapped
 }
@@ -36,12 +42,14 @@ pub fn map_shared(path: &[u8], name: &[u8], count: usize) -> Result<&'static [At
 /// Maps the same words, for a process that may not open that path: it asks the supervisor that
 /// answers for its calls, by a sendfile(2) which no program makes ([`STATS_REQUEST`]). EBADF if there
 /// is none; another error if it is there and the words cannot be had.
-pub fn map_shared_by_supervisor(count: usize) -> Result<&'static [AtomicU64], Errno> {
+pub fn map_shared_by_supervisor(
+    count: RangeInclusive<usize>,
+) -> Result<&'static [AtomicU64], Errno> {
     let registers = [reg(-1), reg(-1), 0, STATS_REQUEST, 0, 0];
     // SAFETY: no pointers.
     let fd = decode(unsafe { syscall(libc::SYS_sendfile, registers) })?;
     // What is no memory file of this size is a descriptor of the host's.
-    is_memory_file(fd, count * size_of::<u64>())?;
+    let count = words_of_memory_file(fd, count)?;
     let mapped = map_words(count, libc::MAP_SHARED, fd);
     file::close(i32::try_from(fd).unwrap_or(-1));
     mapped
@@ -107,15 +115,17 @@ fn is_called(fd: usize, name: &[u8]) -> Result<(), Errno> {
     (found.get(..end) == Some(name)).then_some(()).ok_or(Errno::EINVAL)
 }
 
-/// Checks that `fd` is a memory file with at least `len` bytes that it cannot lose (memfd_create(2),
-/// "File sealing"). Otherwise EINVAL.
-fn is_memory_file(fd: usize, len: usize) -> Result<(), Errno> {
+/// Checks that `fd` is a memory file with at least as many words as the range begins with, which it
+/// cannot lose (memfd_create(2), "File sealing"). Otherwise EINVAL. Returns how many it has, at most
+/// the end of the range.
+fn words_of_memory_file(fd: usize, count: RangeInclusive<usize>) -> Result<usize, Errno> {
     let registers = [fd, reg(libc::F_GET_SEALS), 0, 0, 0, 0];
     // SAFETY: no pointers.
     let seals = decode(unsafe { syscall(libc::SYS_fcntl, registers) })?;
     let registers = [fd, 0, reg(libc::SEEK_END), 0, 0, 0];
     // SAFETY: no pointers.
     let size = decode(unsafe { syscall(libc::SYS_lseek, registers) })?;
-    let is_safe = seals & reg(libc::F_SEAL_SHRINK) != 0 && size >= len;
-    is_safe.then_some(()).ok_or(Errno::EINVAL)
+    let words = (size / size_of::<u64>()).min(*count.end());
+    let is_safe = seals & reg(libc::F_SEAL_SHRINK) != 0 && words >= *count.start();
+    is_safe.then_some(words).ok_or(Errno::EINVAL)
 }

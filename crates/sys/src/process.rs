@@ -2,6 +2,7 @@
 
 use crate::auxv::auxiliary_value;
 use crate::errno::Errno;
+use crate::other_process;
 use crate::raw::{decode, reg, syscall, syscall0};
 use core::ffi::{CStr, c_char};
 use core::mem::MaybeUninit;
@@ -75,6 +76,30 @@ fn first_two_numbers(release: &[u8]) -> Option<(u16, u16)> {
 #[must_use]
 pub fn getpid() -> i32 {
     syscall0(libc::SYS_getpid)
+}
+
+/// Reports whether no process `pid` is left to run: it was collected, or has ended and was not
+/// collected yet. False if it may not be known.
+#[must_use]
+pub fn has_ended(pid: i32) -> bool {
+    // SAFETY: no pointers; signal 0 is not sent (kill(2)).
+    let sent = decode(unsafe { syscall(libc::SYS_kill, [reg(pid), 0, 0, 0, 0, 0]) });
+    // A process that was not collected has no memory (process_vm_readv(2)).
+    let read = || other_process::read_memory(pid, 0, &mut [0]);
+    sent.err() == Some(Errno::ESRCH) || read().err() == Some(Errno::ESRCH)
+}
+
+/// Returns the number of the process's PID namespace (pid_namespaces(7)); `None` without /proc. In
+/// another one a process id is another process's.
+#[must_use]
+pub fn pid_namespace() -> Option<u64> {
+    let mut stat = MaybeUninit::<libc::stat>::uninit();
+    let path = c"/proc/self/ns/pid".as_ptr() as usize;
+    let registers = [reg(libc::AT_FDCWD), path, stat.as_mut_ptr() as usize, 0, 0, 0];
+    // SAFETY: a C string, and the kernel writes one struct stat.
+    decode(unsafe { syscall(libc::SYS_newfstatat, registers) }).ok()?;
+    // SAFETY: it succeeded, so the kernel has filled it.
+    Some(unsafe { stat.assume_init_ref() }.st_ino)
 }
 
 /// The value of a limit that is not set.

@@ -139,6 +139,13 @@ pub fn comm(buffer: &mut [u8; 16]) -> &[u8] {
     let registers = [reg(libc::PR_GET_NAME), buffer.as_mut_ptr() as usize, 0, 0, 0, 0];
     // SAFETY: the kernel writes at most 16 bytes, ending in a zero byte.
     let _ = unsafe { syscall(libc::SYS_prctl, registers) };
+    name_in(buffer)
+}
+
+/// Returns the name in a buffer that [`comm`] has filled.
+#[must_use]
+#[inline(always)]
+pub fn name_in(buffer: &[u8; 16]) -> &[u8] {
     // Finds the zero byte with one subtraction: a byte is zero if subtracting 1 from it borrows its
     // high bit.
     let name = u128::from_le_bytes(*buffer);

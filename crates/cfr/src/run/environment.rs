@@ -57,6 +57,16 @@ impl CheckedSettings {
         found.map(|(_, path)| path.as_os_str())
     }
 
+    /// Returns the path of the log file if all processes write one regular file, by a name that means the
+    /// same to all of them: not below /dev or /proc, except in /dev/shm.
+    pub(crate) fn one_log_file(&self) -> Option<&Path> {
+        let (path, _) = self.log_file.as_ref().filter(|_| self.log > Level::Off)?;
+        let is_below = |directory| path.starts_with(directory);
+        let is_of_process = is_below("/proc") || is_below("/dev") && !is_below("/dev/shm");
+        let is_regular = path.metadata().is_ok_and(|metadata| metadata.is_file());
+        (is_regular && !is_of_process).then_some(path)
+    }
+
     /// Reports whether the log file has grown.
     pub(crate) fn log_has_grown(&self) -> bool {
         self.log_file.as_ref().is_some_and(|(path, before)| size(path) > *before)

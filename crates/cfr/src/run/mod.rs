@@ -12,6 +12,8 @@ pub(crate) mod program_settings;
 
 pub(crate) mod unfinished;
 
+pub(crate) mod line_reader;
+
 pub(crate) mod profile;
 
 pub(crate) mod handover;

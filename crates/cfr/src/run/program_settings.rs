@@ -1,5 +1,6 @@
 //! The settings as the program gets them, for the parts of the launcher that write lines of its calls.
 
+use super::environment::Variables;
 use cfr_shared::settings::template::{Part, Placeholder, parts};
 use cfr_shared::settings::{SettingError, Settings, TABLE};
 use std::ffi::OsString;
@@ -17,6 +18,16 @@ pub(crate) fn read(
         }
     }
     Ok(Box::leak(Box::new(settings)))
+}
+
+/// Reads the settings that a program gets: `variables`, or else those of the environment.
+pub(crate) fn of_variables(
+    variables: &Variables,
+) -> Result<&'static Settings<'static>, SettingError<'static>> {
+    read(|name| {
+        let given = variables.iter().find(|(variable, _)| *variable == name);
+        given.map(|(_, value)| value.clone()).or_else(|| std::env::var_os(name))
+    })
 }
 
 /// Reports whether each process, or each program, has a log file of its own.

@@ -5,7 +5,7 @@
 use crate::term::failure::{Failure, describe};
 use crate::term::inherited::is_ignored;
 use cfr_shared::settings::STATS_NAME;
-use cfr_shared::stats::{Collect, Counter, Stats};
+use cfr_shared::stats::{Collect, Counter, LineRing, Stats, log_id};
 use cfr_sys as sys;
 use cfr_sys::errno::Errno;
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -62,8 +62,14 @@ impl SeenCounts {
 impl SharedStats {
     /// Opens the counters of the launcher that runs this one, if only processes and calls are
     /// `wanted`, or calls in flight that the other one collects too. Otherwise creates new ones; also if
-    /// this launcher must not take the calls of the other one's supervisor for its own.
-    pub(crate) fn new(wanted: Collect, are_own: bool) -> Result<SharedStats, Failure> {
+    /// there is to be a ring of lines, or if this launcher must not take the calls of the other one's
+    /// supervisor for its own.
+    pub(crate) fn new(
+        wanted: Collect,
+        are_own: bool,
+        wants_ring: bool,
+    ) -> Result<SharedStats, Failure> {
+        let are_own = are_own || wants_ring;
         let is_collected =
             |outer: &Stats| wanted == Collect::IN_FLIGHT && outer.collects(Collect::IN_FLIGHT);
         let outer = std::env::var_os(VARIABLE).and_then(|path| Some((map(&path).ok()?, path)));
@@ -85,22 +91,29 @@ impl SharedStats {
                 let theirs = [Collect::SUMMARY, Collect::LINES]
                     .into_iter()
                     .filter(|&one| outer.is_some_and(|outer| outer.collects(one)));
-                SharedStats::made(theirs.fold(wanted, Collect::union), outer)
+                let wanted = theirs.fold(wanted, Collect::union);
+                // A limit on file sizes may be too low for the ring.
+                let with_ring =
+                    wants_ring.then(|| SharedStats::made(wanted, outer, Stats::WORDS_WITH_RING));
+                match with_ring {
+                    Some(Ok(made)) => Ok(made),
+                    _ => SharedStats::made(wanted, outer, Stats::WORDS),
+                }
             }
         }
     }
 
     /// Creates counters that no other launcher reads.
     pub(crate) fn own(wanted: Collect) -> Result<SharedStats, Failure> {
-        SharedStats::made(wanted, None)
+        SharedStats::made(wanted, None, Stats::WORDS)
     }
 
-    fn made(wanted: Collect, outer: Option<Stats>) -> Result<SharedStats, Failure> {
+    fn made(wanted: Collect, outer: Option<Stats>, words: usize) -> Result<SharedStats, Failure> {
         let made = || -> io::Result<(File, OsString, Stats)> {
             ignore_size_limit_signal()?;
             let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
             let file = rustix::fs::memfd_create("cfr-stats", flags)?;
-            rustix::fs::ftruncate(&file, (Stats::WORDS * size_of::<u64>()) as u64)?;
+            rustix::fs::ftruncate(&file, (words * size_of::<u64>()) as u64)?;
             // The processes that map the file rely on its size.
             rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::SEAL)?;
             let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
@@ -130,6 +143,20 @@ impl SharedStats {
         &self.stats
     }
 
+    /// Returns the ring of lines, if this launcher reads one.
+    pub(crate) fn ring(&self) -> Option<LineRing> {
+        self.are_own().then(|| self.stats.line_ring()).flatten()
+    }
+
+    /// Lets processes with this template of a log file pass their lines on through the ring, before the
+    /// program starts.
+    pub(crate) fn open_ring(&self, template: &[u8]) {
+        if let Some(ring) = self.ring() {
+            let reader = (std::process::id(), sys::pid_namespace());
+            ring.open(reader, log_id(template), sys::monotonic_ns());
+        }
+    }
+
     /// Returns the counts since the start, and adds them to the counters of the outer launcher.
     pub(crate) fn close(self) -> SeenCounts {
         let now = SeenCounts::of(&self.stats);
@@ -157,6 +184,6 @@ pub(crate) fn ignore_size_limit_signal() -> io::Result<()> {
 }
 
 fn map(path: &OsStr) -> Result<Stats, Errno> {
-    let words = sys::map_shared(path.as_bytes(), STATS_NAME, Stats::WORDS)?;
+    let words = sys::map_shared(path.as_bytes(), STATS_NAME, Stats::SHARED_WORDS)?;
     Stats::over(words).ok_or(Errno::EINVAL)
 }

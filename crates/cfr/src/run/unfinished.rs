@@ -9,7 +9,6 @@ use cfr_shared::settings::{Level, Settings};
 use cfr_shared::stats::{Collect, InFlight, Stats};
 use cfr_sys as sys;
 use std::collections::HashSet;
-use std::ffi::OsString;
 use std::fs;
 use std::sync::OnceLock;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -37,12 +36,8 @@ impl UnfinishedCalls {
         if !stats.collects(Collect::IN_FLIGHT) {
             return None;
         }
-        let value_of = |name: &str| -> Option<OsString> {
-            let given = variables.iter().find(|(variable, _)| *variable == name);
-            given.map(|(_, value)| value.clone()).or_else(|| std::env::var_os(name))
-        };
         // They were checked before.
-        let settings = program_settings::read(value_of).ok()?;
+        let settings = program_settings::of_variables(variables).ok()?;
         let log = (!program_settings::has_own_log(settings)).then(|| log(settings, stats));
         let mut looks = Looks { stats, settings, log, alive: HashSet::new() };
         let (end, is_over) = mpsc::channel::<()>();

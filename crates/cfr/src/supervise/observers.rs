@@ -56,7 +56,8 @@ impl Observers {
     pub(super) fn from_environment(log: Option<i32>) -> Result<Observers, Failure> {
         let settings = program_settings::read(std::env::var_os)
             .map_err(|error| Failure::new(error.to_string()))?;
-        let words = settings.stats.map(|path| sys::map_shared(path, STATS_NAME, Stats::WORDS));
+        let words =
+            settings.stats.map(|path| sys::map_shared(path, STATS_NAME, Stats::SHARED_WORDS));
         let open = |path| File::options().read(true).write(true).open(OsStr::from_bytes(path));
         let stats_file = settings.stats.and_then(|path| open(path).ok());
         let stats = words.and_then(Result::ok).and_then(Stats::over);

@@ -1,4 +1,5 @@
-//! The log: writes one event as one line with one write(2).
+//! The log: writes one event as one line with one write(2), or passes it on to the launcher through
+//! memory.
 //!
 //! tracing-subscriber is not safe inside a host: its lock, its allocations and its thread-locals with
 //! destructors deadlock in signal handlers and forked children, and abort at thread exit. This log has
@@ -21,12 +22,13 @@ pub(crate) use path_cache::PATHS;
 
 use crate::caller::program;
 use crate::collectors::Collectors;
+use crate::known_threads::KnownThreads;
 use cfr_engine::diag::{self, EventKind, EventLog, MESSAGE_TARGET};
 use cfr_shared::format::{self, EventWriter, Format, MessageMeta, printable};
 use cfr_shared::line::Line;
 use cfr_shared::record;
 use cfr_shared::settings::{self, Level, Settings};
-use cfr_shared::stats::Stats;
+use cfr_shared::stats::{LineRing, Stats, log_id};
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, TryLock};
 use core::fmt::{self, Write};
@@ -55,6 +57,10 @@ pub struct Log {
     console: Sink,
     /// The log file, if one is set.
     file: Option<Sink>,
+    /// Where the launcher takes lines for that file, if it does.
+    ring: Option<LineRing>,
+    /// What is known of the threads whose lines are passed on.
+    threads: Option<KnownThreads>,
     /// Lines that no sink took and that no line has reported yet.
     lost: AtomicU64,
     /// Whether a line on standard error has reported why the log file cannot be written.
@@ -80,12 +86,15 @@ impl Log {
         caller: fn() -> (i32, i32),
     ) -> Log {
         let console = Sink::standard_error();
+        let ring = ring(settings, &collectors);
         Log {
             caller,
             format: settings.log_format,
             file_template: settings.log_file,
             console: if settings.log_file.is_some() { console.never_wait() } else { console },
             file: settings.log_file.map(Sink::file),
+            threads: ring.filter(|_| collectors.is_program).and_then(|_| KnownThreads::new()),
+            ring,
             lost: AtomicU64::new(0),
             has_reported_error: AtomicBool::new(false),
             config_errors,
@@ -100,6 +109,12 @@ impl Log {
                 && sys::is_terminal(STANDARD_ERROR),
             collectors,
         }
+    }
+
+    /// Returns what is known of the calling threads, if lines are passed on.
+    #[inline(always)]
+    pub(crate) fn threads(&self) -> Option<KnownThreads> {
+        self.threads
     }
 
     /// Warns of settings that could not be used, once in a process, and not before it copies: a
@@ -127,6 +142,13 @@ impl Log {
     #[must_use]
     pub fn with_descriptor(mut self, fd: i32) -> Log {
         self.file = Some(Sink::descriptor(fd));
+        self.without_ring()
+    }
+
+    /// Writes all lines to the log file by this process.
+    #[must_use]
+    pub fn without_ring(mut self) -> Log {
+        self.ring = None;
         self
     }
 
@@ -143,13 +165,15 @@ impl Log {
         let sink = self.file.as_ref().unwrap_or(&self.console);
         let taken = LINES.with_page(|page| {
             let mut line = Line::new(page);
-            if self.clears_line {
-                line.append(b"\x1b[K");
-            }
-            if self.file.is_none() && self.format == Format::Text {
-                line.append(b"cfr: ");
+            if self.file.is_none() {
+                self.begin_on_console(&mut line);
             }
             format(&mut line);
+            if let Some(ring) = &self.ring
+                && self.pass_on(ring, line.as_bytes())
+            {
+                return true;
+            }
             let written = sink.put(&mut line).map_err(|errno| self.report_error(errno)).is_ok();
             if written {
                 // And its newline.
@@ -158,6 +182,105 @@ impl Log {
             written
         });
         taken.unwrap_or(false)
+    }
+
+    /// Passes a line on to the launcher. Reports whether it takes it.
+    #[inline(never)]
+    fn pass_on(&self, ring: &LineRing, line: &[u8]) -> bool {
+        let ended_ns = self.threads.and_then(|threads| threads.ended());
+        let now_ns = ended_ns.unwrap_or_else(sys::monotonic_ns);
+        let taken = ring.put(line, now_ns);
+        if let (Some(threads), Format::Json) = (&self.threads, self.format) {
+            // Names change faster than ids.
+            threads.leave();
+        }
+        if !taken && ring.is_deserted(now_ns) {
+            self.take_over(ring);
+        }
+        taken
+    }
+
+    /// Reports whether there are lines that the launcher should have taken long ago. Makes no system
+    /// call if there are none, or if the clock needs none.
+    #[must_use]
+    pub fn leaves_lines(&self) -> bool {
+        self.ring.is_some_and(|ring| !ring.is_empty() && ring.is_deserted(sys::monotonic_ns()))
+    }
+
+    /// Writes those lines if the launcher has ended.
+    pub fn write_left_lines(&self) {
+        if let Some(ring) = &self.ring {
+            self.take_over(ring);
+        }
+    }
+
+    /// Writes the lines that a launcher which was killed has not written.
+    #[cold]
+    #[inline(never)]
+    fn take_over(&self, ring: &LineRing) {
+        if ring.reader(sys::pid_namespace()).is_some_and(sys::has_ended) {
+            self.close_ring(ring);
+        }
+    }
+
+    /// Closes the ring, and writes the lines that are left in it.
+    pub fn close_ring(&self, ring: &LineRing) {
+        let Some(sink) = &self.file else { return };
+        // If no page is free, the next line tries again.
+        let _ = LINES.with_page(|page| {
+            ring.close(page, |line| {
+                let written = line.map(|line| sink.put(line));
+                if written.is_none_or(|written| self.is_lost(written)) {
+                    self.count_lost();
+                }
+            });
+        });
+    }
+
+    /// Reports whether a line was not written, and reports the first error.
+    fn is_lost(&self, written: Result<(), Errno>) -> bool {
+        written.map_err(|errno| self.report_error(errno)).is_err()
+    }
+
+    /// Writes lines that other processes have made, each with its newline.
+    pub fn write_lines(&self, mut lines: &[u8]) {
+        let Some(sink) = &self.file else { return };
+        while !lines.is_empty() {
+            let written = sink.put_many(lines);
+            lines = lines.get(written..).unwrap_or_default();
+            let mut rest = lines.splitn(2, |&byte| byte == b'\n');
+            let (first, others) = (rest.next().unwrap_or_default(), rest.next());
+            if first.is_empty() && others.is_none() {
+                return;
+            }
+            let written = LINES.with_page(|page| {
+                let mut line = Line::new(page);
+                line.append(first);
+                sink.put(&mut line)
+            });
+            if written.is_none_or(|written| self.is_lost(written)) {
+                self.count_lost();
+            } else {
+                self.report_lost();
+            }
+            lines = others.unwrap_or_default();
+        }
+    }
+
+    /// Counts a line that was lost.
+    fn count_lost(&self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
+        self.collectors.count_lost();
+    }
+
+    #[cold]
+    fn begin_on_console(&self, line: &mut Line<'_>) {
+        if self.clears_line {
+            line.append(b"\x1b[K");
+        }
+        if self.format == Format::Text {
+            line.append(b"cfr: ");
+        }
     }
 
     #[inline]
@@ -238,8 +361,9 @@ impl Log {
 
     /// Writes how many lines were lost, as soon as a line is taken again. This is no event: an event
     /// that is lost would report itself.
+    /// Writes how many lines were lost, if any were.
     #[cold]
-    fn report_lost(&self) {
+    pub fn report_lost(&self) {
         let lost = self.lost.swap(0, Ordering::Relaxed);
         let written = lost == 0
             || self.write_line(|line| {
@@ -257,12 +381,18 @@ impl EventLog for Log {
     fn write(&self, kind: &'static EventKind, message: &dyn Value) {
         let written = self.write_line(|line| self.format(kind, message, line));
         if !written {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-            self.collectors.count_lost();
+            self.count_lost();
         } else if self.lost.load(Ordering::Relaxed) > 0 {
             self.report_lost();
         }
     }
+}
+
+/// Returns the ring through which the launcher takes lines for the log file of these settings, if it
+/// does.
+fn ring(settings: &Settings<'_>, collectors: &Collectors) -> Option<LineRing> {
+    let id = log_id(settings.log_file?);
+    collectors.tree?.line_ring().filter(|ring| ring.is_for(id))
 }
 
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];

@@ -6,7 +6,7 @@
 use crate::caller::program;
 use crate::log::PATHS;
 use crate::log::owned_fd::{OwnedFd, Proof};
-use cfr_shared::line::Line;
+use cfr_shared::line::{Line, MAX_LINE};
 use cfr_shared::settings::template::{Part, Placeholder, parts};
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, Readiness, WriteSignalGuard};
@@ -173,6 +173,32 @@ impl Sink {
             self.blocked.store(done.is_err(), Ordering::Relaxed);
         }
         done
+    }
+
+    /// Writes whole lines by one write, to a regular file without a limit. Returns the bytes of the lines
+    /// that were written; the next line must be written by [`Sink::put`] if they are not all.
+    pub(super) fn put_many(&self, lines: &[u8]) -> usize {
+        let is_whole = !self.has_partial_line.load(Ordering::Relaxed);
+        let nonce_and_fd = self.owned_fd().map(|owned| (owned.proof, owned.fd));
+        let (Ok((Proof::Position(nonce), fd)), true, Ok(sys::NO_LIMIT)) =
+            (nonce_and_fd, is_whole, sys::file_size_limit())
+        else {
+            return 0;
+        };
+        let (written, error) = all(lines, None, |rest| sys::write_at_end(fd, rest, nonce));
+        if error.is_none() {
+            return written;
+        }
+        let newline = lines.iter().take(written).rposition(|&byte| byte == b'\n');
+        let whole = newline.map_or(0, |at| at + 1);
+        if let Some(piece) = lines.get(whole..written).filter(|piece| !piece.is_empty()) {
+            let mut room = [0; MAX_LINE];
+            let mut line = Line::new(&mut room);
+            line.append(piece);
+            let is_blank = blank(fd, &mut line, false, piece.len());
+            self.has_partial_line.store(!is_blank, Ordering::Relaxed);
+        }
+        whole
     }
 
     #[inline]

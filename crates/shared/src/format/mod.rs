@@ -30,7 +30,7 @@ pub use summary::{Run, Summary};
 pub use units::{Bytes, Time};
 
 use crate::line::Line;
-use crate::record::Record;
+use crate::record::{Message, Record};
 use core::fmt::{self, Write};
 use piece::Piece;
 use tracing::field::{Field, Visit};
@@ -53,12 +53,18 @@ impl Format {
 /// Formats a record for the log: text by `{:?}`, JSON by `{:#?}`. See the head of this file.
 impl fmt::Debug for Record<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Message(self).fmt(f)
+    }
+}
+
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let as_json = f.alternate();
         let out = &mut Piece::new(f);
         if as_json {
-            json::record(out, self);
+            json::record(out, self.0);
         } else {
-            text::record(out, self);
+            text::record(out, self.0);
         }
         Ok(())
     }

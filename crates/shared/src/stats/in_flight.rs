@@ -222,7 +222,9 @@ fn store(slot: Slot, call: &Call, context: &Context<'_>, beginning: &Beginning<'
     ] {
         let text = text.get(..most).unwrap_or(text);
         slot.store(LENGTHS + index, text.len() as u64);
-        slot.store_bytes(at, text);
+        if !text.is_empty() {
+            slot.store_bytes(at, text);
+        }
     }
 }
 

@@ -28,10 +28,13 @@ mod stopped;
 
 mod fault_counts;
 
+mod line_ring;
+
 pub use fault_counts::{FaultCounts, MAX_FAULTS};
 pub use heavy::Sums;
 pub use in_flight::{Beginning, Extent, InFlight, InFlightGuard};
 pub use layout::{Collect, Counter};
+pub use line_ring::{LineRing, Place, log_id};
 pub use pairs::{FileIds, Pair};
 pub use programs::ProgramSums;
 pub use recent_lines::RecentLine;
