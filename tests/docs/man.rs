@@ -259,12 +259,16 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
     &text[from..from + text[from..].find(&format!("\n{end}")).unwrap_or_else(|| panic!("{end}"))]
 }
 
-/// A program can be written from the page alone: it has the structs of the header.
+/// A program can be written from the pages alone: they have the structs of the header.
 #[test]
-fn cfr_copy_3_and_the_header_have_the_same_structs() {
+fn the_pages_and_the_header_have_the_same_structs() {
     let header = fs::read_to_string(project().join("include/cfr.h")).unwrap();
-    let page = read("cfr_copy.3");
-    for name in ["struct cfr_options {", "struct cfr_outcome {"] {
+    for (page, name) in [
+        ("cfr_copy.3", "struct cfr_options {"),
+        ("cfr_copy.3", "struct cfr_outcome {"),
+        ("cfr_configure.3", "struct cfr_stats {"),
+    ] {
+        let page = read(page);
         let members = |text: &str| {
             let lines = between(text, name, "};").lines().skip(1).map(str::trim);
             lines.filter(|line| line.ends_with(';')).map(str::to_owned).collect::<Vec<_>>()
