@@ -16,8 +16,9 @@
 
 use cfr_engine::hook::Hook;
 use cfr_sys::NextSymbol;
+use cfr_sys::errno::{Errno, ErrnoSet};
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// The next library's functions. They are statics of their own because the hooks, which are written in
 /// instructions, read them.
@@ -40,6 +41,28 @@ pub(crate) fn find_next_functions() {
     }
     for symbol in [&NEXT_SYSCALL, &NEXT_IOCTL, &NEXT_SENDFILE, &NEXT_SENDFILE64, &NEXT_EXIT] {
         symbol.resolve();
+    }
+}
+
+/// The errors of the kernel that the hook `copy_file_range` does not answer at once: after these the
+/// library may copy, or tests for cancellation.
+#[repr(transparent)]
+pub(crate) struct HandledErrors([AtomicU64; 3]);
+
+/// All, until the settings are read. Not 0, for the reason that `SetOnce` gives.
+pub(crate) static HANDLED_ERRORS: HandledErrors =
+    HandledErrors([const { AtomicU64::new(u64::MAX) }; 3]);
+
+impl HandledErrors {
+    /// The highest number that has a bit; a higher one is handled.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) const LAST: u32 = 191;
+
+    /// Sets the errors after which the library may copy.
+    pub(crate) fn set(&self, fallback: ErrnoSet) {
+        for (word, bits) in self.0.iter().zip(fallback.with(Errno::EINTR).bits()) {
+            word.store(bits, Ordering::Relaxed);
+        }
     }
 }
 

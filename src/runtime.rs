@@ -5,7 +5,7 @@
 //! launcher for its counters.
 
 use crate::environment;
-use crate::route::{self, Route};
+use crate::route::{self, HANDLED_ERRORS, Route};
 use cfr_engine::diag::{EventKind, EventLog};
 use cfr_engine::hook::{Hook, Hooks};
 use cfr_observe::{Collectors, ConfigErrors, Injector, Log, Observer};
@@ -237,6 +237,8 @@ pub(crate) fn start(runtime: &'static Observer) {
         1 => Route::KernelIfNoFlags,
         _ => Route::Intercept,
     };
+    // Before the routes, by which calls go to the kernel.
+    HANDLED_ERRORS.set(runtime.settings.policy.fallback_errors());
     let is_supervised = runtime.settings.cookie.is_some();
     let is_marked = is_supervised && !has_next;
     let is_left = !IS_OURS.load(Ordering::Relaxed);

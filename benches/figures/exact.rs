@@ -14,6 +14,9 @@ pub type Goal = RangeInclusive<f64>;
 
 /// Instructions of an unlogged call above those of the C library's wrapper.
 pub const FORWARD_INSTRUCTIONS: Goal = at_most(25.0);
+/// Instructions of an unlogged call that the kernel refuses above those of the C library's wrapper.
+pub const REFUSED_INSTRUCTIONS: Goal =
+    at_most(if cfg!(target_arch = "x86_64") { 40.0 } else { 250.0 });
 /// System calls of an unlogged call above those of a bare one.
 pub const FORWARD_SYSTEM_CALLS: Goal = exactly(0.0);
 /// System calls of an unlogged call without flags in the default dialect.

@@ -149,7 +149,11 @@ fn unlogged(figures: &mut Figures, driver: &Driver) {
         more(Calls::COPY),
         Some(exact::FORWARD_INSTRUCTIONS),
     );
-    figures.exact("unlogged call that fails: instructions more", more(Calls::FAIL), None);
+    figures.exact(
+        "unlogged call that the kernel refuses: instructions more",
+        more(Calls::FAIL),
+        Some(exact::REFUSED_INSTRUCTIONS),
+    );
     figures.exact(
         "unlogged call: system calls more",
         driver.more_system_calls(Way::OFF, Calls::COPY),

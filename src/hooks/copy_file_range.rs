@@ -9,7 +9,7 @@ use super::entry::{Frame, enter, test_cancel};
 use super::{after_kernel_error, dispatch};
 use crate::route::{self, ROUTES};
 #[cfg(target_arch = "x86_64")]
-use crate::route::{NO_TEST_CANCEL, TEST_CANCEL};
+use crate::route::{HANDLED_ERRORS, HandledErrors, NO_TEST_CANCEL, TEST_CANCEL};
 use cfr_engine::hook::Hook;
 use cfr_sys::errno::Errno;
 use cfr_sys::{COOKIE, COPY_FILE_RANGE, ssize_t};
@@ -81,6 +81,7 @@ use body;
 macro_rules! instructions {
     ($($operands:tt)*) => {
         naked_asm!(
+            ".weak __errno_location",
             ".cfi_startproc",
             "test r9d, r9d",
             "jne 5f",
@@ -117,7 +118,28 @@ macro_rules! instructions {
             "cmp rax, -4095",
             "jae 3f",
             "ret",
+            // An error after which nothing more is tried is answered here.
             "3:",
+            "mov ecx, eax",
+            "neg ecx",
+            "cmp ecx, {last_error}",
+            "ja 7f",
+            "bt dword ptr [rip + {errors}], ecx",
+            "jc 7f",
+            "mov rax, [rip + __errno_location@GOTPCREL]",
+            "test rax, rax",
+            "je 7f",
+            "push rcx",
+            ".cfi_adjust_cfa_offset 8",
+            "call rax",
+            "pop rcx",
+            ".cfi_adjust_cfa_offset -8",
+            "mov [rax], ecx",
+            "mov rax, -1",
+            "ret",
+            "7:",
+            "mov rax, rcx",
+            "neg rax",
             "mov rcx, r10",
             "cmp rax, -{eintr}",
             "jne 6f",
@@ -135,6 +157,8 @@ macro_rules! instructions {
             ".cfi_endproc",
             cancel_address = sym TEST_CANCEL,
             no_cancel = const NO_TEST_CANCEL,
+            errors = sym HANDLED_ERRORS,
+            last_error = const HandledErrors::LAST,
             $($operands)*
         )
     };

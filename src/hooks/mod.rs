@@ -86,7 +86,8 @@ extern "C" fn after_next_error(frame: &mut Frame) {
 #[inline(never)]
 fn after_error(hook: Hook, frame: &mut Frame, args: &Args, error: Errno) {
     let may_fall_back = matches!(route::of(hook), Route::KernelIfNoFlags | Route::NextIfNoFlags)
-        && runtime::get().is_some_and(|runtime| runtime.settings.policy.may_fall_back_after(error));
+        && runtime::get()
+            .is_some_and(|runtime| runtime.settings.policy.fallback_errors().contains(error));
     if may_fall_back {
         intercept_copy(hook, frame, args, Some(error));
     } else {

@@ -206,9 +206,10 @@ fn the_log_says_the_rule_in_a_sentence() {
     let output = Run::preloaded(program())
         .args(["sendfile", "append"])
         .env("CFR_DIALECT", "freebsd-14")
+        .env("CFR_LOG", "debug")
         .within(scratch.path())
         .ok();
-    let sentence = "--- info: rule append: the target is open with O_APPEND (Linux 6.12 \
+    let sentence = "--- debug: rule append: the target is open with O_APPEND (Linux 6.12 \
                     fs/splice.c, splice_direct_to_actor()) ---";
     assert!(output.stderr.contains(sentence), "{output:?}");
 }

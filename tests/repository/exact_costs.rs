@@ -6,8 +6,8 @@ pub use exact::EXPORTS;
 use exact::{
     ACROSS_SYSTEM_CALLS, Calls, DEFAULT_SYSTEM_CALLS, DIALECTS, Driver, EMULATED_SYSTEM_CALLS,
     FORWARD_INSTRUCTIONS, FORWARD_SYSTEM_CALLS, Goal, IN_STEP_SYSTEM_CALLS, JSON_INSTRUCTIONS,
-    LOAD_INSTRUCTIONS, LOAD_SYSTEM_CALLS, OPTIONAL, PASSING_INSTRUCTIONS, REQUIRED, SIZE, Shipped,
-    TEXT_INSTRUCTIONS, TEXT_WRITES, Way,
+    LOAD_INSTRUCTIONS, LOAD_SYSTEM_CALLS, OPTIONAL, PASSING_INSTRUCTIONS, REFUSED_INSTRUCTIONS,
+    REQUIRED, SIZE, Shipped, TEXT_INSTRUCTIONS, TEXT_WRITES, Way,
 };
 
 #[path = "../../benches/figures/exact.rs"]
@@ -26,6 +26,13 @@ fn hold(test: &str, goal: Goal, measure: impl FnOnce() -> Result<f64, String>) {
 fn an_unlogged_call_takes_few_instructions() {
     hold("an_unlogged_call_takes_few_instructions", FORWARD_INSTRUCTIONS, || {
         Driver::new()?.more_instructions(Way::OFF, Calls::COPY)
+    });
+}
+
+#[test]
+fn an_unlogged_call_that_is_refused_takes_few_instructions() {
+    hold("an_unlogged_call_that_is_refused_takes_few_instructions", REFUSED_INSTRUCTIONS, || {
+        Driver::new()?.more_instructions(Way::OFF, Calls::FAIL)
     });
 }
 

@@ -78,7 +78,7 @@ impl Policy {
 
     /// Returns the lowest flags for which the kernel alone cannot give the answer that this policy
     /// wants. Calls with lower flags may go to the kernel at once, if its errors are checked with
-    /// [`Policy::may_fall_back_after`].
+    /// [`Policy::fallback_errors`].
     #[must_use]
     pub fn first_intercepted_flags(&self) -> u32 {
         u32::from(self.asks_kernel_first() && self.default_flags.0 == 0)
@@ -92,12 +92,16 @@ impl Policy {
             && !self.verify
     }
 
-    /// Reports whether the library may copy after this error of the kernel. EPERM counts as ENOSYS
-    /// here, because a seccomp filter may return it to hide the call.
+    /// Returns the errors of the kernel after which the library may copy. EPERM counts as ENOSYS here,
+    /// because a seccomp filter may return it to hide the call.
     #[must_use]
-    pub fn may_fall_back_after(&self, errno: Errno) -> bool {
-        self.falls_back_after(errno)
-            || errno == Errno::EPERM && self.falls_back_after(Errno::ENOSYS)
+    pub fn fallback_errors(&self) -> ErrnoSet {
+        if self.backend != Backend::Auto {
+            return ErrnoSet::NONE;
+        }
+        let of_dialect = self.dialect.fallback_errors.iter();
+        let errors = of_dialect.fold(self.fallback, |errors, &errno| errors.with(errno));
+        if errors.contains(Errno::ENOSYS) { errors.with(Errno::EPERM) } else { errors }
     }
 
     /// Reports whether the library copies after this error of the kernel.

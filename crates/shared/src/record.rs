@@ -130,10 +130,11 @@ impl Record<'_> {
         if self.is_unusual() { &UNUSUAL_CALL } else { &CALL }
     }
 
-    /// Sends the sentence that explains `rule`, at the level of the call's own line.
+    /// Sends the sentence of `rule`: as a warning if the library found that the call broke it; with
+    /// level `debug` if it explains the kernel's error, which the call's own line has the rule of.
     #[cold]
     pub fn explain(&self, rule: &Rule) {
-        static EXPLAINED: EventKind = EventKind::new(&EXPLAINED, RULE, Level::INFO);
+        static EXPLAINED: EventKind = EventKind::new(&EXPLAINED, RULE, Level::DEBUG);
         static JUDGED: EventKind = EventKind::new(&JUDGED, RULE, Level::WARN);
         let kind = if self.outcome.judged { &JUDGED } else { &EXPLAINED };
         let (id, why, source) = (rule.id, rule.why, rule.source.text());

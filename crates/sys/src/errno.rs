@@ -137,6 +137,12 @@ impl ErrnoSet {
         }
     }
 
+    /// Returns a bit for each errno from 0 to 191, beginning with the lowest.
+    #[must_use]
+    pub const fn bits(self) -> [u64; 3] {
+        self.0
+    }
+
     /// Reports whether `errno` is in this set.
     #[must_use]
     pub fn contains(self, errno: Errno) -> bool {

@@ -117,7 +117,7 @@ pub fn without_rule(line: &str) -> String {
 }
 
 /// The start of each kind of remark.
-const REMARKS: [&str; 3] = ["--- info: rule ", "--- warn: rule ", "--- warn: ioctl("];
+const REMARKS: [&str; 3] = ["--- debug: rule ", "--- warn: rule ", "--- warn: ioctl("];
 /// The start of each kind of call.
 const CALLS: [&str; 5] =
     ["copy_file_range(", "syscall(SYS_copy_file_range, ", "ioctl(", "sendfile(", "sendfile64("];
