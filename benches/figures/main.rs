@@ -74,6 +74,12 @@ const LINES: [Line; 3] = [
     },
 ];
 
+/// The lines that go to the launcher through memory, and the limits of their CPU time.
+const PASSED_ON: [(&str, Format, Goal); 2] = [
+    ("text", Format::Text, timed::PASSED_TEXT_CPU),
+    ("JSON", Format::Json, timed::PASSED_JSON_CPU),
+];
+
 fn main() -> ExitCode {
     let mut as_json = false;
     let mut only = None;
@@ -251,6 +257,7 @@ fn line_times(figures: &mut Figures, driver: &Driver) {
     let strace = [Under::Strace, Under::StraceWithPaths];
     let mut ways: Vec<_> = LINES.iter().map(|line| Under::Library(line.way)).collect();
     ways.push(Under::Append);
+    ways.extend(PASSED_ON.map(|(_, format, _)| Under::PassedOn(format)));
     ways.extend(peer::library().is_ok().then_some(fmt_layer).into_iter().flatten());
     ways.extend(timed::has_strace().then_some(strace).into_iter().flatten());
     let added = timed::added(driver, &ways);
@@ -262,6 +269,19 @@ fn line_times(figures: &mut Figures, driver: &Driver) {
             &added.cpu,
             line.cpu.clone(),
         );
+    }
+    for (name, format, goal) in PASSED_ON {
+        let passed = &added[&Under::PassedOn(format)];
+        let name = format!("{name} line through memory");
+        figures.above(&format!("{name}: us of CPU added"), &passed.cpu, Some(goal));
+        if format == Format::Text {
+            figures.time(
+                &format!("{name}: times cheaper than by write(2), in CPU"),
+                text.cpu.median / passed.cpu.median,
+                &format!("by minima {:.1}", text.cpu.minimum / passed.cpu.minimum),
+                Some(timed::PASSED_RATIO),
+            );
+        }
     }
     figures.above("text line: us added", &text.wall, None);
     figures.above("text with paths line: us added", &with_paths.wall, None);
@@ -307,6 +327,15 @@ fn line_times(figures: &mut Figures, driver: &Driver) {
         };
         let (ratio, detail) = against(text);
         figures.time(&format!("{name}: times a text line"), ratio, &detail, Some(goal));
+        if strace == Under::Strace {
+            let (ratio, detail) = against(&added[&Under::PassedOn(Format::Text)]);
+            figures.time(
+                &format!("{name}: times a text line through memory"),
+                ratio,
+                &detail,
+                Some(timed::PASSED_STRACE_RATIO),
+            );
+        }
         let (ratio, detail) = against(with_paths);
         figures.time(&format!("{name}: times one with paths"), ratio, &detail, None);
     }
@@ -318,7 +347,8 @@ fn threads(figures: &mut Figures, driver: &Driver) {
     let text = Under::Library(Way::TEXT);
     let beside = |measure: &dyn Fn(Under) -> Option<f64>| {
         let fmt_layer = Under::FmtLayer(Format::Text);
-        let others = [("only written", Under::Append), ("fmt layer", fmt_layer)];
+        let passed_on = ("through memory", Under::PassedOn(Format::Text));
+        let others = [passed_on, ("only written", Under::Append), ("fmt layer", fmt_layer)];
         let others = others.map(|(name, way)| Some(format!("{name} {:.2}", measure(way)?)));
         others.into_iter().flatten().collect::<Vec<_>>().join(", ")
     };
@@ -340,12 +370,14 @@ fn threads(figures: &mut Figures, driver: &Driver) {
             None,
         );
     }
-    figures.time(
-        "threads, the worst of these against a line only written",
-        costs.worst_growth().expect("measured"),
-        "",
-        Some(scale::GROWTH),
-    );
+    for (name, way) in [("", text), (", through memory", Under::PassedOn(Format::Text))] {
+        figures.time(
+            &format!("threads{name}, the worst of these against a line only written"),
+            costs.worst_growth(way).expect("measured"),
+            "",
+            Some(scale::GROWTH),
+        );
+    }
 }
 
 /// Copies in the library.

@@ -30,7 +30,12 @@ impl Costs {
     /// Measures the bare call, the written line, the text line and, if it can be built, the fmt
     /// layer's.
     pub fn measure(driver: &Driver, has_fmt_layer: bool) -> Costs {
-        let ways = [Under::Library(Way::BARE), Under::Append, Under::Library(Way::TEXT)];
+        let ways = [
+            Under::Library(Way::BARE),
+            Under::Append,
+            Under::Library(Way::TEXT),
+            Under::PassedOn(Format::Text),
+        ];
         let fmt_layer = has_fmt_layer.then_some(Under::FmtLayer(Format::Text));
         let mut costs: BTreeMap<_, Samples> = BTreeMap::new();
         for _ in 0..ROUNDS {
@@ -55,9 +60,8 @@ impl Costs {
         Some(self.0.get(&(way, threads))? / self.0.get(&(way, ONE))?)
     }
 
-    /// Returns the largest ratio of the text line's growth to the written line's.
-    pub fn worst_growth(&self) -> Option<f64> {
-        let text = Under::Library(Way::TEXT);
+    /// Returns the largest ratio of the growth of the text line `text` to the written line's.
+    pub fn worst_growth(&self, text: Under) -> Option<f64> {
         let growths = MANY.iter().filter_map(|&threads| {
             Some(self.growth(text, threads)? / self.growth(Under::Append, threads)?)
         });

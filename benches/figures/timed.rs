@@ -3,7 +3,7 @@
 
 use crate::exact::{Calls, Driver, Goal, Way, at_most, preload};
 use crate::peer::{self, Format};
-use cfr_testkit::{Output, Run, find_program};
+use cfr_testkit::{Output, Run, find_program, launcher};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,14 @@ use std::path::{Path, PathBuf};
 pub const TEXT_CPU: Goal = at_most(1.4);
 /// The same for a text line with paths.
 pub const PATHS_CPU: Goal = at_most(3.0);
+/// The CPU time that a text line adds if it goes to the launcher through memory.
+pub const PASSED_TEXT_CPU: Goal = at_most(0.45);
+/// The same for a JSON line.
+pub const PASSED_JSON_CPU: Goal = at_most(0.7);
+/// The CPU time that a text line adds by write(2), divided by that of one through memory.
+pub const PASSED_RATIO: Goal = 4.0..=f64::INFINITY;
+/// The time that strace adds, divided by that of a text line through memory.
+pub const PASSED_STRACE_RATIO: Goal = 25.0..=f64::INFINITY;
 /// The CPU time that a line adds, divided by that of the same line by tracing-subscriber's fmt
 /// layer.
 pub const FMT_LAYER_RATIO: Goal = at_most(0.5);
@@ -67,6 +75,8 @@ impl Samples {
 pub enum Under {
     /// With the library, or bare.
     Library(Way),
+    /// Under the launcher, which takes the lines through memory; without paths.
+    PassedOn(Format),
     /// Bare, and it writes a line to a file after each call: the least that a log needs.
     Append,
     /// tracing-subscriber's fmt layer.
@@ -87,6 +97,12 @@ impl Under {
     fn start(self, driver: &Driver) -> Run {
         let words = match self {
             Under::Library(way) => return Run::bare("env").args(driver.environment(way)),
+            Under::PassedOn(format) => {
+                let _ = std::fs::remove_file(driver.file("log"));
+                let format = if format == Format::Json { "json" } else { "text" };
+                let words = ["trace", "--reach", "preload", "--paths", "no", "--format", format];
+                return Run::bare(launcher()).args(words).args(["-o"]).args([driver.file("log")]);
+            }
             Under::Append => return Run::bare("env"),
             Under::FmtLayer(format) => {
                 return Run::bare("env").args(peer::environment(driver, format));
