@@ -133,7 +133,7 @@ fn a_stopped_launcher_loses_no_line() {
 #[test]
 fn a_killed_launcher_loses_no_line() {
     const SCRIPT: &str = "kill -STOP $PPID; \"$@\" > printed & until test -e paused; do sleep 0.01; \
-                          done; kill -KILL $PPID; sleep 1; touch go; wait; touch done";
+                          done; kill -KILL $PPID; sleep 2; touch go; wait; touch done";
     let scratch = Scratch::new();
     let program = many_lines();
     let words = ["sh", "-c", SCRIPT, "sh", &program, "paused", "1", "1", "1000"];
@@ -150,7 +150,7 @@ fn a_killed_launcher_loses_no_line() {
 /// A process that makes no call any more writes them when it ends.
 #[test]
 fn the_lines_of_a_killed_launcher_are_written_at_the_end() {
-    const SCRIPT: &str = "kill -STOP $PPID; \"$@\" > printed; kill -KILL $PPID; sleep 1";
+    const SCRIPT: &str = "kill -STOP $PPID; \"$@\" > printed; kill -KILL $PPID; sleep 2";
     let scratch = Scratch::new();
     let program = many_lines();
     let words = ["sh", "-c", SCRIPT, "sh", &program, "all", "1", "1", "1000"];
