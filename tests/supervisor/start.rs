@@ -37,17 +37,18 @@ impl Started {
         run.args([second]).within(self.scratch.path()).start()
     }
 
-    /// Waits for the end of the whole tree, and returns whether the program has begun.
+    /// Waits for the end of the whole tree, and returns how many calls were made and logged: all or none
+    /// were made, and none twice.
     #[track_caller]
-    fn has_begun(&self, running: Running, when: &str) -> bool {
+    fn made_and_logged(&self, running: Running, when: &str) -> (usize, usize) {
         let output = running.output();
         let log = fs::read_to_string(self.scratch.file("log")).unwrap_or_default();
         let logged = log.lines().filter_map(parse_call).count();
         let made = output.stdout.lines().count();
         assert!(output.stdout.lines().all(|line| line == "copied"), "{when}: {output:#?}\n{log}");
         assert!(made == 0 || made == 2, "{when}: {output:#?}\n{log}");
-        assert_eq!(logged, made, "{when}: {output:#?}\n{log}");
-        made > 0
+        assert!(logged <= made, "{when}: {output:#?}\n{log}");
+        (made, logged)
     }
 }
 
@@ -55,7 +56,7 @@ impl Started {
 fn a_program_may_kill_its_launcher_at_once() {
     let started = Started::new();
     for _ in 0..KILLS {
-        assert!(started.has_begun(started.start("kill"), "by the program"));
+        assert_eq!(started.made_and_logged(started.start("kill"), "by the program"), (2, 2));
     }
 }
 
@@ -66,8 +67,8 @@ fn a_launcher_may_be_killed_at_any_moment_of_its_start() {
         let running = started.start("live");
         thread::sleep(Duration::from_micros(after));
         running.send(libc::SIGKILL);
-        // On a busy machine the launcher may be anywhere by then.
-        started.has_begun(running, &format!("after {after} us"));
+        // A launcher that is killed when the program has ended may leave lines that it has not written.
+        started.made_and_logged(running, &format!("after {after} us"));
     }
 }
 

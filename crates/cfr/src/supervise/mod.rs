@@ -89,8 +89,10 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = OsString>) -> Result<u8, F
     // The launcher may have been killed.
     let _ = handover::send_byte(&socket, READY);
     drop(socket);
-    wait_for_the_end(launcher);
+    wait_for_the_end(launcher, &supervisor.observers);
     finish(&supervisor.jobs);
+    // The launcher may have been killed with the last process.
+    supervisor.observers.write_left_lines();
     Ok(0)
 }
 
@@ -134,10 +136,11 @@ fn lift_cpu_limit() {
     }
 }
 
-fn wait_for_the_end(mut launcher: Option<OwnedFd>) {
+fn wait_for_the_end(mut launcher: Option<OwnedFd>, observers: &Observers) {
     let listener = io::stdin();
     loop {
         if launcher.is_none() {
+            observers.write_left_lines();
             release_reader();
         }
         let mut polled = vec![PollFd::new(&listener, PollFlags::empty())];

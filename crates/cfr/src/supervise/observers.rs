@@ -75,6 +75,17 @@ impl Observers {
         }
     }
 
+    /// Writes the lines that a launcher which was killed has not written.
+    pub(super) fn write_left_lines(&self) {
+        let log = match &self.one {
+            Some(one) => one.log,
+            None => observer(self.settings, self.stats, None, self.log).log,
+        };
+        if let Some(log) = log {
+            log.write_left_lines();
+        }
+    }
+
     /// Returns the memory file of the stats.
     pub(super) fn stats_file(&self) -> Option<&File> {
         self.stats_file.as_ref()
