@@ -47,12 +47,24 @@ impl<R: Read> ZstdFrames<R> {
             Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
                 length,
                 ..
-            })) => {
-                io::copy(&mut self.input.by_ref().take(length.into()), &mut io::sink())?;
-            }
+            })) => self.skip(length)?,
             Err(error) => return Err(invalid(error)),
         }
         Ok(true)
+    }
+
+    /// Skips `len` bytes, or all if there are fewer.
+    fn skip(&mut self, len: u32) -> io::Result<()> {
+        let mut left = len as usize;
+        while left > 0 {
+            let bytes = self.input.fill_buf()?.len().min(left);
+            if bytes == 0 {
+                break;
+            }
+            self.input.consume(bytes);
+            left -= bytes;
+        }
+        Ok(())
     }
 }
 

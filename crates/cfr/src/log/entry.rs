@@ -40,7 +40,6 @@ impl CallEnding {
 }
 
 /// A line of a log.
-#[expect(clippy::large_enum_variant, reason = "only one exists at a time, and most are calls")]
 pub(crate) enum LogEntry<'a> {
     Call(LoggedCall<'a>),
     Message(LoggedMessage<'a>),
