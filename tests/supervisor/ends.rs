@@ -113,8 +113,31 @@ fn supervisor_of(launcher: &Running) -> i32 {
 }
 
 fn kill(pid: i32) {
+    send(pid, libc::SIGKILL);
+}
+
+fn send(pid: i32, signal: i32) {
     // SAFETY: no pointers; the process is this test's.
-    assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0);
+    assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+}
+
+/// On a busy machine it may not have seen the end of the program yet. No process runs, so a zero holds.
+#[test]
+fn a_supervisor_that_is_late_is_waited_for() {
+    let run = Run::bare(launcher()).args(["run", "--reach", "all", "--expect", "calls=0", "cat"]);
+    let mut running = run.start();
+    let input = running.stdin();
+    let supervisor = supervisor_of(&running);
+    let has_ended = || descendants(running.id()).iter().all(|(_, name)| name != "cat");
+    until(|| !has_ended(), "cat");
+    send(supervisor, libc::SIGSTOP);
+    drop(input);
+    until(has_ended, "the end of cat");
+    // Longer than processes may take to end after the program.
+    thread::sleep(Duration::from_millis(500));
+    send(supervisor, libc::SIGCONT);
+    let output = running.output();
+    assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""), "{output:#?}");
 }
 
 #[test]

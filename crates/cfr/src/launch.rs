@@ -34,8 +34,7 @@ pub(crate) struct Mode {
     pub(crate) explains_silence: bool,
 }
 
-/// How long the end of all processes may take to be known after the program's: the supervisor ends
-/// when the last one does.
+/// How long processes may take to end after the program.
 const GRACE: Duration = Duration::from_millis(200);
 
 /// Runs the program to its end. Returns its exit status, or 123 if an expectation does not hold.

@@ -6,16 +6,22 @@ use super::handover;
 use crate::term::failure::{describe, print_message};
 use cfr_shared::stats::{Stats, Stopped};
 use cfr_sys::seccomp;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Resource, getrlimit, pidfd_open};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
+
+/// What the supervisor sends when no process of the tree is left.
+pub(crate) const NONE_LEFT: u8 = b'n';
+
+/// What the guard answers: the launcher was not killed.
+pub(crate) const HERE: u8 = b'h';
 
 /// How often a supervisor that has ended too early is started again.
 const MAX_RESTARTS: u32 = 8;
@@ -32,9 +38,9 @@ pub(crate) struct Start {
 
 /// The guard of a program.
 pub(crate) struct Guard {
-    /// Receives whether the supervisor was started; nothing if the program's process has ended before it
-    /// sent its descriptor.
-    pub(crate) is_started: Receiver<Result<(), String>>,
+    /// Receives the descriptor that receives calls, when the supervisor was started, or why it could not
+    /// be; nothing if the program's process has ended before it sent its descriptor.
+    pub(crate) is_started: Receiver<Result<OwnedFd, String>>,
     /// Receives the end of all processes of the tree.
     pub(crate) has_ended: Receiver<()>,
 }
@@ -51,7 +57,7 @@ pub(crate) fn start(channel: OwnedFd, start: Start) -> io::Result<Guard> {
     Ok(Guard { is_started, has_ended })
 }
 
-fn guard(channel: OwnedFd, mut start: Start, at_start: Sender<Result<(), String>>) {
+fn guard(channel: OwnedFd, mut start: Start, at_start: Sender<Result<OwnedFd, String>>) {
     // The launcher may have been killed, and the process with it.
     let tell = |byte| drop(handover::send_byte(&channel, byte));
     let fail = |error: &io::Error| {
@@ -63,25 +69,26 @@ fn guard(channel: OwnedFd, mut start: Start, at_start: Sender<Result<(), String>
         Err(error) => return fail(&error),
     };
     let Some(listener) = listener else { return };
-    let supervisor = match start.once(&listener).and_then(Starting::finish) {
-        Ok(supervisor) => supervisor,
+    let started = start.once(&listener).and_then(Supervisor::answering);
+    let (supervisor, ours) = match started.and_then(|it| Ok((it, listener.try_clone()?))) {
+        Ok(started) => started,
         Err(error) => return fail(&error),
     };
-    let _ = at_start.send(Ok(()));
+    let _ = at_start.send(Ok(ours));
     drop(at_start);
     tell(BEGIN);
     drop(channel);
     watch_over(supervisor, &listener, start);
 }
 
-/// A supervisor that does not answer calls yet.
-struct Starting {
+/// A supervisor, and the socket to it.
+struct Supervisor {
     process: Child,
     socket: OwnedFd,
 }
 
 impl Start {
-    fn once(&mut self, listener: &OwnedFd) -> io::Result<Starting> {
+    fn once(&mut self, listener: &OwnedFd) -> io::Result<Supervisor> {
         let (socket, theirs) = handover::pair()?;
         let descriptors = [Some(listener.as_fd()), self.log.as_ref().map(File::as_fd)];
         let descriptors: Vec<_> = descriptors.into_iter().flatten().collect();
@@ -89,7 +96,7 @@ impl Start {
         let started = self.command.stdin(theirs).stdout(Stdio::null()).spawn();
         // Closes the socket that is theirs.
         self.command.stdin(Stdio::null());
-        Ok(Starting { process: started?, socket })
+        Ok(Supervisor { process: started?, socket })
     }
 
     /// Lets the thread make call `id` itself, if it waits; `begun` is 1 if the call was counted.
@@ -101,11 +108,11 @@ impl Start {
     }
 }
 
-impl Starting {
-    /// Waits until the supervisor answers calls.
-    fn finish(mut self) -> io::Result<Child> {
+impl Supervisor {
+    /// Waits until it answers calls.
+    fn answering(mut self) -> io::Result<Supervisor> {
         match self.answers() {
-            Ok(true) => return Ok(self.process),
+            Ok(true) => return Ok(self),
             // If it could not be killed it would end by itself: no process has its filter.
             _ if self.process.kill().is_err() => {}
             _ => {}
@@ -129,18 +136,29 @@ impl Starting {
         Ok(socket.revents().contains(PollFlags::IN)
             && seccomp::receive_byte(self.socket.as_raw_fd()).is_some())
     }
+
+    /// Waits for its end. Before that it asks whether the launcher is there.
+    fn wait(&mut self) -> io::Result<ExitStatus> {
+        while let Some(byte) = seccomp::receive_byte(self.socket.as_raw_fd()) {
+            if byte == NONE_LEFT {
+                // It may have been killed meanwhile.
+                let _ = handover::send_byte(&self.socket, HERE);
+            }
+        }
+        self.process.wait()
+    }
 }
 
 /// Starts the supervisor again if it is killed. The calls that it was carrying out are made by their
 /// threads; at last all calls are.
-fn watch_over(supervisor: Child, listener: &OwnedFd, mut start: Start) {
+fn watch_over(supervisor: Supervisor, listener: &OwnedFd, mut start: Start) {
     let limit = match getrlimit(Resource::Cpu).maximum {
         Some(_) => " (RLIMIT_CPU has a hard limit)",
         None => "",
     };
     let mut supervisor = Ok(supervisor);
     for restarts_left in (0..=MAX_RESTARTS).rev() {
-        match supervisor.as_mut().map(Child::wait) {
+        match supervisor.as_mut().map(Supervisor::wait) {
             Ok(Ok(status)) if !status.success() => {}
             Ok(_) => return,
             Err(_) => break,
@@ -153,7 +171,7 @@ fn watch_over(supervisor: Child, listener: &OwnedFd, mut start: Start) {
             break;
         }
         print_message(format!("the supervisor has ended too early{limit}; it is started again"));
-        supervisor = start.once(listener).map(|starting| starting.process);
+        supervisor = start.once(listener);
     }
     print_message("there is no supervisor any more: calls are let through");
     while !has_hung_up(listener) {
@@ -165,8 +183,17 @@ fn watch_over(supervisor: Child, listener: &OwnedFd, mut start: Start) {
 
 /// Waits for a call, or for the end of all processes; reports whether they have ended.
 fn has_hung_up(listener: &OwnedFd) -> bool {
-    let mut polled = [PollFd::new(listener, PollFlags::IN)];
-    let is_polled = poll(&mut polled, None);
+    hangs_up(listener, PollFlags::IN, None)
+}
+
+/// Reports whether all processes have ended whose calls `listener` receives.
+pub(crate) fn have_all_ended(listener: &OwnedFd) -> bool {
+    hangs_up(listener, PollFlags::empty(), Some(&Timespec::default()))
+}
+
+fn hangs_up(listener: &OwnedFd, wanted: PollFlags, limit: Option<&Timespec>) -> bool {
+    let mut polled = [PollFd::new(listener, wanted)];
+    let is_polled = poll(&mut polled, limit);
     let [polled] = polled;
     match is_polled {
         Ok(_) => polled.revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL),

@@ -27,6 +27,9 @@ const COOKIE: &str = "CFR_COOKIE";
 /// The name by which the launcher starts itself as the supervisor, and which ps(1) shows.
 pub(crate) const NAME: &str = "cfr-supervisor";
 
+/// How long the supervisor may take to end after the last process of the tree, on a machine that is busy.
+const MAX_END: Duration = Duration::from_secs(10);
+
 /// What the supervisor sends when it answers calls.
 pub(crate) const READY: u8 = b'r';
 
@@ -127,7 +130,7 @@ impl Prepared {
         // The guard sees the end of a process that has sent nothing.
         drop(to_launcher);
         match guard.is_started.recv() {
-            Ok(Ok(())) => Ok(Supervisor { has_ended: guard.has_ended }),
+            Ok(Ok(listener)) => Ok(Supervisor { listener, has_ended: guard.has_ended }),
             Ok(Err(why)) => Err(Some(why)),
             Err(_) => Err(None),
         }
@@ -136,14 +139,21 @@ impl Prepared {
 
 /// A supervisor that runs.
 pub(crate) struct Supervisor {
+    /// The descriptor that receives calls.
+    listener: OwnedFd,
     has_ended: Receiver<()>,
 }
 
 impl Supervisor {
-    /// Waits for the end of all processes of the tree. Reports whether they have ended in time.
+    /// Waits for the end of all processes of the tree, at most until `limit`. Reports whether they have
+    /// ended. If they have, the supervisor too may take longer.
     pub(crate) fn wait(&self, limit: Option<Duration>) -> bool {
         match limit {
-            Some(limit) => self.has_ended.recv_timeout(limit).is_ok(),
+            Some(limit) => {
+                self.has_ended.recv_timeout(limit).is_ok()
+                    || guard::have_all_ended(&self.listener)
+                        && self.has_ended.recv_timeout(MAX_END).is_ok()
+            }
             None => self.has_ended.recv().is_ok(),
         }
     }

@@ -20,6 +20,7 @@ mod worker;
 
 mod watcher;
 
+use crate::run::guard::{HERE, NONE_LEFT};
 use crate::run::handover;
 use crate::run::supervisor::READY;
 use crate::term::failure::{Failure, describe};
@@ -39,7 +40,7 @@ use signal_hook::consts::signal::{
 };
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::thread;
 use std::time::Duration;
 use task::Own;
@@ -88,12 +89,19 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = OsString>) -> Result<u8, F
     worker::start(supervisor).map_err(cannot)?;
     // The launcher may have been killed.
     let _ = handover::send_byte(&socket, READY);
-    drop(socket);
     wait_for_the_end(launcher, &supervisor.observers);
     finish(&supervisor.jobs);
-    // The launcher may have been killed with the last process.
-    supervisor.observers.write_left_lines();
+    if !is_launcher_there(&socket) {
+        supervisor.observers.write_left_lines();
+    }
     Ok(0)
+}
+
+/// Reports whether the launcher is there to write what is left of the log. One that was killed may take
+/// as long to end as the last process of the tree; its end of the socket is closed then, if not before.
+fn is_launcher_there(socket: &OwnedFd) -> bool {
+    handover::send_byte(socket, NONE_LEFT).is_ok()
+        && seccomp::receive_byte(socket.as_raw_fd()) == Some(HERE)
 }
 
 /// Opens the launcher, if it is still the parent.
