@@ -181,10 +181,10 @@ fn a_process_that_outlives_the_launcher_has_its_lines() {
     assert_eq!(count(), 20);
 }
 
-/// A file that was renamed gets no further line; the next line makes a new one.
+/// A second later the file that was renamed gets no further line; the next line makes a new one.
 #[test]
 fn a_log_that_is_rotated_goes_on_in_a_new_file() {
-    const SCRIPT: &str = "\"$@\" 10; until grep -q 9] log; do sleep 0.01; done; mv log log.1; \
+    const SCRIPT: &str = "\"$@\" 10; until grep -q 9] log; do sleep 0.01; done; mv log log.1; sleep 1.6; \
                           \"$@\" 20 > printed";
     let scratch = Scratch::new();
     let program = many_lines();

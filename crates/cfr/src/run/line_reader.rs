@@ -8,6 +8,7 @@ use cfr_observe::{Collectors, ConfigErrors, Log};
 use cfr_shared::line::MAX_LINE;
 use cfr_shared::stats::{LineRing, Place};
 use cfr_sys as sys;
+use std::fs::Metadata;
 use std::mem;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,11 @@ const MAX_SLEEP: Duration = Duration::from_millis(8);
 
 /// How long lines that were begun are waited for when the program has ended.
 const MAX_END: Duration = Duration::from_millis(200);
+
+/// How often the name of the log is looked at, and how long it must have been nothing's, or an empty
+/// file's, before that is taken for a new log. The program may give the name to a file of its own.
+const NAME_INTERVAL: Duration = Duration::from_millis(250);
+const ROTATED: Duration = Duration::from_secs(1);
 
 /// The bytes that are written at once.
 const BATCH: usize = 64 << 10;
@@ -51,6 +57,8 @@ impl LineReader {
         let collectors = Collectors { tree: Some(stats), own: None, is_program: false };
         let caller = || (sys::getpid(), sys::gettid());
         let log = Log::new(settings, no_errors, collectors, caller).without_ring();
+        // Before the program can move it.
+        log.open();
         let mut reader = Reader::new(ring, log, path.to_owned());
         let (end, is_over) = mpsc::channel::<()>();
         let thread = thread::Builder::new().spawn(move || {
@@ -83,6 +91,10 @@ struct Reader {
     path: PathBuf,
     /// The file that the log has open: device and inode.
     file: Option<(u64, u64)>,
+    /// When its name was looked at last.
+    looked: Instant,
+    /// Since when the name has been free for a new log.
+    moved: Option<Instant>,
     /// The first place that was not passed.
     head: u64,
     /// The place before which all were taken by writers when the ring was looked at last: a writer
@@ -100,8 +112,10 @@ impl Reader {
         Reader {
             ring,
             log,
+            file: path.metadata().ok().as_ref().map(identity),
             path,
-            file: None,
+            looked: Instant::now(),
+            moved: None,
             head: 0,
             settled: 0,
             late: Vec::new(),
@@ -114,6 +128,7 @@ impl Reader {
     /// were any.
     fn look(&mut self, now_ns: u64) -> bool {
         self.ring.note_look(self.head, now_ns);
+        self.close_if_rotated();
         let before = self.head;
         let mut found = false;
         for place in mem::take(&mut self.late) {
@@ -183,10 +198,9 @@ impl Reader {
     /// Writes the lines that were taken, and frees their cells.
     fn write(&mut self) {
         if !self.batch.is_empty() {
-            self.reopen_if_moved();
             self.log.write_lines(&self.batch);
             if self.file.is_none() {
-                self.file = identity(&self.path);
+                self.file = self.path.metadata().ok().as_ref().map(identity);
             }
             self.batch.clear();
         }
@@ -195,12 +209,20 @@ impl Reader {
         }
     }
 
-    /// Closes the file if its name is another file's by now, or nothing's, as when logs are rotated. The
-    /// next line opens it anew.
-    fn reopen_if_moved(&mut self) {
-        if self.file.is_some() && identity(&self.path) != self.file {
+    /// Closes the file if logs were rotated: the next line opens the name anew.
+    fn close_if_rotated(&mut self) {
+        if self.file.is_none() || self.looked.elapsed() < NAME_INTERVAL {
+            return;
+        }
+        self.looked = Instant::now();
+        let found = self.path.metadata().ok();
+        let is_other = found.as_ref().map(identity) != self.file;
+        let is_new = found.is_none_or(|found| found.is_file() && found.len() == 0);
+        if !(is_other && is_new) {
+            self.moved = None;
+        } else if self.moved.get_or_insert(self.looked).elapsed() >= ROTATED {
             self.log.close();
-            self.file = None;
+            (self.file, self.moved) = (None, None);
         }
     }
 
@@ -219,6 +241,6 @@ impl Reader {
 }
 
 /// Returns the device and the inode of a file.
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    path.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()))
+fn identity(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
 }

@@ -152,7 +152,14 @@ impl Log {
         self
     }
 
-    /// Closes the log file. Call it when no line will follow.
+    /// Opens the log file before its first line. If that fails, the first line tries again.
+    pub fn open(&self) {
+        if let Some(file) = &self.file {
+            file.prepare();
+        }
+    }
+
+    /// Closes the log file. The next line, if one follows, opens it again.
     pub fn close(&self) {
         if let Some(file) = &self.file {
             file.close();

@@ -161,6 +161,11 @@ impl Sink {
         self.blocked.load(Ordering::Relaxed)
     }
 
+    /// Opens the file, if it is not open.
+    pub(super) fn prepare(&self) {
+        let _ = self.owned_fd();
+    }
+
     /// Writes the line.
     ///
     /// # Errors
