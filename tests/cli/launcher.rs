@@ -3,7 +3,8 @@
 use cfr_shared::format::JSON_KEYS;
 use cfr_shared::settings::{TABLE, Values};
 use cfr_testkit::{
-    Output, Run, Scratch, compile, copy_product, find_program, launcher, library, read_json, skip,
+    Filesystems, Output, Run, Scratch, compile, copy_product, find_program, launcher, library,
+    read_json, skip,
 };
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -872,6 +873,29 @@ fn a_log_file_is_appended_to() {
         assert!(log.starts_with("what was there\n"), "{log}");
         assert_eq!(log.lines().count(), lines, "{log}");
     }
+}
+
+#[test]
+fn the_number_of_lines_that_the_log_lacks_is_said() {
+    let test = "cli::launcher::the_number_of_lines_that_the_log_lacks_is_said";
+    let filesystems = Filesystems::mount_also(test, &["small-tmpfs"]);
+    let Some(full) = filesystems.get("small-tmpfs") else {
+        return skip(test, "no tmpfs can be mounted");
+    };
+    let files = LauncherFiles::new();
+    let log = full.join("log");
+    fs::write(&log, "").unwrap();
+    // As much as there is room for.
+    fs::write(full.join("rest"), vec![0; 8 << 20]).unwrap_err();
+    let words = |hook: &str| [copier().into(), hook.into(), files.from.clone(), files.to.clone()];
+    let said = |options: &[&str]| {
+        let run = trace(["-o"]).args([&log]).args(options).args(words("copy"));
+        run.ok().stderr
+    };
+    let lost = "cfr: 1 line of the log was lost\n";
+    assert!(said(&[]).ends_with(lost), "{}", said(&[]));
+    // The summary has the number.
+    assert!(!said(&["-c"]).contains(lost));
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::term::failure::{Failure, print_message};
 use crate::term::status_line;
 use crate::term::whole_file::must_differ;
 use cfr_shared::settings::Level;
-use cfr_shared::stats::Collect;
+use cfr_shared::stats::{Collect, Counter};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
@@ -151,6 +151,7 @@ fn run_expecting(
         stats.set_written(bytes);
     }
     let written = summary::write(&checked, &stats, &path, &info, ended.pid);
+    let counts_lines = shared.are_own() && !has_summary;
     let seen = shared.close();
     let watch = Watch { visibility: &visibility, supervisor: supervisor.map(drop), has_ended };
     let silence = blind_spot::silence(seen, &watch, checked.log, checked.hooks, &path);
@@ -163,6 +164,11 @@ fn run_expecting(
         && let Some(silence) = &silence
     {
         print_message(silence);
+    }
+    let lost = stats.get(Counter::LinesLost);
+    if lost > 0 && counts_lines {
+        let (lines, were) = if lost == 1 { ("line", "was") } else { ("lines", "were") };
+        print_message(format!("{lost} {lines} of the log {were} lost"));
     }
     if let Some(counts) = stats.faults() {
         let unmet = unmet_faults::describe(&checked, &settings.fault_counts, counts, seen.calls);

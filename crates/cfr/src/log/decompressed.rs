@@ -48,9 +48,18 @@ impl<R: Read> ZstdFrames<R> {
                 length,
                 ..
             })) => self.skip(length)?,
-            Err(error) => return Err(invalid(error)),
+            Err(_) => return Err(self.failure()),
         }
         Ok(true)
+    }
+
+    /// Returns why the decoder has failed, in the words of gzip(1): it names its own parts.
+    fn failure(&mut self) -> io::Error {
+        match self.input.fill_buf() {
+            Ok([]) => io::Error::new(ErrorKind::UnexpectedEof, "unexpected end of file"),
+            Ok(_) => io::Error::new(ErrorKind::InvalidData, "the zstd data are damaged"),
+            Err(error) => error,
+        }
     }
 
     /// Skips `len` bytes, or all if there are fewer.
@@ -77,19 +86,15 @@ impl<R: Read> Read for ZstdFrames<R> {
                 }
                 continue;
             }
-            let decoder = &mut self.decoder;
-            while decoder.can_collect() == 0 && !decoder.is_finished() {
+            while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
                 let one = BlockDecodingStrategy::UptoBlocks(1);
-                decoder.decode_blocks(&mut self.input, one).map_err(invalid)?;
+                let decoded = self.decoder.decode_blocks(&mut self.input, one);
+                decoded.map_err(|_| self.failure())?;
             }
-            match decoder.read(buffer)? {
-                0 if decoder.is_finished() && !buffer.is_empty() => self.is_in_frame = false,
+            match self.decoder.read(buffer)? {
+                0 if self.decoder.is_finished() && !buffer.is_empty() => self.is_in_frame = false,
                 bytes => return Ok(bytes),
             }
         }
     }
-}
-
-fn invalid(error: FrameDecoderError) -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, error)
 }
