@@ -131,20 +131,15 @@ fn pass_on(mut signals: Signals) -> Result<Sender<u32>, Failure> {
     let started = thread::Builder::new().spawn(move || {
         let number = receiver.recv().ok().and_then(|number| i32::try_from(number).ok());
         let Some(pid) = number.and_then(Pid::from_raw) else { return };
-        let take = |signal, passes_on| {
+        for signal in signals.forever() {
             if HAS_ENDED.load(Ordering::Relaxed) {
                 let _ = emulate_default_handler(signal);
-            } else if passes_on && let Some(signal) = Signal::from_named_raw(signal) {
+            } else if PASSED_ON.contains(&signal)
+                && let Some(signal) = Signal::from_named_raw(signal)
+            {
                 // This fails if the program has just ended.
                 let _ = kill_process(pid, signal);
             }
-        };
-        // Before the program began, the handlers were those of the launcher, also in its process.
-        for signal in signals.pending() {
-            take(signal, true);
-        }
-        for signal in signals.forever() {
-            take(signal, PASSED_ON.contains(&signal));
         }
     });
     started
