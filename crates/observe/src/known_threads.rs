@@ -10,7 +10,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 /// The longest time from the end of a thread's call to its next one, in nanoseconds, after which its ids
 /// still hold. Another process or thread with its thread pointer is made by vfork(2), or by clone(2)
-/// after it has ended. Measured: 200 for a loop that only copies; 5,500 from the end of a child to its parent, 11,000 for a clone(2).
+/// after it has ended. Measured: 200 for a loop that only copies; 5,500 from the end of a child to its
+/// parent, 11,000 for a clone(2).
 const MAX_IDS_GAP_NS: u64 = 2_000;
 /// The same for its name. Measured: 100 for the loop, 150 more for prctl(2).
 const MAX_NAME_GAP_NS: u64 = 150;
