@@ -294,7 +294,7 @@ impl Run<'_> {
     /// Returns the kernel's error, if it is one after which the library copies.
     fn declines(&self, outcome: &Outcome) -> Option<Errno> {
         let errno = self.facts.note_kernel_error(outcome.answer.err()?);
-        let declines = self.policy.falls_back_after(errno);
+        let declines = self.policy.declining_errors().contains(errno);
         declines.then(|| {
             log_fallback("kernel", errno, "the library copies");
             errno

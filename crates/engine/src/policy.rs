@@ -96,24 +96,26 @@ impl Policy {
     /// because a seccomp filter may return it to hide the call.
     #[must_use]
     pub fn fallback_errors(&self) -> ErrnoSet {
-        if self.backend != Backend::Auto {
-            return ErrnoSet::NONE;
-        }
-        let of_dialect = self.dialect.fallback_errors.iter();
-        let errors = of_dialect.fold(self.fallback, |errors, &errno| errors.with(errno));
+        let errors = self.declining_errors();
         if errors.contains(Errno::ENOSYS) { errors.with(Errno::EPERM) } else { errors }
     }
 
-    /// Reports whether the library copies after this error of the kernel.
-    pub(crate) fn falls_back_after(&self, errno: Errno) -> bool {
-        self.backend == Backend::Auto
-            && (self.fallback.contains(errno) || self.dialect.fallback_errors.contains(&errno))
+    /// Returns the errors of the kernel after which the library copies.
+    pub(crate) fn declining_errors(&self) -> ErrnoSet {
+        match self.backend {
+            Backend::Auto => self.wanted_fallbacks(),
+            Backend::Kernel | Backend::Emulate => ErrnoSet::NONE,
+        }
+    }
+
+    /// Returns the errors that the user or the dialect names.
+    fn wanted_fallbacks(&self) -> ErrnoSet {
+        self.fallback.or(self.dialect.fallback_errors)
     }
 
     /// Reports whether the library's own copies cross filesystems, whatever the dialect says.
     pub(crate) fn crosses_filesystems(&self) -> bool {
-        let wanted = self.fallback.contains(Errno::EXDEV)
-            || self.dialect.fallback_errors.contains(&Errno::EXDEV);
+        let wanted = self.wanted_fallbacks().contains(Errno::EXDEV);
         match self.backend {
             Backend::Auto => wanted,
             Backend::Kernel => false,

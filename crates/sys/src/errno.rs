@@ -137,6 +137,13 @@ impl ErrnoSet {
         }
     }
 
+    /// Returns the errors that are in this set or in `other`.
+    #[must_use]
+    pub const fn or(self, other: ErrnoSet) -> ErrnoSet {
+        let (ErrnoSet([low, middle, high]), ErrnoSet([l, m, h])) = (self, other);
+        ErrnoSet([low | l, middle | m, high | h])
+    }
+
     /// Returns a bit for each errno from 0 to 191, beginning with the lowest.
     #[must_use]
     pub const fn bits(self) -> [u64; 3] {

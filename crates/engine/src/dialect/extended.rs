@@ -3,6 +3,7 @@
 use super::rule::{self, Rule};
 use super::{CheckedBy, CopyStrategy, Dialect, Source};
 use crate::flags::Mode;
+use cfr_sys::errno::ErrnoSet;
 
 pub(super) static DIALECT: Dialect = Dialect {
     name: "extended",
@@ -11,7 +12,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     modes: &[Mode::Copy, Mode::Reflink, Mode::Dedupe],
     checked_by: CheckedBy::Kernel,
     copy_strategy: CopyStrategy::Kernel,
-    fallback_errors: &[],
+    fallback_errors: ErrnoSet::NONE,
     emulation_crosses_filesystems: true,
     rules: RULES,
 };

@@ -3,11 +3,12 @@
 use super::rule::{self, Condition, Rule};
 use super::{CheckedBy, CopyStrategy, Dialect, Source};
 use crate::flags::Mode;
-use cfr_sys::errno::Errno;
+use cfr_sys::errno::{Errno, ErrnoSet};
 use cfr_sys::{self as sys, FileKind};
 
 /// After these errors of a filesystem FreeBSD's kernel copies through a buffer.
-pub(super) const FALLBACK_ERRORS: &[Errno] = &[Errno::EXDEV, Errno::EOPNOTSUPP];
+pub(super) const FALLBACK_ERRORS: ErrnoSet =
+    ErrnoSet::NONE.with(Errno::EXDEV).with(Errno::EOPNOTSUPP);
 
 pub(super) static DIALECT: Dialect = Dialect {
     name: "freebsd-15",

@@ -4,7 +4,7 @@
 use super::rule::{self, Condition, Rule};
 use super::{CheckedBy, CopyStrategy, Dialect, Source};
 use crate::facts::MAX_OFFSET;
-use cfr_sys::errno::Errno;
+use cfr_sys::errno::{Errno, ErrnoSet};
 
 pub(super) static DIALECT: Dialect = Dialect {
     name: "linux-4.15",
@@ -13,7 +13,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     modes: &[],
     checked_by: CheckedBy::Rules,
     copy_strategy: CopyStrategy::Kernel,
-    fallback_errors: &[],
+    fallback_errors: ErrnoSet::NONE,
     emulation_crosses_filesystems: false,
     rules: RULES,
 };

@@ -2,6 +2,7 @@
 
 use super::rule::{self, Rule};
 use super::{CheckedBy, CopyStrategy, Dialect, Source};
+use cfr_sys::errno::ErrnoSet;
 
 pub(super) static DIALECT: Dialect = Dialect {
     name: "linux-5.19",
@@ -10,7 +11,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     modes: &[],
     checked_by: CheckedBy::Kernel,
     copy_strategy: CopyStrategy::Kernel,
-    fallback_errors: &[],
+    fallback_errors: ErrnoSet::NONE,
     emulation_crosses_filesystems: false,
     rules: RULES,
 };

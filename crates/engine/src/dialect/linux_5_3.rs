@@ -2,7 +2,7 @@
 
 use super::rule::{self, Rule};
 use super::{CheckedBy, CopyStrategy, Dialect, Source};
-use cfr_sys::errno::Errno;
+use cfr_sys::errno::{Errno, ErrnoSet};
 
 pub(super) static DIALECT: Dialect = Dialect {
     name: "linux-5.3",
@@ -11,7 +11,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     modes: &[],
     checked_by: CheckedBy::Kernel,
     copy_strategy: CopyStrategy::Kernel,
-    fallback_errors: &[Errno::EXDEV],
+    fallback_errors: ErrnoSet::NONE.with(Errno::EXDEV),
     emulation_crosses_filesystems: false,
     rules: RULES,
 };

@@ -35,7 +35,7 @@ pub use source::Source;
 
 use crate::facts::Facts;
 use crate::flags::Mode;
-use cfr_sys::errno::Errno;
+use cfr_sys::errno::{Errno, ErrnoSet};
 
 /// Each dialect, in the order of the documentation; the first is the default.
 pub static ALL: [&Dialect; 8] = [
@@ -68,7 +68,7 @@ pub struct Dialect {
     /// How bytes are moved if the flags neither require nor forbid sharing.
     pub copy_strategy: CopyStrategy,
     /// Errors of the kernel's copy_file_range after which the library copies.
-    pub fallback_errors: &'static [Errno],
+    pub fallback_errors: ErrnoSet,
     /// Whether a library copy crosses filesystems although the kernel's does not.
     pub emulation_crosses_filesystems: bool,
     /// In the order of precedence.

@@ -4,6 +4,7 @@
 use super::rule::{self, Rule};
 use super::{CheckedBy, CopyStrategy, Dialect, Source};
 use crate::flags::Mode;
+use cfr_sys::errno::ErrnoSet;
 
 pub(super) static DIALECT: Dialect = Dialect {
     name: "proposal-2015",
@@ -12,7 +13,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     modes: &[Mode::Copy, Mode::Reflink, Mode::Dedupe],
     checked_by: CheckedBy::Rules,
     copy_strategy: CopyStrategy::Kernel,
-    fallback_errors: &[],
+    fallback_errors: ErrnoSet::NONE,
     emulation_crosses_filesystems: false,
     rules: RULES,
 };
