@@ -2,7 +2,7 @@
 //! answered and logged once.
 
 use super::trace;
-use cfr_testkit::{Run, Running, Scratch, compile, parse_call};
+use cfr_testkit::{Run, Running, Scratch, compile, find_program, launcher, parse_call, skip};
 use std::fs;
 use std::path::PathBuf;
 use std::thread;
@@ -70,6 +70,45 @@ fn a_launcher_may_be_killed_at_any_moment_of_its_start() {
         // A launcher that is killed when the program has ended may leave lines that it has not written.
         started.made_and_logged(running, &format!("after {after} us"));
     }
+}
+
+/// Ctrl-C and Ctrl-\ are for the program, also if they come before it begins.
+#[test]
+fn a_launcher_may_be_interrupted_at_any_moment_of_its_start() {
+    const TEST: &str =
+        "supervisor::start::a_launcher_may_be_interrupted_at_any_moment_of_its_start";
+    // A start has several: signals come before, between and after them.
+    const DELAYED: &str = "inject=clone,clone3,fork,vfork:delay_enter=200000";
+    let Some(strace) = find_program("strace") else {
+        return skip(TEST, "strace is not installed");
+    };
+    let scratch = Scratch::new();
+    let interrupt = &|signal, reach, after_ms| {
+        let words = ["-f", "-o", "/dev/null", "-e", "trace=clone,clone3,fork,vfork", "-e", DELAYED];
+        let run = Run::bare(&strace).args(words).args([launcher()]);
+        let run = run.args(["trace", "--reach", reach, "-o", "log", "sleep", "30"]);
+        let running = run.within(scratch.path()).start();
+        thread::sleep(Duration::from_millis(after_ms));
+        // SAFETY: no pointers; the group is this test's, and not yet collected.
+        assert_eq!(unsafe { libc::kill(-running.id(), signal) }, 0);
+        let output = running.output();
+        let ended = output.signal.or(output.status.map(|status| status - 128));
+        assert_eq!(
+            ended,
+            Some(signal),
+            "{signal} --reach {reach} after {after_ms} ms: {output:#?}"
+        );
+    };
+    // They sleep almost always.
+    thread::scope(|scope| {
+        for after_ms in (100..1500).step_by(200) {
+            for (signal, reach) in
+                [(libc::SIGINT, "all"), (libc::SIGQUIT, "all"), (libc::SIGINT, "preload")]
+            {
+                scope.spawn(move || interrupt(signal, reach, after_ms));
+            }
+        }
+    });
 }
 
 /// A process that has no room for the stats leaves its calls to the supervisor.

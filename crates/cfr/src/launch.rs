@@ -15,6 +15,7 @@ use crate::run::progress::ProgressThread;
 use crate::run::reach::{self, Need};
 use crate::run::shared_stats::SharedStats;
 use crate::run::summary::{self, RunInfo};
+use crate::run::terminal_signals::TerminalSignals;
 use crate::run::unfinished::UnfinishedCalls;
 use crate::run::unmet_faults;
 use crate::term::failure::{Failure, print_message};
@@ -109,6 +110,8 @@ fn run_expecting(
         }
         created => created?,
     };
+    // Before there are other threads: each would take them.
+    let terminal = TerminalSignals::block(&path);
     let progress = stats
         .as_ref()
         .filter(|_| wanted.contains(Collect::PROGRESS))
@@ -129,7 +132,7 @@ fn run_expecting(
     };
     let shared = stats.as_ref().map(|stats| *stats.stats());
     let mut info = RunInfo::begin(&args.program);
-    let (ended, supervisor) = child::run(command, plan, shared, args.waits_for_all)?;
+    let (ended, supervisor) = child::run(command, plan, shared, terminal, args.waits_for_all)?;
     info.end();
     let has_ended = match &supervisor {
         Ok(supervisor) => supervisor.wait(if args.waits_for_all { None } else { Some(GRACE) }),

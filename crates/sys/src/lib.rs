@@ -117,7 +117,8 @@ pub use range::{
 pub use reader::Reader;
 pub use sendfile::sendfile;
 pub use signal::{
-    BlockedSignals, WriteSignalGuard, abort, ends_process, ignore, interrupt_calls_on, raise, reset,
+    BlockedSignals, SignalMask, WriteSignalGuard, abort, discard_pending, ends_process, ignore,
+    interrupt_calls_on, raise,
 };
 pub use text::Text;
 pub use thread::{

@@ -15,12 +15,6 @@ pub fn ignore(signal: c_int) {
     unsafe { libc::signal(signal, libc::SIG_IGN) };
 }
 
-/// Sets the disposition of `signal` to SIG_DFL for the process (signal(2)).
-pub fn reset(signal: c_int) {
-    // SAFETY: no handler is installed; async-signal-safe (signal-safety(7)).
-    unsafe { libc::signal(signal, libc::SIG_DFL) };
-}
-
 /// Sends `signal` to the calling thread (tgkill(2)), as the kernel does for an error of the
 /// thread's own call.
 pub fn raise(signal: c_int) {
@@ -124,8 +118,9 @@ impl Drop for WriteSignalGuard {
     }
 }
 
-/// Discards a blocked signal that a call of ours has just raised in this thread.
-pub(crate) fn discard_pending(signal: c_int) {
+/// Discards a signal if it is pending and blocked, as one that a call of ours has just raised in this
+/// thread (sigtimedwait(2)).
+pub fn discard_pending(signal: c_int) {
     discard_any(bit(signal));
 }
 
@@ -212,6 +207,38 @@ impl Drop for BlockedSignals {
         let Some(mask) = self.mask else { return };
         let registers =
             [reg(libc::SIG_SETMASK), &raw const mask as usize, 0, size_of::<u64>(), 0, 0];
+        // SAFETY: the kernel reads one 64-bit set, which it returned before.
+        let _ = unsafe { syscall(libc::SYS_rt_sigprocmask, registers) };
+    }
+}
+
+/// The signals that a thread blocks.
+#[derive(Clone, Copy)]
+pub struct SignalMask(u64);
+
+impl SignalMask {
+    /// Blocks these signals in the calling thread, and returns its mask before (sigprocmask(2)).
+    #[must_use]
+    pub fn block(signals: &[c_int]) -> SignalMask {
+        let block = signals.iter().fold(0, |all, &signal| all | bit(signal));
+        let mut before = 0u64;
+        let registers = [
+            reg(libc::SIG_BLOCK),
+            &raw const block as usize,
+            &raw mut before as usize,
+            size_of::<u64>(),
+            0,
+            0,
+        ];
+        // SAFETY: the kernel reads one 64-bit set and writes one.
+        let _ = unsafe { syscall(libc::SYS_rt_sigprocmask, registers) };
+        SignalMask(before)
+    }
+
+    /// Makes this the mask of the calling thread again.
+    pub fn restore(self) {
+        let registers =
+            [reg(libc::SIG_SETMASK), &raw const self.0 as usize, 0, size_of::<u64>(), 0, 0];
         // SAFETY: the kernel reads one 64-bit set, which it returned before.
         let _ = unsafe { syscall(libc::SYS_rt_sigprocmask, registers) };
     }

@@ -3,12 +3,13 @@
 use super::reach::Plan;
 use super::start::{self, Started};
 use super::supervisor::Supervisor;
+use super::terminal_signals::TerminalSignals;
 use crate::term::failure::{Failure, describe};
 use crate::term::inherited::is_ignored;
 use cfr_shared::stats::Stats;
 use rustix::io::Errno as IoErrno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process};
-use signal_hook::consts::signal::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::consts::signal::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use std::fs::File;
@@ -19,9 +20,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
-/// A terminal sends these to the whole process group, including the program: the launcher ignores
-/// them.
-const FROM_TERMINAL: [i32; 2] = [SIGINT, SIGQUIT];
 /// These are passed on to the program if another process sends them to the launcher.
 const PASSED_ON: [i32; 4] = [SIGHUP, SIGTERM, SIGUSR1, SIGUSR2];
 
@@ -55,20 +53,20 @@ impl ChildExit {
 }
 
 /// Runs the program that `program` returns the command of to its end, under the planned supervisor, whose
-/// calls `stats` have. Returns the supervisor too, or the reason why there is none. If the launcher
+/// calls `stats` have. `terminal` has the signals that are for it. Returns the supervisor too, or the reason why there is none. If the launcher
 /// `waits_for_all` processes and there is none, it adopts them.
 pub(crate) fn run(
     program: impl Fn() -> Command,
     plan: Plan,
     stats: Option<Stats>,
+    terminal: TerminalSignals,
     waits_for_all: bool,
 ) -> Result<(ChildExit, Result<Supervisor, String>), Failure> {
     // The handlers are set before the start, so that no signal ends the launcher alone. Ignored
     // signals stay ignored, here and in the program, except SIGCHLD: the kernel reports no child to
     // a parent that ignores it.
-    let watched = FROM_TERMINAL
+    let watched = PASSED_ON
         .into_iter()
-        .chain(PASSED_ON)
         .filter(|&signal| !is_ignored(signal))
         .chain(is_ignored(SIGCHLD).then_some(SIGCHLD));
     let signals = Signals::new(watched)
@@ -76,10 +74,12 @@ pub(crate) fn run(
     let started = pass_on(signals)?;
     adopt_orphans(waits_for_all);
     let set_up = |command: &mut Command| {
+        terminal.give_to(command);
         start::give_back(command);
         Ok(())
     };
-    let Started { mut child, supervisor } = start::start(program, set_up, plan, stats)?;
+    let start = || start::start(program, set_up, plan, stats);
+    let Started { mut child, supervisor } = terminal.while_starting(start)?;
     // Only root may open it once the program has ended.
     let counters = File::open(format!("/proc/{}/io", child.id()));
     // The thread lives as long as the launcher.
@@ -90,6 +90,7 @@ pub(crate) fn run(
         Failure::new(format!("cannot wait for the program: {}", describe(&error)))
     })?;
     HAS_ENDED.store(true, Ordering::Relaxed);
+    drop(terminal);
     let interrupted = status.signal() == Some(SIGINT) && !is_ignored(SIGINT);
     let (status, exit, pid) = (launcher_status(status), status, child.id());
     Ok((ChildExit { status, exit, pid, written, interrupted }, supervisor))

@@ -30,6 +30,8 @@ pub(crate) mod preload;
 
 pub(crate) mod start;
 
+pub(crate) mod terminal_signals;
+
 pub(crate) mod child;
 
 pub(crate) mod summary;

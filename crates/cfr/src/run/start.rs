@@ -11,7 +11,7 @@ use crate::term::inherited::{closed, is_ignored};
 use cfr_shared::stats::Stats;
 use cfr_sys as sys;
 use cfr_sys::errno::Errno;
-use signal_hook::consts::signal::{SIGCHLD, SIGINT, SIGPIPE, SIGQUIT};
+use signal_hook::consts::signal::{SIGCHLD, SIGPIPE};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -20,10 +20,6 @@ use std::process::{Child, Command};
 /// The standard library changes SIGPIPE and the launcher SIGCHLD, which it needs to wait. If the
 /// launcher inherited them ignored, the program gets them ignored too.
 const GIVEN_BACK: [i32; 2] = [SIGPIPE, SIGCHLD];
-
-/// A terminal sends these to the program's process, too: the launcher's handlers must not take them there
-/// while it waits for the supervisor.
-const FROM_TERMINAL: [i32; 2] = [SIGINT, SIGQUIT];
 
 /// A program that was started.
 pub(crate) struct Started {
@@ -78,11 +74,7 @@ fn under_supervisor(
 ) -> Result<Started, String> {
     let prepared = planned.prepare(&mut command, stats)?;
     let filter = prepared.filter;
-    let from_terminal = FROM_TERMINAL.map(|signal| (!is_ignored(signal)).then_some(signal));
-    before_exec(&mut command, move || {
-        from_terminal.into_iter().flatten().for_each(sys::reset);
-        filter.install()
-    });
+    before_exec(&mut command, move || filter.install());
     match (command.spawn(), prepared.finish()) {
         (Ok(child), supervisor) => {
             let killed = || "its process was killed before it began".to_owned();
@@ -116,12 +108,13 @@ fn give_back_without(command: &mut Command, closed: &'static [i32]) {
     });
 }
 
-fn before_exec(
+/// Lets the program's process do this before it executes the program. Of several, in this order.
+pub(super) fn before_exec(
     command: &mut Command,
     first: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
 ) {
     // SAFETY: between fork and exec only async-signal-safe functions may run: signal(2), close(2) and
-    // the system calls of the filter are.
+    // the system calls of the filter and of the terminal's signals are.
     #[expect(unsafe_code, reason = "the standard library has no safe way to do this")]
     unsafe {
         command.pre_exec(first);
