@@ -19,6 +19,7 @@ pub mod report_text_log;
 pub mod sanitizers;
 pub mod shared_lines;
 pub mod summary;
+pub mod summary_now;
 pub mod sweep;
 pub mod sweep_bugs;
 pub mod sweep_leftovers;

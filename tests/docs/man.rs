@@ -120,7 +120,7 @@ fn every_command_has_a_page() {
 fn a_page_has_the_options_of_its_command_and_no_other() {
     assert_eq!(options_of_page(&read("cfr.1")), options_of_help(&help(&[])));
     for command in [
-        "trace", "run", "sweep", "report", "probe", "inspect", "dialects", "profiles",
+        "trace", "run", "sweep", "report", "summary", "probe", "inspect", "dialects", "profiles",
         "completions",
     ] {
         let page = options_of_page(&read(&page_of(command)));

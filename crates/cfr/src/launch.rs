@@ -132,6 +132,9 @@ fn run_expecting(
     };
     let shared = stats.as_ref().map(|stats| *stats.stats());
     let mut info = RunInfo::begin(&args.program);
+    if let Some(own) = stats.as_ref().filter(|stats| stats.are_own()) {
+        info.note_in(own.stats());
+    }
     let (ended, supervisor) = child::run(command, plan, shared, terminal, args.waits_for_all)?;
     info.end();
     let has_ended = match &supervisor {

@@ -27,7 +27,8 @@ mod commands;
 
 use cli::Request;
 use commands::{
-    completions, dialects, inspect, probe, profiles, report, run as run_command, sweep, trace,
+    completions, dialects, inspect, probe, profiles, report, run as run_command, summary, sweep,
+    trace,
 };
 use std::process::ExitCode;
 use term::failure::Failure;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Ok(Request::Run(args)) => run_command::run(args),
         Ok(Request::Sweep(args)) => sweep::run(&args),
         Ok(Request::Report(args)) => report::run(&args),
+        Ok(Request::Summary(args)) => summary::run(&args),
         Ok(Request::Probe(args)) => probe::run(args),
         Ok(Request::Inspect(args)) => inspect::run(&args),
         Ok(Request::Dialects(args)) => dialects::run(&args),

@@ -75,11 +75,11 @@ impl Collectors {
     }
 
     /// Returns the launcher's counters if it wants to know the calls that have not returned; of
-    /// supervised ones, only for their progress.
+    /// supervised ones, only for their progress and for a summary that is asked for meanwhile.
     #[inline(always)]
     pub(crate) fn of_calls_in_flight(&self, is_supervised: bool) -> Option<Stats> {
         self.tree.filter(|tree| match is_supervised {
-            true => tree.collects(Collect::PROGRESS),
+            true => tree.collects_any(Collect::PROGRESS.union(Collect::SUMMARY)),
             false => tree.collects_any(Collect::PROGRESS.union(Collect::IN_FLIGHT)),
         })
     }

@@ -303,12 +303,11 @@ impl CallInFlight<'_> {
         let for_json = settings.log_format == Format::Json;
         let shows_progress = tree.collects(Collect::PROGRESS);
         let fds = [call.fd_in, call.fd_out];
-        let counts = !is_supervised && tree.collects(Collect::SUMMARY);
         let is_logged = !is_supervised && settings.log >= Level::Warn;
-        let shows_paths = if is_logged || collectors.want_lines() {
-            settings.paths && !is_supervised
+        let shows_paths = if is_logged || !is_supervised && collectors.want_lines() {
+            settings.paths
         } else {
-            counts
+            tree.collects(Collect::SUMMARY)
         };
         let (mut room, mut comm) = (None, [0; 16]);
         let threads = self.observer.log.and_then(Log::threads);

@@ -18,6 +18,8 @@ mod sweep;
 
 mod report;
 
+mod summary;
+
 mod probe;
 
 mod inspect;
@@ -36,6 +38,7 @@ pub(crate) use probe::ProbeArgs;
 pub(crate) use profiles::{ProfilesArgs, ProfilesFormat};
 pub(crate) use report::{Order, ReportArgs};
 pub(crate) use run::LEVEL as RUN_LEVEL;
+pub(crate) use summary::SummaryArgs;
 pub(crate) use sweep::SweepArgs;
 pub(crate) use trace::LEVEL as TRACE_LEVEL;
 
@@ -55,6 +58,7 @@ pub(crate) enum Request {
     Run(LaunchArgs),
     Sweep(Box<SweepArgs>),
     Report(ReportArgs),
+    Summary(SummaryArgs),
     Probe(ProbeArgs),
     Inspect(InspectArgs),
     Dialects(DialectsArgs),
@@ -85,6 +89,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request
         "trace" => Request::Trace(launch::read(matches)),
         "sweep" => Request::Sweep(Box::new(sweep::read(matches))),
         "report" => Request::Report(report::read(matches)),
+        "summary" => Request::Summary(summary::read(matches)),
         "probe" => Request::Probe(probe::read(matches)),
         "inspect" => Request::Inspect(inspect::read(matches)),
         "dialects" => Request::Dialects(dialects::read(matches)),
@@ -92,6 +97,13 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request
         "completions" => Request::Completions(completions::read(matches)),
         _ => Request::Run(launch::read(matches)),
     })
+}
+
+/// Returns the program that a command line of `cfr` runs, with its arguments.
+pub(crate) fn program_of(words: &[OsString]) -> Option<Vec<OsString>> {
+    let matches = command().try_get_matches_from(words).ok()?;
+    let (_, matches) = matches.subcommand()?;
+    Some(matches.try_get_many(args::PROGRAM).ok()??.cloned().collect())
 }
 
 fn command() -> Command {
@@ -108,6 +120,7 @@ fn command() -> Command {
         .subcommand(run::command())
         .subcommand(sweep::command())
         .subcommand(report::command())
+        .subcommand(summary::command())
         .subcommand(probe::command())
         .subcommand(inspect::command())
         .subcommand(dialects::command())
@@ -156,6 +169,7 @@ Examples:
   cfr trace -o log.json --format json -- make
   cfr report log.json                       totals, speed, errors, the slowest calls
   cfr run -c make                           print a summary when make has ended
+  cfr summary PID                           the same of a program that still runs
   cfr run --expect method=reflink cp a b    status 123 if cp did not share the blocks
   cfr run --profile nfs ./sync              does ./sync cope with the short copies of NFS?
   cfr sweep --check 'cmp a b' -- cp a b     try each error and each short copy on cp

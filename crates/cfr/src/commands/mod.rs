@@ -10,6 +10,8 @@ pub(crate) mod sweep;
 
 pub(crate) mod report;
 
+pub(crate) mod summary;
+
 pub(crate) mod probe;
 
 pub(crate) mod inspect;

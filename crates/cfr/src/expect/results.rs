@@ -8,6 +8,7 @@ use crate::run::summary;
 use crate::term::failure::{Failure, describe, printable};
 use crate::term::json;
 use crate::term::whole_file::WholeFile;
+use cfr_shared::format::Format;
 use cfr_shared::stats::Counter;
 use serde::Serialize;
 use std::ffi::OsString;
@@ -146,8 +147,9 @@ impl Results<'_> {
             let (stats, programs) = (result.stats, result.stats.get(Counter::Programs));
             MainCounts { programs, calls: stats.finished(), bytes: stats.bytes() }
         });
-        let summary =
-            about.map(|result| summary::object(result.stats, result.program, result.info));
+        let summary = about.map(|result| {
+            summary::render(result.stats, result.program, result.info, Format::Json, "")
+        });
         // The summary is an object with the one key `summary`.
         let summary = summary.as_deref().unwrap_or("{\"summary\":null}");
         let mut object = String::new();

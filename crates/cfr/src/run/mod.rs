@@ -36,6 +36,8 @@ pub(crate) mod child;
 
 pub(crate) mod summary;
 
+pub(crate) mod live_stats;
+
 pub(crate) mod blind_spot;
 
 pub(crate) mod unmet_faults;

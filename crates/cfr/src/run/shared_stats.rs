@@ -125,6 +125,7 @@ impl SharedStats {
             Failure::new(format!("cannot create a memory file: {}", describe(&error)))
         })?;
         stats.set_collect(wanted);
+        stats.set(Counter::Layout, Stats::LAYOUT);
         let before = SeenCounts::default();
         Ok(SharedStats { file: Some(file), path, stats, before, outer })
     }

@@ -43,6 +43,22 @@ pub(super) const LATENCY: Section = Section::after(ERRORS, BUCKETS);
 /// One more than the largest errno with a name, EHWPOISON (133).
 pub(super) const ERRNOS: usize = 134;
 
+/// Returns a number of this version and of these numbers of its layout (FNV-1a).
+pub(super) const fn fingerprint(version: &[u8], numbers: &[usize]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut rest = version;
+    while let [byte, after @ ..] = rest {
+        hash = (hash ^ *byte as u64).wrapping_mul(0x0100_0000_01b3);
+        rest = after;
+    }
+    let mut rest = numbers;
+    while let [number, after @ ..] = rest {
+        hash = (hash ^ *number as u64).wrapping_mul(0x0100_0000_01b3);
+        rest = after;
+    }
+    hash
+}
+
 /// The single counters, each at its index among the words.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(usize)]
@@ -102,6 +118,13 @@ pub enum Counter {
     /// Programs that loaded the library and leave their calls to the supervisor: the next library makes
     /// them, without the cookie.
     LeftToSupervisor,
+    /// When the run began, in nanoseconds since 1970.
+    Start,
+    /// The same by the monotonic clock, in nanoseconds.
+    Begun,
+    /// [`Stats::LAYOUT`](super::Stats::LAYOUT), at the same place in each version: a reader that is another
+    /// version than the launcher refuses the words.
+    Layout = COUNTERS.len - 1,
 }
 
 impl Counter {

@@ -67,6 +67,19 @@ impl Stats {
     /// The words that the counters need.
     pub const WORDS: usize = FAULTS.end();
 
+    /// A number that another layout of the words does not have: see [`Counter::Layout`].
+    pub const LAYOUT: u64 = layout::fingerprint(
+        env!("CARGO_PKG_VERSION").as_bytes(),
+        &[
+            LATENCY.end(),
+            slow::SLOW_CALLS.end(),
+            pairs::PAIRS.section.end(),
+            programs::PROGRAMS.section.end(),
+            in_flight::IN_FLIGHT.end(),
+            Self::WORDS,
+        ],
+    );
+
     /// Returns the counters in these words; `None` if there are too few.
     #[must_use]
     pub fn over(words: &'static [AtomicU64]) -> Option<Stats> {
@@ -407,7 +420,7 @@ pub(super) mod tests {
 
     #[test]
     fn sections_do_not_overlap() {
-        assert!((Counter::LeftToSupervisor as usize) < layout::COUNTERS.len);
+        assert!((Counter::Begun as usize) < Counter::Layout as usize);
         assert!(Stats::over(&[]).is_none());
         let stats = stats();
         for word in

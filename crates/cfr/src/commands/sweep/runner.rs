@@ -11,6 +11,7 @@ use crate::run::environment::{self, Variables};
 use crate::run::preload;
 use crate::run::reach::{self, Need, Plan, Reach};
 use crate::run::shared_stats::{SeenCounts, SharedStats};
+use crate::run::summary::RunInfo;
 use crate::term::failure::{FAILED, Failure, describe, printable};
 use cfr_engine::hook::{Hook, Hooks};
 use cfr_shared::inject::{Faults, MAX_FAULTS, ParseError, ParseErrorKind};
@@ -180,6 +181,7 @@ impl<'a> Runner<'a> {
             command
         };
         let stats = Some(*shared.stats());
+        RunInfo::begin(&self.args.program).note_in(shared.stats());
         let (ended, supervisor) = process::run_with(command, limit, self.plan.clone(), stats)?;
         if let Ok(supervisor) = supervisor {
             // A copy of a process that was killed ends, too.

@@ -1,0 +1,108 @@
+//! `cfr summary`: prints the summary of a program that runs now.
+
+use crate::cli::{self, ReportFormat, SummaryArgs};
+use crate::run::live_stats::LiveStats;
+use crate::run::summary::{self, RunInfo};
+use crate::term::failure::{Failure, printable};
+use crate::term::json;
+use crate::term::stdout;
+use cfr_engine::call::{Call, Request};
+use cfr_engine::hook::Hook;
+use cfr_shared::format::{Bytes, Format, Time};
+use cfr_shared::stats::{InFlight, PathEnd};
+use serde::Serialize;
+use std::fmt::Write;
+use std::path::Path;
+
+pub(crate) fn run(args: &SummaryArgs) -> Result<u8, Failure> {
+    let live = LiveStats::find(args.pid)?;
+    let command = cli::program_of(&live.words).unwrap_or_default();
+    let info = RunInfo::so_far(&live.stats, live.now_ns, &command);
+    let program = command.first().map_or(Path::new("?"), Path::new);
+    let rendered = |format| summary::render(&live.stats, program, &info, format, "");
+    let calls = live.in_flight.iter().map(|call| CallNow::new(call, live.now_ns)).collect();
+    stdout::write(&match args.format {
+        ReportFormat::Text => rendered(Format::Text) + &table(calls),
+        ReportFormat::Json => {
+            let around = Around { launcher: live.launcher, in_flight: calls };
+            joined(&rendered(Format::Json), &json::to_line(&around)?)
+        }
+    })
+}
+
+/// What the summary of a program that runs has besides its counts.
+#[derive(Serialize)]
+struct Around {
+    /// The launcher's process.
+    launcher: u32,
+    in_flight: Vec<CallNow>,
+}
+
+/// A call that has not returned.
+#[derive(Serialize)]
+struct CallNow {
+    pid: i32,
+    hook: &'static str,
+    call: &'static str,
+    /// The bytes that were asked for; `None` for the whole file.
+    len: Option<u64>,
+    age_ns: u64,
+    path_in: Option<String>,
+    path_out: Option<String>,
+}
+
+impl CallNow {
+    fn new(call: &InFlight, now_ns: u64) -> CallNow {
+        let Call { request, len, .. } = call.call();
+        let (path_in, path_out) = call.paths();
+        CallNow {
+            pid: call.pid(),
+            hook: call.hook().map_or("", Hook::name),
+            call: request.name().unwrap_or(request.call()),
+            len: (request != Request::Clone).then_some(len as u64),
+            age_ns: now_ns.saturating_sub(call.begun_ns()),
+            path_in: known(&path_in),
+            path_out: known(&path_out),
+        }
+    }
+}
+
+/// Returns a path in the form of the log: a byte that is not UTF-8 is U+0000 and two hexadecimal digits.
+/// `None` if it is not known.
+fn known(path: &PathEnd) -> Option<String> {
+    let mut text = String::new();
+    for chunk in path.bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            // Writing into a String cannot fail.
+            let _ = write!(text, "\0{byte:02x}");
+        }
+    }
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// Adds the keys of one JSON object to another.
+fn joined(object: &str, more: &str) -> String {
+    let (object, more) = (object.strip_suffix('}'), more.strip_prefix('{'));
+    format!("{},{}", object.unwrap_or_default(), more.unwrap_or_default())
+}
+
+/// Returns the last section of the table.
+fn table(calls: Vec<CallNow>) -> String {
+    let mut text = String::new();
+    if calls.is_empty() {
+        return format!("\n  {:<20}none; the program still runs\n", "in flight");
+    }
+    // Writing into a String cannot fail.
+    let _ = write!(text, "\n  {:<16}{:>17}  {:<15}", "in flight", "asked for", "hook");
+    let _ = writeln!(text, "{:>10}{:>9}  files", "age", "process");
+    for CallNow { pid, hook, call, len, age_ns, path_in, path_out } in calls {
+        let asked = len.map_or_else(|| "all".to_owned(), |len| Bytes(len).to_string());
+        let _ = write!(text, "    {call:<15}{asked:>16}  {hook:<15}{:>10}{pid:>9}  ", Time(age_ns));
+        let shown = |path: Option<String>| {
+            path.map_or("?".to_owned(), |path| printable(path.replace('\0', "\\x")))
+        };
+        let _ = writeln!(text, "{} -> {}", shown(path_in), shown(path_out));
+    }
+    text
+}
