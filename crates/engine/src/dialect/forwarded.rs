@@ -62,7 +62,7 @@ const CLONE: &[Rule] = &[
     NOCOW.at_copy(Source::Linux612BtrfsRemap),
     rule::IMMUTABLE.at_copy(Source::Linux612RemapPrep),
     rule::SWAP_FILE.at_copy(Source::Linux612RemapPrep),
-    PAST_END.at_copy(Source::Linux612RemapChecks),
+    rule::PAST_END.at_copy(Source::Linux612RemapChecks),
     rule::FILE_SIZE_LIMIT.at_copy(Source::Linux612Limits),
     rule::OVERLAP.at_copy(Source::Linux612RemapChecks),
     UNALIGNED.at_copy(Source::Linux612RemapChecks),
@@ -111,41 +111,37 @@ const SEND: &[Rule] = &[
     rule::OFFSET_UNWRITABLE.at_copy(Source::Linux612SendEntry),
 ];
 
-static ARGUMENT_UNREADABLE: Condition = Condition::new(
+pub(super) const ARGUMENT_UNREADABLE: Condition = Condition::new(
     "argument-unreadable",
     Errno::EFAULT,
     "the argument points to memory that is not readable",
     |facts| facts.source.start_offset().is_err(),
 );
 
-static OTHER_FILESYSTEM: Condition = Condition::new(
+pub(super) const OTHER_FILESYSTEM: Condition = Condition::new(
     "cross-filesystem",
     Errno::EXDEV,
     "the files are on different filesystems",
     |facts| facts.are_devices_different(),
 );
 
-static CANNOT_REFLINK: Condition = Condition::new(
+pub(super) const CANNOT_REFLINK: Condition = Condition::of_error(
     "cannot-reflink",
     Errno::EOPNOTSUPP,
     "the filesystem cannot share blocks, or not between these files",
-    |_| true,
 );
 
-static CANNOT_DEDUPE: Condition =
-    Condition::new("cannot-dedupe", Errno::EOPNOTSUPP, "the filesystem cannot deduplicate", |_| {
-        true
-    });
+pub(super) const CANNOT_DEDUPE: Condition =
+    Condition::of_error("cannot-dedupe", Errno::EOPNOTSUPP, "the filesystem cannot deduplicate");
 
-static READ_ONLY: Condition = Condition::new(
+pub(super) const READ_ONLY: Condition = Condition::of_error(
     "read-only",
     Errno::EROFS,
     "the target's filesystem or subvolume is read-only",
-    |_| true,
 );
 
 /// To the kernel a length beyond the largest offset is negative.
-static RANGE_LIMIT: Condition = Condition::new(
+pub(super) const RANGE_LIMIT: Condition = Condition::new(
     "range-limit",
     Errno::EINVAL,
     "an offset is negative, or the range ends beyond the largest offset",
@@ -158,28 +154,21 @@ static RANGE_LIMIT: Condition = Condition::new(
     },
 );
 
-static NOCOW: Condition = Condition::new(
+pub(super) const NOCOW: Condition = Condition::new(
     "nocow",
     Errno::EINVAL,
     "one of the files is NoCOW (chattr +C), and the other is not",
     |facts| sys::is_nocow(facts.args.fd_in) != sys::is_nocow(facts.args.fd_out),
 );
 
-static PAST_END: Condition = Condition::new(
-    "past-end",
-    Errno::EINVAL,
-    "the range extends beyond the end of the source",
-    |facts| facts.source.is_beyond_end(facts.requested_len()),
-);
-
-static PAST_EITHER_END: Condition = Condition::new(
+pub(super) const PAST_EITHER_END: Condition = Condition::new(
     "past-end",
     Errno::EINVAL,
     "the range extends beyond the end of the source or of the target",
     |facts| facts.sides().iter().any(|side| side.is_beyond_end(facts.requested_len())),
 );
 
-static UNALIGNED: Condition = Condition::new(
+pub(super) const UNALIGNED: Condition = Condition::new(
     "unaligned",
     Errno::EINVAL,
     "the range is not aligned to the filesystem's blocks, and does not end both files",
@@ -187,7 +176,7 @@ static UNALIGNED: Condition = Condition::new(
 );
 
 /// A length that is not aligned is shortened.
-static STARTS_UNALIGNED: Condition = Condition::new(
+pub(super) const STARTS_UNALIGNED: Condition = Condition::new(
     "unaligned",
     Errno::EINVAL,
     "an offset is not aligned to the filesystem's blocks",
@@ -201,7 +190,7 @@ static STARTS_UNALIGNED: Condition = Condition::new(
 /// Bytes of `struct file_dedupe_range`, and of each of its targets.
 const DEDUPE_SIZES: (usize, usize) = (24, 32);
 
-static TOO_MANY_TARGETS: Condition = Condition::new(
+pub(super) const TOO_MANY_TARGETS: Condition = Condition::new(
     "too-many-targets",
     Errno::ENOMEM,
     "the struct with its targets is larger than a page of memory",
@@ -214,19 +203,19 @@ static TOO_MANY_TARGETS: Condition = Condition::new(
 );
 
 /// FICLONE and copy_file_range(2) have EBADF for it.
-static SOURCE_NOT_READABLE: Condition =
+pub(super) const SOURCE_NOT_READABLE: Condition =
     Condition::new("not-readable", Errno::EINVAL, "the source is not open for reading", |facts| {
         facts.source.open_flags().is_ok_and(|open_flags| !open_flags.readable)
     });
 
-static NOT_PERMITTED: Condition = Condition::new(
+pub(super) const NOT_PERMITTED: Condition = Condition::new(
     "not-permitted",
     Errno::EPERM,
     "the target is not open for writing, and the caller may not write to it",
     |facts| facts.target.open_flags().is_ok_and(|open_flags| !open_flags.writable),
 );
 
-static NOTHING_COMPARED: Condition = Condition {
+pub(super) const NOTHING_COMPARED: Condition = Condition {
     ruling: Ruling::ReturnZero,
     ..Condition::new(
         "nothing-compared",
@@ -237,7 +226,7 @@ static NOTHING_COMPARED: Condition = Condition {
     )
 };
 
-static TAIL_NOT_COMPARED: Condition = Condition {
+pub(super) const TAIL_NOT_COMPARED: Condition = Condition {
     ruling: Ruling::ReturnZero,
     ..Condition::new(
         "tail-not-compared",
@@ -247,35 +236,33 @@ static TAIL_NOT_COMPARED: Condition = Condition {
     )
 };
 
-static NO_POSITIONS: Condition = Condition::new(
+pub(super) const NO_POSITIONS: Condition = Condition::new(
     "no-positions",
     Errno::ESPIPE,
     "an offset was passed, and the source is a pipe, a socket or another file without positions",
     |facts| !facts.source.pointer.is_null(),
 );
 
-static BEYOND_FILESYSTEM: Condition = Condition::new(
+pub(super) const BEYOND_FILESYSTEM: Condition = Condition::of_error(
     "source-limit",
     Errno::EOVERFLOW,
     "the range begins at or beyond the largest file size of one of the filesystems",
-    |_| true,
 );
 
 /// The only other limit than RLIMIT_FSIZE.
-static FILESYSTEM_LIMIT: Condition = Condition::new(
+pub(super) const FILESYSTEM_LIMIT: Condition = Condition::of_error(
     "filesystem-limit",
     Errno::EFBIG,
     "the target's range begins at or beyond the largest file size of its filesystem",
-    |_| true,
 );
 
 /// copy_file_range(2) has EBADF for it.
-static APPEND: Condition =
+pub(super) const APPEND: Condition =
     Condition::new("append", Errno::EINVAL, "the target is open with O_APPEND", |facts| {
         facts.target.open_flags().is_ok_and(|open_flags| open_flags.append)
     });
 
-static NOT_SEEKABLE: Condition = Condition::new(
+pub(super) const NOT_SEEKABLE: Condition = Condition::new(
     "not-seekable",
     Errno::EINVAL,
     "the source is a pipe, a socket or another file that cannot be read at any position",
@@ -302,7 +289,7 @@ pub fn explain_forwarded(call: &Call, errno: Errno) -> Option<&'static Rule> {
     };
     let facts = Facts::of(&args, call.request);
     let mut rules = rules(call.request).iter();
-    rules.find(|rule| rule.ruling.errno() == Some(errno) && (rule.holds)(&facts))
+    rules.find(|rule| rule.ruling.errno() == Some(errno) && rule.holds(&facts))
 }
 
 /// Returns the rule by which the kernel has compared less than it reports: `bytes` of a target of

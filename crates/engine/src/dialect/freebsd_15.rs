@@ -51,28 +51,28 @@ const RULES: &[Rule] = &[
     rule::OFFSET_UNWRITABLE.at_copy(Source::LinuxCopies),
 ];
 
-static FLAGS: Condition = Condition::new(
+pub(super) const FLAGS: Condition = Condition::new(
     "flags",
     Errno::EINVAL,
     "flags is neither 0 nor COPY_FILE_RANGE_CLONE",
     |facts| !matches!(facts.flags.mode(), Some(Mode::Any | Mode::Clone)),
 );
 
-static FD_IN_NO_VNODE: Condition = Condition::new(
+pub(super) const FD_IN_NO_VNODE: Condition = Condition::new(
     "fd-in-no-vnode",
     Errno::EINVAL,
     "fd_in is a pipe, a socket or another file that is in no filesystem",
     |facts| facts.source.is_kind(FileKind::Anonymous),
 );
 
-static FD_OUT_NO_VNODE: Condition = Condition::new(
+pub(super) const FD_OUT_NO_VNODE: Condition = Condition::new(
     "fd-out-no-vnode",
     Errno::EINVAL,
     "fd_out is a pipe, a socket or another file that is in no filesystem",
     |facts| facts.target.is_kind(FileKind::Anonymous),
 );
 
-static SAME_DESCRIPTION: Condition = Condition::new(
+pub(super) const SAME_DESCRIPTION: Condition = Condition::new(
     "same-description",
     Errno::EINVAL,
     "both offsets are NULL, and both descriptors refer to one open file description",
@@ -82,7 +82,7 @@ static SAME_DESCRIPTION: Condition = Condition::new(
     },
 );
 
-static CANNOT_CLONE: Condition = Condition::new(
+pub(super) const CANNOT_CLONE: Condition = Condition::new(
     "cannot-clone",
     Errno::EOPNOTSUPP,
     "the files cannot share blocks, or not in this range",

@@ -43,24 +43,24 @@ const RULES: &[Rule] = &[
 ];
 
 /// glibc checks descriptors by fstat(2), which accepts `O_PATH`.
-static FD_IN_CLOSED: Condition =
+pub(super) const FD_IN_CLOSED: Condition =
     Condition::new("fd-in-closed", Errno::EBADF, "fd_in is not open", |facts| {
         facts.source.stat().is_err()
     });
 
-static FD_OUT_CLOSED: Condition =
+pub(super) const FD_OUT_CLOSED: Condition =
     Condition::new("fd-out-closed", Errno::EBADF, "fd_out is not open", |facts| {
         facts.target.stat().is_err()
     });
 
-static CROSS_DEVICE: Condition = Condition::new(
+pub(super) const CROSS_DEVICE: Condition = Condition::new(
     "cross-device",
     Errno::EXDEV,
     "the files have different device numbers",
     |facts| facts.are_devices_different(),
 );
 
-static MAXIMUM_OFFSET: Condition = Condition::new(
+pub(super) const MAXIMUM_OFFSET: Condition = Condition::new(
     "maximum-offset",
     Errno::EINVAL,
     "off_in + len or off_out + len exceeds the largest offset",

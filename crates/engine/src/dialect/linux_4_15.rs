@@ -45,7 +45,7 @@ const RULES: &[Rule] = &[
     rule::OFFSET_UNWRITABLE.at_copy(Source::LinuxCopies),
 ];
 
-static LEN_TOO_LARGE: Condition = Condition::new(
+pub(super) const LEN_TOO_LARGE: Condition = Condition::new(
     "len-too-large",
     Errno::EINVAL,
     "len or off_in + len exceeds the largest offset",
@@ -56,7 +56,7 @@ static LEN_TOO_LARGE: Condition = Condition::new(
 );
 
 /// The page says EFBIG; the kernels of its time return EINVAL.
-static MAXIMUM_OFFSET: Condition = Condition::new(
+pub(super) const MAXIMUM_OFFSET: Condition = Condition::new(
     "maximum-offset",
     Errno::EFBIG,
     "off_out + len exceeds the largest offset",

@@ -49,6 +49,73 @@ pub static ALL: [&Dialect; 8] = [
     &glibc_2_27::DIALECT,
 ];
 
+/// The conditions of all rules. A rule has an index into this table: with a reference, every process
+/// would have one relocation a rule.
+static CONDITIONS: [Condition; 62] = [
+    rule::FD_IN_CLOSED,
+    rule::FD_OUT_CLOSED,
+    rule::OFF_IN_UNREADABLE,
+    rule::OFF_OUT_UNREADABLE,
+    rule::OFFSET_UNWRITABLE,
+    rule::FLAGS_NOT_ZERO,
+    rule::FLAGS_OF_THE_PROPOSAL,
+    rule::DIRECTORY,
+    rule::NOT_REGULAR,
+    rule::NOT_READABLE,
+    rule::NOT_WRITABLE,
+    rule::APPEND,
+    rule::CROSS_FILESYSTEM,
+    rule::IMMUTABLE,
+    rule::SWAP_FILE,
+    rule::WRAPS,
+    rule::NEGATIVE_OFFSET,
+    rule::PAST_END,
+    rule::FILE_SIZE_LIMIT,
+    rule::FILESYSTEM_LIMIT,
+    rule::OVERLAP,
+    rule::OVERLAP_AS_REQUESTED,
+    rule::SEALED,
+    rule::DIRECT,
+    rule::UNALIGNED,
+    rule::CANNOT_REFLINK,
+    rule::CANNOT_DEDUPE,
+    rule::DIFFERS,
+    rule::INTEGRITY_CHECKSUM,
+    rule::INTEGRITY_STRUCTURE,
+    rule::NOTHING_ASKED,
+    linux_4_15::LEN_TOO_LARGE,
+    linux_4_15::MAXIMUM_OFFSET,
+    freebsd_15::FLAGS,
+    freebsd_15::FD_IN_NO_VNODE,
+    freebsd_15::FD_OUT_NO_VNODE,
+    freebsd_15::SAME_DESCRIPTION,
+    freebsd_15::CANNOT_CLONE,
+    glibc_2_27::FD_IN_CLOSED,
+    glibc_2_27::FD_OUT_CLOSED,
+    glibc_2_27::CROSS_DEVICE,
+    glibc_2_27::MAXIMUM_OFFSET,
+    forwarded::ARGUMENT_UNREADABLE,
+    forwarded::OTHER_FILESYSTEM,
+    forwarded::CANNOT_REFLINK,
+    forwarded::CANNOT_DEDUPE,
+    forwarded::READ_ONLY,
+    forwarded::RANGE_LIMIT,
+    forwarded::NOCOW,
+    forwarded::PAST_EITHER_END,
+    forwarded::UNALIGNED,
+    forwarded::STARTS_UNALIGNED,
+    forwarded::TOO_MANY_TARGETS,
+    forwarded::SOURCE_NOT_READABLE,
+    forwarded::NOT_PERMITTED,
+    forwarded::NOTHING_COMPARED,
+    forwarded::TAIL_NOT_COMPARED,
+    forwarded::NO_POSITIONS,
+    forwarded::BEYOND_FILESYSTEM,
+    forwarded::FILESYSTEM_LIMIT,
+    forwarded::APPEND,
+    forwarded::NOT_SEEKABLE,
+];
+
 /// The dialect if `CFR_DIALECT` is not set.
 pub const DEFAULT: &Dialect = &extended::DIALECT;
 
@@ -126,14 +193,14 @@ impl Dialect {
         &'a self,
         facts: &'a Facts<'_>,
     ) -> impl Iterator<Item = &'static Rule> + 'a {
-        self.rules.iter().filter(move |rule| rule.phase == Phase::Check && (rule.holds)(facts))
+        self.rules.iter().filter(move |rule| rule.phase == Phase::Check && rule.holds(facts))
     }
 
     /// Returns the rule that explains an error of the copy, if there is one.
     #[must_use]
     pub fn rule_for_error(&self, errno: Errno, facts: &Facts<'_>) -> Option<&'static Rule> {
         let mut rules = self.rules.iter();
-        rules.find(|rule| rule.ruling.errno() == Some(errno) && (rule.holds)(facts))
+        rules.find(|rule| rule.ruling.errno() == Some(errno) && rule.holds(facts))
     }
 }
 
@@ -148,6 +215,14 @@ impl PartialEq for Dialect {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+
+    /// A rule finds its condition in the table by these.
+    #[test]
+    fn conditions_differ_in_what_they_are_found_by() {
+        let texts: BTreeSet<_> =
+            CONDITIONS.iter().map(|it| (it.id, it.why, it.test.is_some())).collect();
+        assert_eq!(texts.len(), CONDITIONS.len());
+    }
 
     #[test]
     fn names_and_ids_are_unique_and_every_rule_has_a_source() {
