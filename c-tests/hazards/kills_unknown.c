@@ -15,7 +15,7 @@ static const int own[] = {
 static const int documented[] = {
 	/* Needed by a log. */
 	SYS_close, SYS_copy_file_range, SYS_fcntl, SYS_fstat, SYS_fstatfs, SYS_getpid, SYS_prlimit64, SYS_gettid,
-	SYS_ioctl, SYS_kcmp, SYS_lseek, SYS_newfstatat, SYS_openat, SYS_ppoll, SYS_prctl, SYS_pread64, SYS_pwrite64,
+	SYS_ioctl, SYS_kcmp, SYS_lseek, SYS_mmap, SYS_newfstatat, SYS_openat, SYS_ppoll, SYS_prctl, SYS_pread64, SYS_pwrite64,
 	SYS_pwritev2, SYS_read, SYS_readlinkat, SYS_rt_sigpending, SYS_rt_sigprocmask, SYS_rt_sigtimedwait,
 	SYS_sched_yield, SYS_statx, SYS_write,
 #ifdef SYS_getrlimit

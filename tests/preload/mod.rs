@@ -10,6 +10,7 @@ pub mod inject_conditions;
 pub mod kernel_contract;
 pub mod limits;
 pub mod log;
+pub mod memory;
 pub mod memory_functions;
 pub mod near_misses;
 pub mod paths;

@@ -30,8 +30,6 @@ mod once;
 
 mod try_lock;
 
-mod memory;
-
 mod thread;
 
 mod auxv;
@@ -51,6 +49,8 @@ mod signal;
 mod file;
 
 mod mapping;
+
+mod memory;
 
 mod fd_info;
 
@@ -103,7 +103,7 @@ pub use mapping::{
 };
 pub use memory::{Buffers, NoHeap};
 pub use next_library::{NextCopy, NextSymbol, call_next_exit, call_next_ioctl, call_next_sendfile};
-pub use once::{Current, MadeOnce, OnceBytes, SetOnce};
+pub use once::{Current, MadeOnce, OnceBytes, OnceRef, SetOnce};
 pub use page_cache::{page_size, pages_of, pages_present};
 pub use pipe::Pipe;
 pub use process::{

@@ -1,27 +1,25 @@
-//! Copy buffers: static memory, not the host's heap.
+//! Copy buffers: memory that is mapped when it is needed, not the host's heap.
 
+use crate::mapping::map_bytes;
 use core::alloc::{GlobalAlloc, Layout};
-use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, Ordering};
-
-#[repr(C, align(4096))]
-struct Aligned([u8; Buffers::SIZE + PAGE]);
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 /// The alignment of the buffers. Some aarch64 kernels have larger pages; 4 KiB divides them.
 const PAGE: usize = 4096;
 
-/// Buffers for copies through user space. They are in .bss: an unused buffer takes no memory.
+/// Buffers for copies through user space. Each is mapped by the first copy that needs it, and stays.
 pub struct Buffers {
     taken: [AtomicBool; Buffers::COUNT],
-    bytes: [UnsafeCell<Aligned>; Buffers::COUNT],
+    /// Their addresses; null until they are mapped.
+    mapped: [AtomicPtr<u8>; Buffers::COUNT],
 }
-
-// SAFETY: a buffer is lent only to the caller that sets its `taken`, until that caller clears it.
-unsafe impl Sync for Buffers {}
 
 impl Buffers {
     /// Bytes of one buffer. A larger buffer is not faster.
     pub const SIZE: usize = 128 << 10;
+
+    /// The bytes that are mapped for it: it begins anywhere in the first page.
+    const MAPPED: usize = Buffers::SIZE + PAGE;
 
     /// Buffers, and so threads that can copy at once with a large one. A buffer that another thread
     /// held during fork(2) stays taken in the child.
@@ -32,7 +30,7 @@ impl Buffers {
     pub const fn new() -> Self {
         Buffers {
             taken: [const { AtomicBool::new(false) }; Buffers::COUNT],
-            bytes: [const { UnsafeCell::new(Aligned([0; Buffers::SIZE + PAGE])) }; Buffers::COUNT],
+            mapped: [const { AtomicPtr::new(core::ptr::null_mut()) }; Buffers::COUNT],
         }
     }
 
@@ -48,20 +46,34 @@ impl Buffers {
         buffer.get_mut(start..end).unwrap_or_default()
     }
 
-    /// Lends a buffer to `work`: a small one if all are taken. It does not wait for one: this may
-    /// be a signal handler that interrupted the thread that holds it.
+    /// Lends a buffer to `work`: a small one if all are taken, or if no memory can be mapped. It does
+    /// not wait for one: this may be a signal handler that interrupted the thread that holds it.
     pub fn with_buffer<R>(&self, work: impl FnOnce(&mut [u8]) -> R) -> R {
-        for (taken, bytes) in self.taken.iter().zip(&self.bytes) {
+        for (taken, mapped) in self.taken.iter().zip(&self.mapped) {
             if taken.load(Ordering::Relaxed) || taken.swap(true, Ordering::Acquire) {
                 continue;
             }
             let _release = ReleaseOnDrop(taken);
-            // SAFETY: `taken` was clear and is ours until it is cleared again.
-            let bytes = unsafe { &mut *bytes.get() };
-            return work(&mut bytes.0);
+            let Some(bytes) = bytes_at(mapped) else { break };
+            // SAFETY: the mapping has so many bytes and stays. `taken` was clear, so no other reference
+            // to them exists until it is cleared again.
+            let bytes = unsafe { core::slice::from_raw_parts_mut(bytes, Buffers::MAPPED) };
+            return work(bytes);
         }
         with_small_buffer(work)
     }
+}
+
+/// Returns the address of a buffer, which the caller has taken, and maps it if it is not mapped.
+/// `None` if that fails.
+fn bytes_at(mapped: &AtomicPtr<u8>) -> Option<*mut u8> {
+    let address = mapped.load(Ordering::Relaxed);
+    if !address.is_null() {
+        return Some(address);
+    }
+    let address = map_bytes(Buffers::MAPPED).ok()?.as_mut_ptr();
+    mapped.store(address, Ordering::Relaxed);
+    Some(address)
 }
 
 /// Not inlined, so that `with_buffer` needs no stack for the small buffer.

@@ -155,6 +155,40 @@ impl<T: Sync> Default for Current<T> {
     }
 }
 
+/// A reference to a value that the first caller sets and that stays. No caller waits for another one.
+pub struct OnceRef<T: 'static>(AtomicPtr<T>);
+
+impl<T: Sync> OnceRef<T> {
+    /// Creates a cell without a value.
+    #[must_use]
+    pub const fn new() -> Self {
+        OnceRef(AtomicPtr::new(core::ptr::null_mut()))
+    }
+
+    /// Returns the value; `None` if there is none yet.
+    #[inline(always)]
+    pub fn get(&self) -> Option<&'static T> {
+        // SAFETY: any other pointer than null was made of a reference that lives as long as the process.
+        unsafe { self.0.load(Ordering::Acquire).as_ref() }
+    }
+
+    /// Sets the value, unless another caller was first. Returns the value that is set.
+    pub fn set(&self, value: &'static T) -> &'static T {
+        let pointer = (&raw const *value).cast_mut();
+        let (set, missed) = (Ordering::AcqRel, Ordering::Acquire);
+        match self.0.compare_exchange(core::ptr::null_mut(), pointer, set, missed) {
+            Ok(_) => value,
+            Err(_) => self.get().unwrap_or(value),
+        }
+    }
+}
+
+impl<T: Sync> Default for OnceRef<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// A value that is made when it is first asked for. Unlike core's `OnceCell` it cannot panic.
 pub struct MadeOnce<T>(UnsafeCell<Option<T>>);
 
@@ -207,5 +241,13 @@ mod tests {
         };
         assert_eq!(BYTES.init(write), Some(&b"abc"[..]));
         assert_eq!(BYTES.init(write), None);
+    }
+
+    #[test]
+    fn a_reference_that_was_set_stays() {
+        static CELL: OnceRef<u8> = OnceRef::new();
+        assert_eq!(CELL.get(), None);
+        assert_eq!([CELL.set(&1), CELL.set(&2)], [&1, &1]);
+        assert_eq!(CELL.get(), Some(&1));
     }
 }
