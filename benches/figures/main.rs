@@ -1,5 +1,5 @@
-//! `cargo bench --bench figures [-- --json | --comparison | --supervised]`: what the library costs, each figure with
-//! its goal.
+//! `cargo bench --bench figures [-- --json | --comparison | --supervised | --copies]`: what the library
+//! costs, each figure with its goal.
 #![allow(unreachable_pub, unsafe_code, reason = "a bench exports nothing")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "prints a table")]
 #![allow(
@@ -18,6 +18,8 @@ mod peer;
 
 mod timed;
 
+mod table;
+
 mod scale;
 
 mod copies;
@@ -29,11 +31,11 @@ mod supervised;
 use exact::{Calls, Driver, Goal, Shipped, Way};
 use peer::Format;
 use scale::Costs;
-use serde_json::{Value, json};
 use std::io::IsTerminal;
 use std::iter;
 use std::process::ExitCode;
-use timed::{Above, Load, Under};
+use table::Figures;
+use timed::{Load, Under};
 
 const WITH_PATHS: Way = Way(Some(&["CFR_PATHS=yes"]));
 const DEFAULTS: Way = Way(Some(&[]));
@@ -88,17 +90,21 @@ fn main() -> ExitCode {
             "--json" => as_json = true,
             "--comparison" => only = Some(compare as fn(&mut Figures, &Driver)),
             "--supervised" => only = Some(supervise),
+            "--copies" => only = Some(|figures, _| own_copies(figures)),
             // From cargo.
             "--bench" => {}
             _ => {
                 eprintln!(
-                    "figures: invalid argument {word:?}: expected --json, --comparison or --supervised"
+                    "figures: invalid argument {word:?}: \
+                     expected --json, --comparison, --supervised or --copies"
                 );
                 return ExitCode::from(2);
             }
         }
     }
-    let mut figures = Figures(Vec::new());
+    let mut figures = Figures::default();
+    let busy = timed::others_cpu_share();
+    figures.time("CPU time that other programs use at the start, %", busy * 100.0, "", None);
     match (Driver::new(), Shipped::new()) {
         (Ok(driver), _) if let Some(only) = only => only(&mut figures, &driver),
         (Ok(driver), Ok(shipped)) => {
@@ -108,7 +114,7 @@ fn main() -> ExitCode {
             passed_on(&mut figures, &driver);
             emulated(&mut figures, &driver);
             logged(&mut figures, &driver);
-            line_times(&mut figures, &driver);
+            line_times(&mut figures, &driver, busy);
             threads(&mut figures, &driver);
             load(&mut figures, &shipped);
             own_copies(&mut figures);
@@ -252,7 +258,7 @@ fn logged(figures: &mut Figures, driver: &Driver) {
 }
 
 /// The times of those calls above bare ones, and the same with other tools.
-fn line_times(figures: &mut Figures, driver: &Driver) {
+fn line_times(figures: &mut Figures, driver: &Driver, busy: f64) {
     let fmt_layer = [Format::Text, Format::Json].map(Under::FmtLayer);
     let strace = [Under::Strace, Under::StraceWithPaths];
     let mut ways: Vec<_> = LINES.iter().map(|line| Under::Library(line.way)).collect();
@@ -333,7 +339,7 @@ fn line_times(figures: &mut Figures, driver: &Driver) {
                 &format!("{name}: times a text line through memory"),
                 ratio,
                 &detail,
-                Some(timed::PASSED_STRACE_RATIO),
+                Some(timed::passed_strace_ratio(busy)),
             );
         }
         let (ratio, detail) = against(with_paths);
@@ -370,12 +376,21 @@ fn threads(figures: &mut Figures, driver: &Driver) {
             None,
         );
     }
-    for (name, way) in [("", text), (", through memory", Under::PassedOn(Format::Text))] {
+    figures.time(
+        "threads, text line: the worst of these against a line only written",
+        costs.worst_growth(text).expect("measured"),
+        "",
+        Some(scale::GROWTH),
+    );
+    let passed_on = Under::PassedOn(Format::Text);
+    for threads in scale::MANY {
         figures.time(
-            &format!("threads{name}, the worst of these against a line only written"),
-            costs.worst_growth(way).expect("measured"),
+            &format!(
+                "threads, {threads}, through memory: growth of the cost against a bare append's"
+            ),
+            costs.growth_against_append(passed_on, threads).expect("measured"),
             "",
-            Some(scale::GROWTH),
+            (threads == 64).then_some(scale::PASSED_GROWTH),
         );
     }
 }
@@ -422,13 +437,7 @@ fn load(figures: &mut Figures, shipped: &Shipped) {
     if eatmydata.is_some() {
         let [off, _, peer] = &mut loads[..] else { unreachable!("three were loaded") };
         let [off, peer] = [off, peer].map(|load| load.cpu.more_in_median(&mut bare));
-        figures.add(
-            "loading, CFR_LOG=off: times libeatmydata's cost",
-            json!(off / peer),
-            format!("{:.2}", off / peer),
-            "hoped: <= 1".to_owned(),
-            None,
-        );
+        figures.time("loading, CFR_LOG=off: times libeatmydata's cost", off / peer, "", None);
         figures.exact(
             "loading, libeatmydata: instructions",
             exact::instructions_at_load(eatmydata.as_deref().expect("is there"), DEFAULTS),
@@ -466,106 +475,4 @@ fn file(figures: &mut Figures, shipped: &Shipped) {
         shipped.required.clone(),
         Some((exact::REQUIRED.join(" "), shipped.needs_nothing())),
     );
-}
-
-/// One row of the table.
-struct Figure {
-    name: String,
-    measured: Value,
-    /// The measured value in words.
-    shown: String,
-    goal: String,
-    verdict: &'static str,
-}
-
-struct Figures(Vec<Figure>);
-
-impl Figures {
-    /// A figure that is the same in every run, or the reason why it is missing.
-    fn exact(&mut self, name: &str, measured: Result<f64, String>, goal: Option<Goal>) {
-        match measured {
-            Ok(measured) => self.time(name, measured, "", goal),
-            Err(reason) => self.missing(name, &reason),
-        }
-    }
-
-    /// A number with a remark.
-    fn time(&mut self, name: &str, measured: f64, detail: &str, goal: Option<Goal>) {
-        let digits = if measured.abs() < 10.0 && measured.fract() != 0.0 { 2 } else { 0 };
-        let mut shown = format!("{measured:.digits$}");
-        if !detail.is_empty() {
-            shown = format!("{shown} ({detail})");
-        }
-        let met = goal.as_ref().map(|goal| goal.contains(&measured));
-        let goal = goal.as_ref().map_or_else(String::new, in_words);
-        self.add(name, json!(measured), shown, goal, met);
-    }
-
-    /// Microseconds above the bare calls.
-    fn above(&mut self, name: &str, above: &Above, goal: Option<Goal>) {
-        self.time(name, above.median, &format!("min {:.2}", above.minimum), goal);
-    }
-
-    /// A list, the goal in words and whether it is met.
-    fn names(&mut self, name: &str, measured: Vec<String>, goal: Option<(String, bool)>) {
-        let shown = measured.join(" ");
-        let (goal, met) = goal.unzip();
-        self.add(name, json!(measured), shown, goal.unwrap_or_default(), met);
-    }
-
-    /// A figure that cannot be measured on this machine.
-    fn missing(&mut self, name: &str, reason: &str) {
-        self.add(name, Value::Null, reason.to_owned(), String::new(), None);
-    }
-
-    fn add(&mut self, name: &str, measured: Value, shown: String, goal: String, met: Option<bool>) {
-        self.0.push(Figure {
-            name: name.to_owned(),
-            measured,
-            shown,
-            goal,
-            verdict: match met {
-                Some(true) => "met",
-                Some(false) => "missed",
-                None => "info",
-            },
-        });
-    }
-
-    fn print(&self) {
-        let head = ["figure", "measured", "goal", "verdict"];
-        let rows = self
-            .0
-            .iter()
-            .map(|figure| [&*figure.name, &figure.shown, &figure.goal, figure.verdict]);
-        let rows: Vec<_> = iter::once(head).chain(rows).collect();
-        let [name, shown, goal, _] =
-            [0, 1, 2, 3].map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0));
-        for row in rows {
-            println!("{:name$}  {:shown$}  {:goal$}  {}", row[0], row[1], row[2], row[3]);
-        }
-    }
-
-    fn json(&self) -> Value {
-        let figures = self.0.iter().map(|figure| {
-            json!({
-                "figure": figure.name,
-                "measured": figure.measured,
-                "shown": figure.shown,
-                "goal": figure.goal,
-                "verdict": figure.verdict,
-            })
-        });
-        figures.collect()
-    }
-}
-
-fn in_words(goal: &Goal) -> String {
-    if goal.start() == goal.end() {
-        goal.start().to_string()
-    } else if goal.end().is_infinite() {
-        format!(">= {}", goal.start())
-    } else {
-        format!("<= {}", goal.end())
-    }
 }

@@ -14,6 +14,9 @@ use std::thread::available_parallelism;
 /// CPUs.
 pub const GROWTH: Goal = at_most(1.25);
 
+/// The same of a line that goes to the launcher through memory, with 64 threads.
+pub const PASSED_GROWTH: Goal = at_most(1.0);
+
 /// One thread alone.
 pub const ONE: u32 = 1;
 /// Several threads at once.
@@ -62,10 +65,13 @@ impl Costs {
 
     /// Returns the largest ratio of the growth of the text line `text` to the written line's.
     pub fn worst_growth(&self, text: Under) -> Option<f64> {
-        let growths = MANY.iter().filter_map(|&threads| {
-            Some(self.growth(text, threads)? / self.growth(Under::Append, threads)?)
-        });
+        let growths = MANY.iter().filter_map(|&threads| self.growth_against_append(text, threads));
         growths.max_by(f64::total_cmp)
+    }
+
+    /// Returns the ratio of the growth of a way to the written line's.
+    pub fn growth_against_append(&self, way: Under, threads: u32) -> Option<f64> {
+        Some(self.growth(way, threads)? / self.growth(Under::Append, threads)?)
     }
 }
 
