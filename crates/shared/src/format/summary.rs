@@ -161,7 +161,7 @@ fn largest<T: Copy, K: PartialOrd>(
 
 /// Calls `write` with each item, and writes commas between them.
 pub(super) fn separated<T>(
-    out: &mut impl fmt::Write,
+    out: &mut dyn fmt::Write,
     all: impl Iterator<Item = T>,
     mut write: impl FnMut(&mut dyn fmt::Write, T) -> fmt::Result,
 ) -> fmt::Result {

@@ -17,7 +17,7 @@ impl Summary<'_> {
     /// # Errors
     ///
     /// Only if `out` fails.
-    pub fn json(&self, out: &mut impl Write) -> fmt::Result {
+    pub fn json(&self, out: &mut dyn Write) -> fmt::Result {
         let stats = self.stats;
         out.write_str("{\"summary\":{\"program\":")?;
         string(out, self.program)?;
@@ -27,10 +27,11 @@ impl Summary<'_> {
         }
         write!(out, ",\"version\":\"{VERSION}\"")?;
         run(out, self.run)?;
-        write!(out, ",\"calls\":{},\"bytes\":{}", stats.finished(), stats.bytes())?;
-        write!(out, ",\"duration_ns\":{}", stats.get(Counter::Duration))?;
+        number(out, ",\"calls\":", stats.finished())?;
+        number(out, ",\"bytes\":", stats.bytes())?;
+        number(out, ",\"duration_ns\":", stats.get(Counter::Duration))?;
         let copied = Copied::all(stats);
-        write!(out, ",\"copied\":{{\"bytes\":{}", copied.bytes)?;
+        number(out, ",\"copied\":{\"bytes\":", copied.bytes)?;
         speed(out, (copied, true))?;
         out.write_str("},\"methods\":{")?;
         separated(out, Method::ALL.into_iter(), |out, method| {
@@ -48,7 +49,7 @@ impl Summary<'_> {
         separated(out, stats.errors(), |out, (errno, count)| {
             write!(out, "\"{}\":{count}", error_name(errno))
         })?;
-        write!(out, "}},\"refused\":{}", stats.failed())?;
+        number(out, "},\"refused\":", stats.failed())?;
         for (_, name, counter) in RESULTS {
             write!(out, ",\"{name}\":{}", stats.get(counter))?;
         }
@@ -56,27 +57,29 @@ impl Summary<'_> {
             write!(out, ",\"{name}\":{}", stats.get(counter))?;
         }
         match stats.written_otherwise() {
-            Some(bytes) => write!(out, ",\"written_otherwise\":{bytes}")?,
+            Some(bytes) => number(out, ",\"written_otherwise\":", bytes)?,
             None => out.write_str(",\"written_otherwise\":null")?,
         }
         out.write_str(",\"never_copied\":[")?;
         separated(out, never_copied(stats), |out, pair| {
-            write!(out, "{{\"errors\":{}", pair.sums.errors)?;
+            number(out, "{\"errors\":", pair.sums.errors)?;
             paths(out, &pair.paths())
         })?;
-        write!(out, "],\"unfinished\":{},\"unfinished_calls\":[", stats.unfinished())?;
+        number(out, "],\"unfinished\":", stats.unfinished())?;
+        out.write_str(",\"unfinished_calls\":[")?;
         separated(out, unfinished(stats), |out, call| unfinished_call(out, &call))?;
         out.write_str("],\"latency_ns\":{")?;
         for (share, name) in PERCENTILES {
             write!(out, "\"{name}\":{},", stats.latency_ns(share))?;
         }
-        write!(out, "\"max\":{}}},\"slowest\":[", stats.max_duration_ns())?;
+        number(out, "\"max\":", stats.max_duration_ns())?;
+        out.write_str("},\"slowest\":[")?;
         separated(out, slowest(stats), |out, slow| slow_call(out, &slow))?;
         out.write_str("],\"pairs\":[")?;
         separated(out, busiest(stats), |out, pair| pair_of_files(out, &pair))?;
         out.write_str("],\"further_pairs\":{")?;
         sums(out, other_pairs(stats))?;
-        write!(out, "}},\"pairs_off_by_at_most\":{}", stats.most_of_unlisted_pair())?;
+        number(out, "},\"pairs_off_by_at_most\":", stats.most_of_unlisted_pair())?;
         out.write_str(",\"by_program\":[")?;
         separated(out, programs(stats), |out, program| sums_of_program(out, &program))?;
         out.write_str("],\"further_programs\":{")?;
@@ -95,7 +98,8 @@ const AMOUNTS: [(&str, Counter); 4] = [
 
 /// Writes the duration of copies, and the bytes a second or null.
 fn speed(out: &mut dyn Write, (copied, has_speed): (Copied, bool)) -> fmt::Result {
-    write!(out, ",\"duration_ns\":{},\"bytes_per_second\":", copied.duration_ns)?;
+    number(out, ",\"duration_ns\":", copied.duration_ns)?;
+    out.write_str(",\"bytes_per_second\":")?;
     match copied.speed().filter(|_| has_speed) {
         Some(speed) => write!(out, "{speed}"),
         None => out.write_str("null"),
@@ -103,26 +107,35 @@ fn speed(out: &mut dyn Write, (copied, has_speed): (Copied, bool)) -> fmt::Resul
 }
 
 /// Writes when, where and what was run, or nulls.
-fn run(mut out: &mut dyn Write, run: Option<Run<'_>>) -> fmt::Result {
+fn run(out: &mut dyn Write, run: Option<Run<'_>>) -> fmt::Result {
     let Some(Run { start, wall_ns, host, command }) = run else {
         return out.write_str(",\"start\":null,\"wall_ns\":null,\"host\":null,\"command\":null");
     };
     write!(out, ",\"start\":\"{start}\",\"wall_ns\":{wall_ns},\"host\":")?;
-    string(&mut out, host)?;
+    string(out, host)?;
     out.write_str(",\"command\":[")?;
-    separated(&mut out, command.iter(), |mut out, word| string(&mut out, word))?;
+    separated(out, command.iter(), |out, word| string(out, word))?;
     out.write_char(']')
+}
+
+/// Writes a number after `key`.
+#[inline(never)]
+fn number(out: &mut dyn Write, key: &str, value: u64) -> fmt::Result {
+    out.write_str(key)?;
+    write!(out, "{value}")
 }
 
 fn sums(out: &mut dyn Write, sums: Sums) -> fmt::Result {
     let Sums { calls, bytes, errors, duration_ns } = sums;
-    write!(out, "\"calls\":{calls},\"bytes\":{bytes}")?;
-    write!(out, ",\"errors\":{errors},\"duration_ns\":{duration_ns}")
+    number(out, "\"calls\":", calls)?;
+    number(out, ",\"bytes\":", bytes)?;
+    number(out, ",\"errors\":", errors)?;
+    number(out, ",\"duration_ns\":", duration_ns)
 }
 
-fn sums_of_program(mut out: &mut dyn Write, program: &ProgramSums) -> fmt::Result {
+fn sums_of_program(out: &mut dyn Write, program: &ProgramSums) -> fmt::Result {
     out.write_str("{\"comm\":")?;
-    string(&mut out, program.name())?;
+    string(out, program.name())?;
     out.write_char(',')?;
     sums(out, program.sums)?;
     write!(out, ",\"exact\":{}}}", program.missed == 0)
@@ -161,18 +174,19 @@ fn pair_of_files(out: &mut dyn Write, pair: &Pair) -> fmt::Result {
 }
 
 /// Writes the two paths and the end of the object.
-fn paths(mut out: &mut dyn Write, (source, target): &(PathEnd, PathEnd)) -> fmt::Result {
+fn paths(out: &mut dyn Write, (source, target): &(PathEnd, PathEnd)) -> fmt::Result {
     for (key, path) in [("path_in", source), ("path_out", target)] {
         write!(out, ",\"{key}\":")?;
         match path.bytes() {
             b"" => out.write_str("null")?,
-            bytes => string(&mut out, bytes)?,
+            bytes => string(out, bytes)?,
         }
     }
     out.write_char('}')
 }
 
-fn string(out: &mut impl Write, bytes: &[u8]) -> fmt::Result {
+#[inline(never)]
+fn string(out: &mut dyn Write, bytes: &[u8]) -> fmt::Result {
     out.write_char('"')?;
     escape::json(&mut Piece::new(out), bytes, MAX_NAME);
     out.write_char('"')
