@@ -6,7 +6,7 @@ use super::program_settings;
 use super::shared_stats::SharedStats;
 use cfr_observe::{Collectors, ConfigErrors, Log};
 use cfr_shared::line::MAX_LINE;
-use cfr_shared::stats::{LineRing, Place};
+use cfr_shared::stats::{LineRing, LineRings, Place};
 use cfr_sys as sys;
 use std::fs::Metadata;
 use std::mem;
@@ -42,7 +42,7 @@ pub(crate) struct LineReader {
 }
 
 impl LineReader {
-    /// Starts to read the ring of these stats, if they have one. `variables` are the program's settings,
+    /// Starts to read the rings of these stats, if they have them. `variables` are the program's settings,
     /// and `path` is the log file.
     pub(crate) fn start(
         shared: &SharedStats,
@@ -50,16 +50,16 @@ impl LineReader {
         path: &Path,
     ) -> Option<LineReader> {
         let stats = *shared.stats();
-        let ring = shared.ring()?;
+        let rings = shared.rings()?;
         // They were checked before.
         let settings = program_settings::of_variables(variables).ok()?;
         let no_errors = Box::leak(Box::new(ConfigErrors::none()));
         let collectors = Collectors { tree: Some(stats), own: None, is_program: false };
         let caller = || (sys::getpid(), sys::gettid());
-        let log = Log::new(settings, no_errors, collectors, caller).without_ring();
+        let log = Log::new(settings, no_errors, collectors, caller).without_rings();
         // Before the program can move it.
         log.open();
-        let mut reader = Reader::new(ring, log, path.to_owned());
+        let mut reader = Reader::new(rings, log, path.to_owned());
         let (end, is_over) = mpsc::channel::<()>();
         let thread = thread::Builder::new().spawn(move || {
             let mut sleep = MIN_SLEEP;
@@ -70,7 +70,7 @@ impl LineReader {
             reader
         });
         let running = Some((end, thread.ok()?));
-        shared.open_ring(settings.log_file?);
+        shared.open_rings(settings.log_file?);
         Some(LineReader { running })
     }
 }
@@ -86,7 +86,9 @@ impl Drop for LineReader {
 }
 
 struct Reader {
-    ring: LineRing,
+    rings: LineRings,
+    usual: Progress,
+    overflow: Progress,
     log: Log,
     path: PathBuf,
     /// The file that the log has open: device and inode.
@@ -95,6 +97,13 @@ struct Reader {
     looked: Instant,
     /// Since when the name has been free for a new log.
     moved: Option<Instant>,
+    /// Lines that were taken from a ring.
+    batch: Vec<u8>,
+}
+
+/// How far a ring was read.
+struct Progress {
+    ring: LineRing,
     /// The first place that was not passed.
     head: u64,
     /// The place before which all were taken by writers when the ring was looked at last: a writer
@@ -102,79 +111,13 @@ struct Reader {
     settled: u64,
     /// The places of lines that were not whole when they were passed.
     late: Vec<u64>,
-    /// Lines that were taken from the ring, with their places and cells.
-    batch: Vec<u8>,
+    /// The places and the cells of the lines in the batch.
     taken: Vec<(u64, u64)>,
 }
 
-impl Reader {
-    fn new(ring: LineRing, log: Log, path: PathBuf) -> Reader {
-        Reader {
-            ring,
-            log,
-            file: path.metadata().ok().as_ref().map(identity),
-            path,
-            looked: Instant::now(),
-            moved: None,
-            head: 0,
-            settled: 0,
-            late: Vec::new(),
-            batch: Vec::with_capacity(BATCH + MAX_LINE),
-            taken: Vec::new(),
-        }
-    }
-
-    /// Writes the lines that are whole; `now_ns` is noted as the time of the look. Reports whether there
-    /// were any.
-    fn look(&mut self, now_ns: u64) -> bool {
-        self.ring.note_look(self.head, now_ns);
-        self.close_if_rotated();
-        let before = self.head;
-        let mut found = false;
-        for place in mem::take(&mut self.late) {
-            match self.ring.look(place) {
-                Place::Whole { cells, len } => {
-                    self.take(place, cells, len);
-                    found = true;
-                }
-                Place::Claimed { .. } => self.late.push(place),
-                // Another process has closed the ring.
-                Place::Free | Place::Other => {}
-            }
-        }
-        let tail = self.ring.tail();
-        for _ in 0..MAX_PLACES {
-            if self.head >= tail {
-                break;
-            }
-            let place = self.head;
-            let is_settled = place < self.settled;
-            match self.ring.look(place) {
-                Place::Whole { cells, len } => {
-                    self.head = place.saturating_add(cells);
-                    self.take(place, cells, len);
-                }
-                Place::Claimed { cells } if is_settled => {
-                    self.late.push(place);
-                    self.head = place.saturating_add(cells);
-                }
-                Place::Free if is_settled => {
-                    if self.ring.revoke(place) {
-                        self.head = place.saturating_add(1);
-                    }
-                }
-                Place::Claimed { .. } | Place::Free => break,
-                Place::Other => self.head = place.saturating_add(1),
-            }
-            if self.batch.len() >= BATCH {
-                self.write();
-                self.ring.note_look(self.head, if now_ns == 0 { 0 } else { sys::monotonic_ns() });
-            }
-        }
-        self.write();
-        self.settled = tail;
-        self.ring.note_look(self.head, now_ns);
-        found || self.head != before
+impl Progress {
+    fn new(ring: LineRing) -> Progress {
+        Progress { ring, head: 0, settled: 0, late: Vec::new(), taken: Vec::new() }
     }
 
     /// Reports whether a line may still come.
@@ -182,17 +125,119 @@ impl Reader {
         self.head < self.ring.tail() || !self.late.is_empty()
     }
 
-    fn take(&mut self, place: u64, cells: u64, len: usize) {
+    /// Takes the lines that are whole by now, of those that were passed before. Reports whether there
+    /// were any.
+    fn take_late(&mut self, batch: &mut Vec<u8>) -> bool {
+        let mut found = false;
+        for place in mem::take(&mut self.late) {
+            match self.ring.look(place) {
+                Place::Whole { cells, len } => {
+                    self.take(place, cells, len, batch);
+                    found = true;
+                }
+                Place::Claimed { .. } => self.late.push(place),
+                // Another process has closed the ring.
+                Place::Free | Place::Other => {}
+            }
+        }
+        found
+    }
+
+    /// Takes the line at the head, and passes it. Returns false if its writer is waited for.
+    fn pass(&mut self, batch: &mut Vec<u8>) -> bool {
+        let place = self.head;
+        let is_settled = place < self.settled;
+        match self.ring.look(place) {
+            Place::Whole { cells, len } => {
+                self.head = place.saturating_add(cells);
+                self.take(place, cells, len, batch);
+            }
+            Place::Claimed { cells } if is_settled => {
+                self.late.push(place);
+                self.head = place.saturating_add(cells);
+            }
+            Place::Free if is_settled => {
+                if self.ring.revoke(place) {
+                    self.head = place.saturating_add(1);
+                }
+            }
+            Place::Claimed { .. } | Place::Free => return false,
+            Place::Other => self.head = place.saturating_add(1),
+        }
+        true
+    }
+
+    fn take(&mut self, place: u64, cells: u64, len: usize, batch: &mut Vec<u8>) {
         if !self.ring.take(place) {
             return;
         }
         self.taken.push((place, cells));
         if len > 0 {
-            let start = self.batch.len();
-            self.batch.resize(start + len, 0);
-            self.ring.read(place, self.batch.get_mut(start..).unwrap_or_default());
-            self.batch.push(b'\n');
+            let start = batch.len();
+            batch.resize(start + len, 0);
+            self.ring.read(place, batch.get_mut(start..).unwrap_or_default());
+            batch.push(b'\n');
         }
+    }
+
+    /// Frees the cells of the lines that were written.
+    fn free(&mut self) {
+        for (place, cells) in self.taken.drain(..) {
+            self.ring.free(place, cells, self.head);
+        }
+        self.ring.note_passed(self.head);
+    }
+}
+
+impl Reader {
+    fn new(rings: LineRings, log: Log, path: PathBuf) -> Reader {
+        Reader {
+            rings,
+            usual: Progress::new(rings.usual()),
+            overflow: Progress::new(rings.overflow()),
+            log,
+            file: path.metadata().ok().as_ref().map(identity),
+            path,
+            looked: Instant::now(),
+            moved: None,
+            batch: Vec::with_capacity(BATCH + MAX_LINE),
+        }
+    }
+
+    /// Writes the lines that are whole; `now_ns` is noted as the time of the look. Reports whether there
+    /// were any.
+    fn look(&mut self, now_ns: u64) -> bool {
+        self.rings.note_look(now_ns);
+        self.close_if_rotated();
+        let before = (self.usual.head, self.overflow.head);
+        let found =
+            self.usual.take_late(&mut self.batch) | self.overflow.take_late(&mut self.batch);
+        // A thread that has a line in the overflow now has its earlier lines before the usual ring's tail.
+        let tail_of_overflow = self.overflow.ring.tail();
+        let tail = self.usual.ring.tail();
+        if self.pass_all(false, tail, now_ns) {
+            self.pass_all(true, tail_of_overflow, now_ns);
+        }
+        self.usual.settled = tail;
+        self.overflow.settled = tail_of_overflow;
+        self.rings.note_look(now_ns);
+        found || before != (self.usual.head, self.overflow.head)
+    }
+
+    /// Writes the whole lines of a ring before `tail`. Reports whether all places before it were passed.
+    fn pass_all(&mut self, is_overflow: bool, tail: u64, now_ns: u64) -> bool {
+        for _ in 0..MAX_PLACES {
+            let progress = if is_overflow { &mut self.overflow } else { &mut self.usual };
+            if progress.head >= tail || !progress.pass(&mut self.batch) {
+                break;
+            }
+            if self.batch.len() >= BATCH {
+                self.write();
+                self.rings.note_look(if now_ns == 0 { 0 } else { sys::monotonic_ns() });
+            }
+        }
+        self.write();
+        (if is_overflow { &self.overflow } else { &self.usual }).head >= tail
     }
 
     /// Writes the lines that were taken, and frees their cells.
@@ -204,9 +249,8 @@ impl Reader {
             }
             self.batch.clear();
         }
-        for (place, cells) in self.taken.drain(..) {
-            self.ring.free(place, cells, self.head);
-        }
+        self.usual.free();
+        self.overflow.free();
     }
 
     /// Closes the file if logs were rotated: the next line opens the name anew.
@@ -228,14 +272,14 @@ impl Reader {
 
     /// Writes what is left, and closes the ring.
     fn finish(mut self) {
-        self.ring.end();
+        self.rings.end();
         let begun = Instant::now();
         self.look(0);
-        while self.is_waiting() && begun.elapsed() < MAX_END {
+        while (self.usual.is_waiting() || self.overflow.is_waiting()) && begun.elapsed() < MAX_END {
             thread::sleep(MIN_SLEEP);
             self.look(0);
         }
-        self.log.close_ring(&self.ring);
+        self.log.close_rings(&self.rings);
         self.log.report_lost();
     }
 }

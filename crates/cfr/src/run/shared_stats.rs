@@ -5,7 +5,7 @@
 use crate::term::failure::{Failure, describe};
 use crate::term::inherited::is_ignored;
 use cfr_shared::settings::STATS_NAME;
-use cfr_shared::stats::{Collect, Counter, LineRing, Stats, log_id};
+use cfr_shared::stats::{Collect, Counter, LineRings, Stats, log_id};
 use cfr_sys as sys;
 use cfr_sys::errno::Errno;
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -144,17 +144,17 @@ impl SharedStats {
         &self.stats
     }
 
-    /// Returns the ring of lines, if this launcher reads one.
-    pub(crate) fn ring(&self) -> Option<LineRing> {
-        self.are_own().then(|| self.stats.line_ring()).flatten()
+    /// Returns the rings of lines, if this launcher reads them.
+    pub(crate) fn rings(&self) -> Option<LineRings> {
+        self.are_own().then(|| self.stats.line_rings()).flatten()
     }
 
-    /// Lets processes with this template of a log file pass their lines on through the ring, before the
+    /// Lets processes with this template of a log file pass their lines on through the rings, before the
     /// program starts.
-    pub(crate) fn open_ring(&self, template: &[u8]) {
-        if let Some(ring) = self.ring() {
+    pub(crate) fn open_rings(&self, template: &[u8]) {
+        if let Some(rings) = self.rings() {
             let reader = (std::process::id(), sys::pid_namespace());
-            ring.open(reader, log_id(template), sys::monotonic_ns());
+            rings.open(reader, log_id(template), sys::monotonic_ns());
         }
     }
 

@@ -28,7 +28,7 @@ use cfr_shared::format::{self, EventWriter, Format, MessageMeta, printable};
 use cfr_shared::line::Line;
 use cfr_shared::record;
 use cfr_shared::settings::{self, Level, Settings};
-use cfr_shared::stats::{LineRing, Stats, log_id};
+use cfr_shared::stats::{LineRings, Stats, log_id};
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, TryLock};
 use core::fmt::{self, Write};
@@ -58,7 +58,7 @@ pub struct Log {
     /// The log file, if one is set.
     file: Option<Sink>,
     /// Where the launcher takes lines for that file, if it does.
-    ring: Option<LineRing>,
+    rings: Option<LineRings>,
     /// What is known of the threads whose lines are passed on.
     threads: Option<KnownThreads>,
     /// Lines that no sink took and that no line has reported yet.
@@ -86,15 +86,15 @@ impl Log {
         caller: fn() -> (i32, i32),
     ) -> Log {
         let console = Sink::standard_error();
-        let ring = ring(settings, &collectors);
+        let rings = rings(settings, &collectors);
         Log {
             caller,
             format: settings.log_format,
             file_template: settings.log_file,
             console: if settings.log_file.is_some() { console.never_wait() } else { console },
             file: settings.log_file.map(Sink::file),
-            threads: ring.filter(|_| collectors.is_program).and_then(|_| KnownThreads::new()),
-            ring,
+            threads: rings.filter(|_| collectors.is_program).and_then(|_| KnownThreads::new()),
+            rings,
             lost: AtomicU64::new(0),
             has_reported_error: AtomicBool::new(false),
             config_errors,
@@ -142,13 +142,13 @@ impl Log {
     #[must_use]
     pub fn with_descriptor(mut self, fd: i32) -> Log {
         self.file = Some(Sink::descriptor(fd));
-        self.without_ring()
+        self.without_rings()
     }
 
     /// Writes all lines to the log file by this process.
     #[must_use]
-    pub fn without_ring(mut self) -> Log {
-        self.ring = None;
+    pub fn without_rings(mut self) -> Log {
+        self.rings = None;
         self
     }
 
@@ -176,8 +176,8 @@ impl Log {
                 self.begin_on_console(&mut line);
             }
             format(&mut line);
-            if let Some(ring) = &self.ring
-                && self.pass_on(ring, line.as_bytes())
+            if let Some(rings) = &self.rings
+                && self.pass_on(rings, line.as_bytes())
             {
                 return true;
             }
@@ -193,16 +193,16 @@ impl Log {
 
     /// Passes a line on to the launcher. Reports whether it takes it.
     #[inline(never)]
-    fn pass_on(&self, ring: &LineRing, line: &[u8]) -> bool {
+    fn pass_on(&self, rings: &LineRings, line: &[u8]) -> bool {
         let ended_ns = self.threads.and_then(|threads| threads.ended());
         let now_ns = ended_ns.unwrap_or_else(sys::monotonic_ns);
-        let taken = ring.put(line, now_ns);
+        let taken = rings.put(line, now_ns);
         if let (Some(threads), Format::Json) = (&self.threads, self.format) {
             // Names change faster than ids.
             threads.leave();
         }
-        if !taken && ring.is_deserted(now_ns) {
-            self.take_over(ring);
+        if !taken && rings.are_deserted(now_ns) {
+            self.take_over(rings);
         }
         taken
     }
@@ -211,31 +211,32 @@ impl Log {
     /// call if there are none, or if the clock needs none.
     #[must_use]
     pub fn leaves_lines(&self) -> bool {
-        self.ring.is_some_and(|ring| !ring.is_empty() && ring.is_deserted(sys::monotonic_ns()))
+        self.rings
+            .is_some_and(|rings| !rings.are_empty() && rings.are_deserted(sys::monotonic_ns()))
     }
 
     /// Writes those lines if the launcher has ended.
     pub fn write_left_lines(&self) {
-        if let Some(ring) = &self.ring {
-            self.take_over(ring);
+        if let Some(rings) = &self.rings {
+            self.take_over(rings);
         }
     }
 
     /// Writes the lines that a launcher which was killed has not written.
     #[cold]
     #[inline(never)]
-    fn take_over(&self, ring: &LineRing) {
-        if ring.reader(sys::pid_namespace()).is_some_and(sys::has_ended) {
-            self.close_ring(ring);
+    fn take_over(&self, rings: &LineRings) {
+        if rings.reader(sys::pid_namespace()).is_some_and(sys::has_ended) {
+            self.close_rings(rings);
         }
     }
 
-    /// Closes the ring, and writes the lines that are left in it.
-    pub fn close_ring(&self, ring: &LineRing) {
+    /// Closes the rings, and writes the lines that are left in them.
+    pub fn close_rings(&self, rings: &LineRings) {
         let Some(sink) = &self.file else { return };
         // If no page is free, the next line tries again.
         let _ = LINES.with_page(|page| {
-            ring.close(page, |line| {
+            rings.close(page, |line| {
                 let written = line.map(|line| sink.put(line));
                 if written.is_none_or(|written| self.is_lost(written)) {
                     self.count_lost();
@@ -395,11 +396,11 @@ impl EventLog for Log {
     }
 }
 
-/// Returns the ring through which the launcher takes lines for the log file of these settings, if it
+/// Returns the rings through which the launcher takes lines for the log file of these settings, if it
 /// does.
-fn ring(settings: &Settings<'_>, collectors: &Collectors) -> Option<LineRing> {
+fn rings(settings: &Settings<'_>, collectors: &Collectors) -> Option<LineRings> {
     let id = log_id(settings.log_file?);
-    collectors.tree?.line_ring().filter(|ring| ring.is_for(id))
+    collectors.tree?.line_rings().filter(|rings| rings.are_for(id))
 }
 
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];

@@ -34,7 +34,7 @@ pub use fault_counts::{FaultCounts, MAX_FAULTS};
 pub use heavy::Sums;
 pub use in_flight::{Beginning, Extent, InFlight, InFlightGuard};
 pub use layout::{Collect, Counter};
-pub use line_ring::{LineRing, Place, log_id};
+pub use line_ring::{LineRing, LineRings, Place, log_id};
 pub use pairs::{FileIds, Pair};
 pub use programs::ProgramSums;
 pub use recent_lines::RecentLine;

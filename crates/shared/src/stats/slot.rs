@@ -27,11 +27,6 @@ impl Slot {
         }
     }
 
-    /// Adds to a word and returns its old value.
-    pub(super) fn fetch_add(self, at: usize, count: u64) -> u64 {
-        self.0.get(at).map_or(0, |word| word.fetch_add(count, Ordering::Relaxed))
-    }
-
     /// Sets a word to 0 and returns its value.
     pub(super) fn take(self, at: usize) -> u64 {
         self.0.get(at).map_or(0, |word| word.swap(0, Ordering::Relaxed))
