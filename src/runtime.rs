@@ -294,7 +294,7 @@ fn end_if_strict(settings: &Settings<'_>, errors: &ConfigErrors) {
 
 /// Why the launcher's counters are not mapped.
 enum Unmapped {
-    /// There are none, or none that this process may open.
+    /// There are none, or none that this process may open or has room for.
     None,
     /// The supervisor is there and cannot pass them on, or there is no room for them: it counts and
     /// records the calls of this process, which do not have the cookie.
@@ -306,7 +306,14 @@ fn tree_stats(settings: &Settings<'_>) -> Result<Stats, Unmapped> {
     let path = settings.stats.ok_or(Unmapped::None)?;
     let words = match (sys::map_shared(path, STATS_NAME, Stats::SHARED_WORDS), settings.cookie) {
         (Ok(words), _) => words,
-        (Err(_), None) => return Err(Unmapped::None),
+        (Err(errno), None) => {
+            if matches!(errno, Errno::ENOMEM | Errno::EAGAIN)
+                && let Ok(words) = sys::map_shared(path, STATS_NAME, Stats::LEAST_WORDS)
+            {
+                Stats::count_uncounted(words);
+            }
+            return Err(Unmapped::None);
+        }
         // The process of another user, or in another /proc, may not open it.
         (Err(_), Some(_)) => {
             sys::map_shared_by_supervisor(Stats::SHARED_WORDS).map_err(|errno| match errno {

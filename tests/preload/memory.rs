@@ -4,6 +4,9 @@ use cfr_testkit::{Output, Run, Scratch, compile, find_program, launcher, library
 use std::fs;
 use std::path::Path;
 
+/// The difference of two limits that are tried, in KiB.
+const STEP: u64 = 32;
+
 /// The bytes that libcfr.so takes in a process that copies nothing.
 fn library_bytes() -> Option<u64> {
     let readelf = find_program("readelf")?;
@@ -99,23 +102,26 @@ fn has_copied(output: &Output, directory: &Path) -> bool {
         && fs::read(directory.join("a")).ok() == fs::read(directory.join("b")).ok()
 }
 
+/// Returns the least limit on its address space, in KiB, with which cp(1) copies in this directory.
+fn least_limit(directory: &Path, prepare: impl Fn(Run) -> Run) -> Option<u64> {
+    const MOST: u64 = 16 << 10;
+    let works =
+        |kib: &u64| has_copied(&copy_within(*kib, directory, |run| prepare(run)), directory);
+    (1..MOST / STEP).map(|step| step * STEP).find(works)
+}
+
 /// Limits on the address space: cp(1) works with the library wherever it works without and the library
 /// has room too. With less, the dynamic linker may have loaded the library when no room is left for what
 /// comes after it.
 #[test]
 fn a_limit_on_the_address_space_costs_no_more_than_the_library() {
     const TEST: &str = "a_limit_on_the_address_space_costs_no_more_than_the_library";
-    const STEP: u64 = 32;
-    const MOST: u64 = 16 << 10;
     let Some(bytes) = library_bytes() else { return skip(TEST, "readelf is not installed") };
     let directory = Scratch::new();
     fs::write(directory.file("a"), vec![b'x'; 200_000]).unwrap();
-    let bare = |kib: u64| {
-        let output = copy_within(kib, directory.path(), |run| run);
-        has_copied(&output, directory.path())
+    let Some(least) = least_limit(directory.path(), |run| run) else {
+        return skip(TEST, "cp does not run below 16 MiB");
     };
-    let least = (1..MOST / STEP).map(|step| step * STEP).find(|&kib| bare(kib));
-    let Some(least) = least else { return skip(TEST, "cp does not run below 16 MiB") };
     // And what the dynamic linker needs for it, in pages.
     let room = bytes.div_ceil(1024) + STEP;
     let ways = [
@@ -134,4 +140,40 @@ fn a_limit_on_the_address_space_costs_no_more_than_the_library() {
             assert!(copied || may_be, "{settings}: {kib} KiB, bare {least}: {output:#?}");
         }
     }
+}
+
+/// The memory that the launcher shares is larger than the library. A process that has no room for it
+/// is still counted, or named.
+#[test]
+fn a_limit_on_the_address_space_costs_no_call_of_the_summary() {
+    const TEST: &str = "a_limit_on_the_address_space_costs_no_call_of_the_summary";
+    let directory = Scratch::new();
+    fs::write(directory.file("a"), vec![b'x'; 200_000]).unwrap();
+    let preloaded = |run: Run| run.env("LD_PRELOAD", library()).env("CFR_LOG", "off");
+    let Some(least) = least_limit(directory.path(), preloaded) else {
+        return skip(TEST, "cp does not run below 16 MiB");
+    };
+    let mut named = 0;
+    for kib in (least..least + 6000).step_by(200) {
+        for name in ["b", "log"] {
+            let _ = fs::remove_file(directory.file(name));
+        }
+        let script = format!("ulimit -v {kib}; exec cp a b");
+        let run = Run::bare(launcher()).args(["trace", "--reach", "preload", "-o", "log"]);
+        let run = run.args(["--summary", "--", "sh", "-c", &script]).within(directory.path());
+        let output = run.output();
+        assert!(has_copied(&output, directory.path()), "{kib}: {output:#?}");
+        let log = fs::read_to_string(directory.file("log")).unwrap();
+        let calls = log.lines().count();
+        assert!(log.contains("copy_file_range(") && !output.stderr.contains("lost"), "{output:#?}");
+        if output.stderr.contains(": 0 calls") {
+            let said = output.stderr.contains("cfr: the summary lacks calls: ");
+            assert!(said && output.stderr.contains("no room for "), "{kib}: {output:#?}");
+            named += 1;
+        } else {
+            let counted = format!("2 programs: {calls} calls");
+            assert!(output.stderr.contains(&counted), "{kib}: {output:#?}");
+        }
+    }
+    assert!((1..=4).contains(&named), "{named}");
 }

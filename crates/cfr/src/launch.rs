@@ -171,6 +171,9 @@ fn run_expecting(
     {
         print_message(silence);
     }
+    if has_summary && let Some(why) = blind_spot::lacking(seen, &checked) {
+        print_message(format!("the summary lacks calls: {why}"));
+    }
     let lost = stats.get(Counter::LinesLost);
     if lost > 0 && counts_lines {
         let (lines, were) = if lost == 1 { ("line", "was") } else { ("lines", "were") };

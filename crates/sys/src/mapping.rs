@@ -2,6 +2,7 @@
 
 use crate::errno::Errno;
 use crate::file;
+use crate::process::is_address_space_limited;
 use crate::raw::{decode, reg, syscall};
 use core::arch::asm;
 use core::ops::RangeInclusive;
@@ -26,9 +27,12 @@ pub fn prefetch_for_write(word: &AtomicU64) {
 }
 
 /// Maps the words of the memory file at `path`, which the launcher maps too: its stats. There must be
-/// as many as the range begins with; of more, those up to its end are mapped. The descriptor is
-/// closed; the mapping stays as long as the process.
+/// as many as the range begins with; of more, those up to its end are mapped if there is room and the
+/// process does not need it: if its address space is not limited. The descriptor is closed; the mapping
+/// stays as long as the process.
 ///
+/// ENOMEM, or EAGAIN if the process locks its memory, if there is no room for as many as the range
+/// begins with.
 /// ENAMETOOLONG and EINVAL if the path is not of the form `/proc/PID/fd/FD`. EINVAL if the file was
 /// not created as `name` (the launcher may have ended and its process id been reused), is not
 /// sealed against shrinking, or is too small: an access beyond its end would raise SIGBUS.
@@ -51,9 +55,7 @@ pub fn map_shared(
     let registers = [reg(libc::AT_FDCWD), c_path.as_ptr() as usize, flags, 0, 0, 0];
     // SAFETY: the path ends in a zero byte.
     let fd = decode(unsafe { syscall(libc::SYS_openat, registers) })?;
-    let mapped = is_called(fd, name)
-        .and_then(|()| words_of_memory_file(fd, count))
-        .and_then(|count| map_words(count, libc::MAP_SHARED, fd));
+    let mapped = is_called(fd, name).and_then(|()| map_memory_file(fd, count));
     file::close(i32::try_from(fd).unwrap_or(-1));
     mapped
 }
@@ -68,10 +70,18 @@ pub fn map_shared_by_supervisor(
     // SAFETY: no pointers.
     let fd = decode(unsafe { syscall(libc::SYS_sendfile, registers) })?;
     // What is no memory file of this size is a descriptor of the host's.
-    let count = words_of_memory_file(fd, count)?;
-    let mapped = map_words(count, libc::MAP_SHARED, fd);
+    words_of_memory_file(fd, count.clone())?;
+    let mapped = map_memory_file(fd, count);
     file::close(i32::try_from(fd).unwrap_or(-1));
     mapped
+}
+
+/// Maps the words of a memory file, as [`map_shared`] does.
+fn map_memory_file(fd: usize, count: RangeInclusive<usize>) -> Result<&'static [AtomicU64], Errno> {
+    let (least, most) = (*count.start(), words_of_memory_file(fd, count)?);
+    let most = if most > least && is_address_space_limited() { least } else { most };
+    let map = |count| map_words(count, libc::MAP_SHARED, fd);
+    map(most).or_else(|errno| if most > least { map(least) } else { Err(errno) })
 }
 
 /// The count of the sendfile(2), of descriptor −1 to −1, that asks the supervisor for the stats.

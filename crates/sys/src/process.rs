@@ -107,8 +107,16 @@ pub const NO_LIMIT: u64 = libc::RLIM_INFINITY;
 
 /// Returns `RLIMIT_FSIZE` (getrlimit(2)) in bytes; [`NO_LIMIT`] if it is not set.
 pub fn file_size_limit() -> Result<u64, Errno> {
+    limit(libc::RLIMIT_FSIZE as usize)
+}
+
+/// Reports whether the address space is limited (getrlimit(2), `RLIMIT_AS`).
+pub(crate) fn is_address_space_limited() -> bool {
+    limit(libc::RLIMIT_AS as usize).is_ok_and(|limit| limit != NO_LIMIT)
+}
+
+fn limit(resource: usize) -> Result<u64, Errno> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    let resource = libc::RLIMIT_FSIZE as usize;
     let registers = [resource, &raw mut limit as usize, 0, 0, 0, 0];
     // SAFETY: the kernel writes one struct rlimit.
     decode(unsafe { syscall(libc::SYS_getrlimit, registers) })?;

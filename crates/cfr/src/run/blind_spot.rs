@@ -58,6 +58,7 @@ pub(crate) fn blind_spot(
             let (calls, verb) = if calls == 1 { ("call", "was") } else { ("calls", "were") };
             format!("{} {calls} {verb} let through, with unknown results", seen.let_through)
         }
+        (SeenCounts { uncounted: 1.., .. }, ..) => uncounted(seen),
         (SeenCounts { unwatched: 1.., .. }, Watch { supervisor: Ok(()), .. }, _) => unwatched(seen),
         (_, Watch { supervisor: Ok(()), .. }, _) => return None,
         (SeenCounts { left: 1.., .. }, ..) => left(seen),
@@ -86,6 +87,28 @@ pub(crate) fn blind_spot(
     let of_all = seen.processes == 0 && watch.supervisor.is_err();
     let still_run = watch.supervisor.is_ok() && !watch.has_ended;
     Some(BlindSpot { why, of_all, of_results, is_possible, still_run })
+}
+
+/// Returns why calls were not counted; `None` if none are known that were not.
+pub(crate) fn lacking(seen: SeenCounts, checked: &CheckedSettings) -> Option<String> {
+    if seen.uncounted > 0 {
+        return Some(uncounted(seen));
+    }
+    (seen.calls == 0 && checked.log_has_grown()).then(|| {
+        "the log has some, and no program could open the shared counters: another user, another \
+         /proc, or no room for them"
+            .to_owned()
+    })
+}
+
+fn uncounted(seen: SeenCounts) -> String {
+    let (programs, their) =
+        if seen.uncounted == 1 { ("program", "its") } else { ("programs", "their") };
+    format!(
+        "{} {programs} had no room for the shared counters (RLIMIT_AS, RLIMIT_MEMLOCK): {their} \
+         calls are not counted",
+        seen.uncounted
+    )
 }
 
 fn unwatched(seen: SeenCounts) -> String {
@@ -132,6 +155,7 @@ pub(crate) fn silence(
     let why = match (seen, watch, unseen) {
         (SeenCounts { calls: 1.., .. }, ..) => return None,
         _ if log == Level::Off => "no call is watched while the log is off".into(),
+        (SeenCounts { uncounted: 1.., .. }, ..) => uncounted(seen),
         (SeenCounts { left: 1.., .. }, Watch { supervisor: Err(_), .. }, _) => left(seen),
         (SeenCounts { unwatched: 1.., .. }, Watch { supervisor: Ok(()), .. }, _) => unwatched(seen),
         (_, Watch { supervisor: Ok(()), has_ended: true, .. }, _) if hooks == Hooks::ALL => {

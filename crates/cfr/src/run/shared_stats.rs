@@ -45,6 +45,8 @@ pub(crate) struct SeenCounts {
     pub(crate) unwatched: u64,
     /// The programs that loaded the library and leave their calls to the supervisor.
     pub(crate) left: u64,
+    /// The programs that loaded the library and had no room for the counters.
+    pub(crate) uncounted: u64,
 }
 
 impl SeenCounts {
@@ -55,6 +57,7 @@ impl SeenCounts {
             let_through: stats.get(Counter::LetThrough),
             unwatched: stats.get(Counter::Unwatched),
             left: stats.get(Counter::LeftToSupervisor),
+            uncounted: stats.get(Counter::Uncounted),
         }
     }
 }
@@ -167,6 +170,7 @@ impl SharedStats {
             let_through: now.let_through.saturating_sub(self.before.let_through),
             unwatched: now.unwatched.saturating_sub(self.before.unwatched),
             left: now.left.saturating_sub(self.before.left),
+            uncounted: now.uncounted.saturating_sub(self.before.uncounted),
         };
         if let Some(outer) = &self.outer {
             outer.merge(&self.stats);

@@ -122,6 +122,8 @@ pub enum Counter {
     Start,
     /// The same by the monotonic clock, in nanoseconds.
     Begun,
+    /// Programs that loaded the library and had no room for these counters.
+    Uncounted,
     /// [`Stats::LAYOUT`](super::Stats::LAYOUT), at the same place in each version: a reader that is another
     /// version than the launcher refuses the words.
     Layout = COUNTERS.len - 1,
@@ -129,7 +131,7 @@ pub enum Counter {
 
 impl Counter {
     /// The counters that are added up when stats are merged.
-    pub(super) const SUMS: [Counter; 20] = [
+    pub(super) const SUMS: [Counter; 21] = [
         Counter::Programs,
         Counter::Calls,
         Counter::LinesLost,
@@ -150,6 +152,7 @@ impl Counter {
         Counter::LetThrough,
         Counter::Unwatched,
         Counter::LeftToSupervisor,
+        Counter::Uncounted,
     ];
 }
 

@@ -47,12 +47,13 @@ use cfr_engine::call::{DedupeTarget, Method, Request};
 use cfr_engine::hook::Hook;
 use cfr_sys::Sharing;
 use cfr_sys::errno::Errno;
+use core::ops::RangeInclusive;
 use core::sync::atomic::{AtomicU64, Ordering};
 use fault_counts::FAULTS;
 use latency::{bucket, upper_bound};
 use layout::{
-    ERRNOS, ERRORS, HOOKS, LATENCY, METHOD_BYTES, METHOD_CALLS, METHOD_COPIES, METHOD_TIME,
-    SUPERVISED, Section,
+    COUNTERS, ERRNOS, ERRORS, HOOKS, LATENCY, METHOD_BYTES, METHOD_CALLS, METHOD_COPIES,
+    METHOD_TIME, SUPERVISED, Section,
 };
 use slot::Slot;
 use stopped::STOPPED;
@@ -84,6 +85,16 @@ impl Stats {
     #[must_use]
     pub fn over(words: &'static [AtomicU64]) -> Option<Stats> {
         (words.len() >= Self::WORDS).then_some(Stats { words })
+    }
+
+    /// The words that a process needs to say that it has no room for more.
+    pub const LEAST_WORDS: RangeInclusive<usize> = COUNTERS.len..=COUNTERS.len;
+
+    /// Counts a program that has no room for the counters, in the first [`Stats::LEAST_WORDS`].
+    pub fn count_uncounted(words: &'static [AtomicU64]) {
+        let first = Stats { words };
+        first.add(Counter::Programs, 1);
+        first.add(Counter::Uncounted, 1);
     }
 
     /// Returns the calls that the supervisor carries out; `None` if there is no room for them.
