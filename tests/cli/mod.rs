@@ -8,6 +8,7 @@ pub mod hints;
 pub mod html;
 pub mod inspect;
 pub mod launcher;
+pub mod little_room;
 pub mod musl;
 pub mod probe;
 pub mod profiles;

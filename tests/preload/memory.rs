@@ -105,8 +105,7 @@ fn has_copied(output: &Output, directory: &Path) -> bool {
 /// Returns the least limit on its address space, in KiB, with which cp(1) copies in this directory.
 fn least_limit(directory: &Path, prepare: impl Fn(Run) -> Run) -> Option<u64> {
     const MOST: u64 = 16 << 10;
-    let works =
-        |kib: &u64| has_copied(&copy_within(*kib, directory, |run| prepare(run)), directory);
+    let works = |kib: &u64| has_copied(&copy_within(*kib, directory, &prepare), directory);
     (1..MOST / STEP).map(|step| step * STEP).find(works)
 }
 

@@ -14,6 +14,7 @@ use crate::run::profile;
 use crate::run::progress::ProgressThread;
 use crate::run::reach::{self, Need};
 use crate::run::shared_stats::SharedStats;
+use crate::run::start::Shortage;
 use crate::run::summary::{self, RunInfo};
 use crate::run::terminal_signals::TerminalSignals;
 use crate::run::unfinished::UnfinishedCalls;
@@ -112,15 +113,15 @@ fn run_expecting(
     };
     // Before there are other threads: each would take them.
     let terminal = TerminalSignals::block(&path);
-    let progress = stats
+    let mut progress = stats
         .as_ref()
         .filter(|_| wanted.contains(Collect::PROGRESS))
         .map(|stats| ProgressThread::new(*stats.stats()));
-    let lines = stats
+    let mut lines = stats
         .as_ref()
         .zip(log_file)
         .and_then(|(stats, path)| LineReader::start(stats, &checked.variables, path));
-    let unfinished = stats
+    let mut unfinished = stats
         .as_ref()
         .filter(|stats| stats.are_own())
         .and_then(|stats| UnfinishedCalls::watch(*stats.stats(), &checked.variables));
@@ -135,7 +136,18 @@ fn run_expecting(
     if let Some(own) = stats.as_ref().filter(|stats| stats.are_own()) {
         info.note_in(own.stats());
     }
-    let (ended, supervisor) = child::run(command, plan, shared, terminal, args.waits_for_all)?;
+    let mut make_room = || {
+        let threads = (progress.take(), unfinished.take(), lines.take());
+        let were_any = !matches!(threads, (None, None, None));
+        if let Some(unfinished) = threads.1 {
+            unfinished.finish(false);
+        }
+        were_any
+    };
+    let reports = has_summary || expected.is_wanted();
+    let shortage = Shortage { make_room: &mut make_room, may_replace: !reports };
+    let (ended, supervisor) =
+        child::run(command, plan, shared, terminal, args.waits_for_all, shortage)?;
     info.end();
     let has_ended = match &supervisor {
         Ok(supervisor) => supervisor.wait(if args.waits_for_all { None } else { Some(GRACE) }),

@@ -119,7 +119,7 @@ pub use reader::Reader;
 pub use sendfile::sendfile;
 pub use signal::{
     BlockedSignals, SignalMask, WriteSignalGuard, abort, discard_pending, ends_process, ignore,
-    interrupt_calls_on, raise,
+    interrupt_calls_on, raise, reset,
 };
 pub use text::Text;
 pub use thread::{

@@ -15,6 +15,12 @@ pub fn ignore(signal: c_int) {
     unsafe { libc::signal(signal, libc::SIG_IGN) };
 }
 
+/// Gives a signal its default action (signal(2)).
+pub fn reset(signal: c_int) {
+    // SAFETY: no handler is installed; async-signal-safe (signal-safety(7)).
+    unsafe { libc::signal(signal, libc::SIG_DFL) };
+}
+
 /// Sends `signal` to the calling thread (tgkill(2)), as the kernel does for an error of the
 /// thread's own call.
 pub fn raise(signal: c_int) {

@@ -1,12 +1,14 @@
 //! Runs the program as a child process, passes signals on to it, and waits for it.
 
 use super::reach::Plan;
-use super::start::{self, Started};
+use super::start::{self, Shortage, Started};
 use super::supervisor::Supervisor;
 use super::terminal_signals::TerminalSignals;
-use crate::term::failure::{Failure, describe};
+use crate::term::failure::{Failure, describe, print_message};
 use crate::term::inherited::is_ignored;
+use crate::term::small_thread::small_thread;
 use cfr_shared::stats::Stats;
+use cfr_sys as sys;
 use rustix::io::Errno as IoErrno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process};
 use signal_hook::consts::signal::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
@@ -18,7 +20,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
-use std::thread;
+use std::thread::JoinHandle;
 
 /// These are passed on to the program if another process sends them to the launcher.
 const PASSED_ON: [i32; 4] = [SIGHUP, SIGTERM, SIGUSR1, SIGUSR2];
@@ -53,37 +55,54 @@ impl ChildExit {
 }
 
 /// Runs the program that `program` returns the command of to its end, under the planned supervisor, whose
-/// calls `stats` have. `terminal` has the signals that are for it. Returns the supervisor too, or the reason why there is none. If the launcher
-/// `waits_for_all` processes and there is none, it adopts them.
+/// calls `stats` have. `terminal` has the signals that are for it. Returns the supervisor too, or the
+/// reason why there is none. If the launcher `waits_for_all` processes and there is none, it adopts
+/// them. If there is no room for the program's process, the threads of `shortage` are ended first, and
+/// then the one that passes signals on.
 pub(crate) fn run(
     program: impl Fn() -> Command,
     plan: Plan,
     stats: Option<Stats>,
     terminal: TerminalSignals,
     waits_for_all: bool,
+    shortage: Shortage<'_>,
 ) -> Result<(ChildExit, Result<Supervisor, String>), Failure> {
     // The handlers are set before the start, so that no signal ends the launcher alone. Ignored
     // signals stay ignored, here and in the program, except SIGCHLD: the kernel reports no child to
     // a parent that ignores it.
-    let watched = PASSED_ON
+    let watched: Vec<_> = PASSED_ON
         .into_iter()
         .filter(|&signal| !is_ignored(signal))
-        .chain(is_ignored(SIGCHLD).then_some(SIGCHLD));
-    let signals = Signals::new(watched)
+        .chain(is_ignored(SIGCHLD).then_some(SIGCHLD))
+        .collect();
+    let signals = Signals::new(&watched)
         .map_err(|error| Failure::new(format!("cannot watch for signals: {}", describe(&error))))?;
-    let started = pass_on(signals)?;
+    let mut passing = pass_on(signals);
+    let mut make_room = || {
+        (shortage.make_room)()
+            || passing.take().is_some_and(|(started, thread)| {
+                drop(started);
+                thread.join().is_ok()
+            })
+    };
+    let shortage = Shortage { make_room: &mut make_room, may_replace: shortage.may_replace };
     adopt_orphans(waits_for_all);
     let set_up = |command: &mut Command| {
         terminal.give_to(command);
         start::give_back(command);
         Ok(())
     };
-    let start = || start::start(program, set_up, plan, stats);
+    let start = || start::start(program, set_up, plan, stats, shortage);
     let Started { mut child, supervisor } = terminal.while_starting(start)?;
+    let started = passing.map(|(started, _)| started);
+    if started.is_none() {
+        watched.into_iter().for_each(sys::reset);
+        print_message("cannot start a thread: signals that cfr gets are not passed on");
+    }
     // Only root may open it once the program has ended.
     let counters = File::open(format!("/proc/{}/io", child.id()));
     // The thread lives as long as the launcher.
-    let _ = started.send(child.id());
+    let _ = started.map(|started| started.send(child.id()));
     adopt_orphans(waits_for_all && supervisor.is_err());
     let written = written_at_end(&child, counters);
     let status = child.wait().map_err(|error| {
@@ -126,10 +145,10 @@ pub(crate) fn wait_for_orphans() {
 static HAS_ENDED: AtomicBool = AtomicBool::new(false);
 
 /// Starts a thread that passes signals on to the process with the ID that it receives. Signals that
-/// arrive before the ID are kept.
-fn pass_on(mut signals: Signals) -> Result<Sender<u32>, Failure> {
+/// arrive before the ID are kept. `None` if it cannot be started.
+fn pass_on(mut signals: Signals) -> Option<(Sender<u32>, JoinHandle<()>)> {
     let (sender, receiver) = mpsc::channel();
-    let started = thread::Builder::new().spawn(move || {
+    let started = small_thread().spawn(move || {
         let number = receiver.recv().ok().and_then(|number| i32::try_from(number).ok());
         let Some(pid) = number.and_then(Pid::from_raw) else { return };
         for signal in signals.forever() {
@@ -143,9 +162,7 @@ fn pass_on(mut signals: Signals) -> Result<Sender<u32>, Failure> {
             }
         }
     });
-    started
-        .map_err(|error| Failure::new(format!("cannot start a thread: {}", describe(&error))))?;
-    Ok(sender)
+    Some((sender, started.ok()?))
 }
 
 fn launcher_status(status: ExitStatus) -> u8 {

@@ -1,11 +1,11 @@
 //! The filter that stops the program's copies, and its installation in the program's process between
 //! fork(2) and execve(2), where nothing is allocated.
 
+use crate::term::small_thread::small_thread;
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, seccomp};
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
 use std::io;
-use std::thread;
 
 /// What tells the process that its calls will be answered.
 pub(crate) const BEGIN: u8 = b'b';
@@ -65,6 +65,6 @@ pub(crate) fn stop_copies(cookie: u32, no_new_privs: bool) -> Result<i32, Errno>
 pub(crate) fn try_out(no_new_privs: bool) -> io::Result<Result<(), Errno>> {
     const COOKIE: u32 = 1;
     let tried = move || stop_copies(COOKIE, no_new_privs).map(sys::close);
-    let tried = thread::Builder::new().spawn(tried)?.join();
+    let tried = small_thread().spawn(tried)?.join();
     Ok(tried.unwrap_or(Err(Errno::ENOSYS)))
 }

@@ -4,6 +4,7 @@
 use super::filter::{BEGIN, GIVE_UP};
 use super::handover;
 use crate::term::failure::{describe, print_message};
+use crate::term::small_thread::small_thread;
 use cfr_shared::stats::{Stats, Stopped};
 use cfr_sys::seccomp;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -15,7 +16,6 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
 
 /// What the supervisor sends when no process of the tree is left.
 pub(crate) const NONE_LEFT: u8 = b'n';
@@ -49,7 +49,7 @@ pub(crate) struct Guard {
 pub(crate) fn start(channel: OwnedFd, start: Start) -> io::Result<Guard> {
     let (at_start, is_started) = mpsc::channel();
     let (at_end, has_ended) = mpsc::channel();
-    thread::Builder::new().spawn(move || {
+    small_thread().spawn(move || {
         guard(channel, start, at_start);
         // The launcher may have stopped waiting.
         let _ = at_end.send(());

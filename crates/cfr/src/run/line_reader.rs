@@ -4,6 +4,7 @@
 use super::environment::Variables;
 use super::program_settings;
 use super::shared_stats::SharedStats;
+use crate::term::small_thread::small_thread;
 use cfr_observe::{Collectors, ConfigErrors, Log};
 use cfr_shared::line::MAX_LINE;
 use cfr_shared::stats::{LineRing, LineRings, Place};
@@ -61,7 +62,7 @@ impl LineReader {
         log.open();
         let mut reader = Reader::new(rings, log, path.to_owned());
         let (end, is_over) = mpsc::channel::<()>();
-        let thread = thread::Builder::new().spawn(move || {
+        let thread = small_thread().spawn(move || {
             let mut sleep = MIN_SLEEP;
             while is_over.recv_timeout(sleep) == Err(RecvTimeoutError::Timeout) {
                 let found = reader.look(sys::monotonic_ns());

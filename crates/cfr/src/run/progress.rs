@@ -3,6 +3,7 @@
 //! The progress of a copy is read from the size of its target, so the program is not slowed down.
 
 use crate::term::failure::printable;
+use crate::term::small_thread::small_thread;
 use crate::term::status_line;
 use cfr_engine::call::Call;
 use cfr_shared::format::Bytes;
@@ -12,7 +13,6 @@ use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread;
 use std::time::Duration;
 
 /// The time between two updates.
@@ -37,7 +37,7 @@ impl ProgressThread {
         let (end, is_over) = mpsc::channel::<()>();
         let (at_end, ended) = mpsc::channel::<()>();
         // If the thread cannot be started, no progress is shown.
-        let _ = thread::Builder::new().spawn(move || {
+        let _ = small_thread().spawn(move || {
             let mut copies = Vec::new();
             while is_over.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 copies = update(&stats, &copies);

@@ -28,6 +28,15 @@ pub(crate) struct Started {
     pub(crate) supervisor: Result<Supervisor, String>,
 }
 
+/// What is done if the user may have no more processes and threads (RLIMIT_NPROC), or if there is no
+/// memory for another one.
+pub(crate) struct Shortage<'a> {
+    /// Ends threads of the launcher. Reports whether there were any.
+    pub(crate) make_room: &'a mut dyn FnMut() -> bool,
+    /// Whether the program may take the launcher's place, which then reports nothing.
+    pub(crate) may_replace: bool,
+}
+
 /// Starts the program that `program` returns the command of, with what `set_up` adds to it or to the
 /// shell that runs it. If the planned supervisor cannot be started, the program runs without, and the
 /// reason is printed. `stats` have the calls that the supervisor carries out.
@@ -36,6 +45,7 @@ pub(crate) fn start(
     set_up: impl Fn(&mut Command) -> io::Result<()>,
     plan: Plan,
     stats: Option<Stats>,
+    shortage: Shortage<'_>,
 ) -> Result<Started, Failure> {
     let command = || {
         let mut command = program();
@@ -52,14 +62,25 @@ pub(crate) fn start(
         Err(why) => (why, false),
     };
     let mut command = command()?;
-    let spawned = match command.spawn() {
-        Err(error) if is_for_shell(&command, &error) => {
-            let mut shell = through_shell(&command);
-            set_up(&mut shell).and_then(|()| shell.spawn())
+    let spawned = loop {
+        match command.spawn() {
+            Err(error) if is_shortage(&error) && (shortage.make_room)() => {}
+            Err(error) if is_for_shell(&command, &error) => {
+                let mut shell = through_shell(&command);
+                break set_up(&mut shell).and_then(|()| shell.spawn());
+            }
+            spawned => break spawned,
         }
-        spawned => spawned,
     };
-    let child = spawned.map_err(|error| cannot_start(&command, &error))?;
+    let child = spawned.map_err(|error| {
+        if !is_shortage(&error) || !shortage.may_replace {
+            return cannot_start(&command, &error);
+        }
+        let why = describe(&error);
+        print_message(format!("cannot start a process: {why}; the program takes the place of cfr"));
+        let error = command.exec();
+        cannot_start(&command, &error)
+    })?;
     if is_news {
         print_message(format!("there is no supervisor: {why}"));
     }
@@ -119,6 +140,11 @@ pub(super) fn before_exec(
     unsafe {
         command.pre_exec(first);
     }
+}
+
+/// Reports whether a process could not be started for want of processes or memory (fork(2)).
+fn is_shortage(error: &io::Error) -> bool {
+    [Errno::EAGAIN, Errno::ENOMEM].iter().any(|errno| error.raw_os_error() == Some(errno.0))
 }
 
 /// Returns the failure to start the program.

@@ -13,6 +13,7 @@ use rustix::fs::OFlags;
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
@@ -29,6 +30,9 @@ pub(crate) const NAME: &str = "cfr-supervisor";
 
 /// How long the supervisor may take to end after the last process of the tree, on a machine that is busy.
 const MAX_END: Duration = Duration::from_secs(10);
+
+/// The memory that must be free for the launcher's part, in bytes: more than it takes.
+const ROOM: usize = 2 << 20;
 
 /// What the supervisor sends when it answers calls.
 pub(crate) const READY: u8 = b'r';
@@ -60,6 +64,10 @@ impl Planned {
         command: &mut Command,
         stats: Option<Stats>,
     ) -> Result<Prepared, String> {
+        // Rust ends a process that cannot allocate, and the program is more than its supervisor.
+        if Vec::<u8>::new().try_reserve_exact(ROOM).is_err() {
+            return Err(describe(&io::ErrorKind::OutOfMemory.into()));
+        }
         let cookie = cookie();
         command.env(COOKIE, cookie.to_string());
         let start = Start { command: supervisor(command), log: own_log(command), stats };

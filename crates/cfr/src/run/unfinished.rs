@@ -3,6 +3,7 @@
 
 use super::environment::Variables;
 use super::program_settings;
+use crate::term::small_thread::small_thread;
 use cfr_engine::hook::Hook;
 use cfr_observe::{Collectors, ConfigErrors, Log};
 use cfr_shared::settings::{Level, Settings};
@@ -12,7 +13,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::sync::OnceLock;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// How often the calls in flight are looked at.
@@ -41,7 +42,7 @@ impl UnfinishedCalls {
         let log = (!program_settings::has_own_log(settings)).then(|| log(settings, stats));
         let mut looks = Looks { stats, settings, log, alive: HashSet::new() };
         let (end, is_over) = mpsc::channel::<()>();
-        let thread = thread::Builder::new().spawn(move || {
+        let thread = small_thread().spawn(move || {
             while is_over.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 looks.look(End::NotYet);
             }

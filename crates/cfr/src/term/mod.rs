@@ -4,6 +4,8 @@
 
 pub(crate) mod failure;
 
+pub(crate) mod small_thread;
+
 pub(crate) mod stdout;
 
 pub(crate) mod json;

@@ -2,7 +2,7 @@
 
 use super::live_runs;
 use crate::run::reach::Plan;
-use crate::run::start::{self, Started};
+use crate::run::start::{self, Shortage, Started};
 use crate::run::supervisor::Supervisor;
 use crate::term::failure::{Failure, describe};
 use cfr_shared::stats::Stats;
@@ -69,9 +69,10 @@ pub(super) fn run_with(
         start::give_signals_back(command);
         Ok(())
     };
+    let no_room = Shortage { make_room: &mut || false, may_replace: false };
     let (Started { mut child, supervisor }, group) = {
         let mut runs = live_runs::lock();
-        let started = start::start(program, set_up, plan, stats)?;
+        let started = start::start(program, set_up, plan, stats, no_room)?;
         let group = Pid::from_child(&started.child);
         runs.add_group(group);
         (started, group)
