@@ -1,6 +1,6 @@
 //! Who copies (`CFR_BACKEND`, `CFR_FALLBACK`), and whether the copy is verified (`CFR_VERIFY`).
 
-use cfr_testkit::{Output, Run, Scratch, compile, find_program, library, skip};
+use cfr_testkit::{Filesystems, Output, Run, Scratch, compile, find_program, library, skip};
 use std::fs;
 
 /// Runs a program that copies once and checks the result, while the kernel's call fails with
@@ -191,5 +191,31 @@ fn a_copy_is_not_verified_if_that_would_release_a_lock_of_the_host() {
     for backend in ["auto", "emulate"] {
         let output = verified("locked", None, &[("CFR_BACKEND", backend), ("CFR_LOG", "error")]);
         assert!(output.stderr.contains("were not compared"), "{output:?}");
+    }
+}
+
+/// What a thread knows of the target of its last copy does not hold for longer than the change of an
+/// attribute takes.
+#[test]
+fn a_target_that_becomes_immutable_between_copies_gets_no_byte() {
+    let test = "emulation::backend::a_target_that_becomes_immutable_between_copies_gets_no_byte";
+    let filesystems = Filesystems::mount(test);
+    let program = compile("drivers/immutable_between.c", "immutable_between", &[]);
+    for (from, to) in [("ext4", "tmpfs"), ("tmpfs", "ext4"), ("tmpfs", "xfs"), ("tmpfs", "btrfs")] {
+        let (Some(source), Some(target)) = (filesystems.get(from), filesystems.get(to)) else {
+            continue;
+        };
+        let (source, target) = (Scratch::below(source), Scratch::below(target));
+        fs::write(source.file("a"), [7; 4096]).expect("the filesystem can be written");
+        for setting in [("CFR_BACKEND", "emulate"), ("CFR_FALLBACK", "EXDEV")] {
+            let run = Run::bare(&program).args([source.file("a"), target.file("b")]).args(["2000"]);
+            let run = run.env("LD_PRELOAD", library()).env("CFR_LOG", "off");
+            let output = run.env(setting.0, setting.1).output();
+            if output.status == Some(3) {
+                skip(test, &format!("no immutable files on {to}"));
+                continue;
+            }
+            assert_eq!(output.stdout, "0 0\n", "{from} to {to}, {setting:?}: {output:?}");
+        }
     }
 }

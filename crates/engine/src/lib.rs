@@ -79,6 +79,8 @@ pub mod policy;
 
 mod backend;
 
+mod checked_target;
+
 mod plan;
 
 pub mod execution;

@@ -12,7 +12,7 @@ use super::zeros;
 use crate::call::Method;
 use crate::diag::{log_fallback, trace_syscall_bytes};
 use cfr_sys::errno::Errno;
-use cfr_sys::{self as sys, BlockedSignals, Buffers, Range};
+use cfr_sys::{self as sys, BlockedSignals, Buffers, Pipe, Range};
 
 static BUFFERS: Buffers = Buffers::new();
 
@@ -26,6 +26,9 @@ const MIN_LEN_FOR_NEW_PIPE: u64 = 256 << 10;
 
 /// The shortest copy for which a pipe that is open pays, in bytes.
 const MIN_LEN_FOR_OPEN_PIPE: u64 = 128 << 10;
+
+/// The smallest page size. A pipe holds as many pages as make [`Pipe::SIZE`].
+const PAGE: u64 = 4096;
 
 /// How data are moved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -160,7 +163,10 @@ impl Copier<'_> {
                 _ if is_mixed => Some(self.copy_with_buffer(rest, Buffers::SIZE, true)),
                 Transport::Kernel => self.copy_with_kernel(rest),
                 Transport::Library if self.is_worth_a_pipe(range.len - bytes) => {
-                    self.copy_with_pipe(rest)
+                    match beside_pipe(range.off_in + bytes, range.len - bytes) {
+                        0 => self.copy_with_pipe(rest),
+                        head => Some(self.copy_with_buffer(rest.first(head), Buffers::SIZE, false)),
+                    }
                 }
                 Transport::Library => Some(self.copy_with_buffer(rest, Buffers::SIZE, false)),
                 Transport::Buffer(max) => Some(self.copy_with_buffer(rest, max, false)),
@@ -296,8 +302,15 @@ impl Copier<'_> {
 
 /// Returns how many of `size` bytes at `offset` are after the last page boundary among them.
 fn unaligned(offset: u64, size: usize) -> usize {
-    let rest = (offset.saturating_add(size as u64)) % 4096;
+    let rest = (offset.saturating_add(size as u64)) % PAGE;
     usize::try_from(rest).ok().filter(|rest| *rest < size).unwrap_or(0)
+}
+
+/// Returns the bytes up to the next page boundary if `len` bytes at `offset` touch more pages than a
+/// pipe holds: after them the rest fills whole pipes, and nothing is left for a piece of its own.
+fn beside_pipe(offset: u64, len: u64) -> u64 {
+    let in_page = offset % PAGE;
+    if in_page != 0 && in_page.saturating_add(len) > Pipe::SIZE { PAGE - in_page } else { 0 }
 }
 
 /// Clamps the range to RLIMIT_FSIZE, which the kernel checks in write(2) but not in fallocate(2). A
