@@ -10,6 +10,7 @@ pub mod inspect;
 pub mod launcher;
 pub mod little_room;
 pub mod musl;
+pub mod narrow;
 pub mod probe;
 pub mod profiles;
 pub mod progress;

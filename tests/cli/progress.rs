@@ -236,6 +236,28 @@ fn the_line_fits_narrow_terminals_and_escapes_names() {
     }
 }
 
+/// The speed is left out before a name is.
+#[test]
+fn names_keep_their_ends_on_a_narrow_terminal() {
+    const TEST: &str = "cli::progress::names_keep_their_ends_on_a_narrow_terminal";
+    const FILE: &str = "/a-copy-with-a-name";
+    for columns in [45, 60, 80] {
+        let scratch = Scratch::new();
+        let command = slow_copy(&format!(
+            "/bin/sh -c 'stty cols {columns}; \"$CFR\" run --backend emulate --progress cp m/in a-copy-with-a-name'"
+        ));
+        let Some(all) = on_terminal(TEST, scratch.path(), &command) else { return };
+        let lines = shown(&all);
+        assert!(!lines.is_empty(), "{all:?}");
+        for line in lines {
+            assert!(line.chars().count() < columns, "{columns}: {line}");
+            let end = if columns < 60 { "a-name" } else { FILE };
+            assert!(line.ends_with(end), "{columns}: {line}");
+            assert!(columns < 60 || line.contains("/in -> "), "{columns}: {line}");
+        }
+    }
+}
+
 /// Each line of the log first clears the progress line.
 #[test]
 fn lines_of_the_log_erase_the_progress_line() {

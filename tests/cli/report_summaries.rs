@@ -70,7 +70,7 @@ fn what_was_written_otherwise_is_reported_with_its_refusals() {
     assert_eq!(never["errors"], refused);
 
     let otherwise = format!("2.86 MiB by write(2) and its like, after {refused} refusals\n");
-    let never = format!("never copied       {refused} refusals: {} -> {}\n", paths[0], paths[1]);
+    let never = format!("never copied       {refused} refusals:  {} -> {}\n", paths[0], paths[1]);
     let text = report(&scratch, &["summary"]).stdout;
     assert!(text.starts_with("summaries\n  summaries          1, of cp\n  run "), "{text}");
     let run = first["start"].as_str().unwrap();

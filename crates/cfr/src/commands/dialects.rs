@@ -3,7 +3,9 @@
 
 use crate::cli::{DialectsArgs, ReportFormat};
 use crate::term::failure::{Failure, one_of, printable};
+use crate::term::fit::{self, Last, Row};
 use crate::term::stdout;
+use crate::term::width;
 use cfr_engine::dialect::{ALL, Dialect, FORWARDED, ForwardedCalls, Phase, Rule, Ruling};
 use cfr_sys::errno::Errno;
 use serde_json::{Value, json};
@@ -26,7 +28,10 @@ pub(crate) fn run(args: &DialectsArgs) -> Result<u8, Failure> {
         Some(name) => vec![by_name(name)?],
     };
     let text = match args.format {
-        ReportFormat::Text => chosen.iter().map(text).collect::<Vec<_>>().join("\n"),
+        ReportFormat::Text => {
+            let texts = chosen.iter().map(|table| text(table, width::of_stdout()));
+            texts.collect::<Vec<_>>().join("\n")
+        }
         ReportFormat::Json => {
             let tables: Value = chosen.iter().map(as_json).collect();
             format!("{tables:#}\n")
@@ -61,40 +66,42 @@ fn flags(dialect: &Dialect) -> Vec<&'static str> {
     dialect.modes.iter().filter_map(|mode| mode.name()).collect()
 }
 
-fn text(table: &Table) -> String {
-    let mut text = String::new();
+fn text(table: &Table, columns: Option<usize>) -> String {
+    let mut heading = String::new();
     let rules = match table {
         Table::Dialect(dialect) => {
             let alias = dialect.alias.map_or_else(String::new, |alias| format!(" (or {alias})"));
-            let _ = writeln!(text, "{}{alias}: {}", dialect.name, dialect.about);
+            let _ = writeln!(heading, "{}{alias}: {}", dialect.name, dialect.about);
             let flags = flags(dialect);
             let flags = if flags.is_empty() { "none".to_owned() } else { flags.join(", ") };
-            let _ = writeln!(text, "  flags: {flags}");
+            let _ = writeln!(heading, "  flags: {flags}");
             dialect.rules
         }
         Table::Forwarded(calls) => {
-            let _ = writeln!(text, "{}: {}", calls.name, calls.about);
-            let _ = writeln!(text, "  in every dialect; the kernel decides, and the rules explain");
+            let _ = writeln!(heading, "{}: {}", calls.name, calls.about);
+            let _ =
+                writeln!(heading, "  in every dialect; the kernel decides, and the rules explain");
             calls.rules
         }
     };
+    let mut text = String::new();
+    fit::write_text(&mut text, &heading, columns);
     let width = rules.iter().map(|rule| rule.id.len()).max().unwrap_or(0);
-    for (number, rule) in rules.iter().enumerate() {
+    let rows = rules.iter().zip(1..).flat_map(|(rule, number)| {
         let signal = match rule.ruling {
             Ruling::RefuseAndRaise(..) => "; raises SIGXFSZ",
             _ => "",
         };
         let (id, answer) = (rule.id, answer(rule.ruling));
-        let _ = writeln!(
-            text,
-            "  {:2}  {id:width$}  {answer:10}  {}{signal}\n{:width$}                    {}{}",
-            number + 1,
-            rule.why,
-            "",
-            rule.source.text(),
-            phase_note(table, rule),
-        );
-    }
+        let head = format!("  {number:2}  {id:width$}  {answer:10}  ");
+        let below = " ".repeat(head.len());
+        let source = format!("{}{}", rule.source.text(), phase_note(table, rule));
+        [
+            Row { head, last: Last::Text(format!("{}{signal}", rule.why)) },
+            Row { head: below, last: Last::Text(source) },
+        ]
+    });
+    fit::write(&mut text, &rows.collect::<Vec<_>>(), "", columns);
     text
 }
 

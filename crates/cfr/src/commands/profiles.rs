@@ -3,8 +3,10 @@
 use crate::cli::{ProfilesArgs, ProfilesFormat};
 use crate::run::profile::{self, Profile};
 use crate::term::failure::Failure;
+use crate::term::fit;
 use crate::term::shell;
 use crate::term::stdout;
+use crate::term::width;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
@@ -15,7 +17,9 @@ pub(crate) fn run(args: &ProfilesArgs) -> Result<u8, Failure> {
     let text = match args.format {
         ProfilesFormat::Text => {
             let texts: Result<Vec<_>, _> = chosen.into_iter().map(text).collect();
-            texts?.join("\n")
+            let mut fitted = String::new();
+            fit::write_text(&mut fitted, &texts?.join("\n"), width::of_stdout());
+            fitted
         }
         ProfilesFormat::Json => {
             let profiles: Result<Value, _> = chosen.into_iter().map(as_json).collect();

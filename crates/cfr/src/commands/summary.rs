@@ -3,15 +3,19 @@
 use crate::cli::{self, ReportFormat, SummaryArgs};
 use crate::run::live_stats::LiveStats;
 use crate::run::summary::{self, RunInfo};
+use crate::run::summary_rows;
 use crate::term::failure::{Failure, printable};
+use crate::term::fit::{self, Last, Row};
 use crate::term::json;
 use crate::term::stdout;
+use crate::term::width;
 use cfr_engine::call::{Call, Request};
 use cfr_engine::hook::Hook;
 use cfr_shared::format::{Bytes, Format, Time};
 use cfr_shared::stats::{InFlight, PathEnd};
 use serde::Serialize;
 use std::fmt::Write;
+use std::iter;
 use std::path::Path;
 
 pub(crate) fn run(args: &SummaryArgs) -> Result<u8, Failure> {
@@ -22,7 +26,12 @@ pub(crate) fn run(args: &SummaryArgs) -> Result<u8, Failure> {
     let rendered = |format| summary::render(&live.stats, program, &info, format, "");
     let calls = live.in_flight.iter().map(|call| CallNow::new(call, live.now_ns)).collect();
     stdout::write(&match args.format {
-        ReportFormat::Text => rendered(Format::Text) + &table(calls),
+        ReportFormat::Text => {
+            let (mut text, columns) = (String::new(), width::of_stdout());
+            summary_rows::write(&mut text, &rendered(Format::Text), "", columns);
+            fit::write(&mut text, &rows(calls), "", columns);
+            text
+        }
         ReportFormat::Json => {
             let around = Around { launcher: live.launcher, in_flight: calls };
             joined(&rendered(Format::Json), &json::to_line(&around)?)
@@ -88,21 +97,24 @@ fn joined(object: &str, more: &str) -> String {
 }
 
 /// Returns the last section of the table.
-fn table(calls: Vec<CallNow>) -> String {
-    let mut text = String::new();
+fn rows(calls: Vec<CallNow>) -> Vec<Row> {
     if calls.is_empty() {
-        return format!("\n  {:<20}none; the program still runs\n", "in flight");
+        let none = Last::Text("none; the program still runs".to_owned());
+        return vec![Row { head: format!("  {:<20}", "in flight"), last: none }];
     }
-    // Writing into a String cannot fail.
-    let _ = write!(text, "\n  {:<16}{:>17}  {:<15}", "in flight", "asked for", "hook");
-    let _ = writeln!(text, "{:>10}{:>9}  files", "age", "process");
-    for CallNow { pid, hook, call, len, age_ns, path_in, path_out } in calls {
+    let mut heading = format!("  {:<16}{:>17}  {:<15}", "in flight", "asked for", "hook");
+    heading.push_str(&format!("{:>10}{:>9}  ", "age", "process"));
+    let heading = Row { head: heading, last: Last::Text("files".to_owned()) };
+    let row = |CallNow { pid, hook, call, len, age_ns, path_in, path_out }| {
         let asked = len.map_or_else(|| "all".to_owned(), |len| Bytes(len).to_string());
-        let _ = write!(text, "    {call:<15}{asked:>16}  {hook:<15}{:>10}{pid:>9}  ", Time(age_ns));
-        let shown = |path: Option<String>| {
+        let age = Time(age_ns);
+        let files = [path_in, path_out].map(|path: Option<String>| {
             path.map_or("?".to_owned(), |path| printable(path.replace('\0', "\\x")))
-        };
-        let _ = writeln!(text, "{} -> {}", shown(path_in), shown(path_out));
-    }
-    text
+        });
+        Row {
+            head: format!("    {call:<15}{asked:>16}  {hook:<15}{age:>10}{pid:>9}  "),
+            last: Last::names(files),
+        }
+    };
+    iter::once(heading).chain(calls.into_iter().map(row)).collect()
 }

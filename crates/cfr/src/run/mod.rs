@@ -34,6 +34,8 @@ pub(crate) mod terminal_signals;
 
 pub(crate) mod child;
 
+pub(crate) mod summary_rows;
+
 pub(crate) mod summary;
 
 pub(crate) mod live_stats;

@@ -9,7 +9,6 @@ use cfr_engine::call::Call;
 use cfr_shared::format::Bytes;
 use cfr_shared::stats::{Extent, InFlight, Stats};
 use cfr_sys as sys;
-use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -149,45 +148,40 @@ fn show(copies: &[CopyInFlight]) {
     let is_long = |copy: &&CopyInFlight| copy.at_ns.saturating_sub(copy.since_ns) >= SHORT_NS;
     let mut long = copies.iter().filter(is_long);
     match long.next() {
-        Some(longest) => status_line::show(&line(longest, long.count())),
+        Some(longest) => {
+            let names = [&longest.source, &longest.target].map(|file| printable(&file.path));
+            status_line::show_with_names(&parts(longest, long.count()), &names);
+        }
         None => status_line::erase(),
     }
 }
 
-/// Describes a copy, and counts the others.
-fn line(copy: &CopyInFlight, others: usize) -> String {
-    let mut line = String::new();
+/// Describes a copy, and counts the others: the parts of a line, the most important first.
+fn parts(copy: &CopyInFlight, others: usize) -> Vec<String> {
     let size = copy.source.size;
     let grown = copy.target.size.saturating_sub(copy.size_before);
-    // Writing into a String cannot fail.
-    let _ = match copy.reached() {
-        _ if !copy.source.has_size => {
-            let seconds = copy.at_ns.saturating_sub(copy.since_ns) / SECOND_NS;
-            write!(line, "{} copied, {seconds} s", Bytes(grown))
-        }
+    let seconds = copy.at_ns.saturating_sub(copy.since_ns) / SECOND_NS;
+    let mut parts = vec![match copy.reached() {
+        _ if !copy.source.has_size => format!("{} copied, {seconds} s", Bytes(grown)),
         Some(at) => {
             let percent = u128::from(at) * 100 / u128::from(size.max(1));
-            write!(line, "{} of {} ({percent} %)", Bytes(at), Bytes(size))
+            format!("{} of {} ({percent} %)", Bytes(at), Bytes(size))
         }
-        None => {
-            let seconds = copy.at_ns.saturating_sub(copy.since_ns) / SECOND_NS;
-            write!(line, "{} asked for, {seconds} s", Bytes(copy.call.len.min(size)))
-        }
-    };
+        None => format!("{} asked for, {seconds} s", Bytes(copy.call.len.min(size))),
+    }];
     if copy.rate > 0 {
-        let _ = write!(line, ", {}/s", Bytes(copy.rate));
+        parts.push(format!(", {}/s", Bytes(copy.rate)));
         if let Some(at) = copy.reached()
             && copy.source.has_size
         {
             let seconds = (size - at).div_ceil(copy.rate);
-            let _ = write!(line, ", {}:{:02} left", seconds / 60, seconds % 60);
+            parts.push(format!(", {}:{:02} left", seconds / 60, seconds % 60));
         }
     }
     if others > 0 {
-        let _ = write!(line, ", and {others} more");
+        parts.push(format!(", and {others} more"));
     }
-    let _ = write!(line, ": {} -> {}", printable(&copy.source.path), printable(&copy.target.path));
-    line
+    parts
 }
 
 /// A file that another process has open.

@@ -1,7 +1,9 @@
 //! `-c`: writes a summary of what all processes of the program copied; `cfr summary` writes it earlier.
 
 use crate::run::environment::{CheckedSettings, SummaryOutput};
+use crate::run::summary_rows;
 use crate::term::failure::{Failure, describe, printable};
+use crate::term::width;
 use cfr_shared::format::{Format, Run, Summary};
 use cfr_shared::settings::template::{self, Part, Placeholder};
 use cfr_shared::stats::{Counter, Stats};
@@ -102,6 +104,14 @@ pub(crate) fn write(
         SummaryOutput::File(_) => "",
     };
     let text = render(stats, program, info, checked.format, prefix) + "\n";
+    let text = match (&checked.summary, checked.format) {
+        (SummaryOutput::StandardError, Format::Text) => {
+            let mut fitted = String::new();
+            summary_rows::write(&mut fitted, &text, prefix, width::of_stderr());
+            fitted
+        }
+        _ => text,
+    };
     match &checked.summary {
         SummaryOutput::File(template) => {
             let name = program.file_name().unwrap_or(program.as_os_str());

@@ -14,6 +14,10 @@ pub(crate) mod shell;
 
 pub(crate) mod whole_file;
 
+pub(crate) mod width;
+
+pub(crate) mod fit;
+
 pub(crate) mod status_line;
 
 pub(crate) mod inherited;

@@ -35,6 +35,7 @@ use crate::program::elf::{Elf, ElfFile, Native};
 use crate::program::locate::{self, Executable, Visibility};
 use crate::term::failure::{CANNOT_EXECUTE, Failure, describe, printable};
 use crate::term::stdout;
+use crate::term::width;
 use image::{Image, Role};
 use report::Inspection;
 
@@ -61,7 +62,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<u8, Failure> {
     }
     let report = Inspection { program, visibility, images, missing, c_library };
     stdout::write(&match args.format {
-        ReportFormat::Text => report_text::render(&report),
+        ReportFormat::Text => report_text::render(&report, width::of_stdout()),
         ReportFormat::Json => report_json::render(&report)?,
     })
 }

@@ -6,10 +6,14 @@ use super::report::{Inspection, Other, OtherWay, SeenBy};
 use super::verdict::{file, notes, verdict};
 use crate::program::elf::{Elf, our_machine};
 use crate::term::failure::printable;
+use crate::term::fit::{self, Last, Row};
 
-pub(super) fn render(report: &Inspection) -> String {
+/// Returns the report for a terminal with these columns; `None` for any width.
+pub(super) fn render(report: &Inspection, columns: Option<usize>) -> String {
+    let mut text = String::new();
     let (_, line) = verdict(report);
-    let mut text = format!("{line}\n\n");
+    fit::write_text(&mut text, &line, columns);
+    text.push('\n');
     let mut rows = about(report);
     rows.push(InspectRow::default());
     rows.extend(hooks(report));
@@ -22,16 +26,30 @@ pub(super) fn render(report: &Inspection) -> String {
     let labels = width(|row| &row.label, |row| &row.label);
     let values = width(|row| &row.value, |row| &row.file);
     let files = width(|row| &row.file, |row| row.seen_by);
-    for InspectRow { label, value, file, seen_by } in &rows {
-        let line = format!("  {label:labels$}  {value:values$}  {file:files$}  {seen_by}");
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
+    let row = |InspectRow { label, value, file, seen_by }: &InspectRow| {
+        let names = vec![file.clone()];
+        match (file.is_empty(), seen_by.is_empty()) {
+            (true, true) => {
+                Row { head: format!("  {label:labels$}  "), last: Last::Text(value.clone()) }
+            }
+            (_, is_all) => Row {
+                head: format!("  {label:labels$}  {value:values$}  "),
+                last: Last::Names {
+                    names,
+                    width: files,
+                    tail: if is_all { String::new() } else { format!("  {seen_by}") },
+                },
+            },
+        }
+    };
+    fit::write(&mut text, &rows.iter().map(row).collect::<Vec<_>>(), "", columns);
     let notes = notes(report);
     if !notes.is_empty() {
         text.push('\n');
     }
-    notes.iter().for_each(|note| text.push_str(&format!("  * {note}\n")));
+    for note in notes {
+        fit::write_text(&mut text, &format!("  * {note}"), columns);
+    }
     text
 }
 

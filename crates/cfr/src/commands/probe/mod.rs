@@ -32,6 +32,7 @@ use crate::cli::{ProbeArgs, ReportFormat};
 use crate::term::failure::{Failure, print_message, printable};
 use crate::term::status_line;
 use crate::term::stdout;
+use crate::term::width;
 use report::ProbeReport;
 
 /// The exit status if a path could not be probed.
@@ -56,7 +57,7 @@ pub(crate) fn run(args: ProbeArgs) -> Result<u8, Failure> {
     let (kernel, c_library) = (kernel::facts(), c_library::facts());
     let report = ProbeReport { kernel, c_library, probed, pairs, refused };
     let text = match args.format {
-        ReportFormat::Text => report_text::render(&report),
+        ReportFormat::Text => report_text::render(&report, width::of_stdout()),
         ReportFormat::Json => report_json::render(&report)?,
     };
     stdout::write(&text)?;

@@ -4,10 +4,11 @@ use super::fact::{Answer, Fact, Finding};
 use super::pairs::FilesystemPair;
 use super::report::ProbeReport;
 use crate::term::failure::printable;
+use crate::term::fit::{self, Last, Row};
 
 /// Returns the report as text, without the paths that could not be probed: standard error has
-/// those.
-pub(super) fn render(report: &ProbeReport) -> String {
+/// those. `columns` are those of the terminal; `None` for any width.
+pub(super) fn render(report: &ProbeReport, columns: Option<usize>) -> String {
     let mut sections = vec![
         ("kernel".to_owned(), rows(&report.kernel)),
         ("C library".to_owned(), rows(&report.c_library)),
@@ -22,15 +23,19 @@ pub(super) fn render(report: &ProbeReport) -> String {
     let values = widest(all().filter(|row| row.note.is_some()).map(|row| &row.value));
     let mut text = String::new();
     for (heading, rows) in &sections {
-        section(&mut text, heading);
-        for FactRow { label, value, note } in rows {
-            let note = note.as_deref().unwrap_or_default();
-            line(&mut text, &[(label, labels), (value, values), (note, 0)]);
-        }
+        section(&mut text, &fit::cut(heading, columns.unwrap_or(usize::MAX)));
+        let row = |FactRow { label, value, note }: &FactRow| match note {
+            Some(note) => Row {
+                head: format!("  {label:labels$}  {value:values$}  "),
+                last: Last::Text(note.clone()),
+            },
+            None => Row { head: format!("  {label:labels$}  "), last: Last::Text(value.clone()) },
+        };
+        fit::write(&mut text, &rows.iter().map(row).collect::<Vec<_>>(), "", columns);
     }
     if !report.pairs.is_empty() {
         section(&mut text, "across filesystems");
-        grid(&mut text, &report.pairs);
+        grid(&mut text, &report.pairs, columns);
     }
     text
 }
@@ -43,19 +48,16 @@ fn section(text: &mut String, heading: &str) {
     text.push('\n');
 }
 
-/// Adds a line of cells, each with the width of its column.
-fn line(text: &mut String, cells: &[(&str, usize)]) {
-    let cells: Vec<_> = cells.iter().map(|(cell, width)| format!("{cell:width$}")).collect();
-    text.push_str(format!("  {}", cells.join("  ")).trim_end());
-    text.push('\n');
-}
-
 fn widest<'a>(cells: impl Iterator<Item = &'a String>) -> usize {
     cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
 }
 
 /// Adds a line for each pair, under the names of the columns.
-fn grid(text: &mut String, pairs: &[FilesystemPair]) {
+fn grid(text: &mut String, pairs: &[FilesystemPair], columns: Option<usize>) {
+    // Two names are in a line.
+    let room = columns.map_or(usize::MAX, |columns| columns / 4);
+    let path = |path| fit::cut(&printable(path), room).into_owned();
+
     let names = pairs.iter().take(1).map(|pair| {
         let labels = pair.facts.iter().map(|fact| fact.label.to_owned());
         ["from".to_owned(), "to".to_owned()].into_iter().chain(labels).collect()
@@ -65,16 +67,20 @@ fn grid(text: &mut String, pairs: &[FilesystemPair]) {
             Some(note) => format!("{} ({})", value(&fact.finding), printable(note)),
             None => value(&fact.finding),
         });
-        [printable(&pair.from), printable(&pair.to)].into_iter().chain(answers).collect()
+        [path(&pair.from), path(&pair.to)].into_iter().chain(answers).collect()
     });
     let lines: Vec<Vec<String>> = names.chain(lines).collect();
-    let columns = lines.first().map_or(0, Vec::len);
+    let count = lines.first().map_or(0, Vec::len);
     let widths: Vec<_> =
-        (0..columns).map(|at| widest(lines.iter().filter_map(|line| line.get(at)))).collect();
-    for cells in &lines {
-        let cells: Vec<_> = cells.iter().map(String::as_str).zip(widths.iter().copied()).collect();
-        line(text, &cells);
-    }
+        (0..count).map(|at| widest(lines.iter().filter_map(|line| line.get(at)))).collect();
+    let row = |cells: &Vec<String>| Row {
+        head: cells
+            .iter()
+            .zip(&widths)
+            .fold("  ".to_owned(), |head, (cell, &width)| format!("{head}{cell:width$}  ")),
+        last: Last::None,
+    };
+    fit::write(text, &lines.iter().map(row).collect::<Vec<_>>(), "", columns);
 }
 
 struct FactRow {

@@ -48,6 +48,7 @@ use crate::term::json;
 use crate::term::status_line;
 use crate::term::stdout;
 use crate::term::whole_file::{WholeFile, must_differ};
+use crate::term::width;
 use filter::Filter;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -88,7 +89,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<u8, Failure> {
     }
     summary.shorten(top);
     stdout::write(&match args.format {
-        ReportFormat::Text => report_text::render(&summary),
+        ReportFormat::Text => report_text::render(&summary, width::of_stdout()),
         ReportFormat::Json => json::to_line(&summary)?,
     })
 }

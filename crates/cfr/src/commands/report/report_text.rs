@@ -8,31 +8,36 @@ use super::table::{Top, TopRow};
 use super::tally::Tally;
 use super::targets::{MethodBytes, NeverCopied, Target};
 use crate::html::number::counted;
+use crate::term::fit::{self, Last, Row};
 use cfr_shared::format::{Bytes, Time};
 
-pub(super) fn render(summary: &LogSummary) -> String {
+/// Returns the report for a terminal with these columns; `None` for any width.
+pub(super) fn render(summary: &LogSummary, columns: Option<usize>) -> String {
     let mut sections = vec![("log", log(summary))];
     if summary.summaries.totals.count > 0 {
         sections.insert(0, ("summaries", summaries(&summary.summaries)));
         if summary.is_of_summaries() {
-            return joined(&sections);
+            return joined(&sections, columns);
         }
     }
     if summary.all.calls == 0 {
         let mut grid = Grid::default();
         without_result(&mut grid, summary);
         sections.insert(0, ("no calls", grid));
-        return joined(&sections);
+        return joined(&sections, columns);
     }
     sections.insert(0, ("calls", calls(summary)));
     sections.insert(1, ("time of a call", latency(summary)));
     sections.push(("by method", methods(&summary.methods)));
-    let hooks = tallies(&summary.hooks, "hooks", |row| match &row.request {
-        Some(request) => format!("{} {}", name(&row.hook), name(request)),
-        None => name(&row.hook),
+    let hooks = tallies(&summary.hooks, "hooks", |row| {
+        Last::Text(match &row.request {
+            Some(request) => format!("{} {}", name(&row.hook), name(request)),
+            None => name(&row.hook),
+        })
     });
     sections.push(("by hook", hooks));
-    let programs = tallies(&summary.programs, "programs", |row| known(row.comm.as_deref()));
+    let programs =
+        tallies(&summary.programs, "programs", |row| Last::Text(known(row.comm.as_deref())));
     sections.push(("by program", programs));
     if !summary.failures.is_empty() {
         sections.push(("errors", errors(summary)));
@@ -48,55 +53,59 @@ pub(super) fn render(summary: &LogSummary) -> String {
         from_to(row.source.as_deref(), row.target.as_deref())
     });
     sections.push((&heading, pairs));
-    let mut text = joined(&sections);
+    let mut text = joined(&sections, columns);
     if summary.pairs.distinct.is_none() {
         let unit = if summary.by == "time" { "ns" } else { summary.by };
-        text.push_str(&format!(
-            "  There are too many pairs for one row each: a row with + may miss up to {} {unit}.\n",
+        let note = format!(
+            "  There are too many pairs for one row each: a row with + may miss up to {} {unit}.",
             summary.pairs.off_by_at_most
-        ));
+        );
+        fit::write_text(&mut text, &note, columns);
     }
     text
 }
 
-/// Lines of cells. The first column is aligned to the left, the last is not padded.
+/// Lines of cells, and a last column for each.
 #[derive(Default)]
 struct Grid {
-    lines: Vec<Vec<String>>,
-    /// Whether the other cells are numbers, aligned to the right.
+    lines: Vec<(Vec<String>, Last)>,
+    /// Whether the cells are numbers, aligned to the right.
     numbers: bool,
 }
 
 impl Grid {
-    /// Adds a label and its value.
-    fn fact(&mut self, label: &str, value: impl ToString) {
-        self.lines.push(vec![label.to_owned(), value.to_string()]);
+    /// Creates a table of numbers under these headings.
+    fn numbers<const N: usize>(head: [&str; N]) -> Grid {
+        Grid { lines: vec![(head.map(str::to_owned).to_vec(), Last::None)], numbers: true }
     }
 
-    fn write(&self, text: &mut String) {
-        let columns = self.lines.iter().map(Vec::len).max().unwrap_or(0);
-        let widths: Vec<_> = (0..columns)
-            .map(|at| {
-                let cells = self.lines.iter().filter_map(|line| line.get(at));
-                cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-            })
-            .collect();
-        for line in &self.lines {
-            let cells = line.iter().zip(&widths).enumerate().map(|(at, (cell, &width))| {
-                if self.numbers && at + 1 < columns {
-                    format!("{cell:>width$}")
-                } else {
-                    format!("{cell:width$}")
+    /// Adds a label and its value.
+    fn fact(&mut self, label: &str, value: impl ToString) {
+        self.lines.push((vec![label.to_owned()], Last::Text(value.to_string())));
+    }
+
+    fn write(&self, text: &mut String, columns: Option<usize>) {
+        let count = self.lines.iter().map(|(cells, _)| cells.len()).max().unwrap_or(0);
+        let width = |at: usize| {
+            let cells = self.lines.iter().filter_map(|(cells, _)| cells.get(at));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<_> = (0..count).map(width).collect();
+        let head = |cells: &[String]| {
+            cells.iter().zip(&widths).fold("  ".to_owned(), |head, (cell, &width)| {
+                match self.numbers {
+                    true => format!("{head}{cell:>width$}  "),
+                    false => format!("{head}{cell:width$}  "),
                 }
-            });
-            let cells: Vec<_> = cells.collect();
-            text.push_str(format!("  {}", cells.join("  ")).trim_end());
-            text.push('\n');
-        }
+            })
+        };
+        let rows =
+            self.lines.iter().map(|(cells, last)| Row { head: head(cells), last: last.clone() });
+        fit::write(text, &rows.collect::<Vec<_>>(), "", columns);
     }
 }
 
-fn joined(sections: &[(&str, Grid)]) -> String {
+fn joined(sections: &[(&str, Grid)], columns: Option<usize>) -> String {
     let mut text = String::new();
     for (heading, grid) in sections {
         if !text.is_empty() {
@@ -104,7 +113,7 @@ fn joined(sections: &[(&str, Grid)]) -> String {
         }
         text.push_str(heading);
         text.push('\n');
-        grid.write(&mut text);
+        grid.write(&mut text, columns);
     }
     text
 }
@@ -206,26 +215,24 @@ fn in_time(count: u64, time_ns: u64) -> String {
 
 /// Returns a row for each method. Shared blocks take no time for a byte, so they have no speed.
 fn methods(methods: &Top<MethodSpeed>) -> Grid {
-    let head = ["calls", "copies", "bytes", "errors", "time", "speed", ""];
-    let mut grid = Grid { lines: vec![head.map(str::to_owned).to_vec()], numbers: true };
+    let mut grid = Grid::numbers(["calls", "copies", "bytes", "errors", "time", "speed"]);
     for TopRow { key: MethodSpeed { method, bytes_per_second }, tally, .. } in &methods.rows {
         let sums =
             [tally.calls, tally.copies, tally.bytes, tally.errors].map(|sum| sum.to_string());
         let speed = bytes_per_second.map_or_else(|| "-".to_owned(), per_second);
-        let last = [duration(tally.time_ns), speed, name(method)];
-        grid.lines.push(sums.into_iter().chain(last).collect());
+        let cells = sums.into_iter().chain([duration(tally.time_ns), speed]);
+        grid.lines.push((cells.collect(), Last::Text(name(method))));
     }
     grid
 }
 
 /// Returns the rows of a table under the names of its columns, and a row for all others.
-fn tallies<K>(top: &Top<K>, what: &str, shown: impl Fn(&K) -> String) -> Grid {
-    let head = ["calls", "bytes", "errors", "time", ""];
-    let mut grid = Grid { lines: vec![head.map(str::to_owned).to_vec()], numbers: true };
-    let mut line = |tally: &Tally, mark: &str, name: String| {
+fn tallies<K>(top: &Top<K>, what: &str, shown: impl Fn(&K) -> Last) -> Grid {
+    let mut grid = Grid::numbers(["calls", "bytes", "errors", "time"]);
+    let mut line = |tally: &Tally, mark: &str, last: Last| {
         let sums = [tally.calls, tally.bytes, tally.errors].map(|sum| format!("{sum}{mark}"));
         let time = format!("{}{mark}", duration(tally.time_ns));
-        grid.lines.push(sums.into_iter().chain([time, name]).collect());
+        grid.lines.push((sums.into_iter().chain([time]).collect(), last));
     };
     for row in &top.rows {
         line(&row.tally, if row.exact { "" } else { "+" }, shown(&row.key));
@@ -235,7 +242,7 @@ fn tallies<K>(top: &Top<K>, what: &str, shown: impl Fn(&K) -> String) -> Grid {
             Some(distinct) => format!("({} other {what})", distinct.saturating_sub(top.rows.len())),
             None => format!("(other {what})"),
         };
-        line(&top.others, "", others);
+        line(&top.others, "", Last::Text(others));
     }
     grid
 }
@@ -251,19 +258,21 @@ fn targets(top: &Top<Target>) -> Grid {
                 several.iter().map(part).collect::<Vec<_>>().join(", ")
             }
         };
-        format!("{} ({by})", known(row.target.as_deref()))
+        let names = vec![known(row.target.as_deref())];
+        Last::Names { names, width: 0, tail: format!(" ({by})") }
     })
 }
 
 fn never_copied(never: &NeverCopied) -> Grid {
-    let head = ["refusals", ""].map(str::to_owned).to_vec();
-    let mut grid = Grid { lines: vec![head], numbers: true };
+    let mut grid = Grid::numbers(["refusals"]);
     for row in &never.rows {
-        grid.lines.push(vec![row.errors.to_string(), known(row.target.as_deref())]);
+        let target = Last::names([known(row.target.as_deref())]);
+        grid.lines.push((vec![row.errors.to_string()], target));
     }
     let others = never.count.saturating_sub(never.rows.len() as u64);
     if others > 0 {
-        grid.lines.push(vec![String::new(), format!("({others} other targets)")]);
+        let others = format!("({others} other targets)");
+        grid.lines.push((vec![String::new()], Last::Text(others)));
     }
     grid
 }
@@ -302,33 +311,34 @@ fn summaries(Summaries { totals, never_copied }: &Summaries) -> Grid {
     for row in &never_copied.rows {
         let (source, target) = (row.key.source.as_deref(), row.key.target.as_deref());
         let refusals = counted(row.tally.errors, "refusal");
-        grid.fact("never copied", format!("{refusals}: {}", from_to(source, target)));
+        let cells = vec!["never copied".to_owned(), format!("{refusals}:")];
+        grid.lines.push((cells, from_to(source, target)));
     }
     grid
 }
 
 fn errors(summary: &LogSummary) -> Grid {
-    let mut grid = Grid { lines: Vec::new(), numbers: false };
+    let mut grid = Grid::default();
     for failure in &summary.failures {
-        grid.lines.push(vec![name(&failure.error), failure.calls.to_string()]);
+        grid.lines.push((vec![name(&failure.error), failure.calls.to_string()], Last::None));
         for broken in &failure.rules {
             let rule = format!("  {}", name(&broken.rule));
             let why = broken.why.as_deref().map(name).unwrap_or_default();
-            grid.lines.push(vec![rule, broken.calls.to_string(), why]);
+            grid.lines.push((vec![rule, broken.calls.to_string()], Last::Text(why)));
         }
     }
     grid
 }
 
 fn slowest(calls: &[SlowCall]) -> Grid {
-    let head = ["duration", "begun", "pid", "program", "method", "len", "result", ""];
-    let mut grid = Grid { lines: vec![head.map(str::to_owned).to_vec()], numbers: true };
+    let mut grid =
+        Grid::numbers(["duration", "begun", "pid", "program", "method", "len", "result"]);
     for call in calls {
         let result = match &call.error {
             Some(error) => name(error),
             None => call.bytes.to_string(),
         };
-        grid.lines.push(vec![
+        let cells = vec![
             duration(call.duration_ns),
             super::moment::rfc3339(call.time),
             call.pid.to_string(),
@@ -336,14 +346,14 @@ fn slowest(calls: &[SlowCall]) -> Grid {
             name(&call.method),
             call.len.map_or_else(|| "-".to_owned(), |len| len.to_string()),
             result,
-            from_to(call.source.as_deref(), call.target.as_deref()),
-        ]);
+        ];
+        grid.lines.push((cells, from_to(call.source.as_deref(), call.target.as_deref())));
     }
     grid
 }
 
-fn from_to(source: Option<&str>, target: Option<&str>) -> String {
-    format!("{} -> {}", known(source), known(target))
+fn from_to(source: Option<&str>, target: Option<&str>) -> Last {
+    Last::names([known(source), known(target)])
 }
 
 fn per_second(bytes: u64) -> String {

@@ -54,6 +54,7 @@ use crate::term::inherited::is_ignored;
 use crate::term::json;
 use crate::term::stdout;
 use crate::term::whole_file::{WholeFile, must_differ};
+use crate::term::width;
 use baseline::Baseline;
 use fault::FaultName;
 use report::{BaselineReport, CaseId};
@@ -117,7 +118,7 @@ pub(crate) fn run(args: &SweepArgs) -> Result<u8, Failure> {
         write(file, &page::render(&report)?)?;
     }
     stdout::write(&match args.format {
-        ReportFormat::Text => report_text::render(&report),
+        ReportFormat::Text => report_text::render(&report, width::of_stdout()),
         ReportFormat::Json => json::to_line(&report)?,
     })?;
     let unproven = match args.only.is_empty() {
@@ -183,7 +184,7 @@ fn list(ids: &[CaseId], baseline: &Baseline, args: &SweepArgs) -> Result<u8, Fai
         cases: &'a [CaseId],
     }
     stdout::write(&match args.format {
-        ReportFormat::Text => report_text::list(ids),
+        ReportFormat::Text => report_text::list(ids, width::of_stdout()),
         ReportFormat::Json => {
             json::to_line(&List { baseline: BaselineReport::new(baseline), cases: ids })?
         }
