@@ -1,7 +1,8 @@
 //! Lines that the library passes on through memory and the launcher writes: all are there, whole and
 //! once, whatever becomes of their writers, and of the launcher.
 
-use cfr_testkit::{Output, Run, Scratch, compile, find_program, launcher, skip, until};
+use cfr_testkit::{Output, Run, Scratch, compile, find_program, launcher, read_json, skip, until};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -100,6 +101,28 @@ fn a_killed_writer_costs_its_own_line_only() {
     // Each worker was killed in one call or after it.
     let killed = PROCESSES * THREADS;
     assert!(lines.unfinished <= killed && lines.lost <= killed as u64, "{}", lines.lost);
+}
+
+/// A call in which a process is killed, at whatever moment, has one line: its own, or that of a call that
+/// did not return. If it was counted before and has none, its line is said to be lost.
+#[test]
+fn a_killed_call_is_told_of_once() {
+    // Fewer than the calls that are stored while they are carried out.
+    let words = [&*many_lines(), "killed", "50", "1", "1000000"];
+    for _ in 0..8 {
+        let scratch = Scratch::new();
+        let output = trace(&scratch, &["--results", "results"], &words);
+        let lines = lines(&scratch.file("log"));
+        must_have_all(&lines, &output.stdout);
+        let results = fs::read_to_string(scratch.file("results")).unwrap();
+        let summary = &read_json(&results)["summary"];
+        let written = lines.calls.values().map(BTreeSet::len).sum::<usize>() as u64;
+        // It may be killed between two instructions.
+        let is_close = |counted: &Value, logged| counted.as_u64().unwrap().abs_diff(logged) <= 1;
+        assert!(is_close(&summary["calls"], written + lines.lost), "{written}: {summary}");
+        let unfinished = lines.unfinished as u64;
+        assert!(is_close(&summary["unfinished"], unfinished), "{unfinished}: {summary}");
+    }
 }
 
 #[test]

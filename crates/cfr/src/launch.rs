@@ -121,10 +121,10 @@ fn run_expecting(
         .as_ref()
         .zip(log_file)
         .and_then(|(stats, path)| LineReader::start(stats, &checked.variables, path));
-    let mut unfinished = stats
-        .as_ref()
-        .filter(|stats| stats.are_own())
-        .and_then(|stats| UnfinishedCalls::watch(*stats.stats(), &checked.variables));
+    let mut unfinished = stats.as_ref().filter(|stats| stats.are_own()).and_then(|stats| {
+        let written = lines.as_ref().map(LineReader::written);
+        UnfinishedCalls::watch(*stats.stats(), &checked.variables, written)
+    });
     let command = || {
         let mut command = Command::new(&path);
         command.arg0(name).args(arguments);
@@ -159,10 +159,11 @@ fn run_expecting(
         }
     };
     drop(progress);
-    if let Some(unfinished) = unfinished {
-        unfinished.finish(supervisor.is_ok() && has_ended);
+    let all_ended = supervisor.is_ok() && has_ended;
+    let missing = unfinished.map_or(0, |unfinished| unfinished.finish(all_ended));
+    if let Some(lines) = lines {
+        lines.finish(missing);
     }
-    drop(lines);
     let Some(shared) = stats else { return Ok(ended.status()) };
     let stats = *shared.stats();
     if let Some(bytes) = ended.written {

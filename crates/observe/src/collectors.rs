@@ -2,7 +2,7 @@
 //! processes, and its own, for the summary that it writes when it ends.
 
 use cfr_shared::record::Record;
-use cfr_shared::stats::{Collect, Counter, FileIds, Stats};
+use cfr_shared::stats::{Collect, Counter, FileIds, InFlightGuard, Stats};
 use cfr_sys as sys;
 
 /// The counters of a process. Each is there if it is wanted.
@@ -25,11 +25,12 @@ impl Collectors {
         self.of_records().next().is_some() || self.want_progress()
     }
 
-    /// Counts a call that came through an intercepted hook. `keep_stderr` gets the pid of the
-    /// process that will write the summary, before its first call is counted.
+    /// Counts a call that came through an intercepted hook, `is_in_flight` if it was counted as a call in
+    /// flight. `keep_stderr` gets the pid of the process that will write the summary, before its first
+    /// call is counted.
     #[inline(always)]
-    pub(crate) fn count_call(&self, keep_stderr: impl FnOnce(u64)) {
-        if let Some(tree) = self.tree {
+    pub(crate) fn count_call(&self, is_in_flight: bool, keep_stderr: impl FnOnce(u64)) {
+        if let Some(tree) = self.tree.filter(|_| !is_in_flight) {
             tree.add(Counter::Calls, 1);
         }
         if let Some(own) = self.own {
@@ -95,10 +96,15 @@ impl Collectors {
         self.of_records().next().is_some()
     }
 
-    /// Counts a record.
-    pub(crate) fn count(&self, record: &Record<'_>, files: Option<&FileIds>) {
+    /// Counts a record, of a call in flight if it is stored as one.
+    pub(crate) fn count(
+        &self,
+        record: &Record<'_>,
+        files: Option<&FileIds>,
+        in_flight: Option<&InFlightGuard>,
+    ) {
         for stats in self.of_records() {
-            stats.count(record, files);
+            stats.count(record, files, in_flight);
         }
         if let Some(tree) = self.of_lines() {
             tree.keep_line(record);

@@ -103,12 +103,12 @@ pub fn intercept<C: Intercepted>(
     if let Some(answer) = intercepted.forward_uncounted(observer) {
         return (answer, None);
     }
-    observer.collectors.count_call(|owner| observer.keep_stderr_for_summary(owner));
     let mut recording = Recording::wanted(observer, intercepted.hook());
     let injector = observer.injector.as_ref();
     let is_told = intercepted.is_told();
     let is_decoded = recording.is_some() || injector.is_some() || is_told;
     let Some(call) = is_decoded.then(|| intercepted.decode()).flatten() else {
+        count_unrecorded(observer);
         let outcome = intercepted.execute(observer, None);
         return (outcome.answer, outcome.signal);
     };
@@ -124,6 +124,7 @@ pub fn intercept<C: Intercepted>(
         let dialect = intercepted.dialect(observer);
         recording.begin(caller, injection, dialect, || intercepted.first_part(&call));
     }
+    count(observer, recording.as_ref());
     if recording.as_ref().is_some_and(|recording| recording.level() > Level::Info) {
         log_begin(&call, caller);
     }
@@ -158,7 +159,7 @@ pub fn intercept<C: Intercepted>(
     if is_told {
         intercepted.tell(&call, &outcome, observer);
     }
-    let Some(recording) = &recording else { return reply };
+    let Some(recording) = &mut recording else { return reply };
     if recording.level() > Level::Info {
         intercepted.log_details(&call, &outcome);
     }
@@ -173,7 +174,22 @@ pub fn intercept<C: Intercepted>(
         let sharing = || intercepted.sharing(call, outcome, observer);
         recording.note(call, outcome, caller, pointers, notes, sharing);
     });
+    recording.finish();
     reply
+}
+
+/// Counts a call that begins, unless that was done with the beginning of its recording.
+#[inline(always)]
+fn count(observer: &Observer, recording: Option<&Recording<'_>>) {
+    let is_counted = recording.is_some_and(Recording::is_in_flight);
+    let keep_stderr = |owner| observer.keep_stderr_for_summary(owner);
+    observer.collectors.count_call(is_counted, keep_stderr);
+}
+
+/// Counts a call that is not recorded.
+#[inline(never)]
+fn count_unrecorded(observer: &Observer) {
+    count(observer, None);
 }
 
 /// Records a call before the signal of a fault ends the process.
@@ -201,6 +217,7 @@ fn note_unfinished<C: Intercepted>(
     intercepted.for_each_record(call, &refused, no_rule, |call, _| {
         note_without_result(recording, call, caller, pointers, notes);
     });
+    recording.finish();
 }
 
 /// Counts and logs a call whose result is not known.
@@ -230,13 +247,17 @@ fn log_begin(call: &Call, caller: &impl Caller) {
 /// Counts and logs a call that its thread makes itself, so that its result is not known.
 /// [`Caller::ending`] says why.
 pub fn note_let_through(hook: Hook, call: &Call, caller: &impl Caller, observer: &Observer) {
-    observer.collectors.count_call(|owner| observer.keep_stderr_for_summary(owner));
-    observer.collectors.count_let_through();
-    let Some(mut recording) = Recording::wanted(observer, hook) else { return };
+    let mut recording = Recording::wanted(observer, hook);
     let dialect = observer.settings.policy.dialect;
-    recording.begin(caller, None, dialect, || *call);
+    if let Some(recording) = &mut recording {
+        recording.begin(caller, None, dialect, || *call);
+    }
+    count(observer, recording.as_ref());
+    observer.collectors.count_let_through();
+    let Some(recording) = &mut recording else { return };
     recording.end();
     let pointers = [OffsetPointer::new(core::ptr::null_mut()); 2];
     let notes = Notes { dialect, ending: caller.ending(), injected: false, delayed: false };
-    note_without_result(&recording, call, caller, pointers, notes);
+    note_without_result(recording, call, caller, pointers, notes);
+    recording.finish();
 }

@@ -95,14 +95,26 @@ impl<'a> Recording<'a> {
         }
     }
 
-    /// Stops the clock of the call. From now on it is this process that tells of the call, not the
-    /// launcher.
+    /// Reports whether the launcher knows the call, and has it counted.
+    #[inline(always)]
+    pub(crate) fn is_in_flight(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    /// Stops the clock of the call.
     #[inline(always)]
     pub(crate) fn end(&mut self) {
         self.duration_ns = sys::monotonic_ns().saturating_sub(self.begun_ns);
+        if self.in_flight.is_some() {
+            self.recognize();
+        }
+    }
+
+    /// Ends the recording: all is counted and written, and the launcher knows nothing more of the call.
+    #[inline(always)]
+    pub(crate) fn finish(&mut self) {
         if let Some(in_flight) = self.in_flight.take() {
             in_flight.end();
-            self.recognize();
         }
     }
 
@@ -110,12 +122,10 @@ impl<'a> Recording<'a> {
     #[cold]
     #[inline(never)]
     fn recognize(&mut self) {
+        // The launcher can see only of lines that it writes itself whether they were written.
+        let Some(threads) = self.observer.log.and_then(Log::threads) else { return self.finish() };
         let ended_ns = self.begun_ns.saturating_add(self.duration_ns);
-        let wants_name = wants_name(self.observer);
-        let threads = self.observer.log.and_then(Log::threads);
-        let Some(thread) = threads.and_then(|threads| threads.end(ended_ns, wants_name)) else {
-            return;
-        };
+        let Some(thread) = threads.end(ended_ns, wants_name(self.observer)) else { return };
         let mut name = [0; 16];
         let _ = thread.name(&mut name);
         self.known = KnownCaller { pid: thread.pid(), tid: thread.tid(), name };
@@ -214,7 +224,7 @@ impl<'a> Recording<'a> {
         let collectors = &self.observer.collectors;
         let files = files(fds);
         let work = |record: &Record<'_>| {
-            collectors.count(record, files.as_ref());
+            collectors.count(record, files.as_ref(), self.in_flight.as_ref());
             if writes {
                 record.emit();
             }

@@ -9,10 +9,14 @@ use cfr_observe::{Collectors, ConfigErrors, Log};
 use cfr_shared::line::MAX_LINE;
 use cfr_shared::stats::{LineRing, LineRings, Place};
 use cfr_sys as sys;
-use std::fs::Metadata;
+use memchr::memmem;
+use std::fs::{File, Metadata};
+use std::io;
 use std::mem;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -30,6 +34,14 @@ const MAX_END: Duration = Duration::from_millis(200);
 const NAME_INTERVAL: Duration = Duration::from_millis(250);
 const ROTATED: Duration = Duration::from_secs(1);
 
+/// The longest wait for the lines that were passed on: the thread may be stopped by a file that takes
+/// nothing.
+const MAX_WAIT: Duration = Duration::from_secs(1);
+
+/// The bytes at the end of the log that are searched for a line, and how many at once.
+const MAX_SEARCHED: u64 = 64 << 20;
+const PIECE: usize = 1 << 20;
+
 /// The bytes that are written at once.
 const BATCH: usize = 64 << 10;
 
@@ -40,6 +52,17 @@ const MAX_PLACES: usize = 1 << 16;
 pub(crate) struct LineReader {
     /// `None` once the thread has ended.
     running: Option<(Sender<()>, JoinHandle<Reader>)>,
+    written: WrittenLines,
+    /// The lines that will not come, because their writers have ended.
+    missing: u64,
+}
+
+/// The lines that were written.
+#[derive(Clone)]
+pub(crate) struct WrittenLines {
+    path: PathBuf,
+    /// How often the thread has looked for lines.
+    looks: Arc<AtomicU64>,
 }
 
 impl LineReader {
@@ -61,18 +84,70 @@ impl LineReader {
         // Before the program can move it.
         log.open();
         let mut reader = Reader::new(rings, log, path.to_owned());
+        let written = WrittenLines { path: path.to_owned(), looks: Arc::default() };
+        let looks = Arc::clone(&written.looks);
         let (end, is_over) = mpsc::channel::<()>();
         let thread = small_thread().spawn(move || {
             let mut sleep = MIN_SLEEP;
             while is_over.recv_timeout(sleep) == Err(RecvTimeoutError::Timeout) {
                 let found = reader.look(sys::monotonic_ns());
+                looks.fetch_add(1, Ordering::Release);
                 sleep = if found { MIN_SLEEP } else { (sleep * 2).min(MAX_SLEEP) };
             }
             reader
         });
         let running = Some((end, thread.ok()?));
         shared.open_rings(settings.log_file?);
-        Some(LineReader { running })
+        Some(LineReader { running, written, missing: 0 })
+    }
+
+    /// Returns the lines that were written.
+    pub(crate) fn written(&self) -> WrittenLines {
+        self.written.clone()
+    }
+
+    /// Ends the thread, with all lines written but those of so many calls that are known to have none.
+    pub(crate) fn finish(mut self, missing: u64) {
+        self.missing = missing;
+    }
+}
+
+impl WrittenLines {
+    /// Reports of each beginning of a line whether there is one that was written, or passed on before. The
+    /// newest lines are searched.
+    pub(crate) fn have(&self, beginnings: &[Vec<u8>]) -> Vec<bool> {
+        self.wait();
+        let mut are_there = vec![false; beginnings.len()];
+        // If it cannot be read, none is found.
+        let _ = self.search(beginnings, &mut are_there);
+        are_there
+    }
+
+    /// Waits until the lines are in the file that were passed on before. One that was not whole is passed by
+    /// a look and taken by the next one, of the second ring a look later; and a look may have begun before.
+    fn wait(&self) {
+        let looks = || self.looks.load(Ordering::Acquire);
+        let (before, begun) = (looks(), Instant::now());
+        while looks() < before + 4 && begun.elapsed() < MAX_WAIT {
+            thread::sleep(MIN_SLEEP);
+        }
+    }
+
+    fn search(&self, beginnings: &[Vec<u8>], are_there: &mut [bool]) -> io::Result<()> {
+        let file = File::open(&self.path)?;
+        let mut end = file.metadata()?.len();
+        let oldest = end.saturating_sub(MAX_SEARCHED);
+        let mut piece = vec![0; PIECE + MAX_LINE];
+        while end > oldest && are_there.contains(&false) {
+            let start = end.saturating_sub(PIECE as u64);
+            let read = file.read_at(&mut piece, start)?;
+            let text = piece.get(..read).unwrap_or_default();
+            for (beginning, is_there) in beginnings.iter().zip(are_there.iter_mut()) {
+                *is_there |= memmem::find(text, beginning).is_some();
+            }
+            end = start;
+        }
+        Ok(())
     }
 }
 
@@ -81,7 +156,7 @@ impl Drop for LineReader {
         let Some((end, thread)) = self.running.take() else { return };
         drop(end);
         if let Ok(reader) = thread.join() {
-            reader.finish();
+            reader.finish(self.missing);
         }
     }
 }
@@ -181,6 +256,15 @@ impl Progress {
         }
     }
 
+    /// Gives up lines that were begun, at most so many.
+    fn give_up(&mut self, most: &mut u64) {
+        for place in self.late.drain(..).chain(self.head..self.ring.tail()) {
+            if *most > 0 && self.ring.give_up(place) {
+                *most -= 1;
+            }
+        }
+    }
+
     /// Frees the cells of the lines that were written.
     fn free(&mut self) {
         for (place, cells) in self.taken.drain(..) {
@@ -271,14 +355,18 @@ impl Reader {
         }
     }
 
-    /// Writes what is left, and closes the ring.
-    fn finish(mut self) {
+    /// Writes what is left, and closes the rings. Of the lines that were begun so many are not lost: the
+    /// launcher has told of their calls.
+    fn finish(mut self, mut missing: u64) {
         self.rings.end();
         let begun = Instant::now();
         self.look(0);
         while (self.usual.is_waiting() || self.overflow.is_waiting()) && begun.elapsed() < MAX_END {
             thread::sleep(MIN_SLEEP);
             self.look(0);
+        }
+        for progress in [&mut self.usual, &mut self.overflow] {
+            progress.give_up(&mut missing);
         }
         self.log.close_rings(&self.rings);
         self.log.report_lost();

@@ -10,9 +10,9 @@ pub(crate) mod environment;
 
 pub(crate) mod program_settings;
 
-pub(crate) mod unfinished;
-
 pub(crate) mod line_reader;
+
+pub(crate) mod unfinished;
 
 pub(crate) mod profile;
 

@@ -2,10 +2,12 @@
 //! lines that the thread cannot write any more.
 
 use super::environment::Variables;
+use super::line_reader::WrittenLines;
 use super::program_settings;
 use crate::term::small_thread::small_thread;
 use cfr_engine::hook::Hook;
 use cfr_observe::{Collectors, ConfigErrors, Log};
+use cfr_shared::format::Format;
 use cfr_shared::settings::{Level, Settings};
 use cfr_shared::stats::{Collect, InFlight, Stats};
 use cfr_sys as sys;
@@ -32,15 +34,27 @@ pub(crate) struct UnfinishedCalls {
 
 impl UnfinishedCalls {
     /// Starts to look after the calls in these stats, if they are collected. `variables` are the
-    /// program's settings.
-    pub(crate) fn watch(stats: Stats, variables: &Variables) -> Option<UnfinishedCalls> {
+    /// program's settings, and `written` the lines that the launcher writes for it.
+    pub(crate) fn watch(
+        stats: Stats,
+        variables: &Variables,
+        written: Option<WrittenLines>,
+    ) -> Option<UnfinishedCalls> {
         if !stats.collects(Collect::IN_FLIGHT) {
             return None;
         }
         // They were checked before.
         let settings = program_settings::of_variables(variables).ok()?;
         let log = (!program_settings::has_own_log(settings)).then(|| log(settings, stats));
-        let mut looks = Looks { stats, settings, log, alive: HashSet::new() };
+        let mut looks = Looks {
+            stats,
+            settings,
+            log,
+            written,
+            alive: HashSet::new(),
+            beginning: HashSet::new(),
+            missing: 0,
+        };
         let (end, is_over) = mpsc::channel::<()>();
         let thread = small_thread().spawn(move || {
             while is_over.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
@@ -52,12 +66,13 @@ impl UnfinishedCalls {
     }
 
     /// Writes what is left when the program has ended; `all_ended` says whether all its processes have.
-    pub(crate) fn finish(self, all_ended: bool) {
+    /// Returns the number of calls that have ended without their line.
+    pub(crate) fn finish(self, all_ended: bool) -> u64 {
         let UnfinishedCalls { end, thread } = self;
         drop(end);
-        if let Some(Ok(mut looks)) = thread.map(JoinHandle::join) {
-            looks.look(if all_ended { End::OfAll } else { End::OfProgram });
-        }
+        let Some(Ok(mut looks)) = thread.map(JoinHandle::join) else { return 0 };
+        looks.look(if all_ended { End::OfAll } else { End::OfProgram });
+        looks.missing
     }
 }
 
@@ -76,16 +91,21 @@ struct Looks {
     settings: &'static Settings<'static>,
     /// The log, if all processes have the same.
     log: Option<Log>,
+    /// The lines that the launcher writes for the program.
+    written: Option<WrittenLines>,
     /// The calls whose threads were seen in /proc.
     alive: HashSet<(usize, u64)>,
+    /// The slots in which a call was being stored.
+    beginning: HashSet<(usize, u64)>,
+    /// The calls that have ended without their line.
+    missing: u64,
 }
 
 impl Looks {
     /// Looks for threads that have ended in a call. A process of another process ID namespace has another
     /// number here: before the end, a thread has ended only if it was seen before.
     fn look(&mut self, end: End) {
-        let mut alive = HashSet::new();
-        let mut kept = 0;
+        let (mut alive, mut ended) = (HashSet::new(), Vec::new());
         for call in self.stats.in_flight() {
             // The supervisor frees the slots of its calls, and writes their lines itself. If it was killed,
             // they were let through.
@@ -101,21 +121,87 @@ impl Looks {
                 Thread::Ended => true,
                 Thread::Unknown => end != End::NotYet || self.alive.contains(&call.id()),
             };
-            if !has_ended {
-                if thread == Thread::Runs {
-                    alive.insert(call.id());
-                }
-                continue;
-            }
-            if call.end() {
-                self.write(&call);
-            }
-            kept += 1;
-            if kept > MAX_KEPT {
-                call.forget();
+            if has_ended {
+                ended.push(call);
+            } else if thread == Thread::Runs {
+                alive.insert(call.id());
             }
         }
         self.alive = alive;
+        let (new, mut kept): (Vec<_>, Vec<_>) = ended.into_iter().partition(InFlight::end);
+        let are_written = self.are_written(&new);
+        for (call, is_written) in new.into_iter().zip(are_written) {
+            if self.is_kept(&call, is_written) {
+                kept.push(call);
+            } else {
+                call.forget();
+            }
+        }
+        if let Some(log) = &self.log {
+            log.report_lost();
+        }
+        kept.iter().skip(MAX_KEPT).for_each(InFlight::forget);
+        self.forget_beginning();
+    }
+
+    /// Reports of each call whether its line was written before its thread ended.
+    fn are_written(&self, calls: &[InFlight]) -> Vec<bool> {
+        match &self.written {
+            Some(written) if !calls.is_empty() => written
+                .have(&calls.iter().map(|call| self.beginning_of_line(call)).collect::<Vec<_>>()),
+            _ => vec![false; calls.len()],
+        }
+    }
+
+    /// Returns how the line of a call begins, whether it returns or not.
+    fn beginning_of_line(&self, call: &InFlight) -> Vec<u8> {
+        let (mut line, end) = (
+            String::new(),
+            match self.settings.log_format {
+                Format::Text => " = ?",
+                Format::Json => ",\"comm\":",
+            },
+        );
+        call.with_record(|record, _| {
+            line = match self.settings.log_format {
+                Format::Text => format!("{record:?}"),
+                Format::Json => format!("{record:#?}"),
+            };
+        });
+        // A file may get another name during the call.
+        let ends = [line.find(end), line.find('<')].into_iter().flatten();
+        line.truncate(ends.min().unwrap_or(line.len()));
+        line.into_bytes()
+    }
+
+    /// Writes the line of a call whose thread has ended in it. Reports whether the summary shows it.
+    fn is_kept(&mut self, call: &InFlight, is_written: bool) -> bool {
+        if is_written {
+            return false;
+        }
+        self.missing += 1;
+        if !call.is_counted() {
+            self.write(call);
+            return true;
+        }
+        // It had returned, and the result is known to the counters only.
+        if let Some(log) = self.log.as_ref().filter(|_| self.settings.log >= Level::Info) {
+            log.count_lost();
+        }
+        false
+    }
+
+    /// Frees the slots of threads that have ended while they stored a call, which was not made then.
+    fn forget_beginning(&mut self) {
+        let mut beginning = HashSet::new();
+        for call in self.stats.beginning() {
+            if Thread::of(&call) == Thread::Runs || !self.beginning.contains(&call.id()) {
+                beginning.insert(call.id());
+            } else {
+                call.forget_beginning();
+            }
+        }
+        self.beginning = beginning;
     }
 
     fn write(&self, call: &InFlight) {

@@ -276,7 +276,7 @@ impl Log {
     }
 
     /// Counts a line that was lost.
-    fn count_lost(&self) {
+    pub fn count_lost(&self) {
         self.lost.fetch_add(1, Ordering::Relaxed);
         self.collectors.count_lost();
     }

@@ -1,10 +1,10 @@
 //! Calls that have not returned: for the progress of long copies, and for the line of a call in which
 //! its thread ends.
 
-use super::Stats;
 use super::layout::Section;
 use super::programs::PROGRAMS;
 use super::slot::{PathEnd, Slot};
+use super::{Counter, Stats};
 use crate::line::MAX_ESCAPED_PATH;
 use crate::record::{Context, Ending, Record};
 use cfr_engine::call::{Call, DedupeTarget, Method, Offset, Request};
@@ -29,6 +29,7 @@ const PID: usize = 1;
 const TID: usize = 2;
 const TIME: usize = 3;
 const BEGUN: usize = 4;
+/// The hook, and [`IS_COUNTED`].
 const HOOK: usize = 5;
 /// The request, and for FIDEDUPERANGE the targets.
 const REQUEST: usize = 6;
@@ -49,6 +50,9 @@ const PATH_IN: usize = 23;
 const PATH_OUT: usize = PATH_IN + MAX_PATH / 8;
 const PROGRAM: usize = PATH_OUT + MAX_PATH / 8;
 const WORDS: usize = PROGRAM + MAX_PROGRAM / 8;
+
+/// Noted in the hook's word when a call that has returned is counted.
+const IS_COUNTED: u64 = 1 << 32;
 
 const IS_LOGGED: u64 = 1;
 const IS_INJECTED: u64 = 2;
@@ -102,7 +106,12 @@ pub struct InFlightGuard {
 }
 
 impl InFlightGuard {
-    /// Frees the slot: the call has returned.
+    /// Notes that the call has returned and is counted.
+    pub(super) fn note_counted(&self, hook: Hook) {
+        self.slot.store(HOOK, hook as u64 | IS_COUNTED);
+    }
+
+    /// Frees the slot: all is said of the call.
     pub fn end(self) {
         self.slot.store(STATE, self.free);
     }
@@ -116,7 +125,7 @@ pub struct InFlight {
 }
 
 impl Stats {
-    /// Stores a call that begins; `None` if all slots are taken.
+    /// Stores a call that begins, and counts it; `None` if all slots are taken.
     #[must_use]
     pub fn begin(
         &self,
@@ -124,12 +133,26 @@ impl Stats {
         context: &Context<'_>,
         beginning: &Beginning<'_>,
     ) -> Option<InFlightGuard> {
+        let (guard, begun) = self.store(call, context, beginning)?;
+        // Next to each other: the process may be killed in between.
+        guard.slot.store(STATE, begun);
+        self.add(Counter::Calls, 1);
+        Some(guard)
+    }
+
+    /// Stores a call. Returns its slot and the state that says so.
+    fn store(
+        &self,
+        call: &Call,
+        context: &Context<'_>,
+        beginning: &Beginning<'_>,
+    ) -> Option<(InFlightGuard, u64)> {
         // The addresses of threads differ in the higher bits.
         let start = beginning.thread.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
         let (slot, before) = self.take_slot(start)?;
         store(slot, call, context, beginning);
-        slot.store(STATE, before | IN_FLIGHT_NOW);
-        Some(InFlightGuard { slot, free: before.wrapping_add(STATES + 1) })
+        let free = before.wrapping_add(STATES + 1);
+        Some((InFlightGuard { slot, free }, before | IN_FLIGHT_NOW))
     }
 
     /// Takes a free slot. Returns it with its state: only the number of its calls.
@@ -156,11 +179,19 @@ impl Stats {
         })
     }
 
+    /// Returns the calls that are being stored, of which no more than the caller may be known.
+    pub fn beginning(&self) -> impl Iterator<Item = InFlight> {
+        self.slots(IN_FLIGHT, WORDS).filter_map(|slot| {
+            let state = slot.load(STATE);
+            (state & STATES == BEING_WRITTEN).then_some(InFlight { slot, state })
+        })
+    }
+
     /// Stores a call in which its thread has ended, and whose line is written.
     pub(super) fn keep_unfinished(&self, record: &Record<'_>) {
-        let begun = self.begin(record.call, &record.context, &Beginning::default());
-        if let Some(InFlightGuard { slot, free }) = begun {
-            slot.store(STATE, free.wrapping_sub(STATES + 1) | ENDED);
+        let stored = self.store(record.call, &record.context, &Beginning::default());
+        if let Some((guard, begun)) = stored {
+            guard.slot.store(STATE, begun | ENDED);
         }
     }
 
@@ -183,9 +214,9 @@ fn store(slot: Slot, call: &Call, context: &Context<'_>, beginning: &Beginning<'
     slot.store(BEGUN, beginning.begun_ns);
     slot.store(HOOK, context.hook as u64);
     slot.store(REQUEST, packed(call.request));
-    let [fd_in, fd_out] = [call.fd_in, call.fd_out].map(|fd| u64::from(fd.cast_unsigned()));
-    slot.store(DESCRIPTORS, fd_in << 32 | fd_out);
-    let [(kind_in, off_in), (kind_out, off_out)] = [call.off_in, call.off_out].map(split);
+    let descriptor = |fd: i32| u64::from(fd.cast_unsigned());
+    slot.store(DESCRIPTORS, descriptor(call.fd_in) << 32 | descriptor(call.fd_out));
+    let ((kind_in, off_in), (kind_out, off_out)) = (split(call.off_in), split(call.off_out));
     slot.store(OFFSETS, kind_in | kind_out << 8);
     slot.store(OFFSETS + 1, off_in);
     slot.store(OFFSETS + 2, off_out);
@@ -193,22 +224,20 @@ fn store(slot: Slot, call: &Call, context: &Context<'_>, beginning: &Beginning<'
     slot.store(FLAGS, call.flags.0.into());
     let dialect = dialect::ALL.iter().position(|one| core::ptr::eq(*one, context.dialect));
     slot.store(DIALECT, dialect.unwrap_or(0) as u64);
-    let notes = [
-        (beginning.is_logged, IS_LOGGED),
-        (context.injected, IS_INJECTED),
-        (context.delayed, IS_DELAYED),
-        (context.comm.is_some(), HAS_COMM),
-        (extent.is_some(), HAS_EXTENT),
-        (context.path_in.is_some(), HAS_PATH_IN),
-        (context.path_out.is_some(), HAS_PATH_OUT),
-    ];
-    slot.store(NOTES, notes.iter().fold(0, |all, (is, bit)| if *is { all | bit } else { all }));
+    let note = |is_so, bit| if is_so { bit } else { 0 };
+    slot.store(
+        NOTES,
+        note(beginning.is_logged, IS_LOGGED)
+            | note(context.injected, IS_INJECTED)
+            | note(context.delayed, IS_DELAYED)
+            | note(context.comm.is_some(), HAS_COMM)
+            | note(extent.is_some(), HAS_EXTENT)
+            | note(context.path_in.is_some(), HAS_PATH_IN)
+            | note(context.path_out.is_some(), HAS_PATH_OUT),
+    );
     if let Some(comm) = context.comm {
-        let (mut padded, len) = ([0; 16], comm.len().min(16));
-        for (to, from) in padded.iter_mut().zip(comm.get(..len).unwrap_or_default()) {
-            *to = *from;
-        }
-        slot.store_bytes(COMM, &padded);
+        [COMM, COMM + 1].into_iter().for_each(|at| slot.store(at, 0));
+        slot.store_bytes(COMM, comm.get(..16).unwrap_or(comm));
     }
     if let Some(Extent { off_in, off_out, size_out }) = extent {
         slot.store(EXTENT, off_in);
@@ -302,7 +331,7 @@ impl InFlight {
 
     #[must_use]
     pub fn hook(&self) -> Option<Hook> {
-        Hook::ALL.into_iter().find(|hook| *hook as u64 == self.slot.load(HOOK))
+        Hook::ALL.into_iter().find(|hook| *hook as u64 == self.slot.load(HOOK) & !IS_COUNTED)
     }
 
     /// Returns the call as the program made it.
@@ -347,6 +376,12 @@ impl InFlight {
             && self.slot.compare_exchange(STATE, self.state, self.state | ENDED)
     }
 
+    /// Reports whether the call has returned and was counted.
+    #[must_use]
+    pub fn is_counted(&self) -> bool {
+        self.slot.load(HOOK) & IS_COUNTED != 0
+    }
+
     /// Reports whether the call's line is logged if its thread ends in it.
     #[must_use]
     pub fn is_logged(&self) -> bool {
@@ -357,6 +392,11 @@ impl InFlight {
     pub fn forget(&self) {
         let (ended, free) = (self.state | ENDED, (self.state | ENDED).wrapping_add(1));
         self.slot.compare_exchange(STATE, ended, free);
+    }
+
+    /// Frees the slot of a call whose thread has ended before it was stored.
+    pub fn forget_beginning(&self) {
+        self.slot.compare_exchange(STATE, self.state, (self.state | ENDED).wrapping_add(1));
     }
 
     /// Returns the ends of the paths of source and target.

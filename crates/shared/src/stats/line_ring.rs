@@ -392,6 +392,15 @@ impl LineRing {
         self.replace(place, now, next)
     }
 
+    /// Gives up the line that is being written at `place`, because its writer has ended: if it has not, it
+    /// finds that the line was not taken. Reports whether it was being written.
+    pub fn give_up(&self, place: u64) -> bool {
+        let state = self.state(place);
+        let lap = self.lap(place);
+        let nothing = State::of_line(State::WHOLE, lap, state.cells(), 0);
+        state.kind() == State::CLAIMED && state.is_of(lap) && self.replace(place, state, nothing)
+    }
+
     /// Takes the whole line at `place`. Reports whether no other reader has taken it.
     #[must_use]
     pub fn take(&self, place: u64) -> bool {

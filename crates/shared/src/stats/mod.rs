@@ -195,8 +195,13 @@ impl Stats {
     }
 
     /// Counts a finished call. `files` are its two files, if known. The record's paths are stored if
-    /// [`Stats::needs_paths`].
-    pub fn count(&self, record: &Record<'_>, files: Option<&FileIds>) {
+    /// [`Stats::needs_paths`]. That it is counted is noted of the call in flight, if it is one.
+    pub fn count(
+        &self,
+        record: &Record<'_>,
+        files: Option<&FileIds>,
+        in_flight: Option<&InFlightGuard>,
+    ) {
         let is_first =
             !matches!(record.call.request, Request::Dedupe(DedupeTarget { number: 2.., .. }));
         match record.context.ending {
@@ -213,6 +218,10 @@ impl Stats {
         }
         // A call with several targets has a record for each; its time counts once.
         if is_first {
+            // Next to each other: the process may be killed in between.
+            if let Some(in_flight) = in_flight {
+                in_flight.note_counted(record.context.hook);
+            }
             self.add_at(HOOKS, record.context.hook as usize, 1);
             if record.context.hook == Hook::Seccomp {
                 self.add_at(SUPERVISED, record.call.request.hook() as usize, 1);

@@ -59,6 +59,7 @@ impl Slot {
     }
 
     /// Stores bytes; the rest of the last word is zeros.
+    #[inline(never)]
     pub(super) fn store_bytes(self, at: usize, bytes: &[u8]) {
         for (index, chunk) in bytes.chunks(size_of::<u64>()).enumerate() {
             let mut word = [0; size_of::<u64>()];
