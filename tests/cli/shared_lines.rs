@@ -261,3 +261,35 @@ fn a_line_is_passed_on_without_a_system_call() {
     }
     assert_eq!(more, BTreeMap::new());
 }
+
+/// Runs a program that damages the memory with the lines, and returns the lines of the log.
+fn damaged(mode: &str, options: &[&str]) -> (Vec<String>, Output) {
+    let scratch = Scratch::new();
+    let program = compile("drivers/damages_memory.c", "damages_memory", &[]).display().to_string();
+    let options = [&["--reach", "preload"], options].concat();
+    let output = trace(&scratch, &options, &[&program, mode, "20"]);
+    assert_eq!((output.status, &*output.stdout), (Some(0), "ok\n"), "{output:#?}");
+    let log = fs::read(scratch.file("log")).unwrap();
+    let is_of_line = |byte: &u8| !byte.is_ascii_control() || *byte == b'\n';
+    let text = String::from_utf8_lossy(&log);
+    assert!(log.iter().all(is_of_line), "{text:?}");
+    (text.lines().map(str::to_owned).collect(), output)
+}
+
+/// The launcher writes no line that the library did not make.
+#[test]
+fn damaged_lines_are_lost() {
+    let (lines, output) = damaged("lines", &["--summary"]);
+    let calls = lines.iter().filter(|line| line.contains(" copy_file_range(")).count();
+    let lost = output.stderr.lines().find_map(|line| line.strip_prefix("cfr:     lines lost"));
+    let lost: usize = lost.unwrap_or_else(|| panic!("{output:#?}")).trim().parse().unwrap();
+    assert!(lost > 0 && calls + lost == 21, "{lines:#?} {lost}");
+}
+
+/// Nothing that a program writes to that memory makes the launcher fail or wait.
+#[test]
+fn random_memory_costs_no_more_than_the_log() {
+    for options in [&["--summary"][..], &["--summary", "--format", "json"], &["--progress"]] {
+        damaged("all", options);
+    }
+}

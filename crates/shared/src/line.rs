@@ -10,6 +10,13 @@ pub const MAX_LINE: usize = 4096;
 /// [`MAX_LINE`].
 pub const MAX_ESCAPED_PATH: usize = (MAX_LINE - 960) / 2;
 
+/// Reports whether these bytes can be a line: no newline is among them, and no other control character,
+/// which the formats escape.
+#[must_use]
+pub fn is_printable(line: &[u8]) -> bool {
+    line.iter().all(|byte| !byte.is_ascii_control())
+}
+
 /// A line. Bytes that do not fit are dropped; the newline always fits.
 pub struct Line<'a> {
     /// A newline, which can end a partial line of an earlier write, then the line.

@@ -6,7 +6,7 @@ use super::program_settings;
 use super::shared_stats::SharedStats;
 use crate::term::small_thread::small_thread;
 use cfr_observe::{Collectors, ConfigErrors, Log};
-use cfr_shared::line::MAX_LINE;
+use cfr_shared::line::{MAX_LINE, is_printable};
 use cfr_shared::stats::{LineRing, LineRings, Place};
 use cfr_sys as sys;
 use memchr::memmem;
@@ -189,11 +189,13 @@ struct Progress {
     late: Vec<u64>,
     /// The places and the cells of the lines in the batch.
     taken: Vec<(u64, u64)>,
+    /// How many more were taken that are no lines: any process of the program can write to the memory.
+    damaged: usize,
 }
 
 impl Progress {
     fn new(ring: LineRing) -> Progress {
-        Progress { ring, head: 0, settled: 0, late: Vec::new(), taken: Vec::new() }
+        Progress { ring, head: 0, settled: 0, late: Vec::new(), taken: Vec::new(), damaged: 0 }
     }
 
     /// Reports whether a line may still come.
@@ -251,8 +253,14 @@ impl Progress {
         if len > 0 {
             let start = batch.len();
             batch.resize(start + len, 0);
-            self.ring.read(place, batch.get_mut(start..).unwrap_or_default());
-            batch.push(b'\n');
+            let line = batch.get_mut(start..).unwrap_or_default();
+            self.ring.read(place, line);
+            if is_printable(line) {
+                batch.push(b'\n');
+            } else {
+                batch.truncate(start);
+                self.damaged += 1;
+            }
         }
     }
 
@@ -334,8 +342,10 @@ impl Reader {
             }
             self.batch.clear();
         }
-        self.usual.free();
-        self.overflow.free();
+        for ring in [&mut self.usual, &mut self.overflow] {
+            (0..mem::take(&mut ring.damaged)).for_each(|_| self.log.count_lost());
+            ring.free();
+        }
     }
 
     /// Closes the file if logs were rotated: the next line opens the name anew.

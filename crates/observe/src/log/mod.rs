@@ -25,7 +25,7 @@ use crate::collectors::Collectors;
 use crate::known_threads::KnownThreads;
 use cfr_engine::diag::{self, EventKind, EventLog, MESSAGE_TARGET};
 use cfr_shared::format::{self, EventWriter, Format, MessageMeta, printable};
-use cfr_shared::line::Line;
+use cfr_shared::line::{Line, is_printable};
 use cfr_shared::record;
 use cfr_shared::settings::{self, Level, Settings};
 use cfr_shared::stats::{LineRings, Stats, log_id};
@@ -237,6 +237,7 @@ impl Log {
         // If no page is free, the next line tries again.
         let _ = LINES.with_page(|page| {
             rings.close(page, |line| {
+                let line = line.filter(|line| is_printable(line.as_bytes()));
                 let written = line.map(|line| sink.put(line));
                 if written.is_none_or(|written| self.is_lost(written)) {
                     self.count_lost();

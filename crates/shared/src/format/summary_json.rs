@@ -201,6 +201,25 @@ mod tests {
     use std::string::String;
     use std::vec::Vec;
 
+    /// Any process of the tree can write anything into the memory that it shares with the launcher.
+    #[test]
+    fn a_summary_of_garbage_is_a_summary() {
+        for round in 0..40 {
+            let words: Vec<_> = (0..Stats::WORDS).map(|_| AtomicU64::new(0)).collect();
+            let stats = Stats::over(Box::leak(words.into_boxed_slice())).unwrap();
+            stats.fill_with_garbage(round);
+            let (program, prefix) = (b"p", "cfr: ");
+            let summary = Summary { stats: &stats, program, pid: None, prefix, run: None };
+            let (mut json, mut table) = (String::new(), String::new());
+            summary.json(&mut json).unwrap();
+            summary.table(&mut table).unwrap();
+            assert!(json.len() < Summary::MAX_LEN - 2, "{}", json.len());
+            assert!(json.starts_with('{') && json.ends_with('}'), "{json}");
+            assert!(json.bytes().all(|byte| !byte.is_ascii_control()), "{json:?}");
+            assert!(table.lines().all(|line| line.starts_with("cfr: ")), "{table}");
+        }
+    }
+
     /// A summary that is cut off would not be valid JSON.
     #[test]
     fn the_longest_summary_fits() {

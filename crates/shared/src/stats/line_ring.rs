@@ -295,7 +295,8 @@ impl LineRing {
         if !self.replace(place, State::new(State::FREE, lap), claimed) {
             return None;
         }
-        for part in place + 1..place + cells {
+        // The program can write anything into the memory.
+        for part in (1..cells).map(|part| place.wrapping_add(part)) {
             let lap_of_part = self.lap(part);
             let [free, claim] =
                 [State::FREE, State::PART].map(|kind| State::new(kind, lap_of_part));
@@ -617,6 +618,32 @@ mod tests {
         assert_eq!(ring.claim(0, 1, 1), None);
         assert!(ring.put(b"next"));
         assert_eq!(taken(&ring, &mut 1), ["next"]);
+    }
+
+    /// Any process of the tree can write anything into the memory.
+    #[test]
+    fn garbage_is_passed_without_a_panic() {
+        for round in 0..12 {
+            let rings = rings();
+            Stats { words: rings.words }.fill_with_garbage(round);
+            let _ = (rings.are_empty(), rings.are_deserted(NOW), rings.reader(Some(2)));
+            for ring in [rings.usual(), rings.overflow()] {
+                let _ = ring.put(&[b'x'; 600]);
+                let starts = [0, ring.head.load(Ordering::Relaxed), ring.tail(), u64::MAX - 40];
+                for place in starts.into_iter().flat_map(|start| start..start.saturating_add(40)) {
+                    match ring.look(place) {
+                        Place::Whole { cells, len } if ring.take(place) => {
+                            assert!(len <= MAX_LINE && cells < 32);
+                            ring.read(place, &mut [0; MAX_LINE]);
+                            ring.free(place, cells, place.saturating_add(cells));
+                        }
+                        Place::Free => drop(ring.revoke(place)),
+                        _ => {}
+                    }
+                }
+            }
+            assert!(leftovers(&rings).len() <= USUAL_CELLS + OVERFLOW_CELLS);
+        }
     }
 
     #[test]

@@ -109,6 +109,12 @@ impl Stats {
         self.collects(Collect::FAULTS).then(|| FaultCounts::over(self.section(FAULTS))).flatten()
     }
 
+    /// Fills all words, for tests of what another process can write there.
+    #[cfg(test)]
+    pub(crate) fn fill_with_garbage(&self, round: u64) {
+        fill_with_garbage(self.words, round);
+    }
+
     /// Fills all pairs, programs and slow calls, for tests of the longest summary.
     #[cfg(test)]
     pub(crate) fn fill_all_slots(&self) {
@@ -427,6 +433,24 @@ impl Stats {
     }
 }
 
+/// Fills words with what a broken program may write there: the same in each such round.
+#[cfg(test)]
+fn fill_with_garbage(words: &[AtomicU64], round: u64) {
+    let mut state = 0x9e37_79b9_7f4a_7c15u64.wrapping_mul(2 * round + 1);
+    for word in words {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let value = match (round % 4, state % 5) {
+            (0, _) => state,
+            (1, _) => u64::MAX,
+            (_, 0) => state,
+            (_, small) => small - 1,
+        };
+        word.store(value, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -455,21 +479,9 @@ pub(super) mod tests {
     /// Any process of the tree can write anything into the memory that it shares with the launcher.
     #[test]
     fn garbage_is_read_without_a_panic() {
-        let mut state = 0x9e37_79b9_7f4a_7c15u64;
         for round in 0..100 {
             let stats = stats();
-            for word in stats.words {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                let value = match (round % 4, state % 5) {
-                    (0, _) => state,
-                    (1, _) => u64::MAX,
-                    (_, 0) => state,
-                    (_, small) => small - 1,
-                };
-                word.store(value, Ordering::Relaxed);
-            }
+            fill_with_garbage(stats.words, round);
             let other = tests::stats();
             other.merge(&stats);
             for stats in [stats, other] {
