@@ -37,6 +37,10 @@ const OPTIONAL: [&str; 3] = [
     "--no-rosegment", "-znorelro",
 ];
 
+/// Begins each segment at a page of its own. Otherwise the one that is written begins in the middle of a
+/// page, and reaches into one more. Not for machines whose pages may have 64 KiB.
+const WHOLE_PAGES: &str = "-zseparate-loadable-segments";
+
 /// Returns the arguments for the program that links the library: a C compiler, or the linker itself, as
 /// rustc's own in a cross build.
 fn link_arguments(out: &Path) -> Vec<String> {
@@ -51,7 +55,9 @@ fn link_arguments(out: &Path) -> Vec<String> {
         // No code of the C compiler's start files: the library links no C library.
         arguments.push("-nostartfiles".to_owned());
     }
-    arguments.extend(OPTIONAL.map(argument).into_iter().filter(|it| links_with(out, it)));
+    let has_small_pages = env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64");
+    let optional = OPTIONAL.into_iter().chain(has_small_pages.then_some(WHOLE_PAGES));
+    arguments.extend(optional.map(argument).filter(|it| links_with(out, it)));
     arguments
 }
 

@@ -27,8 +27,9 @@ struct Checked {
     ended_ns: AtomicU64,
 }
 
+/// Zeros at first, which take no space in the file: what ended at 0 is not a moment ago.
 static CHECKED: [Checked; THREADS] = [const {
-    Checked { thread: AtomicUsize::new(0), fd: AtomicI32::new(-1), ended_ns: AtomicU64::new(0) }
+    Checked { thread: AtomicUsize::new(0), fd: AtomicI32::new(0), ended_ns: AtomicU64::new(0) }
 }; THREADS];
 
 /// The shortest time that the questions took in this process, in nanoseconds.
