@@ -114,9 +114,9 @@ fn a_launcher_may_be_interrupted_at_any_moment_of_its_start() {
 /// A process that has no room for the stats leaves its calls to the supervisor.
 #[test]
 fn a_call_is_logged_once_however_little_memory_its_process_has() {
-    const FIRST_KB: usize = 8_000;
-    const LAST_KB: usize = 20_000;
-    const STEP_KB: usize = 100;
+    const FIRST_KB: usize = 2_800;
+    const LAST_KB: usize = 10_000;
+    const STEP_KB: usize = 50;
     let started = Started::new();
     let log = started.scratch.file("log");
     let [_, program] = &started.programs;
