@@ -7,7 +7,8 @@
  *     forks    one process with so many threads starts the others meanwhile
  *     signals  a signal handler makes the calls of a second worker
  *     guarded  a filter ends the process if it opens or writes a file
- *     paused   the process makes a file "paused", waits for a file "go", and makes the calls again */
+ *     paused   the process makes a file "paused", waits for a file "go", and makes the calls again
+ *     user     the same, the second time as another user */
 #include "check.h"
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -96,11 +97,13 @@ int main(int argc, char **argv)
 			_exit(0);
 		}
 		CHECK(ending(child) == 0);
-	} else if (strcmp(mode, "paused") == 0) {
+	} else if (strcmp(mode, "paused") == 0 || strcmp(mode, "user") == 0) {
 		work(0);
 		target("paused");
 		while (access("go", F_OK) != 0)
 			usleep(2000);
+		if (strcmp(mode, "user") == 0)
+			CHECK(setresuid(65534, 65534, 65534) == 0);
 		work(0);
 	} else {
 		int is_forking = strcmp(mode, "forks") == 0;

@@ -191,6 +191,32 @@ fn the_lines_of_a_killed_launcher_are_written_at_the_end() {
     must_have_all(&lines(&log), "0 1000");
 }
 
+/// A process that outlives the launcher and may not open the log: the supervisor takes its lines.
+#[test]
+fn another_users_process_that_outlives_the_launcher_has_its_lines() {
+    const TEST: &str =
+        "cli::shared_lines::another_users_process_that_outlives_the_launcher_has_its_lines";
+    const SCRIPT: &str = "\"$@\" > printed 2> errors & until test -e paused; do sleep 0.01; done";
+    // SAFETY: no pointers.
+    if unsafe { libc::geteuid() } != 0 {
+        return skip(TEST, "needs root, to become another user");
+    }
+    let scratch = Scratch::new();
+    let program = many_lines();
+    let words = ["sh", "-c", SCRIPT, "sh", &program, "user", "1", "1", "30000"];
+    let output = trace(&scratch, &["--reach", "all"], &words);
+    assert_eq!(output.status, Some(0), "{output:#?}");
+    scratch.write("go", b"");
+    let printed = || fs::read_to_string(scratch.file("printed")).unwrap();
+    until(|| printed() == "0 60000\n", "the program ends");
+    let log = scratch.file("log");
+    until(|| fs::read_to_string(&log).unwrap().contains("[59999]"), "the lines are written");
+    let lines = lines(&log);
+    must_have_all(&lines, &printed());
+    assert_eq!((lines.unfinished, lines.lost), (0, 0));
+    assert_eq!(fs::read_to_string(scratch.file("errors")).unwrap(), "");
+}
+
 /// A process that outlives the launcher writes its lines itself.
 #[test]
 fn a_process_that_outlives_the_launcher_has_its_lines() {

@@ -161,8 +161,11 @@ fn run_expecting(
     drop(progress);
     let all_ended = supervisor.is_ok() && has_ended;
     let missing = unfinished.map_or(0, |unfinished| unfinished.finish(all_ended));
-    if let Some(lines) = lines {
-        lines.finish(missing);
+    match lines {
+        // The supervisor reads on: a process that has changed its user may be unable to open the log.
+        Some(lines) if supervisor.is_ok() && !has_ended => lines.hand_on(),
+        Some(lines) => lines.finish(missing),
+        None => {}
     }
     let Some(shared) = stats else { return Ok(ended.status()) };
     let stats = *shared.stats();

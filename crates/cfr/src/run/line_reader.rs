@@ -7,7 +7,8 @@ use super::shared_stats::SharedStats;
 use crate::term::small_thread::small_thread;
 use cfr_observe::{Collectors, ConfigErrors, Log};
 use cfr_shared::line::{MAX_LINE, is_printable};
-use cfr_shared::stats::{LineRing, LineRings, Place};
+use cfr_shared::settings::Settings;
+use cfr_shared::stats::{LineRing, LineRings, Place, Stats, log_id};
 use cfr_sys as sys;
 use memchr::memmem;
 use std::fs::{File, Metadata};
@@ -55,6 +56,8 @@ pub(crate) struct LineReader {
     written: WrittenLines,
     /// The lines that will not come, because their writers have ended.
     missing: u64,
+    /// Whether another process goes on.
+    hands_on: bool,
 }
 
 /// The lines that were written.
@@ -73,18 +76,38 @@ impl LineReader {
         variables: &Variables,
         path: &Path,
     ) -> Option<LineReader> {
-        let stats = *shared.stats();
         let rings = shared.rings()?;
         // They were checked before.
         let settings = program_settings::of_variables(variables).ok()?;
+        let started = LineReader::of(rings, *shared.stats(), settings, path.to_owned())?;
+        shared.open_rings(settings.log_file?);
+        Some(started)
+    }
+
+    /// Goes on reading the rings of these stats in place of a launcher that has handed them on.
+    /// `settings` are those of the program.
+    pub(crate) fn go_on(stats: Stats, settings: &'static Settings<'static>) -> Option<LineReader> {
+        let rings = stats.line_rings().filter(LineRings::are_handed_on)?;
+        let path = program_settings::one_log_file(settings)?;
+        let started = LineReader::of(rings, stats, settings, path)?;
+        rings.open(this_process(), log_id(settings.log_file?), sys::monotonic_ns());
+        Some(started)
+    }
+
+    fn of(
+        rings: LineRings,
+        stats: Stats,
+        settings: &'static Settings<'static>,
+        path: PathBuf,
+    ) -> Option<LineReader> {
         let no_errors = Box::leak(Box::new(ConfigErrors::none()));
         let collectors = Collectors { tree: Some(stats), own: None, is_program: false };
         let caller = || (sys::getpid(), sys::gettid());
         let log = Log::new(settings, no_errors, collectors, caller).without_rings();
         // Before the program can move it.
         log.open();
-        let mut reader = Reader::new(rings, log, path.to_owned());
-        let written = WrittenLines { path: path.to_owned(), looks: Arc::default() };
+        let written = WrittenLines { path: path.clone(), looks: Arc::default() };
+        let mut reader = Reader::new(rings, log, path);
         let looks = Arc::clone(&written.looks);
         let (end, is_over) = mpsc::channel::<()>();
         let thread = small_thread().spawn(move || {
@@ -97,8 +120,7 @@ impl LineReader {
             reader
         });
         let running = Some((end, thread.ok()?));
-        shared.open_rings(settings.log_file?);
-        Some(LineReader { running, written, missing: 0 })
+        Some(LineReader { running, written, missing: 0, hands_on: false })
     }
 
     /// Returns the lines that were written.
@@ -109,6 +131,11 @@ impl LineReader {
     /// Ends the thread, with all lines written but those of so many calls that are known to have none.
     pub(crate) fn finish(mut self, missing: u64) {
         self.missing = missing;
+    }
+
+    /// Ends the thread, for another process that goes on.
+    pub(crate) fn hand_on(mut self) {
+        self.hands_on = true;
     }
 }
 
@@ -155,8 +182,10 @@ impl Drop for LineReader {
     fn drop(&mut self) {
         let Some((end, thread)) = self.running.take() else { return };
         drop(end);
-        if let Ok(reader) = thread.join() {
-            reader.finish(self.missing);
+        match thread.join() {
+            Ok(reader) if self.hands_on => reader.hand_on(),
+            Ok(reader) => reader.finish(self.missing),
+            Err(_) => {}
         }
     }
 }
@@ -195,7 +224,10 @@ struct Progress {
 
 impl Progress {
     fn new(ring: LineRing) -> Progress {
-        Progress { ring, head: 0, settled: 0, late: Vec::new(), taken: Vec::new(), damaged: 0 }
+        let is_begun =
+            |place: &u64| matches!(ring.look(*place), Place::Claimed { .. } | Place::Whole { .. });
+        let late = ring.passed().filter(is_begun).collect();
+        Progress { ring, head: ring.head(), settled: 0, late, taken: Vec::new(), damaged: 0 }
     }
 
     /// Reports whether a line may still come.
@@ -266,10 +298,11 @@ impl Progress {
 
     /// Gives up lines that were begun, at most so many.
     fn give_up(&mut self, most: &mut u64) {
-        for place in self.late.drain(..).chain(self.head..self.ring.tail()) {
-            if *most > 0 && self.ring.give_up(place) {
-                *most -= 1;
+        for place in self.late.drain(..).chain(self.head..self.ring.tail()).take(MAX_PLACES) {
+            if *most == 0 {
+                return;
             }
+            *most -= u64::from(self.ring.give_up(place));
         }
     }
 
@@ -365,6 +398,12 @@ impl Reader {
         }
     }
 
+    /// Writes the lines that are whole, for another process that goes on.
+    fn hand_on(mut self) {
+        self.look(sys::monotonic_ns());
+        self.rings.hand_on();
+    }
+
     /// Writes what is left, and closes the rings. Of the lines that were begun so many are not lost: the
     /// launcher has told of their calls.
     fn finish(mut self, mut missing: u64) {
@@ -381,6 +420,11 @@ impl Reader {
         self.log.close_rings(&self.rings);
         self.log.report_lost();
     }
+}
+
+/// Returns the reader that this process is.
+fn this_process() -> (u32, Option<u64>) {
+    (std::process::id(), sys::pid_namespace())
 }
 
 /// Returns the device and the inode of a file.

@@ -22,6 +22,7 @@ mod watcher;
 
 use crate::run::guard::{HERE, NONE_LEFT};
 use crate::run::handover;
+use crate::run::line_reader::LineReader;
 use crate::run::supervisor::READY;
 use crate::term::failure::{Failure, describe};
 use cfr_sys as sys;
@@ -89,8 +90,9 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = OsString>) -> Result<u8, F
     worker::start(supervisor).map_err(cannot)?;
     // The launcher may have been killed.
     let _ = handover::send_byte(&socket, READY);
-    wait_for_the_end(launcher, &supervisor.observers);
+    let lines = wait_for_the_end(launcher, &supervisor.observers);
     finish(&supervisor.jobs);
+    drop(lines);
     if !is_launcher_there(&socket) {
         supervisor.observers.write_left_lines();
     }
@@ -144,23 +146,29 @@ fn lift_cpu_limit() {
     }
 }
 
-fn wait_for_the_end(mut launcher: Option<OwnedFd>, observers: &Observers) {
+/// Waits for the end of the tree. Returns what reads the lines of its processes, if the launcher has ended
+/// before.
+fn wait_for_the_end(mut launcher: Option<OwnedFd>, observers: &Observers) -> Option<LineReader> {
     let listener = io::stdin();
+    let mut lines = None;
     loop {
-        if launcher.is_none() {
-            observers.write_left_lines();
+        if launcher.is_none() && lines.is_none() {
+            lines = observers.go_on_reading();
+            if lines.is_none() {
+                observers.write_left_lines();
+            }
             release_reader();
         }
         let mut polled = vec![PollFd::new(&listener, PollFlags::empty())];
         polled.extend(launcher.iter().map(|launcher| PollFd::new(launcher, PollFlags::IN)));
         match poll(&mut polled, None) {
             Err(Errno::INTR) => continue,
-            Err(_) => return,
+            Err(_) => return lines,
             Ok(_) => {}
         }
         let mut ended = polled.iter().map(|polled| !polled.revents().is_empty());
         if ended.next() == Some(true) {
-            return;
+            return lines;
         }
         if ended.next() == Some(true) {
             launcher = None;

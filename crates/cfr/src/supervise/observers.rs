@@ -3,6 +3,7 @@
 
 use super::proc;
 use super::programs::Programs;
+use crate::run::line_reader::LineReader;
 use crate::run::program_settings;
 use crate::term::failure::Failure;
 use cfr_engine::diag::{EventKind, EventLog};
@@ -73,6 +74,11 @@ impl Observers {
         if let Some(stats) = &self.stats {
             stats.count_let_through(1, 0);
         }
+    }
+
+    /// Goes on writing the lines of processes that outlive the launcher, if it has handed that on.
+    pub(super) fn go_on_reading(&self) -> Option<LineReader> {
+        LineReader::go_on(self.stats?, self.settings)
     }
 
     /// Writes the lines that a launcher which was killed has not written.

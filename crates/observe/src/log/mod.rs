@@ -222,11 +222,13 @@ impl Log {
         }
     }
 
-    /// Writes the lines that a launcher which was killed has not written.
+    /// Writes the lines that a launcher which was killed has not written, or that the supervisor has not
+    /// taken when it has ended.
     #[cold]
     #[inline(never)]
     fn take_over(&self, rings: &LineRings) {
-        if rings.reader(sys::pid_namespace()).is_some_and(sys::has_ended) {
+        let reader = rings.reader(sys::pid_namespace());
+        if reader.map_or_else(|| rings.are_handed_on(), sys::has_ended) {
             self.close_rings(rings);
         }
     }

@@ -25,7 +25,7 @@ use super::Stats;
 use super::slot::Slot;
 use crate::line::{Line, MAX_LINE};
 use cfr_sys as sys;
-use core::ops::RangeInclusive;
+use core::ops::{Range, RangeInclusive};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// The cells of the usual ring, a power of two: 512 KiB of memory. A thread that only copies fills a
@@ -182,6 +182,17 @@ impl LineRings {
         let is_same = namespace.is_some_and(|number| number == self.header().load(NAMESPACE));
         let reader = is_same.then(|| self.header().load(READER));
         reader.and_then(|reader| i32::try_from(reader).ok()).filter(|&reader| reader > 0)
+    }
+
+    /// Lets another process become the reader. If none does, the processes find that there is no reader.
+    pub fn hand_on(&self) {
+        self.header().store(READER, 0);
+    }
+
+    /// Reports whether the reader lets another process become it.
+    #[must_use]
+    pub fn are_handed_on(&self) -> bool {
+        self.header().load(READER) == 0 && self.header().load(LOOKED) != 0
     }
 
     /// Reports whether lines are still taken and the reader has not looked for them for long.
@@ -364,6 +375,18 @@ impl LineRing {
     #[inline(always)]
     pub fn tail(&self) -> u64 {
         self.tail.load(Ordering::Acquire)
+    }
+
+    /// Returns the first place that the reader has not passed.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.head.load(Ordering::Acquire)
+    }
+
+    /// Returns the places that the reader has passed and a writer may still have.
+    pub fn passed(&self) -> Range<u64> {
+        let head = self.head();
+        head.saturating_sub(self.cells.len() as u64)..head
     }
 
     /// Notes that the reader has passed all places before `head`.
