@@ -1,6 +1,7 @@
 //! Slips of the command line: the message says what was probably meant, and nothing runs.
 
 use cfr_testkit::{Run, Scratch, launcher};
+use std::fs;
 
 /// Runs `cfr` with these words in an empty directory. Returns its message.
 #[track_caller]
@@ -8,7 +9,7 @@ fn refused(words: &[&str], status: i32) -> String {
     let scratch = Scratch::new();
     let output = Run::bare(launcher()).args(words).within(scratch.path()).output();
     assert_eq!((output.status, output.stdout.as_str()), (Some(status), ""), "{output:#?}");
-    assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0, "{words:?}");
+    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0, "{words:?}");
     output.stderr
 }
 
@@ -67,4 +68,52 @@ fn a_value_of_the_summary_is_not_taken_for_the_program() {
         let output = Run::bare(launcher()).args(["run", option, "echo", "-c", "yes"]).ok();
         assert_eq!(output.stdout, "-c yes\n");
     }
+}
+
+/// With strace -c, -o names the file of the summary.
+#[test]
+fn an_output_file_beside_a_summary_is_explained() {
+    let scratch = Scratch::new();
+    scratch.write("a", b"x");
+    let hint = "cfr: -o names the file of the log, which has errors only; for the summary: --summary=FILE\n";
+    for (options, is_hinted) in [
+        (&["run", "-c", "-o", "log"][..], true),
+        (&["run", "-c"], false),
+        (&["run", "-o", "log"], false),
+        (&["run", "--summary=file", "-o", "log"], false),
+        (&["trace", "-c", "-o", "log"], false),
+    ] {
+        let run = Run::bare(launcher()).args(options).args(["--", "cp", "a", "b"]);
+        let output = run.within(scratch.path()).ok();
+        assert_eq!(output.stderr.contains(hint), is_hinted, "{options:?}: {output:#?}");
+    }
+}
+
+/// The calls below an inner launcher are in its log.
+#[test]
+fn an_empty_log_beside_calls_is_explained() {
+    let scratch = Scratch::new();
+    scratch.write("a", b"x");
+    let inner = format!("'{}' trace -o inner cp a b", launcher().display());
+    let run = Run::bare(launcher()).args(["trace", "-o", "outer", "--", "sh", "-c", &inner]);
+    let output = run.within(scratch.path()).ok();
+    let outer = scratch.file("outer");
+    let said = format!(
+        "cfr: no line is in {}: the calls were logged elsewhere, as by a cfr below this one with a log of \
+         its own\n",
+        outer.display()
+    );
+    assert_eq!(output.stderr, said);
+    assert_eq!(fs::metadata(outer).unwrap().len(), 0);
+    assert!(fs::metadata(scratch.file("inner")).unwrap().len() > 0);
+}
+
+#[test]
+fn a_fifo_without_a_reader_is_named() {
+    let scratch = Scratch::new();
+    Run::bare("mkfifo").args(["fifo"]).within(scratch.path()).ok();
+    let run = Run::bare(launcher()).args(["run", "--summary=fifo", "--", "true"]);
+    let output = run.within(scratch.path()).output();
+    let said = "No such device or address (ENXIO): no process reads this FIFO\n";
+    assert!(output.status == Some(125) && output.stderr.ends_with(said), "{output:#?}");
 }

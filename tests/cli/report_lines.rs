@@ -131,3 +131,27 @@ fn a_report_may_be_about_some_calls() {
         assert!(output.stderr.contains("expected 2026-11-30T09:00:00Z or a time ago"), "{word:?}");
     }
 }
+
+/// Other data behind a compressed log are said to be what they are.
+#[test]
+fn data_behind_a_compressed_log_are_named() {
+    const TEST: &str = "cli::report_lines::data_behind_a_compressed_log_are_named";
+    for (program, suffix) in [("gzip", "gz"), ("zstd", "zst")] {
+        let Some(compress) = find_program(program) else {
+            skip(TEST, &format!("{program} is not installed"));
+            continue;
+        };
+        let scratch = Scratch::new();
+        scratch.write("log", b"cfr: something\n");
+        Run::bare(compress).args(["-q", "log"]).within(scratch.path()).ok();
+        let name = format!("log.{suffix}");
+        let mut bytes = fs::read(scratch.file(&name)).unwrap();
+        bytes.extend_from_slice(b"trailing garbage");
+        fs::write(scratch.file(&name), bytes).unwrap();
+        let output = Run::bare(launcher()).args(["report", &name]).within(scratch.path()).output();
+        let said = format!(
+            "cfr: cannot read {name}: data that are not of {program} follow the compressed data\n"
+        );
+        assert_eq!((output.status, output.stderr), (Some(125), said));
+    }
+}

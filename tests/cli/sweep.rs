@@ -776,3 +776,54 @@ fn a_sweep_runs_with_signals_ignored() {
     let rows = [("EIO", "failed"), ("zero", "passed")];
     assert_rows(&matrix(&object(&output)), "copy_file_range", &rows);
 }
+
+/// The cases that have ended are reported, and the sweep ends by the signal.
+#[test]
+fn an_interrupted_sweep_reports_what_has_ended() {
+    for (signal, name) in [(libc::SIGINT, "SIGINT"), (libc::SIGTERM, "SIGTERM")] {
+        let scratch = Scratch::new();
+        scratch.random("a", 50_000);
+        // The third run, of the second case, hangs.
+        let script = "cp a b; n=$(cat n 2>&- || echo 0); echo $((n+1)) > n; \
+                      [ $n -lt 2 ] || { echo $$ > hangs; exec sleep 600; }";
+        let files = ["--json", "report.json", "--junit", "report.xml", "--html", "report.html"];
+        let faults = ["--faults", "EINTR,EINVAL", "--timeout", "600"];
+        let run = Run::bare(launcher()).args(["sweep"]).args(files).args(faults);
+        let running = run.args(["--", "sh", "-c", script]).within(scratch.path()).start();
+        until(|| scratch.file("hangs").exists(), "the second case hangs");
+        running.send(signal);
+        let output = running.output();
+        assert_eq!((output.signal, output.stderr.as_str()), (Some(signal), ""), "{output:#?}");
+        let text = |file: &str| fs::read_to_string(scratch.file(file)).unwrap();
+        let report = read_json(&text("report.json"));
+        assert_eq!(
+            (report["cases"].as_array().unwrap().len(), &report["interrupted"]),
+            (1, &name.into())
+        );
+        let said = format!("Interrupted by {name}: the other cases were not run.\n");
+        assert!(output.stdout.starts_with(' ') && output.stdout.contains(&said), "{output:#?}");
+        let message = format!("message=\"interrupted by {name}\"");
+        assert!(
+            text("report.xml").contains(&message) && text("report.xml").contains("errors=\"1\"")
+        );
+        assert!(text("report.html").contains("the other cases were not run"));
+        let hung = text("hangs");
+        until(|| !Path::new("/proc").join(hung.trim()).exists(), "the program is killed");
+    }
+}
+
+/// Its log has no name that says anything to users.
+#[test]
+fn the_progress_shows_no_descriptor() {
+    const TEST: &str = "cli::sweep::the_progress_shows_no_descriptor";
+    let Some(script) = find_program("script") else {
+        return skip(TEST, "script is not installed");
+    };
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.file("data")).unwrap();
+    scratch.write("data/a", b"x");
+    let command = "\"$CFR\" sweep --fresh --from data --faults EIO -- cp a b";
+    let run = Run::bare(script).args(["-qefc", command, "shown"]).within(scratch.path());
+    let output = run.env("CFR", launcher()).ok();
+    assert!(output.stdout.contains("\u{1b}[K[") && !output.stdout.contains("/fd/"), "{output:#?}");
+}

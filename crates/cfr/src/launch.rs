@@ -19,7 +19,7 @@ use crate::run::summary::{self, RunInfo};
 use crate::run::terminal_signals::TerminalSignals;
 use crate::run::unfinished::UnfinishedCalls;
 use crate::run::unmet_faults;
-use crate::term::failure::{Failure, print_message};
+use crate::term::failure::{Failure, print_message, printable};
 use crate::term::status_line;
 use crate::term::whole_file::must_differ;
 use cfr_shared::settings::Level;
@@ -174,6 +174,10 @@ fn run_expecting(
     }
     let written = summary::write(&checked, &stats, &path, &info, ended.pid);
     let counts_lines = shared.are_own() && !has_summary;
+    // With strace -c, -o names the file of the summary.
+    let is_run_with_both = matches!(checked.summary, SummaryOutput::StandardError)
+        && log_file.is_some()
+        && checked.log == Level::Error;
     let seen = shared.close();
     let watch = Watch { visibility: &visibility, supervisor: supervisor.map(drop), has_ended };
     let silence = blind_spot::silence(seen, &watch, checked.log, checked.hooks, &path);
@@ -194,6 +198,23 @@ fn run_expecting(
     if lost > 0 && counts_lines {
         let (lines, were) = if lost == 1 { ("line", "was") } else { ("lines", "were") };
         print_message(format!("{lost} {lines} of the log {were} lost"));
+    }
+    if let Some(path) = log_file
+        && seen.calls > 0
+        && lost == 0
+        && checked.log >= Level::Info
+        && !checked.log_has_grown()
+    {
+        print_message(format!(
+            "no line is in {}: the calls were logged elsewhere, as by a cfr below this one with a log of its \
+             own",
+            printable(path)
+        ));
+    }
+    if is_run_with_both {
+        print_message(
+            "-o names the file of the log, which has errors only; for the summary: --summary=FILE",
+        );
     }
     if let Some(counts) = stats.faults() {
         let unmet = unmet_faults::describe(&checked, &settings.fault_counts, counts, seen.calls);

@@ -19,14 +19,42 @@ pub(super) fn content(mut file: impl Read + 'static) -> io::Result<Box<dyn Read>
     let (is_gzip, is_zstd) = (start.starts_with(&GZIP), start.starts_with(&ZSTD));
     let whole = Cursor::new(start).chain(file);
     if is_gzip {
-        return Ok(Box::new(MultiGzDecoder::new(BufReader::with_capacity(CHUNK, whole))));
+        let decoder = MultiGzDecoder::new(BufReader::with_capacity(CHUNK, whole));
+        return Ok(Box::new(GzipMembers { decoder, has_data: false }));
     }
     if is_zstd {
         let input = BufReader::with_capacity(CHUNK, whole);
         let decoder = FrameDecoder::new();
-        return Ok(Box::new(ZstdFrames { input, decoder, is_in_frame: false }));
+        return Ok(Box::new(ZstdFrames { input, decoder, is_in_frame: false, has_data: false }));
     }
     Ok(Box::new(whole))
+}
+
+/// The members of a gzip file, one after another.
+struct GzipMembers<R> {
+    decoder: R,
+    has_data: bool,
+}
+
+impl<R: Read> Read for GzipMembers<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.decoder.read(buffer) {
+            // The header of the next member is none.
+            Err(error) if error.kind() == ErrorKind::InvalidInput && self.has_data => {
+                Err(behind("gzip"))
+            }
+            read => {
+                self.has_data |= matches!(read, Ok(1..));
+                read
+            }
+        }
+    }
+}
+
+/// Returns the error of a file with other data behind the compressed ones.
+fn behind(kind: &str) -> io::Error {
+    let why = format!("data that are not of {kind} follow the compressed data");
+    io::Error::new(ErrorKind::InvalidData, why)
 }
 
 /// The frames of a zstd file, one after another.
@@ -34,6 +62,7 @@ struct ZstdFrames<R> {
     input: BufReader<R>,
     decoder: FrameDecoder,
     is_in_frame: bool,
+    has_data: bool,
 }
 
 impl<R: Read> ZstdFrames<R> {
@@ -48,6 +77,9 @@ impl<R: Read> ZstdFrames<R> {
                 length,
                 ..
             })) => self.skip(length)?,
+            Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::BadMagicNumber(
+                _,
+            ))) if self.has_data => return Err(behind("zstd")),
             Err(_) => return Err(self.failure()),
         }
         Ok(true)
@@ -93,7 +125,10 @@ impl<R: Read> Read for ZstdFrames<R> {
             }
             match self.decoder.read(buffer)? {
                 0 if self.decoder.is_finished() && !buffer.is_empty() => self.is_in_frame = false,
-                bytes => return Ok(bytes),
+                bytes => {
+                    self.has_data |= bytes > 0;
+                    return Ok(bytes);
+                }
             }
         }
     }

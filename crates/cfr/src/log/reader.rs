@@ -60,6 +60,22 @@ impl LogReader {
         Ok(LogReader { name, number: 0, input, line: Vec::new(), position, bar })
     }
 
+    /// Opens the log of a run of a sweep, which is a short one and has no name.
+    pub(crate) fn open_unnamed(path: &Path) -> Result<LogReader, Failure> {
+        let name = "the log of a run".to_owned();
+        let file = File::open(path).map_err(|error| cannot_read(&name, &error))?;
+        let input: Box<dyn Read> = Box::new(file);
+        let input = BufReader::with_capacity(CHUNK, input);
+        Ok(LogReader {
+            name,
+            number: 0,
+            input,
+            line: Vec::new(),
+            position: Rc::default(),
+            bar: None,
+        })
+    }
+
     /// Returns the next line, without its newline; `None` at the end. A line that is too long
     /// becomes a zero byte, which is not a line of a log either.
     pub(crate) fn next(&mut self) -> Result<Option<&[u8]>, Failure> {

@@ -9,6 +9,7 @@ use cfr_shared::settings::template::{self, Part, Placeholder};
 use cfr_shared::stats::{Counter, Stats};
 use cfr_sys as sys;
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -121,8 +122,12 @@ pub(crate) fn write(
             let mut options = OpenOptions::new();
             let file = options.append(true).create(true).custom_flags(nonblocking).open(&path);
             file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| {
-                let path = printable(&path);
-                Failure::new(format!("cannot write the summary to {path}: {}", describe(&error)))
+                let no_reader = match Errno::from_io_error(&error) {
+                    Some(Errno::NXIO) => ": no process reads this FIFO",
+                    _ => "",
+                };
+                let (path, why) = (printable(&path), describe(&error));
+                Failure::new(format!("cannot write the summary to {path}: {why}{no_reader}"))
             })
         }
         // If standard error is closed, the summary is not written.

@@ -9,9 +9,11 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use std::thread;
 
-/// Makes a signal that ends the process call `clean_up` first. What it returned is not dropped
-/// before the process ends. A write beyond the limit on file sizes becomes an error instead of a signal.
-pub(crate) fn before<T>(clean_up: impl Fn() -> T + Send + 'static) -> Result<(), Failure> {
+/// Makes a signal that ends the process call `clean_up` with it first. What that returned is not dropped
+/// before the process ends; if it returned `None`, the process goes on, and ends by itself. A write beyond the limit on file sizes becomes an error instead of a signal.
+pub(crate) fn before<T>(
+    clean_up: impl Fn(i32) -> Option<T> + Send + 'static,
+) -> Result<(), Failure> {
     sys::ignore(Signal::XFSZ.as_raw());
     // Ignored signals stay ignored.
     let fatal =
@@ -21,7 +23,7 @@ pub(crate) fn before<T>(clean_up: impl Fn() -> T + Send + 'static) -> Result<(),
     // The thread lives as long as the process.
     let started = thread::Builder::new().spawn(move || {
         for signal in signals.forever() {
-            let _until_exit = clean_up();
+            let Some(_until_exit) = clean_up(signal) else { continue };
             let _ = emulate_default_handler(signal);
         }
     });

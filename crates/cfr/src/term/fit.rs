@@ -289,8 +289,8 @@ fn folded(lines: Vec<Vec<char>>, room: usize) -> Vec<Vec<Vec<char>>> {
         let starts = |gap: usize| {
             let is_start =
                 move |at: usize| !is_blank(at) && (1..=gap).all(|one| is_blank(at - one));
-            let starts = (INDENT + 1..blanks.len()).filter(move |&at| is_start(at));
-            starts.filter(|&at| end(at).is_none_or(|end| end < room)).next_back()
+            let mut starts = (INDENT + 1..blanks.len()).filter(move |&at| is_start(at));
+            starts.rfind(|&at| end(at).is_none_or(|end| end < room))
         };
         let at = starts(GAP).or_else(|| starts(1)).unwrap_or(room);
         let indent = || iter::repeat_n(' ', INDENT.min(room / 4));

@@ -19,10 +19,10 @@ static NAMED: Mutex<()> = Mutex::new(());
 
 /// Makes a signal that ends the process wait until no such file has a name.
 pub(super) fn guard() -> Result<(), Failure> {
-    cleanup::before(|| {
+    cleanup::before(|_| {
         let nothing_named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
         status_line::erase();
-        nothing_named
+        Some(nothing_named)
     })
 }
 

@@ -64,10 +64,10 @@ const TOP_OF_PAGE: usize = 500;
 
 /// Reads the logs and writes the report, the trace, the page, or several of them.
 pub(crate) fn run(args: &ReportArgs) -> Result<u8, Failure> {
-    cleanup::before(|| {
+    cleanup::before(|_| {
         let nothing_left = trace_file::give_up();
         status_line::erase();
-        nothing_left
+        Some(nothing_left)
     })?;
     let top = args.top.unwrap_or(TOP);
     let top_of_page = args.top.unwrap_or(TOP_OF_PAGE);

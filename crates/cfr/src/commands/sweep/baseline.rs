@@ -102,7 +102,7 @@ fn path(file: &File) -> PathBuf {
 fn used(log: &Path, directory: &Path) -> Result<Vec<HookCalls>, Failure> {
     let mut by_process: BTreeMap<(u32, usize), ProcessCalls> = BTreeMap::new();
     let mut by_hook: BTreeMap<usize, TreeCalls> = BTreeMap::new();
-    let mut log = LogReader::open(log)?;
+    let mut log = LogReader::open_unnamed(log)?;
     while let Some(line) = log.next()? {
         match LogEntry::read(line) {
             Some(LogEntry::Call(call)) if call.first => {

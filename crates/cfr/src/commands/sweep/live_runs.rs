@@ -1,5 +1,6 @@
 //! The processes and directories of the runs in progress. If a signal or a panic ends the sweep, the
-//! processes are killed and the directories removed.
+//! processes are killed and the directories removed. If cases have ended before a signal, they are
+//! reported first; a second signal ends the sweep at once.
 
 use crate::term::cleanup;
 use crate::term::failure::Failure;
@@ -10,6 +11,7 @@ use std::io;
 use std::mem;
 use std::panic;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,10 +20,17 @@ use std::time::{Duration, Instant};
 pub(super) struct LiveRuns {
     groups: Vec<Pid>,
     directories: Vec<PathBuf>,
+    /// Whether processes that start are killed.
+    is_over: bool,
 }
 
+/// Whether a first signal lets the sweep report.
+static CAN_REPORT: AtomicBool = AtomicBool::new(false);
+/// The signal that has ended the runs; 0 for none.
+static INTERRUPTED: AtomicI32 = AtomicI32::new(0);
+
 static LIVE_RUNS: Mutex<LiveRuns> =
-    Mutex::new(LiveRuns { groups: Vec::new(), directories: Vec::new() });
+    Mutex::new(LiveRuns { groups: Vec::new(), directories: Vec::new(), is_over: false });
 
 /// The longest wait for killed processes: one that waits for a disk that does not respond may never
 /// die.
@@ -40,13 +49,29 @@ pub(super) fn end_early() -> Result<(), Failure> {
             mem::forget(runs);
         }
     }));
-    cleanup::before(|| {
+    cleanup::before(|signal| {
         // Locked until the process ends, so that nothing is started or created any more.
         let mut runs = lock();
         status_line::erase();
+        let is_first = INTERRUPTED.swap(signal, Ordering::Relaxed) == 0;
+        if is_first && CAN_REPORT.load(Ordering::Relaxed) {
+            runs.is_over = true;
+            runs.kill();
+            return None;
+        }
         runs.end();
-        runs
+        Some(runs)
     })
+}
+
+/// Lets the sweep go on after a signal, without runs: it reports the cases that have ended.
+pub(super) fn report_early() {
+    CAN_REPORT.store(true, Ordering::Relaxed);
+}
+
+/// Returns the signal that has ended the runs.
+pub(super) fn interrupted() -> Option<i32> {
+    Some(INTERRUPTED.load(Ordering::Relaxed)).filter(|&signal| signal != 0)
 }
 
 /// Locks the list. It must be locked while a process or directory is created or removed.
@@ -57,6 +82,9 @@ pub(super) fn lock() -> MutexGuard<'static, LiveRuns> {
 impl LiveRuns {
     pub(super) fn add_group(&mut self, group: Pid) {
         self.groups.push(group);
+        if self.is_over {
+            self.kill();
+        }
     }
 
     pub(super) fn forget_group(&mut self, group: Pid) {
@@ -72,10 +100,14 @@ impl LiveRuns {
         self.directories.retain(|other| other != path);
     }
 
-    fn end(&mut self) {
+    fn kill(&self) {
         for &group in &self.groups {
             let _ = kill_process_group(group, Signal::KILL);
         }
+    }
+
+    fn end(&mut self) {
+        self.kill();
         for path in &self.directories {
             let _ = remove(path);
         }

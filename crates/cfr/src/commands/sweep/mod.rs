@@ -61,6 +61,7 @@ use report::{BaselineReport, CaseId};
 use runner::Runner;
 use serde::Serialize;
 use signal_hook::consts::signal::SIGCHLD;
+use signal_hook::low_level::emulate_default_handler;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -121,6 +122,10 @@ pub(crate) fn run(args: &SweepArgs) -> Result<u8, Failure> {
         ReportFormat::Text => report_text::render(&report, width::of_stdout()),
         ReportFormat::Json => json::to_line(&report)?,
     })?;
+    if let Some(signal) = live_runs::interrupted() {
+        // A shell breaks a loop only if it sees that signal.
+        let _ = emulate_default_handler(signal);
+    }
     let unproven = match args.only.is_empty() {
         true => must_pass::unproven(&names.must_pass, &report.cases),
         false => Vec::new(),

@@ -120,6 +120,10 @@ fn figures(report: &SweepReport) -> Vec<Figure> {
             format!("in {}", Time(report.duration_ns)),
         ),
     ];
+    if let Some(signal) = &report.interrupted {
+        let more = "the other cases were not run".to_owned();
+        figures.push(Figure::new("interrupted", signal.clone(), more));
+    }
     for outcome in Outcome::ALL {
         let count = report.outcomes.get(outcome.name()).copied().unwrap_or(0);
         if count > 0 {

@@ -1,6 +1,7 @@
 //! Runs all cases, several at a time, and shows the progress.
 
 use super::case::Case;
+use super::live_runs;
 use super::outcome::Outcome;
 use super::runner::{ProgramRun, Runner};
 use crate::term::failure::Failure;
@@ -51,7 +52,7 @@ impl CaseOptions<'_> {
 }
 
 /// Runs all cases, `jobs` at a time, and maps each with `ended`. Returns them in the order of the
-/// cases.
+/// cases; if a signal has interrupted the sweep, those that ended before it.
 pub(super) fn run<T: Send>(
     cases: &[Case],
     jobs: usize,
@@ -70,6 +71,10 @@ pub(super) fn run<T: Send>(
             let next = left.lock().unwrap_or_else(PoisonError::into_inner).next();
             let Some((index, case)) = next else { return };
             let case_run = options.run(case);
+            // It was killed.
+            if live_runs::interrupted().is_some() {
+                return;
+            }
             let result = case_run.map(|case_run| (index, case_run.is_bad, ended(case, case_run)));
             // The receiver is gone if another case has failed.
             if sender.send(result).is_err() {
@@ -105,7 +110,9 @@ pub(super) fn run<T: Send>(
     status_line::erase();
     match failed {
         Some(failure) => Err(failure),
-        None if results.len() < cases.len() => Err(Failure::new("cannot start a thread")),
+        None if results.len() < cases.len() && live_runs::interrupted().is_none() => {
+            Err(Failure::new("cannot start a thread"))
+        }
         None => {
             results.sort_by_key(|(index, _)| *index);
             Ok(results.into_iter().map(|(_, result)| result).collect())

@@ -4,6 +4,7 @@ use super::baseline::Baseline;
 use super::calls::Calls;
 use super::case::Case;
 use super::fault::Fault;
+use super::live_runs;
 use super::outcome::Outcome;
 use super::pool::CaseRun;
 use super::positions::Position;
@@ -26,6 +27,8 @@ pub(super) struct SweepReport {
     pub(super) time_limit_ns: u64,
     /// Whether `--check` or `--check-files` was given.
     pub(super) checked: bool,
+    /// The signal that has interrupted the sweep, so that other cases were not run.
+    pub(super) interrupted: Option<String>,
     /// The time from the start of the first case to the end of the last.
     pub(super) duration_ns: u64,
     /// The number of cases with each outcome.
@@ -192,6 +195,7 @@ impl SweepReport {
             baseline: BaselineReport::new(baseline),
             time_limit_ns: nanoseconds(baseline.limit),
             checked: args.check.is_some() || !args.check_files.is_empty(),
+            interrupted: live_runs::interrupted().map(signal_name),
             duration_ns: nanoseconds(took),
             outcomes: Outcome::ALL.map(|outcome| (outcome.name(), count(outcome))).into(),
             bad: cases.iter().filter(|row| row.bad).count(),

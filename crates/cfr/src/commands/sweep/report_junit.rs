@@ -68,7 +68,9 @@ struct Skipped {
 pub(super) fn render(report: &SweepReport) -> Result<String, Failure> {
     let program = report.program.join(" ");
     let name = report.program.first().map_or("", |name| name.rsplit('/').next().unwrap_or(name));
-    let cases: Vec<_> = report.cases.iter().map(|row| case(name, row)).collect();
+    let not_run = report.interrupted.as_ref().map(|signal| not_run(name, signal));
+    let cases = report.cases.iter().map(|row| case(name, row)).chain(not_run);
+    let cases: Vec<_> = cases.collect();
     let suite = TestSuite {
         name: readable(&format!("cfr sweep -- {program}")),
         tests: cases.len(),
@@ -85,6 +87,23 @@ pub(super) fn render(report: &SweepReport) -> Result<String, Failure> {
     written.map_err(|error| Failure::new(format!("cannot write JUnit XML: {error}")))?;
     text.push('\n');
     Ok(text)
+}
+
+/// Returns the test case for those that were not run.
+fn not_run(program: &str, signal: &str) -> TestCase {
+    TestCase {
+        classname: readable(program),
+        name: "the other cases".to_owned(),
+        time: seconds(0),
+        failure: None,
+        error: Some(TestFailure {
+            kind: "interrupted",
+            message: format!("interrupted by {signal}"),
+            text: String::new(),
+        }),
+        skipped: None,
+        output: String::new(),
+    }
 }
 
 fn case(program: &str, row: &CaseReport) -> TestCase {

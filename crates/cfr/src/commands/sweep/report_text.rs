@@ -142,6 +142,9 @@ fn summary(report: &SweepReport) -> String {
         0 => writeln!(text, "; none is bad"),
         bad => writeln!(text, "; {bad} bad, in capitals"),
     };
+    if let Some(signal) = &report.interrupted {
+        let _ = writeln!(text, "Interrupted by {signal}: the other cases were not run.");
+    }
     if !report.checked {
         text.push_str("Without --check or --check-files, a wrong copy counts as passed.\n");
     }

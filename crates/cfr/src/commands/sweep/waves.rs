@@ -4,6 +4,7 @@ use super::baseline::{self, Baseline};
 use super::case::{self, Case};
 use super::fallbacks::{self, CaseHooks};
 use super::fault::FaultName;
+use super::live_runs;
 use super::pool::{self, CaseOptions, ProgressLine};
 use super::process::ProcessEnd;
 use super::report::{CaseId, CaseReport, SweepReport};
@@ -39,6 +40,7 @@ pub(super) fn run(
     let must_pass = |case: &Case| case.must_pass(&names.must_pass);
     let options =
         CaseOptions { runner, limit: baseline.limit, signal: names.signal, must_pass: &must_pass };
+    live_runs::report_early();
     let mut line = ProgressLine::new();
     let mut reports = Vec::new();
     let known = baseline.used.iter().map(|used| used.hook).fold(Hooks::NONE, Hooks::with);
@@ -55,12 +57,19 @@ pub(super) fn run(
             outcome: report.outcome,
             hooks,
         });
-        if args.only.is_empty() {
+        if args.only.is_empty() && live_runs::interrupted().is_none() {
             for (base, new) in fallbacks::choose(wave.known, &ran.collect::<Vec<_>>()) {
-                waves.extend(after(base, new, wave.known, runner, baseline, names)?);
+                let wave = after(base, new, wave.known, runner, baseline, names);
+                if live_runs::interrupted().is_some() {
+                    break;
+                }
+                waves.extend(wave?);
             }
         }
         reports.extend(ended.into_iter().map(|(report, _)| report));
+        if live_runs::interrupted().is_some() {
+            break;
+        }
     }
     Ok(SweepReport::new(args, baseline, line.elapsed(), reports))
 }
