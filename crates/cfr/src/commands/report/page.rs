@@ -96,7 +96,7 @@ fn figures_of_calls(summary: &LogSummary) -> Vec<Figure> {
         1 => "1 process".to_owned(),
         count => format!("{} processes", grouped(count)),
     };
-    let zero = match summary.zero {
+    let zero = match summary.counts.zero {
         0 => String::new(),
         count => format!("{} returned 0", counted(count, "call")),
     };
@@ -143,12 +143,12 @@ fn notices(summary: &LogSummary) -> Vec<String> {
         notices.push(format!("Not log lines: {lines}, the first at {first}."));
     }
     for (count, what) in [
-        (summary.injected, "had a fault injected"),
-        (summary.delayed, "were delayed by a fault"),
-        (summary.let_through, "were let through, with unknown results"),
-        (summary.unfinished, "did not return"),
-        (summary.differ, "found a difference in place of a duplicate"),
-        (summary.not_shared, "did not share the blocks"),
+        (summary.counts.injected, "had a fault injected"),
+        (summary.counts.delayed, "were delayed by a fault"),
+        (summary.counts.let_through, "were let through, with unknown results"),
+        (summary.counts.unfinished, "did not return"),
+        (summary.counts.differ, "found a difference in place of a duplicate"),
+        (summary.counts.not_shared, "did not share the blocks"),
     ] {
         if count > 0 {
             notices.push(format!("Of the calls, {} {what}.", grouped(count)));

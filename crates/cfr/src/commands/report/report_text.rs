@@ -123,20 +123,20 @@ fn calls(summary: &LogSummary) -> Grid {
     grid.fact("calls", summary.all.calls);
     grid.fact("bytes", summary.all.bytes);
     grid.fact("copies", in_time(summary.all.copies, summary.all.copy_ns));
-    grid.fact("errors", in_time(summary.all.errors, summary.errors_ns));
-    grid.fact("returned 0", in_time(summary.zero, summary.zero_ns));
+    grid.fact("errors", in_time(summary.all.errors, summary.counts.errors_ns));
+    grid.fact("returned 0", in_time(summary.counts.zero, summary.counts.zero_ns));
     for (label, count) in [
-        ("differed (dedupe)", summary.differ),
-        ("faults injected", summary.injected),
-        ("delayed by faults", summary.delayed),
+        ("differed (dedupe)", summary.counts.differ),
+        ("faults injected", summary.counts.injected),
+        ("delayed by faults", summary.counts.delayed),
     ] {
         if count > 0 {
             grid.fact(label, count);
         }
     }
     for (label, calls, bytes) in [
-        ("shared", summary.shared, summary.shared_bytes),
-        ("not shared", summary.not_shared, summary.not_shared_bytes),
+        ("shared", summary.counts.shared, summary.counts.shared_bytes),
+        ("not shared", summary.counts.not_shared, summary.counts.not_shared_bytes),
     ] {
         if calls > 0 {
             grid.fact(label, format!("{bytes} bytes in {calls}"));
@@ -161,7 +161,8 @@ fn calls(summary: &LogSummary) -> Grid {
 
 /// Adds the calls that are in no other sum.
 fn without_result(grid: &mut Grid, summary: &LogSummary) {
-    for (label, count) in [("let through", summary.let_through), ("unfinished", summary.unfinished)]
+    for (label, count) in
+        [("let through", summary.counts.let_through), ("unfinished", summary.counts.unfinished)]
     {
         if count > 0 {
             grid.fact(label, count);

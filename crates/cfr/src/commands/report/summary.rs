@@ -5,7 +5,7 @@ use super::path_pair::PathPair;
 use super::sizes::Sizes;
 use super::summaries::Summaries;
 use super::sums::{
-    EmptyLogs, ErrorCause, ForeignLines, HookKey, MethodKey, ProgramKey, SlowCall, Sums,
+    Counts, EmptyLogs, ErrorCause, ForeignLines, HookKey, MethodKey, ProgramKey, SlowCall, Sums,
     moves_bytes,
 };
 use super::table::{Top, TopRow};
@@ -21,26 +21,8 @@ use serde::Serialize;
 pub(super) struct LogSummary {
     #[serde(flatten)]
     pub(super) all: Tally,
-    /// Calls that copied nothing and succeeded.
-    pub(super) zero: u64,
-    /// Nanoseconds in those.
-    pub(super) zero_ns: u64,
-    /// Nanoseconds in the calls that failed.
-    pub(super) errors_ns: u64,
-    /// What was copied by moving bytes.
-    pub(super) copied: Tally,
-    /// Targets of FIDEDUPERANGE that differed.
-    pub(super) differ: u64,
-    pub(super) injected: u64,
-    pub(super) delayed: u64,
-    /// Calls without a result, which are in no other sum.
-    pub(super) let_through: u64,
-    pub(super) unfinished: u64,
-    pub(super) shared: u64,
-    pub(super) not_shared: u64,
-    /// The bytes of these calls.
-    pub(super) shared_bytes: u64,
-    pub(super) not_shared_bytes: u64,
+    #[serde(flatten)]
+    pub(super) counts: Counts,
     pub(super) processes: u64,
     /// The begin of the first call, in RFC 3339.
     pub(super) first: Option<String>,
@@ -139,25 +121,12 @@ impl LogSummary {
         let longest = slowest.first().map(|call| call.duration_ns);
         let Targets { by_target, never_copied } = sums.targets.finish(order, top);
         LogSummary {
-            zero: sums.zero,
-            zero_ns: sums.zero_ns,
-            errors_ns: sums.errors_ns,
-            copied: sums.copied,
-            differ: sums.differ,
-            injected: sums.injected,
-            delayed: sums.delayed,
-            let_through: sums.let_through,
-            unfinished: sums.unfinished,
-            shared: sums.shared,
-            not_shared: sums.not_shared,
-            shared_bytes: sums.shared_bytes,
-            not_shared_bytes: sums.not_shared_bytes,
             processes: sums.pids.count(),
             first: first.map(rfc3339),
             last: last.map(rfc3339),
             span_us,
             bytes_per_second: Speed {
-                in_calls: sums.copied.speed(),
+                in_calls: sums.counts.copied.speed(),
                 overall: per_second(sums.all.bytes, u128::from(span_us) * 1_000),
             },
             latency_ns: longest.map(|longest| latency(&sums.latency, longest)),
@@ -177,6 +146,7 @@ impl LogSummary {
             never_copied,
             summaries: sums.summaries.finish(top),
             all: sums.all,
+            counts: sums.counts,
             distributions: Distributions {
                 first_us: first.unwrap_or(0),
                 timeline: sums.timeline,
@@ -188,7 +158,7 @@ impl LogSummary {
 
     /// Reports whether there are summaries, and no calls beside them.
     pub(super) fn is_of_summaries(&self) -> bool {
-        let calls = [self.all.calls, self.let_through, self.unfinished];
+        let calls = [self.all.calls, self.counts.let_through, self.counts.unfinished];
         self.summaries.totals.count > 0 && calls == [0; 3]
     }
 

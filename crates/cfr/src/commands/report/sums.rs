@@ -29,27 +29,7 @@ const DIGITS: u8 = 3;
 /// Everything that a report shows of a log.
 pub(super) struct Sums {
     pub(super) all: Tally,
-    /// Calls that copied nothing and succeeded: at the end of the file, or with a length of 0.
-    pub(super) zero: u64,
-    /// Nanoseconds in those, and in the calls that failed.
-    pub(super) zero_ns: u64,
-    pub(super) errors_ns: u64,
-    /// What was copied by moving bytes.
-    pub(super) copied: Tally,
-    /// Targets of FIDEDUPERANGE that differed.
-    pub(super) differ: u64,
-    pub(super) injected: u64,
-    /// Calls that a fault delayed.
-    pub(super) delayed: u64,
-    /// Calls that their programs made in place of the supervisor, with unknown results.
-    pub(super) let_through: u64,
-    /// Calls in which their threads ended.
-    pub(super) unfinished: u64,
-    pub(super) shared: u64,
-    pub(super) not_shared: u64,
-    /// The bytes of these calls.
-    pub(super) shared_bytes: u64,
-    pub(super) not_shared_bytes: u64,
+    pub(super) counts: Counts,
     /// The begin of the first call and the end of the last, in microseconds since 1970.
     pub(super) span: Option<(u64, u64)>,
     pub(super) messages: u64,
@@ -71,6 +51,32 @@ pub(super) struct Sums {
     pub(super) sizes: Sizes,
     pub(super) timeline: Timeline,
     pub(super) slowest: Slowest,
+}
+
+/// Counts of calls, which are added up and shown as they are. The names are keys of the JSON report.
+#[derive(Default, Serialize)]
+pub(super) struct Counts {
+    /// Calls that copied nothing and succeeded: at the end of the file, or with a length of 0.
+    pub(super) zero: u64,
+    /// Nanoseconds in those, and in the calls that failed.
+    pub(super) zero_ns: u64,
+    pub(super) errors_ns: u64,
+    /// What was copied by moving bytes.
+    pub(super) copied: Tally,
+    /// Targets of FIDEDUPERANGE that differed.
+    pub(super) differ: u64,
+    pub(super) injected: u64,
+    /// Calls that a fault delayed.
+    pub(super) delayed: u64,
+    /// Calls that their programs made in place of the supervisor, with unknown results.
+    pub(super) let_through: u64,
+    /// Calls in which their threads ended.
+    pub(super) unfinished: u64,
+    pub(super) shared: u64,
+    pub(super) not_shared: u64,
+    /// The bytes of these calls.
+    pub(super) shared_bytes: u64,
+    pub(super) not_shared_bytes: u64,
 }
 
 /// The name of a thread.
@@ -128,19 +134,7 @@ impl Sums {
             .map_err(|error| Failure::new(format!("cannot count durations: {error}")))?;
         Ok(Sums {
             all: Tally::default(),
-            zero: 0,
-            zero_ns: 0,
-            errors_ns: 0,
-            copied: Tally::default(),
-            differ: 0,
-            injected: 0,
-            delayed: 0,
-            let_through: 0,
-            unfinished: 0,
-            shared: 0,
-            not_shared: 0,
-            shared_bytes: 0,
-            not_shared_bytes: 0,
+            counts: Counts::default(),
             span: None,
             messages: 0,
             lost: 0,
@@ -196,8 +190,8 @@ impl Sums {
     fn add_call(&mut self, call: &LoggedCall) {
         match call.ending {
             CallEnding::Returned => {}
-            CallEnding::LetThrough => return self.let_through += 1,
-            CallEnding::Unfinished => return self.unfinished += 1,
+            CallEnding::LetThrough => return self.counts.let_through += 1,
+            CallEnding::Unfinished => return self.counts.unfinished += 1,
         }
         let tally = Tally::of(call);
         self.all.add(tally);
@@ -205,22 +199,22 @@ impl Sums {
         self.timeline.add(call);
         let is_copy = call.request.is_none();
         if is_copy && call.ret == 0 && call.error.is_none() {
-            self.zero += 1;
-            self.zero_ns = self.zero_ns.saturating_add(tally.time_ns);
+            self.counts.zero += 1;
+            self.counts.zero_ns = self.counts.zero_ns.saturating_add(tally.time_ns);
         }
         if call.error.is_some() {
-            self.errors_ns = self.errors_ns.saturating_add(tally.time_ns);
+            self.counts.errors_ns = self.counts.errors_ns.saturating_add(tally.time_ns);
         }
         if call.bytes > 0 && moves_bytes(&call.method) {
-            self.copied.add(tally);
+            self.counts.copied.add(tally);
         }
-        self.differ += u64::from(call.status == Some(1));
-        self.injected += u64::from(call.injected);
-        self.delayed += u64::from(call.delayed);
+        self.counts.differ += u64::from(call.status == Some(1));
+        self.counts.injected += u64::from(call.injected);
+        self.counts.delayed += u64::from(call.delayed);
         if let Some(shared) = call.shared {
             let (calls, bytes) = match shared {
-                true => (&mut self.shared, &mut self.shared_bytes),
-                false => (&mut self.not_shared, &mut self.not_shared_bytes),
+                true => (&mut self.counts.shared, &mut self.counts.shared_bytes),
+                false => (&mut self.counts.not_shared, &mut self.counts.not_shared_bytes),
             };
             *calls += 1;
             *bytes = bytes.saturating_add(call.bytes);
