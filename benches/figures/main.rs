@@ -1,5 +1,5 @@
-//! `cargo bench --bench figures [-- --json | --comparison | --supervised | --copies]`: what the library
-//! costs, each figure with its goal.
+//! What the library costs, each figure with its goal: `cargo bench --bench figures`, and after `--`
+//! `--json`, or a part of it: `--comparison`, `--supervised`, `--lines`, `--copies`.
 #![allow(unreachable_pub, unsafe_code, reason = "a bench exports nothing")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "prints a table")]
 #![allow(
@@ -16,6 +16,8 @@ mod exact;
 
 mod peer;
 
+mod lttng;
+
 mod timed;
 
 mod table;
@@ -29,6 +31,7 @@ mod comparison;
 mod supervised;
 
 use exact::{Calls, Driver, Goal, Shipped, Way};
+use lttng::Lttng;
 use peer::Format;
 use scale::Costs;
 use std::io::IsTerminal;
@@ -90,13 +93,17 @@ fn main() -> ExitCode {
             "--json" => as_json = true,
             "--comparison" => only = Some(compare as fn(&mut Figures, &Driver)),
             "--supervised" => only = Some(supervise),
+            "--lines" => {
+                only =
+                    Some(|figures, driver| line_times(figures, driver, timed::others_cpu_share()))
+            }
             "--copies" => only = Some(|figures, _| own_copies(figures)),
             // From cargo.
             "--bench" => {}
             _ => {
                 eprintln!(
                     "figures: invalid argument {word:?}: \
-                     expected --json, --comparison, --supervised or --copies"
+                     expected --json, --comparison, --supervised, --lines or --copies"
                 );
                 return ExitCode::from(2);
             }
@@ -266,6 +273,8 @@ fn line_times(figures: &mut Figures, driver: &Driver, busy: f64) {
     ways.extend(PASSED_ON.map(|(_, format, _)| Under::PassedOn(format)));
     ways.extend(peer::library().is_ok().then_some(fmt_layer).into_iter().flatten());
     ways.extend(timed::has_strace().then_some(strace).into_iter().flatten());
+    let lttng = Lttng::start(driver);
+    ways.extend(lttng.is_ok().then_some(Under::Lttng));
     let added = timed::added(driver, &ways);
     let [text, json, with_paths] = LINES.map(|line| &added[&Under::Library(line.way)]);
 
@@ -289,6 +298,14 @@ fn line_times(figures: &mut Figures, driver: &Driver, busy: f64) {
             );
         }
     }
+    match &lttng {
+        Ok(_) => {
+            let name = "LTTng-UST, an event of four numbers: us of CPU added";
+            figures.above(name, &added[&Under::Lttng].cpu, None);
+        }
+        Err(reason) => figures.missing("LTTng-UST: us of CPU added", reason),
+    }
+    drop(lttng);
     figures.above("text line: us added", &text.wall, None);
     figures.above("text with paths line: us added", &with_paths.wall, None);
     figures.above(

@@ -2,6 +2,7 @@
 //! differences and ratios within one run are meaningful.
 
 use crate::exact::{Calls, Driver, Goal, Way, at_most, preload};
+use crate::lttng;
 use crate::peer::{self, Format};
 use cfr_testkit::{Output, Run, find_program, launcher};
 use std::collections::BTreeMap;
@@ -84,6 +85,8 @@ pub enum Under {
     Append,
     /// tracing-subscriber's fmt layer.
     FmtLayer(Format),
+    /// LTTng-UST, while [`crate::lttng::Lttng`] records.
+    Lttng,
     /// `strace -f --seccomp-bpf -e trace=copy_file_range -o FILE`.
     Strace,
     /// `strace -f -y -T -e trace=copy_file_range -o FILE`.
@@ -110,6 +113,7 @@ impl Under {
             Under::FmtLayer(format) => {
                 return Run::bare("env").args(peer::environment(driver, format));
             }
+            Under::Lttng => return Run::bare("env").args(lttng::environment(driver)),
             Under::Strace => ["-f", "--seccomp-bpf"].as_slice(),
             Under::StraceWithPaths => &["-f", "-y", "-T"],
         };
