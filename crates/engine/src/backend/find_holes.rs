@@ -37,9 +37,6 @@ enum Detection {
     Off,
 }
 
-/// The smallest page size.
-const PAGE: u64 = 4096;
-
 /// The state of the search for holes in one source.
 pub(super) struct HoleSearch {
     detection: Detection,
@@ -48,8 +45,8 @@ pub(super) struct HoleSearch {
 }
 
 impl HoleSearch {
-    /// Bytes.
-    const MIN_WINDOW: u64 = 128 << 10;
+    /// Bytes. To read a smaller window costs less than to ask about both halves.
+    const MIN_WINDOW: u64 = 16 << 10;
 
     /// Creates the state before the first query.
     pub(super) fn new(holes: Holes) -> HoleSearch {
@@ -82,12 +79,26 @@ impl HoleSearch {
         }
     }
 
-    /// Halves the window until it is all data or all hole.
+    /// Looks for the end of a hole, so that it is made by one step.
     fn segment_by_page_cache(&mut self, range: &Range) -> Option<Segment> {
+        let mut hole = 0;
+        while hole < range.len {
+            match self.window_of_page_cache(&range.after(hole)) {
+                Some(Segment::Hole(len)) => hole += len,
+                other if hole == 0 => return other,
+                _ => break,
+            }
+        }
+        Some(Segment::Hole(hole))
+    }
+
+    /// Makes the window smaller until it is all data or all hole.
+    fn window_of_page_cache(&mut self, range: &Range) -> Option<Segment> {
         let mut window = range.len.min(self.window);
         loop {
-            // End the window at a page boundary: a page that is cut in two would count as data.
-            let beyond = (range.off_in + window) % PAGE;
+            // A page that is cut in two would count as data, and most extents begin at a multiple of
+            // more than a page.
+            let beyond = (range.off_in + window) % HoleSearch::MIN_WINDOW;
             if beyond < window && window < range.len {
                 window -= beyond;
             }
