@@ -273,7 +273,18 @@ fn another_version_is_refused() {
     let Some(python) = find_program("python3") else {
         return skip(TEST, "python3 is not installed");
     };
-    for bytes in [4096, 1 << 20, 64 << 20] {
+    // Also words of the right size are refused.
+    let launched = Scratch::new();
+    let script = script("true");
+    let mut running = waiting(&launched, &["run", "-c"], &words(&script));
+    let open = fs::read_dir(format!("/proc/{}/fd", running.id())).unwrap();
+    let stats = open.filter_map(|entry| Some(entry.ok()?.path())).find(|path| {
+        fs::read_link(path).is_ok_and(|link| link.ends_with("memfd:cfr-stats (deleted)"))
+    });
+    let size = fs::metadata(stats.unwrap()).unwrap().len();
+    drop(running.stdin());
+    running.output();
+    for bytes in [4096, size] {
         let scratch = Scratch::new();
         let text = format!(
             "import os\nfd = os.memfd_create('cfr-stats')\nos.ftruncate(fd, {bytes})\n\
