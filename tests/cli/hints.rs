@@ -1,7 +1,8 @@
 //! Slips of the command line: the message says what was probably meant, and nothing runs.
 
 use cfr_testkit::{Run, Scratch, launcher};
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
 /// Runs `cfr` with these words in an empty directory. Returns its message.
 #[track_caller]
@@ -34,11 +35,7 @@ fn a_slip_gets_a_hint() {
         (&["run", "--log", "INFO", "true"], 125, "; did you mean info?\n"),
         (&["run", "--summary=YES", "true"], 125, "; did you mean yes?\n"),
         (&["run", "--profile", "NFS", "true"], 125, "invalid profile 'NFS'; did you mean nfs?\n"),
-        (
-            &["run", "-c", "--summary=file", "true"],
-            125,
-            "--summary is given twice (-c is its short",
-        ),
+        (&["run", "--summary=a", "--summary=b", "true"], 125, "--summary is given twice, with two"),
     ] {
         let said = refused(words, status);
         assert!(said.starts_with("cfr: ") && said.contains(hint), "{words:?} {said}");
@@ -49,6 +46,63 @@ fn a_slip_gets_a_hint() {
     // No program, no hint.
     let said = refused(&["tarce", "a", "b"], 125);
     assert!(said.contains("'trace'"), "{said}");
+}
+
+#[test]
+fn a_program_in_this_directory_needs_a_slash() {
+    let scratch = Scratch::new();
+    let program = scratch.write("job.sh", b"#!/bin/sh\n");
+    for (mode, hint) in [(0o755, "; did you mean ./job.sh?\n"), (0o644, "PATH\n")] {
+        fs::set_permissions(&program, Permissions::from_mode(mode)).unwrap();
+        for command in ["trace", "run", "inspect"] {
+            let output =
+                Run::bare(launcher()).args([command, "job.sh"]).within(scratch.path()).output();
+            assert_eq!(output.status, Some(127), "{output:#?}");
+            assert!(output.stderr.starts_with("cfr: job.sh: not found on the PATH"), "{output:#?}");
+            assert!(output.stderr.ends_with(hint), "{output:#?}");
+        }
+    }
+}
+
+/// `-c` says that there is one, `--summary=FILE` also where.
+#[test]
+fn a_summary_may_be_asked_for_and_have_a_file() {
+    for options in
+        [["-c", "--summary=sum"], ["--summary=sum", "-c"], ["--summary=sum", "--summary"]]
+    {
+        let scratch = Scratch::new();
+        let run = Run::bare(launcher()).args(["run"]).args(options).args(["true"]);
+        let output = run.within(scratch.path()).ok();
+        assert!(!output.stderr.contains("summary of"), "{output:#?}");
+        assert!(scratch.file("sum").exists(), "{options:?}");
+    }
+}
+
+/// A name that is no program, before one that is, was meant to be the file.
+#[test]
+fn a_file_of_the_summary_needs_an_equals_sign() {
+    for file in ["copies", "/nowhere/copies"] {
+        let said = refused(&["run", "--summary", file, "cp", "a", "b"], 125);
+        assert!(
+            said.contains(&format!("must follow an equals sign: --summary={file}; ")),
+            "{said}"
+        );
+        let said = refused(&["run", "--summary", file, "no-such-program"], 127);
+        assert!(!said.contains("equals sign"), "{said}");
+    }
+}
+
+/// The program would copy the lines that are written meanwhile.
+#[test]
+fn a_log_that_is_an_argument_of_the_program_is_warned_of() {
+    let scratch = Scratch::new();
+    scratch.random("a", 1000);
+    let trace = |log: &str| {
+        let run = Run::bare(launcher()).args(["trace", "-o", log, "cp", "a", "b"]);
+        run.within(scratch.path()).ok().stderr
+    };
+    let said = "cfr: a is the log file and an argument of the program: it gets log lines\n";
+    assert_eq!((trace("log").as_str(), trace("a").as_str()), ("", said));
 }
 
 /// The word after `--summary` is the program: yes(1) would fill the disk.

@@ -1,8 +1,8 @@
 //! `cfr inspect`: what a program's files show of its copies, checked with programs made for it.
 
 use cfr_testkit::{
-    Output, Run, Scratch, compile, compile_rust, compile_text, find_program, launcher, read_json,
-    skip,
+    Output, Run, Scratch, compile, compile_go, compile_rust, compile_text, find_program, launcher,
+    read_json, skip,
 };
 use serde_json::{Value, json};
 use std::ffi::OsStr;
@@ -544,6 +544,27 @@ fn a_go_program_makes_system_calls_without_the_c_library() {
         assert_eq!((&json["go"], &json["preload"]), (&json!(true), &json!("is bypassed")));
         assert_eq!(json["verdict"], "supervisor sees");
     }
+}
+
+/// It passes the number of each system call to one function, which holds the instruction.
+#[test]
+fn the_system_calls_of_a_go_program_are_the_supervisors() {
+    if find_program("go").is_none() {
+        return skip("the_system_calls_of_a_go_program_are_the_supervisors", "go is not installed");
+    }
+    let program = compile_go("io_copy");
+    let json = report(program.clone());
+    assert_eq!(json["verdict"], "supervisor sees");
+    let file = program.to_str().unwrap();
+    let way = json!({
+        "through": "system calls", "file": file, "why": ["number unknown"], "seen_by": "supervisor",
+    });
+    assert_eq!(json["may_copy"], json!([way]));
+    let text = text(program);
+    let row = text.lines().find(|line| line.starts_with("  makes system calls  "));
+    assert!(row.is_some_and(|row| row.ends_with("  supervisor")), "{text}");
+    assert!(text.contains("* it passes the numbers of system calls at run time: "), "{text}");
+    assert!(!text.contains("it may also copy"), "{text}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -994,13 +995,26 @@ fn names_with_control_characters_are_escaped() {
     }
 }
 
-/// A shell's loop ends with Ctrl-C only if the shell sees the death by SIGINT itself.
+/// A shell's loop ends with Ctrl-C or Ctrl-\ only if the shell sees the death by that signal itself.
 #[test]
-fn a_death_by_sigint_is_passed_on() {
-    for command in ["trace", "run"] {
-        let output = cfr().args([command, "sh", "-c", "kill -INT $$"]).output();
-        assert_eq!((output.status, output.signal), (None, Some(2)), "{output:#?}");
+fn a_death_by_a_signal_of_the_terminal_is_passed_on() {
+    for (signal, number) in [("INT", libc::SIGINT), ("QUIT", libc::SIGQUIT)] {
+        for command in ["trace", "run"] {
+            let kill = format!("ulimit -c 0; kill -{signal} $$");
+            let output = cfr().args([command, "sh", "-c", &kill]).output();
+            assert_eq!((output.status, output.signal), (None, Some(number)), "{output:#?}");
+        }
     }
+}
+
+/// The program may dump core by SIGQUIT; a core of the launcher has nothing more to tell.
+#[test]
+fn the_launcher_dumps_no_core() {
+    let scratch = Scratch::new();
+    let script = "ulimit -c unlimited; exec \"$0\" run sh -c 'ulimit -c 0; kill -QUIT $$'";
+    let mut run = Run::bare("sh").args(["-c", script]).args([launcher()]).within(scratch.path());
+    let end = run.command().status().unwrap();
+    assert_eq!((end.signal(), end.core_dumped()), (Some(libc::SIGQUIT), false));
 }
 
 #[test]

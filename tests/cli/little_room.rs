@@ -87,4 +87,9 @@ fn a_limit_on_processes_leaves_the_program_running() {
             assert_eq!(has_replaced, limit == 1, "{options:?}, {limit}: {output:#?}");
         }
     }
+    // A summary cannot be written by a launcher that has made room for the program.
+    let output = as_user(1, &[&cfr, "run", "-c", "cp", "a", "b"]).within(directory.path()).output();
+    let said = "cfr: cannot start a process: Resource temporarily unavailable (EAGAIN), the limit on \
+                processes (RLIMIT_NPROC)\n";
+    assert_eq!((output.status, output.stderr.ends_with(said)), (Some(125), true), "{output:#?}");
 }

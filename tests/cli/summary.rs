@@ -874,16 +874,47 @@ fn the_program_outlives_a_killed_launcher() {
     assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("ok\n", ""), "{output:?}");
 }
 
+/// Reports whether a process has CAP_SYS_RESOURCE.
+fn may_raise_hard_limit() -> bool {
+    Run::bare("sh").args(["-c", "ulimit -f 0 && ulimit -f 1"]).output().status == Some(0)
+}
+
+/// The launcher raises the limit on file sizes for its memory file, up to the hard limit, and root that too.
+/// The program has the limit as it was.
+#[test]
+fn a_limit_on_file_sizes_leaves_the_summary() {
+    let scratch = Scratch::new();
+    let limits = |hard: &str| {
+        let script = format!("ulimit -{hard}f 1; exec \"$@\"");
+        let run = Run::bare("sh").args(["-c", &script, "sh"]).args([launcher()]);
+        let run = run.args(["run", "-c", "sh", "-c", "ulimit -Sf; ulimit -Hf"]);
+        run.within(scratch.path()).output()
+    };
+    let output = limits("S");
+    assert_eq!(output.stdout.lines().next(), Some("1"), "{output:#?}");
+    assert!(output.stderr.starts_with("cfr: summary of sh"), "{output:#?}");
+    if may_raise_hard_limit() {
+        let output = limits("");
+        assert_eq!(output.stdout, "1\n1\n", "{output:#?}");
+        assert!(output.stderr.starts_with("cfr: summary of sh"), "{output:#?}");
+    }
+}
+
 /// A trace then has no last line. A summary that was asked for is refused before the program
 /// starts.
 #[test]
 fn without_a_memory_file_a_trace_runs_and_a_summary_is_refused() {
-    const WHY: &str = "cfr: cannot create a memory file: File too large (EFBIG)\n";
+    const WHY: &str = "cfr: cannot create a memory file: File too large (EFBIG), the limit on file \
+                       sizes (RLIMIT_FSIZE, ulimit -f)\n";
     let scratch = Scratch::new();
     scratch.random("a", 1000);
     let limited = |words: &[&str]| {
         let script = "ulimit -f 0; exec \"$0\" \"$@\"";
-        let run = Run::bare("sh").args(["-c", script]).args([launcher()]).args(words);
+        let run = match may_raise_hard_limit() {
+            true => Run::bare("setpriv").args(["--bounding-set=-sys_resource", "sh"]),
+            false => Run::bare("sh"),
+        };
+        let run = run.args(["-c", script]).args([launcher()]).args(words);
         run.within(scratch.path()).output()
     };
     let trace = limited(&["trace", "true"]);

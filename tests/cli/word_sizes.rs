@@ -76,7 +76,7 @@ fn a_32_bit_program_is_reported_as_not_seen() {
     assert_eq!((output.status, output.stdout.as_str()), (Some(3), "4 bytes\n"));
     let reported = format!(
         "cfr: {} is a program for 32-bit x86: libcfr.so cannot be loaded into it, and there is no \
-         supervisor (--reach preload; see --reach auto and all); its copies will not be seen\n4 bytes\n",
+         supervisor (turned off by --reach preload); its copies will not be seen\n4 bytes\n",
         small.display()
     );
     assert_eq!(output.stderr, reported);
@@ -104,7 +104,8 @@ fn a_64_bit_child_of_a_32_bit_program_is_traced() {
 #[test]
 fn a_trace_without_copies_says_that_32_bit_programs_are_not_watched() {
     let output = Run::bare(launcher()).args(["trace", "--reach=preload", "true"]).ok();
-    let why = "nor are static and 32-bit programs: --reach preload; see --reach auto and all\n";
+    let why = "are not watched, nor, without a supervisor (turned off by --reach preload), are \
+               static and 32-bit programs\n";
     assert!(output.stderr.ends_with(why), "{output:#?}");
 }
 

@@ -166,7 +166,7 @@ fn the_reason_for_no_supervisor_is_given() {
     for (options, reason) in [
         (&["--hooks", "copy_file_range"][..], "--hooks without seccomp"),
         (&["--forward", "next"], "--forward next"),
-        (&["--reach", "preload"], "--reach preload; see --reach auto and all"),
+        (&["--reach", "preload"], "turned off by --reach preload"),
     ] {
         let run = Run::bare(launcher()).args(["trace"]).args(options).args(["--"]);
         let output = run.args(Copying::words()).within(copying.scratch.path()).output();
@@ -200,8 +200,8 @@ fn a_zero_is_not_proven_without_the_supervisor() {
     let program = cfr_testkit::compile_text(text, "copies_by_instruction", &[]);
     let copying = Copying::new();
     let said = "; but calls may have been missed: only the supervisor sees system calls by \
-                instruction and programs without libcfr.so, and there is none (--reach preload; see \
-                --reach auto and all)";
+                instruction and programs without libcfr.so, and there is none (turned off by \
+                --reach preload)";
     for (expression, by_preload, by_all) in [
         ("calls=0", 123, 123),
         ("no error", 123, 0),
@@ -518,6 +518,9 @@ fn a_32_bit_program_makes_its_calls_itself() {
     let output = run.args([&program, &source, &target]).output();
     assert_eq!(output.status, Some(123), "{output:#?}");
     assert!(output.stderr.contains("2 calls were let through"), "{output:#?}");
+    let output = Run::bare(launcher()).args(["run", "-c"]).args([&program, &source, &target]).ok();
+    assert!(output.stderr.contains(": 2 calls, 2 results unknown\n"), "{output:#?}");
+    assert!(!output.stderr.contains("time of a call") && !output.stderr.contains("slowest"));
 }
 
 /// The next library's calls are the supervisor's.

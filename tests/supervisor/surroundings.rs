@@ -97,7 +97,7 @@ fn one_supervisor_is_below_another() {
     let run = trace(&outer, &[]).args([launcher()]).args(["trace", "--reach", "all", "-o"]);
     let run = run.args([&inner]).args(["--"]).args(words("1000000"));
     let output = run.within(scratch.path()).ok();
-    let said = ", and there is no supervisor (another supervisor answers for this process already; if it is \
+    let said = ", and there is no supervisor (this process has one already, and can have no second; if it is \
                 that of a cfr, its log has the calls); ";
     assert!(output.stderr.lines().next().unwrap().contains(said), "{output:#?}");
     assert_eq!((calls(&outer).len(), calls(&inner).len()), (2, 0), "{output:#?}");

@@ -86,6 +86,13 @@ fn run_expecting(
         print_message(format!("{why}; its copies will not be seen"));
     }
 
+    if let Some(log) = checked.log_among(arguments) {
+        let log = printable(log);
+        print_message(format!(
+            "{log} is the log file and an argument of the program: it gets log lines"
+        ));
+    }
+
     let has_summary = !matches!(checked.summary, SummaryOutput::None);
     let wanted = [
         (has_summary || expected.is_wanted(), Collect::SUMMARY),
@@ -231,7 +238,7 @@ fn run_expecting(
     };
     let has_held = expected.verify(&ended, &result)?;
     written?;
-    // If Ctrl-C ended the program, the launcher ends here.
+    // If Ctrl-C or Ctrl-\ ended the program, the launcher ends here.
     let status = ended.status();
     Ok(if has_held { status } else { EXPECTATION_FAILED })
 }

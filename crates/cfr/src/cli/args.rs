@@ -44,16 +44,29 @@ pub(super) fn settings(matches: &ArgMatches) -> Variables {
         .iter()
         .filter(|setting| setting.option.is_some())
         .filter_map(|setting| {
-            // A command has only some of the settings. Only --inject can have several values.
+            // A command has only some of the settings. Only --inject is several values at once.
             let values: Vec<_> = matches
                 .try_get_many::<OsString>(setting.variable)
                 .ok()
                 .flatten()?
                 .map(OsString::as_os_str)
                 .collect();
-            Some((setting.variable, values.join(OsStr::new(";"))))
+            let value = match setting.variable {
+                SUMMARY => summary_values(matches).next().map_or(YES.into(), OsStr::to_owned),
+                _ => values.join(OsStr::new(";")),
+            };
+            Some((setting.variable, value))
         })
         .collect()
+}
+
+/// The value of `-c` and of `--summary` without one.
+const YES: &str = "yes";
+
+/// Returns the values of `--summary`, but not that of `-c`: it may stand beside one.
+pub(super) fn summary_values(matches: &ArgMatches) -> impl Iterator<Item = &OsStr> {
+    let values = matches.try_get_many::<OsString>(SUMMARY).ok().flatten().into_iter().flatten();
+    values.map(OsString::as_os_str).filter(|value| *value != YES)
 }
 
 pub(super) fn command_line() -> Arg {
@@ -80,7 +93,11 @@ pub(super) fn option(setting: &'static Setting, default: &str) -> Option<Arg> {
         .help(text);
     // The word after a plain -c is the program, not a value.
     let option = match setting.variable {
-        SUMMARY => option.num_args(0..=1).require_equals(true).default_missing_value("yes"),
+        SUMMARY => option
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value(YES)
+            .action(ArgAction::Append),
         INJECT => option.action(ArgAction::Append),
         _ => option.allow_hyphen_values(true),
     };

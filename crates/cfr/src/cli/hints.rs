@@ -1,7 +1,7 @@
 //! What a newcomer's slip was meant to be: a program in place of a command, options of strace(1), a
 //! value that is a word of its own.
 
-use super::args::PROGRAM;
+use super::args::{PROGRAM, summary_values};
 use crate::program::locate;
 use crate::term::failure::{Failure, printable};
 use clap::ArgMatches;
@@ -23,24 +23,37 @@ pub(super) fn better(error: &clap::Error, words: &[OsString]) -> Option<String> 
         "-f" => Some("unknown option -f: all processes are traced anyway".to_owned()),
         "-p" => Some("unknown option -p: cfr cannot watch a program that already runs".to_owned()),
         "-e" => Some("unknown option -e: see --inject and --hooks".to_owned()),
-        "--summary[=<VALUE>]" => Some("--summary is given twice (-c is its short form)".to_owned()),
         _ => None,
     }
 }
 
-/// Refuses a value of `--summary` that is a word of its own: it would be the program, and yes(1) writes
-/// until the disk is full.
+/// Refuses two values of `--summary`, and one that is a word of its own: it would be the program, and
+/// yes(1) writes until the disk is full.
 pub(super) fn check(words: &[OsString], matches: &ArgMatches) -> Result<(), Failure> {
+    if summary_values(matches).nth(1).is_some() {
+        return Err(Failure::new("--summary is given twice, with two values"));
+    }
     let program = matches.try_get_raw(PROGRAM).ok().flatten();
     let before = words.len().checked_sub(program.map_or(0, Iterator::count) + 1);
-    let Some([option, value]) = before.and_then(|at| words.get(at..at + 2)) else { return Ok(()) };
-    match (option.to_str(), value.to_str()) {
-        (Some(option @ ("-c" | "--summary")), Some(value @ ("yes" | "no"))) => {
-            Err(Failure::new(format!(
-                "{option} {value}: the value must follow an equals sign: {option}={value}; to run the \
-                 program {value}: {option} -- {value}"
-            )))
+    let Some([option, value, rest @ ..]) = before.and_then(|at| words.get(at..)) else {
+        return Ok(());
+    };
+    let is_word = |word: &OsString| ["yes", "no"].iter().any(|known| word == known);
+    let is_program = |word: &OsString| locate::find(word).is_ok();
+    let is_value = match option.to_str() {
+        Some("-c") => is_word(value),
+        // A name that is no program, before one that is.
+        Some("--summary") => {
+            is_word(value) || !is_program(value) && rest.first().is_some_and(is_program)
         }
-        _ => Ok(()),
+        _ => false,
+    };
+    if !is_value {
+        return Ok(());
     }
+    let (option, value) = (printable(option), printable(value));
+    Err(Failure::new(format!(
+        "{option} {value}: the value must follow an equals sign: {option}={value}; to run the program \
+         {value}: {option} -- {value}"
+    )))
 }

@@ -36,10 +36,13 @@ pub(crate) fn find(name: &OsStr) -> Result<PathBuf, Failure> {
         }
     }
     let shown = printable(name);
-    let hint = if shown.contains(' ') {
-        "; arguments are words of their own, and a line for the shell needs sh -c"
+    let here = Path::new(".").join(name);
+    let hint = if executable(&here).is_ok() {
+        format!("; did you mean {}?", printable(&here))
+    } else if shown.contains(' ') {
+        "; arguments are words of their own, and a line for the shell needs sh -c".to_owned()
     } else {
-        ""
+        String::new()
     };
     Err(refused.unwrap_or_else(|| {
         Failure::with_status(NOT_FOUND, format!("{shown}: not found on the PATH{hint}"))

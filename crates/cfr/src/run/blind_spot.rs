@@ -169,7 +169,8 @@ pub(crate) fn silence(
         _ if hooks != Hooks::ALL => format!("{never} called a watched hook (--hooks)"),
         (_, Watch { supervisor: Err(why), .. }, None) => format!(
             "{never} called copy_file_range, sendfile, or ioctl with a reflink or dedupe request; \
-             read, write and splice are not watched, nor are static and 32-bit programs: {why}"
+             read, write and splice are not watched, nor, without a supervisor ({why}), are static and \
+             32-bit programs"
         ),
         _ => never,
     };

@@ -10,8 +10,11 @@ use crate::term::small_thread::small_thread;
 use cfr_shared::stats::Stats;
 use cfr_sys as sys;
 use rustix::io::Errno as IoErrno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process};
-use signal_hook::consts::signal::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use rustix::process::{
+    DumpableBehavior, Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process,
+    set_dumpable_behavior,
+};
+use signal_hook::consts::signal::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use std::fs::File;
@@ -34,21 +37,23 @@ pub(crate) struct ChildExit {
     pub(crate) pid: u32,
     /// The bytes that it and the descendants that were waited for have written; `None` if unknown.
     pub(crate) written: Option<u64>,
-    /// Whether Ctrl-C ended it.
-    interrupted: bool,
+    /// SIGINT or SIGQUIT if Ctrl-C or Ctrl-\ ended it.
+    interrupted: Option<i32>,
 }
 
 impl ChildExit {
-    /// Reports whether Ctrl-C ended the program, and so ends the launcher.
+    /// Reports whether Ctrl-C or Ctrl-\ ended the program, and so ends the launcher.
     pub(crate) fn is_interrupted(&self) -> bool {
-        self.interrupted
+        self.interrupted.is_some()
     }
 
-    /// Returns the launcher's exit status. If Ctrl-C ended the program, ends the launcher by SIGINT
-    /// too: a shell breaks a loop only if it sees that signal, and `$?` is the same.
+    /// Returns the launcher's exit status. If Ctrl-C or Ctrl-\ ended the program, ends the launcher by
+    /// SIGINT or SIGQUIT too: a shell breaks a loop only if it sees that signal, and `$?` is the same.
     pub(crate) fn status(self) -> u8 {
-        if self.interrupted {
-            let _ = emulate_default_handler(SIGINT);
+        if let Some(signal) = self.interrupted {
+            // The default action of SIGQUIT is a core dump: the program's is enough.
+            let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+            let _ = emulate_default_handler(signal);
         }
         self.status
     }
@@ -110,7 +115,8 @@ pub(crate) fn run(
     })?;
     HAS_ENDED.store(true, Ordering::Relaxed);
     drop(terminal);
-    let interrupted = status.signal() == Some(SIGINT) && !is_ignored(SIGINT);
+    let is_of_terminal = |signal: &i32| [SIGINT, SIGQUIT].contains(signal) && !is_ignored(*signal);
+    let interrupted = status.signal().filter(is_of_terminal);
     let (status, exit, pid) = (launcher_status(status), status, child.id());
     Ok((ChildExit { status, exit, pid, written, interrupted }, supervisor))
 }

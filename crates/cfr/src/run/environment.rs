@@ -11,10 +11,10 @@ use cfr_shared::settings::{
 };
 use rustix::fs::Access;
 use std::ffi::{OsStr, OsString};
-use std::fs::OpenOptions;
+use std::fs::{self, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// Environment variables with their values.
@@ -65,6 +65,13 @@ impl CheckedSettings {
         let is_of_process = is_below("/proc") || is_below("/dev") && !is_below("/dev/shm");
         let is_regular = path.metadata().is_ok_and(|metadata| metadata.is_file());
         (is_regular && !is_of_process).then_some(path)
+    }
+
+    /// Returns the first of these words that names the log file.
+    pub(crate) fn log_among<'a>(&self, words: &'a [OsString]) -> Option<&'a OsString> {
+        let log = self.one_log_file()?.metadata().ok()?;
+        let is_log = |file: Metadata| (file.dev(), file.ino()) == (log.dev(), log.ino());
+        words.iter().find(|word| fs::metadata(word).is_ok_and(is_log))
     }
 
     /// Reports whether the log file has grown.

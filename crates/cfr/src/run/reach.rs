@@ -55,7 +55,7 @@ pub(crate) fn plan(reach: Reach, need: Need<'_>) -> Result<Plan, Failure> {
     };
     let is_wanted = match (reach, contradicting) {
         (Reach::Preload, _) => {
-            return Ok(Err("--reach preload; see --reach auto and all".to_owned()));
+            return Ok(Err("turned off by --reach preload".to_owned()));
         }
         (Reach::All, Some(other)) => {
             return Err(Failure::new(format!(
@@ -67,8 +67,8 @@ pub(crate) fn plan(reach: Reach, need: Need<'_>) -> Result<Plan, Failure> {
         (Reach::Auto, None) => need.is_unseen || need.wants_proof,
     };
     if !is_wanted && takes_privileges() {
-        let why = "an ordinary user's supervisor takes set-user-ID programs their privileges; see \
-                   --reach all";
+        let why = "off by default for ordinary users, because set-user-ID programs get no privileges \
+                   under it; --reach all turns it on";
         return Ok(Err(why.to_owned()));
     }
     // With a filter the C library executes the program, and passes to a shell what the kernel refuses.
@@ -95,7 +95,7 @@ pub(crate) fn has_capability(thread: Option<Pid>, capability: CapabilitySet) -> 
     rustix::thread::capabilities(thread).is_ok_and(|sets| sets.effective.contains(capability))
 }
 
-/// Reports whether a supervisor takes set-user-ID programs their privileges, which they have.
+/// Reports whether set-user-ID programs, which get privileges now, would get none under a supervisor.
 pub(crate) fn takes_privileges() -> bool {
     !has_sys_admin() && !rustix::thread::no_new_privs().unwrap_or(false)
 }

@@ -9,6 +9,7 @@ use cfr_shared::stats::{Collect, Counter, LineRings, Stats, log_id};
 use cfr_sys as sys;
 use cfr_sys::errno::Errno;
 use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::signal::SIGXFSZ;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -100,7 +101,10 @@ impl SharedStats {
                     wants_ring.then(|| SharedStats::made(wanted, outer, Stats::WORDS_WITH_RING));
                 match with_ring {
                     Some(Ok(made)) => Ok(made),
-                    _ => SharedStats::made(wanted, outer, Stats::WORDS),
+                    _ => SharedStats::made(wanted, outer, Stats::WORDS).or_else(|failure| {
+                        let made = || SharedStats::made(wanted, outer, Stats::WORDS);
+                        beyond_size_limit(made).unwrap_or(Err(failure))
+                    }),
                 }
             }
         }
@@ -125,7 +129,13 @@ impl SharedStats {
             Ok((file.into(), path, stats))
         };
         let (file, path, stats) = made().map_err(|error| {
-            Failure::new(format!("cannot create a memory file: {}", describe(&error)))
+            let limit = match error.raw_os_error() {
+                Some(number) if number == Errno::EFBIG.0 => {
+                    ", the limit on file sizes (RLIMIT_FSIZE, ulimit -f)"
+                }
+                _ => "",
+            };
+            Failure::new(format!("cannot create a memory file: {}{limit}", describe(&error)))
         })?;
         stats.set_collect(wanted);
         stats.set(Counter::Layout, Stats::LAYOUT);
@@ -177,6 +187,22 @@ impl SharedStats {
         }
         seen
     }
+}
+
+/// Calls `make` under a higher limit on file sizes (setrlimit(2)): none if the hard limit may be raised,
+/// else the hard limit. `None` if that is no higher. No other thread may start a process meanwhile: it
+/// would get the higher limit.
+fn beyond_size_limit<T>(make: impl FnOnce() -> T) -> Option<T> {
+    let limit = getrlimit(Resource::Fsize);
+    let is_raised = [None, limit.maximum].into_iter().any(|most| {
+        most != limit.current
+            && setrlimit(Resource::Fsize, Rlimit { current: most, maximum: most }).is_ok()
+    });
+    let made = is_raised.then(make);
+    if is_raised {
+        let _ = setrlimit(Resource::Fsize, limit);
+    }
+    made
 }
 
 /// Makes a write beyond the limit on file sizes (setrlimit(2), `RLIMIT_FSIZE`) an error instead of

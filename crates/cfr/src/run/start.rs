@@ -73,11 +73,14 @@ pub(crate) fn start(
         }
     };
     let child = spawned.map_err(|error| {
-        if !is_shortage(&error) || !shortage.may_replace {
+        if !is_shortage(&error) {
             return cannot_start(&command, &error);
         }
-        let why = describe(&error);
-        print_message(format!("cannot start a process: {why}; the program takes the place of cfr"));
+        let why = format!("cannot start a process: {}", no_process(&error));
+        if !shortage.may_replace {
+            return Failure::new(why);
+        }
+        print_message(format!("{why}; the program takes the place of cfr"));
         let error = command.exec();
         cannot_start(&command, &error)
     })?;
@@ -145,6 +148,15 @@ pub(super) fn before_exec(
 /// Reports whether a process could not be started for want of processes or memory (fork(2)).
 fn is_shortage(error: &io::Error) -> bool {
     [Errno::EAGAIN, Errno::ENOMEM].iter().any(|errno| error.raw_os_error() == Some(errno.0))
+}
+
+/// Describes the error of fork(2), and the limit that is its usual reason.
+fn no_process(error: &io::Error) -> String {
+    let limit = match error.raw_os_error() {
+        Some(number) if number == Errno::EAGAIN.0 => ", the limit on processes (RLIMIT_NPROC)",
+        _ => "",
+    };
+    format!("{}{limit}", describe(error))
 }
 
 /// Returns the failure to start the program.

@@ -70,7 +70,7 @@ impl RunInfo<'_> {
         let mut text = String::new();
         // Writing into a String cannot fail.
         let _ = match format {
-            Format::Text => summary.table(&mut text),
+            Format::Text => summary.table::<true>(&mut text),
             Format::Json => summary.json(&mut text),
         };
         text

@@ -50,7 +50,9 @@ impl Planned {
         match filter::try_out(no_new_privs).map_err(|error| describe(&error))? {
             Ok(()) => Ok(Planned { no_new_privs }),
             Err(Errno::EBUSY) => {
-                Err("another supervisor answers for this process already; if it is that of a cfr, its log has the calls".to_owned())
+                Err("this process has one already, and can have no second; if it is that of a \
+                 cfr, its log has the calls"
+                    .to_owned())
             }
             Err(Errno::EINVAL) => Err("this kernel cannot (before Linux 5.19)".to_owned()),
             Err(errno) => Err(errno.to_string()),

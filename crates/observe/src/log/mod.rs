@@ -332,7 +332,7 @@ impl Log {
             format::Summary { stats, program: program(), pid: Some(pid), prefix, run: None };
         // The writer never fails: it drops what does not fit.
         let _ = match self.format {
-            Format::Text => summary.table(&mut text),
+            Format::Text => summary.table::<false>(&mut text),
             Format::Json => summary.json(&mut text),
         };
         if let Err(errno) = sink.put(&mut text)

@@ -212,7 +212,7 @@ mod tests {
             let summary = Summary { stats: &stats, program, pid: None, prefix, run: None };
             let (mut json, mut table) = (String::new(), String::new());
             summary.json(&mut json).unwrap();
-            summary.table(&mut table).unwrap();
+            summary.table::<true>(&mut table).unwrap();
             assert!(json.len() < Summary::MAX_LEN - 2, "{}", json.len());
             assert!(json.starts_with('{') && json.ends_with('}'), "{json}");
             assert!(json.bytes().all(|byte| !byte.is_ascii_control()), "{json:?}");
@@ -237,7 +237,7 @@ mod tests {
             };
             let (mut json, mut table) = (String::new(), String::new());
             summary.json(&mut json).unwrap();
-            summary.table(&mut table).unwrap();
+            summary.table::<true>(&mut table).unwrap();
             assert_eq!(json.matches("path_in").count(), 15);
             assert!(json.len() < Summary::MAX_LEN - 2, "{}", json.len());
             assert!(table.len() < Summary::MAX_LEN - 2, "{}", table.len());

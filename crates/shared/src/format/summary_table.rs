@@ -14,13 +14,15 @@ use cfr_sys::errno::Errno;
 use core::fmt::{self, Write};
 
 impl Summary<'_> {
-    /// Writes the table, without a newline at its end. Empty sections are left out.
+    /// Writes the table, without a newline at its end. Empty sections are left out. Only a run that is
+    /// `SUPERVISED` has calls with unknown results.
     ///
     /// # Errors
     ///
     /// Only if `out` fails.
-    pub fn table(&self, out: &mut impl Write) -> fmt::Result {
-        self.heading(out)?;
+    pub fn table<const SUPERVISED: bool>(&self, out: &mut impl Write) -> fmt::Result {
+        let unknown = if SUPERVISED { self.stats.get(Counter::LetThrough) } else { 0 };
+        self.heading::<SUPERVISED>(out, unknown)?;
         self.run(out)?;
         if self.stats.finished() > 0 {
             self.methods(out)?;
@@ -30,7 +32,7 @@ impl Summary<'_> {
         self.errors(out)?;
         self.results(out)?;
         self.unfinished(out)?;
-        if self.stats.finished() > 0 {
+        if self.stats.finished() > unknown {
             self.times(out)?;
             self.slowest(out)?;
         }
@@ -38,7 +40,8 @@ impl Summary<'_> {
         self.busiest(out)
     }
 
-    fn heading(&self, out: &mut impl Write) -> fmt::Result {
+    /// Writes the first line. `unknown` calls have unknown results.
+    fn heading<const SUPERVISED: bool>(&self, out: &mut impl Write, unknown: u64) -> fmt::Result {
         let stats = self.stats;
         write!(out, "{}summary of ", self.prefix)?;
         escape::text(&mut Piece::new(out), self.program, MAX_NAME);
@@ -53,9 +56,12 @@ impl Summary<'_> {
         if errors > 0 {
             write!(out, ", {}", Count(errors, "error"))?;
         }
+        if SUPERVISED && unknown > 0 {
+            write!(out, ", {} unknown", Count(unknown, "result"))?;
+        }
         let copied = Copied::all(stats);
         let shared = stats.bytes().saturating_sub(copied.bytes);
-        if copied.bytes > 0 || stats.finished() > 0 && shared == 0 {
+        if copied.bytes > 0 || stats.finished() > unknown && shared == 0 {
             write!(out, ", {} in {}", Bytes(copied.bytes), Time(copied.duration_ns))?;
         }
         if let Some(speed) = copied.speed() {

@@ -108,7 +108,7 @@ impl Inspection {
     }
 
     /// Returns the ways to copy that the files do not show. System calls with unknown numbers are none if
-    /// something else says that the supervisor is needed.
+    /// something else says that the supervisor is needed. In Go the numbers of all are unknown.
     pub(super) fn other_ways(&self) -> impl Iterator<Item = OtherWay<'_>> {
         let libraries = self.images.iter().map(|image| OtherWay {
             other: Other::Libraries,
@@ -123,7 +123,8 @@ impl Inspection {
             // The dynamic linker removes LD_PRELOAD from the environment of a privileged program.
             seen_by: if self.is_privileged() { SeenBy::Supervisor } else { SeenBy::Either },
         });
-        let is_silent = self.unseen().is_none();
+        let is_go = matches!(&self.program.elf, Elf::Native(native) if native.go);
+        let is_silent = is_go || self.unseen().is_none();
         let unknown =
             move |image: &Image| is_silent && image.makes_unknown && image.calls.is_empty();
         let system_calls = self.images.iter().map(move |image| OtherWay {

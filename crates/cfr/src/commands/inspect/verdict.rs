@@ -128,6 +128,9 @@ fn way(name: &str, marks: &[&str], image: &Image) -> String {
     format!("{name}{marks}{through}")
 }
 
+/// What the text calls [`Other::SystemCalls`].
+const SYSTEM_CALLS: &str = "system calls that it makes itself";
+
 /// Returns the ways to copy that the files do not show, and in parentheses why they exist.
 fn other_ways(report: &Inspection) -> Vec<(&'static str, String)> {
     let found = ways(report, |how| how == ImportKind::ByName);
@@ -143,7 +146,7 @@ fn other_ways(report: &Inspection) -> Vec<(&'static str, String)> {
         ("functions that it finds by name", found),
         ("libraries that it loads at run time", of(Other::Libraries)),
         ("programs that it starts", of(Other::Programs)),
-        ("system calls that it makes itself", of(Other::SystemCalls)),
+        (SYSTEM_CALLS, of(Other::SystemCalls)),
     ];
     all.into_iter().filter(|(_, why)| !why.is_empty()).collect()
 }
@@ -210,12 +213,23 @@ pub(super) fn notes(report: &Inspection) -> Vec<String> {
                 .into(),
         );
     }
-    let others = other_ways(report);
+    let mut others = other_ways(report);
+    if report.unseen().is_some() {
+        let before = others.len();
+        others.retain(|(what, _)| *what != SYSTEM_CALLS);
+        if others.len() < before {
+            notes.push(
+                "it passes the numbers of system calls at run time: its file does not show which of \
+                 them copy"
+                    .into(),
+            );
+        }
+    }
     if !others.is_empty() && coverage != Coverage::MayCopy {
         let others = others.iter().map(|(what, _)| *what).collect::<Vec<_>>().join(", ");
         notes.push(format!("it may also copy: {others}"));
     }
-    if report.other_ways().next().is_some() {
+    if report.other_ways().any(|way| way.other != Other::SystemCalls) {
         notes.push("what it loads at run time and what it starts is not inspected".into());
     }
     notes

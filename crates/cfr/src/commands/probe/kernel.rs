@@ -82,7 +82,7 @@ fn supervisor() -> Finding {
         }
         Ok(Ok(())) => Finding::yes(),
         Ok(Err(Errno::EBUSY)) => Finding::refused(Errno::EBUSY)
-            .with_note("another supervisor answers for this process already"),
+            .with_note("this process has one already, and can have no second"),
         Ok(Err(Errno::EINVAL)) => {
             Finding::refused(Errno::EINVAL).with_note("the kernel is older than 5.19")
         }
