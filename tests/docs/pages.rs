@@ -122,18 +122,18 @@ fn the_profiles_have_their_page() {
     }
 }
 
-/// Every `sh` block of the page, in a directory with two files, with `cfr` on the PATH and the
-/// library as `$LIBCFR`. Lines that begin with `$ ` are what the reader types.
+/// Every `sh` block of the page, in one directory that has two files at first, with `cfr` on the PATH and
+/// the library as `$LIBCFR`. Lines that begin with `$ ` are what the reader types.
 #[test]
 fn the_recipes_run() {
     let page = fs::read_to_string(project().join("docs/guide/recipes.md")).unwrap();
     let path = with_launcher();
     let mut count = 0;
+    let scratch = Scratch::new();
+    scratch.random("a", 1_000_000);
+    scratch.random("c", 10_000);
     for (number, block) in page.split("```sh\n").skip(1).enumerate() {
         let (script, _) = block.split_once("```").expect("the block ends");
-        let scratch = Scratch::new();
-        scratch.random("a", 1_000_000);
-        scratch.random("c", 10_000);
         let typed: Vec<_> = script.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
         assert!(!typed.is_empty(), "recipe {number}: nothing to type\n{script}");
         let tools = ["python3", "node", "php", "qemu-img", "rustc", "jq", "cc"];
