@@ -1,7 +1,7 @@
 //! The launcher or the supervisor ends before the program: no call fails on that account.
 
-use super::{descendants, trace};
-use cfr_testkit::{Run, Running, Scratch, compile, launcher, parse_call, until};
+use super::{descendants, send, supervisor_of, trace};
+use cfr_testkit::{Run, Running, Scratch, compile, launcher, parse_call, read_json, until};
 use std::fs;
 use std::path::PathBuf;
 use std::thread;
@@ -44,6 +44,16 @@ impl Copying {
     fn await_begin(&self) {
         let target = self.scratch.file("to");
         until(|| fs::metadata(&target).is_ok_and(|found| found.len() > 0), "copies");
+    }
+
+    /// Waits until the program is in a call.
+    fn await_begin_of_call(&self, launcher: &Running) {
+        let call = format!("{} ", libc::SYS_copy_file_range);
+        let is_in_call = |(pid, _): &(i32, String)| {
+            let found = fs::read_to_string(format!("/proc/{pid}/syscall"));
+            found.is_ok_and(|found| found.starts_with(&call))
+        };
+        until(|| descendants(launcher.id()).iter().any(is_in_call), "a call");
     }
 
     /// Waits until the program has copied everything without an error.
@@ -98,27 +108,8 @@ fn a_program_goes_on_after_its_launcher_was_killed_during_a_call() {
     }
 }
 
-/// Returns the supervisor of a launcher.
-fn supervisor_of(launcher: &Running) -> i32 {
-    let mut found = None;
-    until(
-        || {
-            let below = descendants(launcher.id());
-            found = below.into_iter().find(|(_, name)| name == "cfr-supervisor");
-            found.is_some()
-        },
-        "a supervisor",
-    );
-    found.unwrap().0
-}
-
 fn kill(pid: i32) {
     send(pid, libc::SIGKILL);
-}
-
-fn send(pid: i32, signal: i32) {
-    // SAFETY: no pointers; the process is this test's.
-    assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
 }
 
 /// On a busy machine it may not have seen the end of the program yet. No process runs, so a zero holds.
@@ -189,6 +180,27 @@ fn a_killed_supervisors_call_is_answered() {
     assert_eq!(launcher.output().status, Some(0));
 }
 
+/// The program makes it itself, and the log says that its line is not there.
+#[test]
+fn the_line_of_a_killed_supervisors_call_is_counted_as_lost() {
+    let copying = Copying::new(100_000);
+    let launcher = copying.start(["4096", "0"], &["--inject", "delay_enter=3s:when=1"]);
+    copying.await_begin_of_call(&launcher);
+    // The call is received at once, and delayed.
+    thread::sleep(Duration::from_millis(500));
+    kill(supervisor_of(&launcher));
+    copying.assert_completed();
+    let output = launcher.output();
+    let said = "cfr: the supervisor has ended too early; it is started again\n\
+                cfr: 1 line of the log was lost\n";
+    assert_eq!((output.status, output.stderr.as_str()), (Some(0), said), "{output:#?}");
+    assert_eq!(copying.logged().len(), 100_000usize.div_ceil(4096));
+    let log = copying.log();
+    let report = Run::bare(cfr_testkit::launcher()).args(["report", "--format", "json"]);
+    let report = read_json(&report.args([log]).ok().stdout);
+    assert_eq!(report["lost"], 1, "{report}");
+}
+
 /// Whatever the supervisor was doing.
 #[test]
 fn a_supervisor_is_killed_at_any_moment() {
@@ -200,6 +212,11 @@ fn a_supervisor_is_killed_at_any_moment() {
         kill(supervisor_of(&launcher));
         copying.assert_equal();
         assert_eq!(launcher.output().status, Some(0));
+        let log = fs::read_to_string(copying.log()).unwrap();
+        let lost =
+            log.lines().find_map(|line| line.strip_suffix(" lines lost")?.rsplit(' ').next());
+        let lost: usize = lost.map_or(0, |lost| lost.parse().unwrap());
+        assert!(copying.logged().len() + lost > 1_000_000 / 512, "{pause} {lost}");
     }
 }
 

@@ -1,11 +1,12 @@
 //! The supervisor: programs whose calls the library does not see.
 
-use cfr_testkit::{Run, launcher, project};
+use cfr_testkit::{Run, Running, launcher, project, until};
 use std::path::Path;
 
 pub mod descriptors;
 pub mod ends;
 pub mod kernel_questions;
+pub mod own_filters;
 pub mod real_programs;
 pub mod settings;
 pub mod signals;
@@ -29,6 +30,25 @@ fn compile_musl(source: &str, program: &Path, flags: &[&str]) {
         .args([program, Path::new("-I"), &sources, &sources.join(source)])
         .args(flags)
         .ok();
+}
+
+/// Returns the supervisor of a launcher.
+fn supervisor_of(launcher: &Running) -> i32 {
+    let mut found = None;
+    until(
+        || {
+            let below = descendants(launcher.id());
+            found = below.into_iter().find(|(_, name)| name == "cfr-supervisor");
+            found.is_some()
+        },
+        "a supervisor",
+    );
+    found.unwrap().0
+}
+
+fn send(pid: i32, signal: i32) {
+    // SAFETY: no pointers; the process is this test's.
+    assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
 }
 
 /// Returns the processes below process `above`, with their names (proc_pid_stat(5)).

@@ -1,8 +1,8 @@
 //! Signals during supervised calls: nothing is copied twice, long copies end early, and the copy of a
 //! killed program ends with it.
 
-use super::trace;
-use cfr_testkit::{Filesystems, Run, Scratch, compile, parse_call, skip, until};
+use super::{send, supervisor_of, trace};
+use cfr_testkit::{Filesystems, Output, Run, Scratch, compile, launcher, parse_call, skip, until};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -60,6 +60,89 @@ fn each_byte_is_copied_once_by_the_emulation_and_under_faults() {
             storm_is_exact(options, 2, 1000, words);
         }
     }
+}
+
+/// Calls that signals interrupt before the supervisor has seen them: it is stopped meanwhile.
+const INTERRUPTED: usize = 20;
+
+/// Runs the program that makes them under `cfr COMMAND`.
+fn interrupted(command: &[&str]) -> Output {
+    let scratch = Scratch::new();
+    scratch.write("from", b"x");
+    let program = compile("drivers/interrupted_calls.c", "interrupted_calls", &["-static"]);
+    let run = Run::bare(launcher()).args(command).args(["--reach", "all", "--"]).args([&program]);
+    let run = run.args([&INTERRUPTED.to_string(), "interrupt"]).within(scratch.path());
+    let running = run.start();
+    let supervisor = supervisor_of(&running);
+    let target = scratch.file("to");
+    until(|| target.exists(), "the program has begun");
+    send(supervisor, libc::SIGSTOP);
+    let states = || {
+        let threads = fs::read_dir(format!("/proc/{supervisor}/task")).unwrap().flatten();
+        let stats = threads.map(|thread| fs::read_to_string(thread.path().join("stat")));
+        let state = |stat: String| stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        stats.map(|stat| state(stat.unwrap_or_default())).collect::<Vec<_>>()
+    };
+    let all_are = |wanted| states().into_iter().all(|state| state == Some(wanted));
+    until(|| all_are('T'), "the supervisor is stopped");
+    scratch.write("go", b"");
+    let done = scratch.file("done");
+    until(|| done.exists(), "the calls were interrupted");
+    send(supervisor, libc::SIGCONT);
+    until(|| all_are('S'), "the supervisor waits");
+    fs::remove_file(done).unwrap();
+    let output = running.output();
+    assert_eq!(output.stdout, format!("{INTERRUPTED}\n"), "{output:#?}");
+    output
+}
+
+#[test]
+fn calls_that_a_signal_ends_unseen_are_counted() {
+    let why = "20 calls were interrupted before they were seen: they have failed with EINTR, or were \
+               made again\n";
+    let output = interrupted(&["trace"]);
+    assert_eq!(output.stderr, format!("cfr: no copy was seen: {why}"), "{output:#?}");
+    let output = interrupted(&["run", "--summary"]);
+    let said = format!("cfr: the summary lacks calls: {why}");
+    assert!(output.stderr.contains(&said), "{output:#?}");
+    let failing =
+        ["no EINTR", "errors=0", "calls=0", "calls<20", "calls!=7", "seccomp=0", "none<9"];
+    let holding = ["calls<=20", "calls!=21", "bytes=0", "no end_of_file", "calls>=0", "no EIO"];
+    let expressions = failing.into_iter().chain(holding);
+    let options = expressions.flat_map(|expression| ["--expect", expression]);
+    let output = interrupted(&["run"].into_iter().chain(options).collect::<Vec<_>>());
+    assert_eq!(output.status, Some(123), "{output:#?}");
+    for expression in failing {
+        let line =
+            output.stderr.lines().find(|line| line.contains(&format!("expected {expression},")));
+        let line = line.unwrap_or_else(|| panic!("{expression}: {output:#?}"));
+        assert!(line.ends_with(why.trim_end()), "{expression}: {output:#?}");
+    }
+    assert!(output.stderr.contains("7 of 13 expectations did not hold"), "{output:#?}");
+}
+
+/// What the program has seen is in the log or is counted.
+#[test]
+fn each_interrupted_call_of_a_storm_is_logged_or_counted() {
+    let scratch = Scratch::new();
+    let log = scratch.file("log");
+    // The supervisor may come to the last of them after the program has ended.
+    let script = "\"$@\"; sleep 1";
+    let run = trace(&log, &["--summary"]).args(["sh", "-c", script, "sh"]).args([storm()]);
+    let run = run.args(["2", "5000", "interrupt", "positions"]).within(scratch.path());
+    let said = run.ok().stderr;
+    let number = |text: &str, after: &str| -> usize {
+        let before = text.find(after).map(|end| text[..end].rsplit(' ').next().unwrap());
+        before.map_or(0, |number| number.parse().unwrap())
+    };
+    let seen = number(&said, " calls interrupted\n");
+    let counted = number(&said, " calls were interrupted") + number(&said, " call was interrupted");
+    let log = fs::read_to_string(log).unwrap();
+    let logged = log
+        .lines()
+        .filter(|line| line.contains(" = -1 EINTR") || line.contains(" = ? (let through"));
+    let logged = logged.count();
+    assert!(seen <= counted + logged, "{seen} {counted} {logged} {said}");
 }
 
 /// Bytes that take long to copy.

@@ -4,6 +4,10 @@
 //! A call whose sixth argument has the cookie in its upper half is not stopped: the library has seen
 //! it. copy_file_range(2) has its flags in the lower half of that argument; ioctl(2) and sendfile(2)
 //! do not use it.
+//!
+//! A filter that the program installs itself can answer a call before this one: the kernel takes the
+//! action with the highest precedence, and that of ERRNO, TRAP and KILL is higher. So the filter stops
+//! the installation of another one, too, and its receiver knows of it.
 
 use crate::errno::Errno;
 use crate::ioctl::{FICLONE, FICLONERANGE, FIDEDUPERANGE};
@@ -17,19 +21,29 @@ const ARCHITECTURES: [u32; 2] = [0xc000_003e, 0x4000_0003];
 #[cfg(target_arch = "aarch64")]
 const ARCHITECTURES: [u32; 2] = [0xc000_00b7, 0x4000_0028];
 
-/// copy_file_range, sendfile, sendfile64 and ioctl of 32-bit programs (i386 and arm).
+/// copy_file_range, sendfile, sendfile64, ioctl, prctl and seccomp of 32-bit programs (i386 and arm).
 #[cfg(target_arch = "x86_64")]
-const NUMBERS_32: [u32; 4] = [377, 187, 239, 54];
+const NUMBERS_32: [u32; 6] = [377, 187, 239, 54, 172, 354];
 #[cfg(target_arch = "aarch64")]
-const NUMBERS_32: [u32; 4] = [391, 187, 239, 54];
+const NUMBERS_32: [u32; 6] = [391, 187, 239, 54, 172, 383];
 
-/// copy_file_range, sendfile and ioctl of 64-bit programs.
+/// copy_file_range, sendfile, ioctl, prctl and seccomp of 64-bit programs.
 #[expect(clippy::cast_possible_truncation, reason = "small numbers")]
-const NUMBERS: [u32; 3] = [
+const NUMBERS: [u32; 5] = [
     libc::SYS_copy_file_range.cast_unsigned() as u32,
     libc::SYS_sendfile.cast_unsigned() as u32,
     libc::SYS_ioctl.cast_unsigned() as u32,
+    libc::SYS_prctl.cast_unsigned() as u32,
+    libc::SYS_seccomp.cast_unsigned() as u32,
 ];
+
+// The filter splits the numbers at that of prctl.
+const _: () = {
+    let [copy, send, ioctl, prctl, seccomp] = NUMBERS;
+    assert!(send < prctl && ioctl < prctl && copy >= prctl && seccomp >= prctl);
+    let [copy, send, send64, ioctl, prctl, seccomp] = NUMBERS_32;
+    assert!(ioctl < prctl && copy >= prctl && send >= prctl && send64 >= prctl && seccomp >= prctl);
+};
 
 /// Bytes from the start of `struct seccomp_data`; the architectures are little-endian.
 const NUMBER: u32 = 0;
@@ -40,6 +54,7 @@ const COOKIE: u32 = ARGUMENTS + 5 * 8 + 4;
 
 const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
 const JUMP_IF_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+const JUMP_IF_AT_LEAST: u16 = 0x35; // BPF_JMP | BPF_JGE | BPF_K
 const RETURN: u16 = 0x06; // BPF_RET | BPF_K
 
 /// `SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP` of linux/seccomp.h (Linux 6.6).
@@ -66,66 +81,101 @@ pub enum StoppedCall {
     Sendfile,
     /// ioctl(2) with FICLONE, FICLONERANGE or FIDEDUPERANGE.
     Ioctl,
+    /// seccomp(2) or prctl(2) to install a filter; it cannot succeed unless `is_possible`.
+    Filter {
+        is_possible: bool,
+    },
 }
 
 impl StoppedCall {
-    fn of(number: c_long, is_32_bit: bool) -> StoppedCall {
-        let [copy, _, _, ioctl] = if is_32_bit {
+    fn of(number: c_long, is_32_bit: bool, [first, second, program, ..]: [u64; 6]) -> StoppedCall {
+        let [copy, _, _, ioctl, prctl, seccomp] = if is_32_bit {
             NUMBERS_32.map(c_long::from)
         } else {
-            let [copy, send, ioctl] = NUMBERS.map(c_long::from);
-            [copy, send, send, ioctl]
+            let [copy, send, ioctl, prctl, seccomp] = NUMBERS.map(c_long::from);
+            [copy, send, send, ioctl, prctl, seccomp]
         };
+        let mode = u64::from(libc::SECCOMP_MODE_FILTER);
+        // There is a listener already (EBUSY).
+        let is_refused = second & libc::SECCOMP_FILTER_FLAG_NEW_LISTENER != 0;
+        let set_mode = u64::from(libc::SECCOMP_SET_MODE_FILTER);
         match number {
             _ if number == copy => StoppedCall::CopyFileRange,
             _ if number == ioctl => StoppedCall::Ioctl,
+            _ if number == prctl => {
+                StoppedCall::Filter { is_possible: second == mode && program != 0 }
+            }
+            _ if number == seccomp => StoppedCall::Filter {
+                is_possible: first & 0xffff_ffff == set_mode && !is_refused && program != 0,
+            },
             _ => StoppedCall::Sendfile,
         }
     }
 }
 
 /// The parts of the filter, by their first instruction.
-const CALLS_32: u8 = 6;
-const REQUESTS: u8 = 12;
-const COOKIE_CHECK: u8 = 16;
-const NOTIFY: u8 = 18;
-const ALLOW: u8 = 19;
+const HIGH_NUMBERS: u8 = 6;
+const CALLS_32: u8 = 9;
+const HIGH_NUMBERS_32: u8 = 13;
+const OPTION: u8 = 18;
+const OPERATION: u8 = 20;
+const REQUESTS: u8 = 22;
+const COOKIE_CHECK: u8 = 26;
+const NOTIFY: u8 = 28;
+const ALLOW: u8 = 29;
+const LEN: u8 = 30;
 
 /// Returns the filter: bpf(4) instructions, which the kernel checks when they are installed. The calls
 /// of x32 programs pass: no kernel of a distribution runs them by default.
-fn filter(cookie: u32) -> [sock_filter; 20] {
+fn filter(cookie: u32) -> [sock_filter; LEN as usize] {
     let [ours, ours_32] = ARCHITECTURES;
-    let [copy, send, ioctl] = NUMBERS;
-    let [copy_32, send_32, send64_32, ioctl_32] = NUMBERS_32;
+    let [copy, send, ioctl, prctl, seccomp] = NUMBERS;
+    let [copy_32, send_32, send64_32, ioctl_32, prctl_32, seccomp_32] = NUMBERS_32;
     let load = |from| sock_filter { code: LOAD, jt: 0, jf: 0, k: from };
     // A jump counts from the instruction after its own.
-    let jump = |own: u8, value, equal: u8, other: u8| {
-        let (jt, jf) = (equal - own - 1, other - own - 1);
-        sock_filter { code: JUMP_IF_EQUAL, jt, jf, k: value }
+    let branch = |code, own: u8, value, taken: u8, other: u8| {
+        let (jt, jf) = (taken - own - 1, other - own - 1);
+        sock_filter { code, jt, jf, k: value }
     };
+    let jump = |own, value, equal, other| branch(JUMP_IF_EQUAL, own, value, equal, other);
+    let split = |own, value, high, low| branch(JUMP_IF_AT_LEAST, own, value, high, low);
     let end = |action| sock_filter { code: RETURN, jt: 0, jf: 0, k: action };
     [
         load(ARCHITECTURE),
         jump(1, ours, 2, CALLS_32),
         load(NUMBER),
-        jump(3, copy, COOKIE_CHECK, 4),
+        split(3, prctl, HIGH_NUMBERS, 4),
         jump(4, send, COOKIE_CHECK, 5),
         jump(5, ioctl, REQUESTS, ALLOW),
+        // HIGH_NUMBERS
+        jump(6, copy, COOKIE_CHECK, 7),
+        jump(7, prctl, OPTION, 8),
+        jump(8, seccomp, OPERATION, ALLOW),
         // CALLS_32
-        jump(6, ours_32, 7, ALLOW),
+        jump(9, ours_32, 10, ALLOW),
         load(NUMBER),
-        jump(8, copy_32, NOTIFY, 9),
-        jump(9, send_32, NOTIFY, 10),
-        jump(10, send64_32, NOTIFY, 11),
-        jump(11, ioctl_32, REQUESTS, ALLOW),
+        split(11, prctl_32, HIGH_NUMBERS_32, 12),
+        jump(12, ioctl_32, REQUESTS, ALLOW),
+        // HIGH_NUMBERS_32
+        jump(13, copy_32, NOTIFY, 14),
+        jump(14, send_32, NOTIFY, 15),
+        jump(15, send64_32, NOTIFY, 16),
+        jump(16, prctl_32, OPTION, 17),
+        jump(17, seccomp_32, OPERATION, ALLOW),
+        // OPTION
+        load(ARGUMENTS),
+        jump(19, libc::PR_SET_SECCOMP.cast_unsigned(), NOTIFY, ALLOW),
+        // OPERATION
+        load(ARGUMENTS),
+        jump(21, libc::SECCOMP_SET_MODE_FILTER, NOTIFY, ALLOW),
         // REQUESTS
         load(REQUEST),
-        jump(13, FICLONE, COOKIE_CHECK, 14),
-        jump(14, FICLONERANGE, COOKIE_CHECK, 15),
-        jump(15, FIDEDUPERANGE, COOKIE_CHECK, ALLOW),
+        jump(23, FICLONE, COOKIE_CHECK, 24),
+        jump(24, FICLONERANGE, COOKIE_CHECK, 25),
+        jump(25, FIDEDUPERANGE, COOKIE_CHECK, ALLOW),
         // COOKIE_CHECK
         load(COOKIE),
-        jump(17, cookie, ALLOW, NOTIFY),
+        jump(27, cookie, ALLOW, NOTIFY),
         // NOTIFY
         end(libc::SECCOMP_RET_USER_NOTIF),
         // ALLOW
@@ -141,7 +191,7 @@ fn filter(cookie: u32) -> [sock_filter; 20] {
 /// already; EINVAL before Linux 5.19, where a signal would end a call that is being answered.
 pub fn stop_copies(cookie: u32) -> Result<i32, Errno> {
     let mut filter = filter(cookie);
-    let program = libc::sock_fprog { len: 20, filter: filter.as_mut_ptr() };
+    let program = libc::sock_fprog { len: LEN.into(), filter: filter.as_mut_ptr() };
     let flags =
         libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
     let words = [u64::from(libc::SECCOMP_SET_MODE_FILTER), flags];
@@ -221,8 +271,9 @@ pub fn await_call(listener: i32, seconds: i64) -> bool {
     count == Ok(1) && polled.revents & libc::POLLIN != 0
 }
 
-/// Waits for a call. ENOENT if its thread was killed meanwhile, or no thread is left that could make
-/// one; EINTR after a signal.
+/// Waits for a call. ENOENT once for each whose thread has stopped waiting meanwhile, to handle a signal
+/// or because it was killed (kernel/seccomp.c, `seccomp_notify_recv()`), or if no thread is left that
+/// could make one; EINTR after a signal.
 pub fn receive(listener: i32) -> Result<Notification, Errno> {
     let mut notification = MaybeUninit::<seccomp_notif>::zeroed();
     let request = to_register(libc::SECCOMP_IOCTL_NOTIF_RECV);
@@ -236,7 +287,7 @@ pub fn receive(listener: i32) -> Result<Notification, Errno> {
     Ok(Notification {
         id,
         tid: i32::try_from(pid).unwrap_or(0),
-        call: StoppedCall::of(data.nr.into(), is_32_bit),
+        call: StoppedCall::of(data.nr.into(), is_32_bit, data.args),
         is_32_bit,
         args: data.args,
     })
@@ -319,9 +370,10 @@ mod tests {
                     let half = u32::from(from % 8 != 0);
                     value = (argument >> (32 * half) & 0xffff_ffff).try_into().unwrap();
                 }
-                (JUMP_IF_EQUAL, wanted) => {
-                    at +=
-                        usize::from(if value == wanted { instruction.jt } else { instruction.jf });
+                (code @ (JUMP_IF_EQUAL | JUMP_IF_AT_LEAST), wanted) => {
+                    let is_equal = code == JUMP_IF_EQUAL;
+                    let is_taken = if is_equal { value == wanted } else { value >= wanted };
+                    at += usize::from(if is_taken { instruction.jt } else { instruction.jf });
                 }
                 (_, action) => return action,
             }
@@ -334,7 +386,7 @@ mod tests {
     #[test]
     fn stops_copies_without_the_cookie() {
         let [ours, ours_32] = ARCHITECTURES;
-        let [copy, send, ioctl] = NUMBERS;
+        let [copy, send, ioctl, ..] = NUMBERS;
         let marked = |lower: u64| [0, 0, 0, 0, 0, 0xc00c_1e00_0000_0000 | lower];
         for number in [copy, send] {
             assert_eq!(run(0xc00c_1e00, ours, number, [0; 6]), STOP);
@@ -357,9 +409,38 @@ mod tests {
     }
 
     #[test]
+    fn stops_filters() {
+        const FILTERS: [(usize, [u64; 6], bool); 8] = [
+            (3, [22, 2, 0x1000, 0, 0, 0], true),
+            (3, [22, 2, 0, 0, 0, 0], false),
+            (3, [22, 1, 0, 0, 0, 0], false),
+            (4, [1, 0, 0x1000, 0, 0, 0], true),
+            (4, [1, 1, 0x1000, 0, 0, 0], true),
+            (4, [1, 0, 0, 0, 0, 0], false),
+            // EBUSY: SECCOMP_FILTER_FLAG_NEW_LISTENER.
+            (4, [1, 8, 0x1000, 0, 0, 0], false),
+            (4, [1, 0x28, 0x1000, 0, 0, 0], false),
+        ];
+        let [ours, ours_32] = ARCHITECTURES;
+        let all = [(ours, &NUMBERS[..]), (ours_32, &NUMBERS_32[1..])];
+        for ((arch, numbers), (which, args, is_possible)) in
+            all.into_iter().flat_map(|one| FILTERS.map(|filter| (one, filter)))
+        {
+            assert_eq!(run(1, arch, numbers[which], args), STOP, "{args:?}");
+            let call = StoppedCall::of(numbers[which].into(), arch == ours_32, args);
+            assert_eq!(call, StoppedCall::Filter { is_possible }, "{args:?}");
+        }
+        for (arch, numbers) in all {
+            // PR_SET_NAME, SECCOMP_GET_ACTION_AVAIL.
+            assert_eq!(run(1, arch, numbers[3], [15, 0, 0, 0, 0, 0]), PASS);
+            assert_eq!(run(1, arch, numbers[4], [2, 0, 0, 0, 0, 0]), PASS);
+        }
+    }
+
+    #[test]
     fn passes_everything_else() {
         const READ: u32 = 0;
-        let [copy, _, ioctl] = NUMBERS;
+        let [copy, _, ioctl, ..] = NUMBERS;
         let [ours, ours_32] = ARCHITECTURES;
         for (arch, number) in
             [(ours, READ), (ours, ioctl), (ours_32, NUMBERS_32[3]), (ours_32, 3), (0x1234, copy)]

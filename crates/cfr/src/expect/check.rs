@@ -2,10 +2,10 @@
 
 use super::expectation::{Expectation, Kind, Meaning};
 use super::quantity::{OTHER_ERRORS, Quantity, error_name};
-use crate::run::blind_spot::{BlindSpot, STILL_RUN};
+use crate::run::blind_spot::{BlindSpot, STILL_RUN, interrupted};
 use cfr_engine::call::Method;
 use cfr_engine::hook::Hook;
-use cfr_shared::stats::Stats;
+use cfr_shared::stats::{Counter, Stats};
 use serde::Serialize;
 
 /// The result of an expectation. Its keys in the results file are documented in cfr-expect(7) and
@@ -32,6 +32,7 @@ pub(super) fn verdict(
         _ if expectation.is_about_ends() => 0,
         count => count,
     };
+    let unseen = stats.get(Counter::Interrupted);
     let (held, actual) = match blind_spot {
         _ if expectation.is_about_otherwise() => match stats.written_otherwise() {
             // The kernel counts what a process has written when its parent has waited for it.
@@ -49,6 +50,9 @@ pub(super) fn verdict(
         _ if held && unfinished > 0 && !expectation.is_lower_bound() => {
             let calls = if unfinished == 1 { "call" } else { "calls" };
             (false, format!("{actual}; but {unfinished} {calls} did not return"))
+        }
+        _ if held && !expectation.holds_with(unseen, stats) => {
+            (false, format!("{actual}; but {}", interrupted(unseen)))
         }
         None => (held, actual),
         Some(blind_spot) if blind_spot.of_all => (false, blind_spot.why.clone()),

@@ -2,6 +2,7 @@
 
 use super::quantity::Quantity;
 use crate::term::failure::printable;
+use cfr_shared::stats::Stats;
 
 /// What the user expects of a program's calls.
 pub(super) struct Expectation {
@@ -107,6 +108,27 @@ impl Expectation {
             | Meaning::Count(quantity, Comparison::Equal, 0) => !quantity.is_of_library(),
             Meaning::Never(quantities) => quantities.iter().any(|one| !one.is_of_library()),
             Meaning::Count(..) | Meaning::Only(..) => false,
+        }
+    }
+
+    /// Reports whether it holds still if up to so many more calls have failed with EINTR.
+    pub(super) fn holds_with(&self, interrupted: u64, stats: &Stats) -> bool {
+        match &self.meaning {
+            Meaning::Count(quantity, comparison, bound) if quantity.counts_interrupted() => {
+                let least = quantity.read(stats);
+                let most = least.saturating_add(interrupted);
+                match comparison {
+                    Comparison::NotEqual => !(least..=most).contains(bound),
+                    _ => comparison.holds(least, *bound) && comparison.holds(most, *bound),
+                }
+            }
+            Meaning::Never(quantities) => {
+                interrupted == 0 || !quantities.iter().any(|one| one.counts_interrupted())
+            }
+            Meaning::Only(Kind::Hook | Kind::Error, words) => {
+                interrupted == 0 || words.iter().any(|word| word.counts_interrupted())
+            }
+            Meaning::Only(Kind::Method, _) | Meaning::Count(..) => true,
         }
     }
 

@@ -206,6 +206,16 @@ impl Quantity {
         matches!(self, Quantity::Number(number) if KNOWN.contains(&number.name))
     }
 
+    /// Reports whether a call that fails with EINTR at the kernel's boundary is one of these.
+    pub(super) fn counts_interrupted(self) -> bool {
+        match self {
+            Quantity::Number(number) => [CALLS, ERRORS].contains(&number.name),
+            Quantity::Method(method) => method == Method::None,
+            Quantity::Hook(hook) => hook == Hook::Seccomp,
+            Quantity::Error(errno) => errno == Errno::EINTR,
+        }
+    }
+
     /// Reports whether it is the number of calls.
     pub(super) fn is_calls(self) -> bool {
         matches!(self, Quantity::Number(number) if number.name == CALLS)

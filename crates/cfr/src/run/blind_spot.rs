@@ -6,6 +6,9 @@ use crate::run::shared_stats::SeenCounts;
 use crate::term::failure::printable;
 use cfr_engine::hook::Hooks;
 use cfr_shared::settings::Level;
+use cfr_shared::stats::OwnFilter;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// The reason why some calls of a program could not be seen.
@@ -60,6 +63,10 @@ pub(crate) fn blind_spot(
         }
         (SeenCounts { uncounted: 1.., .. }, ..) => uncounted(seen),
         (SeenCounts { unwatched: 1.., .. }, Watch { supervisor: Ok(()), .. }, _) => unwatched(seen),
+        (SeenCounts { own_filter: Some(one), .. }, Watch { supervisor: Ok(()), .. }, _) => {
+            is_possible = true;
+            own_filters(one, seen)
+        }
         (_, Watch { supervisor: Ok(()), .. }, _) => return None,
         (SeenCounts { left: 1.., .. }, ..) => left(seen),
         (
@@ -82,7 +89,7 @@ pub(crate) fn blind_spot(
             )
         }
     };
-    let is_watched = watch.supervisor.is_ok() && seen.unwatched == 0;
+    let is_watched = watch.supervisor.is_ok() && seen.unwatched == 0 && seen.own_filter.is_none();
     let of_results = is_watched && watch.has_ended && checked.hooks == Hooks::ALL;
     let of_all = seen.processes == 0 && watch.supervisor.is_err();
     let still_run = watch.supervisor.is_ok() && !watch.has_ended;
@@ -93,6 +100,9 @@ pub(crate) fn blind_spot(
 pub(crate) fn lacking(seen: SeenCounts, checked: &CheckedSettings) -> Option<String> {
     if seen.uncounted > 0 {
         return Some(uncounted(seen));
+    }
+    if seen.interrupted > 0 {
+        return Some(interrupted(seen.interrupted));
     }
     (seen.calls == 0 && checked.log_has_grown()).then(|| {
         "the log has some, and no program could open the shared counters: another user, another \
@@ -109,6 +119,34 @@ fn uncounted(seen: SeenCounts) -> String {
          calls are not counted",
         seen.uncounted
     )
+}
+
+/// Describes calls that were interrupted before the supervisor received them.
+pub(crate) fn interrupted(calls: u64) -> String {
+    match calls {
+        1 => {
+            "1 call was interrupted before it was seen: it has failed with EINTR, or was made again"
+                .to_owned()
+        }
+        _ => format!(
+            "{calls} calls were interrupted before they were seen: they have failed with EINTR, or \
+             were made again"
+        ),
+    }
+}
+
+/// Describes the programs, `one` among them, that can answer calls before the supervisor.
+fn own_filters(one: OwnFilter, seen: SeenCounts) -> String {
+    let name = match one.name() {
+        [] => format!("process {}", one.pid),
+        name => format!("{} ({})", printable(OsStr::from_bytes(name)), one.pid),
+    };
+    let filters = match seen.own_filters.saturating_sub(1) {
+        0 => "has a seccomp filter of its own".to_owned(),
+        1 => "and 1 other program have seccomp filters of their own".to_owned(),
+        others => format!("and {others} other programs have seccomp filters of their own"),
+    };
+    format!("{name} {filters}, which can answer calls before the supervisor")
 }
 
 fn unwatched(seen: SeenCounts) -> String {
@@ -158,6 +196,10 @@ pub(crate) fn silence(
         (SeenCounts { uncounted: 1.., .. }, ..) => uncounted(seen),
         (SeenCounts { left: 1.., .. }, Watch { supervisor: Err(_), .. }, _) => left(seen),
         (SeenCounts { unwatched: 1.., .. }, Watch { supervisor: Ok(()), .. }, _) => unwatched(seen),
+        (SeenCounts { interrupted: calls @ 1.., .. }, ..) => interrupted(calls),
+        (SeenCounts { own_filter: Some(one), .. }, Watch { supervisor: Ok(()), .. }, _) => {
+            own_filters(one, seen)
+        }
         (_, Watch { supervisor: Ok(()), has_ended: true, .. }, _) if hooks == Hooks::ALL => {
             return Some(PROVEN.to_owned());
         }

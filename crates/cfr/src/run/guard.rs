@@ -6,7 +6,7 @@ use super::handover;
 use crate::term::failure::{describe, print_message};
 use crate::term::small_thread::small_thread;
 use cfr_shared::stats::{Stats, Stopped};
-use cfr_sys::seccomp;
+use cfr_sys::seccomp::{self, Notification, StoppedCall};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
@@ -106,6 +106,18 @@ impl Start {
             stats.count_let_through(1, begun);
         }
     }
+
+    /// Lets the thread make a call itself that no supervisor has received.
+    fn let_pass(&self, listener: &OwnedFd, call: &Notification) {
+        let StoppedCall::Filter { is_possible } = call.call else {
+            return self.let_through(listener, call.id, 0);
+        };
+        if let (true, Some(stats)) = (is_possible, self.stats) {
+            stats.note_own_filter(call.tid, b"");
+        }
+        // It fails if the thread was killed.
+        let _ = seccomp::let_through(listener.as_raw_fd(), call.id);
+    }
 }
 
 impl Supervisor {
@@ -176,7 +188,7 @@ fn watch_over(supervisor: Supervisor, listener: &OwnedFd, mut start: Start) {
     print_message("there is no supervisor any more: calls are let through");
     while !has_hung_up(listener) {
         if let Ok(call) = seccomp::receive(listener.as_raw_fd()) {
-            start.let_through(listener, call.id, 0);
+            start.let_pass(listener, &call);
         }
     }
 }
@@ -187,11 +199,11 @@ fn has_hung_up(listener: &OwnedFd) -> bool {
 }
 
 /// Reports whether all processes have ended whose calls `listener` receives.
-pub(crate) fn have_all_ended(listener: &OwnedFd) -> bool {
+pub(crate) fn have_all_ended(listener: &impl AsFd) -> bool {
     hangs_up(listener, PollFlags::empty(), Some(&Timespec::default()))
 }
 
-fn hangs_up(listener: &OwnedFd, wanted: PollFlags, limit: Option<&Timespec>) -> bool {
+fn hangs_up(listener: &impl AsFd, wanted: PollFlags, limit: Option<&Timespec>) -> bool {
     let mut polled = [PollFd::new(listener, wanted)];
     let is_polled = poll(&mut polled, limit);
     let [polled] = polled;

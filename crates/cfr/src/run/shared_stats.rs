@@ -5,7 +5,7 @@
 use crate::term::failure::{Failure, describe};
 use crate::term::inherited::is_ignored;
 use cfr_shared::settings::STATS_NAME;
-use cfr_shared::stats::{Collect, Counter, LineRings, Stats, log_id};
+use cfr_shared::stats::{Collect, Counter, LineRings, OwnFilter, Stats, log_id};
 use cfr_sys as sys;
 use cfr_sys::errno::Errno;
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -48,6 +48,12 @@ pub(crate) struct SeenCounts {
     pub(crate) left: u64,
     /// The programs that loaded the library and had no room for the counters.
     pub(crate) uncounted: u64,
+    /// The calls whose threads stopped waiting before the supervisor received them.
+    pub(crate) interrupted: u64,
+    /// The programs that installed seccomp filters of their own.
+    pub(crate) own_filters: usize,
+    /// One of them.
+    pub(crate) own_filter: Option<OwnFilter>,
 }
 
 impl SeenCounts {
@@ -59,6 +65,9 @@ impl SeenCounts {
             unwatched: stats.get(Counter::Unwatched),
             left: stats.get(Counter::LeftToSupervisor),
             uncounted: stats.get(Counter::Uncounted),
+            interrupted: stats.get(Counter::Interrupted),
+            own_filters: stats.own_filters().count(),
+            own_filter: stats.own_filters().last(),
         }
     }
 }
@@ -181,6 +190,9 @@ impl SharedStats {
             unwatched: now.unwatched.saturating_sub(self.before.unwatched),
             left: now.left.saturating_sub(self.before.left),
             uncounted: now.uncounted.saturating_sub(self.before.uncounted),
+            interrupted: now.interrupted.saturating_sub(self.before.interrupted),
+            own_filters: now.own_filters.saturating_sub(self.before.own_filters),
+            own_filter: now.own_filter.filter(|_| now.own_filters > self.before.own_filters),
         };
         if let Some(outer) = &self.outer {
             outer.merge(&self.stats);

@@ -9,7 +9,7 @@ use cfr_engine::hook::Hook;
 use cfr_observe::{Collectors, ConfigErrors, Log};
 use cfr_shared::format::Format;
 use cfr_shared::settings::{Level, Settings};
-use cfr_shared::stats::{Collect, InFlight, Stats};
+use cfr_shared::stats::{Collect, Counter, InFlight, Stats};
 use cfr_sys as sys;
 use std::collections::HashSet;
 use std::fs;
@@ -137,11 +137,24 @@ impl Looks {
                 call.forget();
             }
         }
+        self.count_not_made();
         if let Some(log) = &self.log {
             log.report_lost();
         }
         kept.iter().skip(MAX_KEPT).for_each(InFlight::forget);
         self.forget_beginning();
+    }
+
+    /// Counts the lines as lost that no supervisor could make.
+    fn count_not_made(&self) {
+        let lines = self.stats.take(Counter::NotMade);
+        if self.settings.log < Level::Info {
+            return;
+        }
+        match &self.log {
+            Some(log) => (0..lines).for_each(|_| log.count_lost()),
+            None => self.stats.add(Counter::LinesLost, lines),
+        }
     }
 
     /// Reports of each call whether its line was written before its thread ended.

@@ -65,6 +65,10 @@ pub(super) fn carry_out(
         return file
             .map_or(Reply::Answer(Err(Errno::ENOENT)), |file| Reply::Descriptor(file.as_raw_fd()));
     }
+    if let StoppedCall::Filter { .. } = call {
+        supervisor.observers.note_filter(notification);
+        return Reply::LetThrough;
+    }
     let Supervisor { own, observers, .. } = supervisor;
     let Some(task) = Task::new(last, job, id, tid, own, &observers.programs) else {
         return Reply::None;
@@ -83,6 +87,7 @@ pub(super) fn carry_out(
         StoppedCall::CopyFileRange => copy_file_range(&task, args, &observer, before_long),
         StoppedCall::Sendfile => sendfile(&task, args, &observer, before_long),
         StoppedCall::Ioctl => ioctl(&task, args, &observer, before_long),
+        StoppedCall::Filter { .. } => Reply::LetThrough,
     };
     task.close();
     reply

@@ -1,7 +1,7 @@
 //! What records the calls: one observer for all processes of the tree, or one for each, where they
 //! count faults or have a log file of their own.
 
-use super::proc;
+use super::proc::{self, Status};
 use super::programs::Programs;
 use crate::run::line_reader::LineReader;
 use crate::run::program_settings;
@@ -10,8 +10,9 @@ use cfr_engine::diag::{EventKind, EventLog};
 use cfr_observe::{Collectors, ConfigErrors, Injector, Log, Observer};
 use cfr_shared::inject::CallCounter;
 use cfr_shared::settings::{Level, STATS_NAME, Settings};
-use cfr_shared::stats::{Stats, Stopped};
+use cfr_shared::stats::{Counter, Stats, Stopped};
 use cfr_sys as sys;
+use cfr_sys::seccomp::{Notification, StoppedCall};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -79,6 +80,26 @@ impl Observers {
     /// Goes on writing the lines of processes that outlive the launcher, if it has handed that on.
     pub(super) fn go_on_reading(&self) -> Option<LineReader> {
         LineReader::go_on(self.stats?, self.settings)
+    }
+
+    /// Counts a call whose thread stopped waiting before it was received.
+    pub(super) fn count_interrupted(&self) {
+        if let Some(stats) = &self.stats {
+            stats.add(Counter::Interrupted, 1);
+        }
+    }
+
+    /// Notes that the program of a call installs a seccomp filter.
+    pub(super) fn note_filter(&self, notification: &Notification) {
+        let Notification { call: StoppedCall::Filter { is_possible: true }, tid, .. } =
+            *notification
+        else {
+            return;
+        };
+        let Some(stats) = &self.stats else { return };
+        let process = Status::of(tid).field("Tgid").next().and_then(|pid| pid.parse().ok());
+        let pid = process.unwrap_or(tid);
+        stats.note_own_filter(pid, proc::read(pid, "comm").trim_ascii_end());
     }
 
     /// Writes the lines that a launcher which was killed has not written.

@@ -5,8 +5,9 @@ use super::calls::{self, Reply};
 use super::jobs::Job;
 use super::task::LastCaller;
 use super::{LISTENER, Supervisor};
+use crate::run::guard;
 use cfr_sys::errno::Errno;
-use cfr_sys::seccomp;
+use cfr_sys::seccomp::{self, StoppedCall};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
 use std::sync::atomic::Ordering;
@@ -47,7 +48,10 @@ fn relieve(supervisor: &'static Supervisor) -> io::Result<()> {
             if poll(&mut polled, Some(&STEP)) == Ok(1)
                 && let Ok(call) = seccomp::receive(LISTENER)
             {
-                supervisor.observers.count_let_through();
+                match call.call {
+                    StoppedCall::Filter { .. } => supervisor.observers.note_filter(&call),
+                    _ => supervisor.observers.count_let_through(),
+                }
                 let _ = seccomp::let_through(LISTENER, call.id);
             }
         }
@@ -104,8 +108,11 @@ fn work(supervisor: &'static Supervisor, job: &'static Job) {
                 job.end();
             }
             Err(Errno::EINTR) => {}
-            // The thread was killed, or no process of the tree is left, and the main thread is about to
-            // end this one.
+            // Its thread waits no more. The next call may come at once.
+            Err(Errno::ENOENT) if !guard::have_all_ended(&io::stdin()) => {
+                supervisor.observers.count_interrupted();
+            }
+            // No process of the tree is left, and the main thread is about to end this one.
             Err(_) => thread::sleep(Duration::from_millis(1)),
         }
         if supervisor.jobs.receiving.fetch_add(1, Ordering::Relaxed) > 0 {

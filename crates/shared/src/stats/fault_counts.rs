@@ -1,14 +1,14 @@
 //! The calls that each fault was about, in all processes of the tree.
 
 use super::layout::Section;
-use super::stopped::STOPPED;
+use super::own_filters::OWN_FILTERS;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// The most faults that can be set.
 pub const MAX_FAULTS: usize = 16;
 
 /// Four counts for each fault: see the fields of [`FaultCounts`].
-pub(super) const FAULTS: Section = Section::after(STOPPED, 4 * MAX_FAULTS);
+pub(super) const FAULTS: Section = Section::after(OWN_FILTERS, 4 * MAX_FAULTS);
 
 /// The counts of each fault, by its index in `CFR_INJECT`, from 0.
 #[derive(Clone, Copy, Debug)]

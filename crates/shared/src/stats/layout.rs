@@ -124,6 +124,11 @@ pub enum Counter {
     Begun,
     /// Programs that loaded the library and had no room for these counters.
     Uncounted,
+    /// Calls whose threads stopped waiting before the supervisor received them: they failed with EINTR,
+    /// or were made again.
+    Interrupted,
+    /// Lines of calls that were let through without one, and that are not counted as lost yet.
+    NotMade,
     /// [`Stats::LAYOUT`](super::Stats::LAYOUT), at the same place in each version: a reader that is another
     /// version than the launcher refuses the words.
     Layout = COUNTERS.len - 1,
@@ -131,7 +136,7 @@ pub enum Counter {
 
 impl Counter {
     /// The counters that are added up when stats are merged.
-    pub(super) const SUMS: [Counter; 21] = [
+    pub(super) const SUMS: [Counter; 22] = [
         Counter::Programs,
         Counter::Calls,
         Counter::LinesLost,
@@ -153,6 +158,7 @@ impl Counter {
         Counter::Unwatched,
         Counter::LeftToSupervisor,
         Counter::Uncounted,
+        Counter::Interrupted,
     ];
 }
 

@@ -26,6 +26,8 @@ mod recent_lines;
 
 mod stopped;
 
+mod own_filters;
+
 mod fault_counts;
 
 mod line_ring;
@@ -35,6 +37,7 @@ pub use heavy::Sums;
 pub use in_flight::{Beginning, Extent, InFlight, InFlightGuard};
 pub use layout::{Collect, Counter};
 pub use line_ring::{LineRing, LineRings, Place, log_id};
+pub use own_filters::OwnFilter;
 pub use pairs::{FileIds, Pair};
 pub use programs::ProgramSums;
 pub use recent_lines::RecentLine;
@@ -143,6 +146,12 @@ impl Stats {
         if let Some(word) = self.words.get(counter as usize) {
             word.store(value, Ordering::Relaxed);
         }
+    }
+
+    /// Returns the value of a counter, and sets it to 0.
+    #[must_use]
+    pub fn take(&self, counter: Counter) -> u64 {
+        self.words.get(counter as usize).map_or(0, |word| word.swap(0, Ordering::Relaxed))
     }
 
     /// Sets what the processes that count here collect.
@@ -289,11 +298,12 @@ impl Stats {
         self.count_program(record, sums);
     }
 
-    /// Counts supervised calls that nobody but their threads can make, because the supervisor was killed.
-    /// Of these `begun` were counted when they began.
+    /// Counts supervised calls that only their threads can make, because the supervisor was killed or its
+    /// workers are stuck: they have no line. Of these `begun` were counted when they began.
     pub fn count_let_through(&self, calls: u64, begun: u64) {
         self.add(Counter::Calls, calls.saturating_sub(begun));
         self.add(Counter::LetThrough, calls);
+        self.add(Counter::NotMade, calls);
         self.add_at(HOOKS, Hook::Seccomp as usize, calls);
     }
 
@@ -315,6 +325,7 @@ impl Stats {
         self.merge_slow(other);
         self.merge_pairs(other);
         self.merge_programs(other);
+        other.own_filters().for_each(|one| self.note_own_filter(one.pid, one.name()));
         self.merge_in_flight(other);
         if self.collects(Collect::LINES) {
             self.merge_lines(other);
