@@ -96,10 +96,12 @@ fn sandboxes_run_as_before() {
     // libseccomp asks the kernel for its features by filters that are not there.
     let python = "import ctypes; c = ctypes.CDLL(None, use_errno=True); \
                   print(c.prctl(22, 2, 0, 0, 0), ctypes.get_errno(), c.prctl(15, b'name', 0, 0, 0))";
-    let tree =
-        ["bwrap", "--ro-bind", "/", "/", "--bind", ".", "/tmp", "--unshare-pid", "--seccomp"];
+    let tree = [
+        "bwrap", "--ro-bind", "/", "/", "--bind", ".", "/mnt", "--chdir", "/mnt", "--unshare-pid",
+        "--seccomp",
+    ];
     let all_allowed =
-        "printf '\\006\\0\\0\\0\\0\\0\\377\\177' > filter; \"$@\" 9 cp from /tmp/to 9< filter";
+        "printf '\\006\\0\\0\\0\\0\\0\\377\\177' > filter; \"$@\" 9 cp from to 9< filter";
     let cases: [(&str, Vec<&str>); 2] = [
         ("python3", vec!["python3", "-c", python]),
         ("bwrap", [&["sh", "-c", all_allowed, "sh"], &tree[..]].concat()),
