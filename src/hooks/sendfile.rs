@@ -7,7 +7,7 @@ use super::dispatch_forwarded;
 use super::entry::{Frame, enter};
 use crate::route::{self, NEXT_SENDFILE, NEXT_SENDFILE64, ROUTES, Route};
 use cfr_engine::hook::Hook;
-use cfr_observe::Sendfile;
+use cfr_observe::{AsMade, Sendfile};
 use cfr_sys::{NextSymbol, OffsetPointer};
 use core::arch::naked_asm;
 use core::ffi::c_int;
@@ -111,6 +111,6 @@ fn send(hook: Hook, next: &'static NextSymbol, frame: &mut Frame) {
     #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "each an int")]
     let (out_fd, in_fd) = (out_fd as c_int, in_fd as c_int);
     let offset = OffsetPointer::new(offset as *mut i64);
-    let call = Sendfile { hook, out_fd, in_fd, offset, count, next: Some(next) };
+    let call = Sendfile { hook, out_fd, in_fd, offset, count, next: Some(next), kernel: AsMade };
     dispatch_forwarded(&call, frame);
 }

@@ -660,17 +660,15 @@ fn a_set_user_id_program_runs_without_being_traced() {
     if as_nobody(&[cp.as_os_str()]).output().status != Some(0) {
         return skip(test, "set-user-ID programs have no effect here");
     }
-    fs::remove_file(&files.to).unwrap();
-    let output = as_nobody(&[
-        launcher.as_os_str(),
-        "trace".as_ref(),
-        "--reach=preload".as_ref(),
-        cp.as_os_str(),
-    ])
-    .ok();
-    files.assert_copied();
-    assert_eq!(fs::metadata(&files.to).unwrap().uid(), 0);
-    assert_unseen(&output, "is set-user-ID");
+    // A supervisor would take the program its privileges.
+    for reach in ["--reach=preload", "--reach=auto"] {
+        fs::remove_file(&files.to).unwrap();
+        let words = [launcher.as_os_str(), "trace".as_ref(), reach.as_ref(), cp.as_os_str()];
+        let output = as_nobody(&words).ok();
+        files.assert_copied();
+        assert_eq!(fs::metadata(&files.to).unwrap().uid(), 0, "{reach}");
+        assert_unseen(&output, "is set-user-ID");
+    }
 
     // For its owner it is an ordinary program.
     let output = trace([&cp, &files.from, &files.to]).ok();

@@ -230,6 +230,26 @@ fn a_killed_programs_copy_ends() {
     }
 }
 
+/// After its process was waited for, its target may be another's: a retry, for example, empties it.
+#[test]
+fn a_copy_ends_before_its_killed_process_is_waited_for() {
+    /// The supervisor looks at the thread after so many bytes.
+    const PIECE: u64 = 256 << 10;
+    let test = "supervisor::signals::a_copy_ends_before_its_killed_process_is_waited_for";
+    let filesystems = Filesystems::mount(test);
+    let Some(place) = tmpfs(&filesystems, test) else { return };
+    let source = long_source(&place);
+    let program = compile("drivers/killed_copies.c", "killed_copies", &["-static"]);
+    for call in ["copy", "send"] {
+        for signal in ["9", "15"] {
+            let run = trace(&place.join("log"), &[]).args([&program]);
+            let run = run.args([&source, &place.join("target")]).args([call, signal, "12"]);
+            let grown: u64 = run.ok().stdout.trim().parse().unwrap();
+            assert!(grown <= PIECE, "{call} {signal}: {grown} bytes");
+        }
+    }
+}
+
 /// Waits until a size is the same in ten looks. Returns it.
 fn settled(size: &impl Fn() -> u64) -> u64 {
     let (mut last, mut same) = (size(), 0);

@@ -72,11 +72,13 @@ fn run_expecting(
     expected.check(&checked)?;
     let library = library::find()?;
     let path = locate::find(name)?;
-    let visibility = locate::visibility(&locate::follow(&path));
+    let executable = locate::follow(&path);
+    let visibility = locate::visibility(&executable);
     let is_unseen = visibility != Visibility::Seen;
     let need = Need {
         program: &path,
         is_unseen,
+        gains_privileges: locate::privileged(&executable.file).is_some(),
         wants_proof: expected.want_proof(),
         hooks: checked.hooks,
         forwards_to_next: checked.forwards_to_next,

@@ -7,10 +7,7 @@ use crate::facts::{Facts, MAX_OFFSET};
 use crate::flags::Mode;
 use crate::policy::{Backend, Policy};
 use cfr_sys::errno::Errno;
-use cfr_sys::{self as sys, FileKind, FilesystemKind};
-
-/// The most bytes that Linux moves in one call (include/linux/fs.h).
-const MAX_RW_COUNT: u64 = 0x7fff_f000;
+use cfr_sys::{self as sys, FileKind, FilesystemKind, MAX_RW_COUNT};
 
 /// The buffer of glibc's emulation, in bytes.
 const GLIBC_BUFFER_SIZE: usize = 8 << 10;

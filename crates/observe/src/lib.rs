@@ -29,6 +29,8 @@ mod recording;
 
 mod observe;
 
+mod kernel;
+
 mod calls;
 
 pub use caller::{Caller, ThisThread};
@@ -37,6 +39,7 @@ pub use calls::{
 };
 pub use collectors::Collectors;
 pub use inject::Injector;
+pub use kernel::{AsMade, Kernel};
 pub use log::{ConfigErrors, Log, install};
 pub use near_miss::warn_of_near_miss;
 pub use observe::{Intercepted, intercept, note_let_through};

@@ -60,6 +60,9 @@ impl OffsetPointer {
 /// The number of copy_file_range(2) on this architecture.
 pub const COPY_FILE_RANGE: core::ffi::c_long = libc::SYS_copy_file_range;
 
+/// The most bytes that one call moves, with pages of 4 KiB (`MAX_RW_COUNT` of linux/fs.h).
+pub const MAX_RW_COUNT: u64 = 0x7fff_f000;
+
 /// The arguments of copy_file_range(2) as the program passed them.
 #[derive(Clone, Copy, Debug)]
 pub struct Args {

@@ -79,7 +79,7 @@ pub use libc::{SIGXFSZ, ssize_t};
 pub use clock::{monotonic_ns, realtime_ns, sleep_until};
 pub use cookie::{COOKIE, set_cookie};
 pub use copy_file_range::{
-    Args, COPY_FILE_RANGE, OffsetPointer, copy_file_range, copy_file_range_unmarked,
+    Args, COPY_FILE_RANGE, MAX_RW_COUNT, OffsetPointer, copy_file_range, copy_file_range_unmarked,
     read_checked_offset, read_offset, read_writable_offset, write_checked_offset, write_offset,
 };
 pub use environment::{Environment, environment};

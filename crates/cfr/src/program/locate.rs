@@ -181,7 +181,7 @@ pub(crate) fn visibility(program: &Executable) -> Visibility {
 
 /// Returns the reason why the kernel starts the program with more privileges (`AT_SECURE`); `None`
 /// if it does not.
-fn privileged(path: &Path) -> Option<String> {
+pub(crate) fn privileged(path: &Path) -> Option<String> {
     const SET_USER_ID: u32 = 0o4000;
     // Without the execute bit, this bit means mandatory locking.
     const SET_GROUP_ID: u32 = 0o2010;

@@ -33,6 +33,8 @@ pub(crate) struct Need<'a> {
     pub(crate) program: &'a Path,
     /// The library cannot be loaded into the program, or does not see its calls.
     pub(crate) is_unseen: bool,
+    /// The kernel starts the program with more privileges, which an ordinary user's supervisor takes away.
+    pub(crate) gains_privileges: bool,
     /// Something holds only if nothing was missed.
     pub(crate) wants_proof: bool,
     /// The hooks that are watched.
@@ -64,7 +66,10 @@ pub(crate) fn plan(reach: Reach, need: Need<'_>) -> Result<Plan, Failure> {
         }
         (Reach::Auto, Some(other)) => return Ok(Err(other.to_owned())),
         (Reach::All, None) => true,
-        (Reach::Auto, None) => need.is_unseen || need.wants_proof,
+        (Reach::Auto, None) => {
+            let is_harmed = need.gains_privileges && takes_privileges();
+            need.wants_proof || need.is_unseen && !is_harmed
+        }
     };
     if !is_wanted && takes_privileges() {
         let why = "off by default for ordinary users, because set-user-ID programs get no privileges \

@@ -3,6 +3,7 @@
 
 use super::Supervisor;
 use super::jobs::Job;
+use super::pieces::Pieces;
 use super::task::{BAD_ADDRESS, LastCaller, Obstacle, Task};
 use cfr_engine::call::{Answer, Call, Method, Offset, Request};
 use cfr_engine::dialect::Rule;
@@ -124,7 +125,9 @@ fn copy_file_range(
         len,
         flags: Flags(args.flags),
     };
-    let call = CopyFileRange::new(Hook::Seccomp, &args, &observer.settings.policy);
+    let kernel = Pieces { task, starts: [decoded.off_in, decoded.off_out] };
+    let policy = &observer.settings.policy;
+    let call = CopyFileRange::through(kernel, Hook::Seccomp, &args, policy);
     finish(task, observer, call, Some(decoded), |answer| match answer {
         Ok(_) => offsets.write_changed(),
         Err(_) => Ok(()),
@@ -152,6 +155,7 @@ fn sendfile(
         offset: offsets.pointer(0),
         count,
         next: None,
+        kernel: Pieces { task, starts: [offsets.decoded(0), Offset::File] },
     };
     before_long(call.in_fd, count);
     // The kernel writes the offset even if the call has failed.

@@ -14,6 +14,8 @@ mod observers;
 
 mod task;
 
+mod pieces;
+
 mod calls;
 
 mod worker;

@@ -369,6 +369,11 @@ impl<'a> Task<'a> {
         has_ended
     }
 
+    /// Reports whether the thread still waits for its call, and has no signal to handle.
+    pub(super) fn is_served(&self) -> bool {
+        !self.job.is_interrupted() && seccomp::is_waiting(LISTENER, self.id)
+    }
+
     /// Reports whether a signal ends the thread only when its call is answered.
     pub(super) fn is_doomed(&self) -> bool {
         self.is_doomed.get()

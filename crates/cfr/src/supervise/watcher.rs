@@ -10,8 +10,10 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-/// How often it looks, and the age from which a call takes long.
+/// How often it looks for calls that take long.
 const PERIOD: Duration = Duration::from_millis(5);
+/// How often it looks at such a call, and the age from which a call is one.
+const LONG: Duration = Duration::from_millis(1);
 /// After how many looks at nothing it parks: a second.
 const IDLE_LOOKS: u32 = 200;
 
@@ -23,24 +25,25 @@ pub(super) fn start(supervisor: &'static Supervisor) -> io::Result<()> {
 fn watch(supervisor: &'static Supervisor) {
     let mut idle = 0;
     loop {
-        let mut is_idle = true;
+        let (mut is_idle, mut is_long) = (true, false);
         for job in supervisor.jobs.in_flight() {
             is_idle = false;
-            look_at(supervisor, job);
+            is_long |= look_at(supervisor, job);
         }
         idle = if is_idle { idle + 1 } else { 0 };
         if idle > IDLE_LOOKS {
             supervisor.jobs.park_watcher();
             idle = 0;
         }
-        thread::sleep(PERIOD);
+        thread::sleep(if is_long { LONG } else { PERIOD });
     }
 }
 
-fn look_at(supervisor: &'static Supervisor, job: &Job) {
-    let Some((id, caller)) = job.current() else { return };
-    if u128::from(job.age_ns()) < PERIOD.as_nanos() {
-        return;
+/// Looks after a call if it takes long. Reports whether it does.
+fn look_at(supervisor: &'static Supervisor, job: &Job) -> bool {
+    let Some((id, caller)) = job.current() else { return false };
+    if u128::from(job.age_ns()) < LONG.as_nanos() {
+        return false;
     }
     if supervisor.jobs.receiving.load(Ordering::Relaxed) == 0 {
         // If no thread can be made, the next look tries again.
@@ -49,6 +52,7 @@ fn look_at(supervisor: &'static Supervisor, job: &Job) {
     if !seccomp::is_waiting(LISTENER, id) || has_signal(caller) {
         job.interrupt(id, INTERRUPT);
     }
+    true
 }
 
 /// Reports whether the thread has a signal to handle: one that is pending, not blocked and not

@@ -1,5 +1,6 @@
 //! copy_file_range(2), by its wrapper or by syscall(2): the engine carries it out.
 
+use crate::kernel::{AsMade, Kernel};
 use crate::observe::Intercepted;
 use crate::observer::Observer;
 use cfr_engine::call::{Answer, Call, Method, Offset};
@@ -9,11 +10,12 @@ use cfr_engine::execution::{Execution, Outcome, Override};
 use cfr_engine::hook::Hook;
 use cfr_engine::policy::Policy;
 use cfr_sys::errno::Errno;
-use cfr_sys::{self as sys, Args, OffsetPointer};
+use cfr_sys::{Args, OffsetPointer};
 
 /// An intercepted copy_file_range call.
-pub struct CopyFileRange<'a> {
+pub struct CopyFileRange<'a, K = AsMade> {
     hook: Hook,
+    kernel: K,
     execution: Execution<'a>,
 }
 
@@ -22,7 +24,24 @@ impl<'a> CopyFileRange<'a> {
     #[must_use]
     #[inline(always)]
     pub fn new(hook: Hook, args: &'a Args, policy: &'a Policy) -> CopyFileRange<'a> {
-        CopyFileRange { hook, execution: Execution::new(args, policy) }
+        CopyFileRange::through(AsMade, hook, args, policy)
+    }
+}
+
+impl<'a, K: Kernel> CopyFileRange<'a, K> {
+    /// Prepares a call that is forwarded through `kernel`.
+    #[must_use]
+    #[inline(always)]
+    pub fn through(kernel: K, hook: Hook, args: &'a Args, policy: &'a Policy) -> Self {
+        CopyFileRange { hook, kernel, execution: Execution::new(args, policy) }
+    }
+
+    #[inline(always)]
+    fn forward(&self, observer: &Observer, args: &Args) -> (Answer, Method) {
+        match observer.next {
+            None => (self.kernel.copy_file_range(args), Method::Kernel),
+            Some(next) => (next.call(args), Method::Next),
+        }
     }
 
     /// Makes it a call that was forwarded already and failed with `errno`.
@@ -32,7 +51,7 @@ impl<'a> CopyFileRange<'a> {
     }
 }
 
-impl Intercepted for CopyFileRange<'_> {
+impl<K: Kernel> Intercepted for CopyFileRange<'_, K> {
     #[inline(always)]
     fn hook(&self) -> Hook {
         self.hook
@@ -46,7 +65,7 @@ impl Intercepted for CopyFileRange<'_> {
     #[inline(always)]
     fn execute(&self, observer: &Observer, faults: Option<(Override, &Call)>) -> Outcome {
         let override_ = faults.map(|(override_, _)| override_);
-        self.execution.run(override_, |args| forward(observer, args))
+        self.execution.run(override_, |args| self.forward(observer, args))
     }
 
     fn explain(&self, _call: &Call, outcome: &Outcome) -> Option<&'static Rule> {
@@ -81,13 +100,5 @@ impl Intercepted for CopyFileRange<'_> {
             log_trace(format_args!("copy_file_range: {}", BytesOrError(outcome.answer)));
         }
         log_debug(format_args!("{}: {}", outcome.method.name(), BytesOrError(outcome.answer)));
-    }
-}
-
-#[inline(always)]
-fn forward(observer: &Observer, args: &Args) -> (Answer, Method) {
-    match observer.next {
-        None => (sys::copy_file_range(args), Method::Kernel),
-        Some(next) => (next.call(args), Method::Next),
     }
 }

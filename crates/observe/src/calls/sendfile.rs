@@ -1,6 +1,7 @@
 //! sendfile(2): forwarded, and recorded if its target is a regular file or a block device.
 
 use super::{Forwarded, explain_error, forward_to};
+use crate::kernel::{AsMade, Kernel};
 use crate::observe::Intercepted;
 use crate::observer::Observer;
 use cfr_engine::call::{Answer, Call, Method};
@@ -12,7 +13,7 @@ use core::ffi::c_void;
 
 /// The arguments of sendfile(2).
 #[derive(Clone, Copy)]
-pub struct Sendfile {
+pub struct Sendfile<K = AsMade> {
     pub hook: Hook,
     pub out_fd: i32,
     pub in_fd: i32,
@@ -21,9 +22,10 @@ pub struct Sendfile {
     pub count: usize,
     /// The next library's function, if there may be one.
     pub next: Option<&'static NextSymbol>,
+    pub kernel: K,
 }
 
-impl Sendfile {
+impl<K: Kernel + Copy> Sendfile<K> {
     fn forward_call(self, observer: &Observer) -> (Answer, Method) {
         let Sendfile { out_fd, in_fd, offset, count, next, .. } = self;
         let next = || sys::call_next_sendfile(next?, out_fd, in_fd, offset, count);
@@ -31,13 +33,13 @@ impl Sendfile {
     }
 }
 
-impl Forwarded for Sendfile {
+impl<K: Kernel + Copy> Forwarded for Sendfile<K> {
     fn next(&self) -> Option<*const c_void> {
         self.next?.address()
     }
 
     fn call_kernel(&self) -> Answer {
-        sys::sendfile(self.out_fd, self.in_fd, self.offset, self.count)
+        self.kernel.sendfile(self.out_fd, self.in_fd, self.offset, self.count)
     }
 }
 
@@ -48,7 +50,7 @@ pub fn is_storage(fd: i32) -> bool {
     matches!(kind, Ok(FileKind::Regular | FileKind::BlockDevice))
 }
 
-impl Intercepted for Sendfile {
+impl<K: Kernel + Copy> Intercepted for Sendfile<K> {
     fn hook(&self) -> Hook {
         self.hook
     }

@@ -89,10 +89,16 @@ impl<'a> Runner<'a> {
         hooks: Hooks,
     ) -> Result<PathBuf, Failure> {
         let path = self.program(work_dir)?;
-        self.visibility = locate::visibility(&locate::follow(&path));
-        let is_unseen = self.visibility != Visibility::Seen;
-        let (wants_proof, forwards_to_next) = (false, false);
-        let need = Need { program: &path, is_unseen, wants_proof, hooks, forwards_to_next };
+        let executable = locate::follow(&path);
+        self.visibility = locate::visibility(&executable);
+        let need = Need {
+            program: &path,
+            is_unseen: self.visibility != Visibility::Seen,
+            gains_privileges: locate::privileged(&executable.file).is_some(),
+            wants_proof: false,
+            hooks,
+            forwards_to_next: false,
+        };
         self.plan = reach::plan(Reach::Auto, need)?;
         Ok(path)
     }
