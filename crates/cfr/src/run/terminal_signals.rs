@@ -9,8 +9,10 @@
 use super::start::before_exec;
 use crate::program::locate;
 use cfr_sys::{self as sys, SignalMask};
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Resource, getrlimit};
 use signal_hook::consts::signal::{SIGINT, SIGQUIT};
-use std::fs::File;
+use std::ffi::{CStr, CString};
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::process::Command;
@@ -22,14 +24,14 @@ const SIGNALS: [i32; 2] = [SIGINT, SIGQUIT];
 pub(crate) struct TerminalSignals {
     before: SignalMask,
     /// If more than execve(2) is to be done in the program's process, the C library executes the program,
-    /// and passes to a shell what the kernel refuses.
+    /// and passes to a shell what the kernel refuses; and the standard library needs two descriptors.
     are_passed_on: bool,
 }
 
 impl TerminalSignals {
     /// Blocks them for this program.
     pub(crate) fn block(program: &Path) -> TerminalSignals {
-        let are_passed_on = locate::has_known_format(program);
+        let are_passed_on = locate::has_known_format(program) && may_have_descriptors();
         TerminalSignals { before: SignalMask::block(&SIGNALS), are_passed_on }
     }
 
@@ -51,10 +53,10 @@ impl TerminalSignals {
             return;
         }
         let before = self.before;
-        // It shows the launcher's signals to whichever process reads it. Without /proc those are lost.
-        let status = File::open("/proc/self/status").ok();
+        // Opened only there: the launcher may have few descriptors. If it cannot be, the signals are lost.
+        let status = CString::new(format!("/proc/{}/status", std::process::id())).ok();
         before_exec(command, move || {
-            let pending = status.as_ref().map_or(0, pending);
+            let pending = status.as_deref().map_or(0, pending);
             let came = |signal: &i32| pending & 1 << (signal - 1) != 0;
             SIGNALS.into_iter().filter(came).for_each(sys::raise);
             before.restore();
@@ -70,11 +72,19 @@ impl Drop for TerminalSignals {
     }
 }
 
-/// Returns the pending signals of a process, whose proc_pid_status(5) `status` is: bit 0 is signal 1.
-/// Allocates nothing.
-fn pending(status: &File) -> u64 {
+/// Reports whether there is room for more descriptors than the start of a program needs (RLIMIT_NOFILE).
+fn may_have_descriptors() -> bool {
+    const MANY: u64 = 32;
+    getrlimit(Resource::Nofile).current.is_none_or(|limit| limit >= MANY)
+}
+
+/// Returns the pending signals of a process, whose proc_pid_status(5) has the path `status`: bit 0 is
+/// signal 1. Allocates nothing.
+fn pending(status: &CStr) -> u64 {
     const LABEL: &[u8] = b"\nShdPnd:\t";
     let mut text = [0; 4096];
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let Ok(status) = rustix::fs::open(status, flags, Mode::empty()) else { return 0 };
     let len = sys::read_at(status.as_raw_fd(), &mut text, 0).unwrap_or(0);
     let text = text.get(..len).unwrap_or_default();
     let label = text.windows(LABEL.len()).position(|window| window == LABEL);
