@@ -102,7 +102,7 @@ pub use mapping::{
     STATS_REQUEST, map_bytes, map_shared, map_shared_by_supervisor, map_value, map_zeroed_on_fork,
     prefetch_for_write,
 };
-pub use memory::{Buffers, NoHeap};
+pub use memory::{Buffers, NoHeap, spare_addresses};
 pub use next_library::{NextCopy, NextSymbol, call_next_exit, call_next_ioctl, call_next_sendfile};
 pub use once::{Current, MadeOnce, OnceBytes, OnceRef, SetOnce};
 pub use page_cache::{page_size, pages_of, pages_present};

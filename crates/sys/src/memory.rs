@@ -1,4 +1,4 @@
-//! Copy buffers: memory that is mapped when it is needed, not the host's heap.
+//! Copy buffers: memory that is mapped when it is needed, not the host's heap. And what heaps take.
 
 use crate::mapping::map_bytes;
 use core::alloc::{GlobalAlloc, Layout};
@@ -112,4 +112,15 @@ unsafe impl GlobalAlloc for NoHeap {
     }
 
     unsafe fn dealloc(&self, _pointer: *mut u8, _layout: Layout) {}
+}
+
+/// Lets glibc's malloc(3) take no more addresses than it gives out: all threads allocate from one heap,
+/// because each other one needs 64 MiB, and large memory is given back to the kernel when it is freed.
+/// For the launcher, below a limit on addresses (mallopt(3), `RLIMIT_AS`).
+pub fn spare_addresses() {
+    #[cfg(target_env = "gnu")]
+    for (parameter, value) in [(libc::M_ARENA_MAX, 1), (libc::M_MMAP_THRESHOLD, 128 << 10)] {
+        // SAFETY: it may be called at any time; other threads allocate as before.
+        unsafe { libc::mallopt(parameter, value) };
+    }
 }

@@ -154,7 +154,7 @@ static HAS_ENDED: AtomicBool = AtomicBool::new(false);
 /// arrive before the ID are kept. `None` if it cannot be started.
 fn pass_on(mut signals: Signals) -> Option<(Sender<u32>, JoinHandle<()>)> {
     let (sender, receiver) = mpsc::channel();
-    let started = small_thread().spawn(move || {
+    let started = small_thread(move || {
         let number = receiver.recv().ok().and_then(|number| i32::try_from(number).ok());
         let Some(pid) = number.and_then(Pid::from_raw) else { return };
         for signal in signals.forever() {

@@ -65,6 +65,6 @@ pub(crate) fn stop_copies(cookie: u32, no_new_privs: bool) -> Result<i32, Errno>
 pub(crate) fn try_out(no_new_privs: bool) -> io::Result<Result<(), Errno>> {
     const COOKIE: u32 = 1;
     let tried = move || stop_copies(COOKIE, no_new_privs).map(sys::close);
-    let tried = small_thread().spawn(tried)?.join();
+    let tried = small_thread(tried)?.join();
     Ok(tried.unwrap_or(Err(Errno::ENOSYS)))
 }

@@ -49,7 +49,7 @@ pub(crate) struct Guard {
 pub(crate) fn start(channel: OwnedFd, start: Start) -> io::Result<Guard> {
     let (at_start, is_started) = mpsc::channel();
     let (at_end, has_ended) = mpsc::channel();
-    small_thread().spawn(move || {
+    small_thread(move || {
         guard(channel, start, at_start);
         // The launcher may have stopped waiting.
         let _ = at_end.send(());

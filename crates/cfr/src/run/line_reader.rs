@@ -110,7 +110,7 @@ impl LineReader {
         let mut reader = Reader::new(rings, log, path);
         let looks = Arc::clone(&written.looks);
         let (end, is_over) = mpsc::channel::<()>();
-        let thread = small_thread().spawn(move || {
+        let thread = small_thread(move || {
             let mut sleep = MIN_SLEEP;
             while is_over.recv_timeout(sleep) == Err(RecvTimeoutError::Timeout) {
                 let found = reader.look(sys::monotonic_ns());

@@ -36,7 +36,7 @@ impl ProgressThread {
         let (end, is_over) = mpsc::channel::<()>();
         let (at_end, ended) = mpsc::channel::<()>();
         // If the thread cannot be started, no progress is shown.
-        let _ = small_thread().spawn(move || {
+        let _ = small_thread(move || {
             let mut copies = Vec::new();
             while is_over.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 copies = update(&stats, &copies);

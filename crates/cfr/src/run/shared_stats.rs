@@ -4,6 +4,7 @@
 
 use crate::term::failure::{Failure, describe};
 use crate::term::inherited::is_ignored;
+use crate::term::small_thread::check_room;
 use cfr_shared::settings::STATS_NAME;
 use cfr_shared::stats::{Collect, Counter, LineRings, OwnFilter, Stats, log_id};
 use cfr_sys as sys;
@@ -126,10 +127,12 @@ impl SharedStats {
 
     fn made(wanted: Collect, outer: Option<Stats>, words: usize) -> Result<SharedStats, Failure> {
         let made = || -> io::Result<(File, OsString, Stats)> {
+            let bytes = words * size_of::<u64>();
+            check_room(bytes)?;
             ignore_size_limit_signal()?;
             let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
             let file = rustix::fs::memfd_create("cfr-stats", flags)?;
-            rustix::fs::ftruncate(&file, (words * size_of::<u64>()) as u64)?;
+            rustix::fs::ftruncate(&file, bytes as u64)?;
             // The processes that map the file rely on its size.
             rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::SEAL)?;
             let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());

@@ -6,6 +6,7 @@ use super::filter::{self, Filter};
 use super::guard::{self, Guard, Start};
 use super::handover;
 use crate::term::failure::describe;
+use crate::term::small_thread::check_room;
 use cfr_shared::stats::Stats;
 use cfr_sys::errno::Errno;
 use rustix::fd::OwnedFd;
@@ -13,7 +14,6 @@ use rustix::fs::OFlags;
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
-use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
@@ -31,8 +31,8 @@ pub(crate) const NAME: &str = "cfr-supervisor";
 /// How long the supervisor may take to end after the last process of the tree, on a machine that is busy.
 const MAX_END: Duration = Duration::from_secs(10);
 
-/// The memory that must be free for the launcher's part, in bytes: more than it takes.
-const ROOM: usize = 2 << 20;
+/// The most memory that the launcher's part takes, in bytes.
+const ROOM: usize = 1 << 20;
 
 /// What the supervisor sends when it answers calls.
 pub(crate) const READY: u8 = b'r';
@@ -66,10 +66,8 @@ impl Planned {
         command: &mut Command,
         stats: Option<Stats>,
     ) -> Result<Prepared, String> {
-        // Rust ends a process that cannot allocate, and the program is more than its supervisor.
-        if Vec::<u8>::new().try_reserve_exact(ROOM).is_err() {
-            return Err(describe(&io::ErrorKind::OutOfMemory.into()));
-        }
+        // The program is more than its supervisor.
+        check_room(ROOM).map_err(|error| describe(&error))?;
         let cookie = cookie();
         command.env(COOKIE, cookie.to_string());
         let start = Start { command: supervisor(command), log: own_log(command), stats };

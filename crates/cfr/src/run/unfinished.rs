@@ -56,7 +56,7 @@ impl UnfinishedCalls {
             missing: 0,
         };
         let (end, is_over) = mpsc::channel::<()>();
-        let thread = small_thread().spawn(move || {
+        let thread = small_thread(move || {
             while is_over.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 looks.look(End::NotYet);
             }
