@@ -1,5 +1,5 @@
-//! Limits on memory and processes that leave the launcher no room for its threads: the program runs as it
-//! would have.
+//! Limits on memory and processes that leave the launcher no room for its threads: the program runs as
+//! it would have.
 
 use cfr_testkit::{Output, Run, Scratch, find_program, is_root, launcher, skip};
 use std::fs;

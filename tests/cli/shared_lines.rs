@@ -103,8 +103,8 @@ fn a_killed_writer_costs_its_own_line_only() {
     assert!(lines.unfinished <= killed && lines.lost <= killed as u64, "{}", lines.lost);
 }
 
-/// A call in which a process is killed, at whatever moment, has one line: its own, or that of a call that
-/// did not return. If it was counted before and has none, its line is said to be lost.
+/// A call in which a process is killed, at whatever moment, has one line: its own, or that of a call
+/// that did not return. If it was counted before and has none, its line is said to be lost.
 #[test]
 fn a_killed_call_is_told_of_once() {
     // Fewer than the calls that are stored while they are carried out.

@@ -879,8 +879,8 @@ fn may_raise_hard_limit() -> bool {
     Run::bare("sh").args(["-c", "ulimit -f 0 && ulimit -f 1"]).output().status == Some(0)
 }
 
-/// The launcher raises the limit on file sizes for its memory file, up to the hard limit, and root that too.
-/// The program has the limit as it was.
+/// The launcher raises the limit on file sizes for its memory file, up to the hard limit, and root
+/// that too. The program has the limit as it was.
 #[test]
 fn a_limit_on_file_sizes_leaves_the_summary() {
     let scratch = Scratch::new();

@@ -122,8 +122,8 @@ fn the_profiles_have_their_page() {
     }
 }
 
-/// Every `sh` block of the page, in one directory that has two files at first, with `cfr` on the PATH and
-/// the library as `$LIBCFR`. Lines that begin with `$ ` are what the reader types.
+/// Every `sh` block of the page, in one directory that has two files at first, with `cfr` on the PATH
+/// and the library as `$LIBCFR`. Lines that begin with `$ ` are what the reader types.
 #[test]
 fn the_recipes_run() {
     let page = fs::read_to_string(project().join("docs/guide/recipes.md")).unwrap();

@@ -173,7 +173,8 @@ fn a_program_with_the_header_and_without_the_library_cannot_be_linked() {
     }
 }
 
-/// The same in a static library, which is linked without it, and in a plugin, which is opened without it.
+/// The same in a static library, which is linked without it, and in a plugin, which is opened without
+/// it.
 #[test]
 fn code_with_the_header_needs_the_library_wherever_it_is() {
     let scratch = Scratch::new();

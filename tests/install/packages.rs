@@ -92,7 +92,8 @@ fn python(test: &str) -> bool {
     is_there
 }
 
-/// The same files give the same archives, whoever owns them, whenever and in whatever order they were made.
+/// The same files give the same archives, whoever owns them, whenever and in whatever order they were
+/// made.
 #[test]
 fn archives_depend_on_their_contents_only() {
     if !python("archives_depend_on_their_contents_only") {

@@ -19,8 +19,8 @@ fn trace(log: &Path, options: &[&str]) -> Run {
     Run::bare(launcher()).args(words).args([log]).args(options).args(["--"])
 }
 
-/// Compiles `c-tests/SOURCE` as the program `program` of musl. musl-gcc finds the kernel's headers only if
-/// it is told.
+/// Compiles `c-tests/SOURCE` as the program `program` of musl. musl-gcc finds the kernel's headers
+/// only if it is told.
 fn compile_musl(source: &str, program: &Path, flags: &[&str]) {
     let headers = format!("/usr/include/{}-linux-gnu", std::env::consts::ARCH);
     let sources = project().join("c-tests");

@@ -103,7 +103,8 @@ fn one_supervisor_is_below_another() {
     assert_eq!((calls(&outer).len(), calls(&inner).len()), (2, 0), "{output:#?}");
 }
 
-/// The outer launcher's supervisor sees what the library passes to the next one, and the inner one says so.
+/// The outer launcher's supervisor sees what the library passes to the next one, and the inner one
+/// says so.
 #[test]
 fn the_inner_launcher_names_the_calls_that_only_the_outer_one_sees() {
     const LEFT: &str = "1 program leaves its calls to the supervisor of the cfr that runs this one (--forward next)";

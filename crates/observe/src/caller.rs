@@ -24,8 +24,8 @@ pub trait Caller {
     /// Sends it a signal of a fault, before its call is carried out.
     fn raise(&self, signal: i32);
 
-    /// Reports whether one of these signals of a fault, given as bits, ends it before its call is carried
-    /// out, and [`Caller::ending`] cannot say so afterwards.
+    /// Reports whether one of these signals of a fault, given as bits, ends it before its call is
+    /// carried out, and [`Caller::ending`] cannot say so afterwards.
     fn ends_by(&self, signals: u64) -> bool;
 
     /// Waits for a fault, for this many nanoseconds.

@@ -25,9 +25,9 @@ impl Collectors {
         self.of_records().next().is_some() || self.want_progress()
     }
 
-    /// Counts a call that came through an intercepted hook, `is_in_flight` if it was counted as a call in
-    /// flight. `keep_stderr` gets the pid of the process that will write the summary, before its first
-    /// call is counted.
+    /// Counts a call that came through an intercepted hook, `is_in_flight` if it was counted as a call
+    /// in flight. `keep_stderr` gets the pid of the process that will write the summary, before its
+    /// first call is counted.
     #[inline(always)]
     pub(crate) fn count_call(&self, is_in_flight: bool, keep_stderr: impl FnOnce(u64)) {
         if let Some(tree) = self.tree.filter(|_| !is_in_flight) {

@@ -19,8 +19,8 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Returns an observer for calls through a hook that is not watched: under the same settings, without
-    /// faults and records.
+    /// Returns an observer for calls through a hook that is not watched: under the same settings,
+    /// without faults and records.
     #[must_use]
     pub fn without_records(&self) -> Observer {
         let (settings, next) = (self.settings, self.next);

@@ -42,7 +42,8 @@ pub fn read_foreign_json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text:?}"))
 }
 
-/// Holds what the library and the launcher wrote as JSON on standard output and error against the schema.
+/// Holds what the library and the launcher wrote as JSON on standard output and error against the
+/// schema.
 #[track_caller]
 pub(crate) fn hold_json(output: &Output) {
     for line in output.stdout.lines().chain(output.stderr.lines()) {

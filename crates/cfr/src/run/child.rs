@@ -59,11 +59,11 @@ impl ChildExit {
     }
 }
 
-/// Runs the program that `program` returns the command of to its end, under the planned supervisor, whose
-/// calls `stats` have. `terminal` has the signals that are for it. Returns the supervisor too, or the
-/// reason why there is none. If the launcher `waits_for_all` processes and there is none, it adopts
-/// them. If there is no room for the program's process, the threads of `shortage` are ended first, and
-/// then the one that passes signals on.
+/// Runs the program that `program` returns the command of to its end, under the planned supervisor,
+/// whose calls `stats` have. `terminal` has the signals that are for it. Returns the supervisor too,
+/// or the reason why there is none. If the launcher `waits_for_all` processes and there is none, it
+/// adopts them. If there is no room for the program's process, the threads of `shortage` are ended
+/// first, and then the one that passes signals on.
 pub(crate) fn run(
     program: impl Fn() -> Command,
     plan: Plan,

@@ -57,8 +57,8 @@ impl CheckedSettings {
         found.map(|(_, path)| path.as_os_str())
     }
 
-    /// Returns the path of the log file if all processes write one regular file, by a name that means the
-    /// same to all of them: not below /dev or /proc, except in /dev/shm.
+    /// Returns the path of the log file if all processes write one regular file, by a name that means
+    /// the same to all of them: not below /dev or /proc, except in /dev/shm.
     pub(crate) fn one_log_file(&self) -> Option<&Path> {
         let (path, _) = self.log_file.as_ref().filter(|_| self.log > Level::Off)?;
         let is_below = |directory| path.starts_with(directory);

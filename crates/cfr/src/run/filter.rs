@@ -23,15 +23,15 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// Describes a filter that passes the calls with `cookie`. `channel` is a socket to this process, the
-    /// launcher.
+    /// Describes a filter that passes the calls with `cookie`. `channel` is a socket to this process,
+    /// the launcher.
     pub(crate) fn new(cookie: u32, no_new_privs: bool, channel: i32) -> Filter {
         Filter { cookie, no_new_privs, channel, launcher: getpid() }
     }
 
-    /// Installs the filter, hands over the descriptor that receives calls, and waits until the supervisor
-    /// has it. A failure ends the process: the filter cannot be removed, and without the supervisor the
-    /// kernel answers ENOSYS.
+    /// Installs the filter, hands over the descriptor that receives calls, and waits until the
+    /// supervisor has it. A failure ends the process: the filter cannot be removed, and without the
+    /// supervisor the kernel answers ENOSYS.
     pub(crate) fn install(self) -> io::Result<()> {
         // The launcher may be killed while this process waits for it.
         set_parent_process_death_signal(Some(Signal::KILL))?;

@@ -33,8 +33,8 @@ pub(crate) fn send_descriptors(
     Ok(())
 }
 
-/// Waits for a message and returns its descriptors; none if the other end is closed. EMFILE if they found
-/// no room.
+/// Waits for a message and returns its descriptors; none if the other end is closed. EMFILE if they
+/// found no room.
 pub(crate) fn receive_descriptors(socket: impl AsFd) -> io::Result<Vec<OwnedFd>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX))];
     let mut control = RecvAncillaryBuffer::new(&mut space);

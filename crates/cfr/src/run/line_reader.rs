@@ -69,8 +69,8 @@ pub(crate) struct WrittenLines {
 }
 
 impl LineReader {
-    /// Starts to read the rings of these stats, if they have them. `variables` are the program's settings,
-    /// and `path` is the log file.
+    /// Starts to read the rings of these stats, if they have them. `variables` are the program's
+    /// settings, and `path` is the log file.
     pub(crate) fn start(
         shared: &SharedStats,
         variables: &Variables,
@@ -140,8 +140,8 @@ impl LineReader {
 }
 
 impl WrittenLines {
-    /// Reports of each beginning of a line whether there is one that was written, or passed on before. The
-    /// newest lines are searched.
+    /// Reports of each beginning of a line whether there is one that was written, or passed on before.
+    /// The newest lines are searched.
     pub(crate) fn have(&self, beginnings: &[Vec<u8>]) -> Vec<bool> {
         self.wait();
         let mut are_there = vec![false; beginnings.len()];
@@ -150,8 +150,9 @@ impl WrittenLines {
         are_there
     }
 
-    /// Waits until the lines are in the file that were passed on before. One that was not whole is passed by
-    /// a look and taken by the next one, of the second ring a look later; and a look may have begun before.
+    /// Waits until the lines are in the file that were passed on before. One that was not whole is
+    /// passed by a look and taken by the next one, of the second ring a look later; and a look may
+    /// have begun before.
     fn wait(&self) {
         let looks = || self.looks.load(Ordering::Acquire);
         let (before, begun) = (looks(), Instant::now());
@@ -338,7 +339,8 @@ impl Reader {
         let before = (self.usual.head, self.overflow.head);
         let found =
             self.usual.take_late(&mut self.batch) | self.overflow.take_late(&mut self.batch);
-        // A thread that has a line in the overflow now has its earlier lines before the usual ring's tail.
+        // A thread that has a line in the overflow now has its earlier lines before the usual ring's
+        // tail.
         let tail_of_overflow = self.overflow.ring.tail();
         let tail = self.usual.ring.tail();
         if self.pass_all(false, tail, now_ns) {

@@ -33,7 +33,8 @@ pub(crate) struct Need<'a> {
     pub(crate) program: &'a Path,
     /// The library cannot be loaded into the program, or does not see its calls.
     pub(crate) is_unseen: bool,
-    /// The kernel starts the program with more privileges, which an ordinary user's supervisor takes away.
+    /// The kernel starts the program with more privileges, which an ordinary user's supervisor takes
+    /// away.
     pub(crate) gains_privileges: bool,
     /// Something holds only if nothing was missed.
     pub(crate) wants_proof: bool,

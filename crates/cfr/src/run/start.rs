@@ -1,5 +1,5 @@
-//! Starts the program: under the supervisor if one is planned, and by a shell if the kernel does not know
-//! its format.
+//! Starts the program: under the supervisor if one is planned, and by a shell if the kernel does not
+//! know its format.
 
 use super::reach::Plan;
 use super::supervisor::{Planned, Supervisor};

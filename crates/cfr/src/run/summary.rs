@@ -77,8 +77,9 @@ impl RunInfo<'_> {
     }
 }
 
-/// Returns the summary without a newline at its end; each line of a table begins with `prefix`. Of a JSON
-/// object `summary` is the one key. Control characters are escaped. `program` is the file that was started.
+/// Returns the summary without a newline at its end; each line of a table begins with `prefix`. Of a
+/// JSON object `summary` is the one key. Control characters are escaped. `program` is the file that
+/// was started.
 pub(crate) fn render(
     stats: &Stats,
     program: &Path,

@@ -28,7 +28,8 @@ const COOKIE: &str = "CFR_COOKIE";
 /// The name by which the launcher starts itself as the supervisor, and which ps(1) shows.
 pub(crate) const NAME: &str = "cfr-supervisor";
 
-/// How long the supervisor may take to end after the last process of the tree, on a machine that is busy.
+/// How long the supervisor may take to end after the last process of the tree, on a machine that is
+/// busy.
 const MAX_END: Duration = Duration::from_secs(10);
 
 /// The most memory that the launcher's part takes, in bytes.

@@ -23,8 +23,9 @@ const SIGNALS: [i32; 2] = [SIGINT, SIGQUIT];
 /// discarded, and the signals have their meanings again.
 pub(crate) struct TerminalSignals {
     before: SignalMask,
-    /// If more than execve(2) is to be done in the program's process, the C library executes the program,
-    /// and passes to a shell what the kernel refuses; and the standard library needs two descriptors.
+    /// If more than execve(2) is to be done in the program's process, the C library executes the
+    /// program, and passes to a shell what the kernel refuses; and the standard library needs two
+    /// descriptors.
     are_passed_on: bool,
 }
 
@@ -35,8 +36,8 @@ impl TerminalSignals {
         TerminalSignals { before: SignalMask::block(&SIGNALS), are_passed_on }
     }
 
-    /// Calls `start`, which starts the program. If it cannot be told what came before, the signals end the
-    /// launcher meanwhile.
+    /// Calls `start`, which starts the program. If it cannot be told what came before, the signals end
+    /// the launcher meanwhile.
     pub(crate) fn while_starting<T>(&self, start: impl FnOnce() -> T) -> T {
         if self.are_passed_on {
             return start();
@@ -53,7 +54,8 @@ impl TerminalSignals {
             return;
         }
         let before = self.before;
-        // Opened only there: the launcher may have few descriptors. If it cannot be, the signals are lost.
+        // Opened only there: the launcher may have few descriptors. If it cannot be, the signals are
+        // lost.
         let status = CString::new(format!("/proc/{}/status", std::process::id())).ok();
         before_exec(command, move || {
             let pending = status.as_deref().map_or(0, pending);

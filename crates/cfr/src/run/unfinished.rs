@@ -102,13 +102,13 @@ struct Looks {
 }
 
 impl Looks {
-    /// Looks for threads that have ended in a call. A process of another process ID namespace has another
-    /// number here: before the end, a thread has ended only if it was seen before.
+    /// Looks for threads that have ended in a call. A process of another process ID namespace has
+    /// another number here: before the end, a thread has ended only if it was seen before.
     fn look(&mut self, end: End) {
         let (mut alive, mut ended) = (HashSet::new(), Vec::new());
         for call in self.stats.in_flight() {
-            // The supervisor frees the slots of its calls, and writes their lines itself. If it was killed,
-            // they were let through.
+            // The supervisor frees the slots of its calls, and writes their lines itself. If it was
+            // killed, they were let through.
             if call.hook() == Some(Hook::Seccomp) {
                 if end == End::OfAll && call.end() {
                     call.forget();

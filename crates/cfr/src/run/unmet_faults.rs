@@ -4,8 +4,8 @@ use crate::run::environment::CheckedSettings;
 use crate::term::failure::printable;
 use cfr_shared::stats::FaultCounts;
 
-/// Describes the faults that have applied to no call. `profiles` are the profiles, and how many faults each
-/// has added after the user's; of `calls` calls that were seen.
+/// Describes the faults that have applied to no call. `profiles` are the profiles, and how many faults
+/// each has added after the user's; of `calls` calls that were seen.
 ///
 /// A profile is an environment, in which a program meets some of its faults only: it is named if it has
 /// met none.

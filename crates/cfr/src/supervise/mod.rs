@@ -148,8 +148,8 @@ fn lift_cpu_limit() {
     }
 }
 
-/// Waits for the end of the tree. Returns what reads the lines of its processes, if the launcher has ended
-/// before.
+/// Waits for the end of the tree. Returns what reads the lines of its processes, if the launcher has
+/// ended before.
 fn wait_for_the_end(mut launcher: Option<OwnedFd>, observers: &Observers) -> Option<LineReader> {
     let listener = io::stdin();
     let mut lines = None;

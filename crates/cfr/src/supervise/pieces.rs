@@ -1,5 +1,6 @@
-//! Long copies in pieces. The kernel ends the copy of a thread that is killed before anything can wait for
-//! that thread's end; a copy of the supervisor's would go on, into a file that may be another's by then.
+//! Long copies in pieces. The kernel ends the copy of a thread that is killed before anything can wait
+//! for that thread's end; a copy of the supervisor's would go on, into a file that may be another's by
+//! then.
 
 use super::task::Task;
 use cfr_engine::call::{Answer, Offset};
@@ -62,8 +63,8 @@ impl Pieces<'_> {
             })
     }
 
-    /// Makes calls of `piece` until one moves less than it was asked for. Returns the bytes that all have
-    /// moved; an error only if it is the first one's.
+    /// Makes calls of `piece` until one moves less than it was asked for. Returns the bytes that all
+    /// have moved; an error only if it is the first one's.
     fn divide(&self, len: usize, piece: impl Fn(usize) -> Answer) -> Answer {
         let len = len.min(usize::try_from(MAX_RW_COUNT).unwrap_or(len));
         let mut moved = 0;

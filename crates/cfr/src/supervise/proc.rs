@@ -15,8 +15,8 @@ pub(super) fn read(id: i32, name: &str) -> Vec<u8> {
     std::fs::read(format!("/proc/{id}/{name}")).unwrap_or_default()
 }
 
-/// Reports whether process `pid` has not mapped the stats, as the library does, which counts its programs
-/// itself; false if that is unknown.
+/// Reports whether process `pid` has not mapped the stats, as the library does, which counts its
+/// programs itself; false if that is unknown.
 pub(super) fn is_without_stats(pid: i32) -> bool {
     let maps = read(pid, "maps");
     !maps.is_empty() && memchr::memmem::find(&maps, STATS_NAME).is_none()
@@ -53,8 +53,8 @@ fn auxiliary_value(pid: i32, wanted: u64) -> Option<u64> {
     }
 }
 
-/// Returns random bytes that each execve(2) makes and fork(2) keeps (getauxval(3), `AT_RANDOM`). `None` if
-/// the process may not be traced, or is a 32-bit program's.
+/// Returns random bytes that each execve(2) makes and fork(2) keeps (getauxval(3), `AT_RANDOM`).
+/// `None` if the process may not be traced, or is a 32-bit program's.
 pub(super) fn random(pid: i32) -> Option<u64> {
     let mut random = [0; 8];
     let address = auxiliary_value(pid, AT_RANDOM)?;

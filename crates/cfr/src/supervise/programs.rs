@@ -1,5 +1,5 @@
-//! Counts the programs whose calls only the supervisor sees, when it sees the first one. The library counts
-//! the others.
+//! Counts the programs whose calls only the supervisor sees, when it sees the first one. The library
+//! counts the others.
 
 use super::proc;
 use cfr_shared::stats::{Counter, Stats};
@@ -40,7 +40,8 @@ impl Programs {
         Programs { stats, seen: Mutex::default() }
     }
 
-    /// Counts the program of thread `tid` of process `pid`, unless it is counted. `pidfd` is the thread's.
+    /// Counts the program of thread `tid` of process `pid`, unless it is counted. `pidfd` is the
+    /// thread's.
     pub(super) fn meet(&self, pidfd: &OwnedFd, tid: i32, pid: i32) {
         let Some(stats) = self.stats else { return };
         let inode = rustix::fs::fstat(pidfd).map_or(0, |stat| stat.st_ino);

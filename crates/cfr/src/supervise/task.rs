@@ -483,9 +483,9 @@ fn has_fsetid(tid: i32) -> bool {
     has_capability(Pid::from_raw(tid), CapabilitySet::FSETID)
 }
 
-/// Reports whether `signal` makes the kernel write a core file (signal(7)). It ends a thread that waits for
-/// the supervisor only when that thread returns from its call: `complete_signal()` of kernel/signal.c
-/// wakes it for the others.
+/// Reports whether `signal` makes the kernel write a core file (signal(7)). It ends a thread that
+/// waits for the supervisor only when that thread returns from its call: `complete_signal()` of
+/// kernel/signal.c wakes it for the others.
 fn dumps_core(signal: i32) -> bool {
     use signal_hook::consts::signal::{
         SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGQUIT, SIGSEGV, SIGSYS, SIGTRAP, SIGXCPU, SIGXFSZ,

@@ -9,8 +9,9 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use std::thread;
 
-/// Makes a signal that ends the process call `clean_up` with it first. What that returned is not dropped
-/// before the process ends; if it returned `None`, the process goes on, and ends by itself. A write beyond the limit on file sizes becomes an error instead of a signal.
+/// Makes a signal that ends the process call `clean_up` with it first. What that returned is not
+/// dropped before the process ends; if it returned `None`, the process goes on, and ends by itself. A
+/// write beyond the limit on file sizes becomes an error instead of a signal.
 pub(crate) fn before<T>(
     clean_up: impl Fn(i32) -> Option<T> + Send + 'static,
 ) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
-//! Tables that fit a terminal: the space between columns shrinks, names of files are cut in front, text is
-//! wrapped, and a row that is still too long continues on the next line. Without a terminal nothing is
-//! changed, because programs read names.
+//! Tables that fit a terminal: the space between columns shrinks, names of files are cut in front,
+//! text is wrapped, and a row that is still too long continues on the next line. Without a terminal
+//! nothing is changed, because programs read names.
 
 use std::borrow::Cow;
 use std::iter;
@@ -157,7 +157,8 @@ pub(crate) fn width_of(character: char) -> usize {
     if character.is_ascii() { 1 } else { 2 }
 }
 
-/// Cuts the beginning of a name if it has more than `room` columns: at a slash if that leaves most of it.
+/// Cuts the beginning of a name if it has more than `room` columns: at a slash if that leaves most of
+/// it.
 pub(crate) fn cut(name: &str, room: usize) -> Cow<'_, str> {
     if columns_of(name) <= room {
         return name.into();

@@ -25,8 +25,8 @@ pub(crate) fn show(line: &str) {
     SHOWN.store(io::stderr().write_all(&bytes).is_ok(), Ordering::Relaxed);
 }
 
-/// Shows the parts of a line, and then the names of a source and a target, which are cut in front. If there
-/// is no room for all, the last parts are left out before the name of the source is.
+/// Shows the parts of a line, and then the names of a source and a target, which are cut in front. If
+/// there is no room for all, the last parts are left out before the name of the source is.
 pub(crate) fn show_with_names(parts: &[String], names: &[String; 2]) {
     let Some(columns) = columns() else { return };
     let room = |used: &[String]| columns.saturating_sub(columns_of(&used.concat()) + BEFORE.len());

@@ -90,8 +90,8 @@ impl WholeFile {
     }
 }
 
-/// Refuses two options that name one file, of which the second is replaced at the end. Pipes, devices and
-/// standard streams are written directly and may be shared.
+/// Refuses two options that name one file, of which the second is replaced at the end. Pipes, devices
+/// and standard streams are written directly and may be shared.
 pub(crate) fn must_differ(
     (option, path): (&str, &Path),
     (other, replaced): (&str, &Path),

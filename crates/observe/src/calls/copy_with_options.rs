@@ -1,5 +1,5 @@
-//! A copy_file_range that the program makes under options of its own, and of which it is told the outcome
-//! (cfr_copy(3)).
+//! A copy_file_range that the program makes under options of its own, and of which it is told the
+//! outcome (cfr_copy(3)).
 
 use super::copy_file_range::CopyFileRange;
 use crate::observe::Intercepted;

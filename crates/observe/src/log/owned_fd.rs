@@ -54,8 +54,8 @@ impl OwnedFd {
         Some(OwnedFd { fd: i32::try_from(fd).unwrap_or(-1), proof })
     }
 
-    /// Describes a descriptor by its fingerprint. `process_salt` differs between processes if each has a file
-    /// of its own.
+    /// Describes a descriptor by its fingerprint. `process_salt` differs between processes if each has
+    /// a file of its own.
     pub(super) fn identified(fd: i32, identity: sys::Identity, process_salt: u64) -> OwnedFd {
         let number = identity.fingerprint ^ process_salt;
         let proof =

@@ -180,8 +180,8 @@ impl Sink {
         done
     }
 
-    /// Writes whole lines by one write, to a regular file without a limit. Returns the bytes of the lines
-    /// that were written; the next line must be written by [`Sink::put`] if they are not all.
+    /// Writes whole lines by one write, to a regular file without a limit. Returns the bytes of the
+    /// lines that were written; the next line must be written by [`Sink::put`] if they are not all.
     pub(super) fn put_many(&self, lines: &[u8]) -> usize {
         let is_whole = !self.has_partial_line.load(Ordering::Relaxed);
         let nonce_and_fd = self.owned_fd().map(|owned| (owned.proof, owned.fd));

@@ -246,7 +246,8 @@ impl Injection {
         }
     }
 
-    /// Returns the faults that apply to the call, as bits. The action applies if it `overrides` the call.
+    /// Returns the faults that apply to the call, as bits. The action applies if it `overrides` the
+    /// call.
     #[must_use]
     pub fn applied(&self, overrides: bool) -> u32 {
         self.effects | if overrides { self.acting } else { 0 }
@@ -295,8 +296,8 @@ impl<'a> Faults<'a> {
         Ok(faults)
     }
 
-    /// Parses faults separated by `;` into `place`, so that their 2 KiB are not on the stack of a host. After
-    /// an error it is `None`.
+    /// Parses faults separated by `;` into `place`, so that their 2 KiB are not on the stack of a
+    /// host. After an error it is `None`.
     ///
     /// # Errors
     ///

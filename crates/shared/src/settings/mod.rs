@@ -90,7 +90,8 @@ pub enum SummaryTarget<'a> {
     File(&'a [u8]),
 }
 
-/// The value of every setting; [`TABLE`] names their variables. Text is borrowed from the values that were parsed.
+/// The value of every setting; [`TABLE`] names their variables. Text is borrowed from the values that
+/// were parsed.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings<'a> {
     pub log: Level,

@@ -129,8 +129,8 @@ pub enum Counter {
     Interrupted,
     /// Lines of calls that were let through without one, and that are not counted as lost yet.
     NotMade,
-    /// [`Stats::LAYOUT`](super::Stats::LAYOUT), at the same place in each version: a reader that is another
-    /// version than the launcher refuses the words.
+    /// [`Stats::LAYOUT`](super::Stats::LAYOUT), at the same place in each version: a reader that is
+    /// another version than the launcher refuses the words.
     Layout = COUNTERS.len - 1,
 }
 

@@ -416,8 +416,8 @@ impl LineRing {
         self.replace(place, now, next)
     }
 
-    /// Gives up the line that is being written at `place`, because its writer has ended: if it has not, it
-    /// finds that the line was not taken. Reports whether it was being written.
+    /// Gives up the line that is being written at `place`, because its writer has ended: if it has
+    /// not, it finds that the line was not taken. Reports whether it was being written.
     pub fn give_up(&self, place: u64) -> bool {
         let state = self.state(place);
         let lap = self.lap(place);

@@ -298,8 +298,8 @@ impl Stats {
         self.count_program(record, sums);
     }
 
-    /// Counts supervised calls that only their threads can make, because the supervisor was killed or its
-    /// workers are stuck: they have no line. Of these `begun` were counted when they began.
+    /// Counts supervised calls that only their threads can make, because the supervisor was killed or
+    /// its workers are stuck: they have no line. Of these `begun` were counted when they began.
     pub fn count_let_through(&self, calls: u64, begun: u64) {
         self.add(Counter::Calls, calls.saturating_sub(begun));
         self.add(Counter::LetThrough, calls);

@@ -107,8 +107,8 @@ impl Inspection {
         used.copies().then_some(seen_by)
     }
 
-    /// Returns the ways to copy that the files do not show. System calls with unknown numbers are none if
-    /// something else says that the supervisor is needed. In Go the numbers of all are unknown.
+    /// Returns the ways to copy that the files do not show. System calls with unknown numbers are none
+    /// if something else says that the supervisor is needed. In Go the numbers of all are unknown.
     pub(super) fn other_ways(&self) -> impl Iterator<Item = OtherWay<'_>> {
         let libraries = self.images.iter().map(|image| OtherWay {
             other: Other::Libraries,

@@ -1,7 +1,8 @@
-//! Whether the kernel keeps the answer to a stopped call if a signal interrupts it. The first kernels with
-//! SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (5.19) lose an answer that comes before the thread has run
-//! ("seccomp: Fix a race with WAIT_KILLABLE_RECV if the tracer replies too fast", 2025): the thread makes
-//! the call again, which was carried out already. Versions do not tell, because distributions backport.
+//! Whether the kernel keeps the answer to a stopped call if a signal interrupts it. The first kernels
+//! with SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (5.19) lose an answer that comes before the thread has
+//! run ("seccomp: Fix a race with WAIT_KILLABLE_RECV if the tracer replies too fast", 2025): the
+//! thread makes the call again, which was carried out already. Versions do not tell, because
+//! distributions backport.
 
 use super::fact::Finding;
 use crate::run::filter;
@@ -23,7 +24,8 @@ const ROUNDS: u32 = 20;
 /// What the calls are answered by: a number that they do not return otherwise.
 const ANSWER: usize = 7;
 
-/// How long a step may take, in seconds. On a busy machine the thread that makes the calls may get no time.
+/// How long a step may take, in seconds. On a busy machine the thread that makes the calls may get no
+/// time.
 const MAX_WAIT: u32 = 2;
 
 /// Reports whether the kernel keeps all answers.

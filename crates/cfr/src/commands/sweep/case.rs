@@ -58,8 +58,8 @@ impl FaultAt {
         }
     }
 
-    /// Reports whether the program must pass it if `--must-pass` has these names. After a part of a copy,
-    /// a program may fail unless the same call can be repeated.
+    /// Reports whether the program must pass it if `--must-pass` has these names. After a part of a
+    /// copy, a program may fail unless the same call can be repeated.
     fn must_pass(&self, names: &[FaultName]) -> bool {
         names.iter().any(|name| name.stands_for(&self.fault))
             && (!self.position.is_after_progress() || self.fault.can_be_repeated())

@@ -1,6 +1,7 @@
 //! JUnit XML for continuous integration: a test case for each case.
 //!
-//! A wrong, damaged or failed case is a failure, a hung or crashed one an error, a missed one is skipped.
+//! A wrong, damaged or failed case is a failure, a hung or crashed one an error, a missed one is
+//! skipped.
 
 use super::outcome::Outcome;
 use super::report::{CaseReport, SweepReport};

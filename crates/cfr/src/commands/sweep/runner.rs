@@ -57,7 +57,8 @@ pub(super) struct ProgramRun {
     pub(super) gone: Vec<bool>,
     /// The number of calls to which the fault that is tried applied.
     pub(super) injected: u64,
-    /// The hooks that were called. A supervised call is one of the hook that is named like its system call.
+    /// The hooks that were called. A supervised call is one of the hook that is named like its system
+    /// call.
     pub(super) hooks: Hooks,
     /// The processes and calls that were seen.
     pub(super) seen: SeenCounts,
