@@ -194,8 +194,7 @@ fn a_copy_is_not_verified_if_that_would_release_a_lock_of_the_host() {
     }
 }
 
-/// What a thread knows of the target of its last copy does not hold for longer than the change of an
-/// attribute takes.
+/// Also not in a loop that has copied to it before.
 #[test]
 fn a_target_that_becomes_immutable_between_copies_gets_no_byte() {
     let test = "emulation::backend::a_target_that_becomes_immutable_between_copies_gets_no_byte";

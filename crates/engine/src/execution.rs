@@ -3,7 +3,6 @@
 
 use crate::backend::{self, BUFFER_LEN, CopyResult, Holes, Transport};
 use crate::call::{Answer, Method};
-use crate::checked_target;
 use crate::diag::{log_data_error, log_fallback, trace_syscall};
 use crate::dialect::{CheckedBy, FILE_SIZE_SIGNAL, Rule, Ruling};
 use crate::facts::{Facts, Side};
@@ -239,9 +238,6 @@ impl Run<'_> {
         {
             let outcome = self.step(self.shortened(step));
             if outcome.answer != Ok(0) {
-                if outcome.answer.is_ok() {
-                    checked_target::note(facts.args.fd_out);
-                }
                 return Outcome { fell_back: declined.is_some(), ..outcome };
             }
         }

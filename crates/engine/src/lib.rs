@@ -79,8 +79,6 @@ pub mod policy;
 
 mod backend;
 
-mod checked_target;
-
 mod plan;
 
 pub mod execution;

@@ -1,7 +1,6 @@
 //! Chooses how the bytes of a call are moved. It has no effect but the facts that it gathers.
 
 use crate::backend::{BUFFER_LEN, Holes, Transport};
-use crate::checked_target;
 use crate::dialect::{CopyStrategy, Dialect};
 use crate::facts::{Facts, MAX_OFFSET};
 use crate::flags::Mode;
@@ -111,25 +110,12 @@ pub(crate) fn one_piece_between_filesystems(facts: &Facts<'_>, policy: &Policy) 
     let (off_in, off_out) = facts.start_offsets()?;
     let last = u64::try_from(off_in.min(off_out)).ok().map(|_| off_in.max(off_out))?;
     last.checked_add_unsigned(len)?;
-    let is_writable = checked_target::is_checked(facts.args.fd_out) || is_target_writable(facts);
-    (is_writable && write_checks_swap_space()).then_some(Step::Copy {
-        len,
-        transport: Transport::Library,
-        holes: Holes::Kept,
-    })
-}
-
-/// Reports whether the target of a copy that the kernel has refused with EXDEV may be written to.
-#[cold]
-#[inline(never)]
-fn is_target_writable(facts: &Facts<'_>) -> bool {
-    checked_target::timed(|| {
-        // A filter may return EXDEV for files that the kernel would refuse otherwise. Of these only a
-        // target with O_APPEND would be written to at a wrong place.
-        let target = facts.target.stat();
-        target.is_ok_and(|target| target.kind == FileKind::Regular && !target.immutable)
-            && facts.target.open_flags().is_ok_and(|open_flags| !open_flags.append)
-    })
+    let target = facts.target.stat().ok()?;
+    // A filter may return EXDEV for files that the kernel would refuse otherwise. Of these only a
+    // target with O_APPEND would be written to at a wrong place.
+    let appends = facts.target.open_flags().map_or(true, |open_flags| open_flags.append);
+    (target.kind == FileKind::Regular && !target.immutable && !appends && write_checks_swap_space())
+        .then_some(Step::Copy { len, transport: Transport::Library, holes: Holes::Kept })
 }
 
 /// Reports whether write(2) refuses active swap space: since Linux 5.4 (commit dc617f29dbe5).
