@@ -68,6 +68,8 @@ fn run_expecting(
         .split_first()
         .ok_or_else(|| Failure::new("no program given; see cfr --help"))?;
     let settings = profile::add_to(args.settings, &args.profiles)?;
+    let has_output =
+        settings.variables.iter().any(|&(variable, _)| variable == environment::LOG_FILE);
     let checked = environment::check(settings.variables, mode.level)?;
     expected.check(&checked)?;
     let library = library::find()?;
@@ -184,8 +186,8 @@ fn run_expecting(
     let written = summary::write(&checked, &stats, &path, &info, ended.pid);
     let counts_lines = shared.are_own() && !has_summary;
     // With strace -c, -o names the file of the summary.
-    let is_run_with_both = matches!(checked.summary, SummaryOutput::StandardError)
-        && log_file.is_some()
+    let is_run_with_both = has_output
+        && matches!(checked.summary, SummaryOutput::StandardError)
         && checked.log == Level::Error;
     let seen = shared.close();
     let watch = Watch { visibility: &visibility, supervisor: supervisor.map(drop), has_ended };
