@@ -9,7 +9,6 @@ use cfr_engine::call::{DedupeTarget, Offset, Request};
 use cfr_engine::flags::Flags;
 use cfr_engine::hook::Hook;
 use cfr_sys::Sharing;
-use cfr_sys::errno::Errno;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 
@@ -36,8 +35,13 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
         hook => other_hook(out, hook, call.request),
     }
     out.signed(i64::from(call.fd_in));
-    out.literal(",\"path_in\":");
-    string_or_null(out, record.context.path_in);
+    match record.context.path_in {
+        None => out.literal(",\"path_in\":null"),
+        Some(path) => {
+            out.literal(",\"path_in\":");
+            string(out, path);
+        }
+    }
     match (call.off_in, off_in_after) {
         (Offset::File, None) => {
             out.literal(",\"off_in\":null,\"off_in_after\":null,\"fd_out\":");
@@ -51,8 +55,13 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
         }
     }
     out.signed(i64::from(call.fd_out));
-    out.literal(",\"path_out\":");
-    string_or_null(out, record.context.path_out);
+    match record.context.path_out {
+        None => out.literal(",\"path_out\":null"),
+        Some(path) => {
+            out.literal(",\"path_out\":");
+            string(out, path);
+        }
+    }
     match (call.off_out, off_out_after) {
         (Offset::File, None) => {
             out.literal(",\"off_out\":null,\"off_out_after\":null,\"len\":");
@@ -73,14 +82,12 @@ pub(super) fn record(out: &mut Piece, record: &Record) {
         0 => out.literal(",\"flags\":0,\"flag_names\":[],\"ret\":"),
         _ => flags(out, call.flags),
     }
-    match (record.context.ending, record.outcome.answer) {
-        (Ending::Returned, Ok(count)) => out.unsigned(count as u64),
-        (Ending::Returned, Err(_)) => out.literal("-1"),
-        (Ending::LetThrough(_) | Ending::Unfinished, _) => out.literal("null"),
-    }
-    match record.errno() {
-        None => out.literal(",\"errno\":0,\"error\":null,\"bytes\":"),
-        Some(errno) => error(out, errno),
+    match (record.context.ending, record.outcome.answer, call.request) {
+        (Ending::Returned, Ok(count), Request::Copy) => {
+            out.unsigned(count as u64);
+            out.literal(",\"errno\":0,\"error\":null,\"bytes\":");
+        }
+        _ => result(out, record),
     }
     out.unsigned(record.outcome.bytes);
     if record.is_plain() {
@@ -105,12 +112,20 @@ fn other_hook(out: &mut Piece, hook: Hook, request: Request) {
     out.literal(",\"fd_in\":");
 }
 
+/// Appends the result and the error, up to the next value.
 #[cold]
-fn error(out: &mut Piece, errno: Errno) {
+#[inline(never)]
+fn result(out: &mut Piece, record: &Record) {
+    match (record.context.ending, record.outcome.answer) {
+        (Ending::Returned, Ok(count)) => out.unsigned(count as u64),
+        (Ending::Returned, Err(_)) => out.literal("-1"),
+        (Ending::LetThrough(_) | Ending::Unfinished, _) => out.literal("null"),
+    }
+    let errno = record.errno();
     out.literal(",\"errno\":");
-    out.signed(i64::from(errno.0));
+    out.signed(errno.map_or(0, |errno| i64::from(errno.0)));
     out.literal(",\"error\":");
-    string_or_null(out, errno.name().map(str::as_bytes));
+    string_or_null(out, errno.and_then(|errno| errno.name()).map(str::as_bytes));
     out.literal(",\"bytes\":");
 }
 
