@@ -21,8 +21,6 @@ musl-gcc musl-tools links programs with another C library
 libclang_rt.asan libclang-rt-dev the runtimes of these sanitizers
 make make runs builds under the library
 strace strace compares results with, and counts system calls
-lttng lttng-tools records events, to compare the log with in a bench
-/usr/include/lttng/tracepoint.h liblttng-ust-dev builds a program with such events
 valgrind valgrind counts instructions
 mkfs.ext4 e2fsprogs makes an ext4 to copy on
 mkfs.xfs xfsprogs makes an xfs to copy on
