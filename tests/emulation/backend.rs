@@ -194,7 +194,7 @@ fn a_copy_is_not_verified_if_that_would_release_a_lock_of_the_host() {
     }
 }
 
-/// Also not in a loop that has copied to it before.
+/// A loop that has copied to a file before asks about it again.
 #[test]
 fn a_target_that_becomes_immutable_between_copies_gets_no_byte() {
     let test = "emulation::backend::a_target_that_becomes_immutable_between_copies_gets_no_byte";

@@ -7,13 +7,13 @@ use crate::program::library;
 use crate::program::locate::{self, Visibility};
 use crate::run::blind_spot::{self, Watch};
 use crate::run::child;
-use crate::run::environment::{self, SummaryOutput};
+use crate::run::environment::{self, CheckedSettings, SummaryOutput};
 use crate::run::line_reader::LineReader;
 use crate::run::preload;
 use crate::run::profile;
 use crate::run::progress::ProgressThread;
 use crate::run::reach::{self, Need};
-use crate::run::shared_stats::SharedStats;
+use crate::run::shared_stats::{SeenCounts, SharedStats};
 use crate::run::start::Shortage;
 use crate::run::summary::{self, RunInfo};
 use crate::run::terminal_signals::TerminalSignals;
@@ -185,10 +185,6 @@ fn run_expecting(
     }
     let written = summary::write(&checked, &stats, &path, &info, ended.pid);
     let counts_lines = shared.are_own() && !has_summary;
-    // With strace -c, -o names the file of the summary.
-    let is_run_with_both = has_output
-        && matches!(checked.summary, SummaryOutput::StandardError)
-        && checked.log == Level::Error;
     let seen = shared.close();
     let watch = Watch { visibility: &visibility, supervisor: supervisor.map(drop), has_ended };
     let silence = blind_spot::silence(seen, &watch, checked.log, checked.hooks, &path);
@@ -206,27 +202,7 @@ fn run_expecting(
         print_message(format!("the summary lacks calls: {why}"));
     }
     let lost = stats.get(Counter::LinesLost);
-    if lost > 0 && counts_lines {
-        let (lines, were) = if lost == 1 { ("line", "was") } else { ("lines", "were") };
-        print_message(format!("{lost} {lines} of the log {were} lost"));
-    }
-    if let Some(path) = log_file
-        && seen.calls > 0
-        && lost == 0
-        && checked.log >= Level::Info
-        && !checked.log_has_grown()
-    {
-        print_message(format!(
-            "no line is in {}: the calls were logged elsewhere, as by a cfr below this one with a log of its \
-             own",
-            printable(path)
-        ));
-    }
-    if is_run_with_both {
-        print_message(
-            "-o names the file of the log, which has errors only; for the summary: --summary=FILE",
-        );
-    }
+    explain_log(&checked, seen, has_output, lost, counts_lines);
     if let Some(counts) = stats.faults() {
         let unmet = unmet_faults::describe(&checked, &settings.fault_counts, counts, seen.calls);
         unmet.iter().for_each(print_message);
@@ -245,4 +221,38 @@ fn run_expecting(
     // If Ctrl-C or Ctrl-\ ended the program, the launcher ends here.
     let status = ended.status();
     Ok(if has_held { status } else { EXPECTATION_FAILED })
+}
+
+/// Says what the log lacks, and why. The number of `lost` lines is said if `says_lost`: if no summary has
+/// it. `has_output` is whether the log was named by option.
+fn explain_log(
+    checked: &CheckedSettings,
+    seen: SeenCounts,
+    has_output: bool,
+    lost: u64,
+    says_lost: bool,
+) {
+    if lost > 0 && says_lost {
+        let (lines, were) = if lost == 1 { ("line", "was") } else { ("lines", "were") };
+        print_message(format!("{lost} {lines} of the log {were} lost"));
+    }
+    if let Some(path) = checked.one_log_file()
+        && seen.calls > 0
+        && lost == 0
+        && checked.log >= Level::Info
+        && !checked.log_has_grown()
+    {
+        print_message(format!(
+            "no line is in {}: the calls were logged elsewhere, as by a cfr below this one with a log of its \
+             own",
+            printable(path)
+        ));
+    }
+    // With strace -c, -o names the file of the summary.
+    let is_for_summary = has_output && matches!(checked.summary, SummaryOutput::StandardError);
+    if is_for_summary && checked.log == Level::Error {
+        print_message(
+            "-o names the file of the log, which has errors only; for the summary: --summary=FILE",
+        );
+    }
 }

@@ -1,4 +1,5 @@
-//! Copy buffers: memory that is mapped when it is needed, not the host's heap. And what heaps take.
+//! Memory: copy buffers, which are mapped when they are needed and are not the host's heap, and a limit
+//! on what the launcher's heap takes.
 
 use crate::mapping::map_bytes;
 use core::alloc::{GlobalAlloc, Layout};

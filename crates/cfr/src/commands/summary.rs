@@ -14,7 +14,6 @@ use cfr_engine::hook::Hook;
 use cfr_shared::format::{Bytes, Format, Time};
 use cfr_shared::stats::{InFlight, PathEnd};
 use serde::Serialize;
-use std::fmt::Write;
 use std::iter;
 use std::path::Path;
 
@@ -76,18 +75,9 @@ impl CallNow {
     }
 }
 
-/// Returns a path in the form of the log: a byte that is not UTF-8 is U+0000 and two hexadecimal digits.
-/// `None` if it is not known.
+/// Returns a path in the form of the log; `None` if it is not known.
 fn known(path: &PathEnd) -> Option<String> {
-    let mut text = String::new();
-    for chunk in path.bytes().utf8_chunks() {
-        text.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            // Writing into a String cannot fail.
-            let _ = write!(text, "\0{byte:02x}");
-        }
-    }
-    Some(text).filter(|text| !text.is_empty())
+    Some(json::name(path.bytes())).filter(|path| !path.is_empty())
 }
 
 /// Adds the keys of one JSON object to another.

@@ -2,6 +2,7 @@
 //! program, no thread, and not how many bytes a reflink of a whole file has shared.
 
 use super::entry::{CallEnding, LAST_PID, LogEntry, LoggedCall, LoggedMessage, Moment, Offset};
+use crate::term::json;
 use cfr_engine::hook::Hook;
 use cfr_sys::errno::Errno;
 use std::borrow::Cow;
@@ -261,12 +262,7 @@ fn path(descriptor: &str) -> Option<Cow<'_, str>> {
     if !path.contains('\\') {
         return Some(path.into());
     }
-    let mut shown = String::new();
-    for chunk in unescaped(path).utf8_chunks() {
-        shown.push_str(chunk.valid());
-        chunk.invalid().iter().for_each(|byte| shown.push_str(&format!("\0{byte:02x}")));
-    }
-    Some(shown.into())
+    Some(json::name(&unescaped(path)).into())
 }
 
 /// Decodes the escapes of strace: C's, with up to three octal digits.

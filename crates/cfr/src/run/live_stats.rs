@@ -1,6 +1,7 @@
 //! The stats of a launcher that runs a program now, found by the number of a process. They are read, not
 //! mapped: the program is not disturbed, and all numbers are of one moment.
 
+use super::proc_stat::ProcStat;
 use super::shared_stats::VARIABLE;
 use crate::term::failure::{Failure, describe};
 use cfr_shared::settings::STATS_NAME;
@@ -162,13 +163,9 @@ fn is_launcher(pid: u32) -> bool {
     program.file_name().is_some_and(|name| name == "cfr" || name == "cfr (deleted)")
 }
 
-/// Returns the number of the parent (proc_pid_stat(5), field 4).
+/// Returns the number of the parent.
 fn parent(pid: u32) -> Option<u32> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let stat = String::from_utf8_lossy(&stat);
-    // The name may have spaces and parentheses.
-    let (_, fields) = stat.rsplit_once(") ")?;
-    fields.split(' ').nth(1)?.parse().ok()
+    ProcStat::read(format!("/proc/{pid}/stat"))?.field(4)?.parse().ok()
 }
 
 /// Reads the words of a memory file; `None` if it has not the size of stats.

@@ -12,6 +12,8 @@ pub(crate) mod program_settings;
 
 pub(crate) mod line_reader;
 
+pub(crate) mod proc_stat;
+
 pub(crate) mod unfinished;
 
 pub(crate) mod profile;

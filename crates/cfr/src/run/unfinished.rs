@@ -3,6 +3,7 @@
 
 use super::environment::Variables;
 use super::line_reader::WrittenLines;
+use super::proc_stat::ProcStat;
 use super::program_settings;
 use crate::term::small_thread::small_thread;
 use cfr_engine::hook::Hook;
@@ -261,14 +262,8 @@ impl Thread {
             Some(tid) => format!("/proc/{pid}/task/{tid}/stat"),
             None => format!("/proc/{pid}/stat"),
         };
-        let stat = fs::read(path).unwrap_or_default();
-        let stat = String::from_utf8_lossy(&stat).into_owned();
-        // The name may have spaces and parentheses.
-        let Some((_, fields)) = stat.rsplit_once(") ") else { return Thread::Unknown };
-        let fields: Vec<_> = fields.split(' ').collect();
-        let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
-        // Fields 3, 20 and 22.
-        let (state, threads, start_ticks) = (fields.first().copied(), number(17), number(19));
+        let Some(stat) = ProcStat::read(path) else { return Thread::Unknown };
+        let (state, threads, start_ticks) = (stat.field(3), stat.number(20), stat.number(22));
         let is_later = start_ticks.is_some_and(|ticks| ticks_to_ns(ticks) > call.begun_ns());
         match state {
             _ if is_later => Thread::Unknown,

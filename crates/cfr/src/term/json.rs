@@ -28,6 +28,17 @@ impl Formatter for EscapingFormatter {
     }
 }
 
+/// Returns a name as a string. A byte that is not UTF-8 becomes U+0000 and its two hexadecimal digits,
+/// as in the log: a path has no zero byte, so the bytes can be recovered.
+pub(crate) fn name(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\0{byte:02x}")));
+    }
+    text
+}
+
 /// Writes a value on one line, without a newline.
 pub(crate) fn write(to: impl Write, value: &impl Serialize) -> io::Result<()> {
     value.serialize(&mut Serializer::with_formatter(to, EscapingFormatter)).map_err(io::Error::from)

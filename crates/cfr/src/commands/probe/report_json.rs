@@ -6,7 +6,6 @@ use crate::term::failure::Failure;
 use crate::term::json;
 use serde_json::{Map, Value, json};
 use std::ffi::OsStr;
-use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 
 /// Returns the report as JSON, on one line.
@@ -62,17 +61,8 @@ fn finding(fact: &Fact) -> Value {
     })
 }
 
-/// Returns a name as a string. A byte that is not UTF-8 becomes U+0000 and its two hexadecimal
-/// digits, as in the log: a path has no zero byte, so the bytes can be recovered.
 fn string(name: impl AsRef<OsStr>) -> Value {
-    let mut text = String::new();
-    for chunk in name.as_ref().as_bytes().utf8_chunks() {
-        text.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            let _ = write!(text, "\0{byte:02x}");
-        }
-    }
-    text.into()
+    json::name(name.as_ref().as_bytes()).into()
 }
 
 #[cfg(test)]
