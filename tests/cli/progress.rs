@@ -240,11 +240,12 @@ fn the_line_fits_narrow_terminals_and_escapes_names() {
 #[test]
 fn names_keep_their_ends_on_a_narrow_terminal() {
     const TEST: &str = "cli::progress::names_keep_their_ends_on_a_narrow_terminal";
-    const FILE: &str = "/a-copy-with-a-name";
+    // At 60 columns, both names fit at 100 % too.
+    const FILE: &str = "/a-copy-of-a-name";
     for columns in [45, 60, 80] {
         let scratch = Scratch::new();
         let command = slow_copy(&format!(
-            "/bin/sh -c 'stty cols {columns}; \"$CFR\" run --backend emulate --progress cp m/in a-copy-with-a-name'"
+            "/bin/sh -c 'stty cols {columns}; \"$CFR\" run --backend emulate --progress cp m/in a-copy-of-a-name'"
         ));
         let Some(all) = on_terminal(TEST, scratch.path(), &command) else { return };
         let lines = shown(&all);
