@@ -11,7 +11,7 @@ use cfr_engine::hook::{Hook, Hooks};
 use cfr_observe::{Collectors, ConfigErrors, Injector, Log, Observer};
 use cfr_shared::inject::{CallCounter, Faults};
 use cfr_shared::line::Line;
-use cfr_shared::settings::{Forward, Level, STATS_NAME, Settings, SummaryTarget};
+use cfr_shared::settings::{Forward, Level, Settings, SummaryTarget};
 use cfr_shared::stats::{Counter, Stats};
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, Current, NextCopy, SetOnce};
@@ -304,23 +304,22 @@ enum Unmapped {
 /// Maps the launcher's counters, and counts this process there.
 fn tree_stats(settings: &Settings<'_>) -> Result<Stats, Unmapped> {
     let path = settings.stats.ok_or(Unmapped::None)?;
-    let words = match (sys::map_shared(path, STATS_NAME, Stats::SHARED_WORDS), settings.cookie) {
+    let words = match (sys::map_shared(path, Stats::MARK, Stats::SHARED_WORDS), settings.cookie) {
         (Ok(words), _) => words,
         (Err(errno), None) => {
             if matches!(errno, Errno::ENOMEM | Errno::EAGAIN)
-                && let Ok(words) = sys::map_shared(path, STATS_NAME, Stats::LEAST_WORDS)
+                && let Ok(words) = sys::map_shared(path, Stats::MARK, Stats::LEAST_WORDS)
             {
                 Stats::count_uncounted(words);
             }
             return Err(Unmapped::None);
         }
         // The process of another user, or in another /proc, may not open it.
-        (Err(_), Some(_)) => {
-            sys::map_shared_by_supervisor(Stats::SHARED_WORDS).map_err(|errno| match errno {
+        (Err(_), Some(_)) => sys::map_shared_by_supervisor(Stats::MARK, Stats::SHARED_WORDS)
+            .map_err(|errno| match errno {
                 Errno::EBADF => Unmapped::None,
                 _ => Unmapped::LeftToSupervisor,
-            })?
-        }
+            })?,
     };
     let stats = Stats::over(words).ok_or(Unmapped::None)?;
     stats.add(Counter::Programs, 1);

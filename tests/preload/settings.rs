@@ -1,7 +1,9 @@
 //! The settings of a process that is preloaded without the launcher, or linked with the library.
 
 use cfr_shared::settings::{Setting, TABLE, Values};
-use cfr_testkit::{Output, Run, Scratch, compile, library, project, read_json};
+use cfr_shared::stats::Stats;
+use cfr_sys::Mark;
+use cfr_testkit::{Output, Run, Scratch, compile, find_program, library, project, read_json, skip};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -242,6 +244,35 @@ fn a_stats_file_that_is_not_the_launchers_is_not_written() {
         let output = files.copy_with(&[("CFR_STATS", other.as_os_str())]);
         assert_eq!(hooks(&output), ["copy_file_range"], "{}", other.display());
     }
+}
+
+/// Also if it has the launcher's name and size: it may be of another version.
+#[test]
+fn only_a_memory_file_with_the_launchers_mark_is_written() {
+    const TEST: &str = "preload::settings::only_a_memory_file_with_the_launchers_mark_is_written";
+    const SCRIPT: &str = "if True:
+        import fcntl, os, subprocess, sys
+        program, library = sys.argv[1:3]
+        size, at, mark = [int(word) for word in sys.argv[3:]]
+        for size, seals, mark in (
+                (size, fcntl.F_SEAL_SHRINK, mark), (size, fcntl.F_SEAL_SHRINK, mark ^ 1),
+                (size, fcntl.F_SEAL_GROW, mark), (8 * at + 8, fcntl.F_SEAL_SHRINK, mark)):
+            fd = os.memfd_create('cfr-stats', os.MFD_ALLOW_SEALING)
+            os.ftruncate(fd, size)
+            os.pwrite(fd, mark.to_bytes(8, sys.byteorder), 8 * at)
+            fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
+            before = os.pread(fd, size, 0)
+            path = f'/proc/{os.getpid()}/fd/{fd}'
+            subprocess.run([program], env={'LD_PRELOAD': library, 'CFR_STATS': path}, check=True)
+            print(os.pread(fd, size, 0) != before)";
+    let Some(python) = find_program("python3") else {
+        return skip(TEST, "python3 is not installed");
+    };
+    let Mark { at, word } = Stats::MARK;
+    let numbers = [8 * Stats::WORDS, at].map(|number| number.to_string());
+    let script = Run::bare(python).args(["-c", SCRIPT]).args([copier(), &library()]);
+    let output = script.args(numbers).args([word.to_string()]).ok();
+    assert_eq!(output.stdout, "True\nFalse\nFalse\nFalse\n");
 }
 
 #[test]

@@ -99,8 +99,8 @@ pub use ioctl::{
     IOCTL, IoctlArg, ioctl,
 };
 pub use mapping::{
-    STATS_REQUEST, map_bytes, map_shared, map_shared_by_supervisor, map_value, map_zeroed_on_fork,
-    prefetch_for_write,
+    Mark, STATS_REQUEST, map_bytes, map_shared, map_shared_by_supervisor, map_value,
+    map_zeroed_on_fork, prefetch_for_write,
 };
 pub use memory::{Buffers, NoHeap, spare_addresses};
 pub use next_library::{NextCopy, NextSymbol, call_next_exit, call_next_ioctl, call_next_sendfile};

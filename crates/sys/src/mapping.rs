@@ -26,6 +26,14 @@ pub fn prefetch_for_write(word: &AtomicU64) {
     }
 }
 
+/// What tells a memory file of ours from others: the value of one of its words.
+#[derive(Clone, Copy)]
+pub struct Mark {
+    /// The index of the word.
+    pub at: usize,
+    pub word: u64,
+}
+
 /// Maps the words of the memory file at `path`, which the launcher maps too: its stats. There must be
 /// as many as the range begins with; of more, those up to its end are mapped if there is room and the
 /// process does not need it: if its address space is not limited. The descriptor is closed; the mapping
@@ -33,12 +41,13 @@ pub fn prefetch_for_write(word: &AtomicU64) {
 ///
 /// ENOMEM, or EAGAIN if the process locks its memory, if there is no room for as many as the range
 /// begins with.
-/// ENAMETOOLONG and EINVAL if the path is not of the form `/proc/PID/fd/FD`. EINVAL if the file was
-/// not created as `name` (the launcher may have ended and its process id been reused), is not
-/// sealed against shrinking, or is too small: an access beyond its end would raise SIGBUS.
+/// ENAMETOOLONG and EINVAL if the path is not of the form `/proc/PID/fd/FD`. EINVAL if the file does
+/// not have the mark (the launcher may have ended and its process id been reused, or is of another
+/// version), is not sealed against shrinking, or is too small: an access beyond its end would raise
+/// SIGBUS.
 pub fn map_shared(
     path: &[u8],
-    name: &[u8],
+    mark: Mark,
     count: RangeInclusive<usize>,
 ) -> Result<&'static [AtomicU64], Errno> {
     if !path.starts_with(b"/proc/") {
@@ -55,7 +64,7 @@ pub fn map_shared(
     let registers = [reg(libc::AT_FDCWD), c_path.as_ptr() as usize, flags, 0, 0, 0];
     // SAFETY: the path ends in a zero byte.
     let fd = decode(unsafe { syscall(libc::SYS_openat, registers) })?;
-    let mapped = is_called(fd, name).and_then(|()| map_memory_file(fd, count));
+    let mapped = map_memory_file(fd, mark, count);
     file::close(i32::try_from(fd).unwrap_or(-1));
     mapped
 }
@@ -64,21 +73,26 @@ pub fn map_shared(
 /// answers for its calls, by a sendfile(2) which no program makes ([`STATS_REQUEST`]). EBADF if there
 /// is none; another error if it is there and the words cannot be had.
 pub fn map_shared_by_supervisor(
+    mark: Mark,
     count: RangeInclusive<usize>,
 ) -> Result<&'static [AtomicU64], Errno> {
     let registers = [reg(-1), reg(-1), 0, STATS_REQUEST, 0, 0];
     // SAFETY: no pointers.
     let fd = decode(unsafe { syscall(libc::SYS_sendfile, registers) })?;
-    // What is no memory file of this size is a descriptor of the host's.
-    words_of_memory_file(fd, count.clone())?;
-    let mapped = map_memory_file(fd, count);
+    // What is no memory file of this kind is a descriptor of the host's.
+    words_of_memory_file(fd, mark, count.clone())?;
+    let mapped = map_memory_file(fd, mark, count);
     file::close(i32::try_from(fd).unwrap_or(-1));
     mapped
 }
 
 /// Maps the words of a memory file, as [`map_shared`] does.
-fn map_memory_file(fd: usize, count: RangeInclusive<usize>) -> Result<&'static [AtomicU64], Errno> {
-    let (least, most) = (*count.start(), words_of_memory_file(fd, count)?);
+fn map_memory_file(
+    fd: usize,
+    mark: Mark,
+    count: RangeInclusive<usize>,
+) -> Result<&'static [AtomicU64], Errno> {
+    let (least, most) = (*count.start(), words_of_memory_file(fd, mark, count)?);
     let most = if most > least && is_address_space_limited() { least } else { most };
     let map = |count| map_words(count, libc::MAP_SHARED, fd);
     map(most).or_else(|errno| if most > least { map(least) } else { Err(errno) })
@@ -137,17 +151,17 @@ fn map_words(count: usize, flags: i32, fd: usize) -> Result<&'static [AtomicU64]
     Ok(unsafe { core::slice::from_raw_parts(address as *const AtomicU64, count) })
 }
 
-/// Checks that `fd` is the memory file `name`, as /proc shows it. Otherwise EINVAL.
-fn is_called(fd: usize, name: &[u8]) -> Result<(), Errno> {
-    let mut found = [0; 64];
-    let end = file::readlink_fd(i32::try_from(fd).unwrap_or(-1), &mut found)?;
-    (found.get(..end) == Some(name)).then_some(()).ok_or(Errno::EINVAL)
-}
-
-/// Checks that `fd` is a memory file with at least as many words as the range begins with, which it
-/// cannot lose (memfd_create(2), "File sealing"). Otherwise EINVAL. Returns how many it has, at most
-/// the end of the range.
-fn words_of_memory_file(fd: usize, count: RangeInclusive<usize>) -> Result<usize, Errno> {
+/// Checks that `fd` is a memory file with the mark and at least as many words as the range begins with,
+/// which it cannot lose (memfd_create(2), "File sealing"). Otherwise EINVAL. Returns how many it has, at
+/// most the end of the range.
+///
+/// Its name is not asked for: to read a link in /proc costs a process that has just started more than
+/// all else here.
+fn words_of_memory_file(
+    fd: usize,
+    mark: Mark,
+    count: RangeInclusive<usize>,
+) -> Result<usize, Errno> {
     let registers = [fd, reg(libc::F_GET_SEALS), 0, 0, 0, 0];
     // SAFETY: no pointers.
     let seals = decode(unsafe { syscall(libc::SYS_fcntl, registers) })?;
@@ -155,6 +169,12 @@ fn words_of_memory_file(fd: usize, count: RangeInclusive<usize>) -> Result<usize
     // SAFETY: no pointers.
     let size = decode(unsafe { syscall(libc::SYS_lseek, registers) })?;
     let words = (size / size_of::<u64>()).min(*count.end());
+    let mut word = 0u64;
+    let registers =
+        [fd, &raw mut word as usize, size_of::<u64>(), mark.at * size_of::<u64>(), 0, 0];
+    // SAFETY: the kernel writes at most one word of ours.
+    let read = decode(unsafe { syscall(libc::SYS_pread64, registers) })?;
+    let is_marked = read == size_of::<u64>() && word == mark.word;
     let is_safe = seals & reg(libc::F_SEAL_SHRINK) != 0 && words >= *count.start();
-    is_safe.then_some(words).ok_or(Errno::EINVAL)
+    (is_safe && is_marked).then_some(words).ok_or(Errno::EINVAL)
 }

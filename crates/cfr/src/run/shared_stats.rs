@@ -5,9 +5,9 @@
 use crate::term::failure::{Failure, describe};
 use crate::term::inherited::is_ignored;
 use crate::term::small_thread::check_room;
-use cfr_shared::settings::STATS_NAME;
 use cfr_shared::stats::{Collect, Counter, LineRings, OwnFilter, Stats, log_id};
 use cfr_sys as sys;
+use cfr_sys::Mark;
 use cfr_sys::errno::Errno;
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -17,6 +17,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 /// The variable with the path of the counters.
@@ -131,14 +132,16 @@ impl SharedStats {
             check_room(bytes)?;
             ignore_size_limit_signal()?;
             let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-            let file = rustix::fs::memfd_create("cfr-stats", flags)?;
+            let file = File::from(rustix::fs::memfd_create("cfr-stats", flags)?);
             rustix::fs::ftruncate(&file, bytes as u64)?;
+            let Mark { at, word } = Stats::MARK;
+            file.write_all_at(&word.to_ne_bytes(), (at * size_of::<u64>()) as u64)?;
             // The processes that map the file rely on its size.
             rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::SEAL)?;
             let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
             let path = OsString::from(path);
             let stats = map(&path).map_err(|errno| io::Error::from_raw_os_error(errno.0))?;
-            Ok((file.into(), path, stats))
+            Ok((file, path, stats))
         };
         let (file, path, stats) = made().map_err(|error| {
             let limit = match error.raw_os_error() {
@@ -150,7 +153,6 @@ impl SharedStats {
             Failure::new(format!("cannot create a memory file: {}{limit}", describe(&error)))
         })?;
         stats.set_collect(wanted);
-        stats.set(Counter::Layout, Stats::LAYOUT);
         let before = SeenCounts::default();
         Ok(SharedStats { file: Some(file), path, stats, before, outer })
     }
@@ -230,6 +232,6 @@ pub(crate) fn ignore_size_limit_signal() -> io::Result<()> {
 }
 
 fn map(path: &OsStr) -> Result<Stats, Errno> {
-    let words = sys::map_shared(path.as_bytes(), STATS_NAME, Stats::SHARED_WORDS)?;
+    let words = sys::map_shared(path.as_bytes(), Stats::MARK, Stats::SHARED_WORDS)?;
     Stats::over(words).ok_or(Errno::EINVAL)
 }

@@ -9,7 +9,7 @@ use crate::term::failure::Failure;
 use cfr_engine::diag::{EventKind, EventLog};
 use cfr_observe::{Collectors, ConfigErrors, Injector, Log, Observer};
 use cfr_shared::inject::CallCounter;
-use cfr_shared::settings::{Level, STATS_NAME, Settings};
+use cfr_shared::settings::{Level, Settings};
 use cfr_shared::stats::{Counter, Stats, Stopped};
 use cfr_sys as sys;
 use cfr_sys::seccomp::{Notification, StoppedCall};
@@ -59,7 +59,7 @@ impl Observers {
         let settings = program_settings::read(std::env::var_os)
             .map_err(|error| Failure::new(error.to_string()))?;
         let words =
-            settings.stats.map(|path| sys::map_shared(path, STATS_NAME, Stats::SHARED_WORDS));
+            settings.stats.map(|path| sys::map_shared(path, Stats::MARK, Stats::SHARED_WORDS));
         let open = |path| File::options().read(true).write(true).open(OsStr::from_bytes(path));
         let stats_file = settings.stats.and_then(|path| open(path).ok());
         let stats = words.and_then(Result::ok).and_then(Stats::over);

@@ -48,8 +48,8 @@ pub use stopped::Stopped;
 use crate::record::{Ending, Record};
 use cfr_engine::call::{DedupeTarget, Method, Request};
 use cfr_engine::hook::Hook;
-use cfr_sys::Sharing;
 use cfr_sys::errno::Errno;
+use cfr_sys::{Mark, Sharing};
 use core::ops::RangeInclusive;
 use core::sync::atomic::{AtomicU64, Ordering};
 use fault_counts::FAULTS;
@@ -83,6 +83,9 @@ impl Stats {
             Self::WORDS,
         ],
     );
+
+    /// What tells the launcher's memory file of counters from any other file.
+    pub const MARK: Mark = Mark { at: Counter::Layout as usize, word: Self::LAYOUT };
 
     /// Returns the counters in these words; `None` if there are too few.
     #[must_use]
