@@ -97,10 +97,10 @@ fn assert_fails(run: Run, status: i32, said: &[&str]) {
 }
 
 /// "seen" or, with a supervisor, "made".
-const SILENCE: &str = "no copy was ";
+const NONE_SEEN: &str = "no copy was ";
 
-fn silences(output: &Output) -> usize {
-    output.stderr.matches(SILENCE).count()
+fn none_seen(output: &Output) -> usize {
+    output.stderr.matches(NONE_SEEN).count()
 }
 
 // Exit statuses.
@@ -565,7 +565,7 @@ fn a_trace_within_a_trace_is_counted_by_both() {
     let files = LauncherFiles::new();
     for inner in ["trace", "run"] {
         let output = trace([launcher().as_os_str(), inner.as_ref()]).args(files.cp()).ok();
-        assert_eq!(silences(&output), 0, "{inner}: {output:#?}");
+        assert_eq!(none_seen(&output), 0, "{inner}: {output:#?}");
     }
 }
 
@@ -601,7 +601,7 @@ fn assert_unseen(output: &Output, why: &str) {
     let lines: Vec<_> = output.stderr.lines().filter(|line| line.contains(why)).collect();
     assert_eq!(lines.len(), 2, "{output:#?}");
     assert!(lines[0].ends_with("its copies will not be seen"), "{output:#?}");
-    assert!(lines[1].contains(SILENCE), "{output:#?}");
+    assert!(lines[1].contains(NONE_SEEN), "{output:#?}");
     assert_eq!(output.calls(), [""; 0]);
 }
 
@@ -672,7 +672,7 @@ fn a_set_user_id_program_runs_without_being_traced() {
 
     // For its owner it is an ordinary program.
     let output = trace([&cp, &files.from, &files.to]).ok();
-    assert_eq!((logged(&output), silences(&output)), (1, 0), "{output:#?}");
+    assert_eq!((logged(&output), none_seen(&output)), (1, 0), "{output:#?}");
 
     // Also if no program gains privileges, as in many containers.
     fs::remove_file(&files.to).unwrap();
@@ -683,7 +683,7 @@ fn a_set_user_id_program_runs_without_being_traced() {
         .args(["--no-new-privs".as_ref(), launcher.as_os_str(), "trace".as_ref()])
         .args([&cp, &files.from, &target.file("b")])
         .ok();
-    assert_eq!((logged(&output), silences(&output)), (1, 0), "{output:#?}");
+    assert_eq!((logged(&output), none_seen(&output)), (1, 0), "{output:#?}");
     assert!(!output.stderr.contains("set-user-ID: the"), "{output:#?}");
 }
 
@@ -729,7 +729,7 @@ fn a_script_is_seen_through_its_interpreter() {
     let script = executable(&files.scratch, "script", b"#! /bin/sh -e\ncp \"$1\" \"$2\"; exit 6\n");
     let output = trace([&script, &files.from, &files.to]).output();
     assert_eq!(output.status, Some(6), "{output:#?}");
-    assert_eq!((logged(&output), silences(&output)), (1, 0), "{output:#?}");
+    assert_eq!((logged(&output), none_seen(&output)), (1, 0), "{output:#?}");
     // An interpreter may be a script itself.
     let script =
         executable(&files.scratch, "second", format!("#!{}\n", script.display()).as_bytes());
@@ -749,25 +749,25 @@ fn an_empty_trace_is_explained_once() {
     assert!(output.stderr.contains("true never called copy_file_range"), "{output:#?}");
 
     let output = alone().args(["sh", "-c", "true; cat /dev/null; ls > /dev/null"]).ok();
-    assert_eq!(silences(&output), 1, "{output:#?}");
+    assert_eq!(none_seen(&output), 1, "{output:#?}");
     assert!(output.stderr.contains("none of the 3 programs called"), "{output:#?}");
 
     let output = alone().args(["env", "-u", "LD_PRELOAD", "true"]).ok();
-    assert_eq!(silences(&output), 1, "{output:#?}");
+    assert_eq!(none_seen(&output), 1, "{output:#?}");
 }
 
 #[test]
 fn a_trace_with_a_copy_needs_no_explanation() {
     let files = LauncherFiles::new();
     let output = trace(files.cp()).ok();
-    assert_eq!((logged(&output), silences(&output)), (1, 0), "{output:#?}");
+    assert_eq!((logged(&output), none_seen(&output)), (1, 0), "{output:#?}");
 
     let script = "sh -c 'cp \"$0\" \"$1\"; true' \"$0\" \"$1\"; true";
     let output = trace(["sh", "-c", script]).args([&files.from, &files.to]).ok();
-    assert_eq!((logged(&output), silences(&output)), (1, 0), "a grandchild's: {output:#?}");
+    assert_eq!((logged(&output), none_seen(&output)), (1, 0), "a grandchild's: {output:#?}");
 
     let output = trace(["--log=warn"]).args(files.cp()).ok();
-    assert_eq!((logged(&output), silences(&output)), (0, 0), "not logged, but seen: {output:#?}");
+    assert_eq!((logged(&output), none_seen(&output)), (0, 0), "not logged, but seen: {output:#?}");
 
     let log = files.scratch.file("log");
     let output = trace(["-o".as_ref(), log.as_os_str()]).args(files.cp()).ok();

@@ -3,6 +3,7 @@
 use cfr_testkit::{Run, Running, launcher, project, until};
 use std::path::Path;
 
+pub mod blind_spots;
 pub mod descriptors;
 pub mod ends;
 pub mod kernel_questions;

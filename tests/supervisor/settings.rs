@@ -200,8 +200,9 @@ fn a_zero_is_not_proven_without_the_supervisor() {
     let program = cfr_testkit::compile_text(text, "copies_by_instruction", &[]);
     let copying = Copying::new();
     let said = "; but calls may have been missed: only the supervisor sees system calls by \
-                instruction and programs without libcfr.so, and there is none (turned off by \
-                --reach preload)";
+                instruction and programs without libcfr.so or the shared counters (static, Go, 32-bit, \
+                another user's, in another namespace, with a cleaned environment), and there is none \
+                (turned off by --reach preload)";
     for (expression, by_preload, by_all) in [
         ("calls=0", 123, 123),
         ("no error", 123, 0),

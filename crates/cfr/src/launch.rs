@@ -5,6 +5,7 @@ use crate::cli::LaunchArgs;
 use crate::expect::{EXPECTATION_FAILED, Expectations, RunResult};
 use crate::program::library;
 use crate::program::locate::{self, Visibility};
+use crate::program::starters;
 use crate::run::blind_spot::{self, Watch};
 use crate::run::child;
 use crate::run::environment::{self, CheckedSettings, SummaryOutput};
@@ -22,6 +23,7 @@ use crate::run::unmet_faults;
 use crate::term::failure::{Failure, print_message, printable};
 use crate::term::status_line;
 use crate::term::whole_file::must_differ;
+use cfr_shared::format::Format;
 use cfr_shared::settings::Level;
 use cfr_shared::stats::{Collect, Counter};
 use std::os::unix::process::CommandExt;
@@ -33,7 +35,7 @@ pub(crate) struct Mode {
     /// The log level if the user sets none.
     pub(crate) level: &'static str,
     /// Whether to print the reason if no call was seen.
-    pub(crate) explains_silence: bool,
+    pub(crate) says_if_none: bool,
 }
 
 /// How long processes may take to end after the program.
@@ -108,14 +110,14 @@ fn run_expecting(
     .into_iter()
     .filter(|(is_wanted, _)| *is_wanted)
     .fold(Collect::NOTHING, |all, (_, one)| all.union(one));
-    let is_needed = mode.explains_silence || wanted != Collect::NOTHING || plan.is_ok();
+    let is_needed = mode.says_if_none || wanted != Collect::NOTHING || plan.is_ok();
     let log_file = checked.one_log_file();
     let is_made =
         is_needed.then(|| SharedStats::new(wanted, checked.forwards_to_next, log_file.is_some()));
     let stats = match is_made.transpose() {
         // A trace has its log even without the counters.
         Err(failure) if matches!(wanted, Collect::NOTHING | Collect::IN_FLIGHT) => {
-            if mode.explains_silence {
+            if mode.says_if_none {
                 failure.print();
             }
             None
@@ -183,23 +185,33 @@ fn run_expecting(
     if let Some(bytes) = ended.written {
         stats.set_written(bytes);
     }
-    let written = summary::write(&checked, &stats, &path, &info, ended.pid);
     let counts_lines = shared.are_own() && !has_summary;
     let seen = shared.close();
-    let watch = Watch { visibility: &visibility, supervisor: supervisor.map(drop), has_ended };
-    let silence = blind_spot::silence(seen, &watch, checked.log, checked.hooks, &path);
+    let hides = starters::hides(&args.program);
+    let supervisor = supervisor.map(drop);
+    let watch = Watch { visibility: &visibility, hides, supervisor, has_ended };
+    let blind_spot = blind_spot::blind_spot(seen, &watch, &checked, &path);
+    let lacks = blind_spot::lacking(seen, &checked);
+    let unseen = lacks.as_deref().or(blind_spot.as_ref().map(|it| it.why.as_str()));
+    let written = summary::write(&checked, &stats, &path, &info, (ended.pid, unseen));
+    let none_seen = blind_spot::if_none_seen(seen, &watch, checked.log, checked.hooks, &path);
     // A process that changes its user, capabilities or namespace can write the log and may be
     // unable to open the counters.
-    let explains_silence = mode.explains_silence || has_summary || !checked.faults.is_empty();
-    if explains_silence
+    let says_if_none = mode.says_if_none || has_summary || !checked.faults.is_empty();
+    if says_if_none
         && !checked.log_has_grown()
         && written.is_ok()
-        && let Some(silence) = &silence
+        && let Some(none_seen) = &none_seen
     {
-        print_message(silence);
+        print_message(none_seen);
     }
-    if has_summary && let Some(why) = blind_spot::lacking(seen, &checked) {
-        print_message(format!("the summary lacks calls: {why}"));
+    match (&lacks, blind_spot::may_lack(seen, blind_spot.as_ref())) {
+        (Some(why), _) if has_summary => print_message(format!("the summary lacks calls: {why}")),
+        // As JSON it is in the summary itself.
+        (None, Some(why)) if has_summary && checked.format == Format::Text => {
+            print_message(format!("the summary may lack calls: {why}"));
+        }
+        _ => {}
     }
     let lost = stats.get(Counter::LinesLost);
     explain_log(&checked, seen, has_output, lost, counts_lines);
@@ -211,8 +223,8 @@ fn run_expecting(
         stats: &stats,
         program: &path,
         info: &info,
-        blind_spot: blind_spot::blind_spot(seen, &watch, &checked, &path),
-        silence: silence.as_deref().filter(|_| !explains_silence),
+        blind_spot,
+        none_seen: none_seen.as_deref().filter(|_| !says_if_none),
         checked: &checked,
         error: written.as_ref().err(),
     };

@@ -5,5 +5,5 @@ use crate::launch::{self, Mode};
 use crate::term::failure::Failure;
 
 pub(crate) fn run(args: LaunchArgs) -> Result<u8, Failure> {
-    launch::run(args, &Mode { level: RUN_LEVEL, explains_silence: false })
+    launch::run(args, &Mode { level: RUN_LEVEL, says_if_none: false })
 }

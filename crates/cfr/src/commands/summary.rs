@@ -33,7 +33,7 @@ pub(crate) fn run(args: &SummaryArgs) -> Result<u8, Failure> {
         }
         ReportFormat::Json => {
             let around = Around { launcher: live.launcher, in_flight: calls };
-            joined(&rendered(Format::Json), &json::to_line(&around)?)
+            json::joined(&rendered(Format::Json), &json::to_line(&around)?)
         }
     })
 }
@@ -78,12 +78,6 @@ impl CallNow {
 /// Returns a path in the form of the log; `None` if it is not known.
 fn known(path: &PathEnd) -> Option<String> {
     Some(json::name(path.bytes())).filter(|path| !path.is_empty())
-}
-
-/// Adds the keys of one JSON object to another.
-fn joined(object: &str, more: &str) -> String {
-    let (object, more) = (object.strip_suffix('}'), more.strip_prefix('{'));
-    format!("{},{}", object.unwrap_or_default(), more.unwrap_or_default())
 }
 
 /// Returns the last section of the table.

@@ -5,5 +5,5 @@ use crate::launch::{self, Mode};
 use crate::term::failure::Failure;
 
 pub(crate) fn run(args: LaunchArgs) -> Result<u8, Failure> {
-    launch::run(args, &Mode { level: TRACE_LEVEL, explains_silence: true })
+    launch::run(args, &Mode { level: TRACE_LEVEL, says_if_none: true })
 }

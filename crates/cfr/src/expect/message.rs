@@ -49,13 +49,13 @@ pub(super) fn outcome(verdicts: &[Verdict], ended: &ChildExit, result: &RunResul
 
 /// Prints the calls, or where they are logged.
 fn calls(result: &RunResult) {
-    let RunResult { stats, checked, silence, blind_spot, .. } = result;
+    let RunResult { stats, checked, none_seen, blind_spot, .. } = result;
     if stats.finished() == 0 && stats.unfinished() == 0 {
-        match (silence, blind_spot) {
+        match (none_seen, blind_spot) {
             // The reason was printed already.
             (None, _) => {}
             (_, Some(known)) if !known.is_possible => {}
-            (Some(silence), _) => print_message(silence),
+            (Some(none_seen), _) => print_message(none_seen),
         }
         return;
     }

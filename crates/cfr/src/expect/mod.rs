@@ -45,7 +45,7 @@ pub(crate) struct RunResult<'a> {
     pub(crate) info: &'a RunInfo<'a>,
     pub(crate) blind_spot: Option<BlindSpot>,
     /// What is known if no call was seen, if it was not reported yet.
-    pub(crate) silence: Option<&'a str>,
+    pub(crate) none_seen: Option<&'a str>,
     pub(crate) checked: &'a CheckedSettings,
     /// The error of the launcher.
     pub(crate) error: Option<&'a Failure>,

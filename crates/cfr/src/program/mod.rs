@@ -6,6 +6,8 @@ pub(crate) mod elf;
 
 pub(crate) mod locate;
 
+pub(crate) mod starters;
+
 mod preload_path;
 
 pub(crate) mod library;

@@ -27,6 +27,8 @@ pub(crate) struct BlindSpot {
 /// How a run was watched.
 pub(crate) struct Watch<'a> {
     pub(crate) visibility: &'a Visibility,
+    /// How the program hides others that it starts from the library.
+    pub(crate) hides: Option<&'static str>,
     /// Whether the supervisor watched all processes; if not, why not.
     pub(crate) supervisor: Result<(), String>,
     /// Whether all processes have ended that it watched.
@@ -81,12 +83,12 @@ pub(crate) fn blind_spot(
         }
         (SeenCounts { processes: 0, .. }, ..) => not_loaded(&shown),
         (.., Some(unseen)) => unseen,
-        (_, Watch { supervisor: Err(reason), .. }, None) => {
+        (_, Watch { supervisor: Err(reason), hides, .. }, None) => {
             is_possible = true;
-            format!(
-                "only the supervisor sees system calls by instruction and programs without libcfr.so, \
-                 and there is none ({reason})"
-            )
+            match hides {
+                Some(hides) => format!("{shown} {hides}, and there is no supervisor ({reason})"),
+                None => format!("only the supervisor sees {BEYOND}, and there is none ({reason})"),
+            }
         }
     };
     let is_watched = watch.supervisor.is_ok() && seen.unwatched == 0 && seen.own_filter.is_none();
@@ -94,6 +96,13 @@ pub(crate) fn blind_spot(
     let of_all = seen.processes == 0 && watch.supervisor.is_err();
     let still_run = watch.supervisor.is_ok() && !watch.has_ended;
     Some(BlindSpot { why, of_all, of_results, is_possible, still_run })
+}
+
+/// Returns why calls may be missing in the counts of a program of which some were seen; `None` if all were
+/// counted, or have a row of their own.
+pub(crate) fn may_lack(seen: SeenCounts, blind_spot: Option<&BlindSpot>) -> Option<&str> {
+    let blind_spot = blind_spot.filter(|_| seen.calls > 0 && seen.let_through == 0);
+    blind_spot.map(|blind_spot| blind_spot.why.as_str())
 }
 
 /// Returns why calls were not counted; `None` if none are known that were not.
@@ -157,7 +166,8 @@ fn unwatched(seen: SeenCounts) -> String {
     format!("{} {programs} (CFR_LOG, CFR_HOOKS)", seen.unwatched)
 }
 
-/// Describes the programs whose calls only the launcher sees that runs this one.
+/// Describes the programs that pass their calls on. The launcher that runs this one has a supervisor,
+/// which sees them.
 fn left(seen: SeenCounts) -> String {
     let programs = match seen.left {
         1 => "program leaves its calls",
@@ -169,6 +179,11 @@ fn left(seen: SeenCounts) -> String {
     )
 }
 
+/// What the supervisor alone sees.
+const BEYOND: &str = "system calls by instruction and programs without libcfr.so or the shared counters \
+                      (static, Go, 32-bit, another user's, in another namespace, with a cleaned \
+                      environment)";
+
 /// The reason if processes run on.
 pub(crate) const STILL_RUN: &str = "processes that it started still run";
 
@@ -177,7 +192,7 @@ fn not_loaded(shown: &str) -> String {
 }
 
 /// Returns what is known of a run of which no call was seen; `None` if calls were seen.
-pub(crate) fn silence(
+pub(crate) fn if_none_seen(
     seen: SeenCounts,
     watch: &Watch,
     log: Level,
@@ -209,10 +224,12 @@ pub(crate) fn silence(
             not_loaded(&shown)
         }
         _ if hooks != Hooks::ALL => format!("{never} called a watched hook (--hooks)"),
+        (_, Watch { supervisor: Err(why), hides: Some(hides), .. }, None) => {
+            format!("{shown} {hides}, and there is no supervisor ({why})")
+        }
         (_, Watch { supervisor: Err(why), .. }, None) => format!(
             "{never} called copy_file_range, sendfile, or ioctl with a reflink or dedupe request; \
-             read, write and splice are not watched, nor, without a supervisor ({why}), are static and \
-             32-bit programs"
+             read, write and splice are not watched, nor, without a supervisor ({why}), are {BEYOND}"
         ),
         _ => never,
     };

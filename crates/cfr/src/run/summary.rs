@@ -3,6 +3,7 @@
 use crate::run::environment::{CheckedSettings, SummaryOutput};
 use crate::run::summary_rows;
 use crate::term::failure::{Failure, describe, printable};
+use crate::term::json;
 use crate::term::width;
 use cfr_shared::format::{Format, Run, Summary};
 use cfr_shared::settings::template::{self, Part, Placeholder};
@@ -10,6 +11,7 @@ use cfr_shared::stats::{Counter, Stats};
 use cfr_sys as sys;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
+use serde::Serialize;
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -92,27 +94,36 @@ pub(crate) fn render(
     info.summarize(summary, format)
 }
 
-/// Writes the summary to its target. `program` is the file that was started as process `pid`.
+/// What the JSON object has besides the summary.
+#[derive(Serialize)]
+struct Beside<'a> {
+    /// The reason why some calls could not be seen, as in the results file.
+    unseen: Option<&'a str>,
+}
+
+/// Writes the summary to its target. `program` is the file that was started as process `pid`; `unseen` is
+/// why some calls could not be seen.
 pub(crate) fn write(
     checked: &CheckedSettings,
     stats: &Stats,
     program: &Path,
     info: &RunInfo,
-    pid: u32,
+    (pid, unseen): (u32, Option<&str>),
 ) -> Result<(), Failure> {
     let prefix = match &checked.summary {
         SummaryOutput::None => return Ok(()),
         SummaryOutput::StandardError => "cfr: ",
         SummaryOutput::File(_) => "",
     };
-    let text = render(stats, program, info, checked.format, prefix) + "\n";
+    let text = render(stats, program, info, checked.format, prefix);
     let text = match (&checked.summary, checked.format) {
+        (_, Format::Json) => json::joined(&text, &json::to_line(&Beside { unseen })?),
         (SummaryOutput::StandardError, Format::Text) => {
             let mut fitted = String::new();
             summary_rows::write(&mut fitted, &text, prefix, width::of_stderr());
             fitted
         }
-        _ => text,
+        _ => text + "\n",
     };
     match &checked.summary {
         SummaryOutput::File(template) => {

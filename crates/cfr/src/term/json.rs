@@ -52,3 +52,9 @@ pub(crate) fn to_line(value: &impl Serialize) -> Result<String, Failure> {
     bytes.push(b'\n');
     String::from_utf8(bytes).map_err(|error| cannot(&error))
 }
+
+/// Adds the keys of one JSON object to another. `more` may have a newline at its end.
+pub(crate) fn joined(object: &str, more: &str) -> String {
+    let (object, more) = (object.strip_suffix('}'), more.strip_prefix('{'));
+    format!("{},{}", object.unwrap_or_default(), more.unwrap_or_default())
+}

@@ -7,7 +7,7 @@ use super::work_dir::{WorkDir, temp_dir};
 use crate::log::entry::LogEntry;
 use crate::log::reader::LogReader;
 use crate::program::locate::Visibility;
-use crate::run::blind_spot::{Watch, silence};
+use crate::run::blind_spot::{Watch, if_none_seen};
 use crate::term::failure::{Failure, describe, print_message, printable};
 use cfr_engine::hook::{Hook, Hooks};
 use cfr_shared::settings::Level;
@@ -59,8 +59,8 @@ pub(super) fn run(
     }
     runner.allow_moves(run.gone);
     if used.is_empty() {
-        let silent = silence(run.seen, &runner.watch(), Level::Info, hooks, &program);
-        let why = silent.unwrap_or_else(|| "its log could not be written".to_owned());
+        let none_seen = if_none_seen(run.seen, &runner.watch(), Level::Info, hooks, &program);
+        let why = none_seen.unwrap_or_else(|| "its log could not be written".to_owned());
         return Err(Failure::new(format!("no call that a fault could hit: {why}")));
     }
     let took = run.ended.took;

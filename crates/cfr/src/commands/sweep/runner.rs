@@ -6,6 +6,7 @@ use super::work_dir::WorkDir;
 use crate::cli::SweepArgs;
 use crate::program::library::{self, Library};
 use crate::program::locate::{self, Visibility};
+use crate::program::starters;
 use crate::run::blind_spot::Watch;
 use crate::run::environment::{self, Variables};
 use crate::run::preload;
@@ -107,7 +108,8 @@ impl<'a> Runner<'a> {
     /// Returns how the program is watched.
     pub(super) fn watch(&self) -> Watch<'_> {
         let supervisor = self.plan.clone().map(drop);
-        Watch { visibility: &self.visibility, supervisor, has_ended: true }
+        let hides = starters::hides(&self.args.program);
+        Watch { visibility: &self.visibility, hides, supervisor, has_ended: true }
     }
 
     /// Fails if no room is left for the faults of a case.
