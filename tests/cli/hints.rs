@@ -92,17 +92,39 @@ fn a_file_of_the_summary_needs_an_equals_sign() {
     }
 }
 
-/// The program would copy the lines that are written meanwhile.
+/// The program would copy the lines that are written meanwhile, or its copy would be replaced.
 #[test]
-fn a_log_that_is_an_argument_of_the_program_is_warned_of() {
+fn an_output_that_is_an_argument_of_the_program_is_warned_of() {
     let scratch = Scratch::new();
     scratch.random("a", 1000);
-    let trace = |log: &str| {
-        let run = Run::bare(launcher()).args(["trace", "-o", log, "cp", "a", "b"]);
-        run.within(scratch.path()).ok().stderr
+    let output = |option: &str| {
+        let run = Run::bare(launcher()).args(["run", option, "--", "cp", "a", "b"]);
+        run.within(scratch.path()).output()
     };
-    let said = "cfr: a is the log file and an argument of the program: it gets log lines\n";
-    assert_eq!((trace("log").as_str(), trace("a").as_str()), ("", said));
+    for (option, said) in [
+        ("--output=log", ""),
+        (
+            "--output=a",
+            "cfr: a is an argument of the program and the file of --output, which adds to it\n",
+        ),
+        (
+            "--summary=./b",
+            "cfr: b is an argument of the program and the file of --summary, which adds to it\n",
+        ),
+    ] {
+        let output = output(option);
+        assert_eq!((output.status, output.stderr.as_str()), (Some(0), said), "{option}");
+    }
+    let a = fs::read(scratch.file("a")).unwrap();
+    for name in ["a", "b", "./b"] {
+        let _ = fs::remove_file(scratch.file("b"));
+        let output = output(&format!("--results={name}"));
+        let said = format!(
+            "cfr: an argument of the program and --results name the same file, {name}: expected two files\n"
+        );
+        assert_eq!((output.status, output.stderr), (Some(125), said));
+        assert!(fs::read(scratch.file("a")).unwrap() == a && !scratch.file("b").exists());
+    }
 }
 
 /// The word after `--summary` is the program: yes(1) would fill the disk.

@@ -22,11 +22,12 @@ use crate::run::unfinished::UnfinishedCalls;
 use crate::run::unmet_faults;
 use crate::term::failure::{Failure, print_message, printable};
 use crate::term::status_line;
-use crate::term::whole_file::must_differ;
+use crate::term::whole_file::{are_one, must_differ};
 use cfr_shared::format::Format;
 use cfr_shared::settings::Level;
 use cfr_shared::stats::{Collect, Counter};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -44,11 +45,7 @@ const GRACE: Duration = Duration::from_millis(200);
 /// Runs the program to its end. Returns its exit status, or 123 if an expectation does not hold.
 pub(crate) fn run(args: LaunchArgs, mode: &Mode) -> Result<u8, Failure> {
     // Before the results file is opened, which removes an old one.
-    if let Some(results) = &args.results {
-        for (name, path) in environment::files(&args.settings) {
-            must_differ((&name, &path), ("--results", results))?;
-        }
-    }
+    must_not_be_replaced(&args)?;
     let mut expected =
         Expectations::new(&args.expectations, args.results.as_deref(), &args.program)?;
     let status = run_expecting(args, mode, &mut expected);
@@ -58,6 +55,30 @@ pub(crate) fn run(args: LaunchArgs, mode: &Mode) -> Result<u8, Failure> {
         also.print();
     }
     status
+}
+
+/// Fails if the results file is another output or an argument of the program, and warns if another output
+/// is one: the lines and the summary are appended.
+fn must_not_be_replaced(args: &LaunchArgs) -> Result<(), Failure> {
+    let outputs = environment::files(&args.settings);
+    let arguments: Vec<_> = args.program.iter().skip(1).map(Path::new).collect();
+    if let Some(results) = &args.results {
+        for (name, path) in &outputs {
+            must_differ((name, path), ("--results", results))?;
+        }
+        for argument in &arguments {
+            must_differ(("an argument of the program", argument), ("--results", results))?;
+        }
+    }
+    for (name, path) in &outputs {
+        if let Some(argument) = arguments.iter().find(|argument| are_one(argument, path)) {
+            let argument = printable(argument);
+            print_message(format!(
+                "{argument} is an argument of the program and the file of {name}, which adds to it"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn run_expecting(
@@ -90,13 +111,6 @@ fn run_expecting(
     let plan = reach::plan(args.reach, need)?;
     if let Some(why) = blind_spot::unseen(&visibility, plan.as_ref().err()) {
         print_message(format!("{why}; its copies will not be seen"));
-    }
-
-    if let Some(log) = checked.log_among(arguments) {
-        let log = printable(log);
-        print_message(format!(
-            "{log} is the log file and an argument of the program: it gets log lines"
-        ));
     }
 
     let has_summary = !matches!(checked.summary, SummaryOutput::None);

@@ -67,13 +67,6 @@ impl CheckedSettings {
         (is_regular && !is_of_process).then_some(path)
     }
 
-    /// Returns the first of these words that names the log file.
-    pub(crate) fn log_among<'a>(&self, words: &'a [OsString]) -> Option<&'a OsString> {
-        let log = self.one_log_file()?.metadata().ok()?;
-        let is_log = |file: Metadata| (file.dev(), file.ino()) == (log.dev(), log.ino());
-        words.iter().find(|word| fs::metadata(word).is_ok_and(is_log))
-    }
-
     /// Reports whether the log file has grown.
     pub(crate) fn log_has_grown(&self) -> bool {
         self.log_file.as_ref().is_some_and(|(path, before)| size(path) > *before)

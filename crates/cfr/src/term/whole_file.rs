@@ -96,22 +96,26 @@ pub(crate) fn must_differ(
     (option, path): (&str, &Path),
     (other, replaced): (&str, &Path),
 ) -> Result<(), Failure> {
-    let is_one = match (fs::metadata(path), fs::metadata(replaced)) {
-        (Ok(one), Ok(two)) => {
-            (one.dev(), one.ino()) == (two.dev(), two.ino())
-                && one.is_file()
-                && standard_stream(&one).is_none()
-        }
-        (Err(_), Err(_)) => place(path).is_some_and(|at| place(replaced) == Some(at)),
-        _ => false,
-    };
-    if is_one {
+    if are_one(path, replaced) {
         let path = printable(replaced);
         return Err(Failure::new(format!(
             "{option} and {other} name the same file, {path}: expected two files"
         )));
     }
     Ok(())
+}
+
+/// Reports whether both paths are those of one regular file, which need not exist.
+pub(crate) fn are_one(path: &Path, other: &Path) -> bool {
+    match (fs::metadata(path), fs::metadata(other)) {
+        (Ok(one), Ok(two)) => {
+            (one.dev(), one.ino()) == (two.dev(), two.ino())
+                && one.is_file()
+                && standard_stream(&one).is_none()
+        }
+        (Err(_), Err(_)) => place(path).is_some_and(|at| place(other) == Some(at)),
+        _ => false,
+    }
 }
 
 /// Returns the directory and the name of a file that does not exist.
