@@ -56,5 +56,5 @@ fn zsh_and_fish_read_their_scripts() {
 fn an_unknown_shell_is_refused() {
     let output = Run::bare(launcher()).args(["completions", "tcsh"]).output();
     assert_eq!(output.status, Some(125), "{output:#?}");
-    assert!(output.stderr.contains("[possible values: bash, zsh, fish]"), "{output:#?}");
+    assert!(output.stderr.contains("for <SHELL>: expected bash, zsh or fish"), "{output:#?}");
 }

@@ -187,7 +187,7 @@ fn a_real_log_is_summarized() {
         let found = text.lines().any(|line| line.split_whitespace().collect::<Vec<_>>() == words);
         assert!(found, "{words:?}: {text}");
     };
-    line(&["bytes", "2010000"]);
+    line(&["bytes", "1.91", "MiB"]);
     assert!(text.lines().any(|line| line.starts_with("  errors              1, in ")), "{text}");
     line(&["EINVAL", "1"]);
     line(&["flags", "1", "flags", "is", "not", "0"]);
@@ -897,14 +897,42 @@ fn a_log_that_cannot_be_read_is_125() {
     }
 }
 
+/// In the text. JSON has plain numbers.
+#[test]
+fn every_number_of_bytes_has_a_unit() {
+    let scratch = Scratch::new();
+    let copied = json!({"ret": 2_000_000, "bytes": 2_000_000, "len": 5_000_000, "shared": true});
+    let emulated = json!({"ret": 30_000, "bytes": 30_000, "method": "emulated", "shared": false});
+    let first = line(json!({"path_in": "/c", "bytes": 4_000}));
+    let log = scratch.write("log", (line(copied) + &line(emulated) + &first).as_bytes());
+    fs::write(scratch.file("a"), [b'a'; 70_000]).unwrap();
+    let run = Run::bare(launcher()).args(["run", "--summary=summary", "--format", "json", "--"]);
+    run.args(["sh", "-c", "cp a b; cat < a > c; cp --sparse=always a d"])
+        .within(scratch.path())
+        .ok();
+    for words in [&[log][..], &[scratch.file("summary")]] {
+        let text = report(words).ok().stdout;
+        let is_bare = |word: &&str| {
+            let digits = word.trim_matches(['+', ',', '(', ')', ';']);
+            digits.parse::<u64>().is_ok_and(|number| number >= 1_000)
+        };
+        let bare: Vec<_> = text.split_whitespace().filter(is_bare).collect();
+        assert_eq!(bare, Vec::<&str>::new(), "{text}");
+        assert!(text.contains(" KiB") || text.contains(" MiB"), "{text}");
+    }
+}
+
 #[test]
 fn mistakes_on_the_command_line_are_125() {
     for (words, said) in [
         (&[][..], "LOG"),
-        (&["--top", "0", "log"], "1..=1000"),
-        (&["--top", "1001", "log"], "1..=1000"),
-        (&["--by", "size", "log"], "[possible values: bytes, calls, time, errors]"),
-        (&["--format", "xml", "log"], "[possible values: text, json]"),
+        (&["--top", "0", "log"], "value '0' for --top: expected a number from 1 to 1000\n"),
+        (&["--top", "1001", "log"], "value '1001' for --top: expected a number from 1 to 1000\n"),
+        (
+            &["--by", "size", "log"],
+            "value 'size' for --by: expected bytes, calls, time or errors\n",
+        ),
+        (&["--format", "xml", "log"], "value 'xml' for --format: expected text or json\n"),
     ] {
         let output = report(words).output();
         assert_eq!((output.status, output.stdout.as_str()), (Some(125), ""), "{output:#?}");

@@ -484,6 +484,21 @@ fn a_static_program_is_swept() {
     let cases = output.stdout.lines().find(|line| line.contains(" cases in ")).unwrap_or_default();
     assert!(cases.contains(" passed") && !cases.starts_with("0 cases"), "{output:#?}");
     assert!(output.stdout.lines().any(|line| line.starts_with("EXDEV ")), "{output:#?}");
+    // Its reach can be set, and the line that repeats a case has it.
+    let swept = |reach| {
+        let words = ["sweep", "--reach", reach, "--only", "zero@copy_file_range:first"];
+        let run = Run::bare(launcher()).args(words).args(["--check", "cmp from to", "--"]);
+        run.args(Copying::words()).within(copying.scratch.path()).output()
+    };
+    let all = swept("all");
+    assert!(all.stdout.contains("cfr sweep --check 'cmp from to' --reach all --only "), "{all:#?}");
+    let alone = swept("preload");
+    assert_eq!(alone.status, Some(125), "{alone:#?}");
+    assert!(alone.stderr.contains("cannot inject faults: "), "{alone:#?}");
+    assert!(alone.stderr.contains("(turned off by --reach preload)"), "{alone:#?}");
+    let other = swept("some").stderr;
+    let said = "cfr: invalid value 'some' for --reach: expected auto, preload or all\n";
+    assert_eq!(other, said);
 }
 
 #[test]

@@ -7,6 +7,9 @@ use cfr_shared::settings::{Setting, TABLE};
 use clap::builder::{OsStringValueParser, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, ValueHint};
 use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +108,15 @@ pub(super) fn option(setting: &'static Setting, default: &str) -> Option<Arg> {
         Some(short) => option.short(short),
         None => option,
     })
+}
+
+/// Parses a number in this range.
+pub(super) fn number<N>(word: &str, range: RangeInclusive<N>) -> Result<N, String>
+where
+    N: FromStr + PartialOrd + Display,
+{
+    let number = word.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("expected a number from {} to {}", range.start(), range.end()))
 }
 
 /// The option `--profile`.

@@ -1,11 +1,13 @@
-//! What a newcomer's slip was meant to be: a program in place of a command, options of strace(1), a
-//! value that is a word of its own.
+//! Messages for mistakes on the command line: what a newcomer's slip was meant to be (a program in
+//! place of a command, options of strace(1), a value that is a word of its own), and the values that an
+//! option takes.
 
 use super::args::{PROGRAM, summary_values};
 use crate::program::locate;
 use crate::term::failure::{Failure, printable};
 use clap::ArgMatches;
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use std::error::Error;
 use std::ffi::{OsStr, OsString};
 
 /// Returns a better message for an error of the command line; `None` if there is none.
@@ -19,10 +21,28 @@ pub(super) fn better(error: &clap::Error, words: &[OsString]) -> Option<String> 
         let line = words.get(1..)?.iter().map(printable).collect::<Vec<_>>().join(" ");
         return Some(format!("unknown command {command}; to run a program: cfr trace {line}"));
     }
+    if let Some(expected) = expected(error) {
+        // "--jobs <N>" is the option and its value.
+        let option = context(ContextKind::InvalidArg)?.split(' ').next()?;
+        let value = printable(context(ContextKind::InvalidValue)?);
+        return Some(format!("invalid value '{value}' for {option}: {expected}"));
+    }
     match context(ContextKind::InvalidArg)? {
         "-f" => Some("unknown option -f: all processes are traced anyway".to_owned()),
         "-p" => Some("unknown option -p: cfr cannot watch a program that already runs".to_owned()),
         "-e" => Some("unknown option -e: see --inject and --hooks".to_owned()),
+        _ => None,
+    }
+}
+
+/// Returns what an option takes, if it was given another value.
+fn expected(error: &clap::Error) -> Option<String> {
+    match (error.kind(), error.get(ContextKind::ValidValue)) {
+        (ErrorKind::ValueValidation, _) => error.source().map(ToString::to_string),
+        (ErrorKind::InvalidValue, Some(ContextValue::Strings(values))) => {
+            let (last, before) = values.split_last()?;
+            Some(format!("expected {} or {last}", before.join(", ")))
+        }
         _ => None,
     }
 }

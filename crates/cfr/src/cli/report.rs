@@ -1,8 +1,8 @@
 //! Arguments of `cfr report`.
 
-use super::args::{ReportFormat, format, report_format};
+use super::args::{ReportFormat, format, number, report_format};
 use clap::builder::{OsStringValueParser, PathBufValueParser};
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgMatches, Command};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -68,7 +68,7 @@ pub(super) fn read(matches: &ArgMatches) -> ReportArgs {
     let order = Order::ALL.into_iter().find(|(word, _)| name.is_some_and(|name| name == word));
     ReportArgs {
         format: format(matches),
-        top: matches.get_one::<u16>(TOP).map(|&top| usize::from(top)),
+        top: matches.get_one(TOP).copied(),
         order: order.map_or(Order::Bytes, |(_, order)| order),
         chrome: matches.get_one(CHROME).cloned(),
         html: matches.get_one(HTML).cloned(),
@@ -102,7 +102,7 @@ Exit status: 0; 125 if a LOG cannot be read, or has lines but none of a log.",
             Arg::new(TOP)
                 .long(TOP)
                 .value_name("N")
-                .value_parser(value_parser!(u16).range(1..=1000))
+                .value_parser(|word: &str| number(word, 1..=1000_usize))
                 .help(
                     "Report N slowest calls, programs and pairs of paths [1 to 1000; default: 10, \
                      in a page 500]",

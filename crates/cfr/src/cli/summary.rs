@@ -1,7 +1,7 @@
 //! Arguments of `cfr summary`.
 
-use super::args::{ReportFormat, format, report_format};
-use clap::{Arg, ArgMatches, Command, value_parser};
+use super::args::{ReportFormat, format, number, report_format};
+use clap::{Arg, ArgMatches, Command};
 
 #[derive(Debug)]
 pub(crate) struct SummaryArgs {
@@ -39,6 +39,6 @@ Exit status: 0; 125 if there is no summary of PID.",
                 .help("The process of cfr, or any process that runs below it")
                 .value_name("PID")
                 .required(true)
-                .value_parser(value_parser!(u32).range(1..=i64::from(i32::MAX))),
+                .value_parser(|word: &str| number(word, 1..=i32::MAX.unsigned_abs())),
         )
 }

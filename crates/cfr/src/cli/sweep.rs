@@ -1,14 +1,15 @@
 //! Arguments of `cfr sweep`.
 
 use super::args::{
-    FORMAT, JSON, PROGRAM, ReportFormat, command_line, format, option, profile_option, profiles,
-    report_format, settings,
+    FORMAT, JSON, PROGRAM, ReportFormat, command_line, format, number, option, profile_option,
+    profiles, reach, reach_option, report_format, settings,
 };
 use crate::run::environment::Variables;
+use crate::run::reach::Reach;
 use cfr_shared::settings::{Setting, TABLE};
 use clap::builder::{OsStringValueParser, PathBufValueParser};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub(crate) struct SweepArgs {
     pub(crate) settings: Variables,
     /// The profiles whose faults and settings all runs have.
     pub(crate) profiles: Vec<OsString>,
+    pub(crate) reach: Reach,
     /// The options by which a case is run again, as words of a command line.
     pub(crate) for_again: Vec<OsString>,
     /// Names of the cases to run; empty for all.
@@ -82,6 +84,7 @@ pub(super) fn read(matches: &ArgMatches) -> SweepArgs {
     SweepArgs {
         settings: settings(matches),
         profiles: profiles(matches),
+        reach: reach(matches),
         for_again: for_again(matches),
         only: names(ONLY),
         faults: names(FAULTS),
@@ -94,7 +97,7 @@ pub(super) fn read(matches: &ArgMatches) -> SweepArgs {
         fresh: matches.get_flag(FRESH),
         from: matches.get_one(FROM).cloned(),
         keep: matches.get_flag(KEEP),
-        jobs: matches.get_one::<u16>(JOBS).map(|&jobs| usize::from(jobs)),
+        jobs: matches.get_one(JOBS).copied(),
         timeout: matches.get_one(TIMEOUT).copied(),
         list: matches.get_flag(LIST),
         format: format(matches),
@@ -271,7 +274,7 @@ fault; 126 if PROGRAM cannot be executed; 127 if it is not found.",
                 .short('j')
                 .long(JOBS)
                 .value_name("N")
-                .value_parser(value_parser!(u16).range(1..=1000))
+                .value_parser(|word: &str| number(word, 1..=1000_usize))
                 .help("Run N cases at a time [1 to 1000; default: the number of processors]"),
         )
         .arg(report_format())
@@ -281,7 +284,7 @@ fault; 126 if PROGRAM cannot be executed; 127 if it is not found.",
                 .filter(|setting| is_for_sweep(setting))
                 .filter_map(|setting| option(setting, setting.default)),
         )
-        .arg(profile_option())
+        .args([profile_option(), reach_option()])
         .arg(command_line())
 }
 

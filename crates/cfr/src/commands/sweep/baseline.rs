@@ -6,8 +6,7 @@ use super::runner::{ProgramRun, Runner, must_succeed};
 use super::work_dir::{WorkDir, temp_dir};
 use crate::log::entry::LogEntry;
 use crate::log::reader::LogReader;
-use crate::program::locate::Visibility;
-use crate::run::blind_spot::{Watch, if_none_seen};
+use crate::run::blind_spot::{Watch, if_none_seen, unseen};
 use crate::term::failure::{Failure, describe, print_message, printable};
 use cfr_engine::hook::{Hook, Hooks};
 use cfr_shared::settings::Level;
@@ -40,12 +39,8 @@ pub(super) fn run(
     let limit = timeout.unwrap_or(DEFAULT_LIMIT);
     let work_dir = runner.prepare_dir(limit)?;
     let program = runner.find_program(&work_dir, hooks)?;
-    if let Watch {
-        visibility: Visibility::Unseen(why) | Visibility::Bypassed(why),
-        supervisor: Err(_),
-        ..
-    } = runner.watch()
-    {
+    let Watch { visibility, supervisor, .. } = runner.watch();
+    if let Some(why) = unseen(visibility, supervisor.as_ref().err()) {
         return Err(Failure::new(format!("cannot inject faults: {why}")));
     }
     let (run, used) = record(runner, work_dir, "", limit)?;

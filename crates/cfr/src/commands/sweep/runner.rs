@@ -10,7 +10,7 @@ use crate::program::starters;
 use crate::run::blind_spot::Watch;
 use crate::run::environment::{self, Variables};
 use crate::run::preload;
-use crate::run::reach::{self, Need, Plan, Reach};
+use crate::run::reach::{self, Need, Plan};
 use crate::run::shared_stats::{SeenCounts, SharedStats};
 use crate::run::summary::RunInfo;
 use crate::term::failure::{FAILED, Failure, describe, printable};
@@ -101,7 +101,7 @@ impl<'a> Runner<'a> {
             hooks,
             forwards_to_next: false,
         };
-        self.plan = reach::plan(Reach::Auto, need)?;
+        self.plan = reach::plan(self.args.reach, need)?;
         Ok(path)
     }
 
