@@ -358,7 +358,7 @@ fn a_refused_ficlone_does_not_count_as_a_reflink() {
             continue;
         }
         assert_eq!(output.status, Some(123), "{name}: {output:#?}");
-        let said = "cfr: expected method=reflink, but 300000 bytes moved by kernel, none by reflink\n\
+        let said = "cfr: expected method=reflink, but 300000 bytes (292.96 KiB) moved by kernel, none by reflink\n\
             cfr: 1 of 1 expectations did not hold; cp exited with status 0\n\
             cfr: the calls:\n";
         assert!(output.stderr.starts_with(said), "{name}: {}", output.stderr);

@@ -151,7 +151,7 @@ fn targets_that_got_no_byte_are_told_with_how_the_others_came() {
     let text = report(&scratch, &["log"]).stdout;
     let never = "never copied: every call was refused\n  refusals\n         2  /refused\n";
     assert!(text.contains(never), "{text}");
-    assert!(text.contains("  /copied (emulated 70, kernel 30)\n"), "{text}");
+    assert!(text.contains("  /copied (emulated 70 B, kernel 30 B)\n"), "{text}");
     let text = report(&scratch, &["--top", "1", "log"]).stdout;
     assert!(text.contains("            (1 other targets)\n"), "{text}");
     let page = report(&scratch, &["--html", "-", "log"]).stdout;

@@ -1,7 +1,7 @@
 //! Compares the counts with an expectation.
 
 use super::expectation::{Expectation, Kind, Meaning};
-use super::quantity::{OTHER_ERRORS, Quantity, error_name};
+use super::quantity::{OTHER_ERRORS, Quantity, error_name, in_unit};
 use crate::run::blind_spot::{BlindSpot, STILL_RUN, interrupted};
 use cfr_engine::call::Method;
 use cfr_engine::hook::Hook;
@@ -144,7 +144,7 @@ fn shares(kind: Kind, stats: &Stats) -> Vec<(&'static str, u64)> {
     }
 }
 
-/// Returns a sentence such as `300000 bytes moved by kernel, none by reflink`.
+/// Returns a sentence such as `300000 bytes (292.96 KiB) moved by kernel, none by reflink`.
 fn sentence(kind: Kind, shares: &[(&str, u64)], names: &[&str]) -> String {
     let (one, many, verb, preposition, nothing) = match kind {
         Kind::Method => ("byte", "bytes", "moved", "by", "no byte moved"),
@@ -154,10 +154,11 @@ fn sentence(kind: Kind, shares: &[(&str, u64)], names: &[&str]) -> String {
     let mut sentence = String::new();
     for (name, count) in shares.iter().filter(|(_, count)| *count > 0) {
         let noun = if *count == 1 { one } else { many };
+        let unit = if kind == Kind::Method { in_unit(*count) } else { String::new() };
         if sentence.is_empty() {
-            sentence = format!("{count} {noun} {verb} {preposition} {name}");
+            sentence = format!("{count} {noun}{unit} {verb} {preposition} {name}");
         } else {
-            sentence.push_str(&format!(", {count} {preposition} {name}"));
+            sentence.push_str(&format!(", {count}{unit} {preposition} {name}"));
         }
     }
     if sentence.is_empty() {

@@ -4,6 +4,7 @@ use crate::run::unmet_faults::seen;
 use crate::term::failure::one_of;
 use cfr_engine::call::Method;
 use cfr_engine::hook::Hook;
+use cfr_shared::format::Bytes;
 use cfr_shared::stats::{Counter, Stats};
 use cfr_sys::errno::Errno;
 
@@ -165,11 +166,13 @@ impl Quantity {
     /// Returns a sentence with the number.
     pub(super) fn sentence(self, count: u64, stats: &Stats) -> String {
         let number = if count == 0 { "no".to_owned() } else { count.to_string() };
+        let unit = if self.is_bytes() { in_unit(count) } else { String::new() };
         let calls = if count > 1 { "calls" } else { "call" };
         let were = if count > 1 { "were" } else { "was" };
         match self {
             Quantity::Number(row) => {
                 let sentence = if count > 1 { row.many } else { row.one };
+                let sentence = sentence.replacen("bytes", &format!("bytes{unit}"), 1);
                 match row.name {
                     ERRORS if count > 0 => format!("{number} {sentence}: {}", by_error(stats)),
                     INJECTED | DELAYED if count == 0 => {
@@ -264,4 +267,9 @@ pub(super) fn methods() -> String {
 /// Returns the names of the hooks as a message lists them.
 pub(super) fn hooks() -> String {
     one_of(Hook::ALL.map(Hook::name))
+}
+
+/// Returns a number of bytes in its unit, in parentheses; nothing if the unit is a byte.
+pub(super) fn in_unit(bytes: u64) -> String {
+    if bytes < 1024 { String::new() } else { format!(" ({})", Bytes(bytes)) }
 }

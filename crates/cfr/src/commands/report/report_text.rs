@@ -55,10 +55,14 @@ pub(super) fn render(summary: &LogSummary, columns: Option<usize>) -> String {
     sections.push((&heading, pairs));
     let mut text = joined(&sections, columns);
     if summary.pairs.distinct.is_none() {
-        let unit = if summary.by == "time" { "ns" } else { summary.by };
+        let off = summary.pairs.off_by_at_most;
+        let off = match summary.by {
+            "bytes" => Bytes(off).to_string(),
+            "time" => duration(off),
+            what => format!("{off} {what}"),
+        };
         let note = format!(
-            "  There are too many pairs for one row each: a row with + may miss up to {} {unit}.",
-            summary.pairs.off_by_at_most
+            "  There are too many pairs for one row each: a row with + may miss up to {off}."
         );
         fit::write_text(&mut text, &note, columns);
     }
@@ -121,7 +125,7 @@ fn joined(sections: &[(&str, Grid)], columns: Option<usize>) -> String {
 fn calls(summary: &LogSummary) -> Grid {
     let mut grid = Grid::default();
     grid.fact("calls", summary.all.calls);
-    grid.fact("bytes", summary.all.bytes);
+    grid.fact("bytes", Bytes(summary.all.bytes));
     grid.fact("copies", in_time(summary.all.copies, summary.all.copy_ns));
     grid.fact("errors", in_time(summary.all.errors, summary.counts.errors_ns));
     grid.fact("returned 0", in_time(summary.counts.zero, summary.counts.zero_ns));
@@ -139,7 +143,7 @@ fn calls(summary: &LogSummary) -> Grid {
         ("not shared", summary.counts.not_shared, summary.counts.not_shared_bytes),
     ] {
         if calls > 0 {
-            grid.fact(label, format!("{bytes} bytes in {calls}"));
+            grid.fact(label, format!("{} in {}", Bytes(bytes), counted(calls, "call")));
         }
     }
     without_result(&mut grid, summary);
@@ -218,11 +222,15 @@ fn in_time(count: u64, time_ns: u64) -> String {
 fn methods(methods: &Top<MethodSpeed>) -> Grid {
     let mut grid = Grid::numbers(["calls", "copies", "bytes", "errors", "time", "speed"]);
     for TopRow { key: MethodSpeed { method, bytes_per_second }, tally, .. } in &methods.rows {
-        let sums =
-            [tally.calls, tally.copies, tally.bytes, tally.errors].map(|sum| sum.to_string());
-        let speed = bytes_per_second.map_or_else(|| "-".to_owned(), per_second);
-        let cells = sums.into_iter().chain([duration(tally.time_ns), speed]);
-        grid.lines.push((cells.collect(), Last::Text(name(method))));
+        let cells = vec![
+            tally.calls.to_string(),
+            tally.copies.to_string(),
+            Bytes(tally.bytes).to_string(),
+            tally.errors.to_string(),
+            duration(tally.time_ns),
+            bytes_per_second.map_or_else(|| "-".to_owned(), per_second),
+        ];
+        grid.lines.push((cells, Last::Text(name(method))));
     }
     grid
 }
@@ -231,9 +239,13 @@ fn methods(methods: &Top<MethodSpeed>) -> Grid {
 fn tallies<K>(top: &Top<K>, what: &str, shown: impl Fn(&K) -> Last) -> Grid {
     let mut grid = Grid::numbers(["calls", "bytes", "errors", "time"]);
     let mut line = |tally: &Tally, mark: &str, last: Last| {
-        let sums = [tally.calls, tally.bytes, tally.errors].map(|sum| format!("{sum}{mark}"));
-        let time = format!("{}{mark}", duration(tally.time_ns));
-        grid.lines.push((sums.into_iter().chain([time]).collect(), last));
+        let cells = [
+            tally.calls.to_string(),
+            Bytes(tally.bytes).to_string(),
+            tally.errors.to_string(),
+            duration(tally.time_ns),
+        ];
+        grid.lines.push((cells.map(|cell| cell + mark).to_vec(), last));
     };
     for row in &top.rows {
         line(&row.tally, if row.exact { "" } else { "+" }, shown(&row.key));
@@ -255,7 +267,8 @@ fn targets(top: &Top<Target>) -> Grid {
             [] => "-".to_owned(),
             [only] => name(&only.method),
             several => {
-                let part = |one: &MethodBytes| format!("{} {}", name(&one.method), one.bytes);
+                let part =
+                    |one: &MethodBytes| format!("{} {}", name(&one.method), Bytes(one.bytes));
                 several.iter().map(part).collect::<Vec<_>>().join(", ")
             }
         };
@@ -292,7 +305,7 @@ fn summaries(Summaries { totals, never_copied }: &Summaries) -> Grid {
         grid.fact(if totals.count == 1 { "run" } else { "first run" }, run);
     }
     grid.fact("calls", totals.calls);
-    grid.fact("bytes", totals.bytes);
+    grid.fact("bytes", Bytes(totals.bytes));
     grid.fact("errors", totals.errors);
     grid.fact("within calls", duration(totals.time_ns));
     if totals.lost > 0 {
@@ -337,7 +350,7 @@ fn slowest(calls: &[SlowCall]) -> Grid {
     for call in calls {
         let result = match &call.error {
             Some(error) => name(error),
-            None => call.bytes.to_string(),
+            None => Bytes(call.bytes).to_string(),
         };
         let cells = vec![
             duration(call.duration_ns),
@@ -345,7 +358,7 @@ fn slowest(calls: &[SlowCall]) -> Grid {
             call.pid.to_string(),
             known(call.comm.as_deref()),
             name(&call.method),
-            call.len.map_or_else(|| "-".to_owned(), |len| len.to_string()),
+            call.len.map_or_else(|| "-".to_owned(), |len| Bytes(len).to_string()),
             result,
         ];
         grid.lines.push((cells, from_to(call.source.as_deref(), call.target.as_deref())));
