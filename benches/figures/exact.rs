@@ -28,7 +28,7 @@ pub const EMULATED_SYSTEM_CALLS: Goal = at_most(5.0);
 /// target is, two that read and two that set the offsets, and two that keep signals out meanwhile.
 pub const IN_STEP_SYSTEM_CALLS: Goal = at_most(10.0);
 /// System calls of 4 KiB that the library copies between filesystems: the call that the kernel
-/// refuses, what kind of file the target is and how it is open, a read, a write, and one for each
+/// refuses, whether the target may be written and how it is open, a read, a write, and one for each
 /// pointer outside the caller's stack frame.
 pub const ACROSS_SYSTEM_CALLS: Goal = at_most(7.0);
 /// Instructions that a text line adds to its call.

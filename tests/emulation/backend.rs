@@ -1,7 +1,10 @@
 //! Who copies (`CFR_BACKEND`, `CFR_FALLBACK`), and whether the copy is verified (`CFR_VERIFY`).
 
-use cfr_testkit::{Filesystems, Output, Run, Scratch, compile, find_program, library, skip};
+use cfr_testkit::{
+    Filesystems, LoopDevice, Output, Run, Scratch, compile, find_program, library, skip,
+};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 /// Runs a program that copies once and checks the result, while the kernel's call fails with
 /// `call_is`.
@@ -216,5 +219,65 @@ fn a_target_that_becomes_immutable_between_copies_gets_no_byte() {
             }
             assert_eq!(output.stdout, "0 0\n", "{from} to {to}, {setting:?}: {output:?}");
         }
+    }
+}
+
+/// The answers to copies within one filesystem if a filter makes EXDEV of them all, as the driver
+/// prints them.
+const TARGETS: &str = "plain 4096 copied\nappend EBADF kept\nread-only EBADF kept\n\
+    path EBADF kept\nfifo EINVAL\ncharacter-device EINVAL\nimmutable EPERM kept\n\
+    swap ETXTBSY kept\n";
+
+/// Copies to unusual targets under a filter that makes EXDEV of each copy_file_range(2), and under
+/// filters that refuse these other calls.
+fn unusual_targets(test: &str, refused: &[&str], settings: (&str, &str)) -> Option<String> {
+    let filesystems = Filesystems::mount(test);
+    let directory = Scratch::below(filesystems.get("ext4")?);
+    fs::write(directory.file("source"), [7; 4096]).expect("the filesystem can be written");
+    let swap = directory.write("swap", &[0; 1 << 20]);
+    fs::set_permissions(&swap, fs::Permissions::from_mode(0o600)).expect("the file is ours");
+    Run::bare(find_program("mkswap")?).args([&swap]).ok();
+    let device = LoopDevice::new(&directory.write("image", &[b'b'; 1 << 14]));
+    let device = device.map_err(|reason| skip(test, &reason)).ok()?;
+    let filter = compile("drivers/failing_system_call.c", "failing_system_call", &[]);
+    let program = compile("drivers/unusual_targets.c", "unusual_targets", &[]);
+    let mut words = vec!["copy_file_range".to_owned(), "EXDEV".to_owned()];
+    for call in refused {
+        words.extend([&filter.display().to_string(), *call, "EPERM"].map(str::to_owned));
+    }
+    words.push("env".to_owned());
+    words.push(format!("LD_PRELOAD={}", library().display()));
+    words.push(program.display().to_string());
+    let output = Run::bare(&filter)
+        .args(words)
+        .args([directory.file("source"), swap, device.path().to_owned()])
+        .within(directory.path())
+        .env("CFR_LOG", "off")
+        .env(settings.0, settings.1)
+        .output();
+    assert_eq!(output.status, Some(0), "{refused:?} {settings:?}: {output:?}");
+    Some(output.stdout)
+}
+
+/// The library does not ask what kind of file the target is: the block device gets the bytes where the
+/// program wants them, and no others.
+#[test]
+fn a_made_up_refusal_spoils_no_unusual_target() {
+    let test = "emulation::backend::a_made_up_refusal_spoils_no_unusual_target";
+    for setting in [("CFR_BACKEND", "emulate"), ("CFR_FALLBACK", "EXDEV")] {
+        let Some(output) = unusual_targets(test, &[], setting) else { return };
+        let expected = format!("{TARGETS}block-device 4096 copied\n");
+        assert_eq!(output, expected, "{setting:?}");
+    }
+}
+
+/// What the cheap question does not tell is told by the rules.
+#[test]
+fn the_rules_decide_if_a_filter_refuses_the_question_about_the_target() {
+    let test =
+        "emulation::backend::the_rules_decide_if_a_filter_refuses_the_question_about_the_target";
+    for setting in [("CFR_BACKEND", "emulate"), ("CFR_FALLBACK", "EXDEV")] {
+        let Some(output) = unusual_targets(test, &["fallocate"], setting) else { return };
+        assert_eq!(output, format!("{TARGETS}block-device EINVAL kept\n"), "{setting:?}");
     }
 }

@@ -85,6 +85,7 @@ fn a_page_to_another_filesystem_takes_few_system_calls() {
     hold("a_page_to_another_filesystem_takes_few_system_calls", ACROSS_SYSTEM_CALLS, || {
         let counts = Driver::new()?.system_calls(Way::ACROSS, Calls::ACROSS)?;
         assert!(counts.contains_key("pread64") && counts.contains_key("pwrite64"), "{counts:?}");
+        assert_eq!(counts.get("fallocate"), Some(&1.0), "{counts:?}");
         Ok(counts.values().sum())
     });
 }

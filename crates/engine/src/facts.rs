@@ -161,7 +161,16 @@ impl<'a> Facts<'a> {
 
     /// Returns the start of both ranges; `None` if one is unknown.
     #[must_use]
+    #[inline(always)]
     pub fn start_offsets(&self) -> Option<(i64, i64)> {
+        match (self.source.start.0.get(), self.target.start.0.get()) {
+            (Some(Ok(off_in)), Some(Ok(off_out))) => Some((off_in, off_out)),
+            _ => self.find_start_offsets(),
+        }
+    }
+
+    #[inline(never)]
+    fn find_start_offsets(&self) -> Option<(i64, i64)> {
         let off_in = self.source.start_offset().ok()?;
         // Most callers keep both offsets side by side: one check is enough.
         let (source, target) = (&self.source, &self.target);
@@ -170,6 +179,19 @@ impl<'a> Facts<'a> {
             target.start.0.set(Some(Ok(sys::read_checked_offset(target.pointer))));
         }
         Some((off_in, target.start_offset().ok()?))
+    }
+
+    /// Reports whether both offsets are in memory that was found to be writable.
+    pub fn are_offsets_writable(&self) -> bool {
+        self.source.writable.get() && self.target.writable.get()
+    }
+
+    /// Reports whether the kernel lets the target be written to: see [`sys::kernel_allows_writing`].
+    #[must_use]
+    pub fn kernel_allows_writing(&self) -> bool {
+        let allows = sys::kernel_allows_writing(self.target.fd);
+        trace_syscall("fallocate beyond every file to", self.target.fd, &Ok(()));
+        allows
     }
 
     /// Returns `RLIMIT_FSIZE` in bytes; `u64::MAX` if there is no limit.

@@ -6,7 +6,7 @@ use crate::facts::{Facts, MAX_OFFSET};
 use crate::flags::Mode;
 use crate::policy::{Backend, Policy};
 use cfr_sys::errno::Errno;
-use cfr_sys::{self as sys, FileKind, FilesystemKind, MAX_RW_COUNT};
+use cfr_sys::{self as sys, FilesystemKind, MAX_RW_COUNT};
 
 /// The buffer of glibc's emulation, in bytes.
 const GLIBC_BUFFER_SIZE: usize = 8 << 10;
@@ -70,7 +70,7 @@ pub(crate) fn copy_checked_by_kernel(
         Ok(_) => {}
     }
     let mut requested = facts.requested_len();
-    if may_overlap(facts, off_in) && facts.do_ranges_overlap(requested) {
+    if may_overlap(facts, off_in, off_out) && facts.do_ranges_overlap(requested) {
         // They may overlap only beyond the end of the source or beyond the largest file of the
         // target.
         requested = facts.clamp_to_max_size(facts.clamp_to_source());
@@ -89,10 +89,11 @@ pub(crate) fn copy_checked_by_kernel(
 /// source's range begins, or before, is another file, or the range is empty: one look at the target
 /// is enough for a copy of one piece that appends. If the file grows meanwhile, a copy of one piece
 /// has read all its bytes before it writes.
-fn may_overlap(facts: &Facts<'_>, off_in: i64) -> bool {
+#[inline(always)]
+fn may_overlap(facts: &Facts<'_>, off_in: i64, off_out: i64) -> bool {
     let len = facts.requested_len();
     len > BUFFER_LEN
-        || facts.do_offsets_overlap(len)
+        || off_in.abs_diff(off_out) < len
             && !facts.target.stat().is_ok_and(|stat| stat.size <= off_in.cast_unsigned())
 }
 
@@ -110,17 +111,14 @@ pub(crate) fn one_piece_between_filesystems(facts: &Facts<'_>, policy: &Policy) 
     let (off_in, off_out) = facts.start_offsets()?;
     let last = u64::try_from(off_in.min(off_out)).ok().map(|_| off_in.max(off_out))?;
     last.checked_add_unsigned(len)?;
-    let target = facts.target.stat().ok()?;
     // A filter may return EXDEV for files that the kernel would refuse otherwise. Of these only a
     // target with O_APPEND would be written to at a wrong place.
-    let appends = facts.target.open_flags().map_or(true, |open_flags| open_flags.append);
-    (target.kind == FileKind::Regular && !target.immutable && !appends && write_checks_swap_space())
-        .then_some(Step::Copy { len, transport: Transport::Library, holes: Holes::Kept })
-}
-
-/// Reports whether write(2) refuses active swap space: since Linux 5.4 (commit dc617f29dbe5).
-fn write_checks_swap_space() -> bool {
-    sys::is_linux_at_least(5, 4)
+    let may_append = || facts.target.open_flags().map_or(true, |open_flags| open_flags.append);
+    (facts.kernel_allows_writing() && !may_append()).then_some(Step::Copy {
+        len,
+        transport: Transport::Library,
+        holes: Holes::Kept,
+    })
 }
 
 /// Plans a call of this mode after the dialect's rules have passed.

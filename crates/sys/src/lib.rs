@@ -108,12 +108,11 @@ pub use once::{Current, MadeOnce, OnceBytes, OnceRef, SetOnce};
 pub use page_cache::{page_size, pages_of, pages_present};
 pub use pipe::Pipe;
 pub use process::{
-    NO_LIMIT, execfn, exit, file_size_limit, getpid, has_ended, is_linux_at_least, is_secure,
-    pid_namespace,
+    NO_LIMIT, execfn, exit, file_size_limit, getpid, has_ended, is_secure, pid_namespace,
 };
 pub use range::{
-    Deduped, Range, clone_range, copy_range, dedupe_range, extend, preallocate, punch_hole,
-    read_at, write_at,
+    Deduped, Range, clone_range, copy_range, dedupe_range, extend, kernel_allows_writing,
+    preallocate, punch_hole, read_at, write_at,
 };
 pub use reader::Reader;
 pub use sendfile::sendfile;

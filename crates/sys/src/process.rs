@@ -6,7 +6,6 @@ use crate::other_process;
 use crate::raw::{decode, reg, syscall, syscall0};
 use core::ffi::{CStr, c_char};
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicU32, Ordering};
 
 /// Reports whether the process runs with more privileges than its caller, by set-user-ID,
 /// set-group-ID or file capabilities (getauxval(3), `AT_SECURE`); true if that is unknown.
@@ -36,40 +35,6 @@ pub fn exit(status: i32) -> ! {
 
 // Registers and kernel structures are written for 64-bit machines.
 const _: () = assert!(size_of::<usize>() == 8);
-
-/// Reports whether the kernel is at least this version (uname(2)); false if that is unknown.
-#[must_use]
-pub fn is_linux_at_least(major: u16, minor: u16) -> bool {
-    /// The version as two halves. Not 0 at first, for the reason that `SetOnce` gives.
-    static VERSION: AtomicU32 = AtomicU32::new(UNKNOWN);
-    const UNKNOWN: u32 = 1;
-    let mut version = VERSION.load(Ordering::Relaxed);
-    if version == UNKNOWN {
-        let (major, minor) = linux_version().unwrap_or_default();
-        version = u32::from(major) << 16 | u32::from(minor);
-        VERSION.store(version, Ordering::Relaxed);
-    }
-    version >= u32::from(major) << 16 | u32::from(minor)
-}
-
-/// Returns the first two numbers of the kernel's release (uname(2)).
-fn linux_version() -> Option<(u16, u16)> {
-    let mut names = MaybeUninit::<libc::utsname>::uninit();
-    let registers = [names.as_mut_ptr() as usize, 0, 0, 0, 0, 0];
-    // SAFETY: the kernel writes one struct utsname.
-    decode(unsafe { syscall(libc::SYS_uname, registers) }).ok()?;
-    // SAFETY: it succeeded, so the kernel has filled it.
-    let names = unsafe { names.assume_init_ref() };
-    // SAFETY: the kernel ends each field with a zero.
-    let release = unsafe { CStr::from_ptr(names.release.as_ptr()) };
-    first_two_numbers(release.to_bytes())
-}
-
-fn first_two_numbers(release: &[u8]) -> Option<(u16, u16)> {
-    let mut numbers = release.split(|byte| !byte.is_ascii_digit());
-    let mut number = || str::from_utf8(numbers.next()?).ok()?.parse().ok();
-    Some((number()?, number()?))
-}
 
 /// Returns the process id. It is not cached: after vfork(2) the child shares our memory but has an
 /// id of its own.
@@ -121,26 +86,4 @@ fn limit(resource: usize) -> Result<u64, Errno> {
     // SAFETY: the kernel writes one struct rlimit.
     decode(unsafe { syscall(libc::SYS_getrlimit, registers) })?;
     Ok(limit.rlim_cur)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_release_begins_with_two_numbers() {
-        for (release, version) in [
-            ("6.18.0-rc1+deb", Some((6, 18))),
-            ("5.4.0", Some((5, 4))),
-            ("4.4", Some((4, 4))),
-            ("5.10-arch1", Some((5, 10))),
-            ("6", None),
-            ("", None),
-            ("x.y", None),
-            ("70000.1", None),
-        ] {
-            assert_eq!(first_two_numbers(release.as_bytes()), version, "{release}");
-        }
-        assert!(is_linux_at_least(3, 0) && !is_linux_at_least(1000, 0));
-    }
 }

@@ -149,6 +149,15 @@ pub fn preallocate(fd: i32, offset: u64, len: u64) -> Result<(), Errno> {
     fallocate(fd, libc::FALLOC_FL_KEEP_SIZE, offset, len)
 }
 
+/// Reports whether the kernel lets `fd` be written to: it is open for writing, its file is a regular one
+/// or a block device, not immutable and not active swap space, and no security module forbids it. It
+/// changes nothing: fallocate(2) refuses a range that ends beyond every file with EFBIG, but only
+/// after these checks (vfs_fallocate(), Linux 3.15 and later).
+#[must_use]
+pub fn kernel_allows_writing(fd: i32) -> bool {
+    fallocate(fd, 0, i64::MAX.cast_unsigned(), 1) == Err(Errno::EFBIG)
+}
+
 fn fallocate(fd: i32, mode: i32, offset: u64, len: u64) -> Result<(), Errno> {
     let registers = [reg(fd), reg(mode), word(offset), word(len), 0, 0];
     // SAFETY: no pointers.
