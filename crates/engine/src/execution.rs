@@ -311,8 +311,7 @@ impl Run<'_> {
                 let (answer, method) = (self.forward)(&Args { len, flags, ..*facts.args });
                 Outcome::new(answer, method)
             }
-            Step::Copy { len, transport, holes } => self
-                .move_range(len, &|range, blocked| backend::copy(range, transport, holes, blocked)),
+            Step::Copy { len, transport, holes } => self.copy(len, transport, holes),
             // A read of such a file may block for ever, and only a signal can end it.
             Step::CopyUnsized { len } => {
                 self.move_while(&BlockedSignals::none(), len, &|range, blocked| {
@@ -370,24 +369,29 @@ impl Run<'_> {
         })
     }
 
+    /// Copies by the library. A copy that fits one buffer, with both offsets in memory, is moved and
+    /// noted at once and blocks no signals.
+    fn copy(&self, len: u64, transport: Transport, holes: Holes) -> Outcome {
+        let facts = self.facts;
+        if len <= BUFFER_LEN
+            && !self.policy.verify
+            && facts.are_offsets_writable()
+            && let Some(range) = self.range(len)
+        {
+            let blocked = BlockedSignals::none();
+            return self.moved(backend::copy(range, transport, holes, &blocked), &blocked);
+        }
+        self.move_range(len, &|range, blocked| backend::copy(range, transport, holes, blocked))
+    }
+
     /// Moves the range of the call by `mover`, and the offsets by what it moved. Signals are blocked
     /// until both are done, so that a handler that leaves by siglongjmp(3) finds no call half done.
-    /// A copy that fits one buffer, with both offsets in memory, is moved and noted at once and
-    /// blocks no signals.
     fn move_range(
         &self,
         len: u64,
         mover: &dyn Fn(Range, &BlockedSignals) -> CopyResult,
     ) -> Outcome {
-        let is_small = len <= BUFFER_LEN
-            && !self.policy.verify
-            && self
-                .facts
-                .sides()
-                .iter()
-                .all(|side| side.start_offset().is_ok() && side.writable.get());
-        let blocked = if is_small { BlockedSignals::none() } else { BlockedSignals::new() };
-        self.move_while(&blocked, len, mover)
+        self.move_while(&BlockedSignals::new(), len, mover)
     }
 
     #[inline(never)]
@@ -397,26 +401,36 @@ impl Run<'_> {
         len: u64,
         mover: &dyn Fn(Range, &BlockedSignals) -> CopyResult,
     ) -> Outcome {
-        let facts = self.facts;
-        let (off_in, off_out) = match (facts.source.start_offset(), facts.target.start_offset()) {
-            (Ok(off_in), Ok(off_out)) => (off_in.cast_unsigned(), off_out.cast_unsigned()),
-            (Err(errno), _) | (_, Err(errno)) => {
-                return Outcome::new(Err(errno), Method::None);
-            }
+        let Some(range) = self.range(len) else {
+            let errors = self.facts.sides().map(|side| side.start_offset().err());
+            let errno = errors.into_iter().flatten().next();
+            return Outcome::new(Err(errno.unwrap_or(Errno::EFAULT)), Method::None);
         };
-        let (fd_in, fd_out) = (facts.args.fd_in, facts.args.fd_out);
-        let range = Range { fd_in, off_in, fd_out, off_out, len };
         let moved = mover(range, blocked);
         let moved = match moved.bytes {
             1.. if self.policy.verify => verified(moved, &range, blocked),
             _ => moved,
         };
+        self.moved(moved, blocked)
+    }
+
+    /// Returns `len` bytes from the starts of both ranges of the call; `None` if one is unknown.
+    #[inline(always)]
+    fn range(&self, len: u64) -> Option<Range> {
+        let (off_in, off_out) = self.facts.start_offsets()?;
+        let (off_in, off_out) = (off_in.cast_unsigned(), off_out.cast_unsigned());
+        let (fd_in, fd_out) = (self.facts.args.fd_in, self.facts.args.fd_out);
+        Some(Range { fd_in, off_in, fd_out, off_out, len })
+    }
+
+    /// Moves the offsets by what was moved, and returns the outcome.
+    fn moved(&self, moved: CopyResult, blocked: &BlockedSignals) -> Outcome {
         let answer = match (moved.bytes, moved.error) {
             (0, Some(errno)) => Err(errno),
             (0, None) => return Outcome::new(Ok(0), Method::None),
             (bytes, error) => {
                 if let Some(errno) = error {
-                    trace_syscall("a piece to", fd_out, &Err::<(), _>(errno));
+                    trace_syscall("a piece to", self.facts.args.fd_out, &Err::<(), _>(errno));
                 }
                 self.commit(bytes, blocked).map(|()| usize::try_from(bytes).unwrap_or(usize::MAX))
             }
@@ -427,17 +441,18 @@ impl Run<'_> {
     /// Moves both offsets. As in the kernel, an offset that cannot be stored makes the call EFAULT, and
     /// the other one is stored all the same.
     fn commit(&self, bytes: u64, blocked: &BlockedSignals) -> Result<(), Errno> {
-        let sides = self.facts.sides();
-        if !blocked.are_blocked() && sides.iter().all(|side| side.writable.get()) {
+        let facts = self.facts;
+        if !blocked.are_blocked()
+            && facts.are_offsets_writable()
+            && let Some((off_in, off_out)) = facts.start_offsets()
+        {
             // A signal can only come between the two stores.
-            let [off_in, off_out] = sides.map(|side| side.offset_after(bytes));
-            let [source, target] = sides.map(|side| side.pointer);
-            let (off_in, off_out) = (off_in?, off_out?);
-            sys::write_checked_offset(source, off_in);
-            sys::write_checked_offset(target, off_out);
+            let bytes = bytes.cast_signed();
+            sys::write_checked_offset(facts.source.pointer, off_in.wrapping_add(bytes));
+            sys::write_checked_offset(facts.target.pointer, off_out.wrapping_add(bytes));
             return Ok(());
         }
-        let [source, target] = sides.map(|side| store(side, bytes));
+        let [source, target] = facts.sides().map(|side| store(side, bytes));
         source.and(target)
     }
 }

@@ -115,11 +115,10 @@ impl Policy {
 
     /// Reports whether the library's own copies cross filesystems, whatever the dialect says.
     pub(crate) fn crosses_filesystems(&self) -> bool {
-        let wanted = self.wanted_fallbacks().contains(Errno::EXDEV);
         match self.backend {
-            Backend::Auto => wanted,
             Backend::Kernel => false,
-            Backend::Emulate => wanted || self.dialect.emulation_crosses_filesystems,
+            Backend::Emulate if self.dialect.emulation_crosses_filesystems => true,
+            Backend::Auto | Backend::Emulate => self.wanted_fallbacks().contains(Errno::EXDEV),
         }
     }
 }

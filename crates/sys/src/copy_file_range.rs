@@ -57,6 +57,12 @@ impl OffsetPointer {
     }
 }
 
+/// An offset at any address: the kernel accepts unaligned ones. It is read and written by one
+/// instruction, so that a signal handler sees no half of it.
+#[derive(Clone, Copy)]
+#[repr(C, packed)]
+struct Unaligned(i64);
+
 /// The number of copy_file_range(2) on this architecture.
 pub const COPY_FILE_RANGE: core::ffi::c_long = libc::SYS_copy_file_range;
 
@@ -116,10 +122,8 @@ pub fn read_offset(pointer: OffsetPointer) -> Result<i64, Errno> {
     // SAFETY: with this `how` the call changes nothing; the kernel checks the pointer.
     match decode(unsafe { syscall(libc::SYS_rt_sigprocmask, registers) }) {
         Err(Errno::EINVAL) => {
-            // SAFETY: the kernel has just read these eight bytes. The kernel accepts unaligned
-            // offsets; volatile, because other threads of the host may write them.
-            let bytes = unsafe { pointer.0.cast::<[u8; 8]>().read_volatile() };
-            Ok(i64::from_ne_bytes(bytes))
+            // The kernel has just read these eight bytes.
+            Ok(read_checked_offset(pointer))
         }
         _ => Err(Errno::EFAULT),
     }
@@ -149,17 +153,19 @@ pub fn read_writable_offset(pointer: OffsetPointer, args: &Args) -> Result<i64, 
 
 /// Reads a caller's offset that is in the same page as one that [`read_writable_offset`] has checked.
 #[must_use]
+#[inline(always)]
 pub fn read_checked_offset(pointer: OffsetPointer) -> i64 {
-    // SAFETY: the page is readable; the host passed the pointer to be read. Volatile and without
-    // alignment, as in `read_offset`.
-    i64::from_ne_bytes(unsafe { pointer.0.cast::<[u8; 8]>().read_volatile() })
+    // SAFETY: the page is readable; the host passed the pointer to be read. Volatile, because other
+    // threads of the host may write there.
+    unsafe { pointer.0.cast::<Unaligned>().read_volatile() }.0
 }
 
 /// Writes a caller's offset that [`read_writable_offset`] has checked.
+#[inline(always)]
 pub fn write_checked_offset(pointer: OffsetPointer, value: i64) {
     // SAFETY: the kernel has written these eight bytes in this call; the host passed them to be
     // written.
-    unsafe { pointer.0.cast::<[u8; 8]>().write_volatile(value.to_ne_bytes()) };
+    unsafe { pointer.0.cast::<Unaligned>().write_volatile(Unaligned(value)) };
 }
 
 /// Writes a caller's offset. EFAULT if the memory is not writable. Call it with signals blocked: a

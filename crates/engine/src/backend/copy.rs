@@ -58,6 +58,22 @@ pub(crate) fn copy(
     signals: &BlockedSignals,
 ) -> CopyResult {
     with_buffer(|buffer| {
+        let mut rest = range;
+        let mut max_piece = u64::MAX;
+        if range.len <= BUFFER_LEN && transport == Transport::Library {
+            if range.len <= buffer.len() as u64 {
+                match in_one_piece(&range, buffer, holes) {
+                    OnePiece::Done(result) => return result,
+                    OnePiece::HasHoles(len) => rest = range.first(len),
+                    OnePiece::DiskFull(len) => {
+                        rest = range.first(len);
+                        max_piece = len / 2;
+                    }
+                }
+            }
+            // A range of one piece has not been clamped.
+            rest = clamp_to_rlimit(rest);
+        }
         let copier = Copier {
             signals,
             transport,
@@ -65,15 +81,76 @@ pub(crate) fn copy(
             piece_size: PieceSize::new(),
             pipe: PipeCopy::new(range.fd_out),
             buffer,
-            max_piece: u64::MAX,
+            max_piece,
             pending_hole: 0,
             has_written: false,
             used_library: false,
             error: None,
             accounted: 0,
         };
-        copier.copy(range)
+        copier.copy(rest)
     })
+}
+
+/// The result of a copy by one read and one write. If it is not done, nothing was written, and the
+/// source has this many bytes in the range.
+enum OnePiece {
+    Done(CopyResult),
+    /// A block of them is zeros.
+    HasHoles(u64),
+    /// They do not fit on the disk as a whole.
+    DiskFull(u64),
+}
+
+/// Copies by one read and one write, unless the buffer has a hole that is to be kept.
+#[inline(always)]
+fn in_one_piece(range: &Range, buffer: &mut [u8], holes: Holes) -> OnePiece {
+    let mut result = CopyResult::done(0, Method::Emulated);
+    let buffer = Buffers::aligned_to_offset(buffer, range.off_in);
+    let len = usize::try_from(range.len).unwrap_or(usize::MAX);
+    let read = sys::read_at(range.fd_in, buffer.get_mut(..len).unwrap_or_default(), range.off_in);
+    trace_syscall_bytes("pread64", range.fd_in, read);
+    let bytes = match read {
+        Ok(count) => buffer.get(..count).unwrap_or_default(),
+        Err(errno) => {
+            result.error = Some(errno);
+            return OnePiece::Done(result);
+        }
+    };
+    if bytes.is_empty() {
+        return OnePiece::Done(result);
+    }
+    if holes == Holes::Kept && zeros::has_zero_block(bytes, range.off_out) {
+        return OnePiece::HasHoles(bytes.len() as u64);
+    }
+    let written = write_once(range.fd_out, bytes, range.off_out);
+    if is_full_for(written, bytes.len() as u64) {
+        return OnePiece::DiskFull(bytes.len() as u64);
+    }
+    match written {
+        Ok(count) => (result.bytes, result.accounted) = (count, count),
+        Err(errno) => result.error = Some(errno),
+    }
+    OnePiece::Done(result)
+}
+
+/// Writes at `offset`; returns the bytes written, which are at least 1. A short write is not repeated:
+/// at RLIMIT_FSIZE that would raise SIGXFSZ, which the kernel's own copy does not.
+#[inline(always)]
+fn write_once(fd: i32, bytes: &[u8], offset: u64) -> Result<u64, Errno> {
+    let written = sys::write_at(fd, bytes, offset);
+    trace_syscall_bytes("pwrite64", fd, written);
+    match written {
+        // write(2) of more than 0 bytes that returns 0 gives no reason.
+        Ok(0) => Err(Errno::EIO),
+        other => other.map(|count| count as u64),
+    }
+}
+
+/// Reports whether a piece of `len` bytes failed for lack of space and a smaller one may fit: a
+/// filesystem with large folios writes all of a piece or nothing.
+fn is_full_for<T>(result: Result<T, Errno>, len: u64) -> bool {
+    matches!(result, Err(Errno::ENOSPC | Errno::EDQUOT)) && len > zeros::BLOCK as u64
 }
 
 pub(super) struct Copier<'a> {
@@ -100,34 +177,11 @@ pub(super) struct Copier<'a> {
 
 impl Copier<'_> {
     fn copy(mut self, range: Range) -> CopyResult {
-        let is_one_piece = range.len <= BUFFER_LEN && self.transport == Transport::Library;
-        let bytes = match range.len <= self.buffer.len() as u64 {
-            true if is_one_piece => self.in_one_piece(range),
-            // All large buffers are lent. A range of one piece has not been clamped.
-            false if is_one_piece => self.in_segments(clamp_to_rlimit(range)),
-            _ => self.in_segments(range),
-        };
         CopyResult {
-            bytes,
+            bytes: self.in_segments(range),
             error: self.error,
             method: if self.used_library { Method::Emulated } else { Method::Kernel },
             accounted: self.accounted,
-        }
-    }
-
-    /// Copies by one read and one write, unless the buffer has a hole; returns the bytes moved.
-    fn in_one_piece(&mut self, range: Range) -> u64 {
-        let Some(count) = self.read(&range, Buffers::SIZE) else { return 0 };
-        let read =
-            Buffers::aligned_to_offset(self.buffer, range.off_in).get(..count).unwrap_or_default();
-        if self.search.detects_holes() && zeros::has_zero_block(read, range.off_out) {
-            return self.in_segments(clamp_to_rlimit(range.first(count as u64)));
-        }
-        let bytes = self.write(&range, 0, count);
-        if self.retries_smaller(count as u64) {
-            self.in_segments(clamp_to_rlimit(range.first(count as u64)))
-        } else {
-            bytes
         }
     }
 
@@ -185,17 +239,15 @@ impl Copier<'_> {
         bytes
     }
 
-    /// Reports whether a piece of `len` bytes failed for lack of space and a smaller one may fit,
-    /// and makes pieces smaller then. A filesystem with large folios writes all of a piece or
-    /// nothing; with smaller pieces the last free block is used.
+    /// Makes pieces smaller if one of `len` bytes failed for lack of space and a smaller one may fit,
+    /// so that the last free block is used. Reports whether it did.
     fn retries_smaller(&mut self, len: u64) -> bool {
-        let is_full = matches!(self.error, Some(Errno::ENOSPC | Errno::EDQUOT));
-        if !is_full || len <= zeros::BLOCK as u64 {
-            return false;
+        let retries = is_full_for(self.error.map_or(Ok(()), Err), len);
+        if retries {
+            self.error = None;
+            self.max_piece = len.min(BUFFER_LEN) / 2;
         }
-        self.error = None;
-        self.max_piece = len.min(BUFFER_LEN) / 2;
-        true
+        retries
     }
 
     fn is_worth_a_pipe(&self, len: u64) -> bool {
@@ -270,27 +322,24 @@ impl Copier<'_> {
         read.ok()
     }
 
-    /// Writes these bytes of the buffer to the start of the range; returns how many were written. A
-    /// short write is not repeated: at RLIMIT_FSIZE that would raise SIGXFSZ, which the kernel's
-    /// own copy does not.
+    /// Writes these bytes of the buffer to the start of the range; returns how many were written.
     pub(super) fn write(&mut self, range: &Range, from: usize, to: usize) -> u64 {
         let bytes =
             Buffers::aligned_to_offset(self.buffer, range.off_in).get(from..to).unwrap_or_default();
         if bytes.is_empty() {
             return 0;
         }
-        let written = sys::write_at(range.fd_out, bytes, range.off_out);
-        trace_syscall_bytes("pwrite64", range.fd_out, written);
-        match written {
-            // write(2) of more than 0 bytes that returns 0 gives no reason.
-            Ok(0) => self.error = Some(Errno::EIO),
-            Ok(bytes) => {
+        match write_once(range.fd_out, bytes, range.off_out) {
+            Ok(count) => {
                 self.mark_written();
-                self.accounted += bytes as u64;
+                self.accounted += count;
+                count
             }
-            Err(errno) => self.error = Some(errno),
+            Err(errno) => {
+                self.error = Some(errno);
+                0
+            }
         }
-        written.map_or(0, |bytes| bytes as u64)
     }
 
     /// Records that bytes were written: a pending hole before them exists now.

@@ -54,11 +54,6 @@ impl HoleSearch {
         HoleSearch { detection, window: u64::MAX }
     }
 
-    /// Reports whether holes are searched.
-    pub(super) fn detects_holes(&self) -> bool {
-        self.detection != Detection::Off
-    }
-
     /// Returns what the range begins with.
     pub(super) fn segment(&mut self, range: &Range) -> Segment {
         if self.detection == Detection::Fiemap {
