@@ -52,6 +52,7 @@ static const struct {
 	{ "EOPNOTSUPP", EOPNOTSUPP },
 	{ "EXDEV", EXDEV },
 	{ "EINVAL", EINVAL },
+	{ "EACCES", EACCES },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))

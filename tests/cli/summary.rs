@@ -924,9 +924,11 @@ fn without_a_memory_file_a_trace_runs_and_a_summary_is_refused() {
     assert!(!scratch.file("b").exists());
     assert_eq!(limited(&["run", "true"]).stderr, "");
     let filtered = |words: &[&str]| {
-        let filtered =
-            Run::bare(compile("drivers/failing_system_call.c", "failing_system_call", &[]));
-        let run = filtered.args(["memfd_create", "EPERM"]).args([launcher()]).args(words);
+        let filter = compile("drivers/failing_system_call.c", "failing_system_call", &[]);
+        let filtered = Run::bare(&filter);
+        // Nor is there a file of the other kind.
+        let filtered = filtered.args(["memfd_create", "EPERM"]).args([&filter]);
+        let run = filtered.args(["fallocate", "ENOSYS"]).args([launcher()]).args(words);
         run.within(scratch.path()).output()
     };
     let why = "cfr: cannot create a memory file: Operation not permitted (EPERM)\n";
@@ -943,6 +945,49 @@ fn without_a_memory_file_a_trace_runs_and_a_summary_is_refused() {
     let output = counted(&[], ["sh", "-c", script]).within(scratch.path()).output();
     assert_eq!(output.status, Some(128 + bare));
     assert!(output.stderr.contains("cfr:     unfinished"), "{output:#?}");
+}
+
+/// Then the counters are in a file without a name in /dev/shm.
+#[test]
+fn calls_are_counted_where_memory_files_are_denied() {
+    let test = "cli::summary::calls_are_counted_where_memory_files_are_denied";
+    let scratch = Scratch::new();
+    scratch.random("a", 1000);
+    let filter = compile("drivers/failing_system_call.c", "failing_system_call", &[]);
+    let of_musl = compile("drivers/keeps_copying.c", "keeps_copying", &["-static"]);
+    let tmpfs = Run::bare("stat").args(["-f", "-c", "%T", "/dev/shm"]).output();
+    if tmpfs.stdout != "tmpfs\n" {
+        return skip(test, "/dev/shm is no tmpfs");
+    }
+    for error in ["EPERM", "ENOSYS", "EACCES"] {
+        let filtered = |words: &[&str]| {
+            let run = Run::bare("sh").args(["-c", "umask 0777; exec \"$@\"", "sh"]).args([&filter]);
+            let run = run.args(["memfd_create", error]).args([launcher()]).args(words);
+            run.within(scratch.path()).output()
+        };
+        let run = filtered(&["run", "-c", "--reach", "all", "dd", "if=a", "of=/dev/null"]);
+        assert_eq!(run.status, Some(0), "{run:#?}");
+        assert!(run.stderr.contains("\ncfr: summary of dd, 1 program: 0 calls\n"), "{run:#?}");
+        // One program that the library counts, and one that the supervisor does.
+        let script = "umask 022; cp a b; rm -f b c; \"$0\" a c 100000 0 done; rm -f done c";
+        let expected = ["--reach", "all", "--expect", "bytes=1000", "--expect", "programs=5"];
+        let program = of_musl.to_str().unwrap();
+        let words = [&["run", "-c"][..], &expected, &["sh", "-c", script, program]].concat();
+        let run = filtered(&words);
+        assert!(run.stderr.contains("expected bytes=1000, but 2000"), "{run:#?}");
+        assert_eq!((run.status, run.stderr.contains("programs=5")), (Some(123), false), "{run:#?}");
+        let log = scratch.file("log");
+        let words = ["trace", "-o", log.to_str().unwrap(), "sh", "-c", "umask 022; exec cp a b"];
+        let run = filtered(&words);
+        assert_eq!((run.status, run.stderr.as_str()), (Some(0), ""), "{run:#?}");
+        assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), 3);
+        fs::remove_file(&log).unwrap();
+        let sweep = "umask 022; rm -f b; exec cp a b";
+        let words = ["sweep", "--faults", "EIO", "--hooks", "copy_file_range", "sh", "-c", sweep];
+        let run = filtered(&words);
+        assert!(run.stdout.contains("none is bad"), "{run:#?}");
+        fs::remove_file(scratch.file("b")).unwrap();
+    }
 }
 
 /// Its calls cannot be seen.

@@ -275,6 +275,57 @@ fn only_a_memory_file_with_the_launchers_mark_is_written() {
     assert_eq!(output.stdout, "True\nFalse\nFalse\nFalse\n");
 }
 
+/// Only if no process but this user's can shrink it, and no page of it can be missing.
+#[test]
+fn a_file_that_is_not_sealed_is_written_if_it_is_out_of_reach() {
+    const TEST: &str =
+        "preload::settings::a_file_that_is_not_sealed_is_written_if_it_is_out_of_reach";
+    const SCRIPT: &str = "if True:
+        import os, subprocess, sys
+        program, library = sys.argv[1:3]
+        size, at, mark = [int(word) for word in sys.argv[3:]]
+        def show(directory, mode=0o600, has_name=False, pages=1, owner=-1):
+            name = f'{directory}/cfr-test-{os.getpid()}'
+            fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            os.truncate(fd, size)
+            if pages: os.posix_fallocate(fd, 0, size)
+            os.fchmod(fd, mode), os.fchown(fd, owner, -1)
+            if not has_name: os.unlink(name)
+            os.pwrite(fd, mark.to_bytes(8, sys.byteorder), 8 * at)
+            before = os.pread(fd, size, 0)
+            path = f'/proc/{os.getpid()}/fd/{fd}'
+            subprocess.run([program], env={'LD_PRELOAD': library, 'CFR_STATS': path}, check=True)
+            print(os.pread(fd, size, 0) != before)
+            if has_name: os.unlink(name)
+        show('/dev/shm')
+        show('/dev/shm', mode=0o660)
+        show('/dev/shm', mode=0o604)
+        show('/dev/shm', has_name=True)
+        show('/dev/shm', pages=0)
+        show('.')
+        if os.geteuid() == 0: show('/dev/shm', owner=65534)";
+    let Some(python) = find_program("python3") else {
+        return skip(TEST, "python3 is not installed");
+    };
+    let filesystem = |path: &str| {
+        let output = Run::bare("stat").args(["-f", "-c", "%T", path]).output();
+        output.stdout == "tmpfs\n"
+    };
+    let scratch = Scratch::new();
+    if !filesystem("/dev/shm") || filesystem(scratch.path().to_str().unwrap()) {
+        return skip(TEST, "needs a tmpfs at /dev/shm and none for temporary files");
+    }
+    let Mark { at, word } = Stats::MARK;
+    let numbers = [8 * Stats::WORDS, at].map(|number| number.to_string());
+    let script = Run::bare(python).args(["-c", SCRIPT]).args([copier(), &library()]);
+    let script = script.args(numbers).args([word.to_string()]).within(scratch.path());
+    let output = script.ok().stdout;
+    let (accepted, refused) = output.split_once('\n').unwrap();
+    assert_eq!(accepted, "True");
+    assert!(refused.lines().all(|line| line == "False"), "{output}");
+    assert!(refused.lines().count() >= 5, "{output}");
+}
+
 #[test]
 fn an_empty_value_is_the_default() {
     let files = SettingsFiles::new();

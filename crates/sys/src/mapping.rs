@@ -3,8 +3,9 @@
 use crate::errno::Errno;
 use crate::file;
 use crate::process::is_address_space_limited;
-use crate::raw::{decode, reg, syscall};
+use crate::raw::{decode, reg, syscall, syscall0};
 use core::arch::asm;
+use core::mem::MaybeUninit;
 use core::ops::RangeInclusive;
 use core::sync::atomic::AtomicU64;
 
@@ -43,8 +44,8 @@ pub struct Mark {
 /// begins with.
 /// ENAMETOOLONG and EINVAL if the path is not of the form `/proc/PID/fd/FD`. EINVAL if the file does
 /// not have the mark (the launcher may have ended and its process id been reused, or is of another
-/// version), is not sealed against shrinking, or is too small: an access beyond its end would raise
-/// SIGBUS.
+/// version), can be shrunk by a process that has not been given it, or is too small: an access beyond its
+/// end would raise SIGBUS.
 pub fn map_shared(
     path: &[u8],
     mark: Mark,
@@ -146,14 +147,14 @@ fn map_words(count: usize, flags: i32, fd: usize) -> Result<&'static [AtomicU64]
     let registers = [0, count * size_of::<u64>(), protection, reg(flags), fd, 0];
     // SAFETY: a new mapping at an address that the kernel chooses overlaps no existing memory.
     let address = decode(unsafe { syscall(libc::SYS_mmap, registers) })?;
-    // SAFETY: page-aligned and never unmapped; a mapped file cannot shrink below this size; other
+    // SAFETY: page-aligned and never unmapped; a mapped file does not shrink below this size; other
     // processes write to it atomically.
     Ok(unsafe { core::slice::from_raw_parts(address as *const AtomicU64, count) })
 }
 
 /// Checks that `fd` is a memory file with the mark and at least as many words as the range begins with,
-/// which it cannot lose (memfd_create(2), "File sealing"). Otherwise EINVAL. Returns how many it has, at
-/// most the end of the range.
+/// which it does not lose: it is sealed (memfd_create(2), "File sealing"), or out of reach. Otherwise
+/// EINVAL. Returns how many it has, at most the end of the range.
 ///
 /// Its name is not asked for: to read a link in /proc costs a process that has just started more than
 /// all else here.
@@ -175,6 +176,26 @@ fn words_of_memory_file(
     // SAFETY: the kernel writes at most one word of ours.
     let read = decode(unsafe { syscall(libc::SYS_pread64, registers) })?;
     let is_marked = read == size_of::<u64>() && word == mark.word;
-    let is_safe = seals & reg(libc::F_SEAL_SHRINK) != 0 && words >= *count.start();
-    (is_safe && is_marked).then_some(words).ok_or(Errno::EINVAL)
+    let is_large = words >= *count.start();
+    let is_safe = || seals & reg(libc::F_SEAL_SHRINK) != 0 || is_out_of_reach(fd, size);
+    (is_large && is_marked && is_safe()).then_some(words).ok_or(Errno::EINVAL)
+}
+
+/// Reports whether a file of a tmpfs of this size keeps it: it has no name, only this user, which could
+/// trace this process as well, and root may open it, and all its pages are allocated, so that a full tmpfs
+/// is no SIGBUS. Only such a filesystem's files have seals (fcntl(2), `F_GET_SEALS`).
+#[cold]
+fn is_out_of_reach(fd: usize, size: usize) -> bool {
+    let mut stat = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the kernel writes one struct stat, which on x86-64 and aarch64 is the C library's.
+    if unsafe { syscall(libc::SYS_fstat, [fd, stat.as_mut_ptr() as usize, 0, 0, 0, 0]) } != 0 {
+        return false;
+    }
+    // SAFETY: fstat succeeded, so the kernel has filled it.
+    let stat = unsafe { stat.assume_init() };
+    let is_users = stat.st_uid == 0 || syscall0(libc::SYS_geteuid) == stat.st_uid.cast_signed();
+    // st_blocks counts units of 512 bytes (inode(7)).
+    let is_allocated = usize::try_from(stat.st_blocks).is_ok_and(|blocks| blocks >= size / 512);
+    let is_private = stat.st_mode == libc::S_IFREG | 0o600 && stat.st_nlink == 0;
+    is_users && is_allocated && is_private
 }

@@ -7,11 +7,12 @@ use crate::term::failure::{Failure, describe};
 use cfr_shared::settings::STATS_NAME;
 use cfr_shared::stats::{Collect, Counter, InFlight, Stats};
 use cfr_sys as sys;
+use cfr_sys::Mark;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
@@ -138,8 +139,23 @@ fn own_files(pid: u32) -> io::Result<Vec<PathBuf>> {
     Ok(paths.filter(|path| is_stats(path)).collect())
 }
 
+/// Reports whether it is the path of a memory file with stats. Of another version it has no mark, but the
+/// name; where memory files are denied it has no name.
 fn is_stats(path: &Path) -> bool {
-    fs::read_link(path).is_ok_and(|target| target.as_os_str().as_bytes() == STATS_NAME)
+    let Ok(target) = fs::read_link(path) else { return false };
+    let target = target.as_os_str().as_bytes();
+    target == STATS_NAME || target.ends_with(b" (deleted)") && is_marked(path).unwrap_or(false)
+}
+
+fn is_marked(path: &Path) -> io::Result<bool> {
+    let Mark { at, word } = Stats::MARK;
+    // A FIFO, for example, would wait for a writer.
+    if !fs::metadata(path)?.is_file() {
+        return Ok(false);
+    }
+    let mut bytes = [0; size_of::<u64>()];
+    File::open(path)?.read_exact_at(&mut bytes, (at * size_of::<u64>()) as u64)?;
+    Ok(u64::from_ne_bytes(bytes) == word)
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {

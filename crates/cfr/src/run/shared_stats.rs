@@ -9,7 +9,8 @@ use cfr_shared::stats::{Collect, Counter, LineRings, OwnFilter, Stats, log_id};
 use cfr_sys as sys;
 use cfr_sys::Mark;
 use cfr_sys::errno::Errno;
-use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::io::Errno as Refusal;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::signal::SIGXFSZ;
 use std::ffi::{OsStr, OsString};
@@ -131,13 +132,9 @@ impl SharedStats {
             let bytes = words * size_of::<u64>();
             check_room(bytes)?;
             ignore_size_limit_signal()?;
-            let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-            let file = File::from(rustix::fs::memfd_create("cfr-stats", flags)?);
-            rustix::fs::ftruncate(&file, bytes as u64)?;
+            let file = memory_file(bytes as u64)?;
             let Mark { at, word } = Stats::MARK;
             file.write_all_at(&word.to_ne_bytes(), (at * size_of::<u64>()) as u64)?;
-            // The processes that map the file rely on its size.
-            rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::SEAL)?;
             let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
             let path = OsString::from(path);
             let stats = map(&path).map_err(|errno| io::Error::from_raw_os_error(errno.0))?;
@@ -204,6 +201,40 @@ impl SharedStats {
         }
         seen
     }
+}
+
+/// Makes a memory file of this size. The processes that map it rely on the size, so it is sealed; where
+/// memory files are denied, as by a seccomp filter, it is a file that only processes of this user and root
+/// can reach.
+fn memory_file(bytes: u64) -> io::Result<File> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    match rustix::fs::memfd_create("cfr-stats", flags) {
+        Ok(file) => {
+            rustix::fs::ftruncate(&file, bytes)?;
+            rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::SEAL)?;
+            Ok(file.into())
+        }
+        Err(denied @ (Refusal::PERM | Refusal::ACCESS | Refusal::NOSYS)) => {
+            let file = unnamed_file(bytes);
+            file.map_err(|error| if error == Refusal::FBIG { error } else { denied }.into())
+        }
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Makes a file of this size without a name in the directory for shared memory (shm_overview(7)), a
+/// tmpfs. All its pages are allocated: a process that writes to one that cannot be had gets SIGBUS.
+fn unnamed_file(bytes: u64) -> rustix::io::Result<File> {
+    const OWNER: Mode = Mode::RUSR.union(Mode::WUSR);
+    // EXCL: it never gets a name.
+    let flags = OFlags::TMPFILE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
+    let file = rustix::fs::open("/dev/shm", flags, OWNER)?;
+    // Whatever the umask is.
+    rustix::fs::fchmod(&file, OWNER)?;
+    // Only files of a tmpfs have seals. Others can lose their pages, to a full disk for example.
+    rustix::fs::fcntl_get_seals(&file)?;
+    rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes)?;
+    Ok(file.into())
 }
 
 /// Calls `make` under a higher limit on file sizes (setrlimit(2)): none if the hard limit may be raised,

@@ -66,7 +66,7 @@ impl Observers {
         let one = settings.inject.is_none() && !program_settings::has_own_log(settings);
         let one = one.then(|| Arc::new(observer(settings, stats, None, log)));
         let (by_program, spare) = (Mutex::default(), Mutex::default());
-        let programs = Programs::new(stats);
+        let programs = Programs::new(stats, stats_file.as_ref());
         Ok(Observers { settings, log, stats, stats_file, one, by_program, programs, spare })
     }
 

@@ -1,9 +1,10 @@
 //! Files of proc(5) about threads of the tree. Their numbers are those of this process id namespace:
 //! in one without a /proc of its own the files are other processes', and are not read.
 
-use cfr_shared::settings::STATS_NAME;
 use cfr_sys::other_process;
 use signal_hook::consts::signal::SIGKILL;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -15,11 +16,19 @@ pub(super) fn read(id: i32, name: &str) -> Vec<u8> {
     std::fs::read(format!("/proc/{id}/{name}")).unwrap_or_default()
 }
 
-/// Reports whether process `pid` has not mapped the stats, as the library does, which counts its
-/// programs itself; false if that is unknown.
-pub(super) fn is_without_stats(pid: i32) -> bool {
+/// Returns what a line of proc_pid_maps(5) has if it is about the file with this metadata: device and
+/// inode.
+pub(super) fn words_in_maps(file: &Metadata) -> String {
+    let device = file.dev();
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    format!(" {major:02x}:{minor:02x} {} ", file.ino())
+}
+
+/// Reports whether process `pid` has not mapped the file with these words, the stats. The library has,
+/// and counts its programs itself. False if that is unknown.
+pub(super) fn is_without(pid: i32, words: &str) -> bool {
     let maps = read(pid, "maps");
-    !maps.is_empty() && memchr::memmem::find(&maps, STATS_NAME).is_none()
+    !maps.is_empty() && memchr::memmem::find(&maps, words.as_bytes()).is_none()
 }
 
 /// Reports whether `address` of process or thread `id` is mapped for reading or writing

@@ -5,6 +5,7 @@ use super::proc;
 use cfr_shared::stats::{Counter, Stats};
 use rustix::fd::OwnedFd;
 use std::collections::HashSet;
+use std::fs::File;
 use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 
@@ -14,7 +15,8 @@ const MAX: usize = 1 << 20;
 
 /// The programs that have copied.
 pub(super) struct Programs {
-    stats: Option<Stats>,
+    /// With the words by which a process that has mapped them is known.
+    stats: Option<(Stats, String)>,
     seen: Mutex<Seen>,
 }
 
@@ -36,21 +38,24 @@ enum Program {
 }
 
 impl Programs {
-    pub(super) fn new(stats: Option<Stats>) -> Programs {
+    /// Returns that no program was seen. `file` is that of the stats.
+    pub(super) fn new(stats: Option<Stats>, file: Option<&File>) -> Programs {
+        let file = file.and_then(|file| file.metadata().ok());
+        let stats = stats.zip(file.as_ref().map(proc::words_in_maps));
         Programs { stats, seen: Mutex::default() }
     }
 
     /// Counts the program of thread `tid` of process `pid`, unless it is counted. `pidfd` is the
     /// thread's.
     pub(super) fn meet(&self, pidfd: &OwnedFd, tid: i32, pid: i32) {
-        let Some(stats) = self.stats else { return };
+        let Some((stats, words)) = &self.stats else { return };
         let inode = rustix::fs::fstat(pidfd).map_or(0, |stat| stat.st_ino);
         let seen = || self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if !is_new(&mut seen().threads, (tid, inode)) {
             return;
         }
         let program = proc::random(pid).map_or(Program::Process(pid), Program::Random);
-        if is_new(&mut seen().programs, program) && proc::is_without_stats(pid) {
+        if is_new(&mut seen().programs, program) && proc::is_without(pid, words) {
             stats.add(Counter::Programs, 1);
         }
     }

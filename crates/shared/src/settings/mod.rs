@@ -29,7 +29,7 @@ use cfr_sys::errno::{Errno, ErrnoSet};
 /// The longest path in bytes, with its zero byte: `PATH_MAX` of limits.h.
 pub const PATH_MAX: usize = 4096;
 
-/// The name that /proc shows for the stats that the launcher made, a memory file.
+/// The name that /proc shows for the stats that the launcher made, unless memory files are denied.
 pub const STATS_NAME: &[u8] = b"/memfd:cfr-stats (deleted)";
 
 /// How much is logged; each level includes the levels before it.
