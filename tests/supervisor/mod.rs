@@ -12,6 +12,7 @@ pub mod real_programs;
 pub mod settings;
 pub mod signals;
 pub mod start;
+mod strace;
 pub mod surroundings;
 
 /// Prepares a run of `cfr trace --reach all` with these options and the log at `log`.

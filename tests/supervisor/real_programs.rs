@@ -1,11 +1,12 @@
 //! Programs that the library does not see, or not alone: in other namespaces, of other users, under a
 //! debugger. They copy as they do bare, and each call has its line.
 
-use super::{compile_musl, trace};
+use super::{compile_musl, strace, trace};
 use cfr_testkit::{
     LoopDevice, Run, Scratch, compile, copy_product, find_program, is_root, parse_call, project,
     skip,
 };
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -40,9 +41,41 @@ impl Copy {
     /// The words after it.
     const WORDS: [&str; 5] = ["from", "to", "1000000", "0", "done"];
 
+    /// Runs `command` under strace, and supervised: both see the same calls. Returns those of the log.
+    #[track_caller]
+    fn supervised<S: AsRef<OsStr>>(&self, command: &[S]) -> Vec<String> {
+        let bare = self.under_strace(command);
+        let calls = self.seen(command);
+        self.assert_same(&calls, bare, command);
+        calls
+    }
+
+    /// Returns the calls that strace sees, and removes the copy; `None` without strace.
+    #[track_caller]
+    fn under_strace<S: AsRef<OsStr>>(&self, command: &[S]) -> Option<Vec<String>> {
+        let bare = strace::calls_of(command, self.scratch.path());
+        for file in [&self.target, &self.scratch.file("done")] {
+            let _ = fs::remove_file(file);
+        }
+        bare
+    }
+
+    #[track_caller]
+    fn assert_same<S: AsRef<OsStr>>(
+        &self,
+        calls: &[String],
+        bare: Option<Vec<String>>,
+        command: &[S],
+    ) {
+        let words: Vec<_> = command.iter().map(|word| word.as_ref().to_string_lossy()).collect();
+        if let Some(bare) = bare {
+            strace::assert_same(&strace::logged_calls(calls), &bare, &words.join(" "));
+        }
+    }
+
     /// Runs `command` supervised. Returns the calls of the log.
     #[track_caller]
-    fn supervised<S: AsRef<std::ffi::OsStr>>(&self, command: &[S]) -> Vec<String> {
+    fn seen<S: AsRef<OsStr>>(&self, command: &[S]) -> Vec<String> {
         let _ = fs::remove_file(&self.log);
         let run = trace(&self.log, &[]).args(command).within(self.scratch.path());
         let output = run.ok();
@@ -68,7 +101,11 @@ impl Copy {
     fn two_calls_after(&self, before: &[&str]) {
         let program = self.program();
         let words = [before, &[program.to_str().unwrap()], &Copy::WORDS].concat();
-        let calls = self.supervised(&words);
+        self.assert_two_calls(&self.supervised(&words), before);
+    }
+
+    #[track_caller]
+    fn assert_two_calls(&self, calls: &[String], before: &[&str]) {
         assert_eq!(calls.len(), 2, "{before:?} {calls:#?}");
         assert!(calls[0].ends_with(" = 20000 (kernel, supervised)"), "{before:?} {calls:#?}");
         assert!(calls[1].ends_with(" = 0 (kernel, supervised)"), "{before:?} {calls:#?}");
@@ -104,6 +141,11 @@ fn a_program_in_other_namespaces_is_seen() {
         copy.two_calls_after(&["unshare", "-Urpf"]);
         copy.two_calls_after(&["unshare", "-Urpf", "--mount-proc"]);
         copy.two_calls_after(&["unshare", "-Ur", "unshare", "-Ur"]);
+        for words in [&["unshare", "-Ur"][..], &["unshare", "-Urpf", "--mount-proc"]] {
+            let calls = copy.supervised(&[words, &["cp", "from", "to"]].concat());
+            assert!(calls.iter().any(|call| call.contains(" = 20000 (kernel")), "{calls:#?}");
+            copy.assert_copied();
+        }
     }
     let bwrap = ["bwrap", "--dev-bind", "/", "/", "--unshare-all"];
     if has(test, "bwrap") && works(test, &[&bwrap[..], &["true"]].concat()) {
@@ -123,9 +165,11 @@ fn cp_in_another_root_is_seen() {
     if !has(test, "bwrap") || !works(test, &[&bwrap[..], &["true"]].concat()) {
         return;
     }
-    let run = trace(&copy.log, &[]).args(&bwrap).args(["cp", "/w/from", "/w/to"]);
-    run.ok();
+    let command = [&bwrap[..], &["cp", "/w/from", "/w/to"]].concat();
+    let bare = copy.under_strace(&command);
+    trace(&copy.log, &[]).args(&command).ok();
     let calls = copy.calls();
+    copy.assert_same(&calls, bare, &command);
     let copies = calls.iter().filter(|call| call.starts_with("copy_file_range("));
     let copies: Vec<_> = copies.collect();
     assert_eq!(copies.len(), 2, "{calls:#?}");
@@ -149,6 +193,17 @@ fn a_program_in_a_chroot_is_seen() {
     // The path as the launcher sees it, like strace(1).
     assert!(calls[0].contains(copy.source.to_str().unwrap()), "{calls:#?}");
     copy.assert_copied();
+    let (from, to) = (copy.source.to_str().unwrap(), copy.target.to_str().unwrap());
+    let mut commands = vec![vec!["chroot", "/", "cp", from, to]];
+    if let Some(busybox) = find_program("busybox") {
+        fs::copy(busybox, copy.scratch.file("busybox")).unwrap();
+        commands.push(vec!["chroot", place, "/busybox", "cp", "from", "to"]);
+    }
+    for command in commands {
+        let calls = copy.supervised(&command);
+        assert!(calls.iter().any(|call| call.contains(" = 20000 (kernel")), "{calls:#?}");
+        copy.assert_copied();
+    }
 }
 
 #[test]
@@ -176,6 +231,7 @@ fn another_users_program_makes_its_calls_itself() {
             skip(&format!("supervisor::real_programs::{test}"), "su is not installed");
             continue;
         }
+        let bare = copy.under_strace(&command);
         // The shell of that user loads the library, too.
         let cfr = copy_product(&copy.scratch.file("product"));
         let run = Run::bare(&cfr).args(["trace", "--reach", "all", "-o"]).args([&copy.log]);
@@ -185,8 +241,27 @@ fn another_users_program_makes_its_calls_itself() {
         let passed =
             log.lines().filter(|line| line.ends_with("= ? (let through: another user makes it)"));
         assert_eq!((passed.count(), log.lines().count()), (2, 2), "{log}");
+        copy.assert_same(&copy.calls(), bare, &command);
         copy.assert_copied();
         let _ = fs::remove_file(copy.scratch.file("done"));
+        fs::remove_file(&copy.log).unwrap();
+    }
+    // The library sees the calls of cp.
+    let cfr = copy.scratch.file("product/cfr");
+    for command in [
+        &["su", "-s", "/bin/sh", "nobody", "-c", "cp from to"][..],
+        &["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "cp", "from", "to"],
+    ] {
+        if find_program(command[0]).is_none() {
+            continue;
+        }
+        let bare = copy.under_strace(command);
+        let run = Run::bare(&cfr).args(["trace", "--reach", "all", "-o"]).args([&copy.log]);
+        run.args(["--"]).args(command).within(copy.scratch.path()).ok();
+        let calls = copy.calls();
+        assert!(calls.iter().any(|call| call.contains(" = 20000 (kernel")), "{calls:#?}");
+        copy.assert_same(&calls, bare, command);
+        copy.assert_copied();
         fs::remove_file(&copy.log).unwrap();
     }
 }
@@ -338,6 +413,32 @@ fn go_programs_are_seen() {
     }
 }
 
+/// As uv and pnpm have it.
+#[test]
+fn a_rustix_program_is_seen() {
+    let copy = Copy::new();
+    let manifest = project().join("tests/programs/rustix_copy/Cargo.toml");
+    let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rustix_copy");
+    Run::bare(env!("CARGO"))
+        .args(["build", "--quiet", "--locked", "--manifest-path"])
+        .args([&manifest])
+        .args(["--target-dir"])
+        .args([&built])
+        .ok();
+    let program = built.join("debug/rustix_copy");
+    let words = [program.as_os_str(), copy.source.as_os_str(), copy.target.as_os_str()];
+    let calls = copy.supervised(&words);
+    assert!(calls[0].starts_with("ioctl(") && calls[0].contains(", FICLONE, "), "{calls:#?}");
+    assert!(calls.iter().all(|call| call.contains("supervised)")), "{calls:#?}");
+    if !calls[0].contains(" = 0 (") {
+        assert_eq!(calls.len(), 4, "{calls:#?}");
+        assert!(calls[1].contains(", 5000, 0) = 5000 (kernel, supervised)"), "{calls:#?}");
+        assert!(calls[2].starts_with("sendfile(") && calls[2].contains(" = 15000 ("), "{calls:#?}");
+        assert!(calls[3].contains(" = 0 (kernel, supervised)"), "{calls:#?}");
+    }
+    copy.assert_copied();
+}
+
 #[test]
 fn strace_inside_sees_the_same_calls() {
     let test = "strace_inside_sees_the_same_calls";
@@ -347,13 +448,18 @@ fn strace_inside_sees_the_same_calls() {
     let copy = Copy::new();
     let trace = copy.scratch.file("strace");
     let strace = ["strace", "-f", "-e", "trace=copy_file_range", "-o", trace.to_str().unwrap()];
-    copy.two_calls_after(&strace);
+    let program = copy.program();
+    let after = |strace: &[&str]| {
+        let words = [strace, &[program.to_str().unwrap()], &Copy::WORDS].concat();
+        copy.assert_two_calls(&copy.seen(&words), strace);
+    };
+    after(&strace);
     let trace = fs::read_to_string(&trace).unwrap();
     let results = trace.lines().filter_map(|line| line.rsplit_once(") = "));
     let results: Vec<_> = results.map(|(_, result)| result).collect();
     assert_eq!(results, ["20000", "0"], "{trace}");
     // The supervisor answers before strace's own filter: strace sees no copies then.
-    copy.two_calls_after(&[&strace[..2], &["--seccomp-bpf"], &strace[2..]].concat());
+    after(&[&strace[..2], &["--seccomp-bpf"], &strace[2..]].concat());
 }
 
 #[test]
