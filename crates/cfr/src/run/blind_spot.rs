@@ -188,7 +188,7 @@ const BEYOND: &str = "system calls by instruction and programs without libcfr.so
 pub(crate) const STILL_RUN: &str = "processes that it started still run";
 
 fn not_loaded(shown: &str) -> String {
-    format!("libcfr.so was not loaded: {shown} or a program that it started dropped LD_PRELOAD")
+    format!("libcfr.so was not loaded: {shown} ended before it could be, or LD_PRELOAD was dropped")
 }
 
 /// Returns what is known of a run of which no call was seen; `None` if calls were seen.

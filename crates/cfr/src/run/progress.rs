@@ -104,6 +104,14 @@ impl CopyInFlight {
         (self.call.pid, self.call.fd_in, self.call.fd_out) == (call.pid, call.fd_in, call.fd_out)
     }
 
+    /// Returns the bytes that the call asks for: a reflink of 0 bytes is one of all up to the end.
+    fn asked_for(&self) -> u64 {
+        match self.call.len {
+            0 => self.source.size,
+            len => len.min(self.source.size),
+        }
+    }
+
     /// Returns the offset in the source up to which it is copied. `None` if it is unknown, because
     /// existing bytes are overwritten.
     fn reached(&self) -> Option<u64> {
@@ -167,7 +175,7 @@ fn parts(copy: &CopyInFlight, others: usize) -> Vec<String> {
             let percent = u128::from(at) * 100 / u128::from(size.max(1));
             format!("{} of {} ({percent} %)", Bytes(at), Bytes(size))
         }
-        None => format!("{} asked for, {seconds} s", Bytes(copy.call.len.min(size))),
+        None => format!("{} asked for, {seconds} s", Bytes(copy.asked_for())),
     }];
     if copy.rate > 0 {
         parts.push(format!(", {}/s", Bytes(copy.rate)));
