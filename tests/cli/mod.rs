@@ -9,6 +9,7 @@ pub mod html;
 pub mod inspect;
 pub mod launcher;
 pub mod little_room;
+pub mod log_rotation;
 pub mod musl;
 pub mod narrow;
 pub mod probe;

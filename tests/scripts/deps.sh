@@ -39,6 +39,7 @@ jdupes jdupes a program that dedupes
 chromium chromium shows the pages of cfr report and cfr sweep
 chromedriver chromium-driver clicks and types in these pages
 zstd zstd compresses logs
+logrotate logrotate rotates logs while they are written
 jq jq reads the JSON log in the recipes
 pkg-config pkg-config finds an installed libcfr
 cmake cmake builds an example
