@@ -6,7 +6,7 @@
 
 use crate::environment;
 use crate::route::{self, HANDLED_ERRORS, Route};
-use cfr_engine::diag::{EventKind, EventLog};
+use cfr_engine::diag::{CallLine, EventKind, EventLog};
 use cfr_engine::hook::{Hook, Hooks};
 use cfr_observe::{Collectors, ConfigErrors, Injector, Log, Observer};
 use cfr_shared::inject::{CallCounter, Faults};
@@ -60,6 +60,12 @@ impl EventLog for CurrentLog {
     fn write(&self, kind: &'static EventKind, message: &dyn Value) {
         if let Some(log) = get().and_then(|observer| observer.log) {
             log.write(kind, message);
+        }
+    }
+
+    fn write_call(&self, kind: &'static EventKind, call: &dyn CallLine) {
+        if let Some(log) = get().and_then(|observer| observer.log) {
+            log.write_call(kind, call);
         }
     }
 }

@@ -11,7 +11,7 @@ use cfr_sys::SetOnce;
 use cfr_sys::errno::Errno;
 use core::fmt;
 use core::sync::atomic::{AtomicU8, Ordering};
-use tracing::field::{FieldSet, Value, Visit};
+use tracing::field::{FieldSet, Value, Visit, debug};
 use tracing::level_filters::LevelFilter;
 use tracing::metadata::Kind;
 use tracing::subscriber::Interest;
@@ -53,6 +53,15 @@ impl EventKind {
         }
     }
 
+    /// Sends the event of a call.
+    pub fn send_call(&'static self, call: &dyn CallLine) {
+        match INSTALLED.get() {
+            Some(_) if number(*self.0.level()) > MAX_LEVEL.load(Ordering::Relaxed) => {}
+            Some(log) => log.write_call(self, call),
+            None => self.dispatch(&debug(call)),
+        }
+    }
+
     #[cold]
     fn dispatch(&'static self, message: &dyn Value) {
         let Some(field) = self.0.fields().iter().next() else { return };
@@ -87,6 +96,18 @@ impl Callsite for EventKind {
 pub trait EventLog: Sync {
     /// Writes an event of this kind.
     fn write(&self, kind: &'static EventKind, message: &dyn Value);
+
+    /// Writes the event of a call.
+    fn write_call(&self, kind: &'static EventKind, call: &dyn CallLine) {
+        self.write(kind, &debug(call));
+    }
+}
+
+/// The message of a call's event: its line by `Debug`.
+pub trait CallLine: fmt::Debug {
+    /// Formats the line without the machinery of `Debug`, passes it to `take`, and returns what that
+    /// returns. Returns false at once if the line may be long.
+    fn pass(&self, as_json: bool, take: &mut dyn FnMut(&[u8]) -> bool) -> bool;
 }
 
 static INSTALLED: SetOnce<&'static dyn EventLog> = SetOnce::new();

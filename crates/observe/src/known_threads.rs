@@ -48,23 +48,24 @@ impl KnownThreads {
         Some(KnownThreads { slots: words.as_chunks().0.try_into().ok()? })
     }
 
-    /// Returns the slot of the calling thread. `None` if all that it may have are taken.
+    /// Returns what is known of the calling thread, whose key this is. `None` if all slots that it may
+    /// have are taken.
     #[inline(never)]
-    fn slot(&self) -> Option<KnownThread> {
-        let key = sys::thread_key() as u64;
+    pub(crate) fn find(&self, key: usize) -> Option<KnownThread> {
+        let key = key as u64;
         let first = usize::try_from(key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48).unwrap_or(0);
         (0..PROBES).find_map(|probe| {
-            let thread = KnownThread(self.slots.get((first + probe) % SLOTS)?);
+            let thread = KnownThread { slot: self.slots.get((first + probe) % SLOTS)?, key };
             let owner = thread.load(KEY);
-            (owner == key || owner == 0 && thread.claim(key)).then_some(thread)
+            (owner == key || owner == 0 && thread.claim()).then_some(thread)
         })
     }
 
     /// Returns the calling thread, whose call begins at `now_ns`: forgets first what may have changed
     /// since its last one.
-    #[inline(never)]
-    pub(crate) fn begin(&self, now_ns: u64, wants_name: bool) -> Option<KnownThread> {
-        let thread = self.slot()?;
+    #[inline(always)]
+    pub(crate) fn begin(&self, key: usize, now_ns: u64, wants_name: bool) -> Option<KnownThread> {
+        let thread = self.find(key)?;
         let gap_ns = now_ns.wrapping_sub(thread.load(ENDED));
         if gap_ns > MAX_IDS_GAP_NS {
             thread.store(IDS, 0);
@@ -75,49 +76,65 @@ impl KnownThreads {
         Some(thread.read(now_ns, wants_name))
     }
 
-    /// Returns the calling thread, whose call has ended at `now_ns`. A signal handler may have called
-    /// fork(2) in between.
-    #[inline(never)]
-    pub(crate) fn end(&self, now_ns: u64, wants_name: bool) -> Option<KnownThread> {
-        let thread = self.slot()?;
+    /// Returns the calling thread, whose call has ended at `now_ns`. It was `begun` when the call began;
+    /// a signal handler may have called fork(2) in between, which zeroes the memory in the child.
+    #[inline(always)]
+    pub(crate) fn end(
+        &self,
+        begun: KnownThread,
+        now_ns: u64,
+        wants_name: bool,
+    ) -> Option<KnownThread> {
+        let thread = match begun.load(KEY) == begun.key {
+            true => begun,
+            false => self.find(usize::try_from(begun.key).unwrap_or(0))?,
+        };
         thread.store(ENDED, now_ns);
         Some(thread.read(now_ns, wants_name))
-    }
-
-    /// Notes that the calling thread does nothing more for its call.
-    pub(crate) fn leave(&self) {
-        if let Some(thread) = self.slot() {
-            thread.store(ENDED, sys::monotonic_ns());
-        }
-    }
-
-    /// Returns when the calling thread's last call had ended, if it is known.
-    pub(crate) fn ended(&self) -> Option<u64> {
-        let ended_ns = self.slot()?.load(ENDED);
-        (ended_ns != 0).then_some(ended_ns)
     }
 }
 
 /// What is known of a thread. Only that thread writes it, also in signal handlers.
 #[derive(Clone, Copy)]
-pub(crate) struct KnownThread(&'static [AtomicU64; SLOT_WORDS]);
+pub(crate) struct KnownThread {
+    slot: &'static [AtomicU64; SLOT_WORDS],
+    key: u64,
+}
 
 impl KnownThread {
+    /// Notes that the calling thread does nothing more for its call.
+    pub(crate) fn leave(self) {
+        self.store(ENDED, sys::monotonic_ns());
+    }
+
+    /// Returns when the calling thread's last call had ended, if it is known.
+    pub(crate) fn ended(self) -> Option<u64> {
+        let ended_ns = self.load(ENDED);
+        (ended_ns != 0).then_some(ended_ns)
+    }
+
     /// Reads what is not known.
+    #[inline(always)]
     fn read(self, now_ns: u64, wants_name: bool) -> KnownThread {
         if self.load(IDS) == 0 {
             self.store(IDS, ids());
         }
         if wants_name && self.load(NAMED) == 0 {
-            let mut name = [0; 16];
-            let _ = sys::comm(&mut name);
-            let (words, _) = name.as_chunks();
-            for (at, word) in (NAME..).zip(words) {
-                self.store(at, u64::from_ne_bytes(*word));
-            }
-            self.store(NAMED, now_ns);
+            self.read_name(now_ns);
         }
         self
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn read_name(self, now_ns: u64) {
+        let mut name = [0; 16];
+        let _ = sys::comm(&mut name);
+        let (words, _) = name.as_chunks();
+        for (at, word) in (NAME..).zip(words) {
+            self.store(at, u64::from_ne_bytes(*word));
+        }
+        self.store(NAMED, now_ns);
     }
 
     /// Returns its process.
@@ -139,6 +156,7 @@ impl KnownThread {
     }
 
     /// Returns its name.
+    #[inline(always)]
     pub(crate) fn name(self, buffer: &mut [u8; 16]) -> &[u8] {
         let (words, _) = buffer.as_chunks_mut();
         for (word, at) in words.iter_mut().zip(NAME..) {
@@ -149,20 +167,20 @@ impl KnownThread {
 
     #[inline]
     fn load(self, at: usize) -> u64 {
-        self.0.get(at).map_or(0, |word| word.load(Ordering::Relaxed))
+        self.slot.get(at).map_or(0, |word| word.load(Ordering::Relaxed))
     }
 
     #[inline]
     fn store(self, at: usize, value: u64) {
-        if let Some(word) = self.0.get(at) {
+        if let Some(word) = self.slot.get(at) {
             word.store(value, Ordering::Relaxed);
         }
     }
 
     #[cold]
-    fn claim(self, key: u64) -> bool {
-        self.0.first().is_some_and(|word| {
-            word.compare_exchange(0, key, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    fn claim(self) -> bool {
+        self.slot.first().is_some_and(|word| {
+            word.compare_exchange(0, self.key, Ordering::Relaxed, Ordering::Relaxed).is_ok()
         })
     }
 }

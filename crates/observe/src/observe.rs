@@ -72,9 +72,11 @@ pub trait Intercepted {
     /// Logs at the levels `debug` and `trace` how the call was carried out.
     fn log_details(&self, _call: &Call, _outcome: &Outcome) {}
 
-    /// Returns the first part of the call that has a record of its own, before it is carried out.
-    fn first_part(&self, call: &Call) -> Call {
-        *call
+    /// Returns the first part of a call whose parts have records of their own, before it is carried
+    /// out. `None` if the whole call has one.
+    #[inline(always)]
+    fn first_part(&self, _call: &Call) -> Option<Call> {
+        None
     }
 
     /// Passes each part of the call that has a record of its own to `record`: the whole call, or
@@ -113,7 +115,8 @@ pub fn intercept<C: Intercepted>(
         return (outcome.answer, outcome.signal);
     };
     let injection = injector.map(|injector| {
-        injector.decide(intercepted.hook(), &intercepted.first_part(&call), caller)
+        let first = intercepted.first_part(&call);
+        injector.decide(intercepted.hook(), first.as_ref().unwrap_or(&call), caller)
     });
     let injection = injection.as_ref();
     let override_ = injection.and_then(|injection| injection.overrides(&call));
@@ -122,7 +125,7 @@ pub fn intercept<C: Intercepted>(
     }
     if let Some(recording) = &mut recording {
         let dialect = intercepted.dialect(observer);
-        recording.begin(caller, injection, dialect, || intercepted.first_part(&call));
+        recording.begin(caller, injection, dialect, &call, || intercepted.first_part(&call));
     }
     count(observer, recording.as_ref());
     if recording.as_ref().is_some_and(|recording| recording.level() > Level::Info) {
@@ -250,7 +253,7 @@ pub fn note_let_through(hook: Hook, call: &Call, caller: &impl Caller, observer:
     let mut recording = Recording::wanted(observer, hook);
     let dialect = observer.settings.policy.dialect;
     if let Some(recording) = &mut recording {
-        recording.begin(caller, None, dialect, || *call);
+        recording.begin(caller, None, dialect, call, || None);
     }
     count(observer, recording.as_ref());
     observer.collectors.count_let_through();

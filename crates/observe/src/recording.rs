@@ -3,7 +3,7 @@
 
 use crate::caller::{Caller, program};
 use crate::known_threads::KnownThread;
-use crate::log::{Log, PATHS};
+use crate::log::{Log, PATHS, Paths};
 use crate::observer::Observer;
 use cfr_engine::call::{Call, Offset, Request};
 use cfr_engine::dialect::Dialect;
@@ -48,7 +48,9 @@ pub(crate) struct Recording<'a> {
     /// When it began (CLOCK_MONOTONIC).
     begun_ns: u64,
     duration_ns: u64,
-    /// The caller, if its line is passed on.
+    /// What is known of the calling thread, if its line is passed on.
+    thread: Option<KnownThread>,
+    /// The caller, likewise, once the call has returned.
     known: KnownCaller,
     /// What the launcher knows of the call before it returns, if it wants to.
     in_flight: Option<InFlightGuard>,
@@ -70,28 +72,29 @@ impl<'a> Recording<'a> {
             time_ns: 0,
             begun_ns: 0,
             duration_ns: 0,
+            thread: None,
             known: KnownCaller { pid: 0, tid: 0, name: [0; 16] },
             in_flight: None,
         })
     }
 
-    /// Starts the clock of the call, which faults may change by `injection`. `first_part` returns it, or
-    /// its part for one target.
+    /// Starts the clock of the call, which faults may change by `injection`. `first_part` returns its
+    /// part for the first target, if it has several.
     #[inline(always)]
     pub(crate) fn begin(
         &mut self,
         caller: &impl Caller,
         injection: Option<&Injection>,
         dialect: &'static Dialect,
-        first_part: impl FnOnce() -> Call,
+        call: &Call,
+        first_part: impl FnOnce() -> Option<Call>,
     ) {
-        self.time_ns = sys::realtime_ns();
-        self.begun_ns = sys::monotonic_ns();
-        let Recording { observer, hook, entered_ns, time_ns, begun_ns, .. } = *self;
-        if let Some(tree) = observer.collectors.of_calls_in_flight(hook == Hook::Seccomp) {
-            let call =
-                CallInFlight { observer, hook, entered_ns, time_ns, begun_ns, injection, dialect };
-            self.in_flight = call.store(tree, &first_part(), caller);
+        [self.time_ns, self.begun_ns] = sys::both_ns();
+        if let Some(tree) = self.observer.collectors.of_calls_in_flight(self.hook == Hook::Seccomp)
+        {
+            let first = first_part();
+            let by = Circumstances { injection, dialect };
+            self.store_in_flight(tree, first.as_ref().unwrap_or(call), by, caller);
         }
     }
 
@@ -125,10 +128,13 @@ impl<'a> Recording<'a> {
         // The launcher can see only of lines that it writes itself whether they were written.
         let Some(threads) = self.observer.log.and_then(Log::threads) else { return self.finish() };
         let ended_ns = self.begun_ns.saturating_add(self.duration_ns);
-        let Some(thread) = threads.end(ended_ns, wants_name(self.observer)) else { return };
-        let mut name = [0; 16];
-        let _ = thread.name(&mut name);
-        self.known = KnownCaller { pid: thread.pid(), tid: thread.tid(), name };
+        let Some(begun) = self.thread else { return };
+        let wants_name = wants_name(self.observer);
+        let Some(thread) = threads.end(begun, ended_ns, wants_name) else { return };
+        (self.known.pid, self.known.tid) = (thread.pid(), thread.tid());
+        if wants_name {
+            let _ = thread.name(&mut self.known.name);
+        }
     }
 
     /// Returns how much is logged.
@@ -291,23 +297,24 @@ fn with_paths_of<'a>(
     Record { context: Context { path_in, path_out, ..record.context }, ..*record }
 }
 
-/// A call that is about to be carried out, with what [`Recording`] knows of it.
+/// What a call is carried out by, besides the settings.
 #[derive(Clone, Copy)]
-struct CallInFlight<'a> {
-    observer: &'a Observer,
-    hook: Hook,
-    entered_ns: u64,
-    time_ns: u64,
-    begun_ns: u64,
+struct Circumstances<'a> {
     injection: Option<&'a Injection>,
     dialect: &'static Dialect,
 }
 
-impl CallInFlight<'_> {
+impl Recording<'_> {
     /// Stores the call where the launcher finds it if it does not return.
     #[cold]
     #[inline(never)]
-    fn store(self, tree: Stats, call: &Call, caller: &impl Caller) -> Option<InFlightGuard> {
+    fn store_in_flight(
+        &mut self,
+        tree: Stats,
+        call: &Call,
+        Circumstances { injection, dialect }: Circumstances<'_>,
+        caller: &impl Caller,
+    ) {
         let Observer { settings, collectors, .. } = self.observer;
         let is_supervised = self.hook == Hook::Seccomp;
         let for_json = settings.log_format == Format::Json;
@@ -320,9 +327,10 @@ impl CallInFlight<'_> {
             tree.collects(Collect::SUMMARY)
         };
         let (mut room, mut comm) = (None, [0; 16]);
+        let key = sys::thread_key();
         let threads = self.observer.log.and_then(Log::threads);
-        let known = threads.and_then(|it| it.begin(self.begun_ns, wants_name(self.observer)));
-        let made = caller.as_made(call, &mut room);
+        let known = threads.and_then(|it| it.begin(key, self.begun_ns, wants_name(self.observer)));
+        self.thread = known;
         let context = Context {
             time_ns: self.time_ns,
             duration_ns: 0,
@@ -339,13 +347,12 @@ impl CallInFlight<'_> {
             path_out: None,
             offsets_after: (None, None),
             sharing: None,
-            dialect: self.dialect,
-            injected: self.injection.is_some_and(Injection::changes_call),
-            delayed: self.injection.is_some_and(Injection::is_delayed),
+            dialect,
+            injected: injection.is_some_and(Injection::changes_call),
+            delayed: injection.is_some_and(Injection::is_delayed),
         };
         let beginning = Beginning {
             begun_ns: self.begun_ns,
-            thread: sys::thread_key(),
             is_logged,
             // A log whose lines are passed on has no name of a program in its path.
             program: if is_logged && threads.is_none() {
@@ -355,14 +362,16 @@ impl CallInFlight<'_> {
             },
             extent: shows_progress.then(|| extent(call)),
         };
-        let with_paths = || {
-            PATHS.with_page(|page| {
-                let [path_in, path_out] = page.of_beginning(fds, self.entered_ns, caller);
-                tree.begin(made, &Context { path_in, path_out, ..context }, &beginning)
-            })
-        };
-        let stored = shows_paths.then(with_paths).flatten();
-        stored.unwrap_or_else(|| tree.begin(made, &context, &beginning))
+        let stored = tree.begin(key, caller.as_made(call, &mut room), &context, &beginning);
+        let Some(stored) = stored else { return };
+        if shows_paths {
+            let store = |page: &mut Paths| {
+                stored.store_paths(page.of_beginning(fds, self.entered_ns, caller));
+            };
+            // Without memory for them, the line has none.
+            let _ = PATHS.with_page(store);
+        }
+        self.in_flight = Some(stored.finish(&tree));
     }
 }
 

@@ -12,7 +12,6 @@ use cfr_engine::hook::Hook;
 use cfr_sys::Sharing;
 use cfr_sys::errno::Errno;
 use tracing::Level;
-use tracing::field::debug;
 
 /// The target of the event that each call sends.
 pub const TARGET: &str = "cfr::call";
@@ -72,9 +71,6 @@ pub struct Context<'a> {
     pub delayed: bool,
 }
 
-/// A record as the message of its event. The formats are compiled once, for this type.
-pub(crate) struct Message<'a>(pub(crate) &'a Record<'a>);
-
 impl Record<'_> {
     /// Reports whether the kernel answered in the default dialect and no note but `kernel` is due, as
     /// for nearly all calls: the fast path of both formats.
@@ -115,12 +111,12 @@ impl Record<'_> {
     /// Sends the record as one event.
     #[inline]
     pub fn emit(&self) {
-        self.kind().send(&debug(Message(self)));
+        self.kind().send_call(self);
     }
 
     /// Writes the record to this log.
     pub fn write_to(&self, log: &impl EventLog) {
-        log.write(self.kind(), &debug(Message(self)));
+        log.write_call(self.kind(), self);
     }
 
     #[inline(always)]

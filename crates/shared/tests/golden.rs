@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use cfr_engine::call::{Answer, Call, DedupeTarget, Method, Offset, Request};
+use cfr_engine::diag::CallLine;
 use cfr_engine::dialect::{self, Dialect, Rule};
 use cfr_engine::execution::Outcome;
 use cfr_engine::flags::Flags;
@@ -375,6 +376,27 @@ fn json() {
 }
 
 /// The contract's keys, in its order, in every object.
+/// What a record passes to the library's log is what it is by `Debug`. A line that it does not pass on
+/// is one with long paths.
+#[test]
+fn a_record_passes_on_its_line() {
+    for (name, record) in records() {
+        for as_json in [false, true] {
+            let line = if as_json { format!("{record:#?}") } else { format!("{record:?}") };
+            let mut passed = Vec::new();
+            let was_taken = record.pass(as_json, &mut |bytes| {
+                passed.push(bytes.to_vec());
+                true
+            });
+            let is_short = line.len() <= 600;
+            assert!(was_taken || !is_short, "{name}: {line}");
+            let expected = if was_taken { vec![line.into_bytes()] } else { Vec::new() };
+            assert_eq!(passed, expected, "{name}");
+            assert!(!record.pass(as_json, &mut |_| false), "{name}");
+        }
+    }
+}
+
 #[test]
 fn json_has_every_key() {
     const KEYS: [&str; 33] = [

@@ -9,7 +9,7 @@ use crate::raw::{decode, reg, syscall};
 use crate::vdso;
 use core::arch::naked_asm;
 use core::ffi::{c_int, c_void};
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 /// Returns nanoseconds since 1970 (CLOCK_REALTIME), for the time of a line.
 #[must_use]
@@ -21,6 +21,50 @@ pub fn realtime_ns() -> u64 {
 #[must_use]
 pub fn monotonic_ns() -> u64 {
     clock(libc::CLOCK_MONOTONIC)
+}
+
+/// Returns both clocks, CLOCK_REALTIME and CLOCK_MONOTONIC, read at one moment.
+///
+/// They differ by a number that changes only when the time is set (`wall_to_monotonic` in the kernel's
+/// timekeeping.c), and their coarse twins differ by the same number. So if those, which are read after
+/// the moment in a fifth of the time, differ by what is known, that is the difference.
+#[must_use]
+#[inline(never)]
+pub fn both_ns() -> [u64; 2] {
+    let monotonic_ns = monotonic_ns();
+    let known = DIFFERENCE.load(Ordering::Relaxed);
+    if known != UNKNOWN && coarse_difference() == known {
+        [monotonic_ns.wrapping_add(known), monotonic_ns]
+    } else {
+        [realtime_after_change(), monotonic_ns]
+    }
+}
+
+/// By how much CLOCK_REALTIME is ahead of CLOCK_MONOTONIC, as it was found last.
+static DIFFERENCE: AtomicU64 = AtomicU64::new(UNKNOWN);
+
+/// Nothing was found, or the clocks are not read in the vDSO: then a coarse one takes as long as another.
+const UNKNOWN: u64 = 1;
+
+#[inline]
+fn coarse_difference() -> u64 {
+    clock(libc::CLOCK_REALTIME_COARSE).wrapping_sub(clock(libc::CLOCK_MONOTONIC_COARSE))
+}
+
+/// Returns CLOCK_REALTIME, and finds the difference for the next reading.
+#[cold]
+#[inline(never)]
+fn realtime_after_change() -> u64 {
+    let realtime_ns = realtime_ns();
+    let by_system_call = clock_gettime_by_system_call as ClockGettime as *mut c_void;
+    if CLOCK_GETTIME.load(Ordering::Relaxed) != by_system_call {
+        // Between two ticks both coarse clocks stand still.
+        let before = clock(libc::CLOCK_MONOTONIC_COARSE);
+        let difference = coarse_difference();
+        let is_between_ticks = clock(libc::CLOCK_MONOTONIC_COARSE) == before;
+        DIFFERENCE.store(if is_between_ticks { difference } else { UNKNOWN }, Ordering::Relaxed);
+    }
+    realtime_ns
 }
 
 #[inline]
@@ -126,6 +170,22 @@ pub fn sleep_until(ns: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A difference that does not hold any more is what is left when the time was set.
+    #[test]
+    fn both_clocks_are_read_at_one_moment() {
+        for stale in [UNKNOWN, 0, 12_345, u64::MAX, UNKNOWN] {
+            DIFFERENCE.store(stale, Ordering::Relaxed);
+            for _ in 0..1000 {
+                let before = [realtime_ns(), monotonic_ns()];
+                let both = both_ns();
+                let after = [realtime_ns(), monotonic_ns()];
+                for ((before, now), after) in before.into_iter().zip(both).zip(after) {
+                    assert!(before <= now && now <= after, "{before} {now} {after}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn both_ways_read_one_clock() {

@@ -76,7 +76,7 @@ pub mod seccomp;
 
 pub use libc::{SIGXFSZ, ssize_t};
 
-pub use clock::{monotonic_ns, realtime_ns, sleep_until};
+pub use clock::{both_ns, monotonic_ns, realtime_ns, sleep_until};
 pub use cookie::{COOKIE, set_cookie};
 pub use copy_file_range::{
     Args, COPY_FILE_RANGE, MAX_RW_COUNT, OffsetPointer, copy_file_range, copy_file_range_unmarked,
@@ -105,7 +105,7 @@ pub use mapping::{
 pub use memory::{Buffers, NoHeap, spare_addresses};
 pub use next_library::{NextCopy, NextSymbol, call_next_exit, call_next_ioctl, call_next_sendfile};
 pub use once::{Current, MadeOnce, OnceBytes, OnceRef, SetOnce};
-pub use page_cache::{page_size, pages_of, pages_present};
+pub use page_cache::{page_size, pages_of, pages_present, populate};
 pub use pipe::Pipe;
 pub use process::{
     NO_LIMIT, execfn, exit, file_size_limit, getpid, has_ended, is_secure, pid_namespace,

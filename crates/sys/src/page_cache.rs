@@ -1,8 +1,9 @@
-//! Reports which pages of a file are in memory (cachestat(2)).
+//! Reports which pages of a file are in memory (cachestat(2)), and makes pages of memory.
 
 use crate::auxv::auxiliary_value;
 use crate::errno::Errno;
 use crate::raw::{decode, reg, syscall};
+use core::sync::atomic::AtomicU64;
 
 /// The libc crate does not have it for every target; the number is the same on all architectures.
 const SYS_CACHESTAT: libc::c_long = 451;
@@ -28,6 +29,16 @@ pub fn page_size() -> usize {
     const SMALLEST: usize = 4096;
     let size = auxiliary_value(libc::AT_PAGESZ).and_then(|bytes| usize::try_from(bytes).ok());
     size.map_or(SMALLEST, |bytes| bytes.max(SMALLEST))
+}
+
+/// Makes the pages of these words, if the kernel can do so at once (madvise(2), `MADV_POPULATE_WRITE`,
+/// Linux 5.14).
+pub fn populate(words: &'static [AtomicU64]) {
+    let first = words.as_ptr() as usize & !(page_size() - 1);
+    let len = words.as_ptr_range().end as usize - first;
+    let registers = [first, len, reg(libc::MADV_POPULATE_WRITE), 0, 0, 0];
+    // SAFETY: the words stay, and their values are not changed.
+    let _ = unsafe { syscall(libc::SYS_madvise, registers) };
 }
 
 /// Returns how many pages `len` bytes at `offset` touch.

@@ -111,6 +111,7 @@ impl LineReader {
         let looks = Arc::clone(&written.looks);
         let (end, is_over) = mpsc::channel::<()>();
         let thread = small_thread(move || {
+            rings.populate();
             let mut sleep = MIN_SLEEP;
             while is_over.recv_timeout(sleep) == Err(RecvTimeoutError::Timeout) {
                 let found = reader.look(sys::monotonic_ns());

@@ -208,7 +208,8 @@ fn finish<C: Intercepted>(
     if let Some(obstacle) = task.obstacle() {
         task.let_through(obstacle);
         if let Some(call) = decoded.or_else(|| inner.decode()) {
-            note_let_through(Hook::Seccomp, &inner.first_part(&call), task, observer);
+            let first = inner.first_part(&call).unwrap_or(call);
+            note_let_through(Hook::Seccomp, &first, task, observer);
         }
         return Reply::LetThrough;
     }
@@ -278,7 +279,7 @@ impl<C: Intercepted, P: Fn(Answer) -> Result<(), Errno>> Intercepted for Supervi
         self.inner.log_details(call, outcome);
     }
 
-    fn first_part(&self, call: &Call) -> Call {
+    fn first_part(&self, call: &Call) -> Option<Call> {
         self.inner.first_part(call)
     }
 
@@ -291,7 +292,7 @@ impl<C: Intercepted, P: Fn(Answer) -> Result<(), Errno>> Intercepted for Supervi
     ) {
         // Without a result it has no targets that were changed, or not.
         if self.task.ending() != Ending::Returned {
-            return record(&self.inner.first_part(call), outcome);
+            return record(&self.inner.first_part(call).unwrap_or(*call), outcome);
         }
         self.inner.for_each_record(call, outcome, explain, record);
     }

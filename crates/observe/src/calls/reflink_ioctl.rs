@@ -93,13 +93,10 @@ impl Intercepted for ReflinkIoctl {
         explain_error(call, outcome)
     }
 
-    fn first_part(&self, call: &Call) -> Call {
+    fn first_part(&self, call: &Call) -> Option<Call> {
+        let Request::Dedupe(DedupeTarget { count: 1.., .. }) = call.request else { return None };
         // It has no status yet.
-        let first = call.with_target(self.argument, 1, Err(Errno::EINTR));
-        match (call.request, first) {
-            (Request::Dedupe(DedupeTarget { count: 1.., .. }), Ok(first)) => first,
-            _ => *call,
-        }
+        call.with_target(self.argument, 1, Err(Errno::EINTR)).ok()
     }
 
     fn for_each_record(

@@ -18,12 +18,12 @@ mod owned_fd;
 mod sink;
 
 pub use config_errors::ConfigErrors;
-pub(crate) use path_cache::PATHS;
+pub(crate) use path_cache::{PATHS, Paths};
 
 use crate::caller::program;
 use crate::collectors::Collectors;
 use crate::known_threads::KnownThreads;
-use cfr_engine::diag::{self, EventKind, EventLog, MESSAGE_TARGET};
+use cfr_engine::diag::{self, CallLine, EventKind, EventLog, MESSAGE_TARGET};
 use cfr_shared::format::{self, EventWriter, Format, MessageMeta, printable};
 use cfr_shared::line::{Line, is_printable};
 use cfr_shared::record;
@@ -35,7 +35,7 @@ use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use line_pool::LINES;
 use sink::{STANDARD_ERROR, Sink};
-use tracing::field::Value;
+use tracing::field::{Value, debug};
 use tracing::level_filters::LevelFilter;
 
 const GIVEN_UP: &str = "the program put its own files under its number too often";
@@ -167,8 +167,8 @@ impl Log {
     }
 
     /// Writes the line that `format` makes. Reports whether the sink took it.
-    #[inline]
-    fn write_line(&self, format: impl FnOnce(&mut Line<'_>)) -> bool {
+    #[inline(never)]
+    fn write_line(&self, format: &dyn Fn(&mut Line<'_>)) -> bool {
         let sink = self.file.as_ref().unwrap_or(&self.console);
         let taken = LINES.with_page(|page| {
             let mut line = Line::new(page);
@@ -194,12 +194,13 @@ impl Log {
     /// Passes a line on to the launcher. Reports whether it takes it.
     #[inline(never)]
     fn pass_on(&self, rings: &LineRings, line: &[u8]) -> bool {
-        let ended_ns = self.threads.and_then(|threads| threads.ended());
+        let thread = self.threads.and_then(|threads| threads.find(sys::thread_key()));
+        let ended_ns = thread.and_then(|thread| thread.ended());
         let now_ns = ended_ns.unwrap_or_else(sys::monotonic_ns);
         let taken = rings.put(line, now_ns);
-        if let (Some(threads), Format::Json) = (&self.threads, self.format) {
+        if let (Some(thread), Format::Json) = (thread, self.format) {
             // Names change faster than ids.
-            threads.leave();
+            thread.leave();
         }
         if !taken && rings.are_deserted(now_ns) {
             self.take_over(rings);
@@ -275,6 +276,16 @@ impl Log {
                 self.report_lost();
             }
             lines = others.unwrap_or_default();
+        }
+    }
+
+    /// Counts a line that was not written. Reports earlier ones after a line that was.
+    #[inline(always)]
+    fn note_written(&self, written: bool) {
+        if !written {
+            self.count_lost();
+        } else if self.lost.load(Ordering::Relaxed) > 0 {
+            self.report_lost();
         }
     }
 
@@ -377,7 +388,7 @@ impl Log {
     pub fn report_lost(&self) {
         let lost = self.lost.swap(0, Ordering::Relaxed);
         let written = lost == 0
-            || self.write_line(|line| {
+            || self.write_line(&|line| {
                 let message = format_args!("{lost} lines lost");
                 format::write_message(line, self.format, &self.message_meta("error"), &message);
             });
@@ -390,12 +401,27 @@ impl Log {
 impl EventLog for Log {
     /// Writes one event, and then how many lines were lost before it.
     fn write(&self, kind: &'static EventKind, message: &dyn Value) {
-        let written = self.write_line(|line| self.format(kind, message, line));
-        if !written {
-            self.count_lost();
-        } else if self.lost.load(Ordering::Relaxed) > 0 {
-            self.report_lost();
-        }
+        let written = self.write_line(&|line| self.format(kind, message, line));
+        self.note_written(written);
+    }
+
+    /// Passes a short line on without a page.
+    fn write_call(&self, kind: &'static EventKind, call: &dyn CallLine) {
+        let as_json = self.format == Format::Json;
+        let is_passed_on = self
+            .rings
+            .as_ref()
+            .is_some_and(|rings| call.pass(as_json, &mut |text| self.pass_on(rings, text)));
+        let format = |line: &mut Line<'_>| {
+            let is_short = call.pass(as_json, &mut |text| {
+                line.append(text);
+                true
+            });
+            if !is_short {
+                self.format(kind, &debug(call), line);
+            }
+        };
+        self.note_written(is_passed_on || self.write_line(&format));
     }
 }
 

@@ -30,9 +30,10 @@ pub use summary::{Run, Summary};
 pub use units::{Bytes, Time};
 
 use crate::line::Line;
-use crate::record::{Message, Record};
+use crate::record::{Context, Record};
+use cfr_engine::diag::CallLine;
 use core::fmt::{self, Write};
-use piece::Piece;
+use piece::{MAX_PIECE, Piece};
 use tracing::field::{Field, Visit};
 
 /// The formats of the log.
@@ -50,23 +51,38 @@ impl Format {
     pub const ALL: [(&'static str, Format); 2] = [("text", Format::Text), ("json", Format::Json)];
 }
 
+/// The most bytes of both paths in a line that is probably not longer than a piece.
+const MAX_SHORT_PATHS: usize = MAX_PIECE - 600;
+
 /// Formats a record for the log: text by `{:?}`, JSON by `{:#?}`. See the head of this file.
 impl fmt::Debug for Record<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Message(self).fmt(f)
+        let as_json = f.alternate();
+        write_record(&mut Piece::new(f), self, as_json);
+        Ok(())
     }
 }
 
-impl fmt::Debug for Message<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let as_json = f.alternate();
-        let out = &mut Piece::new(f);
-        if as_json {
-            json::record(out, self.0);
-        } else {
-            text::record(out, self.0);
+impl CallLine for Record<'_> {
+    fn pass(&self, as_json: bool, take: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        let len = |path: Option<&[u8]>| path.map_or(0, <[u8]>::len);
+        let Context { path_in, path_out, .. } = self.context;
+        if len(path_in) + len(path_out) > MAX_SHORT_PATHS {
+            return false;
         }
-        Ok(())
+        let mut out = Piece::alone();
+        write_record(&mut out, self, as_json);
+        out.whole().is_some_and(take)
+    }
+}
+
+/// Both formats in one function, which is compiled once.
+#[inline(never)]
+fn write_record(out: &mut Piece, record: &Record<'_>, as_json: bool) {
+    if as_json {
+        json::record(out, record);
+    } else {
+        text::record(out, record);
     }
 }
 

@@ -6,25 +6,43 @@ use core::fmt;
 
 /// The size in bytes: enough for a line without long paths, and small, because the buffer can be on
 /// the stack of a signal handler.
-const SIZE: usize = 704;
+pub(super) const MAX_PIECE: usize = 704;
 
 /// Collects text and passes it on in pieces; the last piece is passed on when this is dropped. A
 /// piece is always valid UTF-8, because only whole characters are appended.
 pub(super) struct Piece<'a> {
-    text: Text<SIZE>,
-    out: &'a mut dyn fmt::Write,
+    text: Text<MAX_PIECE>,
+    /// `None` if only a text of one piece is wanted.
+    out: Option<&'a mut dyn fmt::Write>,
+    /// Whether all text so far is in this piece.
+    is_whole: bool,
 }
 
 impl<'a> Piece<'a> {
     #[inline(always)]
     pub(super) fn new(out: &'a mut dyn fmt::Write) -> Self {
-        Piece { text: Text::new(), out }
+        Piece { text: Text::new(), out: Some(out), is_whole: true }
+    }
+
+    /// Creates a piece for a text that is wanted only if it is not longer.
+    #[inline(always)]
+    pub(super) fn alone() -> Self {
+        Piece { text: Text::new(), out: None, is_whole: true }
+    }
+
+    /// Returns the text; `None` if a part was passed on, or dropped.
+    #[inline(always)]
+    pub(super) fn whole(&self) -> Option<&[u8]> {
+        self.is_whole.then(|| self.text.as_str().as_bytes())
     }
 
     /// Passes the collected text on.
     fn flush(&mut self) {
-        // Our writers never fail: they drop what does not fit.
-        let _ = self.out.write_str(self.text.as_str());
+        if let Some(out) = &mut self.out {
+            // Our writers never fail: they drop what does not fit.
+            let _ = out.write_str(self.text.as_str());
+        }
+        self.is_whole = false;
         self.text.clear();
     }
 
@@ -94,6 +112,13 @@ impl<'a> Piece<'a> {
         // The lowest byte is the first digit, so leading zeros are at the low end.
         let zeros = (word & NUMBERS).trailing_zeros() / 8;
         self.word(word >> (8 * zeros), 8 - zeros as usize);
+    }
+
+    /// Appends a number of ten digits.
+    #[inline(always)]
+    pub(super) fn ten_digits(&mut self, value: u64) {
+        self.word(digits_of(value / EIGHT_DIGITS), 2);
+        self.word(digits_of(hundreds(value % EIGHT_DIGITS)), 8);
     }
 
     #[inline(never)]
@@ -197,6 +222,9 @@ mod tests {
             for value in [10u64.pow(power) - 1, 10u64.pow(power), 10u64.pow(power) + 1] {
                 assert_eq!(written(|out| out.unsigned(value)), std::format!("{value}"));
             }
+        }
+        for value in [1_000_000_000, 1_796_079_355, 9_999_999_999u64] {
+            assert_eq!(written(|out| out.ten_digits(value)), std::format!("{value}"));
         }
         assert_eq!(written(|out| out.fraction(21)), ".000021");
         assert_eq!(written(|out| out.fraction(987_654)), ".987654");

@@ -279,7 +279,12 @@ pub(super) fn message(line: &mut Line, meta: &MessageMeta, message: &dyn fmt::De
 fn origin(out: &mut Piece, pid: i32, time_ns: u64) {
     out.signed(i64::from(pid));
     out.literal(" ");
-    seconds(out, time_ns);
+    match time_ns / SECOND_NS {
+        // Until the year 2286.
+        now @ 1_000_000_000..=9_999_999_999 => out.ten_digits(now),
+        another => out.unsigned(another),
+    }
+    out.fraction(time_ns % SECOND_NS / MICROSECOND_NS);
 }
 
 /// Appends seconds with six decimals.

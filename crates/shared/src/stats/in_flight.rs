@@ -24,35 +24,26 @@ const MAX_PROGRAM: usize = 256;
 // The words of a slot.
 /// A state in the lowest bits, and above them the number of calls that the slot has had.
 const STATE: usize = 0;
-const PID: usize = 1;
-/// 0 if it is not known.
-const TID: usize = 2;
-const TIME: usize = 3;
-const BEGUN: usize = 4;
-/// The hook, and [`IS_COUNTED`].
-const HOOK: usize = 5;
+/// The process, and in the lower half the thread; that is 0 if it is not known.
+const IDS: usize = 1;
+const TIME: usize = 2;
+const BEGUN: usize = 3;
+/// The bits of [`IS_LOGGED`] and the following constants, then the hook with [`IS_COUNTED`], the kinds of
+/// both offsets and the dialect's index in [`dialect::ALL`], a byte each, and in the upper half the flags.
+const NOTES: usize = 4;
 /// The request, and for FIDEDUPERANGE the targets.
-const REQUEST: usize = 6;
-const DESCRIPTORS: usize = 7;
-/// The kinds of both offsets, then the offsets.
-const OFFSETS: usize = 8;
-const LEN: usize = 11;
-const FLAGS: usize = 12;
-/// An index in [`dialect::ALL`].
-const DIALECT: usize = 13;
-/// The bits of [`IS_LOGGED`] and the following constants.
-const NOTES: usize = 14;
-const COMM: usize = 15;
-const EXTENT: usize = 17;
-/// The lengths of both paths and of the program's name.
-const LENGTHS: usize = 20;
-const PATH_IN: usize = 23;
+const REQUEST: usize = 5;
+const DESCRIPTORS: usize = 6;
+const OFFSETS: usize = 7;
+const LEN: usize = 9;
+const COMM: usize = 10;
+const EXTENT: usize = 12;
+/// The lengths of both paths and of the program's name, of those that there are.
+const LENGTHS: usize = 15;
+const PATH_IN: usize = 18;
 const PATH_OUT: usize = PATH_IN + MAX_PATH / 8;
 const PROGRAM: usize = PATH_OUT + MAX_PATH / 8;
 const WORDS: usize = PROGRAM + MAX_PROGRAM / 8;
-
-/// Noted in the hook's word when a call that has returned is counted.
-const IS_COUNTED: u64 = 1 << 32;
 
 const IS_LOGGED: u64 = 1;
 const IS_INJECTED: u64 = 2;
@@ -61,6 +52,16 @@ const HAS_COMM: u64 = 8;
 const HAS_EXTENT: u64 = 16;
 const HAS_PATH_IN: u64 = 32;
 const HAS_PATH_OUT: u64 = 64;
+const HAS_PROGRAM: u64 = 128;
+/// Noted when a call that has returned is counted.
+const IS_COUNTED: u64 = 1 << 15;
+
+// Where the other fields begin in the word of notes.
+const HOOK_SHIFT: u32 = 8;
+const KIND_IN_SHIFT: u32 = 16;
+const KIND_OUT_SHIFT: u32 = 20;
+const DIALECT_SHIFT: u32 = 24;
+const FLAGS_SHIFT: u32 = 32;
 
 /// The states of a slot.
 const STATES: u64 = 3;
@@ -78,8 +79,6 @@ pub(super) const IN_FLIGHT: Section = Section::after(PROGRAMS.section, MAX_CALLS
 pub struct Beginning<'a> {
     /// When the call began, in nanoseconds of the monotonic clock.
     pub begun_ns: u64,
-    /// Any number; threads with different numbers do not wait for each other's memory.
-    pub thread: usize,
     /// Whether the call's line is logged if its thread ends in it.
     pub is_logged: bool,
     /// The name by which the program was executed, if the log file's path has it.
@@ -107,8 +106,8 @@ pub struct InFlightGuard {
 
 impl InFlightGuard {
     /// Notes that the call has returned and is counted.
-    pub(super) fn note_counted(&self, hook: Hook) {
-        self.slot.store(HOOK, hook as u64 | IS_COUNTED);
+    pub(super) fn note_counted(&self) {
+        self.slot.store(NOTES, self.slot.load(NOTES) | IS_COUNTED);
     }
 
     /// Frees the slot: all is said of the call.
@@ -124,38 +123,61 @@ pub struct InFlight {
     state: u64,
 }
 
-impl Stats {
-    /// Stores a call that begins, and counts it; `None` if all slots are taken.
-    #[must_use]
-    pub fn begin(
-        &self,
-        call: &Call,
-        context: &Context<'_>,
-        beginning: &Beginning<'_>,
-    ) -> Option<InFlightGuard> {
-        let (guard, begun) = self.store(call, context, beginning)?;
-        // Next to each other: the process may be killed in between.
-        guard.slot.store(STATE, begun);
-        self.add(Counter::Calls, 1);
-        Some(guard)
+/// A call that is being stored.
+pub struct CallBeginning {
+    slot: Slot,
+    /// The state of its slot before: only the number of its calls.
+    before: u64,
+}
+
+impl CallBeginning {
+    /// Stores the paths of source and target.
+    pub fn store_paths(&self, paths: [Option<&[u8]>; 2]) {
+        let places = [(0, PATH_IN, HAS_PATH_IN), (1, PATH_OUT, HAS_PATH_OUT)];
+        for ((index, at, note), path) in places.into_iter().zip(paths) {
+            if let Some(path) = path {
+                self.store_text(index, at, note, path.get(..MAX_PATH).unwrap_or(path));
+            }
+        }
     }
 
-    /// Stores a call. Returns its slot and the state that says so.
-    fn store(
+    fn store_text(&self, index: usize, at: usize, note: u64, text: &[u8]) {
+        self.slot.store(LENGTHS + index, text.len() as u64);
+        self.slot.store_bytes(at, text);
+        self.slot.store(NOTES, self.slot.load(NOTES) | note);
+    }
+
+    /// Says that the call is stored, and counts it.
+    #[inline(always)]
+    pub fn finish(self, stats: &Stats) -> InFlightGuard {
+        // Next to each other: the process may be killed in between.
+        self.slot.store(STATE, self.before | IN_FLIGHT_NOW);
+        stats.add(Counter::Calls, 1);
+        InFlightGuard { slot: self.slot, free: self.before.wrapping_add(STATES + 1) }
+    }
+}
+
+impl Stats {
+    /// Stores a call that begins, without its paths; `None` if all slots are taken. `thread` is any
+    /// number: threads with different numbers do not wait for each other's memory.
+    #[must_use]
+    #[inline(always)]
+    pub fn begin(
         &self,
+        thread: usize,
         call: &Call,
         context: &Context<'_>,
         beginning: &Beginning<'_>,
-    ) -> Option<(InFlightGuard, u64)> {
+    ) -> Option<CallBeginning> {
         // The addresses of threads differ in the higher bits.
-        let start = beginning.thread.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
-        let (slot, before) = self.take_slot(start)?;
-        store(slot, call, context, beginning);
-        let free = before.wrapping_add(STATES + 1);
-        Some((InFlightGuard { slot, free }, before | IN_FLIGHT_NOW))
+        let (slot, before) = self.take_slot(thread.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48)?;
+        let stored = CallBeginning { slot, before };
+        stored.store(call, context, beginning);
+        Some(stored)
     }
 
     /// Takes a free slot. Returns it with its state: only the number of its calls.
+    #[inline(always)]
     fn take_slot(&self, start: usize) -> Option<(Slot, u64)> {
         let mut slots = self.slots_from(IN_FLIGHT, WORDS, start);
         slots.find_map(|slot| {
@@ -188,11 +210,14 @@ impl Stats {
     }
 
     /// Stores a call in which its thread has ended, and whose line is written.
+    #[cold]
+    #[inline(never)]
     pub(super) fn keep_unfinished(&self, record: &Record<'_>) {
-        let stored = self.store(record.call, &record.context, &Beginning::default());
-        if let Some((guard, begun)) = stored {
-            guard.slot.store(STATE, begun | ENDED);
-        }
+        let Context { path_in, path_out, .. } = record.context;
+        let stored = self.begin(0, record.call, &record.context, &Beginning::default());
+        let Some(stored) = stored else { return };
+        stored.store_paths([path_in, path_out]);
+        stored.slot.store(STATE, stored.before | ENDED);
     }
 
     /// Stores the calls of other processes that have not returned, whose lines are written.
@@ -206,55 +231,61 @@ impl Stats {
     }
 }
 
-fn store(slot: Slot, call: &Call, context: &Context<'_>, beginning: &Beginning<'_>) {
-    let Beginning { extent, program, .. } = *beginning;
-    slot.store(PID, context.pid.unsigned_abs().into());
-    slot.store(TID, context.tid.unwrap_or(0).unsigned_abs().into());
-    slot.store(TIME, context.time_ns);
-    slot.store(BEGUN, beginning.begun_ns);
-    slot.store(HOOK, context.hook as u64);
-    slot.store(REQUEST, packed(call.request));
-    let descriptor = |fd: i32| u64::from(fd.cast_unsigned());
-    slot.store(DESCRIPTORS, descriptor(call.fd_in) << 32 | descriptor(call.fd_out));
-    let ((kind_in, off_in), (kind_out, off_out)) = (split(call.off_in), split(call.off_out));
-    slot.store(OFFSETS, kind_in | kind_out << 8);
-    slot.store(OFFSETS + 1, off_in);
-    slot.store(OFFSETS + 2, off_out);
-    slot.store(LEN, call.len as u64);
-    slot.store(FLAGS, call.flags.0.into());
-    let dialect = dialect::ALL.iter().position(|one| core::ptr::eq(*one, context.dialect));
-    slot.store(DIALECT, dialect.unwrap_or(0) as u64);
-    let note = |is_so, bit| if is_so { bit } else { 0 };
-    slot.store(
-        NOTES,
-        note(beginning.is_logged, IS_LOGGED)
+impl CallBeginning {
+    #[inline(always)]
+    fn store(&self, call: &Call, context: &Context<'_>, beginning: &Beginning<'_>) {
+        let Beginning { extent, program, .. } = *beginning;
+        // The numbers of all words are known to the compiler.
+        let Some(words) = self.slot.0.first_chunk::<PATH_IN>() else { return };
+        let store = |at: usize, value: u64| Slot(words).store(at, value);
+        store(IDS, halves(context.pid, context.tid.unwrap_or(0)));
+        store(TIME, context.time_ns);
+        store(BEGUN, beginning.begun_ns);
+        store(REQUEST, packed(call.request));
+        store(DESCRIPTORS, halves(call.fd_in, call.fd_out));
+        let ((kind_in, off_in), (kind_out, off_out)) = (split(call.off_in), split(call.off_out));
+        store(OFFSETS, off_in);
+        store(OFFSETS + 1, off_out);
+        store(LEN, call.len as u64);
+        let dialect = dialect::ALL.iter().position(|one| core::ptr::eq(*one, context.dialect));
+        let note = |is_so, bit| if is_so { bit } else { 0 };
+        let notes = note(beginning.is_logged, IS_LOGGED)
             | note(context.injected, IS_INJECTED)
             | note(context.delayed, IS_DELAYED)
             | note(context.comm.is_some(), HAS_COMM)
             | note(extent.is_some(), HAS_EXTENT)
-            | note(context.path_in.is_some(), HAS_PATH_IN)
-            | note(context.path_out.is_some(), HAS_PATH_OUT),
-    );
-    if let Some(comm) = context.comm {
-        [COMM, COMM + 1].into_iter().for_each(|at| slot.store(at, 0));
-        slot.store_bytes(COMM, comm.get(..16).unwrap_or(comm));
-    }
-    if let Some(Extent { off_in, off_out, size_out }) = extent {
-        slot.store(EXTENT, off_in);
-        slot.store(EXTENT + 1, off_out);
-        slot.store(EXTENT + 2, size_out);
-    }
-    for (index, at, text, most) in [
-        (0, PATH_IN, context.path_in.unwrap_or_default(), MAX_PATH),
-        (1, PATH_OUT, context.path_out.unwrap_or_default(), MAX_PATH),
-        (2, PROGRAM, program, MAX_PROGRAM),
-    ] {
-        let text = text.get(..most).unwrap_or(text);
-        slot.store(LENGTHS + index, text.len() as u64);
-        if !text.is_empty() {
-            slot.store_bytes(at, text);
+            | (context.hook as u64) << HOOK_SHIFT
+            | kind_in << KIND_IN_SHIFT
+            | kind_out << KIND_OUT_SHIFT
+            | (dialect.unwrap_or(0) as u64) << DIALECT_SHIFT
+            | u64::from(call.flags.0) << FLAGS_SHIFT;
+        store(NOTES, notes);
+        if let Some(comm) = context.comm {
+            store(COMM, 0);
+            store(COMM + 1, 0);
+            self.slot.store_bytes(COMM, comm.get(..16).unwrap_or(comm));
+        }
+        if let Some(Extent { off_in, off_out, size_out }) = extent {
+            store(EXTENT, off_in);
+            store(EXTENT + 1, off_out);
+            store(EXTENT + 2, size_out);
+        }
+        if !program.is_empty() {
+            let program = program.get(..MAX_PROGRAM).unwrap_or(program);
+            self.store_text(2, PROGRAM, HAS_PROGRAM, program);
         }
     }
+}
+
+/// Packs two numbers into a word.
+fn halves(upper: i32, lower: i32) -> u64 {
+    u64::from(upper.cast_unsigned()) << 32 | u64::from(lower.cast_unsigned())
+}
+
+/// Returns the numbers of a word that [`halves`] has packed.
+fn split_halves(word: u64) -> [i32; 2] {
+    let [a, b, c, d, e, f, g, h] = word.to_be_bytes();
+    [[a, b, c, d], [e, f, g, h]].map(i32::from_be_bytes)
 }
 
 /// Packs a request into a word.
@@ -296,7 +327,7 @@ fn split(offset: Offset) -> (u64, u64) {
 }
 
 fn joined(kind: u64, number: u64) -> Offset {
-    match kind & 0xff {
+    match kind & 0xf {
         1 => Offset::At(number.cast_signed()),
         2 => Offset::BadAddress(number),
         _ => Offset::File,
@@ -304,23 +335,30 @@ fn joined(kind: u64, number: u64) -> Offset {
 }
 
 impl InFlight {
-    fn has(&self, note: u64) -> bool {
-        self.slot.load(NOTES) & note != 0
+    fn notes(&self) -> u64 {
+        self.slot.load(NOTES)
     }
 
-    fn number(&self, at: usize) -> i32 {
-        i32::try_from(self.slot.load(at)).unwrap_or(0)
+    fn has(&self, note: u64) -> bool {
+        self.notes() & note != 0
+    }
+
+    /// Returns the calling process and thread; 0 for one that is not known.
+    fn ids(&self) -> [i32; 2] {
+        split_halves(self.slot.load(IDS)).map(|id| id.max(0))
     }
 
     #[must_use]
     pub fn pid(&self) -> i32 {
-        self.number(PID)
+        let [pid, _] = self.ids();
+        pid
     }
 
     /// Returns the calling thread, if it is known.
     #[must_use]
     pub fn tid(&self) -> Option<i32> {
-        Some(self.number(TID)).filter(|&tid| tid > 0)
+        let [_, tid] = self.ids();
+        Some(tid).filter(|&tid| tid > 0)
     }
 
     /// Returns when the call began, in nanoseconds of the monotonic clock.
@@ -331,25 +369,24 @@ impl InFlight {
 
     #[must_use]
     pub fn hook(&self) -> Option<Hook> {
-        Hook::ALL.into_iter().find(|hook| *hook as u64 == self.slot.load(HOOK) & !IS_COUNTED)
+        let number = (self.notes() & !IS_COUNTED) >> HOOK_SHIFT & 0xff;
+        Hook::ALL.into_iter().find(|hook| *hook as u64 == number)
     }
 
     /// Returns the call as the program made it.
     #[must_use]
     pub fn call(&self) -> Call {
         let load = |at| self.slot.load(at);
-        let descriptors = load(DESCRIPTORS).to_be_bytes();
-        let [[fd_in, fd_out], _] = [descriptors.as_chunks().0, &[]].map(|halves: &[[u8; 4]]| {
-            [0, 1].map(|at| halves.get(at).map_or(-1, |half| i32::from_be_bytes(*half)))
-        });
+        let [fd_in, fd_out] = split_halves(load(DESCRIPTORS));
+        let notes = self.notes();
         Call {
             request: unpacked(load(REQUEST)),
             fd_in,
-            off_in: joined(load(OFFSETS), load(OFFSETS + 1)),
+            off_in: joined(notes >> KIND_IN_SHIFT, load(OFFSETS)),
             fd_out,
-            off_out: joined(load(OFFSETS) >> 8, load(OFFSETS + 2)),
+            off_out: joined(notes >> KIND_OUT_SHIFT, load(OFFSETS + 1)),
             len: usize::try_from(load(LEN)).unwrap_or(usize::MAX),
-            flags: Flags(u32::try_from(load(FLAGS)).unwrap_or(0)),
+            flags: Flags(u32::try_from(notes >> FLAGS_SHIFT).unwrap_or(0)),
         }
     }
 
@@ -379,7 +416,7 @@ impl InFlight {
     /// Reports whether the call has returned and was counted.
     #[must_use]
     pub fn is_counted(&self) -> bool {
-        self.slot.load(HOOK) & IS_COUNTED != 0
+        self.has(IS_COUNTED)
     }
 
     /// Reports whether the call's line is logged if its thread ends in it.
@@ -429,7 +466,7 @@ impl InFlight {
         let (mut path_in, mut path_out) = ([0; MAX_PATH], [0; MAX_PATH]);
         let (mut comm, mut program) = ([0; 16], [0; MAX_PROGRAM]);
         self.slot.load_bytes(COMM, &mut comm);
-        let dialect = usize::try_from(self.slot.load(DIALECT)).unwrap_or(0);
+        let dialect = usize::try_from(self.notes() >> DIALECT_SHIFT & 0xff).unwrap_or(0);
         let context = Context {
             time_ns: self.slot.load(TIME),
             duration_ns: 0,
@@ -450,6 +487,7 @@ impl InFlight {
         };
         let outcome = Outcome::new(Ok(0), Method::None);
         let record = Record { call: &self.call(), outcome: &outcome, context };
-        work(&record, self.bytes(2, PROGRAM, &mut program));
+        let has_program = self.has(HAS_PROGRAM);
+        work(&record, if has_program { self.bytes(2, PROGRAM, &mut program) } else { &[] });
     }
 }

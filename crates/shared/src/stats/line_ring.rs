@@ -22,7 +22,7 @@
 //! later, and writers of later laps find that it is not free.
 
 use super::Stats;
-use super::slot::Slot;
+use super::slot::{Slot, store_bytes};
 use crate::line::{Line, MAX_LINE};
 use cfr_sys as sys;
 use core::ops::{Range, RangeInclusive};
@@ -170,6 +170,13 @@ impl LineRings {
         self.header().store(LOOKED, now_ns);
     }
 
+    /// Makes the pages of the usual ring, so that no writer has to.
+    pub fn populate(&self) {
+        sys::populate(
+            self.words.get(..(HEADER_CELLS + USUAL_CELLS) * CELL_WORDS).unwrap_or_default(),
+        );
+    }
+
     /// Reports whether the rings are for the log file with this id.
     #[must_use]
     pub fn are_for(&self, log: u64) -> bool {
@@ -282,7 +289,10 @@ impl LineRing {
     /// Puts a line in. Returns false if there is no room.
     #[inline(never)]
     fn put(&self, line: &[u8]) -> bool {
-        let cells = line.len().div_ceil(CELL_BYTES).max(1) as u64;
+        let cells = match line.len() {
+            ..=CELL_BYTES => 1,
+            len => len.div_ceil(CELL_BYTES) as u64,
+        };
         for _ in 0..TRIES {
             let taken = self.tail().wrapping_sub(self.head.load(Ordering::Acquire));
             if taken.saturating_add(cells) > self.cells.len() as u64 {
@@ -303,7 +313,10 @@ impl LineRing {
     fn claim(&self, place: u64, cells: u64, len: usize) -> Option<State> {
         let lap = self.lap(place);
         let claimed = State::of_line(State::CLAIMED, lap, cells, len);
-        if !self.replace(place, State::new(State::FREE, lap), claimed) {
+        let free = State::new(State::FREE, lap);
+        // The load comes first: if it is the first touch of a page, the kernel maps those around it too,
+        // which it does not for a store.
+        if self.state(place) != free || !self.replace(place, free, claimed) {
             return None;
         }
         // The program can write anything into the memory.
@@ -325,16 +338,7 @@ impl LineRing {
         let mut part = place;
         for bytes in line.chunks(CELL_BYTES) {
             let Some([_, words @ ..]) = self.cell(part) else { return };
-            let (whole, rest) = bytes.as_chunks();
-            for (word, bytes) in words.iter().zip(whole) {
-                word.store(u64::from_ne_bytes(*bytes), Ordering::Relaxed);
-            }
-            if let Some(word) = words.get(whole.len()) {
-                // Made of single bytes in a register: a word that is loaded from where single bytes were
-                // just stored has to wait for them.
-                let last = rest.iter().rev().fold(0, |last, &byte| last << 8 | u64::from(byte));
-                word.store(last.to_le(), Ordering::Relaxed);
-            }
+            store_bytes(words, bytes);
             self.prefetch(part.wrapping_add(PREFETCHED), bytes.len());
             part = part.wrapping_add(1);
         }
@@ -531,8 +535,15 @@ mod tests {
 
     /// Takes the lines that are whole, as the launcher does.
     fn taken(ring: &LineRing, head: &mut u64) -> Vec<String> {
+        taken_before(u64::MAX, ring, head)
+    }
+
+    /// Takes those of them that begin before `end`.
+    fn taken_before(end: u64, ring: &LineRing, head: &mut u64) -> Vec<String> {
         let mut lines = Vec::new();
-        while let Place::Whole { cells, len } = ring.look(*head) {
+        while let Place::Whole { cells, len } = ring.look(*head)
+            && *head < end
+        {
             let place = *head;
             *head += cells;
             assert!(ring.take(place));
@@ -554,7 +565,7 @@ mod tests {
         let usual_tail = usual.tail();
         let mut lines = taken(&usual, of_usual);
         if *of_usual >= usual_tail && *of_overflow < overflow_tail {
-            lines.extend(taken(&overflow, of_overflow));
+            lines.extend(taken_before(overflow_tail, &overflow, of_overflow));
         }
         lines
     }

@@ -34,7 +34,7 @@ mod line_ring;
 
 pub use fault_counts::{FaultCounts, MAX_FAULTS};
 pub use heavy::Sums;
-pub use in_flight::{Beginning, Extent, InFlight, InFlightGuard};
+pub use in_flight::{Beginning, CallBeginning, Extent, InFlight, InFlightGuard};
 pub use layout::{Collect, Counter};
 pub use line_ring::{LineRing, LineRings, Place, log_id};
 pub use own_filters::OwnFilter;
@@ -238,7 +238,7 @@ impl Stats {
         if is_first {
             // Next to each other: the process may be killed in between.
             if let Some(in_flight) = in_flight {
-                in_flight.note_counted(record.context.hook);
+                in_flight.note_counted();
             }
             self.add_at(HOOKS, record.context.hook as usize, 1);
             if record.context.hook == Hook::Seccomp {

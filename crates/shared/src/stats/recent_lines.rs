@@ -7,7 +7,7 @@ use super::in_flight::IN_FLIGHT;
 use super::layout::Section;
 use super::slot::Slot;
 use crate::line::MAX_LINE;
-use crate::record::{Message, Record};
+use crate::record::Record;
 use core::fmt::{self, Write};
 
 /// The most lines that are kept.
@@ -71,7 +71,7 @@ impl Stats {
     #[cold]
     #[inline(never)]
     pub fn keep_line(&self, record: &Record<'_>) {
-        let line: &dyn fmt::Debug = &Message(record);
+        let line: &dyn fmt::Debug = record;
         self.store_line(|writer| {
             // The writer never fails: it drops what does not fit.
             let _ = write!(writer, "{line:?}");

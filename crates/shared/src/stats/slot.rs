@@ -59,15 +59,9 @@ impl Slot {
     }
 
     /// Stores bytes; the rest of the last word is zeros.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn store_bytes(self, at: usize, bytes: &[u8]) {
-        for (index, chunk) in bytes.chunks(size_of::<u64>()).enumerate() {
-            let mut word = [0; size_of::<u64>()];
-            for (to, from) in word.iter_mut().zip(chunk) {
-                *to = *from;
-            }
-            self.store(at + index, u64::from_ne_bytes(word));
-        }
+        store_bytes(self.0.get(at..).unwrap_or_default(), bytes);
     }
 
     pub(super) fn load_bytes(self, at: usize, bytes: &mut [u8]) {
@@ -88,6 +82,38 @@ impl Slot {
         self.load_bytes(at, &mut bytes);
         PathEnd(bytes)
     }
+}
+
+/// Stores bytes in as many words as they need; the rest of the last word is zeros.
+#[inline(never)]
+pub(super) fn store_bytes(words: &[AtomicU64], bytes: &[u8]) {
+    let (whole, rest) = bytes.as_chunks();
+    let (fours, singles) = whole.as_chunks();
+    let (places, _) = words.as_chunks();
+    for ([a, b, c, d], [first, second, third, fourth]) in places.iter().zip(fours) {
+        store(a, *first);
+        store(b, *second);
+        store(c, *third);
+        store(d, *fourth);
+    }
+    let places = words.get(whole.len() - singles.len()..).unwrap_or_default();
+    for (place, word) in places.iter().zip(singles) {
+        store(place, *word);
+    }
+    if let (Some(place), false) = (words.get(whole.len()), rest.is_empty()) {
+        // Made of bytes in a register: a word that is loaded from where single bytes were just stored
+        // has to wait for them.
+        let last = match bytes.last_chunk() {
+            Some(eight) => u64::from_le_bytes(*eight) >> (8 * (8 - rest.len())),
+            None => rest.iter().rev().fold(0, |last, &byte| last << 8 | u64::from(byte)),
+        };
+        place.store(last.to_le(), Ordering::Release);
+    }
+}
+
+#[inline(always)]
+fn store(place: &AtomicU64, word: [u8; 8]) {
+    place.store(u64::from_ne_bytes(word), Ordering::Release);
 }
 
 /// A path, or the end of a long one.
@@ -123,6 +149,22 @@ mod tests {
     use super::*;
     use std::boxed::Box;
     use std::vec::Vec;
+
+    #[test]
+    fn bytes_are_stored_whole_and_zeros_after_them() {
+        let text: Vec<u8> = (1..100).collect();
+        for len in 0..text.len() {
+            let words: Vec<_> = (0..16).map(|_| AtomicU64::new(u64::MAX)).collect();
+            store_bytes(&words, &text[..len]);
+            let mut expected = text[..len].to_vec();
+            expected.resize(len.next_multiple_of(8), 0);
+            expected.resize(128, 0xff);
+            let stored = words.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes());
+            assert_eq!(stored.collect::<Vec<_>>(), expected, "{len}");
+        }
+        // Some of those that do not fit are dropped.
+        store_bytes(&[const { AtomicU64::new(0) }; 3], &text);
+    }
 
     #[test]
     fn the_end_of_a_long_path_is_stored() {
