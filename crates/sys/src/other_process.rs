@@ -147,6 +147,15 @@ fn high(word: u64) -> u32 {
     low(word >> 32)
 }
 
+/// Reports whether two threads have one table of descriptors (kcmp(2) `KCMP_FILES`); false if the
+/// kernel does not tell, or one of them has ended.
+#[must_use]
+pub fn share_descriptors(one: i32, other: i32) -> bool {
+    const KCMP_FILES: usize = 2;
+    // SAFETY: no pointers.
+    decode(unsafe { syscall(libc::SYS_kcmp, [reg(one), reg(other), KCMP_FILES, 0, 0, 0]) }) == Ok(0)
+}
+
 /// Returns `RLIMIT_FSIZE` of the process of thread `tid` in bytes (prlimit(2));
 /// [`NO_LIMIT`](crate::NO_LIMIT) if it is not set. EPERM for a process of another user.
 pub fn file_size_limit_of(tid: i32) -> Result<u64, Errno> {
@@ -218,6 +227,19 @@ mod tests {
         assert_eq!(read_words(gettid(), at), Ok([Some(5), None]));
         // SAFETY: as above.
         assert_eq!(unsafe { libc::munmap(pages, PAGE) }, 0);
+    }
+
+    #[test]
+    fn descriptors_are_shared_or_not() {
+        let first = getpid();
+        let started = std::thread::spawn(move || {
+            let shared = share_descriptors(first, gettid());
+            // SAFETY: no pointers; the thread opens nothing.
+            assert_eq!(unsafe { libc::unshare(libc::CLONE_FILES) }, 0);
+            (shared, share_descriptors(first, gettid()))
+        });
+        assert_eq!(started.join().unwrap(), (true, false));
+        assert!(!share_descriptors(first, 1 << 30));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use cfr_shared::record::Ending;
 use cfr_sys::errno::Errno;
 use cfr_sys::other_process::{self, Identities};
 use cfr_sys::{self as sys, seccomp};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags, statx};
 use rustix::io::Errno as IoErrno;
@@ -32,58 +33,77 @@ const PIDFD_THREAD: PidfdFlags = PidfdFlags::from_bits_retain(0o200);
 /// The age from which a call may outlive its thread.
 const LONG_NS: u64 = 1_000_000;
 
-/// The thread that a worker acted for last. Its pidfd stays that thread's, even if another one gets the
-/// number.
-pub(super) struct LastCaller(Option<(i32, OwnedFd)>);
+/// The thread that a worker acted for last.
+pub(super) struct LastCaller(Option<Opened>);
+
+/// A thread, and the pidfd by which its descriptors are fetched.
+struct Opened {
+    tid: i32,
+    pidfd: OwnedFd,
+    /// The process whose pidfd it is; `None` if it is the thread's own. Before Linux 6.9 there are pidfds
+    /// of processes only, and they give the descriptors of the first thread.
+    process: Option<i32>,
+}
 
 impl LastCaller {
     pub(super) fn none() -> LastCaller {
         LastCaller(None)
     }
 
-    /// Returns the pidfd of thread `tid`, and who it is. If it is another thread than the last one, its
-    /// program is counted.
-    fn get(&mut self, tid: i32, programs: &Programs) -> Result<(&OwnedFd, Identities), Obstacle> {
-        let known = self.0.take().filter(|(last, _)| *last == tid);
-        let known = known.and_then(|(_, pidfd)| Some((identities(&pidfd, tid)?, pidfd)));
-        let (identities, pidfd) = match known {
+    /// Returns thread `tid`, and who it is. If it is another thread than the last one, its program is
+    /// counted.
+    fn get(&mut self, tid: i32, programs: &Programs) -> Result<(&Opened, Identities), Obstacle> {
+        let known = self.0.take().filter(|last| last.tid == tid);
+        let known = known.and_then(|last| Some((identities(&last)?, last)));
+        let (identities, opened) = match known {
             Some(known) => known,
             None => {
-                let pidfd = open(tid)?;
-                let identities = identities(&pidfd, tid).ok_or(Obstacle::Unknown)?;
-                programs.meet(&pidfd, tid, identities.pid);
-                (identities, pidfd)
+                let opened = open(tid)?;
+                let identities = identities(&opened).ok_or(Obstacle::Unknown)?;
+                programs.meet(&opened.pidfd, tid, identities.pid);
+                (identities, opened)
             }
         };
-        let (_, pidfd) = self.0.insert((tid, pidfd));
-        Ok((pidfd, identities))
+        Ok((self.0.insert(opened), identities))
     }
 }
 
-fn open(tid: i32) -> Result<OwnedFd, Obstacle> {
-    let pid = Pid::from_raw(tid).ok_or(Obstacle::Unknown)?;
+fn open(tid: i32) -> Result<Opened, Obstacle> {
+    let open = |id, flags| pidfd_open(Pid::from_raw(id).ok_or(IoErrno::SRCH)?, flags);
+    let (pidfd, process) = match open(tid, PIDFD_THREAD) {
+        // Before Linux 6.9.
+        Err(IoErrno::INVAL) => {
+            let process = from_status(tid).ok_or(Obstacle::Unknown)?.pid;
+            (open(process, PidfdFlags::empty()), Some(process))
+        }
+        opened => (opened, None),
+    };
     let obstacle = |errno| match errno {
         IoErrno::MFILE | IoErrno::NFILE | IoErrno::NOMEM => Obstacle::NoRoom,
         _ => Obstacle::Unknown,
     };
-    match pidfd_open(pid, PIDFD_THREAD) {
-        // Before Linux 6.9: only the first thread of a process.
-        Err(IoErrno::INVAL) => pidfd_open(pid, PidfdFlags::empty()).map_err(|errno| match errno {
-            IoErrno::INVAL | IoErrno::NOENT => Obstacle::Thread,
-            errno => obstacle(errno),
-        }),
-        opened => opened.map_err(obstacle),
-    }
+    Ok(Opened { tid, pidfd: pidfd.map_err(obstacle)?, process })
 }
 
-/// Returns who the thread is; `None` if it has ended.
-fn identities(pidfd: &OwnedFd, tid: i32) -> Option<Identities> {
-    match other_process::identities(pidfd.as_raw_fd()) {
-        Ok(identities) => Some(identities),
-        Err(Errno::ESRCH) => None,
-        // Before Linux 6.13.
-        Err(_) => from_status(tid),
+/// Returns who the thread is; `None` if it has ended. A pidfd stays that of its thread or process, even
+/// if another one gets the number; /proc does not.
+fn identities(opened: &Opened) -> Option<Identities> {
+    if opened.process.is_none() {
+        match other_process::identities(opened.pidfd.as_raw_fd()) {
+            Ok(identities) => return Some(identities),
+            Err(Errno::ESRCH) => return None,
+            // Before Linux 6.13.
+            Err(_) => {}
+        }
     }
+    let found = from_status(opened.tid)?;
+    let is_the_same = opened.process.is_none_or(|process| process == found.pid);
+    (is_the_same && !has_ended(&opened.pidfd)).then_some(found)
+}
+
+/// Reports whether the thread or process behind a pidfd has ended (pidfd_open(2)).
+fn has_ended(pidfd: &OwnedFd) -> bool {
+    poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&Timespec::default())) != Ok(0)
 }
 
 fn from_status(tid: i32) -> Option<Identities> {
@@ -120,7 +140,8 @@ pub(super) enum Obstacle {
     NoRoom,
     /// A 32-bit program makes the call.
     Word,
-    /// The kernel opens only the first thread of a process (before Linux 6.9).
+    /// The kernel gives only the descriptors of a process's first thread (before Linux 6.9), and this
+    /// thread has others.
     Thread,
     /// It is not known who the thread is.
     Unknown,
@@ -140,7 +161,7 @@ impl Obstacle {
             Obstacle::Memory => "only the process can read its memory there",
             Obstacle::NoRoom => "no descriptor is free",
             Obstacle::Word => "a 32-bit program makes it",
-            Obstacle::Thread => "not the first thread, before Linux 6.9",
+            Obstacle::Thread => "not the first thread's descriptors, before Linux 6.9",
             Obstacle::Unknown => "its user is unknown",
             Obstacle::Capabilities => "its process has fewer capabilities",
             Obstacle::Signal => "a signal came first",
@@ -187,7 +208,7 @@ pub(super) struct Task<'a> {
     tid: i32,
     pid: i32,
     /// `None` if it cannot be had.
-    pidfd: Option<&'a OwnedFd>,
+    opened: Option<&'a Opened>,
     own: &'a Own,
     job: &'a Job,
     fetched: RefCell<Vec<Fetched>>,
@@ -211,14 +232,14 @@ impl<'a> Task<'a> {
         own: &'a Own,
         programs: &Programs,
     ) -> Option<Task<'a>> {
-        let (pidfd, pid, obstacle) = match last.get(tid, programs) {
-            Ok((pidfd, found)) => {
+        let (opened, pid, obstacle) = match last.get(tid, programs) {
+            Ok((opened, found)) => {
                 let obstacle = if (found.fsuid, found.fsgid) != own.user {
                     Some(Obstacle::User)
                 } else {
                     obstacle_of_limit(tid)
                 };
-                (Some(pidfd), found.pid, obstacle)
+                (Some(opened), found.pid, obstacle)
             }
             Err(obstacle) => (None, tid, Some(obstacle)),
         };
@@ -230,7 +251,7 @@ impl<'a> Task<'a> {
             id,
             tid,
             pid,
-            pidfd,
+            opened,
             own,
             job,
             fetched: RefCell::default(),
@@ -261,12 +282,16 @@ impl<'a> Task<'a> {
     /// Duplicates a descriptor of the thread. A number that is no descriptor is one that the kernel
     /// refuses with EBADF.
     pub(super) fn fetch(&self, theirs: i32) -> i32 {
-        let fetch = |pidfd| match theirs {
-            0.. => pidfd_getfd(pidfd, theirs, PidfdGetfdFlags::empty()),
+        let fetch = |opened: &Opened| match theirs {
+            0.. => pidfd_getfd(&opened.pidfd, theirs, PidfdGetfdFlags::empty()),
             // rustix takes no such number.
             _ => Err(IoErrno::BADF),
         };
-        let fetched = self.pidfd.map_or(Err(IoErrno::SRCH), fetch);
+        let mut fetched = self.opened.map_or(Err(IoErrno::SRCH), fetch);
+        if !self.has_descriptors_of_its_process() {
+            self.meet(Obstacle::Thread);
+            fetched = Err(IoErrno::SRCH);
+        }
         match fetched {
             Ok(_) | Err(IoErrno::BADF | IoErrno::SRCH) => {}
             Err(IoErrno::MFILE | IoErrno::NFILE | IoErrno::NOMEM) => self.meet(Obstacle::NoRoom),
@@ -277,6 +302,15 @@ impl<'a> Task<'a> {
         let ours = fetched.as_ref().map_or(none, AsRawFd::as_raw_fd);
         list.push(Fetched { theirs, ours, fd: fetched.ok() });
         ours
+    }
+
+    /// Reports whether what was fetched from its process is what it has itself: asked afterwards, because
+    /// threads that no longer share their descriptors never do so again.
+    fn has_descriptors_of_its_process(&self) -> bool {
+        let process = self.opened.and_then(|opened| opened.process);
+        process.is_none_or(|process| {
+            process == self.tid || other_process::share_descriptors(process, self.tid)
+        })
     }
 
     /// Duplicates the descriptor of a target. A write takes the set-user-ID and set-group-ID bits off a
