@@ -45,7 +45,7 @@ export LIBCFR_LIBDIR
 endif
 
 .PHONY: all static run check deps quick test lint fmt clippy doc shellcheck site deny conformance hazards bench \
-  userlands soak fuzz dist dist-check deb packages-check header usable-prefix install uninstall clean help
+  userlands kernels soak fuzz dist dist-check deb packages-check header usable-prefix install uninstall clean help
 
 ##@ Use
 all: ## build libcfr.so and cfr into target/release
@@ -142,6 +142,9 @@ soak: all ## run a million random operations on real filesystems, against a mode
 
 userlands: all ## run hazards and tests with other C libraries, and on aarch64 under qemu
 	@CARGO="$(CARGO)" sh tests/scripts/userlands.sh
+
+kernels: all ## run checks on older and newer kernels, and on one of aarch64, under qemu-system
+	@CARGO="$(CARGO)" sh tests/scripts/kernels.sh
 
 fuzz: all ## fuzz requests against the kernel (libFuzzer, clang); FUZZ_SECONDS=60 FUZZ_DIR=...
 	@CARGO_TARGET="$(ABSOLUTE_TARGET)" FUZZ_SECONDS="$(FUZZ_SECONDS)" FUZZ_DIR="$(FUZZ_DIR)" sh tests/scripts/fuzz.sh
