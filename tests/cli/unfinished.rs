@@ -249,7 +249,7 @@ fn a_call_in_another_process_id_namespace_goes_on() {
     assert!(log.contains("DELAYED") && unfinished(&log).is_empty(), "{log}");
 }
 
-/// The summary names the calls that did not return, whoever saw them.
+/// The summary names the calls that did not return, those of the library and of the supervisor.
 #[test]
 fn the_summary_says_which_calls_did_not_return() {
     let place = place();

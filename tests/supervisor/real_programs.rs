@@ -196,7 +196,7 @@ fn a_program_in_a_chroot_is_seen() {
     let (from, to) = (copy.source.to_str().unwrap(), copy.target.to_str().unwrap());
     let mut commands = vec![vec!["chroot", "/", "cp", from, to]];
     if let Some(busybox) = find_program("busybox") {
-        fs::copy(busybox, copy.scratch.file("busybox")).unwrap();
+        Run::bare("install").args([&busybox, &copy.scratch.file("busybox")]).ok();
         commands.push(vec!["chroot", place, "/busybox", "cp", "from", "to"]);
     }
     for command in commands {

@@ -83,15 +83,15 @@ pub(super) const EXPECTATIONS: &str = "\
 Expectations:
   NAME OP NUMBER     OP is >=, <=, >, <, =, == or !=. NAME is calls, bytes (1K, 1M, 1G, 1T), errors,
                      programs, end_of_file, differing, unfinished, injected, delayed, let_through,
-                     lines_lost, a method, a hook or an error such as EXDEV; with --shared yes also
-                     shared, partly_shared, not_shared
+                     lines_lost, written_otherwise (bytes), a method, a hook or an error such as
+                     EXDEV; with --shared yes also shared, partly_shared, not_shared
   no NAME            the same as NAME = 0: no error, no emulated, no EXDEV
   method=WORD,...    some bytes were moved by these methods, and none by others: kernel, reflink,
                      dedupe, emulated, next, none
   hook=WORD,...      some calls came through these hooks, and none through others
   error=NAME,...     some calls failed with these errors, and none with others
   method!=WORD       no call had this method; the same for hook!= and error!=
-An expectation fails if libcfr.so was not loaded into PROGRAM. Quote > and ! for the shell.";
+An expectation fails if calls that were not seen could make it false. Quote > and ! for the shell.";
 
 pub(super) const EXIT_STATUS: &str = "\
 Exit status: that of PROGRAM; 128+N if signal N ended it; 123 if an expectation does not hold;

@@ -18,7 +18,7 @@ const fn help(variable: &'static str, short: Option<char>, text: &'static str) -
 
 #[rustfmt::skip]
 static HELP: [Help; 18] = [
-    help("CFR_LOG", None, "How much to log: info is every call, debug adds the methods that were tried, trace the system calls behind them"),
+    help("CFR_LOG", None, "How much to log: info is every call, debug adds when a call begins and the methods that were tried, trace the system calls behind them"),
     help("CFR_LOG_FILE", Some('o'), "Append the log to this file"),
     help("CFR_LOG_FORMAT", None, "Log in strace's format, or one JSON object a line"),
     help("CFR_PATHS", None, "Show the path behind each descriptor"),

@@ -76,10 +76,10 @@ impl SeenCounts {
 }
 
 impl SharedStats {
-    /// Opens the counters of the launcher that runs this one, if only processes and calls are
-    /// `wanted`, or calls in flight that the other one collects too. Otherwise creates new ones; also if
-    /// there is to be a ring of lines, or if this launcher must not take the calls of the other one's
-    /// supervisor for its own.
+    /// Opens the counters of the launcher that runs this one, if they suffice: nothing is `wanted` but the
+    /// numbers of processes and calls, or else only calls in flight, and that launcher collects them. Creates
+    /// new ones otherwise; also if there is to be a ring of lines, or if this launcher must not take the calls
+    /// of the other one's supervisor for its own.
     pub(crate) fn new(
         wanted: Collect,
         are_own: bool,

@@ -217,7 +217,7 @@ fn key(pid: i32) -> Key {
     Key { pid, start: start.unwrap_or(0), random: proc::random(pid).unwrap_or(0) }
 }
 
-/// Whose call a thread carries out, and who records it.
+/// The call that a thread carries out: its caller, and the observer that records it.
 struct Current {
     observer: Arc<Observer>,
     pid: i32,

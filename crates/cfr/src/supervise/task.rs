@@ -85,7 +85,7 @@ fn open(tid: i32) -> Result<Opened, Obstacle> {
     Ok(Opened { tid, pidfd: pidfd.map_err(obstacle)?, process })
 }
 
-/// Returns who the thread is; `None` if it has ended. A pidfd stays that of its thread or process, even
+/// Returns the ids of the thread; `None` if it has ended. A pidfd stays that of its thread or process, even
 /// if another one gets the number; /proc does not.
 fn identities(opened: &Opened) -> Option<Identities> {
     if opened.process.is_none() {
@@ -143,7 +143,7 @@ pub(super) enum Obstacle {
     /// The kernel gives only the descriptors of a process's first thread (before Linux 6.9), and this
     /// thread has others.
     Thread,
-    /// It is not known who the thread is.
+    /// The ids of the thread are not known.
     Unknown,
     /// The thread may not keep the set-user-ID bit of its target, as the supervisor may.
     Capabilities,
