@@ -250,22 +250,98 @@ fn one_failed_child_that_is_ignored_is_found() {
     assert!(output.stdout.contains("1 wrong; 1 bad"), "{output:#?}");
 }
 
-/// Of many targets some are tried, from the first to the last.
+/// Also among many, whichever it is.
+#[test]
+fn each_child_of_many_that_is_ignored_is_found() {
+    const CHILDREN: u8 = 12;
+    let scratch = scratch();
+    let check = "for number in $(seq 12); do cmp a b$number || exit; done";
+    let options: Vec<_> = fresh(&scratch, &["--faults", "EIO"])
+        .into_iter()
+        .map(|word| if word == "cmp a b" { check } else { word })
+        .collect();
+    for ignored in 1..=CHILDREN {
+        let lines = (1..=CHILDREN).map(|number| {
+            let line = script(number..=number, "");
+            if number == ignored { line } else { format!("{line} || exit 1") }
+        });
+        let script = format!("{}; true", lines.collect::<Vec<_>>().join("\n"));
+        let report = object(&sweep(&scratch, &options, ["sh", "-c", &script]).output());
+        let expected = format!("EIO@copy_file_range:target{ignored}");
+        assert!(bad(&report).contains(&expected.as_str()), "{ignored}: {report:#}");
+    }
+}
+
+/// EIO is tried at more targets than the other faults. What was not tried is said.
 #[test]
 fn targets_are_tried_up_to_a_number() {
     let scratch = scratch();
-    let script = script(1..=20, "; ");
-    let options = ["--faults", "EIO", "--list", "--format", "json"];
-    let report = object(&sweep(&scratch, &options, ["sh", "-c", &script]).output());
-    let is_target = |case: &Value| case["position"].as_str().unwrap().starts_with("target");
-    let targets = ids(&report, is_target);
-    let numbers: Vec<_> = targets.iter().map(|id| id.rsplit_once("target").unwrap().1).collect();
-    assert_eq!(numbers, ["1", "3", "6", "9", "11", "14", "17", "20"]);
-    let cases = report["cases"].as_array().unwrap();
-    let last = cases.iter().rfind(|case| is_target(case)).unwrap();
+    let list = |count, faults| {
+        let options = ["--faults", faults, "--list", "--format", "json"];
+        let report =
+            object(&sweep(&scratch, &options, ["sh", "-c", &script(1..=count, "; ")]).output());
+        let cases = report["cases"].as_array().unwrap().iter();
+        let at = cases.filter(|case| case["position"].as_str().unwrap().starts_with("target"));
+        at.cloned().collect::<Vec<_>>()
+    };
+    let numbers = |cases: &[Value], fault: &str| {
+        let of_fault = cases.iter().filter(|case| case["fault"] == fault);
+        let number = |case: &Value| {
+            let position = case["position"].as_str().unwrap();
+            position.strip_prefix("target").unwrap().parse::<usize>().unwrap()
+        };
+        of_fault.map(number).collect::<Vec<_>>()
+    };
+    let some = [1, 3, 6, 9, 11, 14, 17, 20];
+    let cases = list(20, "EXDEV,EIO,short=50%");
+    assert_eq!(numbers(&cases, "EIO"), (1..=20).collect::<Vec<_>>());
+    assert_eq!(numbers(&cases, "EXDEV"), some);
+    assert_eq!(numbers(&cases, "short=50%"), some);
+    let last = cases.iter().rfind(|case| case["fault"] == "EIO").unwrap();
     assert_eq!((&last["target"], &last["call"]), (&"b20".into(), &20.into()));
+    // Without EIO it is the first error.
+    let cases = list(20, "short=50%,EPERM,EXDEV");
+    assert_eq!(numbers(&cases, "EPERM"), (1..=20).collect::<Vec<_>>());
+    assert_eq!(numbers(&cases, "EXDEV"), some);
+    let cases = numbers(&list(80, "EIO"), "EIO");
+    assert_eq!((cases.len(), cases.first(), cases.last()), (64, Some(&1), Some(&80)));
     // One target needs no case of its own.
-    let one = self::script(1..=1, "");
-    let report = object(&sweep(&scratch, &options, ["sh", "-c", &one]).output());
-    assert_eq!(ids(&report, is_target), Vec::<&str>::new());
+    assert_eq!(list(1, "EIO"), Vec::<Value>::new());
+}
+
+#[test]
+fn targets_that_are_not_tried_are_named() {
+    let scratch = scratch();
+    let from = scratch.file("from");
+    std::fs::create_dir_all(from.join("d")).unwrap();
+    for number in 1..=66 {
+        std::fs::write(from.join(format!("s{number}")), "content").unwrap();
+    }
+    let (junit, page) = (scratch.file("junit.xml"), scratch.file("page.html"));
+    let swept = |sources: &str, faults, format| {
+        let mut options = vec!["--fresh", "--from", "from", "--hooks", "copy_file_range"];
+        options.extend(["--faults", faults, "--format", format]);
+        let files = ["--junit", junit.to_str().unwrap(), "--html", page.to_str().unwrap()];
+        let script = format!("cp {sources} d");
+        let run = sweep(&scratch, &[&options[..], &files].concat(), ["sh", "-c", &script]);
+        let output = run.output();
+        let read = |path| std::fs::read_to_string(path).unwrap();
+        (output, [read(&junit), read(&page)])
+    };
+    let (output, files) = swept("s*", "EIO", "json");
+    let expected = serde_json::json!([{
+        "hook": "copy_file_range", "after": null, "targets": 66, "fault": "EIO", "tried": 64,
+        "tried_again": null,
+    }]);
+    assert_eq!(object(&output)["targets"], expected);
+    for file in files {
+        assert!(file.contains("64 of 66 targets of copy_file_range were tried with EIO"), "{file}");
+    }
+    let (output, _) = swept("s1?", "EIO,short=50%", "text");
+    let sentence =
+        "\n10 of 10 targets of copy_file_range were tried with EIO, 8 with each other fault.\n";
+    assert!(output.stdout.contains(sentence), "{output:#?}");
+    let (output, files) = swept("s[1-8]", "EIO,short=50%", "json");
+    assert_eq!(object(&output)["targets"], serde_json::json!([]));
+    assert!(files.iter().all(|file| !file.contains("targets of copy_file_range")));
 }

@@ -5,8 +5,11 @@ use cfr_engine::hook::Hook;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The most targets that are tried one by one.
-const MAX_TARGETS: usize = 8;
+/// The most targets that are tried one by one with a fault.
+const MAX_TARGETS: usize = 64;
+/// The same for each further fault of a hook. A program that ignores a failed child ignores it after any
+/// fault that ends the child, so that one fault for all targets finds it.
+const MAX_TARGETS_AGAIN: usize = 8;
 
 /// The calls that a fault hits, by the numbers that `when=` gives them in each process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +74,24 @@ pub(super) enum Counted {
     Partial,
     /// The same. But it has an effect only on those that copied at least two bytes, and can copy fewer.
     Moving,
+}
+
+/// How many targets are tried one by one with a fault. Of more, some from the first to the last are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Targets {
+    /// All, up to a generous bound.
+    All,
+    /// A few.
+    Some,
+}
+
+impl Targets {
+    fn most(self) -> usize {
+        match self {
+            Targets::All => MAX_TARGETS,
+            Targets::Some => MAX_TARGETS_AGAIN,
+        }
+    }
 }
 
 /// The calls of one process through a hook; of several processes, of the one with most calls.
@@ -166,11 +187,19 @@ impl TreeCalls {
         self.targets.get(number.checked_sub(1)?)
     }
 
-    /// Returns the positions of a fault that counts these calls, if there are several targets: of many,
-    /// some from the first to the last.
-    fn positions(&self, counted: Counted) -> impl Iterator<Item = (Position, Calls)> {
+    /// Returns the number of targets.
+    pub(super) fn target_count(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// Returns the positions of a fault that counts these calls, if there are several targets.
+    fn positions(
+        &self,
+        counted: Counted,
+        targets: Targets,
+    ) -> impl Iterator<Item = (Position, Calls)> {
         let count = self.targets.len();
-        let tried = if count > 1 { count.min(MAX_TARGETS) } else { 0 };
+        let tried = if count > 1 { count.min(targets.most()) } else { 0 };
         (0..tried).filter_map(move |index| {
             let at = index * (count - 1) / (tried - 1);
             let target = self.targets.get(at)?;
@@ -194,7 +223,11 @@ pub(super) struct HookCalls {
 
 impl HookCalls {
     /// Returns the positions of a fault that counts these calls.
-    pub(super) fn positions(&self, counted: Counted) -> impl Iterator<Item = (Position, Calls)> {
-        self.calls.positions(counted).chain(self.tree.positions(counted))
+    pub(super) fn positions(
+        &self,
+        counted: Counted,
+        targets: Targets,
+    ) -> impl Iterator<Item = (Position, Calls)> {
+        self.calls.positions(counted).chain(self.tree.positions(counted, targets))
     }
 }

@@ -1,10 +1,11 @@
 //! The cases of a sweep.
 
-use super::calls::{Calls, HookCalls};
+use super::calls::{Calls, HookCalls, Targets};
 use super::fault::{Fault, FaultName};
 use super::positions::Position;
 use crate::term::failure::printable;
 use cfr_engine::hook::Hook;
+use cfr_sys::errno::Errno;
 use std::sync::Arc;
 
 /// One fault at one position.
@@ -14,8 +15,16 @@ pub(super) struct FaultAt {
     pub(super) hook: Hook,
     pub(super) position: Position,
     pub(super) calls: Calls,
-    /// The path of the target, if the position is one target.
-    pub(super) target: Option<Arc<str>>,
+    /// The target, if the position is one target.
+    pub(super) target: Option<OneTarget>,
+}
+
+/// One target of several.
+#[derive(Debug, Clone)]
+pub(super) struct OneTarget {
+    pub(super) path: Arc<str>,
+    /// How many there are.
+    pub(super) of: usize,
 }
 
 /// A case: a fault that is tried, after others.
@@ -53,7 +62,9 @@ impl FaultAt {
     fn describe(&self) -> String {
         let at = self.position.describe(self.hook);
         match &self.target {
-            Some(path) => format!("{} {at}, {}", self.fault.name(), printable(&**path)),
+            Some(OneTarget { path, .. }) => {
+                format!("{} {at}, {}", self.fault.name(), printable(&**path))
+            }
             None => format!("{} {at}", self.fault.name()),
         }
     }
@@ -132,8 +143,14 @@ impl Case {
 pub(super) fn all(kept: &[FaultAt], used: &[HookCalls], wanted: &[FaultName]) -> Vec<Case> {
     let mut cases = Vec::new();
     for fault in rows(used, wanted) {
-        for used in used.iter().filter(|used| at(used.hook, wanted).contains(&fault)) {
-            let positions = used.positions(fault.counted());
+        for used in used.iter() {
+            let faults = at(used.hook, wanted);
+            if !faults.contains(&fault) {
+                continue;
+            }
+            let for_all = for_all_targets(&faults) == Some(&fault);
+            let targets = if for_all { Targets::All } else { Targets::Some };
+            let positions = used.positions(fault.counted(), targets);
             let positions =
                 positions.filter(|(position, _)| *position != Position::Every || fault.may_last());
             cases.extend(positions.map(|(position, calls)| {
@@ -141,7 +158,8 @@ pub(super) fn all(kept: &[FaultAt], used: &[HookCalls], wanted: &[FaultName]) ->
                     Position::Target(number) => used.tree.target(number),
                     _ => None,
                 };
-                let target = target.map(|target| Arc::clone(&target.path));
+                let of = used.tree.target_count();
+                let target = target.map(|target| OneTarget { path: Arc::clone(&target.path), of });
                 let (fault, hook) = (fault.clone(), used.hook);
                 Case {
                     kept: kept.to_vec(),
@@ -156,6 +174,14 @@ pub(super) fn all(kept: &[FaultAt], used: &[HookCalls], wanted: &[FaultName]) ->
 /// Returns the faults to try at a hook.
 fn at(hook: Hook, wanted: &[FaultName]) -> Vec<Fault> {
     wanted.iter().flat_map(|word| word.faults(hook)).collect()
+}
+
+/// Returns the fault that is tried at every target: EIO, after which a program has no other way, or else
+/// the first error, or else the first fault.
+fn for_all_targets(faults: &[Fault]) -> Option<&Fault> {
+    let is_error = |fault: &&Fault| matches!(fault, Fault::Error(_));
+    let eio = faults.iter().find(|fault| **fault == Fault::Error(Errno::EIO));
+    eio.or_else(|| faults.iter().find(is_error)).or_else(|| faults.first())
 }
 
 /// Returns each fault once.

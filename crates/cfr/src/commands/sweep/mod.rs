@@ -30,6 +30,8 @@ mod pool;
 
 mod only;
 
+mod targets_tried;
+
 mod report;
 
 mod must_pass;

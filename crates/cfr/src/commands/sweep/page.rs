@@ -141,10 +141,12 @@ fn figures(report: &SweepReport) -> Vec<Figure> {
 }
 
 fn notices(report: &SweepReport) -> Vec<String> {
-    if report.checked {
-        return Vec::new();
+    let mut notices: Vec<_> = report.targets.iter().map(|targets| format!("{targets}.")).collect();
+    if !report.checked {
+        let unchecked = "Without --check or --check-files, a wrong copy counts as passed.";
+        notices.push(unchecked.to_owned());
     }
-    vec!["Without --check or --check-files, a wrong copy counts as passed.".to_owned()]
+    notices
 }
 
 /// Returns the cases that did not pass, the bad ones first.

@@ -10,6 +10,7 @@ use super::pool::CaseRun;
 use super::positions::Position;
 use super::process::ProcessEnd;
 use super::runner::{last_lines, signal_name};
+use super::targets_tried::{self, TargetCase, TargetsTried};
 use crate::cli::SweepArgs;
 use crate::term::failure::printable;
 use crate::term::shell;
@@ -35,6 +36,8 @@ pub(super) struct SweepReport {
     pub(super) outcomes: BTreeMap<&'static str, usize>,
     /// The number of bad cases.
     pub(super) bad: usize,
+    /// The hooks with more targets than each fault was tried at.
+    pub(super) targets: Vec<TargetsTried>,
     /// The cases, fault by fault.
     pub(super) cases: Vec<CaseReport>,
 }
@@ -93,6 +96,9 @@ pub(super) struct CaseId {
     pub(super) call: Option<u64>,
     /// The path of the target, if the position is one target.
     pub(super) target: Option<String>,
+    /// The number of targets, then.
+    #[serde(skip)]
+    pub(super) of_targets: usize,
     /// The faults that are kept before this one, in words.
     pub(super) after: Option<String>,
     /// The faults as `--inject` takes them.
@@ -124,13 +130,23 @@ impl CaseId {
                 Calls::Every => None,
                 Calls::One(call) | Calls::OneOfTree(call) | Calls::After { call, .. } => Some(call),
             },
-            target: tried.target.as_deref().map(printable),
+            target: tried.target.as_ref().map(|target| printable(&*target.path)),
+            of_targets: tried.target.as_ref().map_or(0, |target| target.of),
             after: case.after(),
             name: case.describe(),
             tried: tried.fault.clone(),
             inject,
             reproduce: shell::line(words),
         }
+    }
+}
+
+impl CaseId {
+    /// Returns what the case says of the targets, if its position is one.
+    fn target_case(&self) -> Option<TargetCase<'_>> {
+        let after = self.after.as_deref();
+        let case = TargetCase { hook: self.hook, after, fault: &self.fault, of: self.of_targets };
+        self.target.as_ref().map(|_| case)
     }
 }
 
@@ -199,6 +215,10 @@ impl SweepReport {
             duration_ns: nanoseconds(took),
             outcomes: Outcome::ALL.map(|outcome| (outcome.name(), count(outcome))).into(),
             bad: cases.iter().filter(|row| row.bad).count(),
+            targets: match args.only.is_empty() {
+                true => targets_tried::find(cases.iter().filter_map(|row| row.id.target_case())),
+                false => Vec::new(),
+            },
             cases,
         }
     }

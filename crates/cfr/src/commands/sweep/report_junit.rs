@@ -29,7 +29,22 @@ struct TestSuite {
     skipped: usize,
     #[serde(rename = "@time")]
     time: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    properties: Option<Properties>,
     testcase: Vec<TestCase>,
+}
+
+#[derive(Serialize)]
+struct Properties {
+    property: Vec<Property>,
+}
+
+#[derive(Serialize)]
+struct Property {
+    #[serde(rename = "@name")]
+    name: &'static str,
+    #[serde(rename = "@value")]
+    value: String,
 }
 
 #[derive(Serialize)]
@@ -79,6 +94,7 @@ pub(super) fn render(report: &SweepReport) -> Result<String, Failure> {
         errors: cases.iter().filter(|case| case.error.is_some()).count(),
         skipped: cases.iter().filter(|case| case.skipped.is_some()).count(),
         time: seconds(report.duration_ns),
+        properties: properties(report),
         testcase: cases,
     };
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
@@ -88,6 +104,14 @@ pub(super) fn render(report: &SweepReport) -> Result<String, Failure> {
     written.map_err(|error| Failure::new(format!("cannot write JUnit XML: {error}")))?;
     text.push('\n');
     Ok(text)
+}
+
+/// Returns a property for each hook whose targets were not all tried with each fault.
+fn properties(report: &SweepReport) -> Option<Properties> {
+    let targets = report.targets.iter();
+    let property = |targets: String| Property { name: "targets", value: readable(&targets) };
+    let property: Vec<_> = targets.map(|targets| property(targets.to_string())).collect();
+    (!property.is_empty()).then_some(Properties { property })
 }
 
 /// Returns the test case for those that were not run.

@@ -145,6 +145,9 @@ fn summary(report: &SweepReport) -> String {
     if let Some(signal) = &report.interrupted {
         let _ = writeln!(text, "Interrupted by {signal}: the other cases were not run.");
     }
+    for targets in &report.targets {
+        let _ = writeln!(text, "{targets}.");
+    }
     if !report.checked {
         text.push_str("Without --check or --check-files, a wrong copy counts as passed.\n");
     }
