@@ -4,6 +4,7 @@
 use super::sweep::{assert_rows, duplicate, matrix, object, scratch, sweep};
 use cfr_testkit::{Output, Scratch, compile, skip, until};
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::fs;
 
 /// Runs c-tests/drivers/what_is_left.c in new directories that have `a`, and with `old` also an older
@@ -148,6 +149,52 @@ fn the_run_without_a_fault_must_pass_the_check_of_files() {
         let status = if said.is_empty() { 1 } else { 125 };
         assert_eq!(output.status, Some(status), "{output:#?}");
         assert!(output.stderr.contains(said), "{said}: {}", output.stderr);
+    }
+}
+
+#[test]
+fn a_link_to_the_source_is_no_copy() {
+    let scratch = scratch();
+    for link in ["ln -f a b", "ln -sf a b"] {
+        let script = format!("cp a b || {link}");
+        let options = [&FILES[..], &["--faults", "EIO", "--format", "json", "--setup", "rm -f b"]];
+        let output =
+            sweep(&scratch, &options.concat(), ["sh", "-c", script.as_str()].map(OsStr::new));
+        let report = object(&output.output());
+        let why = "exit status 0, but b is no copy: it is the file a (--check-files)";
+        assert_eq!(whys(&report)[0], why, "{link}");
+    }
+}
+
+/// Each run would find the others' target.
+#[test]
+fn runs_with_a_common_target_are_made_one_after_the_other() {
+    let scratch = scratch();
+    fs::create_dir(scratch.file("from")).unwrap();
+    duplicate(&scratch.file("a"), &scratch.file("from/a"));
+    let target = scratch.file("common").display().to_string();
+    let lock = scratch.file("lock").display().to_string();
+    let script = format!(
+        "mkdir {lock} || exit 9; sleep .02; cp a {target} || {{ rm -f {target}; false; }}; s=$?; rmdir {lock}; exit $s"
+    );
+    for target in [target.as_str(), "../common"] {
+        let options = ["--fresh", "--from", "from", "--check-files", "a", target];
+        let run = |more: &[&str]| {
+            let options = [&options[..], &["--faults", "EIO", "--format", "json"], more].concat();
+            sweep(&scratch, &options, ["sh", "-c", script.as_str()].map(OsStr::new)).output()
+        };
+        if !target.starts_with('.') {
+            let setup = format!("rm -f {target}");
+            let output = run(&["--setup", &setup]);
+            assert_eq!(object(&output)["bad"], 0);
+            assert!(!output.stdout.contains("exit status 9"), "{output:#?}");
+        }
+        let output = run(&["-j", "2"]);
+        let said = format!(
+            "cfr: invalid value for -j: expected 1, because all runs have {target} in common \
+             (--check-files)\n"
+        );
+        assert_eq!((output.status, output.stderr), (Some(125), said));
     }
 }
 

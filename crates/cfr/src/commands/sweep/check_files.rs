@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::os::unix::fs::MetadataExt;
+use std::path::Component::ParentDir;
 use std::path::{Path, PathBuf};
 
 /// The bytes that are read at a time.
@@ -53,6 +54,13 @@ fn open(path: &Path) -> io::Result<Option<BufReader<File>>> {
         }
         Err(error) => Err(error),
     }
+}
+
+/// Returns a target that is not in the directory of a run: all runs have it in common.
+pub(super) fn common_target(pairs: &[[PathBuf; 2]]) -> Option<&Path> {
+    let is_outside =
+        |path: &&Path| path.is_absolute() || path.components().any(|one| one == ParentDir);
+    pairs.iter().map(|[_, target]| target.as_path()).find(is_outside)
 }
 
 /// Reports whether both paths lead to one file.
@@ -147,6 +155,9 @@ impl PairBefore {
             None if may_move && is_complete => return Ok(()),
             None if may_move && has_succeeded => {}
             None => return Err(format!("{a} is gone")),
+            Some(now) if now == self.source && are_one(&self.paths) => {
+                return Err(format!("{b} is no copy: it is the file {a}"));
+            }
             Some(now) if now == self.source => {}
             Some(now) if now.len == self.source.len => return Err(format!("{a} has changed")),
             Some(now) => {

@@ -58,6 +58,7 @@ use crate::term::stdout;
 use crate::term::whole_file::{WholeFile, must_differ};
 use crate::term::width;
 use baseline::Baseline;
+use check_files::common_target;
 use fault::FaultName;
 use report::{BaselineReport, CaseId};
 use runner::Runner;
@@ -77,6 +78,7 @@ pub(crate) fn run(args: &SweepArgs) -> Result<u8, Failure> {
     live_runs::end_early()?;
     handle_inherited_signals()?;
     needs_fresh(args)?;
+    may_be_parallel(args)?;
     let settings = profile::add_to(args.settings.clone(), &args.profiles)?.variables;
     let hooks = environment::check_rules(&settings)?;
     let faults = fault_names("--faults", &args.faults)?;
@@ -150,6 +152,17 @@ fn needs_fresh(args: &SweepArgs) -> Result<(), Failure> {
     let missing = needs.into_iter().find(|&(is_given, ..)| is_given && !args.fresh);
     missing.map_or(Ok(()), |(_, option, why)| {
         Err(Failure::new(format!("{option} needs --fresh: without it {why}")))
+    })
+}
+
+/// Fails if `-j` asks for several runs at a time and they have a target in common.
+fn may_be_parallel(args: &SweepArgs) -> Result<(), Failure> {
+    let target = args.jobs.filter(|&jobs| jobs > 1).and(common_target(&args.check_files));
+    target.map_or(Ok(()), |target| {
+        Err(Failure::new(format!(
+            "invalid value for -j: expected 1, because all runs have {} in common (--check-files)",
+            printable(target)
+        )))
     })
 }
 

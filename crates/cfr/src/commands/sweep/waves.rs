@@ -2,6 +2,7 @@
 
 use super::baseline::{self, Baseline};
 use super::case::{self, Case};
+use super::check_files::common_target;
 use super::fallbacks::{self, CaseHooks};
 use super::fault::FaultName;
 use super::live_runs;
@@ -95,8 +96,11 @@ fn after(
     Ok(Some(Wave { cases: case::all(&base.to_keep(), &used, &names.faults), known }))
 }
 
-/// Returns how many cases run at a time. In one directory, only one can.
+/// Returns how many cases run at a time: one if they have a directory or a target in common.
 fn jobs(args: &SweepArgs) -> usize {
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-    if args.fresh { args.jobs.unwrap_or_else(processors) } else { 1 }
+    match common_target(&args.check_files) {
+        None if args.fresh => args.jobs.unwrap_or_else(processors),
+        _ => 1,
+    }
 }
