@@ -1,11 +1,12 @@
 /* Copies one file in several ways, in turn, and prints what each way costs.
  *
- *     bench_copies SOURCE TARGET TOTAL LEN OFF_IN OFF_OUT fresh|over ROUNDS
+ *     bench_copies SOURCE TARGET TOTAL LEN OFF_IN OFF_OUT fresh|over|scattered ROUNDS
  *
  * Every round copies TOTAL bytes of SOURCE from OFF_IN to OFF_OUT of TARGET once in each way, LEN
  * bytes a call: through the preloaded library, by the kernel's call itself, by reading and writing
  * 128 KiB at a time as GNU cp 9.1 does, 8 KiB at a time as glibc 2.27 did, and 4 KiB. With "fresh" the
- * target is emptied before each copy. Prints one line for each way: its name, then the median and
+ * target is emptied before each copy. With "scattered" too, and every other 4 KiB of the source are a
+ * hole: they are copied also by hand, by a loop that knows it. Prints one line for each way: its name, then the median and
  * the least CPU time of a round, in nanoseconds. A way that is not available is left out. */
 #define _GNU_SOURCE
 #include "kernel_copy.h"
@@ -50,6 +51,19 @@ static long through_buffer(int in, loff_t *off_in, int out, loff_t *off_out, siz
     return done;
 }
 
+/* The least that a copy of such a source can do. Its last hole, which extends the target, is left out. */
+static long by_hand(int in, loff_t *off_in, int out, loff_t *off_out, size_t len)
+{
+    enum { PAGE = 4096 };
+    for (size_t done = 0; done < len; done += 2 * PAGE) {
+        if (pread(in, buffer, PAGE, *off_in + done) != PAGE || pwrite(out, buffer, PAGE, *off_out + done) != PAGE)
+            return -1;
+    }
+    *off_in += len;
+    *off_out += len;
+    return len;
+}
+
 static long by_library(int in, loff_t *off_in, int out, loff_t *off_out, size_t len)
 {
     return copy_file_range(in, off_in, out, off_out, len, 0);
@@ -69,6 +83,7 @@ static struct {
     {.name = "cp", .copy = through_buffer, .piece = 128 << 10},
     {.name = "glibc", .copy = through_buffer, .piece = 8 << 10},
     {.name = "page", .copy = through_buffer, .piece = 4 << 10},
+    {.name = "hand", .copy = by_hand},
 };
 
 enum { WAYS = sizeof ways / sizeof *ways };
@@ -82,7 +97,7 @@ static int later(const void *one, const void *other)
 int main(int argc, char **argv)
 {
     if (argc != 9) {
-        fprintf(stderr, "usage: bench_copies SOURCE TARGET TOTAL LEN OFF_IN OFF_OUT fresh|over ROUNDS\n");
+        fprintf(stderr, "usage: bench_copies SOURCE TARGET TOTAL LEN OFF_IN OFF_OUT fresh|over|scattered ROUNDS\n");
         return 2;
     }
     int in = open(argv[1], O_RDONLY);
@@ -93,9 +108,11 @@ int main(int argc, char **argv)
     }
     long long total = atoll(argv[3]), len = atoll(argv[4]);
     loff_t from = atoll(argv[5]), to = atoll(argv[6]);
-    int fresh = strcmp(argv[7], "fresh") == 0, rounds = atoi(argv[8]);
+    int scattered = strcmp(argv[7], "scattered") == 0;
+    int fresh = scattered || strcmp(argv[7], "fresh") == 0, rounds = atoi(argv[8]);
     if (rounds > MAX_ROUNDS)
         rounds = MAX_ROUNDS;
+    ways[WAYS - 1].cannot = !scattered;
     /* The first round is a warm-up. */
     for (int round = -1; round < rounds; round++) {
         for (int i = 0; i < WAYS; i++) {

@@ -3,4 +3,5 @@
 pub mod backend;
 pub mod differential;
 pub mod failing_disks;
+pub mod holes;
 pub mod layouts;

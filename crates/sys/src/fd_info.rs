@@ -203,6 +203,7 @@ pub struct Filesystem {
 pub enum FilesystemKind {
     /// ext2, ext3 or ext4, which have the same magic number.
     Ext4,
+    Btrfs,
     /// tmpfs, which also holds memory files.
     Tmpfs,
     Other,
@@ -225,6 +226,8 @@ pub fn filesystem(fd: i32) -> Result<Filesystem, Errno> {
         available: statfs.f_bavail.saturating_mul(block_size.get()),
         kind: if is(libc::EXT4_SUPER_MAGIC.into()) {
             FilesystemKind::Ext4
+        } else if is(libc::BTRFS_SUPER_MAGIC.into()) {
+            FilesystemKind::Btrfs
         } else if is(libc::TMPFS_MAGIC.into()) {
             FilesystemKind::Tmpfs
         } else {

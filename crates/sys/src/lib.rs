@@ -88,7 +88,9 @@ pub use fd_info::{
     is_copy_file_range_missing, is_nocow, is_one_swap_file, is_same_description, open_flags, seals,
     stat, zero_length_copy, zero_length_copy_at,
 };
-pub use fiemap::{FiemapMode, Sharing, is_beyond_filesystem, next_data, shares_blocks};
+pub use fiemap::{
+    DataMap, FiemapMode, Sharing, has_blocks_from, is_beyond_filesystem, shares_blocks,
+};
 pub use file::{
     Identity, Opened, Readiness, close, close_from, duplicate_high, file_offset, file_size, getcwd,
     identify, is_terminal, open_append, readlink_fd, readlink_fd_in, reopen, set_file_offset,

@@ -83,6 +83,7 @@ pub(crate) fn copy(
             buffer,
             max_piece,
             pending_hole: 0,
+            empty_from: None,
             has_written: false,
             used_library: false,
             error: None,
@@ -165,6 +166,9 @@ pub(super) struct Copier<'a> {
     /// Bytes at the end of the copied range that are a hole beyond the end of the target. The next
     /// write beyond them creates the hole.
     pub(super) pending_hole: u64,
+    /// Holes of the target that begin at this offset or beyond are there already; `None` before the
+    /// first hole beyond its end.
+    pub(super) empty_from: Option<u64>,
     /// Whether a byte was written, and not only holes punched.
     pub(super) has_written: bool,
     /// Whether the library moved a byte, and not the kernel only.
@@ -189,13 +193,16 @@ impl Copier<'_> {
         let mut bytes = 0;
         while bytes < range.len {
             let rest = range.after(bytes);
-            let (moved, wanted) = match self.search.segment(&rest) {
+            let pending_hole = self.pending_hole;
+            let (moved, wanted) = match self.search.segment(&rest, self.buffer) {
                 Segment::Data(len) => (self.copy_data(rest.first(len), false), len),
                 Segment::Mixed(len) => (self.copy_data(rest.first(len), true), len),
                 Segment::Hole(len) => (self.make_hole(rest.first(len)), len),
             };
             bytes += moved;
-            if moved < wanted || self.signals.has_pending() {
+            // A hole that is left out takes no time.
+            let is_left_out = self.pending_hole > pending_hole;
+            if moved < wanted || !is_left_out && self.signals.has_pending() {
                 break;
             }
         }

@@ -3,7 +3,7 @@
 //! file drops the process's locks on it (fcntl(2)).
 
 use crate::diag::trace_syscall;
-use cfr_sys::{self as sys, FiemapMode, FilesystemKind, Range};
+use cfr_sys::{self as sys, DataMap, FiemapMode, FilesystemKind, Range};
 
 /// What is done with the source's holes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +40,11 @@ enum Detection {
 /// The state of the search for holes in one source.
 pub(super) struct HoleSearch {
     detection: Detection,
+    /// What the last FIEMAP showed. It is at most as old as the copy, and what another process
+    /// changes meanwhile may be copied or not.
+    map: DataMap,
+    /// Whether a hole was found: from then on dirty pages are written out before the map is read.
+    is_sparse: bool,
     /// Bytes of the next cachestat(2).
     window: u64,
 }
@@ -51,13 +56,13 @@ impl HoleSearch {
     /// Creates the state before the first query.
     pub(super) fn new(holes: Holes) -> HoleSearch {
         let detection = if holes == Holes::Kept { Detection::Fiemap } else { Detection::Off };
-        HoleSearch { detection, window: u64::MAX }
+        HoleSearch { detection, map: DataMap::new(), is_sparse: false, window: u64::MAX }
     }
 
-    /// Returns what the range begins with.
-    pub(super) fn segment(&mut self, range: &Range) -> Segment {
+    /// Returns what the range begins with. Uses `memory`, whose contents are lost.
+    pub(super) fn segment(&mut self, range: &Range, memory: &mut [u8]) -> Segment {
         if self.detection == Detection::Fiemap {
-            match segment_by_fiemap(range) {
+            match self.segment_by_fiemap(range, memory) {
                 Some(segment) => return segment,
                 None => self.detection = without_fiemap(range.fd_in),
             }
@@ -72,6 +77,37 @@ impl HoleSearch {
             Detection::ZeroBlocks => Segment::Mixed(range.len),
             _ => Segment::Data(range.len),
         }
+    }
+
+    /// Returns `None` if the filesystem has no FIEMAP.
+    fn segment_by_fiemap(&mut self, range: &Range, memory: &mut [u8]) -> Option<Segment> {
+        if let Some(segment) = self.segment_of_map(range) {
+            return Some(segment);
+        }
+        // Most files have no holes, and without a sync the query is cheap.
+        if !self.is_sparse {
+            self.read_map(range, FiemapMode::Cached, memory)?;
+            if let Some(segment) = self.segment_of_map(range) {
+                return Some(segment);
+            }
+            self.is_sparse = true;
+        }
+        self.read_map(range, FiemapMode::Synced, memory)?;
+        self.segment_of_map(range)
+    }
+
+    fn read_map(&mut self, range: &Range, mode: FiemapMode, memory: &mut [u8]) -> Option<()> {
+        let read = self.map.read(range.fd_in, range.off_in, range.len, mode, memory);
+        trace_syscall("ioctl FS_IOC_FIEMAP", range.fd_in, &read);
+        read.ok()
+    }
+
+    fn segment_of_map(&self, range: &Range) -> Option<Segment> {
+        let (begin, end) = self.map.next_data(range.off_in)?;
+        Some(match begin - range.off_in {
+            0 => Segment::Data(end - begin),
+            hole => Segment::Hole(hole),
+        })
     }
 
     /// Looks for the end of a hole, so that it is made by one step.
@@ -112,26 +148,6 @@ impl HoleSearch {
             return Some(segment);
         }
     }
-}
-
-/// Returns `None` if the filesystem has no FIEMAP.
-fn segment_by_fiemap(range: &Range) -> Option<Segment> {
-    let query = |mode| {
-        let found = sys::next_data(range.fd_in, range.off_in, range.len, mode);
-        trace_syscall("ioctl FS_IOC_FIEMAP", range.fd_in, &found);
-        // An empty result at the start of the range would be queried again for ever.
-        found.ok().filter(|(begin, end)| begin < end || *begin > range.off_in)
-    };
-    // Most files have no holes, and without a sync the query is cheap.
-    let (begin, end) = query(FiemapMode::Cached)?;
-    if begin == range.off_in {
-        return Some(Segment::Data(end - begin));
-    }
-    let (begin, end) = query(FiemapMode::Synced)?;
-    Some(match begin - range.off_in {
-        0 => Segment::Data(end - begin),
-        hole => Segment::Hole(hole),
-    })
 }
 
 fn without_fiemap(fd: i32) -> Detection {

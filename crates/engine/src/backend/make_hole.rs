@@ -4,28 +4,33 @@
 use super::copy::{BUFFER_LEN, Copier};
 use crate::diag::{log_fallback, trace_syscall, trace_syscall_bytes};
 use cfr_sys::errno::Errno;
-use cfr_sys::{self as sys, Range};
+use cfr_sys::{self as sys, FilesystemKind, Range};
 
 impl Copier<'_> {
     /// Makes a range of the target read as zeros, as a hole if possible; returns the bytes done.
     pub(super) fn make_hole(&mut self, range: Range) -> u64 {
         self.used_library = true;
-        // If the source was truncated meanwhile, the range ends with it.
-        let left =
-            sys::stat(range.fd_in).map_or(range.len, |stat| stat.size.saturating_sub(range.off_in));
-        let range = range.first(left);
-        let size = sys::stat(range.fd_out).map_or(0, |stat| stat.size);
-        let within = range.first(size.saturating_sub(range.off_out));
-        if within.len == 0 {
-            // Punch beyond the end too: otherwise the next write keeps for good what xfs has
-            // preallocated there. If a seal forbids writing (EPERM), the file must not be extended
-            // either, which fallocate(2) would do.
-            if let Err(errno @ Errno::EPERM) = punch(&range) {
+        if self.empty_from.is_some_and(|from| from <= range.off_out) {
+            self.pending_hole += range.len;
+            return range.len;
+        }
+        let stat = sys::stat(range.fd_out);
+        let (size, allocated) = stat.map_or((0, u64::MAX), |stat| (stat.size, stat.allocated));
+        if size <= range.off_out {
+            if let Err(errno @ Errno::EPERM) = self.punch_beyond(&range, allocated) {
                 return self.write_zeros_after(errno, range);
+            }
+            if self.has_written {
+                self.empty_from.get_or_insert_with(|| empty_from(range.fd_out, size));
             }
             self.pending_hole += range.len;
             return range.len;
         }
+        let range = within_source(range);
+        if range.len == 0 {
+            return 0;
+        }
+        let within = range.first(size - range.off_out);
         let is_across = within.len < range.len;
         if is_across && sys::seals(range.fd_out).grow {
             // The file is sealed against growing: write(2) fails before it changes the last page.
@@ -48,18 +53,30 @@ impl Copier<'_> {
         created
     }
 
+    /// Punches a hole beyond the end of the target, which has `allocated` bytes: otherwise the next
+    /// write keeps for good what xfs has preallocated there. If a seal forbids writing (EPERM), the
+    /// file must not be extended either, which fallocate(2) would do.
+    fn punch_beyond(&self, range: &Range, allocated: u64) -> Result<(), Errno> {
+        let is_empty = allocated == 0 && !self.has_written && !sys::seals(range.fd_out).write;
+        if is_empty { Ok(()) } else { punch(range) }
+    }
+
     /// Creates the hole at the end of the copied range; returns how many of its bytes failed.
     pub(super) fn create_pending_hole(&mut self, done: &Range) -> u64 {
         let pending_hole = core::mem::take(&mut self.pending_hole);
         if pending_hole == 0 {
             return 0;
         }
-        let hole = done.after(done.len - pending_hole);
+        let hole = within_source(done.after(done.len - pending_hole));
+        let cut_off = pending_hole - hole.len;
+        if hole.len == 0 {
+            return cut_off;
+        }
         if self.extend_over_hole(&hole) {
             self.has_written = true;
             // The byte has a block now. If punching it fails, it still reads as zero.
             let _ = punch(&hole);
-            return 0;
+            return cut_off;
         }
         if self.error != Some(Errno::EFBIG) {
             return pending_hole;
@@ -132,6 +149,30 @@ impl Copier<'_> {
         self.accounted += written.map_or(0, |bytes| bytes as u64);
         trace_syscall_bytes("pwrite64", hole.fd_out, written);
         let _ = punch(hole);
+    }
+}
+
+/// Returns the part of the range before the end of the source, which may have been truncated since
+/// the copy began.
+fn within_source(range: Range) -> Range {
+    let left =
+        sys::stat(range.fd_in).map_or(range.len, |stat| stat.size.saturating_sub(range.off_in));
+    range.first(left)
+}
+
+/// Returns the offset from which on the target, which ends at `size`, has no blocks and gets none
+/// but those that are written, or none that can be punched.
+fn empty_from(fd_out: i32, size: u64) -> u64 {
+    let filesystem = sys::filesystem(fd_out);
+    trace_syscall("fstatfs", fd_out, &filesystem);
+    let Ok(filesystem) = filesystem else { return u64::MAX };
+    let behind_last_block = size.next_multiple_of(filesystem.block_size.get());
+    match filesystem.kind {
+        // ext4 punches nothing beyond the end of a file (ext4_punch_hole()).
+        FilesystemKind::Ext4 => size,
+        FilesystemKind::Btrfs if !sys::has_blocks_from(fd_out, behind_last_block) => size,
+        // xfs preallocates behind each write; of the others it is not known.
+        _ => u64::MAX,
     }
 }
 
