@@ -31,6 +31,9 @@ pub const IN_STEP_SYSTEM_CALLS: Goal = at_most(10.0);
 /// refuses, whether the target may be written and how it is open, a read, a write, and one for each
 /// pointer outside the caller's stack frame.
 pub const ACROSS_SYSTEM_CALLS: Goal = at_most(7.0);
+/// System calls of a call that is counted for a summary without the launcher: the copy, two that read
+/// the paths, and two that ask for the process and the name.
+pub const COUNTED_SYSTEM_CALLS: Goal = at_most(5.0);
 /// Instructions that a text line adds to its call.
 pub const TEXT_INSTRUCTIONS: Goal = at_most(1500.0);
 /// Instructions that a JSON line adds to its call.
@@ -100,6 +103,8 @@ impl Way {
     pub const BARE: Way = Way(None);
     /// Preloaded, and not logged.
     pub const OFF: Way = Way(Some(&["CFR_LOG=off"]));
+    /// Not logged, and counted for a summary of the process.
+    pub const COUNTED: Way = Way(Some(&["CFR_LOG=off", "CFR_SUMMARY=yes"]));
     /// Not logged, and copied by the library.
     pub const EMULATED: Way = Way(Some(&["CFR_LOG=off", "CFR_BACKEND=emulate"]));
     /// Not logged, and copied by the library if the kernel does not cross filesystems.

@@ -178,6 +178,11 @@ fn unlogged(figures: &mut Figures, driver: &Driver) {
         driver.more_system_calls(Way::OFF, Calls::COPY),
         Some(exact::FORWARD_SYSTEM_CALLS),
     );
+    figures.exact(
+        "call counted for a summary: system calls",
+        driver.system_calls(Way::COUNTED, Calls::COPY).map(|counts| counts.values().sum()),
+        Some(exact::COUNTED_SYSTEM_CALLS),
+    );
     for (dialect, way) in exact::DIALECTS {
         let goal = (dialect == "extended").then_some(exact::DEFAULT_SYSTEM_CALLS);
         figures.exact(

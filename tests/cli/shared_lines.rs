@@ -255,16 +255,30 @@ fn a_log_that_is_rotated_goes_on_in_a_new_file() {
 #[test]
 fn a_line_is_passed_on_without_a_system_call() {
     const NAME: &str = "a_line_is_passed_on_without_a_system_call";
+    let run = |scratch: &Scratch, words: &[&str]| trace(scratch, &["--reach", "preload"], words);
+    let Some(mut more) = calls_of_2000_copies(NAME, run) else { return };
+    for name in ["getpid", "gettid"] {
+        assert!(more.remove(name).unwrap_or(0) <= 2_000, "{name}");
+    }
+    assert_eq!(more, BTreeMap::new());
+}
+
+/// Returns by name the system calls that 2,000 copies make besides the copies themselves. `run` runs the
+/// command that it gets in the directory. `None` if `test` is skipped.
+pub(super) fn calls_of_2000_copies(
+    test: &str,
+    run: impl Fn(&Scratch, &[&str]) -> Output,
+) -> Option<BTreeMap<String, u64>> {
     let Some(strace) = find_program("strace") else {
-        return skip(NAME, "strace is not installed");
+        skip(test, "strace is not installed");
+        return None;
     };
     let scratch = Scratch::new();
     let counts = |calls: &str| -> BTreeMap<String, u64> {
         let strace = strace.display().to_string();
         let traced = [&strace, "-f", "-c", "-U", "calls,name", "-o", "counts"];
         let program = compile("bench/calls.c", "bench_calls", &[]).display().to_string();
-        let words = [&traced[..], &[&program, "copy", calls, "."]].concat();
-        let output = trace(&scratch, &["--reach", "preload"], &words);
+        let output = run(&scratch, &[&traced[..], &[&program, "copy", calls, "."]].concat());
         assert_eq!((output.status, &*output.stderr), (Some(0), ""));
         let rows = fs::read_to_string(scratch.file("counts")).unwrap();
         let rows = rows.lines().filter_map(|row| row.trim().split_once(' '));
@@ -282,10 +296,7 @@ fn a_line_is_passed_on_without_a_system_call() {
         .filter(|(_, more)| *more > 0)
         .collect();
     assert_eq!(more.remove("copy_file_range"), Some(2_000));
-    for name in ["getpid", "gettid"] {
-        assert!(more.remove(name).unwrap_or(0) <= 2_000, "{name}");
-    }
-    assert_eq!(more, BTreeMap::new());
+    Some(more)
 }
 
 /// Runs a program that damages the memory with the lines, and returns the lines of the log.

@@ -1,6 +1,7 @@
 //! Summaries: they agree with a log of the same run, whichever processes count and however they
 //! end.
 
+use super::shared_lines::calls_of_2000_copies;
 use cfr_testkit::{
     Filesystems, Output, Run, Scratch, compile, copy_product, find_program, launcher, read_json,
     skip, until,
@@ -1035,6 +1036,91 @@ fn a_process_that_does_not_copy_makes_no_system_call_at_its_end() {
     assert_eq!(others, Some(&*traced(false)), "{with:?}");
 }
 
+/// Programs write a new file and rename it, or delete the old one first.
+#[test]
+fn files_that_replace_each_other_under_a_name_are_one() {
+    let scratch = Scratch::new();
+    scratch.random("a", 10);
+    let script = "import os\n\
+        for number in range(1000):\n\
+        \x20   name = f'f{number % 50}'\n\
+        \x20   source, target = os.open('a', os.O_RDONLY), os.open(name, os.O_RDWR | os.O_CREAT)\n\
+        \x20   os.copy_file_range(source, target, 10)\n\
+        \x20   os.close(source), os.close(target)\n\
+        \x20   os.unlink(name)\n";
+    for reach in ["preload", "all"] {
+        let options = ["--reach", reach, "--format", "json"];
+        let run = counted(&options, ["python3", "-c", script]).within(scratch.path()).ok();
+        let summary = object(run.stderr.lines().last().unwrap());
+        for pair in summary["pairs"].as_array().unwrap() {
+            assert_eq!((number(pair, "calls"), number(pair, "bytes")), (20, 200), "{summary:#}");
+            assert_eq!(pair["exact"], true, "{summary:#}");
+        }
+        assert_eq!(number(&summary["further_pairs"], "bytes"), 45 * 200, "{summary:#}");
+        assert_eq!(number(&summary, "pairs_off_by_at_most"), 0, "{summary:#}");
+    }
+}
+
+/// Two for the paths. Which process and thread it is, is known unless the program has paused.
+#[test]
+fn a_counted_call_reads_its_paths_once_and_no_path_that_nothing_shows() {
+    const NAME: &str =
+        "cli::summary::a_counted_call_reads_its_paths_once_and_no_path_that_nothing_shows";
+    for (options, paths) in [
+        (&["-c"][..], 4_000),
+        (&["-c", "--paths", "no"], 4_000),
+        (&["--results", "results"], 4_000),
+        (&["--expect", "calls>=1", "--paths", "no"], 0),
+    ] {
+        let run = |scratch: &Scratch, words: &[&str]| {
+            let run = Run::bare(launcher()).args(["run", "--reach", "preload"]).args(options);
+            let output = run.args(["--"]).args(words).within(scratch.path()).ok();
+            Output { stderr: String::new(), ..output }
+        };
+        let Some(mut more) = calls_of_2000_copies(NAME, run) else { return };
+        // Between calls that follow each other at once the descriptors are looked at instead.
+        let [read, checked] = ["readlinkat", "statx"].map(|name| more.remove(name).unwrap_or(0));
+        // The start and the end of the run may need one more or less.
+        assert!((read + checked).abs_diff(paths) <= 10, "{options:?}: {read} {checked} {more:?}");
+        for name in ["getpid", "gettid", "prctl"] {
+            assert!(more.remove(name).unwrap_or(0) <= 2_010, "{options:?}: {name}");
+        }
+        assert!(more.values().sum::<u64>() < 1_000, "{options:?}: {more:?}");
+    }
+}
+
+/// The first target differs: the time is that of the sharing, and the call shared what all targets did.
+#[test]
+fn a_dedupe_of_several_targets_is_one_call() {
+    let filesystems = Filesystems::mount("cli::summary::a_dedupe_of_several_targets_is_one_call");
+    for (name, place) in filesystems.iter().filter(|(name, _)| matches!(*name, "xfs" | "btrfs")) {
+        let scratch = Scratch::below(place);
+        for file in ["a", "same", "also"] {
+            scratch.write(file, &[b'z'; 4096]);
+        }
+        scratch.write("other", &[b'y'; 4096]);
+        let script = "import fcntl, os, struct\n\
+            request = struct.pack('=QQHHI', 0, 4096, 3, 0, 0)\n\
+            for name in ['other', 'same', 'also']:\n\
+            \x20   request += struct.pack('=qQQiI', os.open(name, os.O_RDWR), 0, 0, 0, 0)\n\
+            fcntl.ioctl(os.open('a', os.O_RDONLY), 0xc0189436, bytearray(request))\n";
+        let run = counted(&["--format", "json"], ["python3", "-c", script]);
+        let summary = object(&run.within(scratch.path()).ok().stderr);
+        let duration_ns = number(&summary, "duration_ns");
+        let dedupe = &summary["methods"]["dedupe"];
+        assert_eq!((number(dedupe, "copies"), number(dedupe, "bytes")), (2, 8192), "{name}");
+        assert_eq!(number(dedupe, "duration_ns"), duration_ns, "{name} {summary:#}");
+        assert_eq!(summary["differing"], 1, "{name} {summary:#}");
+        let slow = summary["slowest"].as_array().unwrap();
+        assert_eq!(slow.len(), 1, "{name} {summary:#}");
+        assert_eq!(
+            (&slow[0]["bytes"], &slow[0]["method"], &slow[0]["error"]),
+            (&json!(8192), &json!("dedupe"), &Value::Null),
+            "{name} {summary:#}"
+        );
+    }
+}
+
 /// It gets the number of a deleted file.
 #[test]
 fn a_reused_inode_number_is_another_file() {
@@ -1044,16 +1130,20 @@ fn a_reused_inode_number_is_another_file() {
     };
     let scratch = Scratch::below(ext4);
     scratch.random("a", 1000);
-    let script = "cp a first; rm first; cp a second; rm second; cp a third";
-    let output = counted(&["--format", "json"], ["sh", "-c", script]).within(scratch.path()).ok();
+    // Creation times differ by a tick of the kernel's clock, at most 10 ms.
+    let script = "import os, time\n\
+        for number in range(3):\n\
+        \x20   time.sleep(0.02)\n\
+        \x20   source, target = os.open('a', os.O_RDONLY), os.open('b', os.O_RDWR | os.O_CREAT)\n\
+        \x20   os.unlink('b')\n\
+        \x20   os.copy_file_range(source, target, 1000)\n\
+        \x20   os.close(target)\n";
+    let command = ["python3", "-c", script];
+    let output = counted(&["--format", "json"], command).within(scratch.path()).ok();
     let summary = object(&output.stderr);
     let pairs = summary["pairs"].as_array().unwrap();
-    let mut targets: Vec<_> = pairs
-        .iter()
-        .map(|pair| pair["path_out"].as_str().unwrap().rsplit('/').next().unwrap())
-        .collect();
-    targets.sort_unstable();
-    assert_eq!(targets, ["first", "second", "third"], "{summary:#}");
+    let targets = pairs.iter().map(|pair| pair["path_out"].as_str().unwrap().rsplit('/').next());
+    assert_eq!(targets.collect::<Vec<_>>(), [Some("b (deleted)"); 3], "{summary:#}");
 }
 
 /// Without waiting for a reader.

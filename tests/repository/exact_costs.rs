@@ -4,10 +4,10 @@
 use cfr_testkit::skip;
 pub use exact::EXPORTS;
 use exact::{
-    ACROSS_SYSTEM_CALLS, Calls, DEFAULT_SYSTEM_CALLS, DIALECTS, Driver, EMULATED_SYSTEM_CALLS,
-    FORWARD_INSTRUCTIONS, FORWARD_SYSTEM_CALLS, Goal, IN_STEP_SYSTEM_CALLS, JSON_INSTRUCTIONS,
-    LOAD_INSTRUCTIONS, LOAD_SYSTEM_CALLS, OPTIONAL, PASSING_INSTRUCTIONS, REFUSED_INSTRUCTIONS,
-    REQUIRED, SIZE, Shipped, TEXT_INSTRUCTIONS, TEXT_WRITES, Way,
+    ACROSS_SYSTEM_CALLS, COUNTED_SYSTEM_CALLS, Calls, DEFAULT_SYSTEM_CALLS, DIALECTS, Driver,
+    EMULATED_SYSTEM_CALLS, FORWARD_INSTRUCTIONS, FORWARD_SYSTEM_CALLS, Goal, IN_STEP_SYSTEM_CALLS,
+    JSON_INSTRUCTIONS, LOAD_INSTRUCTIONS, LOAD_SYSTEM_CALLS, OPTIONAL, PASSING_INSTRUCTIONS,
+    REFUSED_INSTRUCTIONS, REQUIRED, SIZE, Shipped, TEXT_INSTRUCTIONS, TEXT_WRITES, Way,
 };
 
 #[path = "../../benches/figures/exact.rs"]
@@ -59,6 +59,15 @@ fn a_call_in_a_dialect_of_the_kernels_is_one_system_call() {
             Ok(counts.values().sum())
         });
     }
+}
+
+#[test]
+fn a_call_that_is_counted_takes_few_system_calls() {
+    hold("a_call_that_is_counted_takes_few_system_calls", COUNTED_SYSTEM_CALLS, || {
+        let counts = Driver::new()?.system_calls(Way::COUNTED, Calls::COPY)?;
+        assert_eq!(counts.get("readlinkat"), Some(&2.0), "{counts:?}");
+        Ok(counts.values().sum())
+    });
 }
 
 #[test]

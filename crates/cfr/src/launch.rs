@@ -116,6 +116,7 @@ fn run_expecting(
     let has_summary = !matches!(checked.summary, SummaryOutput::None);
     let wanted = [
         (has_summary || expected.is_wanted(), Collect::SUMMARY),
+        (has_summary || expected.has_results_file(), Collect::FILES),
         (expected.is_any() && checked.log < Level::Info, Collect::LINES),
         (args.progress && status_line::is_watched(), Collect::PROGRESS),
         (!checked.faults.is_empty(), Collect::FAULTS),

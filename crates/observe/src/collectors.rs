@@ -1,7 +1,8 @@
 //! Counters that this process adds its calls to: those of the launcher, for the whole tree of
 //! processes, and its own, for the summary that it writes when it ends.
 
-use cfr_shared::record::Record;
+use cfr_shared::record::{Record, Whole};
+use cfr_shared::settings::SummaryTarget;
 use cfr_shared::stats::{Collect, Counter, FileIds, InFlightGuard, Stats};
 use cfr_sys as sys;
 
@@ -85,9 +86,11 @@ impl Collectors {
         })
     }
 
-    /// Reports whether a counter keeps the paths of this record.
-    pub(crate) fn want_paths(&self, record: &Record<'_>, files: Option<&FileIds>) -> bool {
-        self.of_records().any(|stats| stats.needs_paths(record, files))
+    /// Reports whether the files of the calls are counted: for the launcher, or for a summary of this
+    /// process's own.
+    pub(crate) fn want_files(&self, summary: SummaryTarget<'_>) -> bool {
+        self.own.is_some() && summary != SummaryTarget::No
+            || self.tree.is_some_and(|tree| tree.collects(Collect::FILES))
     }
 
     /// Reports whether a counter collects records.
@@ -96,15 +99,21 @@ impl Collectors {
         self.of_records().next().is_some()
     }
 
+    /// Reports whether records are counted for the launcher.
+    pub(crate) fn count_for_tree(&self) -> bool {
+        self.tree.is_some_and(|tree| tree.collects(Collect::SUMMARY))
+    }
+
     /// Counts a record, of a call in flight if it is stored as one.
     pub(crate) fn count(
         &self,
         record: &Record<'_>,
+        whole: Whole,
         files: Option<&FileIds>,
         in_flight: Option<&InFlightGuard>,
     ) {
         for stats in self.of_records() {
-            stats.count(record, files, in_flight);
+            stats.count(record, whole, files, in_flight);
         }
         if let Some(tree) = self.of_lines() {
             tree.keep_line(record);

@@ -1,5 +1,5 @@
-//! The ids and names of the threads of this process, for lines that are passed on without a system
-//! call.
+//! The ids and names of the threads of this process, for lines that are passed on and calls that are
+//! counted without a system call.
 //!
 //! What a thread knew at the end of its last line still holds if its next call begins so soon that no
 //! system call can have changed it, or no other than one that is slow. The memory is zeroed in a child

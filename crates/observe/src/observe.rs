@@ -11,7 +11,7 @@ use cfr_engine::dialect::{Dialect, Rule};
 use cfr_engine::execution::{Outcome, Override};
 use cfr_engine::hook::Hook;
 use cfr_shared::inject::Injection;
-use cfr_shared::record::Ending;
+use cfr_shared::record::{Ending, Whole};
 use cfr_shared::settings::Level;
 use cfr_sys::errno::Errno;
 use cfr_sys::{OffsetPointer, Sharing};
@@ -76,6 +76,12 @@ pub trait Intercepted {
     /// out. `None` if the whole call has one.
     #[inline(always)]
     fn first_part(&self, _call: &Call) -> Option<Call> {
+        None
+    }
+
+    /// Returns what the call did on all its targets, if it has several and that is counted.
+    #[inline(always)]
+    fn whole(&self, _call: &Call, _outcome: &Outcome, _observer: &Observer) -> Option<Whole> {
         None
     }
 
@@ -165,6 +171,9 @@ pub fn intercept<C: Intercepted>(
     let Some(recording) = &mut recording else { return reply };
     if recording.level() > Level::Info {
         intercepted.log_details(&call, &outcome);
+    }
+    if let Some(whole) = intercepted.whole(&call, &outcome, observer) {
+        recording.note_whole(whole);
     }
     let pointers = intercepted.offset_pointers();
     let notes = Notes {

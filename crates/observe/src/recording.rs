@@ -11,10 +11,10 @@ use cfr_engine::execution::Outcome;
 use cfr_engine::hook::Hook;
 use cfr_shared::format::Format;
 use cfr_shared::inject::Injection;
-use cfr_shared::record::{Context, Ending, Record};
+use cfr_shared::record::{Context, Ending, Record, Whole};
 use cfr_shared::settings::Level;
 use cfr_shared::settings::template::{Part, Placeholder, parts};
-use cfr_shared::stats::{Beginning, Collect, Extent, FileIds, InFlightGuard, Stats};
+use cfr_shared::stats::{Beginning, Collect, Extent, FileId, FileIds, InFlightGuard, Stats};
 use cfr_sys::{self as sys, OffsetPointer, Sharing};
 
 /// What a record says of a call besides its arguments and its outcome.
@@ -41,19 +41,21 @@ struct KnownCaller {
 pub(crate) struct Recording<'a> {
     observer: &'a Observer,
     hook: Hook,
-    /// When the call came in (CLOCK_MONOTONIC); 0 if no paths are shown.
+    /// When the call came in (CLOCK_MONOTONIC); 0 if no paths are logged.
     entered_ns: u64,
     /// When it began (CLOCK_REALTIME).
     time_ns: u64,
     /// When it began (CLOCK_MONOTONIC).
     begun_ns: u64,
     duration_ns: u64,
-    /// What is known of the calling thread, if its line is passed on.
+    /// What is known of the calling thread, if its line is passed on or its call is counted.
     thread: Option<KnownThread>,
     /// The caller, likewise, once the call has returned.
     known: KnownCaller,
     /// What the launcher knows of the call before it returns, if it wants to.
     in_flight: Option<InFlightGuard>,
+    /// What the call did on all its targets, if it has several.
+    whole: Option<Whole>,
 }
 
 impl<'a> Recording<'a> {
@@ -75,6 +77,7 @@ impl<'a> Recording<'a> {
             thread: None,
             known: KnownCaller { pid: 0, tid: 0, name: [0; 16] },
             in_flight: None,
+            whole: None,
         })
     }
 
@@ -96,6 +99,17 @@ impl<'a> Recording<'a> {
             let by = Circumstances { injection, dialect };
             self.store_in_flight(tree, first.as_ref().unwrap_or(call), by, caller);
         }
+    }
+
+    /// Returns when the call came in (CLOCK_MONOTONIC). Where only counters want its paths, that is not
+    /// measured: the clock was started shortly after.
+    fn entered_ns(&self) -> u64 {
+        if self.entered_ns == 0 { self.begun_ns } else { self.entered_ns }
+    }
+
+    /// Notes what the call did on all its targets.
+    pub(crate) fn note_whole(&mut self, whole: Whole) {
+        self.whole = Some(whole);
     }
 
     /// Reports whether the launcher knows the call, and has it counted.
@@ -125,15 +139,19 @@ impl<'a> Recording<'a> {
     #[cold]
     #[inline(never)]
     fn recognize(&mut self) {
-        // The launcher can see only of lines that it writes itself whether they were written.
-        let Some(threads) = self.observer.log.and_then(Log::threads) else { return self.finish() };
-        let ended_ns = self.begun_ns.saturating_add(self.duration_ns);
-        let Some(begun) = self.thread else { return };
+        let log = self.observer.log;
         let wants_name = wants_name(self.observer);
-        let Some(thread) = threads.end(begun, ended_ns, wants_name) else { return };
-        (self.known.pid, self.known.tid) = (thread.pid(), thread.tid());
-        if wants_name {
-            let _ = thread.name(&mut self.known.name);
+        let ended_ns = self.begun_ns.saturating_add(self.duration_ns);
+        let known = log.and_then(Log::threads).zip(self.thread);
+        if let Some(thread) = known.and_then(|(it, begun)| it.end(begun, ended_ns, wants_name)) {
+            (self.known.pid, self.known.tid) = (thread.pid(), thread.tid());
+            if wants_name {
+                let _ = thread.name(&mut self.known.name);
+            }
+        }
+        // The launcher can see only of lines that it writes itself whether they were written.
+        if !log.is_some_and(Log::passes_on) {
+            self.finish();
         }
     }
 
@@ -208,7 +226,7 @@ impl<'a> Recording<'a> {
         if counts {
             self.count_and_emit(&record, fds, caller, writes);
         } else if !writes_paths
-            || self.with_paths(&record, fds, caller, &|record| record.emit()).is_none()
+            || self.with_paths(&record, fds, caller, true, &|record| record.emit()).is_none()
         {
             record.emit();
         }
@@ -228,60 +246,49 @@ impl<'a> Recording<'a> {
         writes: bool,
     ) {
         let collectors = &self.observer.collectors;
-        let files = files(fds);
+        let Outcome { bytes, method, .. } = *record.outcome;
+        let whole = self.whole.unwrap_or(Whole { bytes, method });
+        let wants_files = collectors.want_files(self.observer.settings.summary);
         let work = |record: &Record<'_>| {
-            collectors.count(record, files.as_ref(), self.in_flight.as_ref());
+            let files = wants_files.then(|| files(&record.context, fds)).flatten();
+            collectors.count(record, whole, files.as_ref(), self.in_flight.as_ref());
             if writes {
                 record.emit();
             }
         };
         // A record whose line is shown has its paths if they are shown; a record that is only
-        // counted has them if a counter keeps them.
-        let has_paths = if writes || collectors.want_lines() {
-            self.observer.settings.paths
-        } else {
-            collectors.want_paths(record, files.as_ref())
-        };
-        if !has_paths || self.with_paths(record, fds, caller, &work).is_none() {
+        // counted has them if a counter keeps its files.
+        let is_line = writes || collectors.want_lines();
+        let has_paths = if is_line { self.observer.settings.paths } else { wants_files };
+        if !has_paths || self.with_paths(record, fds, caller, is_line, &work).is_none() {
             work(record);
+        }
+        if let Some(thread) = self.thread
+            && !self.observer.log.is_some_and(Log::passes_on)
+        {
+            thread.leave();
         }
     }
 
-    /// Calls `work` with the record and the paths behind these descriptors of this process. `None` if
-    /// no memory for them is free.
+    /// Calls `work` with the record and the paths behind these descriptors of this process: those that
+    /// were read before the call was carried out, if they still hold or no line shows them. `None` if no
+    /// memory for them is free.
     #[inline(always)]
     fn with_paths(
         &self,
         record: &Record<'_>,
         fds: [i32; 2],
         caller: &impl Caller,
-        work: &dyn Fn(&Record<'_>),
-    ) -> Option<()> {
-        if self.in_flight.is_some() {
-            return self.with_known_paths(record, fds, caller, work);
-        }
-        PATHS.with_page(|page| {
-            let paths = page.of(fds, self.entered_ns, caller);
-            work(&with_paths_of(record, paths));
-            page.end();
-        })
-    }
-
-    /// Does the same with the paths that were read before the call was carried out, if they still hold.
-    #[cold]
-    #[inline(never)]
-    fn with_known_paths(
-        &self,
-        record: &Record<'_>,
-        fds: [i32; 2],
-        caller: &impl Caller,
+        is_line: bool,
         work: &dyn Fn(&Record<'_>),
     ) -> Option<()> {
         PATHS.with_page(|page| {
-            let paths = if page.are_of(fds, self.entered_ns, self.duration_ns) {
+            let entered_ns = self.entered_ns();
+            let age_ns = if is_line { self.duration_ns } else { 0 };
+            let paths = if page.are_of(fds, entered_ns, age_ns) {
                 page.read_at_begin()
             } else {
-                page.of(fds, self.entered_ns, caller)
+                page.of(fds, entered_ns, caller)
             };
             work(&with_paths_of(record, paths));
             page.end();
@@ -324,7 +331,7 @@ impl Recording<'_> {
         let shows_paths = if is_logged || !is_supervised && collectors.want_lines() {
             settings.paths
         } else {
-            tree.collects(Collect::SUMMARY)
+            tree.collects(Collect::FILES)
         };
         let (mut room, mut comm) = (None, [0; 16]);
         let key = sys::thread_key();
@@ -355,7 +362,7 @@ impl Recording<'_> {
             begun_ns: self.begun_ns,
             is_logged,
             // A log whose lines are passed on has no name of a program in its path.
-            program: if is_logged && threads.is_none() {
+            program: if is_logged && !self.observer.log.is_some_and(Log::passes_on) {
                 named_program(settings.log_file)
             } else {
                 &[]
@@ -365,8 +372,9 @@ impl Recording<'_> {
         let stored = tree.begin(key, caller.as_made(call, &mut room), &context, &beginning);
         let Some(stored) = stored else { return };
         if shows_paths {
+            let entered_ns = self.entered_ns();
             let store = |page: &mut Paths| {
-                stored.store_paths(page.of_beginning(fds, self.entered_ns, caller));
+                stored.store_paths(page.of_beginning(fds, entered_ns, caller));
             };
             // Without memory for them, the line has none.
             let _ = PATHS.with_page(store);
@@ -381,11 +389,11 @@ fn wants_name(observer: &Observer) -> bool {
 }
 
 /// Returns the identities of the files behind these descriptors of this process.
-fn files(fds: [i32; 2]) -> Option<FileIds> {
-    match &fds.map(sys::stat) {
-        [Ok(source), Ok(target)] => Some(FileIds::new(source, target)),
-        _ => None,
-    }
+fn files(context: &Context<'_>, [fd_in, fd_out]: [i32; 2]) -> Option<FileIds> {
+    let file = |path: Option<&[u8]>, fd| {
+        path.and_then(FileId::named).or_else(|| sys::stat(fd).ok().as_ref().map(FileId::of))
+    };
+    Some(FileIds::new(file(context.path_in, fd_in)?, file(context.path_out, fd_out)?))
 }
 
 /// Returns the name of this program if the log file's path has it.

@@ -29,6 +29,14 @@ pub struct Record<'a> {
     pub context: Context<'a>,
 }
 
+/// What a call did on all its targets. A record of FIDEDUPERANGE is about one of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Whole {
+    pub bytes: u64,
+    /// How they were shared.
+    pub method: Method,
+}
+
 /// Whether the result of a call is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ending {

@@ -79,7 +79,12 @@ impl Expectations {
 
     /// Reports whether calls must be counted.
     pub(crate) fn is_wanted(&self) -> bool {
-        self.is_any() || self.file.is_some()
+        self.is_any() || self.has_results_file()
+    }
+
+    /// Reports whether there is a results file, which lists the busiest files.
+    pub(crate) fn has_results_file(&self) -> bool {
+        self.file.is_some()
     }
 
     /// Refuses an expectation on a number that is not counted with these settings.

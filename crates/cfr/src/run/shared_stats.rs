@@ -104,7 +104,7 @@ impl SharedStats {
             outer => {
                 let outer = outer.map(|(stats, _)| stats);
                 // The outer launcher gets the counts from this one.
-                let theirs = [Collect::SUMMARY, Collect::LINES]
+                let theirs = [Collect::SUMMARY, Collect::FILES, Collect::LINES]
                     .into_iter()
                     .filter(|&one| outer.is_some_and(|outer| outer.collects(one)));
                 let wanted = theirs.fold(wanted, Collect::union);

@@ -7,6 +7,7 @@ use cfr_engine::call::{Answer, Call, DedupeTarget, Method, Offset, Request};
 use cfr_engine::dialect::{Rule, explain_compared};
 use cfr_engine::execution::{Outcome, Override};
 use cfr_engine::hook::Hook;
+use cfr_shared::record::Whole;
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, IoctlArg, NextSymbol};
 use core::ffi::c_void;
@@ -97,6 +98,21 @@ impl Intercepted for ReflinkIoctl {
         let Request::Dedupe(DedupeTarget { count: 1.., .. }) = call.request else { return None };
         // It has no status yet.
         call.with_target(self.argument, 1, Err(Errno::EINTR)).ok()
+    }
+
+    fn whole(&self, call: &Call, outcome: &Outcome, observer: &Observer) -> Option<Whole> {
+        let Request::Dedupe(DedupeTarget { count: count @ 2.., .. }) = call.request else {
+            return None;
+        };
+        let Outcome { answer, method, .. } = *outcome;
+        if answer.is_err() || !observer.collectors.count_records() {
+            return None;
+        }
+        let targets = (1..=count).map(|number| call.with_target(self.argument, number, answer));
+        let targets = targets.map_while(Result::ok);
+        let bytes = targets.fold(0u64, |sum, target| sum.saturating_add(target.compared()));
+        let method = if bytes > 0 && method == Method::Kernel { Method::Dedupe } else { method };
+        Some(Whole { bytes, method })
     }
 
     fn for_each_record(

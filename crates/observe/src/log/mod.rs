@@ -59,7 +59,7 @@ pub struct Log {
     file: Option<Sink>,
     /// Where the launcher takes lines for that file, if it does.
     rings: Option<LineRings>,
-    /// What is known of the threads whose lines are passed on.
+    /// What is known of the threads whose lines are passed on, or whose calls are counted.
     threads: Option<KnownThreads>,
     /// Lines that no sink took and that no line has reported yet.
     lost: AtomicU64,
@@ -93,7 +93,9 @@ impl Log {
             file_template: settings.log_file,
             console: if settings.log_file.is_some() { console.never_wait() } else { console },
             file: settings.log_file.map(Sink::file),
-            threads: rings.filter(|_| collectors.is_program).and_then(|_| KnownThreads::new()),
+            threads: (collectors.is_program && (rings.is_some() || collectors.count_for_tree()))
+                .then(KnownThreads::new)
+                .flatten(),
             rings,
             lost: AtomicU64::new(0),
             has_reported_error: AtomicBool::new(false),
@@ -111,7 +113,12 @@ impl Log {
         }
     }
 
-    /// Returns what is known of the calling threads, if lines are passed on.
+    /// Reports whether this process of the program passes its lines on to the launcher.
+    pub(crate) fn passes_on(&self) -> bool {
+        self.rings.is_some() && self.collectors.is_program
+    }
+
+    /// Returns what is known of the calling threads, if lines are passed on or calls are counted.
     #[inline(always)]
     pub(crate) fn threads(&self) -> Option<KnownThreads> {
         self.threads

@@ -112,14 +112,14 @@ impl Paths {
     }
 
     /// Reports whether [`Paths::read_at_begin`] are the paths behind `fds` for the call that came in at
-    /// `entered_ns` and took `duration_ns`: no other call has used this page since, and they are not
-    /// too old.
-    pub(crate) fn are_of(&self, fds: [i32; 2], entered_ns: u64, duration_ns: u64) -> bool {
+    /// `entered_ns`: no other call has used this page since, and at an age of `age_ns` they are not too
+    /// old.
+    pub(crate) fn are_of(&self, fds: [i32; 2], entered_ns: u64, age_ns: u64) -> bool {
         entered_ns != 0
             && self.begun_ns == entered_ns
             && self.begun_fds == fds
             && self.thread == sys::thread_key()
-            && duration_ns <= MAX_AGE_NS
+            && age_ns <= MAX_AGE_NS
     }
 
     /// Returns the paths that were read before the call was carried out.

@@ -178,17 +178,6 @@ impl<const N: usize> Table<N> {
             .find(|&slot| is_of(slot, key))
     }
 
-    /// Reports whether the key has no slot yet and one is free.
-    pub(super) fn would_list(&self, key: &[u64; N]) -> bool {
-        let decides = |slot: &Slot| slot.load(STATE) == FREE || is_of(*slot, key);
-        self.slots_from(key).find(decides).is_some_and(|slot| slot.load(STATE) == FREE)
-    }
-
-    /// Reports whether [`Table::add`] of `bytes` would give the key a slot.
-    pub(super) fn would_store(&self, key: &[u64; N], bytes: u64) -> bool {
-        self.would_list(key) || bytes > 0 && self.find(key).is_none()
-    }
-
     /// Adds to the sums of a key. `label` is called with the slot if the key gets one.
     #[inline(never)]
     pub(super) fn add(&self, key: &[u64; N], row: (Sums, u64), label: &dyn Fn(Slot)) {
@@ -359,7 +348,6 @@ mod tests {
     fn a_key_without_bytes_pushes_no_other_out() {
         let table = TABLE.of(&stats());
         (0..SLOTS as u64).for_each(|key| add(&table, key, 1));
-        assert!(!table.would_store(&[99], 0) && table.would_store(&[99], 1));
         (100..200).for_each(|key| add(&table, key, 0));
         assert!(table.rows().all(|row| key_of::<1>(row.slot)[0] < SLOTS as u64));
         assert_eq!((table.unlisted().calls, table.bound()), (100, 0));

@@ -179,6 +179,8 @@ impl Collect {
     pub const FAULTS: Collect = Collect(8);
     /// The calls in flight of the library, for the lines of those that do not return.
     pub const IN_FLIGHT: Collect = Collect(16);
+    /// The files of the calls, which takes their paths; only together with [`Collect::SUMMARY`].
+    pub const FILES: Collect = Collect(32);
 
     /// Returns what is in either of the two.
     #[must_use]

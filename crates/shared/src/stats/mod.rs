@@ -38,14 +38,14 @@ pub use in_flight::{Beginning, CallBeginning, Extent, InFlight, InFlightGuard};
 pub use layout::{Collect, Counter};
 pub use line_ring::{LineRing, LineRings, Place, log_id};
 pub use own_filters::OwnFilter;
-pub use pairs::{FileIds, Pair};
+pub use pairs::{FileId, FileIds, Pair};
 pub use programs::ProgramSums;
 pub use recent_lines::RecentLine;
 pub use slot::PathEnd;
 pub use slow::SlowCall;
 pub use stopped::Stopped;
 
-use crate::record::{Ending, Record};
+use crate::record::{Ending, Record, Whole};
 use cfr_engine::call::{DedupeTarget, Method, Request};
 use cfr_engine::hook::Hook;
 use cfr_sys::errno::Errno;
@@ -212,11 +212,12 @@ impl Stats {
         self.section(section).get(index).map_or(0, |word| word.load(Ordering::Relaxed))
     }
 
-    /// Counts a finished call. `files` are its two files, if known. The record's paths are stored if
-    /// [`Stats::needs_paths`]. That it is counted is noted of the call in flight, if it is one.
+    /// Counts a finished call. `whole` is what it did on all its targets, `files` are its two files, if
+    /// known. That it is counted is noted of the call in flight, if it is one.
     pub fn count(
         &self,
         record: &Record<'_>,
+        whole: Whole,
         files: Option<&FileIds>,
         in_flight: Option<&InFlightGuard>,
     ) {
@@ -256,7 +257,10 @@ impl Stats {
         if record.context.hook != Hook::Seccomp {
             self.add(Counter::Accounted, record.outcome.accounted);
         }
-        let duration_ns = if is_first { record.context.duration_ns } else { 0 };
+        let once_ns = if is_first { record.context.duration_ns } else { 0 };
+        // It is the time of what the call did, on whichever target.
+        let (shared_ns, duration_ns) = if whole.bytes > 0 { (once_ns, 0) } else { (0, once_ns) };
+        self.add_at(METHOD_TIME, whole.method as usize, shared_ns);
         let (errno, bytes) = (record.errno(), record.outcome.bytes);
         match (errno, record.call.request) {
             (Some(errno), _) => {
@@ -290,9 +294,9 @@ impl Stats {
             self.add(Counter::NotSharedBytes, bytes.saturating_sub(shared));
         }
         if is_first {
-            self.keep_if_slow(record);
+            self.keep_if_slow(record, whole);
         }
-        let sums = Sums { calls: 1, bytes, errors: errno.is_some().into(), duration_ns };
+        let sums = Sums { calls: 1, bytes, errors: errno.is_some().into(), duration_ns: once_ns };
         if let Some(files) = files {
             // Each target's pair has the time of the whole call.
             let duration_ns = record.context.duration_ns;
@@ -333,14 +337,6 @@ impl Stats {
         if self.collects(Collect::LINES) {
             self.merge_lines(other);
         }
-    }
-
-    /// Reports whether [`Stats::count`] would store the paths of a call on these files.
-    #[must_use]
-    pub fn needs_paths(&self, record: &Record<'_>, files: Option<&FileIds>) -> bool {
-        record.context.ending == Ending::Unfinished
-            || record.context.duration_ns > self.least_slow().1
-            || files.is_some_and(|files| self.would_store_pair(files, record.outcome.bytes))
     }
 
     /// Returns the finished calls through `hook`.

@@ -4,10 +4,33 @@ use super::Stats;
 use super::heavy::{KEY, Layout, Row, Sums};
 use super::slot::{PATH_WORDS, PathEnd, Slot};
 use super::slow::SLOW_CALLS;
+use crate::line::MAX_LINE;
 use crate::record::Record;
 use cfr_sys::Stat;
 
-/// Identifies two files by device and inode.
+/// Identifies a file: by its path, so that a file that replaces another one under the same name is
+/// the same, or by device and inode.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FileId([u64; 2]);
+
+impl FileId {
+    /// Returns the identity of the file with this path under /proc. `None` if the file was deleted, or if
+    /// the path may be cut off.
+    #[must_use]
+    pub fn named(path: &[u8]) -> Option<FileId> {
+        const DELETED: &[u8] = b" (deleted)";
+        let is_whole = path.len() < MAX_LINE / 2 && !path.ends_with(DELETED);
+        is_whole.then(|| FileId(hash(path)))
+    }
+
+    /// Returns the identity of the file by device and inode.
+    #[must_use]
+    pub fn of(stat: &Stat) -> FileId {
+        FileId(stat.identity())
+    }
+}
+
+/// Identifies two files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FileIds([u64; FILE_WORDS]);
 
@@ -16,10 +39,29 @@ const FILE_WORDS: usize = 4;
 impl FileIds {
     /// Returns the identities of source and target.
     #[must_use]
-    pub fn new(source: &Stat, target: &Stat) -> FileIds {
-        let ([a, b], [c, d]) = (source.identity(), target.identity());
+    pub fn new(FileId([a, b]): FileId, FileId([c, d]): FileId) -> FileIds {
         FileIds([a, b, c, d])
     }
+}
+
+/// Returns 128 bits that another path has with the probability of a chance only.
+#[inline(never)]
+fn hash(path: &[u8]) -> [u64; 2] {
+    // Odd numbers: the bits of the golden ratio and of the square root of 2.
+    const FACTORS: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0x6a09_e667_f3bc_c909];
+    let mut hashes = [path.len() as u64; 2];
+    for chunk in path.chunks(size_of::<u64>()) {
+        let mut word = [0; size_of::<u64>()];
+        for (to, from) in word.iter_mut().zip(chunk) {
+            *to = *from;
+        }
+        let word = u64::from_le_bytes(word);
+        for (hash, factor) in hashes.iter_mut().zip(FACTORS) {
+            let mixed = (*hash ^ word).wrapping_mul(factor);
+            *hash = mixed ^ mixed >> 29;
+        }
+    }
+    hashes
 }
 
 /// The most pairs with a slot.
@@ -72,11 +114,6 @@ impl Stats {
         PAIRS.of(self).bound()
     }
 
-    /// Reports whether a call on these files that moved `bytes` would take a slot.
-    pub(super) fn would_store_pair(&self, files: &FileIds, bytes: u64) -> bool {
-        PAIRS.of(self).would_store(&files.0, bytes)
-    }
-
     pub(super) fn count_pair(&self, files: &FileIds, record: &Record<'_>, sums: Sums) {
         PAIRS.of(self).add(&files.0, (sums, 0), &|slot| {
             slot.store_path(PATH_IN, record.context.path_in);
@@ -87,5 +124,24 @@ impl Stats {
     pub(super) fn merge_pairs(&self, other: &Stats) {
         let paths = |ours: Slot, theirs: Slot| ours.copy_from(theirs, PATH_IN);
         PAIRS.of(self).merge(&PAIRS.of(other), &paths);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+    use std::format;
+
+    #[test]
+    fn a_path_is_a_file() {
+        let name = |number: u32| format!("/srv/data/{}/file{number}", number % 7);
+        let named = |path: &str| FileId::named(path.as_bytes()).unwrap().0;
+        let of_many: HashSet<_> = (0..100_000).map(|number| named(&name(number))).collect();
+        assert_eq!(of_many.len(), 100_000);
+        assert_eq!(named("/srv/a"), named("/srv/a"));
+        assert_ne!(named("/srv/a"), named("/srv/a\0"));
+        assert_eq!(FileId::named(b"/srv/a (deleted)"), None);
+        assert_eq!(FileId::named(&[b'/'; MAX_LINE / 2]), None);
     }
 }

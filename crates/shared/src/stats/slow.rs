@@ -3,7 +3,7 @@
 use super::Stats;
 use super::layout::{LATENCY, Section};
 use super::slot::{PATH_WORDS, PathEnd, Slot};
-use crate::record::Record;
+use crate::record::{Record, Whole};
 use cfr_engine::call::Method;
 use cfr_engine::hook::Hook;
 use cfr_sys::errno::Errno;
@@ -110,17 +110,18 @@ impl Stats {
         }
     }
 
-    pub(super) fn keep_if_slow(&self, record: &Record<'_>) {
-        self.replace_slow(record.context.duration_ns, |slot| store(slot, record));
+    pub(super) fn keep_if_slow(&self, record: &Record<'_>, whole: Whole) {
+        self.replace_slow(record.context.duration_ns, |slot| store(slot, record, whole));
     }
 }
 
-fn store(slot: Slot, record: &Record<'_>) {
+fn store(slot: Slot, record: &Record<'_>, whole: Whole) {
+    let errno = record.errno().filter(|_| whole.bytes == 0);
     slot.store(PID, record.context.pid.unsigned_abs().into());
     slot.store(HOOK, record.context.hook as u64);
-    slot.store(METHOD, record.outcome.method as u64);
-    slot.store(BYTES, record.outcome.bytes);
-    slot.store(ERRNO, record.errno().map_or(0, |errno| errno.0.unsigned_abs().into()));
+    slot.store(METHOD, whole.method as u64);
+    slot.store(BYTES, whole.bytes);
+    slot.store(ERRNO, errno.map_or(0, |errno| errno.0.unsigned_abs().into()));
     slot.store_path(PATH_IN, record.context.path_in);
     slot.store_path(PATH_OUT, record.context.path_out);
 }
