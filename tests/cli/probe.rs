@@ -650,7 +650,7 @@ fn a_directory_without_write_permission_is_reported_as_such() {
 fn mistakes_on_the_command_line_are_125() {
     let scratch = Scratch::new();
     for (words, said) in
-        [(&["--format", "xml"][..], "[possible values: text, json]"), (&["--fromat"], "--format")]
+        [(&["--format", "xml"][..], "expected text or json"), (&["--fromat"], "--format")]
     {
         let output = probe(words).args([scratch.path()]).output();
         assert_eq!((output.status, output.stdout.as_str()), (Some(125), ""), "{output:#?}");

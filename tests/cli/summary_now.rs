@@ -216,7 +216,7 @@ fn errors_say_what_is_expected() {
     assert_eq!(foreign, format!("cfr: process {own} is not below a launcher: {expected}\n"));
     for word in ["0", "x", "99999999999"] {
         assert!(
-            said(word).starts_with(&format!("cfr: invalid value '{word}' for '<PID>'")),
+            said(word).starts_with(&format!("cfr: invalid value '{word}' for <PID>: expected ")),
             "{word}"
         );
     }

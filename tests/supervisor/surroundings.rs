@@ -188,17 +188,19 @@ fn the_stats_reach_a_program_that_waits_for_the_processor() {
 /// The sum over the tree may pass a limit that no program reaches.
 #[test]
 fn a_limit_on_processor_time_is_that_of_each_process() {
-    const CALLS: usize = 60_000;
+    const CALLS: usize = 40_000;
+    const PROGRAMS: usize = 4;
     let scratch = Scratch::new();
     scratch.random("from", CALLS - 1);
     let log = scratch.file("log");
-    let script = "\"$@\" & \"$1\" from to2 1 0 done2 & wait; cat done done2";
-    let run = Run::bare("sh").args(["-c", "ulimit -S -t 1; exec \"$@\"", "sh"]).args([launcher()]);
+    let script = "\"$@\" & for n in 2 3 4; do \"$1\" from to$n 1 0 done$n & done; wait; cat done*";
+    // A program needs a third of it.
+    let run = Run::bare("sh").args(["-c", "ulimit -S -t 2; exec \"$@\"", "sh"]).args([launcher()]);
     let run = run.args(["trace", "--reach", "all", "-o"]).args([&log]).args(["sh", "-c", script]);
     let output = run.args(["sh"]).args(words("1")).within(scratch.path()).output();
     let done = format!("{} bytes, 0 errors, equal\n", CALLS - 1);
-    assert_eq!((output.stdout, output.stderr.as_str()), (done.repeat(2), ""));
-    assert_eq!(calls(&log).len(), 2 * CALLS);
+    assert_eq!((output.stdout, output.stderr.as_str()), (done.repeat(PROGRAMS), ""));
+    assert_eq!(calls(&log).len(), PROGRAMS * CALLS);
 }
 
 /// More calls than are carried out at a time, and none of them ends.

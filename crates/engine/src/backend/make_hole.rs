@@ -14,6 +14,11 @@ impl Copier<'_> {
             self.pending_hole += range.len;
             return range.len;
         }
+        // Nothing is touched for a source that ends before the range.
+        let range = if self.has_written { range } else { within_source(range) };
+        if range.len == 0 {
+            return 0;
+        }
         let stat = sys::stat(range.fd_out);
         let (size, allocated) = stat.map_or((0, u64::MAX), |stat| (stat.size, stat.allocated));
         if size <= range.off_out {
