@@ -35,6 +35,17 @@ fn events(log: impl AsRef<[u8]>) -> Vec<Value> {
     trace["traceEvents"].as_array().unwrap().clone()
 }
 
+/// The viewers' times count from a moment that the trace names.
+#[test]
+fn a_trace_says_when_its_times_begin() {
+    let scratch = Scratch::new();
+    let log = scratch.write("log", line(json!({})).as_bytes());
+    let trace = read_foreign_json(&report(["--chrome", "-"]).args([log]).ok().stdout);
+    assert_eq!(trace["otherData"]["zero"], "2026-11-24T01:24:40.904838Z");
+    let events = trace["traceEvents"].as_array().unwrap();
+    assert_eq!(complete(events)[0]["ts"], 86_400_000_000.0);
+}
+
 /// Returns the calls of a trace: its complete events.
 fn complete(events: &[Value]) -> Vec<&Value> {
     events.iter().filter(|event| event["ph"] == "X").collect()
