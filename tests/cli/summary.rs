@@ -1082,8 +1082,11 @@ fn a_counted_call_reads_its_paths_once_and_no_path_that_nothing_shows() {
         let [read, checked] = ["readlinkat", "statx"].map(|name| more.remove(name).unwrap_or(0));
         // The start and the end of the run may need one more or less.
         assert!((read + checked).abs_diff(paths) <= 10, "{options:?}: {read} {checked} {more:?}");
+        // Under strace each system call is a pause: they are asked before the copy, and on a busy
+        // machine after it too.
         for name in ["getpid", "gettid", "prctl"] {
-            assert!(more.remove(name).unwrap_or(0) <= 2_010, "{options:?}: {name}");
+            let asked = more.remove(name).unwrap_or(0);
+            assert!(asked <= 2 * 2_000 + 10, "{options:?}: {asked} {name}");
         }
         assert!(more.values().sum::<u64>() < 1_000, "{options:?}: {more:?}");
     }
