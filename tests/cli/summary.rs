@@ -1077,18 +1077,23 @@ fn a_counted_call_reads_its_paths_once_and_no_path_that_nothing_shows() {
             let output = run.args(["--"]).args(words).within(scratch.path()).ok();
             Output { stderr: String::new(), ..output }
         };
-        let Some(mut more) = calls_of_2000_copies(NAME, run) else { return };
-        // Between calls that follow each other at once the descriptors are looked at instead.
-        let [read, checked] = ["readlinkat", "statx"].map(|name| more.remove(name).unwrap_or(0));
-        // The start and the end of the run may need one more or less.
-        assert!((read + checked).abs_diff(paths) <= 10, "{options:?}: {read} {checked} {more:?}");
-        // Under strace each system call is a pause: they are asked before the copy, and on a busy
-        // machine after it too.
-        for name in ["getpid", "gettid", "prctl"] {
-            let asked = more.remove(name).unwrap_or(0);
-            assert!(asked <= 2 * 2_000 + 10, "{options:?}: {asked} {name}");
-        }
-        assert!(more.values().sum::<u64>() < 1_000, "{options:?}: {more:?}");
+        let asks_once = || -> Option<bool> {
+            let mut more = calls_of_2000_copies(NAME, &run)?;
+            // Between calls that follow each other at once the descriptors are looked at instead.
+            let [read, checked] =
+                ["readlinkat", "statx"].map(|name| more.remove(name).unwrap_or(0));
+            // The start and the end of the run may need one more or less.
+            assert!(
+                (read + checked).abs_diff(paths) <= 10,
+                "{options:?}: {read} {checked} {more:?}"
+            );
+            let asked = ["getpid", "gettid", "prctl"].map(|name| more.remove(name).unwrap_or(0));
+            assert!(more.values().sum::<u64>() < 1_000, "{options:?}: {more:?}");
+            Some(asked.iter().all(|&count| count <= 2_010))
+        };
+        // A thread that was made to wait in its call asks again: not in all runs.
+        let Some(is_met) = asks_once() else { return };
+        assert!(is_met || (1..5).any(|_| asks_once() == Some(true)), "{options:?}");
     }
 }
 
