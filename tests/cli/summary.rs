@@ -1078,7 +1078,7 @@ fn a_counted_call_reads_its_paths_once_and_no_path_that_nothing_shows() {
             Output { stderr: String::new(), ..output }
         };
         let asks_once = || -> Option<bool> {
-            let mut more = calls_of_2000_copies(NAME, &run)?;
+            let mut more = calls_of_2000_copies(NAME, run)?;
             // Between calls that follow each other at once the descriptors are looked at instead.
             let [read, checked] =
                 ["readlinkat", "statx"].map(|name| more.remove(name).unwrap_or(0));
