@@ -14,9 +14,13 @@ pub type Goal = RangeInclusive<f64>;
 
 /// Instructions of an unlogged call above those of the C library's wrapper.
 pub const FORWARD_INSTRUCTIONS: Goal = at_most(25.0);
-/// Instructions of an unlogged call that the kernel refuses above those of the C library's wrapper.
+/// Instructions of an unlogged call that the kernel refuses above those of the C library's wrapper,
+/// whatever the error, except after ENOSYS and EPERM.
 pub const REFUSED_INSTRUCTIONS: Goal =
     at_most(if cfg!(target_arch = "x86_64") { 40.0 } else { 250.0 });
+/// System calls of an unlogged call that fails with EPERM: itself, and one that tells whether a
+/// filter refuses them all.
+pub const DENIED_SYSTEM_CALLS: Goal = exactly(2.0);
 /// System calls of an unlogged call above those of a bare one.
 pub const FORWARD_SYSTEM_CALLS: Goal = exactly(0.0);
 /// System calls of an unlogged call without flags in the default dialect.
@@ -30,7 +34,7 @@ pub const IN_STEP_SYSTEM_CALLS: Goal = at_most(10.0);
 /// System calls of 4 KiB that the library copies between filesystems: the call that the kernel
 /// refuses, whether the target may be written and how it is open, a read, a write, and one for each
 /// pointer outside the caller's stack frame.
-pub const ACROSS_SYSTEM_CALLS: Goal = at_most(7.0);
+pub const ACROSS_SYSTEM_CALLS: Goal = at_most(5.0);
 /// System calls of a call that is counted for a summary without the launcher: the copy, two that read
 /// the paths, and two that ask for the process and the name.
 pub const COUNTED_SYSTEM_CALLS: Goal = at_most(5.0);
@@ -139,7 +143,13 @@ impl Calls {
     /// Each copies 4 KiB to another filesystem.
     pub const ACROSS: Calls = Calls("across");
     /// Each fails with EBADF.
-    pub const FAIL: Calls = Calls("fail");
+    pub const FAIL: Calls = Calls("EBADF");
+    /// Each is refused by the kernel, with the error of its name.
+    pub const REFUSED: [Calls; 5] =
+        [Calls::FAIL, Calls("EXDEV"), Calls("EINVAL"), Calls("EOVERFLOW"), Calls("EFBIG")];
+    /// Each fails with EPERM, behind which a seccomp filter may hide the call: the kernel is asked a
+    /// second time whether it does.
+    pub const DENIED: Calls = Calls("EPERM");
     /// Each is a call by syscall(2) that the library does not handle.
     pub const ANOTHER_NUMBER: Calls = Calls("another-number");
     /// Each is an ioctl(2) that the library does not handle.

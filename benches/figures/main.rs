@@ -168,10 +168,22 @@ fn unlogged(figures: &mut Figures, driver: &Driver) {
         more(Calls::COPY),
         Some(exact::FORWARD_INSTRUCTIONS),
     );
+    for calls in Calls::REFUSED {
+        figures.exact(
+            &format!("unlogged call that fails with {}: instructions more", calls.0),
+            more(calls),
+            Some(exact::REFUSED_INSTRUCTIONS),
+        );
+    }
     figures.exact(
-        "unlogged call that the kernel refuses: instructions more",
-        more(Calls::FAIL),
-        Some(exact::REFUSED_INSTRUCTIONS),
+        "unlogged call that fails with EPERM: instructions more",
+        more(Calls::DENIED),
+        None,
+    );
+    figures.exact(
+        "unlogged call that fails with EPERM: system calls",
+        driver.system_calls(Way::OFF, Calls::DENIED).map(|counts| counts.values().sum()),
+        Some(exact::DENIED_SYSTEM_CALLS),
     );
     figures.exact(
         "unlogged call: system calls more",

@@ -6,9 +6,11 @@
  * files of its own in DIRECTORY, and each is bound to a CPU. Prints the calls' CPU time and the
  * time from the first call to the last, both in nanoseconds. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +28,7 @@ static const char line[] = "cfr: 12345 1795343182.011073 copy_file_range(3, NULL
 #define MEBIBYTE (1 << 20)
 
 struct files {
-    int in, out, memory, log, pipe[2];
+    int in, out, memory, sealed, log, pipe[2];
     loff_t from, to;
 };
 
@@ -61,10 +63,40 @@ static int mebibyte(struct files *files)
     return block(files, files->out, MEBIBYTE);
 }
 
-static int fail(struct files *files)
+static int fails(int in, loff_t from, int out, loff_t to, int error)
+{
+    return copy_file_range(in, &from, out, &to, 1, 0) == -1 && errno == error;
+}
+
+static int closed(struct files *files)
 {
     (void)files;
-    return copy_file_range(-1, NULL, -1, NULL, 1, 0) == -1;
+    return copy_file_range(-1, NULL, -1, NULL, 1, 0) == -1 && errno == EBADF;
+}
+
+static int crosses(struct files *files)
+{
+    return fails(files->in, 0, files->memory, 0, EXDEV);
+}
+
+static int overlaps(struct files *files)
+{
+    return fails(files->in, 0, files->in, 0, EINVAL);
+}
+
+static int wraps(struct files *files)
+{
+    return fails(files->in, -1, files->out, 0, EOVERFLOW);
+}
+
+static int too_far(struct files *files)
+{
+    return fails(files->in, 0, files->out, INT64_MAX, EFBIG);
+}
+
+static int sealed(struct files *files)
+{
+    return fails(files->memory, 0, files->sealed, 0, EPERM);
 }
 
 static int append(struct files *files)
@@ -183,7 +215,12 @@ static const struct call table[] = {
     { "page", page },                       /* 4 KiB with offset pointers, always the same */
     { "across", across },                   /* the same to a memory file: another filesystem */
     { "mebibyte", mebibyte },               /* as page, 1 MiB */
-    { "fail", fail },                       /* EBADF */
+    { "EBADF", closed },                    /* calls that the kernel refuses, by its error */
+    { "EXDEV", crosses },
+    { "EINVAL", overlaps },
+    { "EOVERFLOW", wraps },
+    { "EFBIG", too_far },
+    { "EPERM", sealed },
     { "append", append },                   /* copies, and writes a line to a file that all threads share */
     { "another-number", another_number },   /* a call by syscall(2) that the library does not handle */
     { "another-request", another_request }, /* an ioctl(2) that the library does not handle */
@@ -215,12 +252,14 @@ int main(int argc, char **argv)
                 .in = filled(file(argv[3], "source", i, O_TRUNC, size)),
                 .out = file(argv[3], "target", i, O_TRUNC, 0),
                 .memory = memfd_create("target", MFD_CLOEXEC),
+                .sealed = memfd_create("sealed", MFD_ALLOW_SEALING),
                 .log = log,
                 .to = 1 << 30,
             },
         };
-        if (pipe(part[i].files.pipe) != 0) {
-            perror("pipe");
+        filled(part[i].files.memory);
+        if (fcntl(part[i].files.sealed, F_ADD_SEALS, F_SEAL_WRITE) != 0 || pipe(part[i].files.pipe) != 0) {
+            perror("sealing, or pipe");
             return 1;
         }
     }
