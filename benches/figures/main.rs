@@ -1,5 +1,5 @@
 //! What the library costs, each figure with its goal: `cargo bench --bench figures`, and after `--`
-//! `--json`, or a part of it: `--comparison`, `--supervised`, `--lines`, `--copies`.
+//! `--json`, or a part of it: `--comparison`, `--supervised`, `--lines`, `--copies`, `--sweep`.
 #![allow(unreachable_pub, unsafe_code, reason = "a bench exports nothing")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "prints a table")]
 #![allow(
@@ -29,6 +29,8 @@ mod copies;
 mod comparison;
 
 mod supervised;
+
+mod sweep;
 
 use exact::{Calls, Driver, Goal, Shipped, Way};
 use lttng::Lttng;
@@ -98,12 +100,13 @@ fn main() -> ExitCode {
                     Some(|figures, driver| line_times(figures, driver, timed::others_cpu_share()))
             }
             "--copies" => only = Some(|figures, _| own_copies(figures)),
+            "--sweep" => only = Some(|figures, _| default_sweep(figures)),
             // From cargo.
             "--bench" => {}
             _ => {
                 eprintln!(
                     "figures: invalid argument {word:?}: \
-                     expected --json, --comparison, --supervised, --lines or --copies"
+                     expected --json, --comparison, --supervised, --lines, --copies or --sweep"
                 );
                 return ExitCode::from(2);
             }
@@ -124,6 +127,7 @@ fn main() -> ExitCode {
             line_times(&mut figures, &driver, busy);
             threads(&mut figures, &driver);
             load(&mut figures, &shipped);
+            default_sweep(&mut figures);
             own_copies(&mut figures);
             file(&mut figures, &shipped);
         }
@@ -427,6 +431,17 @@ fn threads(figures: &mut Figures, driver: &Driver) {
             (threads == 64).then_some(scale::PASSED_GROWTH),
         );
     }
+}
+
+/// All default faults, tried on cp(1).
+fn default_sweep(figures: &mut Figures) {
+    let (seconds, detail) = sweep::measure();
+    figures.time(
+        "default sweep of `cp a b`: seconds",
+        seconds,
+        &detail,
+        Some(sweep::DEFAULT_SECONDS),
+    );
 }
 
 /// Copies in the library.
