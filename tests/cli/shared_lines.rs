@@ -1,7 +1,9 @@
 //! Lines that the library passes on through memory and the launcher writes: all are there, whole and
 //! once, whatever becomes of their writers, and of the launcher.
 
-use cfr_testkit::{Output, Run, Scratch, compile, find_program, launcher, read_json, skip, until};
+use cfr_testkit::{
+    Filesystems, Output, Run, Scratch, compile, find_program, launcher, read_json, skip, until,
+};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -248,6 +250,45 @@ fn a_log_that_is_rotated_goes_on_in_a_new_file() {
     assert_eq!((output.status, &*output.stderr), (Some(0), ""));
     must_have_all(&lines(&scratch.file("log.1")), "0 10");
     must_have_all(&lines(&scratch.file("log")), "0 20");
+}
+
+/// The disk becomes full in the middle of many lines that the launcher writes at once.
+#[test]
+fn each_line_is_whole_or_lost_if_the_disk_becomes_full() {
+    const TEST: &str = "cli::shared_lines::each_line_is_whole_or_lost_if_the_disk_becomes_full";
+    // Until all lines are in the ring.
+    const SCRIPT: &str = "kill -STOP $PPID; \"$@\"; kill -CONT $PPID";
+    const CALLS: usize = 2_000;
+    let filesystems = Filesystems::mount_also(TEST, &["small-tmpfs"]);
+    let Some(disk) = filesystems.get("small-tmpfs") else {
+        return skip(TEST, "no tmpfs can be mounted");
+    };
+    let scratch = Scratch::new();
+    let (program, calls) = (many_lines(), CALLS.to_string());
+    let words = ["sh", "-c", SCRIPT, "sh", &program, "all", "1", "1", &calls];
+    // Fewer bytes than are written at once, and more than one line.
+    for room in [4 << 10, 20 << 10, 60 << 10] {
+        let log = disk.join("log");
+        fs::write(disk.join("rest"), vec![0; (4 << 20) - room]).unwrap();
+        let run = Run::bare(launcher()).args(["trace", "--paths", "no", "--reach", "preload"]);
+        let run = run.args(["-o"]).args([&log]).args(["--"]).args(words);
+        let output = run.within(scratch.path()).output();
+        assert_eq!(output.status, Some(0), "{output:#?}");
+        let full = fs::read_to_string(&log).unwrap();
+        assert_eq!(full.len(), room, "the disk is full");
+        // A piece of a line was made blank.
+        let (blank, whole): (Vec<_>, Vec<_>) =
+            full.lines().partition(|line| line.trim().is_empty());
+        assert!(blank.len() <= 1, "{blank:?}");
+        let text: String = whole.iter().map(|line| format!("{line}\n")).collect();
+        let lines = lines(&scratch.write("whole", text.as_bytes()));
+        let written = lines.calls.values().map(BTreeSet::len).sum::<usize>();
+        let lost = CALLS - written;
+        let said = format!("cfr: {lost} lines of the log were lost");
+        assert_eq!(output.stderr.lines().last(), Some(&*said), "{output:#?}");
+        must_have_all(&lines, &format!("0 {written}"));
+        fs::remove_file(log).unwrap();
+    }
 }
 
 /// No descriptor, no write and no other call but the copy, and the question which process this is if
