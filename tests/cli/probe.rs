@@ -667,6 +667,21 @@ fn a_report_that_cannot_be_written_is_125() {
 }
 
 #[test]
+fn help_that_cannot_be_written_is_125() {
+    for (words, what) in [
+        (&["--help"][..], "help"),
+        (&["-h"], "help"),
+        (&["help", "trace"], "help"),
+        (&["sweep", "--help"], "help"),
+        (&["--version"], "version"),
+    ] {
+        let output = Run::bare(launcher()).args(words).stdout("/dev/full").output();
+        let said = format!("cfr: cannot write the {what}: No space left on device (ENOSPC)\n");
+        assert_eq!((output.status, output.stderr), (Some(125), said), "{words:?}");
+    }
+}
+
+#[test]
 fn a_closed_pipe_ends_the_report_without_an_error() {
     let scratch = Scratch::new();
     let script = "{ sleep .1; \"$@\"; echo $? >&2; } | true";

@@ -707,6 +707,20 @@ fn a_failing_baseline_ends_the_sweep() {
     assert!(output.stderr.ends_with("\n    \\u{1b}[2J\n"), "{}", output.stderr);
 }
 
+#[test]
+fn a_missing_directory_for_temporary_files_is_named_once() {
+    let scratch = scratch();
+    let missing = scratch.file("missing");
+    let shown = missing.display();
+    for (options, what) in [(&["--fresh"][..], "a directory"), (&[], "a log")] {
+        let run = sweep(&scratch, options, ["cp", "a", "b"]).env("TMPDIR", &missing);
+        let output = run.output();
+        let said =
+            format!("cfr: cannot create {what} in {shown}: No such file or directory (ENOENT)\n");
+        assert_eq!((output.status, output.stderr), (Some(125), said), "{options:?}");
+    }
+}
+
 // What it leaves.
 
 /// Returns the processes that run in this directory or below.

@@ -417,7 +417,7 @@ fn no_call_is_proven_or_not() {
         assert_eq!(output.status, Some(status), "{options:?} {output:#?}");
     }
     let output = Run::bare(launcher()).args(["trace"]).args([&program]).ok();
-    assert!(output.stderr.starts_with("cfr: no copy was made: "), "{output:#?}");
+    assert!(output.stderr.starts_with("cfr: no copy was made by "), "{output:#?}");
 }
 
 #[test]

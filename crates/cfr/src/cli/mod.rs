@@ -43,6 +43,7 @@ pub(crate) use sweep::SweepArgs;
 pub(crate) use trace::LEVEL as TRACE_LEVEL;
 
 use crate::term::failure::Failure;
+use crate::term::stdout;
 use cfr_shared::settings::TABLE;
 use clap::Command;
 use clap::error::ErrorKind;
@@ -70,10 +71,8 @@ pub(crate) enum Request {
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failure> {
     let words: Vec<_> = words.into_iter().collect();
     let matches = command().try_get_matches_from(&words).map_err(|error| match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let _ = error.print();
-            process::exit(0);
-        }
+        ErrorKind::DisplayHelp => print(&error, "the help"),
+        ErrorKind::DisplayVersion => print(&error, "the version"),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             Failure::new(format!("no command given\n\n{error}"))
         }
@@ -97,6 +96,14 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request
         "completions" => Request::Completions(completions::read(matches)),
         _ => Request::Run(launch::read(matches)),
     })
+}
+
+/// Prints help or the version and ends the process. Returns the failure if that could not be written.
+fn print(text: &clap::Error, what: &str) -> Failure {
+    match stdout::check(text.print(), what) {
+        Ok(()) => process::exit(0),
+        Err(failure) => failure,
+    }
 }
 
 /// Returns the program that a command line of `cfr` runs, with its arguments.

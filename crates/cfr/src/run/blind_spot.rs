@@ -237,5 +237,5 @@ pub(crate) fn if_none_seen(
 }
 
 /// Said of a run if the kernel's boundary was watched for all its processes.
-const PROVEN: &str = "no copy was made: no process called copy_file_range, sendfile to a file, or \
-                      ioctl with a reflink or dedupe request; read, write and splice are not watched";
+const PROVEN: &str = "no copy was made by copy_file_range, sendfile to a file, or ioctl with a reflink or \
+                      dedupe request; read, write and splice are not watched";

@@ -12,6 +12,8 @@ pub(crate) mod json;
 
 pub(crate) mod shell;
 
+pub(crate) mod unique_name;
+
 pub(crate) mod whole_file;
 
 pub(crate) mod width;

@@ -9,12 +9,18 @@ use std::os::unix::fs::MetadataExt;
 /// Writes the text and returns exit status 0.
 pub(crate) fn write(text: &str) -> Result<u8, Failure> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        // A reader that closes the pipe early is not an error.
+    check(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()), "the report")?;
+    Ok(0)
+}
+
+/// Returns the failure if `what` could not be written. A reader that closes the pipe early is not an
+/// error.
+pub(crate) fn check(written: io::Result<()>, what: &str) -> Result<(), Failure> {
+    match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write the report: {}", describe(&error))))
+            Err(Failure::new(format!("cannot write {what}: {}", describe(&error))))
         }
-        _ => Ok(0),
+        _ => Ok(()),
     }
 }
 

@@ -3,11 +3,10 @@
 
 use crate::term::failure::{Failure, printable};
 use crate::term::stdout::standard_stream;
+use crate::term::unique_name::unique_name;
 use rustix::fs::OFlags;
-use std::collections::hash_map::RandomState;
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::hash::BuildHasher;
 use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -46,7 +45,7 @@ impl WholeFile {
         let target = if old.is_some() { unless_missing(path.canonicalize())? } else { None };
         let path = target.unwrap_or_else(|| path.to_owned());
         let file = WholeFile { path, is_special, stream: None, old };
-        let (_, new) = file.beside()?;
+        let (_, new) = beside(&file.path, file.old.as_ref())?;
         fs::remove_file(new)?;
         if file.old.is_some() {
             unless_missing(fs::remove_file(&file.path))?;
@@ -70,24 +69,25 @@ impl WholeFile {
     }
 
     fn replace(&self, text: &str) -> io::Result<()> {
-        let (mut file, new) = self.beside()?;
+        let (mut file, new) = beside(&self.path, self.old.as_ref())?;
         let written = file.write_all(text.as_bytes()).and_then(|()| fs::rename(&new, &self.path));
         written.inspect_err(|_| drop(fs::remove_file(&new)))
     }
+}
 
-    /// Creates a file in the same directory. Returns it and its path.
-    fn beside(&self) -> io::Result<(File, PathBuf)> {
-        if self.path.file_name().is_none() {
-            return Err(io::Error::from(io::ErrorKind::IsADirectory));
-        }
-        let name = format!(".cfr-new-{:016x}", RandomState::new().hash_one(()));
-        let new = self.path.with_file_name(name);
-        let file = OpenOptions::new().write(true).create_new(true).open(&new)?;
-        if let Some(old) = &self.old {
-            file.set_permissions(old.permissions())?;
-        }
-        Ok((file, new))
+/// Creates a file in the directory of `path`, with the permissions of the old one. Returns it and its
+/// path.
+pub(crate) fn beside(path: &Path, old: Option<&Metadata>) -> io::Result<(File, PathBuf)> {
+    if path.file_name().is_none() {
+        return Err(io::Error::from(io::ErrorKind::IsADirectory));
     }
+    let new = path.with_file_name(unique_name(".cfr-new-"));
+    let file = OpenOptions::new().write(true).create_new(true).open(&new)?;
+    if let Some(old) = old {
+        let done = file.set_permissions(old.permissions());
+        done.inspect_err(|_| drop(fs::remove_file(&new)))?;
+    }
+    Ok((file, new))
 }
 
 /// Refuses two options that name one file, of which the second is replaced at the end. Pipes, devices

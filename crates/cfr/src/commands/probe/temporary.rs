@@ -4,11 +4,10 @@ use super::fact::errno;
 use crate::term::cleanup;
 use crate::term::failure::{Failure, print_message};
 use crate::term::status_line;
+use crate::term::unique_name::unique_name;
 use cfr_sys::errno::Errno;
 use rustix::fs::{AtFlags, Mode, OFlags, SeekFrom, openat, seek, unlinkat};
-use std::collections::hash_map::RandomState;
 use std::fs::File;
-use std::hash::BuildHasher;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
@@ -53,7 +52,7 @@ impl Directory {
 
     /// Creates a file with a random name and removes the name.
     fn unnamed(&self, flags: OFlags, mode: Mode) -> Result<UnnamedFile, Errno> {
-        let name = format!(".cfr-probe-{:016x}", RandomState::new().hash_one(()));
+        let name = unique_name(".cfr-probe-");
         let _named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
         let file = openat(&self.handle, &name, flags, mode).map_err(converted)?;
         unlinkat(&self.handle, &name, AtFlags::empty()).map_err(|error| {

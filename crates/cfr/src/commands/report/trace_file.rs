@@ -4,9 +4,8 @@ use super::events::Events;
 use crate::log::entry::LogEntry;
 use crate::term::failure::{Failure, describe, printable};
 use crate::term::stdout::standard_stream;
-use std::collections::hash_map::RandomState;
+use crate::term::whole_file;
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::hash::BuildHasher;
 use std::io::{self, BufWriter};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
@@ -141,14 +140,9 @@ impl Drop for TraceFile {
 
 /// Creates a file in the same directory, with the permissions of the old one.
 fn beside(path: &Path, old: Option<&Metadata>) -> io::Result<File> {
-    let name = format!(".cfr-trace-{:016x}", RandomState::new().hash_one(()));
-    let new = path.with_file_name(name);
     let mut unfinished = unfinished();
-    let file = OpenOptions::new().write(true).create_new(true).open(&new)?;
+    let (file, new) = whole_file::beside(path, old)?;
     *unfinished = Some(new);
-    if let Some(old) = old {
-        file.set_permissions(old.permissions())?;
-    }
     Ok(file)
 }
 

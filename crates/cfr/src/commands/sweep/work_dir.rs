@@ -2,15 +2,17 @@
 
 use super::live_runs;
 use crate::term::failure::{Failure, describe, print_message, printable};
+use crate::term::unique_name::unique_name;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use tempfile::{Builder, TempDir};
 
 /// The working directory of a run.
 pub(super) enum WorkDir {
     /// The launcher's.
     Here(PathBuf),
     /// A new one, which is removed with this value.
-    Fresh(Option<TempDir>),
+    Fresh(Option<PathBuf>),
 }
 
 impl WorkDir {
@@ -18,20 +20,23 @@ impl WorkDir {
     pub(super) fn fresh() -> Result<WorkDir, Failure> {
         let mut runs = live_runs::lock();
         let parent = temp_dir();
-        let made = std::path::absolute(&parent)
-            .and_then(|parent| Builder::new().prefix("cfr-sweep-").tempdir_in(parent))
-            .map_err(|error| {
-                let parent = printable(parent);
-                Failure::new(format!("cannot create a directory in {parent}: {}", describe(&error)))
-            })?;
-        runs.add_directory(made.path());
+        let made = std::path::absolute(&parent).and_then(|parent| {
+            let path = parent.join(unique_name("cfr-sweep-"));
+            // Other users must not see what the program copies.
+            DirBuilder::new().mode(0o700).create(&path).map(|()| path)
+        });
+        let made = made.map_err(|error| {
+            let parent = printable(parent);
+            Failure::new(format!("cannot create a directory in {parent}: {}", describe(&error)))
+        })?;
+        runs.add_directory(&made);
         Ok(WorkDir::Fresh(Some(made)))
     }
 
     pub(super) fn path(&self) -> &Path {
         match self {
             WorkDir::Here(path) => path,
-            WorkDir::Fresh(made) => made.as_ref().map_or(Path::new("."), TempDir::path),
+            WorkDir::Fresh(made) => made.as_deref().unwrap_or(Path::new(".")),
         }
     }
 
@@ -39,7 +44,7 @@ impl WorkDir {
     pub(super) fn keep(mut self) -> Option<PathBuf> {
         let WorkDir::Fresh(made) = &mut self else { return None };
         let mut runs = live_runs::lock();
-        let path = made.take()?.keep();
+        let path = made.take()?;
         runs.forget_directory(&path);
         Some(path)
     }
@@ -48,16 +53,10 @@ impl WorkDir {
 impl Drop for WorkDir {
     fn drop(&mut self) {
         let WorkDir::Fresh(Some(made)) = self else { return };
-        let removed = live_runs::remove(made.path());
-        live_runs::lock().forget_directory(made.path());
-        // It is removed, or cannot be: TempDir need not try again.
-        made.disable_cleanup(true);
+        let removed = live_runs::remove(made);
+        live_runs::lock().forget_directory(made);
         if let Err(error) = removed {
-            print_message(format!(
-                "cannot remove {}: {}",
-                printable(made.path()),
-                describe(&error)
-            ));
+            print_message(format!("cannot remove {}: {}", printable(made), describe(&error)));
         }
     }
 }
