@@ -21,6 +21,7 @@ pub mod report_summaries;
 pub mod report_text_log;
 pub mod sanitizers;
 pub mod shared_lines;
+pub mod stderr_lines;
 pub mod summary;
 pub mod summary_now;
 pub mod sweep;

@@ -126,9 +126,9 @@ fn run_expecting(
     .filter(|(is_wanted, _)| *is_wanted)
     .fold(Collect::NOTHING, |all, (_, one)| all.union(one));
     let is_needed = mode.says_if_none || wanted != Collect::NOTHING || plan.is_ok();
-    let log_file = checked.one_log_file();
+    let shared_log = checked.shared_log.as_ref();
     let is_made =
-        is_needed.then(|| SharedStats::new(wanted, checked.forwards_to_next, log_file.is_some()));
+        is_needed.then(|| SharedStats::new(wanted, checked.forwards_to_next, shared_log.is_some()));
     let stats = match is_made.transpose() {
         // A trace has its log even without the counters.
         Err(failure) if matches!(wanted, Collect::NOTHING | Collect::IN_FLIGHT) => {
@@ -147,10 +147,10 @@ fn run_expecting(
         .map(|stats| ProgressThread::new(*stats.stats()));
     let mut lines = stats
         .as_ref()
-        .zip(log_file)
-        .and_then(|(stats, path)| LineReader::start(stats, &checked.variables, path));
+        .zip(shared_log)
+        .and_then(|(stats, log)| LineReader::start(stats, &checked.variables, log));
     let mut unfinished = stats.as_ref().filter(|stats| stats.are_own()).and_then(|stats| {
-        let written = lines.as_ref().map(LineReader::written);
+        let written = lines.as_ref().and_then(LineReader::written);
         UnfinishedCalls::watch(*stats.stats(), &checked.variables, written)
     });
     let command = || {

@@ -1,6 +1,7 @@
 //! The settings of the program, from the command line or else from the environment. All are checked
 //! before anything runs.
 
+use super::shared_log::SharedLog;
 use crate::term::failure::{Failure, describe, one_of, print_message, printable};
 use cfr_engine::hook::Hooks;
 use cfr_shared::format::Format;
@@ -37,6 +38,8 @@ pub(crate) struct CheckedSettings {
     /// The faults that are injected, as they were written.
     pub(crate) faults: Vec<String>,
     pub(crate) summary: SummaryOutput,
+    /// The log, if the launcher can write it for all processes.
+    pub(crate) shared_log: Option<SharedLog>,
     /// The log file, if all processes have the same, and its size in bytes at the start.
     log_file: Option<(PathBuf, u64)>,
 }
@@ -57,14 +60,9 @@ impl CheckedSettings {
         found.map(|(_, path)| path.as_os_str())
     }
 
-    /// Returns the path of the log file if all processes write one regular file, by a name that means
-    /// the same to all of them: not below /dev or /proc, except in /dev/shm.
+    /// Returns the path of the log file, if it is one that all processes have.
     pub(crate) fn one_log_file(&self) -> Option<&Path> {
-        let (path, _) = self.log_file.as_ref().filter(|_| self.log > Level::Off)?;
-        let is_below = |directory| path.starts_with(directory);
-        let is_of_process = is_below("/proc") || is_below("/dev") && !is_below("/dev/shm");
-        let is_regular = path.metadata().is_ok_and(|metadata| metadata.is_file());
-        (is_regular && !is_of_process).then_some(path)
+        self.shared_log.as_ref().and_then(SharedLog::path)
     }
 
     /// Reports whether the log file has grown.
@@ -115,11 +113,14 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<CheckedSettin
     let mut variables = options;
     variables.retain(|(variable, _)| *variable != SUMMARY);
     let mut log_file = None;
+    let template = file.clone();
     if let Some(path) = file {
         log_file = can_be_written(&path, "log")?.map(|path| (path.clone(), size(&path)));
         variables.retain(|(variable, _)| *variable != LOG_FILE);
         variables.push((LOG_FILE, path));
     }
+    let template = template.as_deref().map(OsStr::as_bytes);
+    let shared_log = SharedLog::of(&Settings { log_file: template, ..settings });
     Ok(CheckedSettings {
         variables,
         log,
@@ -129,6 +130,7 @@ pub(crate) fn check(mut options: Variables, level: &str) -> Result<CheckedSettin
         shared,
         faults,
         summary,
+        shared_log,
         log_file,
     })
 }

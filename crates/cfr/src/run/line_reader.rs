@@ -1,23 +1,20 @@
 //! The launcher's side of the log: a thread that takes the lines which the processes of the program
-//! pass on through memory, and writes them to the file.
+//! pass on through memory, and writes them.
 
 use super::environment::Variables;
 use super::program_settings;
+use super::rotation::Rotation;
+use super::shared_log::SharedLog;
 use super::shared_stats::SharedStats;
+use super::written_lines::WrittenLines;
 use crate::term::small_thread::small_thread;
 use cfr_observe::{Collectors, ConfigErrors, Log};
 use cfr_shared::line::{MAX_LINE, is_printable};
 use cfr_shared::settings::Settings;
-use cfr_shared::stats::{LineRing, LineRings, Place, Stats, log_id};
+use cfr_shared::stats::{LineRing, LineRings, Place, Stats};
 use cfr_sys as sys;
-use memchr::memmem;
-use std::fs::{File, Metadata};
-use std::io;
 use std::mem;
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -30,20 +27,10 @@ const MAX_SLEEP: Duration = Duration::from_millis(8);
 /// How long lines that were begun are waited for when the program has ended.
 const MAX_END: Duration = Duration::from_millis(200);
 
-/// How often the name of the log is looked at, and how long it must have been nothing's, or an empty
-/// file's, before that is taken for a new log. The program may give the name to a file of its own.
-const NAME_INTERVAL: Duration = Duration::from_millis(250);
-const ROTATED: Duration = Duration::from_secs(1);
+/// How long a reader of the log is waited for that takes nothing when the program has ended.
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
-/// The longest wait for the lines that were passed on: the thread may be stopped by a file that takes
-/// nothing.
-const MAX_WAIT: Duration = Duration::from_secs(1);
-
-/// The bytes at the end of the log that are searched for a line, and how many at once.
-const MAX_SEARCHED: u64 = 64 << 20;
-const PIECE: usize = 1 << 20;
-
-/// The bytes that are written at once.
+/// The bytes that are written to a file at once.
 const BATCH: usize = 64 << 10;
 
 /// The most places that one look passes, so that it ends whatever is in the memory.
@@ -53,34 +40,27 @@ const MAX_PLACES: usize = 1 << 16;
 pub(crate) struct LineReader {
     /// `None` once the thread has ended.
     running: Option<(Sender<()>, JoinHandle<Reader>)>,
-    written: WrittenLines,
+    /// The lines in a log file.
+    written: Option<WrittenLines>,
     /// The lines that will not come, because their writers have ended.
     missing: u64,
     /// Whether another process goes on.
     hands_on: bool,
 }
 
-/// The lines that were written.
-#[derive(Clone)]
-pub(crate) struct WrittenLines {
-    path: PathBuf,
-    /// How often the thread has looked for lines.
-    looks: Arc<AtomicU64>,
-}
-
 impl LineReader {
     /// Starts to read the rings of these stats, if they have them. `variables` are the program's
-    /// settings, and `path` is the log file.
+    /// settings.
     pub(crate) fn start(
         shared: &SharedStats,
         variables: &Variables,
-        path: &Path,
+        log: &SharedLog,
     ) -> Option<LineReader> {
         let rings = shared.rings()?;
         // They were checked before.
         let settings = program_settings::of_variables(variables).ok()?;
-        let started = LineReader::of(rings, *shared.stats(), settings, path.to_owned())?;
-        shared.open_rings(settings.log_file?);
+        let started = LineReader::of(rings, *shared.stats(), settings, log)?;
+        log.open(rings, settings)?;
         Some(started)
     }
 
@@ -88,9 +68,9 @@ impl LineReader {
     /// `settings` are those of the program.
     pub(crate) fn go_on(stats: Stats, settings: &'static Settings<'static>) -> Option<LineReader> {
         let rings = stats.line_rings().filter(LineRings::are_handed_on)?;
-        let path = program_settings::one_log_file(settings)?;
-        let started = LineReader::of(rings, stats, settings, path)?;
-        rings.open(this_process(), log_id(settings.log_file?), sys::monotonic_ns());
+        let log = SharedLog::handed_on(settings)?;
+        let started = LineReader::of(rings, stats, settings, &log)?;
+        log.open(rings, settings)?;
         Some(started)
     }
 
@@ -98,7 +78,7 @@ impl LineReader {
         rings: LineRings,
         stats: Stats,
         settings: &'static Settings<'static>,
-        path: PathBuf,
+        shared: &SharedLog,
     ) -> Option<LineReader> {
         let no_errors = Box::leak(Box::new(ConfigErrors::none()));
         let collectors = Collectors { tree: Some(stats), own: None, is_program: false };
@@ -106,16 +86,22 @@ impl LineReader {
         let log = Log::new(settings, no_errors, collectors, caller).without_rings();
         // Before the program can move it.
         log.open();
-        let written = WrittenLines { path: path.clone(), looks: Arc::default() };
-        let mut reader = Reader::new(rings, log, path);
-        let looks = Arc::clone(&written.looks);
+        let written = shared.path().map(|path| WrittenLines::new(path.to_owned()));
+        let rotation = shared.path().map(|path| Rotation::new(path.to_owned()));
+        let mut reader = Reader::new(rings, log, rotation);
+        let looks = written.as_ref().map(WrittenLines::looks);
+        let is_file = shared.path().is_some();
         let (end, is_over) = mpsc::channel::<()>();
         let thread = small_thread(move || {
-            rings.populate();
+            if is_file {
+                rings.populate();
+            }
             let mut sleep = MIN_SLEEP;
             while is_over.recv_timeout(sleep) == Err(RecvTimeoutError::Timeout) {
                 let found = reader.look(sys::monotonic_ns());
-                looks.fetch_add(1, Ordering::Release);
+                if let Some(looks) = &looks {
+                    looks.fetch_add(1, Ordering::Release);
+                }
                 sleep = if found { MIN_SLEEP } else { (sleep * 2).min(MAX_SLEEP) };
             }
             reader
@@ -124,8 +110,8 @@ impl LineReader {
         Some(LineReader { running, written, missing: 0, hands_on: false })
     }
 
-    /// Returns the lines that were written.
-    pub(crate) fn written(&self) -> WrittenLines {
+    /// Returns the lines that were written, if the log is a file.
+    pub(crate) fn written(&self) -> Option<WrittenLines> {
         self.written.clone()
     }
 
@@ -137,46 +123,6 @@ impl LineReader {
     /// Ends the thread, for another process that goes on.
     pub(crate) fn hand_on(mut self) {
         self.hands_on = true;
-    }
-}
-
-impl WrittenLines {
-    /// Reports of each beginning of a line whether there is one that was written, or passed on before.
-    /// The newest lines are searched.
-    pub(crate) fn have(&self, beginnings: &[Vec<u8>]) -> Vec<bool> {
-        self.wait();
-        let mut are_there = vec![false; beginnings.len()];
-        // If it cannot be read, none is found.
-        let _ = self.search(beginnings, &mut are_there);
-        are_there
-    }
-
-    /// Waits until the lines are in the file that were passed on before. One that was not whole is
-    /// passed by a look and taken by the next one, of the second ring a look later; and a look may
-    /// have begun before.
-    fn wait(&self) {
-        let looks = || self.looks.load(Ordering::Acquire);
-        let (before, begun) = (looks(), Instant::now());
-        while looks() < before + 4 && begun.elapsed() < MAX_WAIT {
-            thread::sleep(MIN_SLEEP);
-        }
-    }
-
-    fn search(&self, beginnings: &[Vec<u8>], are_there: &mut [bool]) -> io::Result<()> {
-        let file = File::open(&self.path)?;
-        let mut end = file.metadata()?.len();
-        let oldest = end.saturating_sub(MAX_SEARCHED);
-        let mut piece = vec![0; PIECE + MAX_LINE];
-        while end > oldest && are_there.contains(&false) {
-            let start = end.saturating_sub(PIECE as u64);
-            let read = file.read_at(&mut piece, start)?;
-            let text = piece.get(..read).unwrap_or_default();
-            for (beginning, is_there) in beginnings.iter().zip(are_there.iter_mut()) {
-                *is_there |= memmem::find(text, beginning).is_some();
-            }
-            end = start;
-        }
-        Ok(())
     }
 }
 
@@ -197,13 +143,8 @@ struct Reader {
     usual: Progress,
     overflow: Progress,
     log: Log,
-    path: PathBuf,
-    /// The file that the log has open: device and inode.
-    file: Option<(u64, u64)>,
-    /// When its name was looked at last.
-    looked: Instant,
-    /// Since when the name has been free for a new log.
-    moved: Option<Instant>,
+    /// The log file.
+    rotation: Option<Rotation>,
     /// Lines that were taken from a ring.
     batch: Vec<u8>,
 }
@@ -318,25 +259,29 @@ impl Progress {
 }
 
 impl Reader {
-    fn new(rings: LineRings, log: Log, path: PathBuf) -> Reader {
+    fn new(rings: LineRings, log: Log, rotation: Option<Rotation>) -> Reader {
         Reader {
             rings,
             usual: Progress::new(rings.usual()),
             overflow: Progress::new(rings.overflow()),
             log,
-            file: path.metadata().ok().as_ref().map(identity),
-            path,
-            looked: Instant::now(),
-            moved: None,
+            rotation,
             batch: Vec::with_capacity(BATCH + MAX_LINE),
         }
+    }
+
+    /// Reports whether the log may be a pipe or a terminal.
+    fn is_stream(&self) -> bool {
+        self.rotation.is_none()
     }
 
     /// Writes the lines that are whole; `now_ns` is noted as the time of the look. Reports whether there
     /// were any.
     fn look(&mut self, now_ns: u64) -> bool {
         self.rings.note_look(now_ns);
-        self.close_if_rotated();
+        if self.rotation.as_mut().is_some_and(Rotation::is_due) {
+            self.log.close();
+        }
         let before = (self.usual.head, self.overflow.head);
         let found =
             self.usual.take_late(&mut self.batch) | self.overflow.take_late(&mut self.batch);
@@ -356,11 +301,15 @@ impl Reader {
     /// Writes the whole lines of a ring before `tail`. Reports whether all places before it were passed.
     fn pass_all(&mut self, is_overflow: bool, tail: u64, now_ns: u64) -> bool {
         for _ in 0..MAX_PLACES {
+            // Until a slow reader of the log takes more, the lines wait in memory.
+            if self.is_stream() && !self.log.is_ready() {
+                break;
+            }
             let progress = if is_overflow { &mut self.overflow } else { &mut self.usual };
             if progress.head >= tail || !progress.pass(&mut self.batch) {
                 break;
             }
-            if self.batch.len() >= BATCH {
+            if self.batch.len() >= BATCH || self.is_stream() {
                 self.write();
                 self.rings.note_look(if now_ns == 0 { 0 } else { sys::monotonic_ns() });
             }
@@ -373,31 +322,14 @@ impl Reader {
     fn write(&mut self) {
         if !self.batch.is_empty() {
             self.log.write_lines(&self.batch);
-            if self.file.is_none() {
-                self.file = self.path.metadata().ok().as_ref().map(identity);
+            if let Some(rotation) = &mut self.rotation {
+                rotation.note_opened();
             }
             self.batch.clear();
         }
         for ring in [&mut self.usual, &mut self.overflow] {
             (0..mem::take(&mut ring.damaged)).for_each(|_| self.log.count_lost());
             ring.free();
-        }
-    }
-
-    /// Closes the file if logs were rotated: the next line opens the name anew.
-    fn close_if_rotated(&mut self) {
-        if self.file.is_none() || self.looked.elapsed() < NAME_INTERVAL {
-            return;
-        }
-        self.looked = Instant::now();
-        let found = self.path.metadata().ok();
-        let is_other = found.as_ref().map(identity) != self.file;
-        let is_new = found.is_none_or(|found| found.is_file() && found.len() == 0);
-        if !(is_other && is_new) {
-            self.moved = None;
-        } else if self.moved.get_or_insert(self.looked).elapsed() >= ROTATED {
-            self.log.close();
-            (self.file, self.moved) = (None, None);
         }
     }
 
@@ -411,11 +343,14 @@ impl Reader {
     /// launcher has told of their calls.
     fn finish(mut self, mut missing: u64) {
         self.rings.end();
-        let begun = Instant::now();
+        let longest = if self.is_stream() { MAX_PAUSE } else { MAX_END };
+        let mut found = Instant::now();
         self.look(0);
-        while (self.usual.is_waiting() || self.overflow.is_waiting()) && begun.elapsed() < MAX_END {
+        while (self.usual.is_waiting() || self.overflow.is_waiting()) && found.elapsed() < longest {
             thread::sleep(MIN_SLEEP);
-            self.look(0);
+            if self.look(0) {
+                found = Instant::now();
+            }
         }
         for progress in [&mut self.usual, &mut self.overflow] {
             progress.give_up(&mut missing);
@@ -423,14 +358,4 @@ impl Reader {
         self.log.close_rings(&self.rings);
         self.log.report_lost();
     }
-}
-
-/// Returns the reader that this process is.
-fn this_process() -> (u32, Option<u64>) {
-    (std::process::id(), sys::pid_namespace())
-}
-
-/// Returns the device and the inode of a file.
-fn identity(file: &Metadata) -> (u64, u64) {
-    (file.dev(), file.ino())
 }

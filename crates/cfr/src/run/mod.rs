@@ -6,9 +6,15 @@ pub(crate) mod shared_stats;
 
 pub(crate) mod progress;
 
+pub(crate) mod shared_log;
+
 pub(crate) mod environment;
 
 pub(crate) mod program_settings;
+
+mod rotation;
+
+mod written_lines;
 
 pub(crate) mod line_reader;
 

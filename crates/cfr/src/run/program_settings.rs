@@ -1,11 +1,11 @@
 //! The settings as the program gets them, for the parts of the launcher that write lines of its calls.
 
 use super::environment::Variables;
+use super::shared_log::has_own_log;
 use cfr_shared::settings::template::{Part, Placeholder, parts};
 use cfr_shared::settings::{SettingError, Settings, TABLE};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
 
 /// Reads the settings whose values `value_of` returns for the names of their variables. They are never
 /// freed.
@@ -29,23 +29,6 @@ pub(crate) fn of_variables(
         let given = variables.iter().find(|(variable, _)| *variable == name);
         given.map(|(_, value)| value.clone()).or_else(|| std::env::var_os(name))
     })
-}
-
-/// Reports whether each process, or each program, has a log file of its own.
-pub(crate) fn has_own_log(settings: &Settings) -> bool {
-    let is_own =
-        |part| matches!(part, Ok(Part::Placeholder(Placeholder::Pid | Placeholder::Program)));
-    settings.log_file.is_some_and(|template| parts(template).any(is_own))
-}
-
-/// Returns the log file, if all processes have the same.
-pub(crate) fn one_log_file(settings: &Settings) -> Option<PathBuf> {
-    let template = settings.log_file.filter(|_| !has_own_log(settings))?;
-    let bytes = parts(template).flatten().flat_map(|part| match part {
-        Part::Literal(bytes) => bytes,
-        Part::Placeholder(_) => b"%",
-    });
-    Some(OsString::from_vec(bytes.copied().collect()).into())
 }
 
 /// Returns the settings with the log file of this process; `program` returns the name by which it was

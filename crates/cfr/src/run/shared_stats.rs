@@ -5,7 +5,7 @@
 use crate::term::failure::{Failure, describe};
 use crate::term::inherited::is_ignored;
 use crate::term::small_thread::check_room;
-use cfr_shared::stats::{Collect, Counter, LineRings, OwnFilter, Stats, log_id};
+use cfr_shared::stats::{Collect, Counter, LineRings, OwnFilter, Stats};
 use cfr_sys as sys;
 use cfr_sys::Mark;
 use cfr_sys::errno::Errno;
@@ -171,15 +171,6 @@ impl SharedStats {
     /// Returns the rings of lines, if this launcher reads them.
     pub(crate) fn rings(&self) -> Option<LineRings> {
         self.are_own().then(|| self.stats.line_rings()).flatten()
-    }
-
-    /// Lets processes with this template of a log file pass their lines on through the rings, before the
-    /// program starts.
-    pub(crate) fn open_rings(&self, template: &[u8]) {
-        if let Some(rings) = self.rings() {
-            let reader = (std::process::id(), sys::pid_namespace());
-            rings.open(reader, log_id(template), sys::monotonic_ns());
-        }
     }
 
     /// Returns the counts since the start, and adds them to the counters of the outer launcher.

@@ -2,9 +2,10 @@
 //! lines that the thread cannot write any more.
 
 use super::environment::Variables;
-use super::line_reader::WrittenLines;
 use super::proc_stat::ProcStat;
 use super::program_settings;
+use super::shared_log;
+use super::written_lines::WrittenLines;
 use crate::term::small_thread::small_thread;
 use cfr_engine::hook::Hook;
 use cfr_observe::{Collectors, ConfigErrors, Log};
@@ -46,7 +47,7 @@ impl UnfinishedCalls {
         }
         // They were checked before.
         let settings = program_settings::of_variables(variables).ok()?;
-        let log = (!program_settings::has_own_log(settings)).then(|| log(settings, stats));
+        let log = (!shared_log::has_own_log(settings)).then(|| log(settings, stats));
         let mut looks = Looks {
             stats,
             settings,

@@ -25,6 +25,7 @@ mod watcher;
 use crate::run::guard::{HERE, NONE_LEFT};
 use crate::run::handover;
 use crate::run::line_reader::LineReader;
+use crate::run::shared_log::holds_reader;
 use crate::run::supervisor::READY;
 use crate::term::failure::{Failure, describe};
 use cfr_sys as sys;
@@ -33,7 +34,7 @@ use jobs::Jobs;
 use observers::Observers;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::OwnedFd;
-use rustix::fs::{FileType, OFlags};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, getppid, getrlimit, pidfd_open, setrlimit,
@@ -199,8 +200,7 @@ fn finish(jobs: &Jobs) {
 /// Lets a reader of the launcher's standard error see the end of file, although processes of the tree
 /// still run.
 fn release_reader() {
-    let kind = rustix::fs::fstat(io::stderr()).map(|stat| FileType::from_raw_mode(stat.st_mode));
-    if matches!(kind, Ok(FileType::Fifo | FileType::Socket))
+    if holds_reader()
         && let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR, rustix::fs::Mode::empty())
     {
         let _ = rustix::stdio::dup2_stderr(&null);

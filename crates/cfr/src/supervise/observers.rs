@@ -5,6 +5,7 @@ use super::proc::{self, Status};
 use super::programs::Programs;
 use crate::run::line_reader::LineReader;
 use crate::run::program_settings;
+use crate::run::shared_log;
 use crate::term::failure::Failure;
 use cfr_engine::diag::{EventKind, EventLog};
 use cfr_observe::{Collectors, ConfigErrors, Injector, Log, Observer};
@@ -63,7 +64,7 @@ impl Observers {
         let open = |path| File::options().read(true).write(true).open(OsStr::from_bytes(path));
         let stats_file = settings.stats.and_then(|path| open(path).ok());
         let stats = words.and_then(Result::ok).and_then(Stats::over);
-        let one = settings.inject.is_none() && !program_settings::has_own_log(settings);
+        let one = settings.inject.is_none() && !shared_log::has_own_log(settings);
         let one = one.then(|| Arc::new(observer(settings, stats, None, log)));
         let (by_program, spare) = (Mutex::default(), Mutex::default());
         let programs = Programs::new(stats, stats_file.as_ref());

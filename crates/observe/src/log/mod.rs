@@ -15,6 +15,8 @@ mod path_cache;
 
 mod owned_fd;
 
+mod delivery;
+
 mod sink;
 
 pub use config_errors::ConfigErrors;
@@ -28,11 +30,12 @@ use cfr_shared::format::{self, EventWriter, Format, MessageMeta, printable};
 use cfr_shared::line::{Line, is_printable};
 use cfr_shared::record;
 use cfr_shared::settings::{self, Level, Settings};
-use cfr_shared::stats::{LineRings, Stats, log_id};
+use cfr_shared::stats::{LineRings, Stats};
 use cfr_sys::errno::Errno;
 use cfr_sys::{self as sys, TryLock};
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use delivery::Delivery;
 use line_pool::LINES;
 use sink::{STANDARD_ERROR, Sink};
 use tracing::field::{Value, debug};
@@ -57,8 +60,8 @@ pub struct Log {
     console: Sink,
     /// The log file, if one is set.
     file: Option<Sink>,
-    /// Where the launcher takes lines for that file, if it does.
-    rings: Option<LineRings>,
+    /// Where the launcher takes the lines.
+    delivery: Delivery,
     /// What is known of the threads whose lines are passed on, or whose calls are counted.
     threads: Option<KnownThreads>,
     /// Lines that no sink took and that no line has reported yet.
@@ -86,17 +89,18 @@ impl Log {
         caller: fn() -> (i32, i32),
     ) -> Log {
         let console = Sink::standard_error();
-        let rings = rings(settings, &collectors);
+        let delivery = Delivery::new(settings, collectors.tree, console.fingerprint());
         Log {
             caller,
             format: settings.log_format,
             file_template: settings.log_file,
             console: if settings.log_file.is_some() { console.never_wait() } else { console },
             file: settings.log_file.map(Sink::file),
-            threads: (collectors.is_program && (rings.is_some() || collectors.count_for_tree()))
-                .then(KnownThreads::new)
-                .flatten(),
-            rings,
+            threads: (collectors.is_program
+                && (delivery.first().is_some() || collectors.count_for_tree()))
+            .then(KnownThreads::new)
+            .flatten(),
+            delivery,
             lost: AtomicU64::new(0),
             has_reported_error: AtomicBool::new(false),
             config_errors,
@@ -113,9 +117,10 @@ impl Log {
         }
     }
 
-    /// Reports whether this process of the program passes its lines on to the launcher.
+    /// Reports whether this process of the program passes its lines on to the launcher, which can find
+    /// them in the log.
     pub(crate) fn passes_on(&self) -> bool {
-        self.rings.is_some() && self.collectors.is_program
+        matches!(self.delivery, Delivery::Launcher(_)) && self.collectors.is_program
     }
 
     /// Returns what is known of the calling threads, if lines are passed on or calls are counted.
@@ -152,10 +157,10 @@ impl Log {
         self.without_rings()
     }
 
-    /// Writes all lines to the log file by this process.
+    /// Writes all lines by this process.
     #[must_use]
     pub fn without_rings(mut self) -> Log {
-        self.rings = None;
+        self.delivery = Delivery::Own;
         self
     }
 
@@ -164,6 +169,12 @@ impl Log {
         if let Some(file) = &self.file {
             file.prepare();
         }
+    }
+
+    /// Reports whether a line need not wait for a reader.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.file.as_ref().unwrap_or(&self.console).is_ready()
     }
 
     /// Closes the log file. The next line, if one follows, opens it again.
@@ -176,26 +187,43 @@ impl Log {
     /// Writes the line that `format` makes. Reports whether the sink took it.
     #[inline(never)]
     fn write_line(&self, format: &dyn Fn(&mut Line<'_>)) -> bool {
-        let sink = self.file.as_ref().unwrap_or(&self.console);
         let taken = LINES.with_page(|page| {
             let mut line = Line::new(page);
+            if let Some(rings) = self.delivery.first() {
+                format(&mut line);
+                if self.pass_on(rings, line.as_bytes()) {
+                    return true;
+                }
+                return self.delivery.can_write() && self.write_own(&mut line, 0);
+            }
             if self.file.is_none() {
                 self.begin_on_console(&mut line);
             }
+            let start = line.as_bytes().len();
             format(&mut line);
-            if let Some(rings) = &self.rings
-                && self.pass_on(rings, line.as_bytes())
-            {
-                return true;
-            }
-            let written = sink.put(&mut line).map_err(|errno| self.report_error(errno)).is_ok();
-            if written {
-                // And its newline.
-                self.collectors.count_line(line.as_bytes().len() + 1);
-            }
-            written
+            self.write_own(&mut line, start)
         });
         taken.unwrap_or(false)
+    }
+
+    /// Writes a line, which begins at `start` behind what standard error gets before it. Reports whether it
+    /// was written, or passed on.
+    fn write_own(&self, line: &mut Line<'_>, start: usize) -> bool {
+        let sink = self.file.as_ref().unwrap_or(&self.console);
+        match (sink.put(line), self.delivery.last()) {
+            (Ok(()), _) => {
+                // And its newline.
+                self.collectors.count_line(line.as_bytes().len() + 1);
+                true
+            }
+            (Err(Errno::EBADF), Some(rings)) => {
+                self.pass_on(rings, line.as_bytes().get(start..).unwrap_or_default())
+            }
+            (Err(errno), _) => {
+                self.report_error(errno);
+                false
+            }
+        }
     }
 
     /// Passes a line on to the launcher. Reports whether it takes it.
@@ -210,7 +238,7 @@ impl Log {
             thread.leave();
         }
         if !taken && rings.are_deserted(now_ns) {
-            self.take_over(rings);
+            self.write_left_lines();
         }
         taken
     }
@@ -219,13 +247,14 @@ impl Log {
     /// call if there are none, or if the clock needs none.
     #[must_use]
     pub fn leaves_lines(&self) -> bool {
-        self.rings
+        self.delivery
+            .left()
             .is_some_and(|rings| !rings.are_empty() && rings.are_deserted(sys::monotonic_ns()))
     }
 
     /// Writes those lines if the launcher has ended.
     pub fn write_left_lines(&self) {
-        if let Some(rings) = &self.rings {
+        if let Some(rings) = self.delivery.left() {
             self.take_over(rings);
         }
     }
@@ -235,6 +264,10 @@ impl Log {
     #[cold]
     #[inline(never)]
     fn take_over(&self, rings: &LineRings) {
+        // Another process may still have the launcher's standard error.
+        if self.file.is_none() && !self.console.is_open() {
+            return;
+        }
         let reader = rings.reader(sys::pid_namespace());
         if reader.map_or_else(|| rings.are_handed_on(), sys::has_ended) {
             self.close_rings(rings);
@@ -243,12 +276,14 @@ impl Log {
 
     /// Closes the rings, and writes the lines that are left in them.
     pub fn close_rings(&self, rings: &LineRings) {
-        let Some(sink) = &self.file else { return };
         // If no page is free, the next line tries again.
         let _ = LINES.with_page(|page| {
             rings.close(page, |line| {
                 let line = line.filter(|line| is_printable(line.as_bytes()));
-                let written = line.map(|line| sink.put(line));
+                let written = line.map(|line| match &self.file {
+                    Some(file) => file.put(line),
+                    None => self.write_whole(line.as_bytes()),
+                });
                 if written.is_none_or(|written| self.is_lost(written)) {
                     self.count_lost();
                 }
@@ -261,23 +296,30 @@ impl Log {
         written.map_err(|errno| self.report_error(errno)).is_err()
     }
 
+    /// Writes a line that another process has made.
+    fn write_whole(&self, line: &[u8]) -> Result<(), Errno> {
+        let written = LINES.with_page(|page| {
+            let mut whole = Line::new(page);
+            if self.file.is_none() {
+                self.begin_on_console(&mut whole);
+            }
+            whole.append(line);
+            self.file.as_ref().unwrap_or(&self.console).put(&mut whole)
+        });
+        written.unwrap_or(Err(Errno::EAGAIN))
+    }
+
     /// Writes lines that other processes have made, each with its newline.
     pub fn write_lines(&self, mut lines: &[u8]) {
-        let Some(sink) = &self.file else { return };
         while !lines.is_empty() {
-            let written = sink.put_many(lines);
+            let written = self.file.as_ref().map_or(0, |file| file.put_many(lines));
             lines = lines.get(written..).unwrap_or_default();
             let mut rest = lines.splitn(2, |&byte| byte == b'\n');
             let (first, others) = (rest.next().unwrap_or_default(), rest.next());
             if first.is_empty() && others.is_none() {
                 return;
             }
-            let written = LINES.with_page(|page| {
-                let mut line = Line::new(page);
-                line.append(first);
-                sink.put(&mut line)
-            });
-            if written.is_none_or(|written| self.is_lost(written)) {
+            if self.is_lost(self.write_whole(first)) {
                 self.count_lost();
             } else {
                 self.report_lost();
@@ -416,8 +458,8 @@ impl EventLog for Log {
     fn write_call(&self, kind: &'static EventKind, call: &dyn CallLine) {
         let as_json = self.format == Format::Json;
         let is_passed_on = self
-            .rings
-            .as_ref()
+            .delivery
+            .first()
             .is_some_and(|rings| call.pass(as_json, &mut |text| self.pass_on(rings, text)));
         let format = |line: &mut Line<'_>| {
             let is_short = call.pass(as_json, &mut |text| {
@@ -430,13 +472,6 @@ impl EventLog for Log {
         };
         self.note_written(is_passed_on || self.write_line(&format));
     }
-}
-
-/// Returns the rings through which the launcher takes lines for the log file of these settings, if it
-/// does.
-fn rings(settings: &Settings<'_>, collectors: &Collectors) -> Option<LineRings> {
-    let id = log_id(settings.log_file?);
-    collectors.tree?.line_rings().filter(|rings| rings.are_for(id))
 }
 
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];

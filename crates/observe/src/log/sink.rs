@@ -106,6 +106,14 @@ impl Sink {
         Sink::new(None, owned)
     }
 
+    /// Returns the fingerprint of the file ([`sys::Identity`]), if the sink is not opened by a name.
+    pub(super) fn fingerprint(&self) -> Option<u64> {
+        match OwnedFd::unpack(self.owned.load(Ordering::Relaxed))?.proof {
+            Proof::Regular(fingerprint) | Proof::Stream(fingerprint) => Some(fingerprint),
+            Proof::Position(_) => None,
+        }
+    }
+
     /// Duplicates descriptor 2, for what is written after the program has closed it, as GNU programs do
     /// when they end. A reader at the other end then waits for the end of the process. This is done
     /// only in process `owner`: a child of vfork(2) shares this memory but not the descriptors.
@@ -163,7 +171,22 @@ impl Sink {
 
     /// Opens the file, if it is not open.
     pub(super) fn prepare(&self) {
-        let _ = self.owned_fd();
+        let _ = self.is_open();
+    }
+
+    /// Reports whether its descriptor is still its own. A file is opened if it is not.
+    pub(super) fn is_open(&self) -> bool {
+        self.owned_fd().is_ok()
+    }
+
+    /// Reports whether a line need not wait for a reader.
+    pub(super) fn is_ready(&self) -> bool {
+        match self.owned_fd() {
+            Ok(OwnedFd { fd, proof: Proof::Stream(_) }) => {
+                sys::wait_writable(fd, 0) == Readiness::Ready
+            }
+            _ => true,
+        }
     }
 
     /// Writes the line.

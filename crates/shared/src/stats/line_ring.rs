@@ -55,10 +55,12 @@ const OVERFLOW_HEAD: usize = 17;
 const LOOKED: usize = 18;
 /// The reader's process.
 const READER: usize = 24;
-/// What [`log_id`] returns for the log file.
+/// What [`log_id`] returns for the log file, or [`stderr_id`] for the reader's standard error.
 const LOG: usize = 25;
 /// The PID namespace of the reader's process id; 0 if it is not known.
 const NAMESPACE: usize = 26;
+/// 1 if only the reader can write the log.
+const READER_WRITES: usize = 27;
 /// The words before the cells are as many as those of so many cells.
 const HEADER_CELLS: usize = 2;
 
@@ -161,11 +163,18 @@ impl State {
 }
 
 impl LineRings {
-    /// Begins to take lines for the log file with this id. `reader` is the process that reads them, in
-    /// this PID namespace.
-    pub fn open(&self, (reader, namespace): (u32, Option<u64>), log: u64, now_ns: u64) {
+    /// Begins to take lines for the log with this id. `reader` is the process that reads them, in this
+    /// PID namespace; `reader_writes` says whether other processes have no way to write the log.
+    pub fn open(
+        &self,
+        (reader, namespace): (u32, Option<u64>),
+        log: u64,
+        reader_writes: bool,
+        now_ns: u64,
+    ) {
         self.header().store(READER, reader.into());
         self.header().store(NAMESPACE, namespace.unwrap_or(0));
+        self.header().store(READER_WRITES, reader_writes.into());
         self.header().store(LOG, log);
         self.header().store(LOOKED, now_ns);
     }
@@ -177,10 +186,23 @@ impl LineRings {
         );
     }
 
-    /// Reports whether the rings are for the log file with this id.
+    /// Reports whether the rings are for the log with this id.
     #[must_use]
     pub fn are_for(&self, log: u64) -> bool {
         self.header().load(LOG) == log
+    }
+
+    /// Reports whether the rings are for the standard error of the reader.
+    #[must_use]
+    pub fn are_for_stderr(&self) -> bool {
+        let log = self.header().load(LOG);
+        log != 0 && log & FILE == 0
+    }
+
+    /// Reports whether only the reader can write the log.
+    #[must_use]
+    pub fn only_reader_writes(&self) -> bool {
+        self.header().load(READER_WRITES) != 0
     }
 
     /// Returns the process that reads the rings. `None` in another PID namespace than this.
@@ -502,13 +524,22 @@ impl LineRing {
     }
 }
 
+/// The bit that is set in the id of a log file, and not in that of a standard error.
+const FILE: u64 = 1;
+
+/// Returns a number for a log on a standard error with this fingerprint. Never 0.
+#[must_use]
+pub fn stderr_id(fingerprint: u64) -> u64 {
+    fingerprint.wrapping_add(1) << 1
+}
+
 /// Returns a number for the template of a log file, which others do not have (FNV-1a). Never 0.
 #[must_use]
 pub fn log_id(template: &[u8]) -> u64 {
     let hash = template.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    hash | 1
+    hash | FILE
 }
 
 #[cfg(test)]
@@ -529,7 +560,7 @@ mod tests {
         let words = (0..Stats::WORDS_WITH_RING).map(|_| AtomicU64::new(0));
         let words = Box::leak(words.collect::<Vec<_>>().into_boxed_slice());
         let rings = Stats::over(words).and_then(|stats| stats.line_rings()).unwrap();
-        rings.open((1, Some(2)), log_id(b"log"), NOW);
+        rings.open((1, Some(2)), log_id(b"log"), false, NOW);
         rings
     }
 

@@ -36,7 +36,7 @@ pub use fault_counts::{FaultCounts, MAX_FAULTS};
 pub use heavy::Sums;
 pub use in_flight::{Beginning, CallBeginning, Extent, InFlight, InFlightGuard};
 pub use layout::{Collect, Counter};
-pub use line_ring::{LineRing, LineRings, Place, log_id};
+pub use line_ring::{LineRing, LineRings, Place, log_id, stderr_id};
 pub use own_filters::OwnFilter;
 pub use pairs::{FileId, FileIds, Pair};
 pub use programs::ProgramSums;
