@@ -104,7 +104,7 @@ fn json_lines_arrive_too() {
     assert_eq!(output.stderr.lines().filter(copied).count(), 1, "{output:#?}");
 }
 
-/// The launcher keeps the lines while nobody reads them.
+/// The launcher keeps the lines while nobody reads them, longer than a process would wait.
 #[test]
 fn lines_wait_in_memory_for_a_slow_reader() {
     const CALLS: usize = 3_000;
@@ -112,7 +112,7 @@ fn lines_wait_in_memory_for_a_slow_reader() {
     let many_lines = compile("drivers/many_lines.c", "many_lines", &[]);
     let script = "\
 \"$1\" trace --paths no --results results sh -c '\"$1\" paused 1 1 $2 2> own' sh \"$2\" \"$3\" 2>&1 > printed |
-(while [ ! -e paused ]; do sleep 0.01; done; : > go; cat > log)";
+(while [ ! -e paused ]; do sleep 0.01; done; sleep 2; : > go; cat > log)";
     let words =
         [launcher().into_os_string(), many_lines.into_os_string(), CALLS.to_string().into()];
     let run = Run::bare("sh").args(["-c", script, "sh"]).args(words);
