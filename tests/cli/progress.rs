@@ -92,6 +92,34 @@ fn a_long_copy_shows_its_bytes_and_percentage() {
     }
 }
 
+/// The supervisor makes the calls of a static program, in pieces or, with the emulation, by reads and
+/// writes.
+#[test]
+fn a_supervised_copy_shows_its_bytes_and_percentage() {
+    const TEST: &str = "cli::progress::a_supervised_copy_shows_its_bytes_and_percentage";
+    let program = compile("drivers/keeps_copying.c", "keeps_copying", &["-static"]);
+    for options in ["", "--backend emulate"] {
+        let scratch = Scratch::new();
+        let command = slow_copy(&format!(
+            "/bin/sh -c 'stty cols 300; : > m/out; \
+             \"$CFR\" run --reach all {options} --progress {} m/in m/out 4194304 0 done; cat done'",
+            program.display()
+        ));
+        let Some(all) = on_terminal(TEST, scratch.path(), &command) else { return };
+        let lines = shown(&all);
+        let names = format!(": {0}/m/in -> {0}/m/out", scratch.path().display());
+        let far: Vec<_> = lines.iter().filter(|line| line.contains(" of 4.00 MiB (")).collect();
+        assert!(far.iter().all(|line| line.ends_with(&names)), "{options}: {all:?}");
+        let mut at: Vec<_> =
+            far.iter().map(|line| bytes(line.split_once(" of ").unwrap().0)).collect();
+        assert!(at.is_sorted() && at[0] > 0.0, "{options}: {all:?}");
+        at.dedup();
+        assert!(at.len() >= 2, "{options}: {all:?}");
+        let end = format!("{CLEAR}4194304 bytes, 0 errors, equal\r\n");
+        assert!(all.ends_with(&end), "{options}: {all:?}");
+    }
+}
+
 /// The size of the target says nothing about the progress.
 #[test]
 fn a_copy_over_existing_data_shows_no_percentage() {

@@ -1,9 +1,10 @@
 //! Runs one case, a row in one dialect on one filesystem, and compares the result with the row.
 
 use crate::table::{Row, Words, number};
-use cfr_testkit::{Run, Scratch, library, read_json};
+use cfr_testkit::{Run, Scratch, launcher, library, read_json};
 use serde_json::Value;
 use std::ffi::CString;
+use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,8 @@ pub enum Implementation {
     Library(&'static str),
     /// The same with `CFR_BACKEND=emulate`: the kernel's copy_file_range moves no byte.
     Emulation(&'static str),
+    /// The supervisor in this dialect: the driver is a static program.
+    Supervisor(&'static str),
     /// The kernel without the library.
     Kernel,
 }
@@ -48,8 +51,16 @@ const SETTINGS: [(&str, &str); 5] = [
     ("fallback", "CFR_FALLBACK"),
     ("verify", "CFR_VERIFY"),
 ];
+/// Dialects without flags. With default flags in one of them the launcher does not start; a library that
+/// was merely preloaded ignores the flags.
+const WITHOUT_FLAGS: [&str; 2] = ["linux-5.19", "freebsd-14"];
 /// Words that restrict the locations of a row.
 const RESTRICTIONS: [&str; 2] = ["only", "small"];
+
+/// Reports whether the row chooses a setting of the library.
+pub fn has_settings(row: &Row) -> bool {
+    SETTINGS.iter().any(|(word, _)| row.words.contains_key(*word))
+}
 
 /// Reports whether the filesystem has the size that the row asks for.
 pub fn has_size(row: &Row, location: &Location<'_>) -> bool {
@@ -79,6 +90,8 @@ pub fn run(
         }
     };
     let (here, other) = (Scratch::below(location.mount_point), Scratch::below(other));
+    let logs = Scratch::new();
+    let log = logs.file("log");
     let run = Run::bare(driver);
     let preloaded = |run: Run, dialect| {
         // The driver prepares the files through other hooks.
@@ -91,6 +104,9 @@ pub fn run(
         Implementation::Kernel => run,
         Implementation::Library(dialect) => preloaded(run, dialect),
         Implementation::Emulation(dialect) => preloaded(run, dialect).env("CFR_BACKEND", "emulate"),
+        Implementation::Supervisor(dialect) => Run::bare(launcher())
+            .args(["trace", "--reach", "all", "--dialect", dialect, "--format", "json", "-o"])
+            .args([&log, driver]),
     };
     for (word, variable) in SETTINGS {
         if let Some(value) = row.words.get(word) {
@@ -126,7 +142,11 @@ pub fn run(
     // If a filter denies a system call that the log needs, the line is lost, but not the copy.
     let is_lost = row.after.get("log").is_some_and(|log| log == "lost");
     if implementation != Implementation::Kernel && !is_lost {
-        differences.extend(compare_log(row, implementation, &output.stderr));
+        let log = match implementation {
+            Implementation::Supervisor(_) => fs::read_to_string(log).unwrap_or_default(),
+            _ => output.stderr,
+        };
+        differences.extend(compare_log(row, implementation, &log));
     }
     if differences.is_empty() {
         Verdict::Passed
@@ -159,8 +179,12 @@ fn not_applicable(
     {
         return Some(reason.to_owned());
     }
-    let has_settings = SETTINGS.iter().any(|(word, _)| row.words.contains_key(*word));
-    (implementation == Implementation::Kernel && has_settings)
+    if matches!(implementation, Implementation::Supervisor(_))
+        && let Some(reason) = not_supervised(row)
+    {
+        return Some(reason.to_owned());
+    }
+    (implementation == Implementation::Kernel && has_settings(row))
         .then(|| "no settings without the library".to_owned())
 }
 
@@ -183,6 +207,20 @@ fn not_emulated(row: &Row, dialect: &str) -> Option<&'static str> {
             Some("the row chooses the backend")
         }
         () if asks_kernel => Some("the kernel's copy_file_range is not called to copy"),
+        () => None,
+    }
+}
+
+/// Returns the reason if the supervisor cannot give a call the result of this row.
+fn not_supervised(row: &Row) -> Option<&'static str> {
+    let fails = row.words.get("fails").is_some_and(|call| call.starts_with("copy_file_range"));
+    let lacks_flag = |dialect: &&str| WITHOUT_FLAGS.contains(dialect);
+    match () {
+        () if row.words.contains_key("limit") => Some("a call below a limit is let through"),
+        () if fails => Some("the driver's own filter answers before the supervisor"),
+        () if row.words.contains_key("default_flags") && row.dialects.iter().all(lacks_flag) => {
+            Some("the launcher refuses flags that the dialect does not have")
+        }
         () => None,
     }
 }
@@ -278,6 +316,8 @@ fn compare_log(row: &Row, implementation: Implementation, log: &str) -> Vec<Stri
         .filter(|line| line.starts_with('{'))
         .map(read_json)
         .filter(|line| line.get("message").is_none())
+        // The supervisor sees the ioctls of the preparations too.
+        .filter(|line| line["call"] == "copy_file_range")
         .collect();
     let [call] = &calls[..] else { return vec![format!("log: {log:?}")] };
     let mut differences = Vec::new();
@@ -286,10 +326,15 @@ fn compare_log(row: &Row, implementation: Implementation, log: &str) -> Vec<Stri
             differences.push(format!("log: {key}: expected {expected}, got {}", call[key]));
         }
     };
-    let (Implementation::Library(dialect) | Implementation::Emulation(dialect)) = implementation
-    else {
-        return Vec::new();
+    let dialect = match implementation {
+        Implementation::Library(dialect)
+        | Implementation::Emulation(dialect)
+        | Implementation::Supervisor(dialect) => dialect,
+        Implementation::Kernel => return Vec::new(),
     };
+    if matches!(implementation, Implementation::Supervisor(_)) {
+        must_be("hook", "seccomp".into());
+    }
     must_be("dialect", dialect.into());
     must_be("rule", row.rule.clone().map_or(Value::Null, Value::from));
     // With `emulate` the kernel may be called with a length of 0 to check a call that fails, so the

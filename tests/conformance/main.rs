@@ -111,12 +111,16 @@ fn shown(row: &Row) -> String {
 /// Runs every row in its dialects at every location.
 fn run_all<'a>(rows: &'a [Row], locations: &[Location<'_>]) -> Vec<CaseResult<'a>> {
     let driver = compile("drivers/conformance.c", "conformance", &[]);
+    let static_driver = compile("drivers/conformance.c", "conformance_static", &["-static"]);
     let mut jobs = Vec::new();
     for row in rows {
         for location in locations.iter().filter(|location| case::has_size(row, location)) {
             for dialect in &row.dialects {
                 jobs.push((row, Implementation::Library(dialect), location));
                 jobs.push((row, Implementation::Emulation(dialect), location));
+                if case::has_settings(row) {
+                    jobs.push((row, Implementation::Supervisor(dialect), location));
+                }
             }
             // The kernels that run the tests have this dialect.
             if row.dialects.contains(&"linux-5.19") {
@@ -139,7 +143,11 @@ fn run_all<'a>(rows: &'a [Row], locations: &[Location<'_>]) -> Vec<CaseResult<'a
                     let words = ["small", "swap", "signal"];
                     let is_exclusive = words.iter().any(|word| row.words.contains_key(*word));
                     let guard = is_exclusive.then(|| exclusive.lock().unwrap());
-                    let verdict = case::run(&driver, row, implementation, location);
+                    let driver = match implementation {
+                        Implementation::Supervisor(_) => &static_driver,
+                        _ => &driver,
+                    };
+                    let verdict = case::run(driver, row, implementation, location);
                     drop(guard);
                     let filesystem = location.name;
                     let mut results = results.lock().unwrap();

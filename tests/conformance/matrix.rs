@@ -52,6 +52,8 @@ pub struct Matrix {
     rules: BTreeMap<(&'static str, String), Tally>,
     /// All rows with `CFR_BACKEND=emulate`.
     emulation: Tally,
+    /// Rows with a setting, under the supervisor.
+    supervisor: Tally,
     /// The rows of linux-5.19 without the library.
     kernel: Tally,
     /// Clauses without a row, and the test that covers them.
@@ -66,6 +68,7 @@ impl Matrix {
             clauses: BTreeMap::new(),
             rules: BTreeMap::new(),
             emulation: Tally::default(),
+            supervisor: Tally::default(),
             kernel: Tally::default(),
             elsewhere: elsewhere(),
         };
@@ -74,6 +77,10 @@ impl Matrix {
                 Implementation::Library(dialect) => dialect,
                 Implementation::Emulation(_) => {
                     matrix.emulation.add(&case.verdict);
+                    continue;
+                }
+                Implementation::Supervisor(_) => {
+                    matrix.supervisor.add(&case.verdict);
                     continue;
                 }
                 Implementation::Kernel => {
@@ -151,6 +158,8 @@ impl Matrix {
             text.push('\n');
         }
         let _ = writeln!(text, "all rows, CFR_BACKEND=emulate: {}\n", self.emulation.line());
+        let supervisor = self.supervisor.line();
+        let _ = writeln!(text, "rows with a setting, under the supervisor: {supervisor}\n");
         let _ = writeln!(text, "the kernel alone, in rows of linux-5.19: {}\n", self.kernel.line());
         text
     }
@@ -169,6 +178,8 @@ impl Matrix {
             row(&mut text, dialect.name, &clauses, &dialect.rules.len().to_string(), &tally);
         }
         row(&mut text, "all, CFR_BACKEND=emulate", "-", "-", &self.emulation);
+        let supervisor = "rows with a setting, supervised";
+        row(&mut text, supervisor, "-", "-", &self.supervisor);
         row(&mut text, "the kernel alone", "-", "-", &self.kernel);
         text
     }

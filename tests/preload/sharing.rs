@@ -10,18 +10,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A filesystem, and what is logged there.
-struct Kind {
-    name: &'static str,
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
     /// Of a copy by the kernel.
-    copied: &'static str,
+    pub(crate) copied: &'static str,
     /// Of blocks that the kernel does not share.
-    sent: &'static str,
+    pub(crate) sent: &'static str,
     /// Of a hole that the kernel copied.
-    hole: &'static str,
-    clones: bool,
+    pub(crate) hole: &'static str,
+    pub(crate) clones: bool,
 }
 
-const KINDS: [Kind; 4] = [
+pub(crate) const KINDS: [Kind; 4] = [
     Kind { name: "btrfs", copied: "shared", sent: "not shared", hole: "-", clones: true },
     Kind { name: "xfs", copied: "shared", sent: "not shared", hole: "-", clones: true },
     // Its copy fills the hole.

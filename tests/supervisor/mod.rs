@@ -10,6 +10,7 @@ pub mod kernel_questions;
 pub mod own_filters;
 pub mod real_programs;
 pub mod settings;
+pub mod sharing;
 pub mod signals;
 pub mod start;
 mod strace;
