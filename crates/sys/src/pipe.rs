@@ -35,8 +35,9 @@ impl Pipe {
             write_end: write_end.unwrap_or(-1),
             fingerprint,
         };
-        if !pipe.is_ours() {
-            return Err(read_end.and(write_end).err().unwrap_or(Errno::EBADF));
+        read_end.and(write_end)?;
+        if !pipe.has(pipe.write_end) {
+            return Err(Errno::EBADF);
         }
         let size = usize::try_from(Pipe::SIZE).unwrap_or(0);
         let registers = [reg(pipe.write_end), reg(libc::F_SETPIPE_SZ), size, 0, 0, 0];
@@ -50,7 +51,7 @@ impl Pipe {
     /// host has given one of the pipe's numbers to another file. A SIGPIPE of its own is discarded,
     /// so signals must be blocked.
     pub fn fill(&self, fd: i32, offset: u64, len: u64) -> Result<u64, Errno> {
-        if !self.is_ours() {
+        if !self.has(self.write_end) {
             return Err(Errno::EBADF);
         }
         let mut offset = offset;
@@ -64,18 +65,18 @@ impl Pipe {
     /// Writes at most `len` bytes from the pipe to a file at `offset`; returns the bytes written.
     /// EINVAL and EBADF as for [`Pipe::fill`].
     pub fn drain(&self, fd: i32, offset: u64, len: u64) -> Result<u64, Errno> {
-        if !self.is_ours() {
+        if !self.has(self.read_end) {
             return Err(Errno::EBADF);
         }
         let mut offset = offset;
         splice([reg(self.read_end), 0, reg(fd), &raw mut offset as usize], len)
     }
 
-    /// Reports whether both numbers still refer to the pipe. The host may reuse a number right
-    /// after this check: then the kernel refuses a file that is no pipe, and another pipe takes or
-    /// gives one piece at most, without blocking.
-    fn is_ours(&self) -> bool {
-        fingerprint([self.read_end, self.write_end]) == Ok(self.fingerprint)
+    /// Reports whether the number still refers to the pipe. The host may reuse it right after this
+    /// check: then the kernel refuses a file that is no pipe, and another pipe takes or gives one
+    /// piece at most, without blocking.
+    fn has(&self, end: i32) -> bool {
+        identify(end).is_ok_and(|identity| identity.fingerprint == self.fingerprint)
     }
 }
 

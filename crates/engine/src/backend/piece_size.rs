@@ -26,6 +26,10 @@ impl PieceSize {
         PieceSize { bytes: None }
     }
 
+    /// Bytes at each end of the first piece that tell whether it is in memory. To ask about each of its
+    /// pages takes as long as to copy a fortieth of them.
+    const SAMPLE: u64 = 16 << 10;
+
     /// Returns the next piece of the range. Whether the source is in memory (cachestat(2)) is asked
     /// once, and only for ranges that are longer than [`PieceSize::FIRST_ON_DISK`].
     pub(super) fn next_piece(&mut self, range: Range) -> Range {
@@ -33,12 +37,13 @@ impl PieceSize {
             return range;
         }
         let first = || {
-            let start = range.first(PieceSize::FIRST_IN_MEMORY);
-            let present = sys::pages_present(start.fd_in, start.off_in, start.len);
-            trace_syscall("cachestat", start.fd_in, &present);
-            let is_in_memory =
-                present.is_ok_and(|pages| pages >= sys::pages_of(start.off_in, start.len));
-            if is_in_memory { PieceSize::FIRST_IN_MEMORY } else { PieceSize::FIRST_ON_DISK }
+            let piece = range.first(PieceSize::FIRST_IN_MEMORY);
+            let samples = [piece, piece.after(piece.len - PieceSize::SAMPLE)];
+            if samples.into_iter().all(|sample| is_in_memory(sample.first(PieceSize::SAMPLE))) {
+                PieceSize::FIRST_IN_MEMORY
+            } else {
+                PieceSize::FIRST_ON_DISK
+            }
         };
         range.first(*self.bytes.get_or_insert_with(first))
     }
@@ -53,6 +58,13 @@ impl PieceSize {
             *max = max.saturating_mul(4).min(PieceSize::MAX);
         }
     }
+}
+
+/// Reports whether all pages of the source's range are in memory.
+fn is_in_memory(range: Range) -> bool {
+    let present = sys::pages_present(range.fd_in, range.off_in, range.len);
+    trace_syscall("cachestat", range.fd_in, &present);
+    present.is_ok_and(|pages| pages >= sys::pages_of(range.off_in, range.len))
 }
 
 #[cfg(test)]
