@@ -48,6 +48,7 @@ mandoc mandoc checks the manual pages
 setpriv util-linux starts programs as another user
 bwrap bubblewrap starts programs in other namespaces
 npm npm installs programs that Debian lacks
+pip3 python3-pip installs programs that Debian lacks
 ctest cmake runs a recipe
 meson meson runs a recipe
 pytest python3-pytest runs a recipe
@@ -73,6 +74,10 @@ esac
 npm_deps="bun @oven/bun-linux-$bun bin/bun a program that copies
 deno @deno/linux-$deno-glibc deno a program that copies"
 npm_place=/usr/local/lib/cfr-tests
+
+# The same in the registry of Python: pip, and the version that the test was written for.
+uv=uv==0.9.18
+uv_place=/usr/local/lib/cfr-tests/uv
 
 # Debian has no package of mdBook. Cargo needs no root, and a minute or two.
 mdbook='mdbook --version 0.5.4 --locked --no-default-features --features search'
@@ -113,6 +118,13 @@ done <<LIST
 $npm_deps
 LIST
 
+uv_package=
+command -v uv > /dev/null || {
+  uv_package=$uv
+  missing="$missing$(printf '  %-17s %-14s %s' uv "$uv" 'a program that copies by system call instructions')
+"
+}
+
 [ -n "$missing" ] || { echo 'deps: the tests have all that they use'; exit 0; }
 echo 'deps: the tests use what is not installed here (name, package, use):'
 printf '%s' "$missing"
@@ -120,6 +132,7 @@ if [ "$install" = no ] || ! command -v apt-get > /dev/null || [ "$(id -u)" != 0 
   echo 'deps: the tests that need it are skipped. To install it on Debian or Ubuntu, as root:'
   [ -z "$packages" ] || echo "  apt-get install --no-install-recommends$packages"
   [ -z "$npm_packages" ] || echo "  npm install --prefix $npm_place$npm_packages"
+  [ -z "$uv_package" ] || echo "  python3 -m pip install --target $uv_place $uv_package"
   exit 0
 fi
 export DEBIAN_FRONTEND=noninteractive
@@ -148,6 +161,11 @@ fi
 if [ -n "$npm_packages" ]; then
   echo "deps: installing: npm install --prefix $npm_place$npm_packages"
   npm_install || is_whole=no
+fi
+if [ -n "$uv_package" ]; then
+  echo "deps: installing: python3 -m pip install --target $uv_place $uv_package"
+  python3 -m pip install --quiet --no-deps --root-user-action ignore --target "$uv_place" "$uv_package" > /dev/null &&
+    ln -sf "$uv_place/bin/uv" /usr/local/bin/uv || is_whole=no
 fi
 [ "$is_whole" = yes ] ||
   echo 'deps: not all could be installed: the tests that need the rest are skipped'

@@ -15,6 +15,7 @@ pub mod signals;
 pub mod start;
 mod strace;
 pub mod surroundings;
+pub mod uv;
 
 /// Prepares a run of `cfr trace --reach all` with these options and the log at `log`.
 fn trace(log: &Path, options: &[&str]) -> Run {
