@@ -29,10 +29,39 @@ fn log() -> String {
     .concat()
 }
 
+/// Two files of which the log has the same name: it was cut.
+#[test]
+fn a_row_of_names_that_were_cut_says_so() {
+    let scratch = Scratch::new();
+    scratch.write("a", b"x");
+    let directory = vec!["d".repeat(200); 8].join("/");
+    fs::create_dir_all(scratch.file(&directory)).unwrap();
+    let script = format!("cp a {directory}/one; cp a {directory}/two; cp a b");
+    for format in ["json", "text"] {
+        let _ = fs::remove_file(scratch.file("log"));
+        let run = Run::bare(launcher()).args(["trace", "--format", format, "-o", "log", "--"]);
+        run.args(["sh", "-c", &script]).within(scratch.path()).ok();
+        let log = scratch.file("log");
+        let output = report(["--format", "json"]).args([&log]).ok();
+        let report_of = read_json(&output.stdout);
+        for table in ["pairs", "targets"] {
+            let rows = report_of[table]["rows"].as_array().unwrap().iter();
+            let rows: Vec<_> = rows.map(|row| (&row["cut"], row["bytes"].as_u64())).collect();
+            let expected = [(&json!(true), Some(2)), (&json!(false), Some(1))];
+            assert_eq!(rows, expected, "{format} {table}");
+        }
+        let text = report(["--top", "10"]).args([&log]).ok().stdout;
+        let is_marked = |line: &str| line.contains("... (cut in the log: one file or several)");
+        let (long, others): (Vec<_>, Vec<_>) = text.lines().partition(|line| line.contains("dddd"));
+        assert!(long.len() > 2 && long.iter().all(|line| is_marked(line)), "{format} {text}");
+        assert!(!others.iter().any(|line| line.contains("cut")), "{format} {text}");
+    }
+}
+
 /// The compressed files of a log, if this machine has the program.
 fn compressed(test: &str, scratch: &Scratch, program: &str, content: &str) -> Option<Vec<u8>> {
     if find_program(program).is_none() {
-        skip(&format!("cli::report_lines::{test}"), &format!("{program} is not installed"));
+        skip(test, &format!("{program} is not installed"));
         return None;
     }
     let file = scratch.write("plain", content.as_bytes());
@@ -45,7 +74,7 @@ fn compressed(test: &str, scratch: &Scratch, program: &str, content: &str) -> Op
 /// As logrotate leaves them, also several in one file; the name does not matter.
 #[test]
 fn compressed_logs_are_read() {
-    const TEST: &str = "compressed_logs_are_read";
+    const TEST: &str = "cli::report_lines::compressed_logs_are_read";
     let scratch = Scratch::new();
     let plain = scratch.write("log", log().repeat(20_000).as_bytes());
     let expected = report(["--format", "json"]).args([&plain]).ok().stdout;

@@ -136,7 +136,8 @@ fn targets_that_got_no_byte_are_told_with_how_the_others_came() {
     scratch.write("log", lines.concat().as_bytes());
     let found = summarized(&scratch, &["log"]);
     let never = json!({"count": 2, "rows": [
-        {"target": "/refused", "errors": 2}, {"target": "/once", "errors": 1},
+        {"target": "/refused", "cut": false, "errors": 2},
+        {"target": "/once", "cut": false, "errors": 1},
     ]});
     assert_eq!(found["never_copied"], never);
     let first = &found["targets"]["rows"][0];

@@ -2,7 +2,7 @@
 
 use super::charts;
 use super::path_pair::PathPair;
-use super::shown_name::{known, name};
+use super::shown_name::{known, name, path};
 use super::summaries::{FirstRun, Summaries};
 use super::summary::{Failures, LogSummary};
 use super::sums::SlowCall;
@@ -240,7 +240,7 @@ fn sections_of_calls(summary: &LogSummary) -> Vec<Section> {
             &summary.pairs,
             |key| {
                 let paths = [&key.source, &key.target];
-                paths.map(|path| Cell::Code(known(path.as_deref()))).into()
+                paths.map(|one| Cell::Code(path(one.as_deref()))).into()
             },
         ),
     });
@@ -257,7 +257,7 @@ fn sections_of_calls(summary: &LogSummary) -> Vec<Section> {
                     _ => format!("{} {}", name(method), Bytes(*bytes)),
                 };
                 let methods: Vec<_> = key.methods.iter().map(part).collect();
-                vec![Cell::Code(known(key.target.as_deref())), Cell::Text(methods.join(", "))]
+                vec![Cell::Code(path(key.target.as_deref())), Cell::Text(methods.join(", "))]
             },
         ),
     });
@@ -344,7 +344,7 @@ fn tallies<K>(
 fn refused_pairs(pairs: &Top<PathPair>) -> Section {
     let row = |row: &TopRow<PathPair>| {
         let paths = [&row.key.source, &row.key.target];
-        let [source, target] = paths.map(|path| Cell::Code(known(path.as_deref())));
+        let [source, target] = paths.map(|one| Cell::Code(path(one.as_deref())));
         vec![source, target, Cell::Number(grouped(row.tally.errors), row.tally.errors)]
     };
     Section {
@@ -362,7 +362,7 @@ fn refused_pairs(pairs: &Top<PathPair>) -> Section {
 
 fn never_copied(never: &NeverCopied) -> Section {
     let row = |target: &Option<Box<str>>, errors: u64| {
-        vec![Cell::Code(known(target.as_deref())), Cell::Number(grouped(errors), errors)]
+        vec![Cell::Code(path(target.as_deref())), Cell::Number(grouped(errors), errors)]
     };
     let others = never.count.saturating_sub(never.rows.len() as u64);
     Section {
@@ -434,8 +434,8 @@ fn slowest(summary: &LogSummary) -> Section {
             result,
             Cell::Code(format!(
                 "{} -> {}",
-                known(call.source.as_deref()),
-                known(call.target.as_deref())
+                path(call.source.as_deref()),
+                path(call.target.as_deref())
             )),
         ]
     };

@@ -1,6 +1,6 @@
 //! The report as text: under each heading one line for each fact, in columns.
 
-use super::shown_name::{known, name};
+use super::shown_name::{known, name, path};
 use super::summaries::{FirstRun, Summaries};
 use super::summary::{LogSummary, MethodSpeed};
 use super::sums::SlowCall;
@@ -272,7 +272,7 @@ fn targets(top: &Top<Target>) -> Grid {
                 several.iter().map(part).collect::<Vec<_>>().join(", ")
             }
         };
-        let names = vec![known(row.target.as_deref())];
+        let names = vec![path(row.target.as_deref())];
         Last::Names { names, width: 0, tail: format!(" ({by})") }
     })
 }
@@ -280,7 +280,7 @@ fn targets(top: &Top<Target>) -> Grid {
 fn never_copied(never: &NeverCopied) -> Grid {
     let mut grid = Grid::numbers(["refusals"]);
     for row in &never.rows {
-        let target = Last::names([known(row.target.as_deref())]);
+        let target = Last::names([path(row.target.as_deref())]);
         grid.lines.push((vec![row.errors.to_string()], target));
     }
     let others = never.count.saturating_sub(never.rows.len() as u64);
@@ -367,7 +367,7 @@ fn slowest(calls: &[SlowCall]) -> Grid {
 }
 
 fn from_to(source: Option<&str>, target: Option<&str>) -> Last {
-    Last::names([known(source), known(target)])
+    Last::names([path(source), path(target)])
 }
 
 fn per_second(bytes: u64) -> String {

@@ -106,7 +106,7 @@ impl SummariesSums {
         }
         for pair in &summary.never_copied {
             let boxed = |path: &Option<String>| path.as_deref().map(Box::from);
-            let key = PathPair { source: boxed(&pair.path_in), target: boxed(&pair.path_out) };
+            let key = PathPair::new(boxed(&pair.path_in), boxed(&pair.path_out));
             let tally = Tally { calls: pair.errors, errors: pair.errors, ..Tally::default() };
             self.never_copied.add(key, tally);
         }

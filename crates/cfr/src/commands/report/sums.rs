@@ -228,10 +228,7 @@ impl Sums {
         let hook = HookKey { hook: own(&call.hook), request: owned(call.request.as_deref()) };
         self.hooks.add(hook, tally);
         self.programs.add(ProgramKey { comm: owned(call.comm.as_deref()) }, tally);
-        let pair = PathPair {
-            source: owned(call.source.as_deref()),
-            target: owned(call.target.as_deref()),
-        };
+        let pair = PathPair::new(owned(call.source.as_deref()), owned(call.target.as_deref()));
         self.pairs.add(pair, tally);
         self.targets.add(call.target.as_deref(), &call.method, tally);
         if let Some(error) = &call.error {

@@ -1,5 +1,6 @@
 //! How the bytes of each target came, and which targets got none.
 
+use super::shown_name::is_cut;
 use super::table::{Table, Top, TopRow};
 use super::tally::Tally;
 use crate::cli::Order;
@@ -23,6 +24,8 @@ struct TargetMethod {
 #[derive(Serialize)]
 pub(super) struct Target {
     pub(super) target: Option<Box<str>>,
+    /// Whether its end was cut in the log: more than one file can have this row.
+    cut: bool,
     pub(super) methods: Vec<MethodBytes>,
 }
 
@@ -43,6 +46,8 @@ pub(super) struct NeverCopied {
 #[derive(Serialize)]
 pub(super) struct RefusedTarget {
     pub(super) target: Option<Box<str>>,
+    /// As of [`Target`].
+    cut: bool,
     pub(super) errors: u64,
 }
 
@@ -83,10 +88,11 @@ impl TargetSums {
             let rank = |one: &GroupedTarget| Reverse((one.sums.by(order), one.sums.calls));
             rank(a).cmp(&rank(b)).then_with(|| name_a.cmp(name_b))
         });
-        let row = |(target, GroupedTarget { sums: tally, methods })| {
+        let row = |(target, GroupedTarget { sums: tally, methods }): (Option<Box<str>>, _)| {
             let part = |(method, bytes)| MethodBytes { method, bytes };
             let methods = methods.into_iter().map(part).collect();
-            TopRow { key: Target { target, methods }, tally, exact: is_exact }
+            let cut = target.as_deref().is_some_and(is_cut);
+            TopRow { key: Target { target, cut, methods }, tally, exact: is_exact }
         };
         let rows = rows.into_iter().map(row).collect();
         let mut by_target = Top { rows, others, distinct, off_by_at_most };
@@ -108,7 +114,11 @@ type Grouped = HashMap<Option<Box<str>>, GroupedTarget>;
 fn never_copied(targets: &Grouped, top: usize) -> NeverCopied {
     let refused = targets.iter().filter(|(_, one)| one.sums.errors > 0 && one.sums.bytes == 0);
     let mut rows: Vec<_> = refused
-        .map(|(target, one)| RefusedTarget { target: target.clone(), errors: one.sums.errors })
+        .map(|(target, one)| RefusedTarget {
+            target: target.clone(),
+            cut: target.as_deref().is_some_and(is_cut),
+            errors: one.sums.errors,
+        })
         .collect();
     let count = rows.len() as u64;
     rows.sort_unstable_by(|a, b| b.errors.cmp(&a.errors).then_with(|| a.target.cmp(&b.target)));
