@@ -44,7 +44,10 @@ fn zsh_and_fish_read_their_scripts() {
             "{text}"
         );
         if find_program(shell).is_none() {
-            skip("zsh_and_fish_read_their_scripts", &format!("{shell} is not installed"));
+            skip(
+                "cli::completions::zsh_and_fish_read_their_scripts",
+                &format!("{shell} is not installed"),
+            );
             continue;
         }
         let scratch = Scratch::new();

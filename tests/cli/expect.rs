@@ -2,8 +2,8 @@
 //! and it never holds because a call was not seen.
 
 use cfr_testkit::{
-    Filesystems, Output, Run, Scratch, compile, compile_text, copy_product, find_program, launcher,
-    parse_call, read_json, skip,
+    Filesystems, Output, Run, Scratch, compile, compile_text, copy_product, find_program, is_root,
+    launcher, parse_call, read_json, skip,
 };
 use serde_json::{Value, json};
 use std::ffi::OsStr;
@@ -613,9 +613,7 @@ fn an_expectation_fails_if_a_program_could_not_be_observed() {
 /// They may not open the launcher's counters: the supervisor passes them on.
 #[test]
 fn a_process_of_another_user_is_counted_with_a_supervisor_only() {
-    // SAFETY: no arguments.
-    let user = unsafe { libc::geteuid() };
-    let (Some(setpriv), 0) = (find_program("setpriv"), user) else {
+    let (Some(setpriv), true) = (find_program("setpriv"), is_root()) else {
         return skip(
             "cli::expect::a_process_of_another_user_is_counted_with_a_supervisor_only",
             "needs setpriv and root",

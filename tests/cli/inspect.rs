@@ -550,7 +550,10 @@ fn a_go_program_makes_system_calls_without_the_c_library() {
 #[test]
 fn the_system_calls_of_a_go_program_are_the_supervisors() {
     if find_program("go").is_none() {
-        return skip("the_system_calls_of_a_go_program_are_the_supervisors", "go is not installed");
+        return skip(
+            "cli::inspect::the_system_calls_of_a_go_program_are_the_supervisors",
+            "go is not installed",
+        );
     }
     let program = compile_go("io_copy");
     let json = report(program.clone());

@@ -238,7 +238,7 @@ fn a_launcher_without_its_library_is_125_and_says_where_it_looked() {
     let alone = copy_launcher(&scratch.file("bin"));
     let output = Run::bare(&alone).args(["run", "sh", "-c", "echo $LD_PRELOAD"]).output();
     if output.status == Some(0) {
-        let test = "a_launcher_without_its_library_is_125_and_says_where_it_looked";
+        let test = "cli::launcher::a_launcher_without_its_library_is_125_and_says_where_it_looked";
         return skip(test, &format!("libcfr is installed: {}", output.stdout.trim()));
     }
     let looked = scratch.file("lib/libcfr.so.0");
@@ -644,7 +644,7 @@ const NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear
 
 #[test]
 fn a_set_user_id_program_runs_without_being_traced() {
-    let test = "a_set_user_id_program_runs_unseen";
+    let test = "cli::launcher::a_set_user_id_program_runs_without_being_traced";
     let files = LauncherFiles::new();
     if find_program("setpriv").is_none() || fs::metadata("/proc/self").unwrap().uid() != 0 {
         return skip(test, "needs setpriv and root");

@@ -39,7 +39,7 @@ fn logged(directory: &Path, output: &Output) -> usize {
 
 #[test]
 fn a_limit_on_the_address_space_leaves_the_program_running() {
-    const TEST: &str = "a_limit_on_the_address_space_leaves_the_program_running";
+    const TEST: &str = "cli::little_room::a_limit_on_the_address_space_leaves_the_program_running";
     const MOST: u64 = 32 << 10;
     let (directory, cfr) = (directory(), launcher().display().to_string());
     let starts = |kib: &u64| within(*kib, &[&cfr, "--version"]).output().status == Some(0);
@@ -60,7 +60,7 @@ fn a_limit_on_the_address_space_leaves_the_program_running() {
 /// runs as.
 #[test]
 fn a_limit_on_processes_leaves_the_program_running() {
-    const TEST: &str = "a_limit_on_processes_leaves_the_program_running";
+    const TEST: &str = "cli::little_room::a_limit_on_processes_leaves_the_program_running";
     const USER: &str = "64017";
     let programs = ["setpriv", "prlimit"].map(find_program);
     let [Some(setpriv), Some(prlimit)] = programs else {

@@ -30,7 +30,7 @@ impl MuslProgram {
     /// `None`, after a report, if there is no musl.
     fn new(test: &str) -> Option<MuslProgram> {
         if find_program("musl-gcc").is_none() {
-            skip(&format!("cli::musl::{test}"), "musl-gcc is not installed");
+            skip(test, "musl-gcc is not installed");
             return None;
         }
         let scratch = Scratch::new();
@@ -69,7 +69,7 @@ fn call_lines(output: &Output) -> usize {
 
 #[test]
 fn a_musl_program_is_traced_as_a_child_and_by_itself() {
-    let test = "a_musl_program_is_traced_as_a_child_and_by_itself";
+    let test = "cli::musl::a_musl_program_is_traced_as_a_child_and_by_itself";
     let Some(musl) = MuslProgram::new(test) else { return };
     for before in [&[][..], &SHELL, &["env"]] {
         let run = Run::bare(launcher()).args(["trace"]).args(before).args(musl.words());
@@ -146,7 +146,7 @@ fn inspected(program: &Path) -> Value {
 
 #[test]
 fn a_musl_program_is_inspected_with_its_libraries() {
-    let test = "a_musl_program_is_inspected_with_its_libraries";
+    let test = "cli::musl::a_musl_program_is_inspected_with_its_libraries";
     let Some(musl) = MuslProgram::new(test) else { return };
     let found = inspected(&musl.program);
     assert_eq!((&found["verdict"], &found["preload"]), (&json!("preload sees"), &json!("sees")));
@@ -181,7 +181,7 @@ fn a_musl_program_is_inspected_with_its_libraries() {
 /// It preloads the library if it is executed by its own name.
 #[test]
 fn the_dynamic_linker_of_musl_is_not_a_static_program() {
-    let test = "the_dynamic_linker_of_musl_is_not_a_static_program";
+    let test = "cli::musl::the_dynamic_linker_of_musl_is_not_a_static_program";
     let Some(musl) = MuslProgram::new(test) else { return };
     let linker = inspected(&musl.program)["dynamic_linker"].as_str().unwrap().to_owned();
     let found = inspected(Path::new(&linker));

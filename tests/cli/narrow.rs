@@ -1,6 +1,7 @@
 //! Tables on terminals of any width: no line is longer, and the names of files keep their ends.
 
-use cfr_testkit::{Run, Scratch, find_program, launcher, skip};
+use super::on_terminal;
+use cfr_testkit::{Run, Scratch, launcher};
 use std::fs;
 use std::path::Path;
 
@@ -9,14 +10,8 @@ const NAMES: [&str; 3] =
     ["source-of-this-copy.bin", "target-of-this-copy.bin", "refused-target.bin"];
 
 /// Returns the lines of a shell command on a terminal of this width; `None` if script(1) is missing.
-fn on_terminal(test: &str, place: &Path, columns: usize, command: &str) -> Option<Vec<String>> {
-    let Some(script) = find_program("script") else {
-        skip(test, "script is not installed");
-        return None;
-    };
-    let command = format!("stty cols {columns}; {command}");
-    let run = Run::bare(script).args(["-qefc", &command, "shown"]).within(place);
-    let output = run.env("CFR", launcher()).env("SHELL", "/bin/sh").ok();
+fn lines_on(test: &str, place: &Path, columns: usize, command: &str) -> Option<Vec<String>> {
+    let output = on_terminal(test, place, &format!("stty cols {columns}; {command}"))?.ok();
     Some(output.stdout.lines().map(|line| line.trim_end_matches('\r').to_owned()).collect())
 }
 
@@ -59,7 +54,7 @@ fn prepared() -> Scratch {
 fn fits(test: &str, command: &str, names: &[&str]) {
     let scratch = prepared();
     for columns in [60, 80, 200] {
-        let Some(lines) = on_terminal(test, scratch.path(), columns, command) else { return };
+        let Some(lines) = lines_on(test, scratch.path(), columns, command) else { return };
         let text = lines.join("\n");
         for line in &lines {
             assert!(columns_of(line) <= columns, "{columns}: {line}\nin:\n{text}");
@@ -69,7 +64,7 @@ fn fits(test: &str, command: &str, names: &[&str]) {
         }
     }
     let piped = format!("{{ {command}; }} 2>&1 | cat");
-    let lines = on_terminal(test, scratch.path(), 60, &piped).unwrap();
+    let lines = lines_on(test, scratch.path(), 60, &piped).unwrap();
     for name in names {
         let whole = format!("{DIRECTORY}/{name}");
         let is_whole = |line: &&String| line.contains(name) && !line.contains('…');

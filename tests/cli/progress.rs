@@ -1,6 +1,7 @@
 //! `cfr trace|run --progress`: a line on a terminal during copies, and nothing anywhere else.
 
-use cfr_testkit::{Run, Scratch, compile, find_program, launcher, read_json, skip};
+use super::on_terminal;
+use cfr_testkit::{Scratch, compile, read_json, skip};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,15 +14,10 @@ fn memory() -> Scratch {
     if memory.is_dir() { Scratch::below(memory) } else { Scratch::new() }
 }
 
-/// Returns what a shell command in this directory sends to a terminal, or `None` if script(1) is
-/// missing. The command can see it in the file `shown`.
-fn on_terminal(test: &str, place: &Path, command: &str) -> Option<String> {
-    let Some(script) = find_program("script") else {
-        skip(test, "script is not installed");
-        return None;
-    };
-    let run = Run::bare(script).args(["-qefc", command, "shown"]).within(place);
-    let run = run.env("CFR", launcher()).env("SLOW", slow()).env("GARBAGE", garbage());
+/// Returns what a shell command in this directory sends to a terminal, or `None` if `test` is skipped. The
+/// command can see it in the file `shown`.
+fn shown_by(test: &str, place: &Path, command: &str) -> Option<String> {
+    let run = on_terminal(test, place, command)?.env("SLOW", slow()).env("GARBAGE", garbage());
     let output = run.output();
     if output.status == Some(77) {
         skip(test, output.stdout.trim());
@@ -71,7 +67,7 @@ fn a_long_copy_shows_its_bytes_and_percentage() {
         let command = slow_copy(&format!(
             "/bin/sh -c 'stty cols 300; : > m/out; \"$CFR\" run --progress {options} cp m/in m/out; stat -c %s m/out; echo ended $?'"
         ));
-        let Some(all) = on_terminal(TEST, scratch.path(), &command) else { return };
+        let Some(all) = shown_by(TEST, scratch.path(), &command) else { return };
         let lines = shown(&all);
         let far: Vec<_> = lines.iter().filter(|line| line.contains(" of 4.00 MiB (")).collect();
         assert!(far.len() >= 3, "{options}: {all:?}");
@@ -105,7 +101,7 @@ fn a_supervised_copy_shows_its_bytes_and_percentage() {
              \"$CFR\" run --reach all {options} --progress {} m/in m/out 4194304 0 done; cat done'",
             program.display()
         ));
-        let Some(all) = on_terminal(TEST, scratch.path(), &command) else { return };
+        let Some(all) = shown_by(TEST, scratch.path(), &command) else { return };
         let lines = shown(&all);
         let names = format!(": {0}/m/in -> {0}/m/out", scratch.path().display());
         let far: Vec<_> = lines.iter().filter(|line| line.contains(" of 4.00 MiB (")).collect();
@@ -128,7 +124,7 @@ fn a_copy_over_existing_data_shows_no_percentage() {
         "/bin/sh -c 'stty cols 300; cat m/in > m/out; \"$CFR\" run --progress python3 -c \"import os; \
          os.copy_file_range(os.open(\\\"m/in\\\", 0), os.open(\\\"m/out\\\", os.O_WRONLY), 4194304)\"'",
     );
-    let Some(all) = on_terminal(
+    let Some(all) = shown_by(
         "cli::progress::a_copy_over_existing_data_shows_no_percentage",
         scratch.path(),
         &command,
@@ -151,7 +147,7 @@ fn a_copy_in_many_calls_is_one_line() {
          while os.copy_file_range(a, b, 131072) > 0: pass\"'",
     );
     let Some(all) =
-        on_terminal("cli::progress::a_copy_in_many_calls_is_one_line", scratch.path(), &command)
+        shown_by("cli::progress::a_copy_in_many_calls_is_one_line", scratch.path(), &command)
     else {
         return;
     };
@@ -173,7 +169,7 @@ fn two_copies_at_once_are_one_line_and_a_count() {
         "/bin/sh -c 'stty cols 300; : > m/out; \
          \"$CFR\" run --backend emulate --progress python3 copies.py'",
     );
-    let Some(all) = on_terminal(
+    let Some(all) = shown_by(
         "cli::progress::two_copies_at_once_are_one_line_and_a_count",
         scratch.path(),
         &command,
@@ -191,7 +187,7 @@ fn nothing_is_shown_without_a_terminal() {
     let command =
         slow_copy("/bin/sh -c ': > m/out; \"$CFR\" run --progress cp m/in m/out 2> said'");
     let Some(all) =
-        on_terminal("cli::progress::nothing_is_shown_without_a_terminal", scratch.path(), &command)
+        shown_by("cli::progress::nothing_is_shown_without_a_terminal", scratch.path(), &command)
     else {
         return;
     };
@@ -202,7 +198,7 @@ fn nothing_is_shown_without_a_terminal() {
     // On a terminal, nothing is shown for a copy that ends at once.
     let script = "echo x > a; \"$CFR\" run --progress cp a b";
     let all =
-        on_terminal("cli::progress::nothing_is_shown_without_a_terminal", scratch.path(), script)
+        shown_by("cli::progress::nothing_is_shown_without_a_terminal", scratch.path(), script)
             .unwrap();
     assert_eq!(all, "");
 }
@@ -225,7 +221,7 @@ fn the_line_is_erased_at_the_end() {
         scratch.write("program.sh", b"echo $$ > program; exec cp m/in m/out\n");
         // The copy takes 13 s: the signal comes in time on a busy machine too.
         let command = with_slow_filesystem(200, "/bin/sh launcher.sh");
-        let Some(all) = on_terminal(TEST, scratch.path(), &command) else { return };
+        let Some(all) = shown_by(TEST, scratch.path(), &command) else { return };
         assert!(shown(&all).iter().any(|line| line.contains("4.00 MiB")), "{signal}: {all:?}");
         let (_, after) = all.rsplit_once(CLEAR).unwrap();
         assert!(!after.contains("MiB") && after.ends_with(status), "{signal}: {all:?}");
@@ -245,7 +241,7 @@ fn the_line_fits_narrow_terminals_and_escapes_names() {
             "mkdir {wide}; \"$SLOW\" {wide} direct 4194304 99999999 99999999 30 -- /bin/sh -c \
              'stty cols {columns}; \"$CFR\" run --backend emulate --progress cp {wide}/in \"$0\"' '{EVIL}'"
         );
-        let Some(all) = on_terminal(TEST, scratch.path(), &command) else { return };
+        let Some(all) = shown_by(TEST, scratch.path(), &command) else { return };
         let lines = shown(&all);
         assert!(!lines.is_empty(), "{columns}: {all:?}");
         assert!(columns < 120 || lines.iter().any(|line| line.contains('漢')), "{lines:?}");
@@ -257,7 +253,7 @@ fn the_line_fits_narrow_terminals_and_escapes_names() {
         // On a wide terminal they are escaped too.
         let command = command.replace(&wide, "m");
         let command = command.replace(&format!("cols {columns}"), "cols 400");
-        let all = on_terminal(TEST, scratch.path(), &command).unwrap();
+        let all = shown_by(TEST, scratch.path(), &command).unwrap();
         let lines = shown(&all);
         assert!(lines.iter().any(|line| line.ends_with("\\u{1b}[2J\\n\\u{202e}x")), "{all:?}");
         assert!(!lines.iter().any(|line| line.chars().any(char::is_control)), "{all:?}");
@@ -275,7 +271,7 @@ fn names_keep_their_ends_on_a_narrow_terminal() {
         let command = slow_copy(&format!(
             "/bin/sh -c 'stty cols {columns}; \"$CFR\" run --backend emulate --progress cp m/in a-copy-of-a-name'"
         ));
-        let Some(all) = on_terminal(TEST, scratch.path(), &command) else { return };
+        let Some(all) = shown_by(TEST, scratch.path(), &command) else { return };
         let lines = shown(&all);
         assert!(!lines.is_empty(), "{all:?}");
         for line in lines {
@@ -294,7 +290,7 @@ fn lines_of_the_log_erase_the_progress_line() {
     let command = slow_copy(
         "/bin/sh -c 'stty cols 300; : > m/out; \"$CFR\" trace --paths no --progress cp m/in m/out'",
     );
-    let Some(all) = on_terminal(
+    let Some(all) = shown_by(
         "cli::progress::lines_of_the_log_erase_the_progress_line",
         scratch.path(),
         &command,
@@ -305,7 +301,7 @@ fn lines_of_the_log_erase_the_progress_line() {
     assert!(call.starts_with("cfr: ") && call.contains(" = 4194304 ("), "{all:?}");
     // Without --progress, or if standard error is a file, no line does.
     let command = "echo x > a; \"$CFR\" trace cp a b; \"$CFR\" trace --progress cp a b 2> said";
-    let all = on_terminal(
+    let all = shown_by(
         "cli::progress::lines_of_the_log_erase_the_progress_line",
         scratch.path(),
         command,
@@ -324,7 +320,7 @@ fn garbage_in_the_counters_does_not_break_the_line() {
         let command = format!(
             "\"$CFR\" run --progress sh -c '\"$GARBAGE\" garbage {seed}; sleep .5'; echo ended $?"
         );
-        let Some(all) = on_terminal(
+        let Some(all) = shown_by(
             "cli::progress::garbage_in_the_counters_does_not_break_the_line",
             scratch.path(),
             &command,
@@ -343,7 +339,7 @@ fn calls_beyond_those_shown_are_counted() {
     const TEST: &str = "cli::progress::calls_beyond_those_shown_are_counted";
     let scratch = memory();
     let words = "run --progress --format json -c \"$GARBAGE\" many 1 100 5 10 1048576";
-    let Some(all) = on_terminal(TEST, scratch.path(), &format!("\"$CFR\" {words}")) else { return };
+    let Some(all) = shown_by(TEST, scratch.path(), &format!("\"$CFR\" {words}")) else { return };
     let object = all.rsplit(CLEAR).next().unwrap();
     let summary = read_json(object);
     assert_eq!(summary["summary"]["calls"], 1000, "{summary:#}");
@@ -361,7 +357,7 @@ fn a_copy_from_a_device_shows_what_is_known() {
         "/bin/sh -c 'stty cols 300; \"$CFR\" run --progress --inject delay_enter=2s {} sendfile /dev/zero b'",
         program.display()
     );
-    let Some(all) = on_terminal(TEST, scratch.path(), &command) else { return };
+    let Some(all) = shown_by(TEST, scratch.path(), &command) else { return };
     let lines = shown(&all);
     let end = format!(": /dev/zero -> {}/b", scratch.path().display());
     assert!(!lines.is_empty(), "{all:?}");

@@ -2,7 +2,8 @@
 //! once, whatever becomes of their writers, and of the launcher.
 
 use cfr_testkit::{
-    Filesystems, Output, Run, Scratch, compile, find_program, launcher, read_json, skip, until,
+    Filesystems, Output, Run, Scratch, compile, find_program, is_root, launcher, read_json, skip,
+    until,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -199,8 +200,7 @@ fn another_users_process_that_outlives_the_launcher_has_its_lines() {
     const TEST: &str =
         "cli::shared_lines::another_users_process_that_outlives_the_launcher_has_its_lines";
     const SCRIPT: &str = "\"$@\" > printed 2> errors & until test -e paused; do sleep 0.01; done";
-    // SAFETY: no pointers.
-    if unsafe { libc::geteuid() } != 0 {
+    if !is_root() {
         return skip(TEST, "needs root, to become another user");
     }
     let scratch = Scratch::new();
@@ -295,7 +295,7 @@ fn each_line_is_whole_or_lost_if_the_disk_becomes_full() {
 /// the program has paused.
 #[test]
 fn a_line_is_passed_on_without_a_system_call() {
-    const NAME: &str = "a_line_is_passed_on_without_a_system_call";
+    const NAME: &str = "cli::shared_lines::a_line_is_passed_on_without_a_system_call";
     let run = |scratch: &Scratch, words: &[&str]| trace(scratch, &["--reach", "preload"], words);
     let Some(mut more) = calls_of_2000_copies(NAME, run) else { return };
     for name in ["getpid", "gettid"] {

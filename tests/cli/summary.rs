@@ -3,8 +3,8 @@
 
 use super::shared_lines::calls_of_2000_copies;
 use cfr_testkit::{
-    Filesystems, Output, Run, Scratch, compile, copy_product, find_program, launcher, read_json,
-    skip, until,
+    Filesystems, Output, Run, Scratch, compile, copy_product, find_program, is_root, launcher,
+    read_json, skip, until,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -394,9 +394,7 @@ fn what_was_written_otherwise_is_told_and_can_be_forbidden() {
 #[test]
 fn what_an_ordinary_users_program_wrote_is_counted() {
     let test = "cli::summary::what_an_ordinary_users_program_wrote_is_counted";
-    // SAFETY: no arguments.
-    let user = unsafe { libc::geteuid() };
-    let (Some(setpriv), 0) = (find_program("setpriv"), user) else {
+    let (Some(setpriv), true) = (find_program("setpriv"), is_root()) else {
         return skip(test, "needs setpriv and root");
     };
     let scratch = Scratch::new();
@@ -1177,8 +1175,7 @@ fn without_a_thread_nothing_is_started() {
     };
     let scratch = Scratch::new();
     let ran = scratch.file("ran");
-    // SAFETY: no arguments.
-    if unsafe { libc::geteuid() } != 0 {
+    if !is_root() {
         return skip(
             "cli::summary::without_a_thread_nothing_is_started",
             "needs root, to be a user without processes",

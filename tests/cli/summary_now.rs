@@ -1,5 +1,6 @@
 //! `cfr summary PID`: the summary of a program that still runs.
 
+use crate::supervisor::supervisor_of;
 use cfr_testkit::{
     Output, Run, Running, Scratch, compile, find_program, is_root, launcher, read_json, skip, until,
 };
@@ -142,15 +143,6 @@ fn calls_in_flight_have_hook_files_and_age() {
     }
 }
 
-/// Returns the process of the supervisor that this launcher started.
-fn supervisor_of(launcher: i32) -> Option<String> {
-    let line = format!("cfr-supervisor\0{launcher}\0");
-    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
-    let mut found = processes
-        .filter(|path| fs::read(path.join("cmdline")).is_ok_and(|own| own == line.as_bytes()));
-    Some(found.next()?.file_name()?.to_str()?.to_owned())
-}
-
 /// A program that a program runs without its library, and a process whose parent has ended.
 #[test]
 fn any_process_of_the_tree_will_do() {
@@ -161,7 +153,7 @@ fn any_process_of_the_tree_will_do() {
     let script = script(&format!("cp a b; {orphan}; {bare}"));
     let mut running = waiting(&scratch, &["run", "-c", "--reach", "all"], &words(&script));
     let calls = asked_as_json(running.id())["summary"]["calls"].clone();
-    let mut all = vec![supervisor_of(running.id()).expect("the supervisor runs")];
+    let mut all = vec![supervisor_of(&running).to_string()];
     all.extend(["orphan", "bare"].map(|name| content(&scratch.file(name))));
     for pid in all {
         let now = asked_as_json(pid.trim());

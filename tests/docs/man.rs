@@ -74,7 +74,7 @@ fn options_of_page(page: &str) -> BTreeSet<String> {
 #[test]
 fn every_page_is_well_formed() {
     let Some(mandoc) = find_program("mandoc") else {
-        return skip("docs::every_page_is_well_formed", "mandoc is not installed");
+        return skip("docs::man::every_page_is_well_formed", "mandoc is not installed");
     };
     for page in pages() {
         let output = Run::bare(&mandoc)

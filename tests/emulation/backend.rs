@@ -78,7 +78,7 @@ fn the_log_says_that_the_library_copied_and_why() {
 /// It is only called with a length of 0.
 #[test]
 fn with_emulate_the_kernel_copies_nothing() {
-    let test = "emulation_has_the_kernel_copy_nothing";
+    let test = "emulation::backend::with_emulate_the_kernel_copies_nothing";
     if find_program("strace").is_none() {
         return skip(test, "strace is not installed");
     }
@@ -108,7 +108,7 @@ fn a_hole_does_not_extend_a_file_that_is_sealed_against_writing() {
         for len in (4096, 65536):\n    \
             try: print(os.copy_file_range(a, b, len, 0, 0))\n    \
             except OSError as error: print(errno.errorcode[error.errno], os.fstat(b).st_size)\n";
-    let test = "a_hole_does_not_extend_a_file_that_is_sealed_against_writing";
+    let test = "emulation::backend::a_hole_does_not_extend_a_file_that_is_sealed_against_writing";
     if find_program("python3").is_none() {
         return skip(test, "python3 is not installed");
     }

@@ -322,7 +322,7 @@ fn a_launcher_knows_a_library_directory_elsewhere() {
 
 #[test]
 fn a_program_is_built_by_pkg_config() {
-    let test = "a_program_is_built_by_pkg_config";
+    let test = "install::files::a_program_is_built_by_pkg_config";
     if find_program("pkg-config").is_none() {
         return skip(test, "pkg-config is not installed");
     }

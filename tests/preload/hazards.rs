@@ -2,7 +2,7 @@
 //! lines are, in what order things happen. The other hazards are rows in tests/hazards/.
 
 use cfr_testkit::{
-    Host, HostRun, LogLines, Run, Scratch, compile, library, parse, parse_text, skip,
+    Host, HostRun, LogLines, Run, Scratch, compile, is_root, library, parse, parse_text, skip,
 };
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -366,8 +366,7 @@ fn each_thread_has_the_paths_of_its_own_descriptors() {
 #[test]
 fn a_set_user_id_program_ignores_every_variable() {
     const NOBODY: &str = "65534";
-    // SAFETY: no arguments.
-    if unsafe { libc::geteuid() } != 0 {
+    if !is_root() {
         return skip(
             "preload::hazards::a_set_user_id_program_ignores_every_variable",
             "only root may become another user",

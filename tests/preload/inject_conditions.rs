@@ -2,7 +2,7 @@
 //! in a program that the library is preloaded into, and in a static one, which is supervised.
 
 use super::inject::{InjectFiles, said};
-use cfr_testkit::{Filesystems, Output, Run, compile, launcher, read_json, skip};
+use cfr_testkit::{Filesystems, Output, Run, compile, is_root, launcher, read_json, skip};
 use serde_json::Value;
 use std::path::Path;
 
@@ -195,8 +195,7 @@ fn targets_without_a_name_match() {
 #[test]
 fn a_star_matches_without_proc() {
     const TEST: &str = "preload::inject_conditions::a_star_matches_without_proc";
-    // SAFETY: no arguments.
-    if unsafe { libc::geteuid() } != 0 {
+    if !is_root() {
         return skip(TEST, "only root may change the root directory");
     }
     let words = |place: &Path| format!("root={} copy=1 number=1 probe", place.display());

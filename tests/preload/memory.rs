@@ -38,7 +38,7 @@ fn open_directory() -> Scratch {
 fn a_process_that_copies_nothing_pays_for_little_memory() {
     const MAX: u64 = 128 << 10;
     let Some(size) = find_program("size") else {
-        let test = "a_process_that_copies_nothing_pays_for_little_memory";
+        let test = "preload::memory::a_process_that_copies_nothing_pays_for_little_memory";
         return skip(test, "size is not installed");
     };
     let sizes = Run::bare(size).args(["-A"]).args([library()]).ok().stdout;
@@ -108,7 +108,8 @@ fn least_limit(directory: &Path, prepare: impl Fn(Run) -> Run) -> Option<u64> {
 /// comes after it.
 #[test]
 fn a_limit_on_the_address_space_costs_no_more_than_the_library() {
-    const TEST: &str = "a_limit_on_the_address_space_costs_no_more_than_the_library";
+    const TEST: &str =
+        "preload::memory::a_limit_on_the_address_space_costs_no_more_than_the_library";
     let Some(bytes) = library_bytes() else { return skip(TEST, "readelf is not installed") };
     let directory = Scratch::new();
     fs::write(directory.file("a"), vec![b'x'; 200_000]).unwrap();
@@ -139,7 +140,7 @@ fn a_limit_on_the_address_space_costs_no_more_than_the_library() {
 /// is still counted, or named.
 #[test]
 fn a_limit_on_the_address_space_costs_no_call_of_the_summary() {
-    const TEST: &str = "a_limit_on_the_address_space_costs_no_call_of_the_summary";
+    const TEST: &str = "preload::memory::a_limit_on_the_address_space_costs_no_call_of_the_summary";
     let directory = Scratch::new();
     fs::write(directory.file("a"), vec![b'x'; 200_000]).unwrap();
     let preloaded = |run: Run| run.env("LD_PRELOAD", library()).env("CFR_LOG", "off");

@@ -165,7 +165,10 @@ fn the_file_is_small_and_exports_only_what_it_must() {
     let shipped = match Shipped::new() {
         Ok(shipped) => shipped,
         Err(reason) => {
-            skip("the_file_is_small_and_exports_only_what_it_must", &reason);
+            skip(
+                "repository::exact_costs::the_file_is_small_and_exports_only_what_it_must",
+                &reason,
+            );
             return;
         }
     };
@@ -179,7 +182,7 @@ fn the_file_needs_no_library_and_few_symbols() {
     let shipped = match Shipped::new() {
         Ok(shipped) => shipped,
         Err(reason) => {
-            skip("the_file_needs_no_library_and_few_symbols", &reason);
+            skip("repository::exact_costs::the_file_needs_no_library_and_few_symbols", &reason);
             return;
         }
     };

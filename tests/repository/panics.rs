@@ -40,7 +40,7 @@ fn panics(file: &Path) -> Result<BTreeSet<String>, String> {
 
 #[test]
 fn no_panic_is_left_in_the_library() {
-    const TEST: &str = "no_panic_is_left_in_the_library";
+    const TEST: &str = "repository::panics::no_panic_is_left_in_the_library";
     let library = library();
     let (found, compiler) =
         match (panics(&library), binutils("readelf", &["-p", ".comment"], &library)) {
@@ -61,7 +61,7 @@ fn a_panic_that_is_left_is_found() {
             let calls = found.iter().filter(|found| found.contains(" -> ")).count();
             assert!(calls > 100, "{calls}");
         }
-        Err(reason) => skip("a_panic_that_is_left_is_found", &reason),
+        Err(reason) => skip("repository::panics::a_panic_that_is_left_is_found", &reason),
     }
 }
 

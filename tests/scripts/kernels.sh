@@ -20,21 +20,12 @@ dynamic='kernel_contract layouts differential'
 # How long a guest may run, in seconds.
 limit=3600
 
-say() { printf 'kernels: %s\n' "$*"; }
+# shellcheck source=tests/scripts/common.sh
+. tests/scripts/common.sh
 
 say "uses Debian's kernels and busybox (mmdebstrap; 700 MB, kept in $all), qemu-system, and gcc."
 say 'may install the Debian packages mmdebstrap, busybox-static, qemu-system-x86, qemu-system-arm,'
 say "gcc-aarch64-linux-gnu, e2fsprogs, xfsprogs and btrfs-progs, and Rust's libraries for aarch64."
-
-# Prints why the command is missing, if it still is after an attempt to install its package.
-missing() {
-  command -v "$1" > /dev/null && return 1
-  if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$2" > /dev/null 2>&1 || :
-  fi
-  command -v "$1" > /dev/null && return 1
-  echo "$1 is not installed (Debian package $2)"
-}
 
 # Unpacks packages of a Debian release, without running anything of them:
 # unpack DIRECTORY SUITE MACHINE PACKAGES

@@ -25,22 +25,13 @@ cargo=${CARGO:-cargo}
 tests='c_api preload::userlands preload::hooks preload::kernel_contract preload::paths'
 arm=aarch64-unknown-linux-gnu
 
-say() { printf 'userlands: %s\n' "$*"; }
+# shellcheck source=tests/scripts/common.sh
+. tests/scripts/common.sh
 
 say "uses Debian packages of bullseye, trixie and bookworm arm64 (mmdebstrap; 300 MB, kept in $all),"
 say 'musl-gcc, clang and the linker of rustc to compile C programs, and qemu-aarch64-static.'
 say "may install the Debian packages mmdebstrap, musl-tools, clang and qemu-user-static, and Rust's"
 say "library for $arm (rustup target add)."
-
-# Prints why the command is missing, if it still is after an attempt to install its package.
-missing() {
-  command -v "$1" > /dev/null && return 1
-  if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$2" > /dev/null 2>&1 || :
-  fi
-  command -v "$1" > /dev/null && return 1
-  echo "$1 is not installed (Debian package $2)"
-}
 
 # Unpacks packages of a Debian release, without running anything of them: unpack SUITE MACHINE GCC
 unpack() {

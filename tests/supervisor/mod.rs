@@ -36,8 +36,8 @@ fn compile_musl(source: &str, program: &Path, flags: &[&str]) {
         .ok();
 }
 
-/// Returns the supervisor of a launcher.
-fn supervisor_of(launcher: &Running) -> i32 {
+/// Returns the supervisor of a launcher, which may not have started yet.
+pub fn supervisor_of(launcher: &Running) -> i32 {
     let mut found = None;
     until(
         || {

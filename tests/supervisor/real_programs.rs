@@ -117,7 +117,7 @@ impl Copy {
 fn has(test: &str, name: &str) -> bool {
     let is_there = find_program(name).is_some();
     if !is_there {
-        skip(&format!("supervisor::real_programs::{test}"), &format!("{name} is not installed"));
+        skip(test, &format!("{name} is not installed"));
     }
     is_there
 }
@@ -128,14 +128,14 @@ fn works(test: &str, command: &[&str]) -> bool {
     let output = Run::bare(program).args(args).output();
     if output.status != Some(0) {
         let reason = format!("{program} does not work here: {}", output.stderr.trim_end());
-        skip(&format!("supervisor::real_programs::{test}"), &reason);
+        skip(test, &reason);
     }
     output.status == Some(0)
 }
 
 #[test]
 fn a_program_in_other_namespaces_is_seen() {
-    let test = "a_program_in_other_namespaces_is_seen";
+    let test = "supervisor::real_programs::a_program_in_other_namespaces_is_seen";
     let copy = Copy::new();
     if has(test, "unshare") && works(test, &["unshare", "-Urpf", "true"]) {
         copy.two_calls_after(&["unshare", "-Urpf"]);
@@ -156,7 +156,7 @@ fn a_program_in_other_namespaces_is_seen() {
 /// The library is not there.
 #[test]
 fn cp_in_another_root_is_seen() {
-    let test = "cp_in_another_root_is_seen";
+    let test = "supervisor::real_programs::cp_in_another_root_is_seen";
     let copy = Copy::new();
     let place = copy.scratch.path().to_str().unwrap();
     let bwrap = ["bwrap", "--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin"];
@@ -181,9 +181,9 @@ fn cp_in_another_root_is_seen() {
 
 #[test]
 fn a_program_in_a_chroot_is_seen() {
-    let test = "a_program_in_a_chroot_is_seen";
+    let test = "supervisor::real_programs::a_program_in_a_chroot_is_seen";
     if !is_root() || !has(test, "chroot") {
-        return skip(&format!("supervisor::real_programs::{test}"), "needs root");
+        return skip(test, "needs root");
     }
     let copy = Copy::new();
     copy.program();
@@ -214,9 +214,9 @@ fn a_cleaned_environment_hides_nothing() {
 /// Another user's calls have its limits and permissions, so the supervisor does not make them.
 #[test]
 fn another_users_program_makes_its_calls_itself() {
-    let test = "another_users_program_makes_its_calls_itself";
+    let test = "supervisor::real_programs::another_users_program_makes_its_calls_itself";
     if !is_root() || !has(test, "setpriv") {
-        return skip(&format!("supervisor::real_programs::{test}"), "needs root and setpriv(1)");
+        return skip(test, "needs root and setpriv(1)");
     }
     let copy = Copy::new();
     let program = copy.program();
@@ -228,7 +228,7 @@ fn another_users_program_makes_its_calls_itself() {
         ["su", "-s", "/bin/sh", "nobody", "-c", &line].to_vec(),
     ] {
         if find_program(command[0]).is_none() {
-            skip(&format!("supervisor::real_programs::{test}"), "su is not installed");
+            skip(test, "su is not installed");
             continue;
         }
         let bare = copy.under_strace(&command);
@@ -268,9 +268,9 @@ fn another_users_program_makes_its_calls_itself() {
 
 #[test]
 fn an_ordinary_users_program_is_seen() {
-    let test = "an_ordinary_users_program_is_seen";
+    let test = "supervisor::real_programs::an_ordinary_users_program_is_seen";
     if !is_root() || !has(test, "setpriv") {
-        return skip(&format!("supervisor::real_programs::{test}"), "needs root and setpriv(1)");
+        return skip(test, "needs root and setpriv(1)");
     }
     let copy = Copy::new();
     let (cfr, program) = (copy_product(&copy.scratch.file("product")), copy.program());
@@ -299,7 +299,7 @@ fn an_ordinary_users_program_is_seen() {
 
 #[test]
 fn functions_found_through_a_libc_handle_are_seen() {
-    let test = "functions_found_through_a_libc_handle_are_seen";
+    let test = "supervisor::real_programs::functions_found_through_a_libc_handle_are_seen";
     if !has(test, "python3") {
         return;
     }
@@ -319,7 +319,7 @@ fn functions_found_through_a_libc_handle_are_seen() {
 
 #[test]
 fn a_musl_program_is_seen() {
-    let test = "a_musl_program_is_seen";
+    let test = "supervisor::real_programs::a_musl_program_is_seen";
     if !has(test, "musl-gcc") {
         return;
     }
@@ -377,7 +377,7 @@ fn sendfile_to_a_block_device_is_seen() {
 
 #[test]
 fn busybox_is_seen() {
-    let test = "busybox_is_seen";
+    let test = "supervisor::real_programs::busybox_is_seen";
     if !has(test, "busybox") {
         return;
     }
@@ -390,7 +390,7 @@ fn busybox_is_seen() {
 
 #[test]
 fn go_programs_are_seen() {
-    let test = "go_programs_are_seen";
+    let test = "supervisor::real_programs::go_programs_are_seen";
     if !has(test, "go") {
         return;
     }
@@ -441,7 +441,7 @@ fn a_rustix_program_is_seen() {
 
 #[test]
 fn strace_inside_sees_the_same_calls() {
-    let test = "strace_inside_sees_the_same_calls";
+    let test = "supervisor::real_programs::strace_inside_sees_the_same_calls";
     if !has(test, "strace") {
         return;
     }
@@ -464,7 +464,7 @@ fn strace_inside_sees_the_same_calls() {
 
 #[test]
 fn gdb_inside_runs_the_program() {
-    let test = "gdb_inside_runs_the_program";
+    let test = "supervisor::real_programs::gdb_inside_runs_the_program";
     if !has(test, "gdb") {
         return;
     }

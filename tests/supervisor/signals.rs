@@ -213,8 +213,7 @@ fn a_killed_programs_copy_ends() {
         let running = run.within(&place).start();
         until(|| size() > 0, "the copy has begun");
         let pid = child_named("long_copy", running.id());
-        // SAFETY: no pointers; the process is this test's.
-        unsafe { libc::kill(pid, libc::SIGKILL) };
+        send(pid, libc::SIGKILL);
         let end = settled(&size);
         assert!(end < LONG as u64, "{script} {options:?}: the copy was not ended");
         fs::write(&go, "").unwrap();
@@ -357,12 +356,10 @@ fn a_stopped_programs_copy_stops_and_goes_on() {
     let running = run.args(["1000000000", "0", "done"]).within(&place).start();
     until(|| size() > 0, "the copy has begun");
     let pid = child_named("keeps_copying", running.id());
-    // SAFETY: no pointers; the process is this test's.
-    let send = |signal| assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
-    send(libc::SIGSTOP);
+    send(pid, libc::SIGSTOP);
     let stopped = settled(&size);
     assert!(stopped < LONG as u64, "the copy was not stopped");
-    send(libc::SIGCONT);
+    send(pid, libc::SIGCONT);
     running.output();
     let done = fs::read_to_string(place.join("done")).unwrap();
     assert_eq!(done, format!("{LONG} bytes, 0 errors, equal\n"));

@@ -1,6 +1,7 @@
 //! The launcher is killed while it starts the program: the program does not begin, or all its calls are
 //! answered and logged once.
 
+use super::send;
 use super::trace;
 use cfr_testkit::{Run, Running, Scratch, compile, find_program, launcher, parse_call, skip};
 use std::fs;
@@ -89,8 +90,8 @@ fn a_launcher_may_be_interrupted_at_any_moment_of_its_start() {
         let run = run.args(["trace", "--reach", reach, "-o", "log", "sleep", "30"]);
         let running = run.within(scratch.path()).start();
         thread::sleep(Duration::from_millis(after_ms));
-        // SAFETY: no pointers; the group is this test's, and not yet collected.
-        assert_eq!(unsafe { libc::kill(-running.id(), signal) }, 0);
+        // The group.
+        send(-running.id(), signal);
         let output = running.output();
         let ended = output.signal.or(output.status.map(|status| status - 128));
         assert_eq!(
