@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const ROUNDS: &str = "31";
+/// What the figures begin with that are the limits of the figures before them.
+const LIMIT: &str = "  its limit: ";
+const BARE_PIPE: &str = "a bare pipe (c-tests/bench/bare_pipe.h)";
 
 /// What the library's cost is compared with.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -94,6 +97,18 @@ impl Work {
         Work { goals, ..self }
     }
 
+    /// Returns the driver's name of the way that no way of the library's can be faster than, and a
+    /// description.
+    fn limit(&self) -> (&'static str, &'static str) {
+        if self.len >= 256 * KIB {
+            ("pipe", BARE_PIPE)
+        } else if self.from == self.to {
+            ("page", "a read and a write")
+        } else {
+            ("refused", "the call that the kernel refuses, a read and a write")
+        }
+    }
+
     fn name(&self) -> String {
         let Work { from, to, .. } = self;
         let size = match self.len {
@@ -160,33 +175,34 @@ impl Places {
         for work in &WORKS {
             let times = self.times(work, "no");
             for &(peer, least) in work.goals {
-                let (in_words, name) = peer.names();
-                let ratio = times.as_ref().map_err(Clone::clone).and_then(|times| {
-                    let peer = times.get(name).ok_or("the kernel does not copy there")?;
-                    let ratio = peer / times["library"];
+                let (in_words, peer) = peer.names();
+                let ratio = |way| {
+                    let times = times.as_ref().map_err(Clone::clone)?;
+                    let of = |way| times.get(way).copied().ok_or(format!("no figure of {way}"));
+                    let ratio = of(peer)? / of(way)?;
                     Ok(if work.cost { 1.0 / ratio } else { ratio })
-                });
+                };
                 let (what, goal) = if work.cost {
                     ("cost against", at_most(least))
                 } else {
                     ("times faster than", least..=f64::INFINITY)
                 };
                 let name = format!("{}: {what} {in_words}", work.name());
-                figure((name, ratio, String::new(), Some(goal)));
+                figure((name, ratio("library"), String::new(), Some(goal)));
+                let (way, in_words) = work.limit();
+                figure((format!("{LIMIT}{in_words}"), ratio(way), String::new(), None));
             }
         }
         for len in [256 * KIB, MIB] {
-            figure(self.unaligned(len));
+            self.unaligned(len, &mut figure);
         }
         self.small_extents(&mut figure);
         figure(self.verified());
-        for figure_of_cp in self.cp() {
-            figure(figure_of_cp);
-        }
+        self.cp(&mut figure);
         for (from, to) in [("ext4", "ext4"), ("tmpfs", "ext4"), ("ext4", "tmpfs"), ("xfs", "xfs")] {
             self.sparse(from, to, &mut figure);
         }
-        for on in ["ext4", "xfs", "btrfs", "tmpfs"] {
+        for on in ["ext4", "btrfs", "tmpfs", "xfs"] {
             figure(self.terabyte(on));
         }
         figure(self.terabyte_by_hand());
@@ -237,15 +253,19 @@ impl Places {
     }
 
     /// From byte 1 to byte 1, compared with from byte 0 to byte 0.
-    fn unaligned(&self, len: u64) -> CopyFigure {
+    fn unaligned(&self, len: u64, figure: &mut impl FnMut(CopyFigure)) {
         let work = |offset| {
             let work = Work::large("ext4", "ext4", len);
             Work { total: 60 * MIB, off_in: offset, off_out: offset, ..work }
         };
-        let cost = |offset| Ok::<_, String>(self.times(&work(offset), "no")?["library"]);
-        let ratio = cost(0).and_then(|aligned| Ok(aligned / cost(1)?));
+        let times = [0, 1].map(|offset| self.times(&work(offset), "no"));
+        let ratio = |way| match &times {
+            [Ok(aligned), Ok(unaligned)] => Ok(aligned[way] / unaligned[way]),
+            [Err(reason), _] | [_, Err(reason)] => Err(reason.clone()),
+        };
         let name = format!("{} KiB calls from and to byte 1: speed against aligned", len / KIB);
-        (name, ratio, String::new(), Some(0.9..=f64::INFINITY))
+        figure((name, ratio("library"), String::new(), Some(0.9..=f64::INFINITY)));
+        figure((format!("{LIMIT}{BARE_PIPE}"), ratio("pipe"), String::new(), None));
     }
 
     /// 8,000 extents of 4 KiB with holes of 4 KiB between them, against the kernel's own copy, which
@@ -262,7 +282,7 @@ impl Places {
         let name = "8,000 extents of 4 KiB on btrfs: times faster than the kernel's";
         for (way, name, goal) in [
             ("library", name.to_owned(), Some(0.8..=f64::INFINITY)),
-            ("hand", format!("{name}, by hand"), None),
+            ("hand", format!("{LIMIT}a read and a write of each extent"), None),
         ] {
             let ratio = times.as_ref().map_err(Clone::clone).and_then(|times| {
                 Ok(times.get("kernel").ok_or("the kernel does not copy there")? / times[way])
@@ -279,39 +299,43 @@ impl Places {
         ("1 MiB calls, CFR_VERIFY=yes: cost against without".to_owned(), ratio, String::new(), None)
     }
 
-    /// GNU cp with its own loop, and copying through the library; whole processes.
-    fn cp(&self) -> Vec<CopyFigure> {
-        let pairs = [("ext4", "ext4", Some(1.8..=f64::INFINITY)), ("tmpfs", "tmpfs", None)];
-        let figures = pairs.map(|(from, to, goal)| {
-            let ratio = self.cp_ratio(from, to);
-            let name = format!("cp of 64 MiB {from} to {to}: times faster than cp --reflink=never");
-            (name, ratio, String::new(), goal)
-        });
-        figures.into()
+    /// GNU cp with its own loop, copying through the library, and through a pipe without the library;
+    /// whole processes.
+    fn cp(&self, figure: &mut impl FnMut(CopyFigure)) {
+        for (on, goal) in [("ext4", Some(1.8..=f64::INFINITY)), ("tmpfs", None)] {
+            let ratios = self.cp_ratios(on);
+            let of = |number: usize| ratios.as_ref().map(|it| it[number]).map_err(Clone::clone);
+            let name = format!("cp of 64 MiB {on} to {on}: times faster than cp --reflink=never");
+            figure((name, of(0), String::new(), goal));
+            figure((format!("{LIMIT}{BARE_PIPE}"), of(1), String::new(), None));
+        }
     }
 
-    fn cp_ratio(&self, from: &str, to: &str) -> Result<f64, String> {
-        let (from, to) = (self.place(from)?, self.place(to)?);
-        let (source, target) = (from.file("source"), to.file("target"));
+    fn cp_ratios(&self, on: &str) -> Result<[f64; 2], String> {
+        let place = self.place(on)?;
+        let (source, target) = (place.file("source"), place.file("target"));
         fs::write(&source, (0..64 * MIB).map(noise).collect::<Vec<u8>>())
             .map_err(|error| error.to_string())?;
-        let (mut plain, mut through) = (Vec::new(), Vec::new());
+        let shim = compile("shims/bare_pipe.c", "bare_pipe.so", &["-shared", "-fPIC"]);
+        let ways = [
+            ("--reflink=never", library(), "auto"),
+            ("--reflink=auto", library(), "emulate"),
+            ("--reflink=auto", shim, "auto"),
+        ];
+        let mut times = [const { Vec::new() }; 3];
         for _ in 0..15 {
-            for (times, words, backend) in [
-                (&mut plain, "--reflink=never", "auto"),
-                (&mut through, "--reflink=auto", "emulate"),
-            ] {
+            for ((reflink, preloaded, backend), times) in ways.iter().zip(&mut times) {
                 let _ = fs::remove_file(&target);
-                let run = Run::bare("cp").args([words]).args([&source, &target]);
-                let run = run.env("LD_PRELOAD", library()).env("CFR_LOG", "off");
+                let run = Run::bare("cp").args([reflink]).args([&source, &target]);
+                let run = run.env("LD_PRELOAD", preloaded).env("CFR_LOG", "off");
                 times.push(cpu_of(run.env("CFR_BACKEND", backend)));
             }
         }
-        let median = |times: &mut Vec<f64>| {
+        let [plain, through, bare] = times.map(|mut times| {
             times.sort_by(f64::total_cmp);
             times[times.len() / 2]
-        };
-        Ok(median(&mut plain) / median(&mut through))
+        });
+        Ok([plain / through, plain / bare])
     }
 
     /// 10 GiB with 1,000 extents of 16 KiB.
@@ -370,7 +394,8 @@ impl Places {
             print((time.perf_counter() - begun) * 1000)\n";
         let time =
             self.place("xfs").and_then(|place| timed_python(EXTEND, &[&place.file("target")]));
-        ("a terabyte of nothing on xfs, by hand: ms".to_owned(), time, String::new(), None)
+        let name = format!("{LIMIT}two fallocate(2) for each of the 512 calls, on xfs: ms");
+        (name, time, String::new(), None)
     }
 
     /// Copies a file with Python's os.copy_file_range and returns the milliseconds of the copy.

@@ -292,6 +292,7 @@ fn line_times(figures: &mut Figures, driver: &Driver, busy: f64) {
     let mut ways: Vec<_> = LINES.iter().map(|line| Under::Library(line.way)).collect();
     ways.push(Under::Append);
     ways.extend(PASSED_ON.map(|(_, format, _)| Under::PassedOn(format)));
+    ways.extend(PASSED_ON.map(|(_, format, _)| Under::Constant(format)));
     ways.extend(peer::library().is_ok().then_some(fmt_layer).into_iter().flatten());
     ways.extend(timed::has_strace().then_some(strace).into_iter().flatten());
     let lttng = Lttng::start(driver);
@@ -310,6 +311,8 @@ fn line_times(figures: &mut Figures, driver: &Driver, busy: f64) {
         let passed = &added[&Under::PassedOn(format)];
         let name = format!("{name} line through memory");
         figures.above(&format!("{name}: us of CPU added"), &passed.cpu, Some(goal));
+        let least = &added[&Under::Constant(format)];
+        figures.above("  its limit: the clocks, and a constant line copied", &least.cpu, None);
         if format == Format::Text {
             figures.time(
                 &format!("{name}: times cheaper than by write(2), in CPU"),

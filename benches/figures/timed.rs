@@ -41,6 +41,9 @@ const CALLS_UNDER_STRACE: u32 = 2_000;
 
 /// Each call copies a byte, and a line is written after it.
 const APPEND: Calls = Calls("append");
+/// The same, with a constant line put into memory between two clocks.
+const CONSTANT_TEXT: Calls = Calls("constant-text");
+const CONSTANT_JSON: Calls = Calls("constant-json");
 
 /// Measurements of one kind, in microseconds.
 #[derive(Default)]
@@ -83,6 +86,9 @@ pub enum Under {
     PassedOn(Format),
     /// Bare, and it writes a line to a file after each call: the least that a log needs.
     Append,
+    /// Bare, and it reads the clocks and puts a constant line into memory: the least that a line in
+    /// memory needs.
+    Constant(Format),
     /// tracing-subscriber's fmt layer.
     FmtLayer(Format),
     /// LTTng-UST, while [`crate::lttng::Lttng`] records.
@@ -96,7 +102,13 @@ pub enum Under {
 impl Under {
     /// Returns the driver's arguments.
     fn words(self, driver: &Driver, count: u32) -> [String; 4] {
-        driver.words(if self == Under::Append { APPEND } else { Calls::COPY }, count)
+        let calls = match self {
+            Under::Append => APPEND,
+            Under::Constant(Format::Text) => CONSTANT_TEXT,
+            Under::Constant(Format::Json) => CONSTANT_JSON,
+            _ => Calls::COPY,
+        };
+        driver.words(calls, count)
     }
 
     /// Returns the command that runs the driver.
@@ -109,7 +121,7 @@ impl Under {
                 let words = ["trace", "--reach", "preload", "--paths", "no", "--format", format];
                 return Run::bare(launcher()).args(words).args(["-o"]).args([driver.file("log")]);
             }
-            Under::Append => return Run::bare("env"),
+            Under::Append | Under::Constant(_) => return Run::bare("env"),
             Under::FmtLayer(format) => {
                 return Run::bare("env").args(peer::environment(driver, format));
             }

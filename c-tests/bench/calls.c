@@ -25,6 +25,15 @@
 static const char line[] = "cfr: 12345 1795343182.011073 copy_file_range(3, NULL, 4, NULL, 1, 0)"
                            " = 1 (kernel) <0.000001>\n";
 
+/* The same of a JSON line. */
+static const char json_line[] =
+    "{\"time\":\"2026-12-01T02:41:51.503062Z\",\"pid\":24856,\"tid\":24856,\"comm\":\"bench_calls\","
+    "\"call\":\"copy_file_range\",\"hook\":\"copy_file_range\",\"request\":null,\"fd_in\":4,\"path_in\":null,"
+    "\"off_in\":null,\"off_in_after\":null,\"fd_out\":5,\"path_out\":null,\"off_out\":null,\"off_out_after\":null,"
+    "\"len\":1,\"flags\":0,\"flag_names\":[],\"ret\":1,\"errno\":0,\"error\":null,\"bytes\":1,\"status\":null,"
+    "\"target\":null,\"targets\":null,\"method\":\"kernel\",\"shared\":null,\"dialect\":\"extended\",\"rule\":null,"
+    "\"why\":null,\"injected\":false,\"delayed\":false,\"duration_ns\":1234}\n";
+
 #define MEBIBYTE (1 << 20)
 
 struct files {
@@ -102,6 +111,35 @@ static int sealed(struct files *files)
 static int append(struct files *files)
 {
     return copy(files) && write(files->log, line, sizeof line - 1) == (ssize_t)sizeof line - 1;
+}
+
+/* The least that a line in memory can cost: the clocks of its time and of its duration, and its bytes,
+ * which are not formatted. */
+static int constant(struct files *files, const char *bytes, size_t len)
+{
+    static char ring[1 << 16];
+    static size_t at;
+    struct timespec time;
+    clock_gettime(CLOCK_REALTIME, &time);
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    int done = copy(files);
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    at = at + len <= sizeof ring ? at : 0;
+    memcpy(ring + at, bytes, len);
+    /* The compiler must not leave the copy out. */
+    __asm__ volatile("" : : "r"(ring) : "memory");
+    at += len;
+    return done;
+}
+
+static int constant_text(struct files *files)
+{
+    return constant(files, line, sizeof line - 1);
+}
+
+static int constant_json(struct files *files)
+{
+    return constant(files, json_line, sizeof json_line - 1);
 }
 
 static int another_number(struct files *files)
@@ -222,6 +260,8 @@ static const struct call table[] = {
     { "EFBIG", too_far },
     { "EPERM", sealed },
     { "append", append },                   /* copies, and writes a line to a file that all threads share */
+    { "constant-text", constant_text },     /* copies, reads clocks, and puts a constant line into memory */
+    { "constant-json", constant_json },
     { "another-number", another_number },   /* a call by syscall(2) that the library does not handle */
     { "another-request", another_request }, /* an ioctl(2) that the library does not handle */
     { "sendfile", send },                   /* one byte into a pipe, and reads it back */

@@ -4,11 +4,14 @@
  *
  * Every round copies TOTAL bytes of SOURCE from OFF_IN to OFF_OUT of TARGET once in each way, LEN
  * bytes a call: through the preloaded library, by the kernel's call itself, by reading and writing
- * 128 KiB at a time as GNU cp 9.1 does, 8 KiB at a time as glibc 2.27 did, and 4 KiB. With "fresh" the
- * target is emptied before each copy. With "scattered" too, and every other 4 KiB of the source are a
- * hole: they are copied also by hand, by a loop that knows it. Prints one line for each way: its name, then the median and
- * the least CPU time of a round, in nanoseconds. A way that is not available is left out. */
+ * 128 KiB at a time as GNU cp 9.1 does, 8 KiB at a time as glibc 2.27 did, and 4 KiB; and in two ways
+ * that are limits of what the library can reach: through a bare pipe, and by a read and a write of LEN
+ * bytes after the kernel was asked. With "fresh" the target is emptied before each copy. With
+ * "scattered" too, and every other 4 KiB of the source are a hole: they are copied also by hand, by a
+ * loop that knows it. Prints one line for each way: its name, then the median and the least CPU time
+ * of a round, in nanoseconds. A way that is not available is left out. */
 #define _GNU_SOURCE
+#include "bench/bare_pipe.h"
 #include "kernel_copy.h"
 
 #include <errno.h>
@@ -51,6 +54,14 @@ static long through_buffer(int in, loff_t *off_in, int out, loff_t *off_out, siz
     return done;
 }
 
+/* The least that a copy can do that the kernel refuses. */
+static long after_refusal(int in, loff_t *off_in, int out, loff_t *off_out, size_t len)
+{
+    if (kernel_copy(in, off_in, out, off_out, len, 0) >= 0)
+        return -1;
+    return through_buffer(in, off_in, out, off_out, len);
+}
+
 /* The least that a copy of such a source can do. Its last hole, which extends the target, is left out. */
 static long by_hand(int in, loff_t *off_in, int out, loff_t *off_out, size_t len)
 {
@@ -83,6 +94,8 @@ static struct {
     {.name = "cp", .copy = through_buffer, .piece = 128 << 10},
     {.name = "glibc", .copy = through_buffer, .piece = 8 << 10},
     {.name = "page", .copy = through_buffer, .piece = 4 << 10},
+    {.name = "pipe", .copy = bare_pipe},
+    {.name = "refused", .copy = after_refusal, .piece = 128 << 10},
     {.name = "hand", .copy = by_hand},
 };
 
@@ -129,7 +142,7 @@ int main(int argc, char **argv)
                 loff_t rest = from + total - off_in;
                 long got = ways[i].copy(in, &off_in, out, &off_out, rest < len ? rest : len);
                 if (got <= 0) {
-                    if (strcmp(ways[i].name, "kernel") != 0) {
+                    if (ways[i].copy != by_kernel && ways[i].copy != after_refusal) {
                         fprintf(stderr, "%s: %ld, errno %d\n", ways[i].name, got, errno);
                         return 1;
                     }
