@@ -161,20 +161,5 @@ run() {
 
 "$cargo" build --release --locked --workspace
 mkdir -p "$all"
-ran=0
-skipped=0
-failures=
 [ $# != 0 ] || set -- bullseye bookworm trixie sid arm64
-for kernel; do
-  reason=$(prepare "$kernel")
-  if [ -n "$reason" ]; then
-    say "$kernel: skipped: $reason"
-    skipped=$((skipped + 1))
-    continue
-  fi
-  say "$kernel:"
-  ran=$((ran + 1))
-  run "$kernel" || failures="$failures $kernel"
-done
-say "$ran ran, $skipped skipped, failed:${failures:- none}"
-[ -z "$failures" ]
+run_each "$@"

@@ -143,20 +143,5 @@ run() {
 
 "$cargo" build --release --locked --workspace
 mkdir -p "$all"
-ran=0
-skipped=0
-failures=
 [ $# != 0 ] || set -- musl bullseye trixie arm64
-for userland; do
-  reason=$(prepare "$userland")
-  if [ -n "$reason" ]; then
-    say "$userland: skipped: $reason"
-    skipped=$((skipped + 1))
-    continue
-  fi
-  say "$userland:"
-  ran=$((ran + 1))
-  run "$userland" || failures="$failures $userland"
-done
-say "$ran ran, $skipped skipped, failed:${failures:- none}"
-[ -z "$failures" ]
+run_each "$@"
