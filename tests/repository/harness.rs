@@ -1,7 +1,9 @@
 //! The harness: its programs start in the same way however the tests were started, and none is waited
 //! for without a limit.
 
-use cfr_testkit::{Output, Run, compile};
+use cfr_testkit::{Output, Run, compile, project};
+use std::collections::BTreeSet;
+use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -53,4 +55,41 @@ fn a_program_that_does_not_end_is_killed_with_its_children() {
         );
     }
     assert!(begun.elapsed() < Duration::from_secs(500), "the children hold the output open");
+}
+
+/// Returns the text in quotes behind each `mark`.
+fn quoted_behind<'a>(text: &'a str, mark: &str) -> Vec<&'a str> {
+    let begins = text.split(mark).skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
+    begins.filter_map(|rest| Some(rest.split_once('"')?.0)).collect()
+}
+
+/// A skip with another name could not be allowed, and would not be found.
+#[test]
+fn every_skip_names_a_test_or_a_module() {
+    let listed = Run::bare(std::env::current_exe().unwrap()).args(["--list"]).ok().stdout;
+    let tests: BTreeSet<_> =
+        listed.lines().filter_map(|line| line.strip_suffix(": test")).collect();
+    let modules: BTreeSet<_> =
+        tests.iter().filter_map(|name| Some(name.rsplit_once("::")?.0)).collect();
+    let folders: BTreeSet<_> = tests.iter().filter_map(|name| name.split("::").next()).collect();
+    let mut found = 0;
+    for folder in folders {
+        for file in fs::read_dir(project().join("tests").join(folder)).unwrap().flatten() {
+            // The marks are here.
+            if file.path().ends_with(file!()) {
+                continue;
+            }
+            let text = fs::read_to_string(file.path()).unwrap();
+            for mark in ["skip(", "const TEST: &str =", "let test =", "mount(", "mount_also("] {
+                for name in quoted_behind(&text, mark) {
+                    // What follows is a part of the test.
+                    let name = name.split(',').next().unwrap_or_default();
+                    let is_one = tests.contains(name) || modules.contains(name);
+                    assert!(is_one, "{}: {mark} {name:?}", file.path().display());
+                    found += 1;
+                }
+            }
+        }
+    }
+    assert!(found > 100, "{found}");
 }

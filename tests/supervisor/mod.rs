@@ -1,6 +1,6 @@
 //! The supervisor: programs whose calls the library does not see.
 
-use cfr_testkit::{Run, Running, launcher, project, until};
+use cfr_testkit::{Run, Running, compile, launcher, project, until};
 use std::path::Path;
 
 pub mod blind_spots;
@@ -34,6 +34,14 @@ fn compile_musl(source: &str, program: &Path, flags: &[&str]) {
         .args([program, Path::new("-I"), &sources, &sources.join(source)])
         .args(flags)
         .ok();
+}
+
+/// Returns the command line of a static program that copies `from` to `to` by calls of so many bytes, with a
+/// pause of so many microseconds between them, and writes what it has seen to `done`.
+fn keeps_copying([bytes, pause]: [&str; 2]) -> Vec<String> {
+    let program = compile("drivers/keeps_copying.c", "keeps_copying", &["-static"]);
+    let program = program.to_str().unwrap();
+    [program, "from", "to", bytes, pause, "done"].map(str::to_owned).to_vec()
 }
 
 /// Returns the supervisor of a launcher, which may not have started yet.

@@ -1,6 +1,6 @@
 //! Settings hold for supervised calls as for those that the library sees.
 
-use super::trace;
+use super::{keeps_copying, trace};
 use cfr_testkit::{
     Output, Run, Scratch, compile, find_program, launcher, parse, parse_call, project, read_json,
     skip,
@@ -41,9 +41,7 @@ impl Copying {
     }
 
     fn words() -> Vec<String> {
-        let program = compile("drivers/keeps_copying.c", "keeps_copying", &["-static"]);
-        let program = program.to_str().unwrap();
-        [program, "from", "to", "4096", "0", "done"].map(str::to_owned).to_vec()
+        keeps_copying(["4096", "0"])
     }
 
     /// Runs the program under `cfr trace --reach all` with these options.
