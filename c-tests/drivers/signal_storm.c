@@ -1,6 +1,8 @@
 /* Copies single bytes while signals arrive, and checks that each was copied once:
- * signal_storm THREADS COPIES restart|interrupt positions|offsets. Prints the sums of the results,
- * the offsets or positions, and the sizes, which the calls that a signal has ended do not change. */
+ * signal_storm THREADS COPIES restart|interrupt positions|offsets [MICROSECONDS]. Prints the sums of
+ * the results, the offsets or positions, and the sizes, which the calls that a signal has ended do not
+ * change. A signal arrives after so many microseconds, 200 by default: each thread must have the time
+ * for a call in between. */
 #include "check.h"
 #include <sys/mman.h>
 
@@ -8,6 +10,7 @@ enum { MAX_THREADS = 8, SOURCE_BYTES = 1 << 20 };
 
 static long copies;
 static int by_offsets;
+static long pause_us = 200;
 static atomic_long handled, interrupted, unfinished;
 
 static void on_alarm(int signal)
@@ -15,7 +18,7 @@ static void on_alarm(int signal)
 	(void)signal;
 	atomic_fetch_add(&handled, 1);
 	if (atomic_load(&unfinished) > 0)
-		alarm_after(200);
+		alarm_after(pause_us);
 }
 
 struct totals {
@@ -65,17 +68,19 @@ static void *copy_bytes(void *place)
 int main(int argc, char **argv)
 {
 	pthread_t threads[MAX_THREADS];
-	CHECK(argc == 5);
+	CHECK(argc == 5 || argc == 6);
 	int count = atoi(argv[1]);
 	struct sigaction action = { .sa_handler = on_alarm };
 	copies = atol(argv[2]);
 	CHECK(count <= MAX_THREADS && copies <= SOURCE_BYTES);
 	action.sa_flags = strcmp(argv[3], "restart") == 0 ? SA_RESTART : 0;
 	by_offsets = strcmp(argv[4], "offsets") == 0;
+	if (argv[5])
+		pause_us = atol(argv[5]);
 	watchdog();
 	CHECK(sigaction(SIGALRM, &action, NULL) == 0);
 	atomic_store(&unfinished, count);
-	alarm_after(200);
+	alarm_after(pause_us);
 	for (int i = 0; i < count; i++)
 		CHECK(pthread_create(&threads[i], NULL, copy_bytes, &totals[i]) == 0);
 	for (int i = 0; i < count; i++)

@@ -258,6 +258,12 @@ impl<'a> Facts<'a> {
         })
     }
 
+    /// Reports whether the kernel has compared a copy of 0 bytes that it accepted with all limits.
+    #[must_use]
+    pub fn are_limits_compared(&self) -> bool {
+        sys::are_limits_compared(self.args.fd_in, self.args.fd_out)
+    }
+
     /// Returns what the kernel answers to a copy of 0 bytes from and to the starts of both ranges:
     /// all its checks but those of length and overlap. Raises SIGXFSZ if the target's range begins
     /// beyond RLIMIT_FSIZE.

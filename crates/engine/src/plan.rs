@@ -64,10 +64,19 @@ pub(crate) fn copy_checked_by_kernel(
     let (off_in, off_out) = facts.start_offsets()?;
     let last = off_in.cast_unsigned().max(off_out.cast_unsigned());
     last.checked_add(facts.requested_len())?;
-    match facts.kernel_check_at(off_in, off_out) {
-        Err(errno) if is_fallback_error(errno) => return None,
-        Err(errno) => return Some(Step::RefusedByKernel(errno)),
-        Ok(_) => {}
+    let check = facts.kernel_check_at(off_in, off_out);
+    if check.is_err_and(is_fallback_error) {
+        return None;
+    }
+    // A negative offset comes after the limits.
+    if (check.is_ok() || last > MAX_OFFSET)
+        && !facts.are_limits_compared()
+        && let Some(beyond) = beyond_limits(facts, off_in, off_out)
+    {
+        return Some(beyond);
+    }
+    if let Err(errno) = check {
+        return Some(Step::RefusedByKernel(errno));
     }
     let mut requested = facts.requested_len();
     if may_overlap(facts, off_in, off_out) && facts.do_ranges_overlap(requested) {
@@ -83,6 +92,22 @@ pub(crate) fn copy_checked_by_kernel(
     // needs no clamping.
     let len = if len > BUFFER_LEN { facts.clamp_to_readable(len) } else { len };
     Some(Step::Copy { len, transport: Transport::Library, holes: Holes::Kept })
+}
+
+/// Refuses a range that begins beyond a limit of the target, for a kernel that does not if there are
+/// no bytes: as such a kernel, only before the end of the source.
+#[cold]
+fn beyond_limits(facts: &Facts<'_>, off_in: i64, off_out: i64) -> Option<Step> {
+    if off_in >= 0 && facts.clamp_to_source() == 0 {
+        return None;
+    }
+    let limit = facts.file_size_limit();
+    // A limit beyond the largest offset is a negative number to the kernel.
+    if limit != u64::MAX && off_out >= limit.cast_signed() {
+        return Some(Step::OverFileSizeLimit);
+    }
+    let start = u64::try_from(off_out).ok()?;
+    sys::is_beyond_filesystem(facts.args.fd_out, start).then_some(Step::Refuse(Errno::EFBIG))
 }
 
 /// Reports whether the ranges may overlap before the end of the source. A target that ends where the

@@ -10,6 +10,7 @@ use crate::signal::WriteSignalGuard;
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
 use core::num::NonZero;
+use core::sync::atomic::{AtomicU8, Ordering};
 
 /// The type of the file that a descriptor refers to (inode(7)).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -296,6 +297,32 @@ pub fn zero_length_copy_at(
     let registers = [reg(fd_in), from, reg(fd_out), to, 0, cookie()];
     // SAFETY: both pointers are to offsets of ours.
     decode(unsafe { syscall(libc::SYS_copy_file_range, registers) })
+}
+
+/// Reports whether a copy of 0 bytes is compared with RLIMIT_FSIZE and the largest offset; true if that
+/// is unknown. The kernel must have accepted one between these descriptors. Mainline compares it, Debian's
+/// 6.12.118 does not. The answer is the kernel's, so the first one holds for the process.
+#[must_use]
+pub fn are_limits_compared(fd_in: i32, fd_out: i32) -> bool {
+    const UNKNOWN: u8 = 0;
+    const YES: u8 = 1;
+    const NO: u8 = 2;
+    static ANSWER: AtomicU8 = AtomicU8::new(UNKNOWN);
+    match ANSWER.load(Ordering::Relaxed) {
+        YES => return true,
+        NO => return false,
+        _ => {}
+    }
+    let guard = WriteSignalGuard::new();
+    let done = zero_length_copy_at(fd_in, 0, fd_out, i64::MAX);
+    guard.record(done, 0);
+    let answer = match done {
+        Err(Errno::EFBIG) => YES,
+        Ok(_) => NO,
+        Err(_) => UNKNOWN,
+    };
+    ANSWER.store(answer, Ordering::Relaxed);
+    answer != NO
 }
 
 /// Reports whether this kernel has no copy_file_range(2), or a seccomp filter hides it: the call

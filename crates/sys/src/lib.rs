@@ -84,9 +84,9 @@ pub use copy_file_range::{
 };
 pub use environment::{Environment, environment};
 pub use fd_info::{
-    FileKind, Filesystem, FilesystemKind, OpenFlags, Seals, Stat, filesystem, has_swap_space,
-    is_copy_file_range_missing, is_nocow, is_one_swap_file, is_same_description, open_flags, seals,
-    stat, zero_length_copy, zero_length_copy_at,
+    FileKind, Filesystem, FilesystemKind, OpenFlags, Seals, Stat, are_limits_compared, filesystem,
+    has_swap_space, is_copy_file_range_missing, is_nocow, is_one_swap_file, is_same_description,
+    open_flags, seals, stat, zero_length_copy, zero_length_copy_at,
 };
 pub use fiemap::{
     DataMap, FiemapMode, Sharing, has_blocks_from, is_beyond_filesystem, shares_blocks,
