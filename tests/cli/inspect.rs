@@ -426,6 +426,35 @@ fn a_program_that_starts_programs_may_copy() {
     assert_eq!((&json["verdict"], &json["may_copy"]), (&json!("no copy"), &json!([])));
 }
 
+/// A number that is computed cannot be told; one that is passed as a constant can.
+#[test]
+fn a_program_that_passes_unknown_numbers_to_syscall_may_copy() {
+    let report_of = |number: &str, name: &str, flags: &[&str]| {
+        let source = format!(
+            "#include <stdlib.h>\n#include <unistd.h>\n\
+             int main(int c, char **v) {{ (void)v; return syscall({number}, 0, c, 1, c, 10, 0) < 0; }}"
+        );
+        let program = cfr_testkit::compile_text(&source, name, flags);
+        (report(&program), text(&program), program)
+    };
+    // With a stub, and without one.
+    for (plt, flags) in [("plt", &["-O1"][..]), ("no_plt", &["-O1", "-fno-plt"])] {
+        let (json, text, program) = report_of("300 + c", &format!("inspect_computed_{plt}"), flags);
+        assert_eq!(json["verdict"], "may copy", "{plt}: {json:#}");
+        let way = json!({
+            "through": "system calls", "file": program, "why": ["syscall, number unknown"],
+            "seen_by": "preload",
+        });
+        assert_eq!(json["may_copy"], json!([way]), "{plt}");
+        assert!(text.contains(" may copy: "), "{text}");
+        for number in ["39", "0"] {
+            let name = format!("inspect_constant_{number}_{plt}");
+            let (json, ..) = report_of(number, &name, flags);
+            assert_eq!(json["verdict"], "no copy", "{plt} {number}: {json:#}");
+        }
+    }
+}
+
 /// The number is in another register, or computed: it cannot be told.
 #[test]
 fn a_program_that_makes_unknown_system_calls_may_copy() {

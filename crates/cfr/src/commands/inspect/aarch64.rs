@@ -30,6 +30,8 @@ const X16: u32 = 16;
 const X17: u32 = 17;
 /// The number of instructions before a system call in which its number may be loaded.
 const MAX_LOAD_DISTANCE: usize = 12;
+/// The number of instructions before a call in which its first argument may be loaded.
+const MAX_ARGUMENT_DISTANCE: usize = 24;
 /// The number of instructions that may be between the halves of a constant.
 const MAX_HALVES_DISTANCE: usize = 4;
 /// The number of instructions after a constant in which a call may receive it.
@@ -140,6 +142,42 @@ pub(super) fn stub(code: &[u8], address: u64) -> Option<u64> {
     is_stub.then(|| slot(adrp, load, here))
 }
 
+/// Returns the addresses at which stubs of this slot may begin. The code is loaded at `address`.
+pub(super) fn stubs(code: &[u8], address: u64, slot: u64) -> Vec<u64> {
+    let starts = (0..code.len()).step_by(WORD);
+    let is_stub = |at: &usize| {
+        let here = address.wrapping_add(*at as u64);
+        code.get(*at..).and_then(|rest| stub(rest, here)) == Some(slot)
+    };
+    starts.filter(is_stub).map(|at| address.wrapping_add(at as u64)).collect()
+}
+
+/// Returns the offsets of what may be calls, and what they call. The code is loaded at `address`.
+pub(super) fn calls(code: &[u8], address: u64) -> impl Iterator<Item = (usize, Receiver)> {
+    let is_call =
+        |word: u32| matches!(word & !DISTANCE, B | BL) || matches!(word & !(0x1f << 5), BR | BLR);
+    let all = words(code).enumerate().filter(move |(_, word)| is_call(*word));
+    all.map(move |(at, _)| (at * WORD, receiver(code, at * WORD, address)))
+}
+
+/// Reports whether no constant is loaded shortly before `at` as the first argument of a call.
+pub(super) fn has_unknown_argument(code: &[u8], at: usize) -> bool {
+    let before = words(code.get(..at).unwrap_or_default()).rev().take(MAX_ARGUMENT_DISTANCE);
+    let mut before = before.take_while(|word| !matches!(word & !DISTANCE, B | BL) && *word != RET);
+    let written = before.find(|word| writes_first_argument(*word));
+    written.is_none_or(|word| word & !WIDE & 0xffe0_001f != MOVZ)
+}
+
+/// Reports whether the instruction writes x0: its lowest five bits name the register, of those that compute
+/// and those that load.
+fn writes_first_argument(word: u32) -> bool {
+    const LOADS: u32 = 1 << 22;
+    let class = word >> 25 & 0xf;
+    let computes = matches!(class, 0b1000 | 0b1001 | 0b0101 | 0b1101);
+    let loads = class & 0b0101 == 0b0100 && word & LOADS != 0;
+    word & 0x1f == 0 && (computes || loads)
+}
+
 /// Returns the offsets behind the instructions that load the constant as the first argument of a
 /// call.
 pub(super) fn first_arguments(code: &[u8], constant: u32) -> Vec<usize> {
@@ -203,5 +241,20 @@ mod tests {
         assert_eq!(stub(&code(&[0xf0ff_fff0, 0xf940_0211]), 0x5640), Some(0x4000));
         // stp x29, x30, [sp, #-16]!
         assert_eq!(stub(&code(&[0xa9bf_7bfd, 0xf000_00f0, 0xf947_d211]), 0x640), None);
+    }
+
+    #[test]
+    fn an_argument_that_is_no_constant_is_unknown() {
+        // mov w0, #39; nop; bl .+8; add w0, w0, #300; bl .-16
+        let words = code(&[0x5280_04e0, 0xd503_201f, 0x9400_0002, 0x1104_b000, 0x97ff_fffc]);
+        let found: Vec<_> = calls(&words, 0x1000).collect();
+        let [first, second] = [(8, 0x1010), (16, 0x1000)];
+        assert_eq!(found, [first, second].map(|(at, to)| (at, Receiver::Function(to))));
+        assert!(!has_unknown_argument(&words, 8) && has_unknown_argument(&words, 16));
+        // mov w0, #39; ldr w0, [x1]: at the call that follows
+        assert!(has_unknown_argument(&code(&[0x5280_04e0, 0xb940_0020]), 8));
+        let stub = code(&[BTI_C, 0xf000_00f0, 0xf947_d211]);
+        assert_eq!(stubs(&stub, 0x640, 0x1_ffa0), [0x640, 0x644]);
+        assert!(stubs(&stub, 0x640, 0x1_ffa8).is_empty());
     }
 }

@@ -45,6 +45,8 @@ pub(super) struct Contents {
     pub(super) makes_ioctl: bool,
     /// Whether the number of a system call is not loaded shortly before its instruction.
     pub(super) makes_unknown: bool,
+    /// Whether the first argument of a call of syscall(3) is not loaded shortly before.
+    pub(super) passes_unknown: bool,
     /// Whether a part was not searched: the file is too large, or shorter than its headers say.
     pub(super) partial: bool,
 }
@@ -113,7 +115,43 @@ pub(super) fn search(source: &ElfFile, native: &Native, slots: &[Slot]) -> Conte
             contents.add_calls(piece)
         });
     }
+    for slot in slots.iter().filter(|slot| slot.hook == "syscall") {
+        contents.passes_unknown |= passes_unknown(&mut reader, native, slot.address);
+    }
     contents
+}
+
+/// Reports whether a call of the function whose address is at `slot` has a first argument that is not
+/// loaded shortly before. What is not read twice tells nothing.
+fn passes_unknown(reader: &mut PieceReader<'_>, native: &Native, slot: u64) -> bool {
+    let address = |piece: &Piece<'_>| native.address(piece.offset).unwrap_or_default();
+    let mut stubs = Vec::new();
+    for &code in &native.code {
+        reader.pieces(code, |piece| {
+            stubs.extend(machine::stubs(piece.bytes, address(piece), slot));
+            ControlFlow::Continue(())
+        });
+    }
+    let mut found = false;
+    for &code in &native.code {
+        reader.pieces(code, |piece| {
+            let is_call = |receiver| match receiver {
+                Receiver::AtSlot(at) => at == slot,
+                Receiver::Function(function) => stubs.contains(&function),
+                Receiver::Kernel(_) | Receiver::Unknown => false,
+            };
+            found = machine::calls(piece.bytes, address(piece)).any(|(at, receiver)| {
+                piece.own.contains(&at)
+                    && is_call(receiver)
+                    && machine::has_unknown_argument(piece.bytes, at)
+            });
+            if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        if found {
+            break;
+        }
+    }
+    found
 }
 
 /// Reads extents of a file in pieces.

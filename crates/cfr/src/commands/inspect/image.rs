@@ -99,6 +99,8 @@ pub(super) struct Image {
     pub(super) calls: Vec<InstructionCall>,
     /// Whether the number of a system call that it makes by instruction is not known.
     pub(super) makes_unknown: bool,
+    /// Whether the number that it passes to syscall(3) is not known.
+    pub(super) passes_unknown: bool,
     /// Whether a part of it could not be searched.
     pub(super) partial: bool,
 }
@@ -167,6 +169,7 @@ impl Image {
             places: contents.places,
             calls: calls.collect(),
             makes_unknown: contents.makes_unknown,
+            passes_unknown: contents.passes_unknown,
             partial: contents.partial,
         })
     }

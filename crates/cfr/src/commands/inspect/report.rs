@@ -1,6 +1,6 @@
 //! The facts about a program, which text and JSON are made from.
 
-use super::image::{HookUse, Image, ImportKind};
+use super::image::{HookUse, Image, ImportKind, Role};
 use super::libraries::Missing;
 use crate::program::elf::Elf;
 use crate::program::locate::{Executable, Visibility};
@@ -46,7 +46,7 @@ pub(super) enum Other {
     Libraries,
     /// Programs that a file starts.
     Programs,
-    /// System calls with unknown numbers that a file makes by instruction.
+    /// System calls with unknown numbers that a file makes by instruction or by syscall(3).
     SystemCalls,
 }
 
@@ -133,6 +133,19 @@ impl Inspection {
             why: if unknown(image) { vec!["number unknown"] } else { Vec::new() },
             seen_by: SeenBy::Supervisor,
         });
+        // A program that makes copies by it is known to copy. libcap and libseccomp pass numbers on, which
+        // would make a tenth of all programs ones that may copy by them.
+        let passes = |image: &Image| {
+            let copies = |used: &HookUse| used.hook == "syscall" && used.copies();
+            image.role == Role::Program && image.passes_unknown && !image.uses.iter().any(copies)
+        };
+        let functions = self.images.iter().map(move |image| OtherWay {
+            other: Other::SystemCalls,
+            image,
+            why: if passes(image) { vec!["syscall, number unknown"] } else { Vec::new() },
+            seen_by: if self.is_loaded() { SeenBy::Preload } else { SeenBy::Supervisor },
+        });
+        let system_calls = system_calls.chain(functions);
         libraries.chain(programs).chain(system_calls).filter(|way| !way.why.is_empty())
     }
 }

@@ -17,10 +17,22 @@ const ATTEMPTS: usize = 16;
 const MIN_SUCCESSES: usize = 12;
 /// The number of instructions before a system call in which its number may be loaded.
 const MAX_LOAD_DISTANCE: usize = 12;
+/// The number of instructions before a call in which its first argument may be loaded.
+const MAX_ARGUMENT_DISTANCE: usize = 24;
 /// The number of instructions after a constant in which a call may receive it.
 const MAX_CALL_DISTANCE: usize = 16;
 
 const SYSCALL: [u8; 2] = [0x0f, 0x05];
+
+/// `call` and `jmp` of a function, by a distance of 32 bits behind the byte.
+const NEAR: [u8; 2] = [0xe8, 0xe9];
+/// `call` and `jmp` of the function whose address is read at a distance of 32 bits behind the bytes.
+const CALL_SLOT: [u8; 2] = [0xff, 0x15];
+const JUMP_SLOT: [u8; 2] = [0xff, 0x25];
+/// The bytes of the distance.
+const DISTANCE: usize = 4;
+/// The bytes that a stub may have before its `jmp`: `bnd`, `endbr64`, both.
+const BEFORE_JUMP: [u64; 4] = [0, 1, 4, 5];
 
 /// Returns the offsets of the two bytes in `code`.
 pub(super) fn candidates(code: &[u8]) -> impl Iterator<Item = usize> {
@@ -36,23 +48,78 @@ pub(super) fn system_call(code: &[u8], at: usize) -> Option<Option<u32>> {
     let mut successes = 0;
     let mut number = None;
     for start in (first..).take(attempts) {
-        if let Some(before) = decoded(code.get(start..at + SYSCALL.len())?) {
+        let before = decoded(code.get(start..at + SYSCALL.len())?, at - start);
+        if let Some(before) = before.filter(|(_, last)| *last == Code::Syscall) {
             successes += 1;
-            number = number.or_else(|| loaded(&before));
+            number = number.or_else(|| loaded(&before.0));
         }
     }
     (successes >= MIN_SUCCESSES.min(attempts)).then_some(number)
 }
 
-/// Returns the instructions before the last two bytes, if decoding finds a system call there.
-fn decoded(code: &[u8]) -> Option<Vec<Instruction>> {
-    let last = code.len().checked_sub(SYSCALL.len())?;
+/// Returns the instructions before the offset `last`, and the one there, if decoding finds its start.
+fn decoded(code: &[u8], last: usize) -> Option<(Vec<Instruction>, Code)> {
     let mut decoder = Decoder::new(64, code, DecoderOptions::NONE);
     let mut instructions = Vec::new();
     while decoder.position() < last {
         instructions.push(decoder.decode());
     }
-    (decoder.position() == last && decoder.decode().code() == Code::Syscall).then_some(instructions)
+    (decoder.position() == last).then(|| (instructions, decoder.decode().code()))
+}
+
+/// Returns the addresses at which stubs of this slot may begin. The code is loaded at `address`.
+pub(super) fn stubs(code: &[u8], address: u64, slot: u64) -> Vec<u64> {
+    let jumps = memmem::find_iter(code, &JUMP_SLOT)
+        .filter(|at| target(code, at + JUMP_SLOT.len(), address) == Some(slot));
+    let starts =
+        |at| BEFORE_JUMP.map(|before| address.wrapping_add(at as u64).wrapping_sub(before));
+    jumps.flat_map(starts).collect()
+}
+
+/// Returns the offsets of what may be calls, and what they call. The code is loaded at `address`.
+pub(super) fn calls(code: &[u8], address: u64) -> impl Iterator<Item = (usize, Receiver)> {
+    let near = memchr::memchr2_iter(NEAR[0], NEAR[1], code)
+        .filter_map(move |at| Some((at, Receiver::Function(target(code, at + 1, address)?))));
+    let by_slot = memmem::find_iter(code, &CALL_SLOT).filter_map(move |at| {
+        Some((at, Receiver::AtSlot(target(code, at + CALL_SLOT.len(), address)?)))
+    });
+    near.chain(by_slot)
+}
+
+/// Returns the address at the distance that is at `at`, counted from its end.
+fn target(code: &[u8], at: usize, address: u64) -> Option<u64> {
+    let distance = i32::from_le_bytes(*code.get(at..)?.first_chunk()?);
+    let end = address.wrapping_add((at + DISTANCE) as u64);
+    Some(end.wrapping_add_signed(distance.into()))
+}
+
+/// Reports whether the bytes at `at` are an instruction, and no constant is loaded shortly before as the
+/// first argument of a call.
+pub(super) fn has_unknown_argument(code: &[u8], at: usize) -> bool {
+    let first = at.saturating_sub(MAX_DISTANCE);
+    let attempts = if first == 0 { 1 } else { ATTEMPTS };
+    let rest = |start| code.get(start..);
+    let found = (first..).take(attempts).filter_map(|start| decoded(rest(start)?, at - start));
+    let constants: Vec<_> = found.map(|(before, _)| is_constant_loaded(&before)).collect();
+    constants.len() >= MIN_SUCCESSES.min(attempts) && !constants.contains(&true)
+}
+
+/// Reports whether edi holds a constant after these instructions.
+fn is_constant_loaded(before: &[Instruction]) -> bool {
+    for instruction in before.iter().rev().take(MAX_ARGUMENT_DISTANCE) {
+        match instruction.mnemonic() {
+            Mnemonic::Cmp | Mnemonic::Test | Mnemonic::Push => {}
+            Mnemonic::Call | Mnemonic::Ret | Mnemonic::Jmp | Mnemonic::INVALID => return false,
+            _ if is_first_argument(instruction.op0_register()) => {
+                let is_zeroed = instruction.mnemonic() == Mnemonic::Xor
+                    && instruction.op0_register() == instruction.op1_register();
+                let moves = [Code::Mov_r32_imm32, Code::Mov_rm64_imm32, Code::Mov_r64_imm64];
+                return is_zeroed || moves.contains(&instruction.code());
+            }
+            _ => {}
+        }
+    }
+    false
 }
 
 /// Returns the constant in eax after these instructions.
@@ -82,6 +149,11 @@ fn loaded(before: &[Instruction]) -> Option<u32> {
 /// Reports whether the register holds the number of a system call, or a part of it.
 fn is_number(register: Register) -> bool {
     matches!(register, Register::RAX | Register::EAX | Register::AX | Register::AL)
+}
+
+/// Reports whether the register holds the first argument of a call, or a part of it.
+fn is_first_argument(register: Register) -> bool {
+    matches!(register, Register::RDI | Register::EDI | Register::DI | Register::DIL)
 }
 
 /// Returns the offsets behind the occurrences of the constant.
