@@ -3,6 +3,34 @@
  *     damages_memory lines COPIES     the text in it
  *     damages_memory all COPIES       all words, with random numbers */
 #include "check.h"
+#include <dirent.h>
+
+/* Stops all threads of the launcher (proc_pid_stat(5): state T). */
+static void stop_launcher(void)
+{
+	int running;
+	CHECK(kill(getppid(), SIGSTOP) == 0);
+	do {
+		char name[300], text[512];
+		struct dirent *task;
+		snprintf(name, sizeof name, "/proc/%d/task", getppid());
+		DIR *tasks = opendir(name);
+		CHECK(tasks != NULL);
+		running = 0;
+		while ((task = readdir(tasks)) != NULL) {
+			if (task->d_name[0] == '.')
+				continue;
+			snprintf(name, sizeof name, "/proc/%d/task/%s/stat", getppid(), task->d_name);
+			FILE *stat = fopen(name, "r");
+			if (stat == NULL)
+				continue;
+			CHECK(fgets(text, sizeof text, stat) != NULL);
+			fclose(stat);
+			running |= strstr(text, ") T ") == NULL;
+		}
+		closedir(tasks);
+	} while (running);
+}
 
 /* Returns the shared counters and the rings of lines. */
 static unsigned long *shared(size_t *words)
@@ -38,7 +66,7 @@ int main(int argc, char **argv)
 	int in = source("source", 10), out = target("out");
 	size_t words;
 	unsigned long *memory = shared(&words), random = 0x9e3779b97f4a7c15 * atol(argv[2]);
-	CHECK(kill(getppid(), SIGSTOP) == 0);
+	stop_launcher();
 	for (int i = 0; i < atoi(argv[2]); i++)
 		copy_start(in, out, 10);
 	for (size_t i = 0; i < words; i++) {

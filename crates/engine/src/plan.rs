@@ -101,9 +101,7 @@ fn beyond_limits(facts: &Facts<'_>, off_in: i64, off_out: i64) -> Option<Step> {
     if off_in >= 0 && facts.clamp_to_source() == 0 {
         return None;
     }
-    let limit = facts.file_size_limit();
-    // A limit beyond the largest offset is a negative number to the kernel.
-    if limit != u64::MAX && off_out >= limit.cast_signed() {
+    if is_over_file_size_limit(facts) {
         return Some(Step::OverFileSizeLimit);
     }
     let start = u64::try_from(off_out).ok()?;
@@ -260,8 +258,10 @@ fn is_empty_in_offsets(facts: &Facts<'_>, dialect: &Dialect) -> bool {
 /// Reports whether the target's range begins at or beyond RLIMIT_FSIZE. The kernel checks that in
 /// write(2), but not when it punches holes or shares blocks.
 fn is_over_file_size_limit(facts: &Facts<'_>) -> bool {
-    let start = facts.target.start_offset().ok().and_then(|start| u64::try_from(start).ok());
-    facts.requested_len() > 0 && start.is_some_and(|start| start >= facts.file_size_limit())
+    let limit = facts.file_size_limit();
+    // A limit beyond the largest offset is a negative number to the kernel.
+    let is_over = |start: i64| limit != u64::MAX && start >= limit.cast_signed();
+    facts.requested_len() > 0 && facts.target.start_offset().is_ok_and(is_over)
 }
 
 /// Reports whether the target's range begins at the largest offset, so that not even one byte fits.

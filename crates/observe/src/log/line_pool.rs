@@ -60,10 +60,8 @@ impl<P: Page + Send> Pool<P> {
     /// Calls `work` with a page. `None` if no page comes free. The lock of a page is only ever tried:
     /// this may be a signal handler that interrupted the thread that holds it.
     pub(crate) fn with_page<R>(&'static self, work: impl FnOnce(&mut P) -> R) -> Option<R> {
-        match self.free_page() {
-            Some(mut page) => Some(work(&mut page)),
-            None => self.wait().map(|mut page| work(&mut page)),
-        }
+        let mut page = self.free_page().or_else(|| self.wait())?;
+        Some(work(&mut page))
     }
 
     /// Takes the page that this thread had before, if it is free, so that threads do not share pages.

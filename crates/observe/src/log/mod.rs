@@ -189,19 +189,14 @@ impl Log {
     fn write_line(&self, format: &dyn Fn(&mut Line<'_>)) -> bool {
         let taken = LINES.with_page(|page| {
             let mut line = Line::new(page);
-            if let Some(rings) = self.delivery.first() {
-                format(&mut line);
-                if self.pass_on(rings, line.as_bytes()) {
-                    return true;
-                }
-                return self.delivery.can_write() && self.write_own(&mut line, 0);
-            }
-            if self.file.is_none() {
+            let rings = self.delivery.first();
+            if self.file.is_none() && rings.is_none() {
                 self.begin_on_console(&mut line);
             }
             let start = line.as_bytes().len();
             format(&mut line);
-            self.write_own(&mut line, start)
+            rings.is_some_and(|rings| self.pass_on(rings, line.as_bytes()))
+                || self.delivery.can_write() && self.write_own(&mut line, start)
         });
         taken.unwrap_or(false)
     }
@@ -277,18 +272,17 @@ impl Log {
     /// Closes the rings, and writes the lines that are left in them.
     pub fn close_rings(&self, rings: &LineRings) {
         // If no page is free, the next line tries again.
-        let _ = LINES.with_page(|page| {
-            rings.close(page, |line| {
-                let line = line.filter(|line| is_printable(line.as_bytes()));
-                let written = line.map(|line| match &self.file {
-                    Some(file) => file.put(line),
-                    None => self.write_whole(line.as_bytes()),
-                });
-                if written.is_none_or(|written| self.is_lost(written)) {
-                    self.count_lost();
-                }
-            });
-        });
+        let _ = LINES.with_page(|page| rings.close(page, |line| self.write_left(line)));
+    }
+
+    /// Writes a line that was left in the rings, if it is whole, and counts it as lost otherwise.
+    #[cold]
+    #[inline(never)]
+    fn write_left(&self, line: Option<&mut Line<'_>>) {
+        let line = line.filter(|line| is_printable(line.as_bytes()));
+        if line.is_none_or(|line| self.is_lost(self.write_whole(line.as_bytes()))) {
+            self.count_lost();
+        }
     }
 
     /// Reports whether a line was not written, and reports the first error.
