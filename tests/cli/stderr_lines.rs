@@ -127,6 +127,69 @@ fn lines_wait_in_memory_for_a_slow_reader() {
     assert_eq!(results["summary"]["lines_lost"], 0);
 }
 
+/// A process waits for room in memory.
+#[test]
+fn many_threads_with_another_standard_error_lose_no_line() {
+    let scratch = Scratch::new();
+    let many_lines = compile("drivers/many_lines.c", "many_lines", &[]);
+    let script = "\
+\"$1\" trace --paths no --results results sh -c '\"$1\" all 4 16 1000 2> own' sh \"$2\" 2> log > printed";
+    let words = [launcher().into_os_string(), many_lines.into_os_string()];
+    let run = Run::bare("sh").args(["-c", script, "sh"]).args(words);
+    let _ = run.within(scratch.path()).ok();
+    let log = fs::read_to_string(scratch.file("log")).unwrap();
+    assert_eq!(log.lines().filter(|line| line.starts_with("cfr: ")).count(), 64_000);
+    let results = read_json(&fs::read_to_string(scratch.file("results")).unwrap());
+    assert_eq!(results["summary"]["lines_lost"], 0);
+}
+
+/// It waits for a second, and then drops lines. Their number begins like all messages.
+#[test]
+fn lines_that_nobody_reads_are_counted_as_lost() {
+    const CALLS: u64 = 60_000;
+    let scratch = Scratch::new();
+    let many_lines = compile("drivers/many_lines.c", "many_lines", &[]);
+    let script = "\
+\"$1\" trace --paths no --results results sh -c '\"$1\" all 1 1 $2 2> own; : > ended' sh \"$2\" \"$3\" 2>&1 > printed |
+(while [ ! -e ended ]; do sleep 0.01; done; cat > log)";
+    let words =
+        [launcher().into_os_string(), many_lines.into_os_string(), CALLS.to_string().into()];
+    let run = Run::bare("sh").args(["-c", script, "sh"]).args(words);
+    let _ = run.within(scratch.path()).ok();
+    let log = fs::read_to_string(scratch.file("log")).unwrap();
+    let is_call = |line: &&str| line.starts_with("cfr: ") && line.contains(" copy_file_range(");
+    let calls = log.lines().filter(is_call).count() as u64;
+    let others: Vec<_> = log.lines().filter(|line| !is_call(line)).collect();
+    let is_message = |line: &&str| {
+        line.strip_prefix("cfr: ").is_some_and(|it| it.starts_with(|it: char| it.is_ascii_digit()))
+    };
+    assert!(!others.is_empty() && others.iter().all(is_message), "{others:#?}");
+    let results = read_json(&fs::read_to_string(scratch.file("results")).unwrap());
+    let lost = results["summary"]["lines_lost"].as_u64().unwrap();
+    assert!(lost > 0 && calls + lost == CALLS, "{calls} {lost}");
+    assert_eq!(fs::read(scratch.file("own")).unwrap(), b"");
+}
+
+/// A stream of the launcher that was closed when it began is like /dev/null.
+#[test]
+fn a_launcher_without_standard_streams_gives_its_lines_to_no_other_file() {
+    for (options, closed, script) in [
+        ("", "2>&-", "cp a b 2> own"),
+        ("", "2>&-", "printf %s \"$(cp a b 2>&1)\" > own"),
+        ("-o /dev/stderr", "2>&-", "cp a b 2> own"),
+        ("-o /dev/stdout", ">&-", "cp a b > own"),
+    ] {
+        let scratch = Scratch::new();
+        scratch.random("a", 100_000);
+        let command = format!("\"$1\" trace {options} sh -c '{script}' {closed}");
+        let launcher = launcher();
+        let words = [OsStr::new("-c"), command.as_ref(), "sh".as_ref(), launcher.as_os_str()];
+        let _ = Run::bare("sh").args(words).within(scratch.path()).ok();
+        assert_eq!(fs::read_to_string(scratch.file("own")).unwrap(), "", "{command}");
+        assert!(scratch.file("b").exists(), "{command}");
+    }
+}
+
 /// The supervisor reads on.
 #[test]
 fn lines_of_processes_that_outlive_the_launcher_arrive() {

@@ -277,11 +277,20 @@ pub fn zero_length_copy(fd_in: i32, fd_out: i32) -> Result<usize, Errno> {
     // Even this call raises SIGXFSZ if the limit is 0, or so large that the kernel takes it for a
     // negative number.
     let raises = |limit: u64| limit == 0 || limit > i64::MAX as u64 && limit != u64::MAX;
-    let guard = file_size_limit().is_ok_and(raises).then(WriteSignalGuard::new);
-    let done = zero_length_copy_at(fd_in, 0, fd_out, 0);
-    if let Some(guard) = guard {
-        guard.record(done, 0);
+    if file_size_limit().is_ok_and(raises) {
+        zero_length_copy_without_signal(fd_in, fd_out, 0)
+    } else {
+        zero_length_copy_at(fd_in, 0, fd_out, 0)
     }
+}
+
+/// Does the same to this offset in bytes, without SIGXFSZ.
+#[cold]
+#[inline(never)]
+fn zero_length_copy_without_signal(fd_in: i32, fd_out: i32, off_out: i64) -> Result<usize, Errno> {
+    let guard = WriteSignalGuard::new();
+    let done = zero_length_copy_at(fd_in, 0, fd_out, off_out);
+    guard.record(done, 0);
     done
 }
 
@@ -313,10 +322,7 @@ pub fn are_limits_compared(fd_in: i32, fd_out: i32) -> bool {
         NO => return false,
         _ => {}
     }
-    let guard = WriteSignalGuard::new();
-    let done = zero_length_copy_at(fd_in, 0, fd_out, i64::MAX);
-    guard.record(done, 0);
-    let answer = match done {
+    let answer = match zero_length_copy_without_signal(fd_in, fd_out, i64::MAX) {
         Err(Errno::EFBIG) => YES,
         Ok(_) => NO,
         Err(_) => UNKNOWN,

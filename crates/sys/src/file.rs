@@ -252,6 +252,12 @@ pub fn wait_writable(fd: i32, milliseconds: u32) -> Readiness {
     }
 }
 
+/// Waits for so many milliseconds (ppoll(2)).
+pub fn wait(milliseconds: u32) {
+    // A negative descriptor is ignored.
+    wait_writable(-1, milliseconds);
+}
+
 /// Writes the path of `fd` into `buffer` and returns its length; a longer path is truncated. It
 /// reads the link in `/proc/thread-self/fd`, because threads may have descriptor tables of their
 /// own and the first thread may have ended. EBADF or ENOENT if there is no such descriptor.

@@ -93,7 +93,7 @@ pub use fiemap::{
 };
 pub use file::{
     Identity, Opened, Readiness, close, close_from, duplicate_high, file_offset, file_size, getcwd,
-    identify, is_terminal, open_append, readlink_fd, readlink_fd_in, reopen, set_file_offset,
+    identify, is_terminal, open_append, readlink_fd, readlink_fd_in, reopen, set_file_offset, wait,
     wait_writable, write, write_at_end, write_no_wait,
 };
 pub use ioctl::{

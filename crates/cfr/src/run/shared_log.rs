@@ -1,6 +1,5 @@
 //! A log that the launcher writes for all processes of the program.
 
-use crate::term::inherited::closed;
 use cfr_shared::settings::template::{Part, Placeholder, parts};
 use cfr_shared::settings::{Level, Settings};
 use cfr_shared::stats::{LineRings, log_id, stderr_id};
@@ -13,15 +12,10 @@ use std::path::{Path, PathBuf};
 
 const STANDARD_ERROR: i32 = 2;
 
-/// The names of standard output and standard error. They mean another file in each process.
-const STREAMS: [(&str, i32); 6] = [
-    ("/dev/stdout", 1),
-    ("/dev/stderr", STANDARD_ERROR),
-    ("/dev/fd/1", 1),
-    ("/dev/fd/2", STANDARD_ERROR),
-    ("/proc/self/fd/1", 1),
-    ("/proc/self/fd/2", STANDARD_ERROR),
-];
+/// The names of standard output and standard error. They mean another file in each process. If one was
+/// closed, the Rust runtime has opened /dev/null in its place.
+const STREAMS: [&str; 6] =
+    ["/dev/stdout", "/dev/stderr", "/dev/fd/1", "/dev/fd/2", "/proc/self/fd/1", "/proc/self/fd/2"];
 
 /// A log that the launcher writes for all processes.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,11 +37,11 @@ impl SharedLog {
         if settings.log_file.is_none() {
             // Without a file at the level error: only what the verification finds.
             let is_used = settings.log > Level::Error || settings.policy.verify;
-            return (is_used && is_open(STANDARD_ERROR)).then_some(SharedLog::StandardError);
+            return is_used.then_some(SharedLog::StandardError);
         }
         let path = one_log_file(settings)?;
-        if let Some((_, fd)) = STREAMS.iter().find(|(name, _)| path == Path::new(name)) {
-            return is_open(*fd).then_some(SharedLog::Stream);
+        if is_stream(&path) {
+            return Some(SharedLog::Stream);
         }
         // Other names there mean something else in each process.
         let is_below = |directory| path.starts_with(directory);
@@ -63,8 +57,7 @@ impl SharedLog {
             return (settings.log_file.is_none() && !holds_reader())
                 .then_some(SharedLog::StandardError);
         };
-        let is_stream = STREAMS.iter().any(|(name, _)| path == Path::new(name));
-        Some(if is_stream { SharedLog::Stream } else { SharedLog::File(path) })
+        Some(if is_stream(&path) { SharedLog::Stream } else { SharedLog::File(path) })
     }
 
     /// Returns the path of the log file, if it is one.
@@ -85,9 +78,8 @@ impl SharedLog {
     }
 }
 
-/// Reports whether the launcher was started with this descriptor.
-fn is_open(fd: i32) -> bool {
-    !closed().contains(&fd)
+fn is_stream(path: &Path) -> bool {
+    STREAMS.iter().any(|name| path == Path::new(name))
 }
 
 /// Reports whether standard error is a pipe or socket, whose reader waits for the last process to close

@@ -41,7 +41,8 @@ impl Failure {
 
 /// Prints a message to standard error; does nothing if that is closed.
 pub(crate) fn print_message(message: impl Display) {
-    let _ = writeln!(io::stderr(), "cfr: {message}");
+    // One write: the program may write there too.
+    let _ = io::stderr().write_all(format!("cfr: {message}\n").as_bytes());
 }
 
 /// Reports whether the character could control a terminal or end a line.

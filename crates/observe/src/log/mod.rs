@@ -41,6 +41,8 @@ use sink::{STANDARD_ERROR, Sink};
 use tracing::field::{Value, debug};
 use tracing::level_filters::LevelFilter;
 
+/// What text begins with on standard error.
+const PREFIX: &[u8] = b"cfr: ";
 const GIVEN_UP: &str = "the program put its own files under its number too often";
 const DROPPED: &str = "its lines are dropped and counted";
 
@@ -195,8 +197,13 @@ impl Log {
             }
             let start = line.as_bytes().len();
             format(&mut line);
-            rings.is_some_and(|rings| self.pass_on(rings, line.as_bytes()))
-                || self.delivery.can_write() && self.write_own(&mut line, start)
+            match rings {
+                Some(rings) if !self.delivery.can_write() => {
+                    self.wait_to_pass_on(rings, line.as_bytes())
+                }
+                Some(rings) if self.pass_on(rings, line.as_bytes()) => true,
+                _ => self.write_own(&mut line, start),
+            }
         });
         taken.unwrap_or(false)
     }
@@ -219,6 +226,19 @@ impl Log {
                 false
             }
         }
+    }
+
+    /// Passes a line on to the launcher, and waits for room as a line waits for a reader of the log.
+    fn wait_to_pass_on(&self, rings: &LineRings, line: &[u8]) -> bool {
+        let mut tries = if self.console.is_blocked() { 0 } else { sink::MAX_WAIT_MS };
+        let mut taken = self.pass_on(rings, line);
+        while !taken && tries > 0 && !rings.are_ended() {
+            sys::wait(1);
+            tries -= 1;
+            taken = self.pass_on(rings, line);
+        }
+        self.console.note_blocked(!taken);
+        taken
     }
 
     /// Passes a line on to the launcher. Reports whether it takes it.
@@ -294,7 +314,8 @@ impl Log {
     fn write_whole(&self, line: &[u8]) -> Result<(), Errno> {
         let written = LINES.with_page(|page| {
             let mut whole = Line::new(page);
-            if self.file.is_none() {
+            // A message about lines has the prefix everywhere.
+            if self.file.is_none() && !line.starts_with(PREFIX) {
                 self.begin_on_console(&mut whole);
             }
             whole.append(line);
@@ -344,7 +365,7 @@ impl Log {
             line.append(b"\x1b[K");
         }
         if self.format == Format::Text {
-            line.append(b"cfr: ");
+            line.append(PREFIX);
         }
     }
 

@@ -15,7 +15,7 @@ use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// The longest time that a line waits for a slow reader, in milliseconds.
-const MAX_WAIT_MS: u32 = 1000;
+pub(super) const MAX_WAIT_MS: u32 = 1000;
 
 pub(super) const STANDARD_ERROR: i32 = 2;
 
@@ -196,11 +196,17 @@ impl Sink {
     /// Returns the error because of which the line is lost.
     pub(super) fn put(&self, line: &mut Line<'_>) -> Result<(), Errno> {
         let done = self.owned_fd().and_then(|owned| self.write(owned, line));
-        // Stored only if it changes: all threads of the host share this cache line.
-        if self.is_blocked() != done.is_err() {
-            self.blocked.store(done.is_err(), Ordering::Relaxed);
-        }
+        self.note_blocked(done.is_err());
         done
+    }
+
+    /// Notes whether the last line was not taken.
+    #[inline]
+    pub(super) fn note_blocked(&self, is_blocked: bool) {
+        // Stored only if it changes: all threads of the host share this cache line.
+        if self.is_blocked() != is_blocked {
+            self.blocked.store(is_blocked, Ordering::Relaxed);
+        }
     }
 
     /// Writes whole lines by one write, to a regular file without a limit. Returns the bytes of the

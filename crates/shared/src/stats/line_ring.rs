@@ -231,6 +231,12 @@ impl LineRings {
         looked_ns != 0 && now_ns.saturating_sub(looked_ns) > MAX_ABSENCE_NS
     }
 
+    /// Reports whether the reader has ended.
+    #[must_use]
+    pub fn are_ended(&self) -> bool {
+        self.header().load(LOOKED) == 0
+    }
+
     /// Reports whether the reader has passed all lines.
     #[must_use]
     pub fn are_empty(&self) -> bool {
