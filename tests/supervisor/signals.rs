@@ -2,7 +2,9 @@
 //! killed program ends with it.
 
 use super::{send, supervisor_of, trace};
-use cfr_testkit::{Filesystems, Output, Run, Scratch, compile, launcher, parse_call, skip, until};
+use cfr_testkit::{
+    Filesystems, Output, Run, Scratch, compile, find_program, launcher, parse_call, skip, until,
+};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -60,6 +62,23 @@ fn each_byte_is_copied_once_by_the_emulation_and_under_faults() {
             storm_is_exact(options, 2, 1000, words);
         }
     }
+}
+
+/// The kernel interrupts the supervisor's own requests too, if they wait for a lock: each third one here.
+#[test]
+fn an_answer_that_a_signal_interrupts_is_given_again() {
+    let Some(strace) = find_program("strace") else {
+        let test = "supervisor::signals::an_answer_that_a_signal_interrupts_is_given_again";
+        return skip(test, "strace is not installed");
+    };
+    let scratch = Scratch::new();
+    let run = Run::bare(strace).args(["-f", "-o", "/dev/null", "-e", "trace=ioctl"]);
+    let run = run.args(["-e", "inject=ioctl:error=EINTR:when=3+3"]).args([launcher()]);
+    let run = run.args(["trace", "--reach", "all", "-o", "log", "--"]).args([storm()]);
+    let run = run.args(["1", "200", "interrupt", "offsets", "100000"]).within(scratch.path());
+    assert_eq!(run.limit(Duration::from_secs(60)).ok().stdout, "200 200 200 200\n");
+    let log = fs::read_to_string(scratch.file("log")).unwrap();
+    assert_eq!(log.lines().filter(|line| line.contains(" = 1 (")).count(), 200, "{log}");
 }
 
 /// Calls that signals interrupt before the supervisor has seen them: it is stopped meanwhile.

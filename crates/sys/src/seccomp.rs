@@ -331,18 +331,27 @@ fn respond(listener: i32, mut response: seccomp_notif_resp) -> Result<(), Errno>
     let request = to_register(libc::SECCOMP_IOCTL_NOTIF_SEND);
     let registers = [reg(listener), request, &raw mut response as usize, 0, 0, 0];
     // SAFETY: the kernel reads one struct seccomp_notif_resp.
-    decode(unsafe { syscall(libc::SYS_ioctl, registers) }).map(|_| ())
+    until_done(|| decode(unsafe { syscall(libc::SYS_ioctl, registers) })).map(|_| ())
+}
+
+/// Makes a request again that a signal has interrupted: one that waits for the lock of the listener fails
+/// with EINTR, and nothing was done (kernel/seccomp.c, `mutex_lock_interruptible()`).
+fn until_done(mut request: impl FnMut() -> Result<usize, Errno>) -> Result<usize, Errno> {
+    loop {
+        match request() {
+            Err(Errno::EINTR) => {}
+            done => return done,
+        }
+    }
 }
 
 /// Reports whether the thread still waits for the answer.
 #[must_use]
 pub fn is_waiting(listener: i32, id: u64) -> bool {
     let request = to_register(libc::SECCOMP_IOCTL_NOTIF_ID_VALID);
+    let registers = [reg(listener), request, &raw const id as usize, 0, 0, 0];
     // SAFETY: the kernel reads one 64-bit number.
-    decode(unsafe {
-        syscall(libc::SYS_ioctl, [reg(listener), request, &raw const id as usize, 0, 0, 0])
-    })
-    .is_ok()
+    until_done(|| decode(unsafe { syscall(libc::SYS_ioctl, registers) })).is_ok()
 }
 
 /// The request of an ioctl(2), which the kernel takes as 32 bits. Its type is signed in musl.
