@@ -445,9 +445,8 @@ impl Log {
         MessageMeta { time_ns: sys::realtime_ns(), pid, tid, level, is_about_call: false }
     }
 
-    /// Writes how many lines were lost, as soon as a line is taken again. This is no event: an event
-    /// that is lost would report itself.
-    /// Writes how many lines were lost, if any were.
+    /// Writes how many lines were lost, if any were. This is no event: an event that is lost would report
+    /// itself.
     #[cold]
     pub fn report_lost(&self) {
         let lost = self.lost.swap(0, Ordering::Relaxed);
